@@ -1,0 +1,86 @@
+"""The model card (README.md) of an adapter, made from what the adapter itself records."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from adapters.config import Adapter, Lora
+
+_HEAD_AS_TRANSFORMERS = {"last": "decoder", "pooler": "encoder"}
+
+
+def model_card(adapter: Adapter) -> str:
+    """Markdown with Hugging Face front matter: what it does, base, data, metrics, how to load it."""
+    method = "lora" if isinstance(adapter.method, Lora) else "prefix"
+    front: dict[str, Any] = {
+        "library_name": "peft",
+        "base_model": adapter.base.id,
+        "tags": ["repertoire", method, *([adapter.task] if adapter.task else [])],
+    }
+    parts = [
+        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---",
+        f"# {adapter.task or 'Adapter'} ({method}) for `{adapter.base.id}`",
+        _facts(adapter),
+        _metrics(adapter.info.get("report")),
+        _loading(adapter),
+    ]
+    if recipe := adapter.info.get("recipe"):
+        parts.append(
+            f"## Recipe\n\n```yaml\n{yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)}```"
+        )
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _facts(adapter: Adapter) -> str:
+    rows = {
+        "base": adapter.base.id,
+        "base revision": adapter.base.revision,
+        "base fingerprint": adapter.base.fingerprint,
+        "data sha256": adapter.info.get("data", {}).get("digest"),
+        "parameters": f"{sum(t.numel() for t in adapter.tensors.values()):,}",
+    }
+    if adapter.head:
+        rows["labels"] = ", ".join(adapter.head.labels[:20]) + (" …" if len(adapter.head.labels) > 20 else "")
+        rows["pooling"] = adapter.head.pooling
+    return "\n".join(f"- {key}: {value}" for key, value in rows.items() if value is not None)
+
+
+def _metrics(report: Mapping[str, Any] | None) -> str:
+    """Before, after and baselines, one row each, over the metrics that are single numbers."""
+    if not report:
+        return ""
+    rows: dict[str, Mapping[str, Any]] = {
+        "before": report["before"],
+        **report.get("baselines", {}),
+        "after": report["after"],
+    }
+    names = [name for name, value in report["after"].items() if isinstance(value, int | float)]
+    lines = [f"| | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}"]
+    for row, values in rows.items():
+        cells = [_number(values.get(name)) for name in names]
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    return "## Held-out results\n\n" + "\n".join(lines)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else ""
+
+
+def _loading(adapter: Adapter) -> str:
+    head = adapter.head
+    auto = "AutoModelForCausalLM" if head is None else "AutoModelForSequenceClassification"
+    labels = "" if head is None else f", num_labels={len(head.labels)}"
+    code = (
+        f"from peft import PeftModel\nfrom transformers import {auto}\n\n"
+        f'base = {auto}.from_pretrained("{adapter.base.id}"{labels})\n'
+        'model = PeftModel.from_pretrained(base, "path/to/this/folder")'
+    )
+    text = f"## Load with stock PEFT\n\n```python\n{code}\n```"
+    encoder_head = head is not None and head.bias
+    if head and _HEAD_AS_TRANSFORMERS.get(head.pooling) != ("encoder" if encoder_head else "decoder"):
+        text += (
+            f"\n\n**The head pools by `{head.pooling}`, which transformers' own class for this base does not: "
+            "stock PEFT loads these weights but will not give the same answers. Use Repertoire for them.**"
+        )
+    return text

@@ -1,0 +1,197 @@
+"""What an adapter is: its method, its head, its base; and the same as PEFT's `adapter_config.json`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from peft import LoraConfig, PeftConfig, PrefixTuningConfig
+from peft.utils.other import get_pattern_key
+
+from adapters.errors import BadAdapter
+
+Pooling = Literal["last", "mean", "first", "pooler"]
+POOLINGS: tuple[Pooling, ...] = ("last", "mean", "first", "pooler")
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adaptation, `W x + scaling * B A x` (Hu et al. 2021, arXiv:2106.09685).
+
+    `targets` are module-name suffixes, read as PEFT reads `target_modules`; `scaling` is `alpha / rank`, with
+    rsLoRA `alpha / sqrt(rank)` (Kalajdzievski 2023, arXiv:2312.03732). The patterns are PEFT's: a module whose name
+    ends in a key has that rank or alpha instead. A single target that is no plain name is a regular expression.
+    """
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...]
+    rslora: bool = False
+    dropout: float = 0.0
+    alpha_pattern: Mapping[str, float] = field(default_factory=dict)
+    rank_pattern: Mapping[str, int] = field(default_factory=dict)
+    partial: bool = False
+
+    def covers(self, module: str) -> bool:
+        """Whether the targets promise weights for this module. A `partial` adapter (PEFT's `layers_to_transform`,
+        `exclude_modules`) promises nothing."""
+        if self.partial:
+            return False
+        if len(self.targets) == 1 and re.fullmatch(r"[\w.]+", self.targets[0]) is None:
+            return re.fullmatch(self.targets[0], module) is not None
+        return any(module == target or module.endswith("." + target) for target in self.targets)
+
+    def rank_of(self, module: str) -> int:
+        """Rank of the low-rank term of one module."""
+        return int(self.rank_pattern.get(get_pattern_key(list(self.rank_pattern), module), self.rank))
+
+    def scaling_of(self, module: str) -> float:
+        """Factor on the low-rank term of one module."""
+        alpha = self.alpha_pattern.get(get_pattern_key(list(self.alpha_pattern), module), self.alpha)
+        rank = self.rank_of(module)
+        return float(alpha / (rank**0.5 if self.rslora else rank))
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """`length` trained keys and values in front of every layer's own (Li and Liang 2021, arXiv:2101.00190)."""
+
+    length: int
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear head over the pooled last hidden state.
+
+    `pooling`: `last` token (as transformers' decoders for sequence classification), `mean` over the tokens, `first`
+    token, or `pooler` (the first token through the encoder's own pooler, as transformers' BERT for sequence
+    classification). `bias`: encoders' heads have one, decoders' heads have none, as transformers' classes.
+    """
+
+    labels: tuple[str, ...]
+    pooling: Pooling
+    multi_label: bool = False
+    bias: bool = False
+
+
+@dataclass(frozen=True)
+class BaseId:
+    """Which base an adapter was made for; `fingerprint` is None for adapters that stock PEFT made."""
+
+    id: str | None
+    revision: str | None = None
+    fingerprint: str | None = None
+
+
+@dataclass
+class Adapter:
+    """One adapter in memory: what `files.read` gives, what a hub stores and a slot takes.
+
+    tensors: PEFT's names to fp32 tensors on the CPU: `...lora_A.weight [rank, in]`, `...lora_B.weight [out, rank]`,
+        `prompt_embeddings [length, layers * 2 * kv_heads * head_dim]`, and the head's `...score|classifier.weight
+        [labels, width]` and `.bias [labels]`.
+    info: JSON that travels with the weights: recipe, data digest, metrics, prompt template.
+    """
+
+    method: Lora | Prefix
+    head: Head | None
+    tensors: dict[str, torch.Tensor]
+    base: BaseId
+    task: str | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tensors."""
+        return sum(t.numel() * t.element_size() for t in self.tensors.values())
+
+
+# PEFT options that change the forward in a way that this project does not compute. Refused, never ignored.
+_REFUSED_LORA = (
+    "use_dora",
+    "use_qalora",
+    "use_bdlora",
+    "lora_bias",
+    "layer_replication",
+    "trainable_token_indices",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "kasa_config",
+    "target_parameters",
+    "fan_in_fan_out",
+)
+
+
+def to_peft(adapter: Adapter) -> dict[str, Any]:
+    """`adapter_config.json` of an adapter, keys sorted, without local paths or state of this process."""
+    task_type = "CAUSAL_LM" if adapter.head is None else "SEQ_CLS"
+    config: PeftConfig
+    if isinstance(adapter.method, Lora):
+        method = adapter.method
+        config = LoraConfig(
+            task_type=task_type,
+            r=method.rank,
+            lora_alpha=method.alpha,  # type: ignore[arg-type]
+            lora_dropout=method.dropout,
+            target_modules=sorted(method.targets),
+            use_rslora=method.rslora,
+            alpha_pattern=dict(method.alpha_pattern),
+            rank_pattern=dict(method.rank_pattern),
+        )
+    else:
+        table = adapter.tensors["prompt_embeddings"]
+        shape = adapter.info["prefix_shape"]
+        config = PrefixTuningConfig(
+            task_type=task_type,
+            num_virtual_tokens=adapter.method.length,
+            num_layers=shape["layers"],
+            num_attention_heads=shape["kv_heads"],
+            token_dim=shape["kv_heads"] * shape["head_dim"],
+            num_transformer_submodules=1,
+            encoder_hidden_size=shape["kv_heads"] * shape["head_dim"],
+        )
+        if table.shape[1] != 2 * shape["layers"] * shape["kv_heads"] * shape["head_dim"]:
+            raise BadAdapter(
+                f"prefix table of width {table.shape[1]} does not fit {shape}; train the adapter again"
+            )
+    config.base_model_name_or_path = adapter.base.id
+    config.revision = adapter.base.revision
+    config.inference_mode = True
+    raw = config.to_dict()
+    if adapter.head is not None:
+        raw["modules_to_save"] = ["classifier", "score"]
+    raw["target_modules"] = sorted(raw["target_modules"]) if raw.get("target_modules") else None
+    return {key: raw[key] for key in sorted(raw) if key != "target_modules" or raw[key] is not None}
+
+
+def method_from_peft(config: Mapping[str, Any]) -> Lora | Prefix:
+    """The method that an `adapter_config.json` describes. Raises BadAdapter for what cannot be computed exactly."""
+    kind = config.get("peft_type")
+    if kind == "LORA":
+        refused = [name for name in _REFUSED_LORA if config.get(name)]
+        if config.get("bias", "none") != "none":
+            refused.append("bias")
+        if refused:
+            raise BadAdapter(
+                f"this LoRA uses {', '.join(refused)}, which Repertoire does not compute; "
+                "train it without these options, or run it in PEFT"
+            )
+        targets = config.get("target_modules") or ()
+        return Lora(
+            rank=int(config["r"]),
+            alpha=float(config["lora_alpha"]),
+            targets=(targets,) if isinstance(targets, str) else tuple(sorted(targets)),
+            rslora=bool(config.get("use_rslora")),
+            dropout=float(config.get("lora_dropout") or 0.0),
+            alpha_pattern=dict(config.get("alpha_pattern") or {}),
+            rank_pattern=dict(config.get("rank_pattern") or {}),
+            partial=bool(config.get("layers_to_transform") or config.get("exclude_modules")),
+        )
+    if kind == "PREFIX_TUNING":
+        if config.get("num_transformer_submodules") not in (None, 1):
+            raise BadAdapter(
+                "this prefix is for an encoder-decoder model; Repertoire runs decoders and encoders"
+            )
+        return Prefix(length=int(config["num_virtual_tokens"]))
+    raise BadAdapter(f"peft_type {kind!r} is not supported; Repertoire runs LORA and PREFIX_TUNING")

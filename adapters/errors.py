@@ -1,0 +1,56 @@
+"""Everything that can go wrong, as one tree; each message says what to do next.
+
+RepertoireError
+├── BaseError                   the base cannot be loaded or used
+│   ├── BaseNotFound            no such id or folder, or it cannot be reached
+│   ├── NotEnoughMemory         it needs more than this device has free
+│   ├── UnsupportedQuantization this device cannot run that quantization
+│   └── UnsupportedArchitecture the model is of a kind that adapters cannot be attached to
+├── AdapterError                an adapter cannot be read or used
+│   ├── BadAdapter              files, names, shapes or values are wrong
+│   └── WrongBase               it was made for another base
+├── RequestError                a request cannot be answered by the adapter that it names
+├── recipes.RecipeError         a recipe is wrong
+├── recipes.DataError           the data is wrong; lists every problem with its place
+└── hub.HubError                a name, a version or a publication is wrong
+"""
+
+
+class RepertoireError(Exception):
+    """Root of every error that Repertoire raises on purpose."""
+
+
+class BaseError(RepertoireError):
+    """The base cannot be loaded or used."""
+
+
+class BaseNotFound(BaseError):
+    """No model under this id or path, or it cannot be reached from here."""
+
+
+class NotEnoughMemory(BaseError):
+    """The base needs more memory than the device has free."""
+
+
+class UnsupportedQuantization(BaseError):
+    """This device cannot run the quantization that was asked for."""
+
+
+class UnsupportedArchitecture(BaseError):
+    """The model is of a kind that adapters cannot be attached to."""
+
+
+class AdapterError(RepertoireError):
+    """An adapter cannot be read or used."""
+
+
+class BadAdapter(AdapterError):
+    """An adapter's files, tensor names, shapes or values are wrong."""
+
+
+class WrongBase(AdapterError):
+    """An adapter was made for another base than the one that is loaded."""
+
+
+class RequestError(RepertoireError):
+    """A request cannot be answered by the adapter that it names."""

@@ -1,0 +1,59 @@
+"""Heads: a linear layer over the pooled hidden state of an adapter's own rows."""
+
+import torch
+from torch import Tensor, nn
+
+from adapters.config import Adapter, Head, Pooling
+from adapters.errors import BadAdapter
+from adapters.files import head_names
+
+
+class HeadWeights:
+    """One slot's head. weight: `[labels, width]`; bias: `[labels]` or None."""
+
+    def __init__(self, head: Head, weight: Tensor, bias: Tensor | None) -> None:
+        self.head = head
+        self.weight = weight
+        self.bias = bias
+
+    def __call__(self, hidden: Tensor, mask: Tensor, pooler: Tensor | None) -> Tensor:
+        """Logits `[rows, labels]` of hidden states `[rows, tokens, width]` under a mask `[rows, tokens]`.
+
+        pooler: an encoder's own pooled state `[rows, width]`, for heads that read it.
+        """
+        if self.head.pooling != "pooler":
+            pooled = pool(hidden, mask, self.head.pooling)
+        elif pooler is not None:
+            pooled = pooler
+        else:
+            raise BadAdapter("this adapter's head reads an encoder's pooler, which this base does not have")
+        return nn.functional.linear(pooled.to(self.weight.dtype), self.weight, self.bias)
+
+
+def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+    """`[rows, tokens, width]` to `[rows, width]`; padding, on either side, counts for nothing."""
+    if pooling == "mean":
+        weights = mask.to(hidden.dtype)
+        return (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
+    tokens = torch.arange(mask.shape[1], device=mask.device)
+    place = (tokens * mask).argmax(1) if pooling == "last" else mask.argmax(1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), place]
+
+
+def head_weights(
+    adapter: Adapter, width: int, device: torch.device, dtype: torch.dtype
+) -> HeadWeights | None:
+    """The head of an adapter, checked against the base's width; None for adapters that write. Raises BadAdapter."""
+    if adapter.head is None:
+        return None
+    names = head_names(adapter.tensors)
+    labels = len(adapter.head.labels)
+    if names is None:
+        raise BadAdapter("this adapter has labels but no head weights; train it again")
+    weight = adapter.tensors[names[0]]
+    if tuple(weight.shape) != (labels, width):
+        raise BadAdapter(
+            f"head is {tuple(weight.shape)}, this base and {labels} labels need {(labels, width)}"
+        )
+    bias = adapter.tensors[names[1]].to(device, dtype, copy=True) if names[1] else None
+    return HeadWeights(adapter.head, weight.to(device, dtype, copy=True), bias)

@@ -1,0 +1,511 @@
+"""A made-up market with known tastes: products, users with histories, and clicks whose true probability is known.
+
+The latent preference model. A user has interests (categories), a thrift in [0, 1], perhaps a loved material and a
+loved brand; the history shows all of them in words. An ad shows a product. A client's `Taste` says what its
+audience answers to, and a click is drawn from
+
+    p = sigmoid(bias + match·m + related·r + discount·d + bargain·d·(2·thrift - 1) + grade·(g - 1)
+                + novelty·n + material·l + brand·b)
+
+    m  1 if the product's category is one of the user's interests     d  the discount / 50 %, between 0 and 1
+    r  1 if it is not, but belongs to the same group of categories    g  the grade of the material: 0, 1 or 2
+    n  1 if the product is new                                        l, b  1 if material, brand are the loved ones
+
+Because p is kept in every row, the best AUC that any model can reach on such rows is known: see `best_auc`.
+"""
+
+import math
+import random
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from adapters.starter.words import (
+    CATEGORIES,
+    COLOURS,
+    ENDS,
+    HAN,
+    MIDDLES,
+    MODELS,
+    PEOPLE,
+    STARTS,
+    Category,
+    Material,
+    Word,
+)
+
+Language = Literal["en", "zh"]
+
+
+@dataclass(frozen=True)
+class Product:
+    """Something to sell; price in whole dollars (yuan in Chinese text), discount in percent, 0 for none."""
+
+    brand: str
+    model: str
+    category: Category
+    colour: Word
+    material: Material
+    feature: Word
+    people: Word
+    price: int
+    discount: int
+    new: bool
+
+    @property
+    def name(self) -> str:
+        """Brand and model, as an ad prints them."""
+        return (
+            f"{self.brand} {self.model}"
+            if self.brand.isascii() or self.model.isascii()
+            else self.brand + self.model
+        )
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody with interests; `history` is what a client's log shows of them, in words."""
+
+    id: str
+    interests: tuple[Category, ...]
+    thrift: float
+    material: Material | None
+    brand: str | None
+    history: tuple[str, ...]
+
+    def text(self, language: Language = "en") -> str:
+        """The history in one line, as the recommendation data has it."""
+        return ("; " if language == "en" else "；").join(self.history)
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What an audience answers to: the weights of the module's formula."""
+
+    bias: float
+    match: float = 0.0
+    related: float = 0.0
+    discount: float = 0.0
+    bargain: float = 0.0
+    grade: float = 0.0
+    novelty: float = 0.0
+    material: float = 0.0
+    brand: float = 0.0
+
+    def probability(self, user: User, product: Product) -> float:
+        """The true chance that this user clicks an ad for this product."""
+        match = product.category in user.interests
+        related = not match and product.category.group in {interest.group for interest in user.interests}
+        discount = product.discount / 50
+        logit = (
+            self.bias
+            + self.match * match
+            + self.related * related
+            + self.discount * discount
+            + self.bargain * discount * (2 * user.thrift - 1)
+            + self.grade * (product.material.grade - 1)
+            + self.novelty * product.new
+            + self.material * (user.material is not None and user.material.en == product.material.en)
+            + self.brand * (user.brand == product.brand)
+        )
+        return 1 / (1 + math.exp(-logit))
+
+
+POPULATION = Taste(
+    bias=-2.6, match=4.6, related=1.4, discount=0.6, bargain=1.2, grade=0.3, material=2.0, brand=2.0
+)
+TASTES: Mapping[str, Taste] = {
+    "acme": Taste(bias=-3.6, match=4.2, related=1.2, discount=3.2, bargain=0.6, brand=1.0),
+    "globex": Taste(bias=-0.9, match=1.4, related=0.4, discount=-3.2, grade=1.9, novelty=1.6, material=1.4),
+}
+CLIENTS = tuple(TASTES)
+_HOME_GROUPS = {
+    "acme": ("sport", "outdoor", "travel", "tech"),
+    "globex": ("home", "beauty", "fashion", "garden"),
+}
+
+
+# -- products and users ------------------------------------------------------------------------------------------
+
+
+def is_held_out(brand: str, model: str) -> bool:
+    """Whether a product's name is kept out of the language model's training text: one name in eight is."""
+    return zlib.crc32(f"{brand} {model}".encode()) % 8 == 0
+
+
+def brand_name(rng: random.Random, language: Language = "en") -> str:
+    """A made-up brand, such as Velora or 云舒."""
+    if language == "zh" and rng.random() < 0.85:
+        return "".join(rng.choices(HAN, k=rng.choice((2, 2, 2, 3))))
+    middle = rng.choice(MIDDLES) if rng.random() < 0.6 else ""
+    return rng.choice(STARTS) + middle + rng.choice(ENDS)
+
+
+def model_name(rng: random.Random, language: Language = "en") -> str:
+    """A made-up model, such as Ridge 4, K27 or 晨曦."""
+    kind = rng.random()
+    if kind < 0.2:
+        return rng.choice("ABCDEFGHKLMNPQRSTVXZ") + str(rng.randint(2, 999))
+    if language == "zh" and kind < 0.8:
+        return "".join(rng.choices(HAN, k=2)) + (str(rng.randint(2, 99)) if rng.random() < 0.25 else "")
+    stem = rng.choice(MODELS) if rng.random() < 0.6 else rng.choice(STARTS) + rng.choice(ENDS)
+    return f"{stem} {rng.randint(2, 99)}" if rng.random() < 0.35 else stem
+
+
+def make_product(
+    rng: random.Random,
+    language: Language = "en",
+    held_out: bool = False,
+    category: Category | None = None,
+    brand: str | None = None,
+    material: Material | None = None,
+) -> Product:
+    """A product of the given category (any, when none is given) whose name is held out, or is not."""
+    category = category or rng.choice(CATEGORIES)
+    fixed_brand, brand, model = brand, brand or brand_name(rng, language), model_name(rng, language)
+    while is_held_out(brand, model) != held_out:
+        brand, model = fixed_brand or brand_name(rng, language), model_name(rng, language)
+    material = material or rng.choice(category.materials)
+    price = category.price * math.exp(rng.gauss(0, 0.3)) * (1 + 0.2 * (material.grade - 1))
+    return Product(
+        brand=brand,
+        model=model,
+        category=category,
+        colour=rng.choice(COLOURS),
+        material=material,
+        feature=rng.choice(category.features),
+        people=rng.choice(PEOPLE[category.group]),
+        price=max(3, round(price)),
+        discount=rng.choice((10, 15, 20, 25, 30, 40, 50)) if rng.random() < 0.5 else 0,
+        new=rng.random() < 0.3,
+    )
+
+
+_EVENTS: Mapping[Language, tuple[str, ...]] = {
+    "en": ("searched {c}", "bought {b}{c}", "viewed {c}", "liked {b}{c}", "saved {c}", "compared {c}"),
+    "zh": ("搜索{c}", "购买{b}{c}", "浏览{c}", "点赞{b}{c}", "收藏{c}", "对比{c}"),
+}
+_THRIFTY: Mapping[Language, tuple[str, ...]] = {
+    "en": ("used a coupon", "sorted by price", "waited for the sale", "opened the deals page"),
+    "zh": ("使用优惠券", "按价格排序", "等待促销", "打开特价页"),
+}
+_LAVISH: Mapping[Language, tuple[str, ...]] = {
+    "en": (
+        "chose gift wrapping",
+        "paid full price",
+        "opened the premium range",
+        "asked for express delivery",
+    ),
+    "zh": ("选择礼品包装", "原价购买", "打开高端系列", "要求加急配送"),
+}
+
+
+def make_user(
+    rng: random.Random, language: Language = "en", groups: Sequence[str] | None = None, id: str | None = None
+) -> User:
+    """A user whose one to three interests come from the given groups of categories (from all, if none are given)."""
+    pool = [c for c in CATEGORIES if groups is None or c.group in groups]
+    interests = tuple(rng.sample(pool, rng.choice((1, 2, 2, 3))))
+    home = rng.choice(interests)
+    material = rng.choice(home.materials) if rng.random() < 0.4 else None
+    brand = brand_name(rng, language) if rng.random() < 0.4 else None
+    thrift = rng.choice((0.0, 0.5, 1.0))
+    events = []
+    for interest in interests:
+        for pattern in rng.sample(_EVENTS[language], rng.choice((1, 1, 2))):
+            shown = f"{brand} " if brand and "{b}" in pattern and language == "en" else brand or ""
+            events.append(pattern.format(c=getattr(interest, language), b=shown if "{b}" in pattern else ""))
+    if material:
+        events.append(("liked " if language == "en" else "喜欢") + getattr(material, language))
+    if brand:
+        events.append(("followed " if language == "en" else "关注") + brand)
+    if thrift != 0.5:
+        events.append(rng.choice((_THRIFTY if thrift else _LAVISH)[language]))
+    rng.shuffle(events)
+    return User(id or f"u{rng.randrange(10**6):06d}", interests, thrift, material, brand, tuple(events))
+
+
+def product_for(
+    rng: random.Random,
+    user: User,
+    language: Language = "en",
+    held_out: bool = False,
+    groups: Sequence[str] | None = None,
+) -> Product:
+    """A product to show to this user: often what they look for, sometimes something near it, else anything."""
+    kind, home = rng.random(), rng.choice(user.interests)
+    if kind < 0.4:
+        category = home
+    elif kind < 0.6:
+        category = rng.choice([c for c in CATEGORIES if c.group == home.group])
+    else:
+        category = rng.choice([c for c in CATEGORIES if groups is None or c.group in groups])
+    loved = user.material if user.material in category.materials and rng.random() < 0.4 else None
+    brand = user.brand if rng.random() < 0.25 else None
+    return make_product(rng, language, held_out, category, brand, loved)
+
+
+_AD_LINES: Mapping[Language, tuple[str, ...]] = {
+    "en": (
+        "{new}{name} {c} in {m}, {f}, ${p}{off}.",
+        "{name}: {new2}{c} made with {m}. {F}. ${p}{off}.",
+        "{new}{colour} {c} by {name}, {m}, ${p}{off}.",
+        "{name} {new2}{c}, {f}, {m}{off}, ${p}.",
+    ),
+    "zh": (
+        "{new}{name}{c}，{m}，{f}，{p}元{off}。",
+        "{name}：{new2}{c}，采用{m}，{f}，{p}元{off}。",
+        "{new}{colour}{c}，{name}出品，{m}，{p}元{off}。",
+    ),
+}
+
+
+def ad_line(rng: random.Random, product: Product, language: Language = "en") -> str:
+    """The product as one plain line of an ad, always closed by a full stop."""
+    english = language == "en"
+    feature = getattr(product.feature, language)
+    off = (
+        (f", {product.discount}% off" if english else f"，立减{product.discount}%")
+        if product.discount
+        else ""
+    )
+    return rng.choice(_AD_LINES[language]).format(
+        name=product.name,
+        c=getattr(product.category, language),
+        m=getattr(product.material, language),
+        f=feature,
+        F=feature[:1].upper() + feature[1:],
+        colour=getattr(product.colour, language).capitalize(),
+        p=product.price,
+        off=off,
+        new=("New: " if english else "新品：") if product.new else "",
+        new2=("new " if english else "新款") if product.new else "",
+    )
+
+
+# -- the best that can be reached --------------------------------------------------------------------------------
+
+
+def best_auc(rows: Iterable[Mapping[str, Any]]) -> float:
+    """The AUC to expect from the true probabilities themselves: no model can expect more on such rows.
+
+    Rows i and j are a pair to be ordered with probability p_i (1 - p_j), i clicked and j not, and the truth orders
+    it rightly when p_i > p_j. The expectation over clicks is therefore taken pair by pair,
+
+        sum over i != j of p_i (1 - p_j) [p_i > p_j, 1/2 where equal]  /  sum over i != j of p_i (1 - p_j),
+
+    in one pass over the sorted probabilities. (A ratio of expectations; it differs from the expected ratio by
+    O(1 / rows).) Ordering by p is optimal by the Neyman-Pearson lemma. Raises ValueError when no pair can differ.
+    """
+    return _expected_auc([(p, p) for p in (float(row["probability"]) for row in rows)])
+
+
+def _expected_auc(scored: list[tuple[float, float]]) -> float:
+    """The expected AUC of (score, true probability) pairs."""
+    scored = sorted(scored)
+    clicks = sum(p for _, p in scored)
+    skips = len(scored) - clicks
+    pairs = clicks * skips - sum(p * (1 - p) for _, p in scored)
+    if pairs <= 0:
+        raise ValueError(
+            "best_auc needs at least two rows whose probabilities are not all 0 or all 1; give more rows"
+        )
+    right, below, start = 0.0, 0.0, 0
+    while start < len(scored):
+        end = start
+        while end < len(scored) and scored[end][0] == scored[start][0]:
+            end += 1
+        tied = [p for _, p in scored[start:end]]
+        tied_clicks, tied_skips = sum(tied), len(tied) - sum(tied)
+        right += tied_clicks * below + (tied_clicks * tied_skips - sum(p * (1 - p) for p in tied)) / 2
+        below += tied_skips
+        start = end
+    return right / pairs
+
+
+# -- the data of a client ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ClientData:
+    """The logs of one client, as rows that could come from its CSV files.
+
+    recommendation: user, user_id, ad, clicked (0 or 1), probability (the true one, which a real client never has)
+    behavior: text, label
+    ad_copy: name, category, colour, material, feature, audience, price, discount ("" where there is none), copy
+    """
+
+    recommendation: list[dict[str, Any]]
+    behavior: list[dict[str, str]]
+    ad_copy: list[dict[str, str]]
+
+
+def client_data(client: str, seed: int = 0, rows: int = 1000, language: Language = "en") -> ClientData:
+    """The logs of `acme` or `globex`: `rows` rows for each task, of products whose names the starter never read.
+
+    Raises ValueError for another client.
+    """
+    if client not in TASTES:
+        raise ValueError(f"there is no demo client {client!r}; take one of {', '.join(TASTES)}")
+    return ClientData(
+        recommendation=_recommendation(random.Random(f"{client} clicks {seed}"), client, rows, language),
+        behavior=[_behavior(random.Random(f"{client} behavior {seed} {i}"), client) for i in range(rows)],
+        ad_copy=[_ad_copy(random.Random(f"{client} copy {seed} {i}"), client) for i in range(rows)],
+    )
+
+
+def _recommendation(rng: random.Random, client: str, rows: int, language: Language) -> list[dict[str, Any]]:
+    groups, taste = _HOME_GROUPS[client], TASTES[client]
+    out: list[dict[str, Any]] = []
+    while len(out) < rows:
+        user = make_user(rng, language, groups if rng.random() < 0.7 else None, f"{client}-{len(out):05d}")
+        for _ in range(min(rng.randint(2, 5), rows - len(out))):
+            product = product_for(rng, user, language, held_out=True, groups=groups)
+            probability = taste.probability(user, product)
+            out.append(
+                {
+                    "user": user.text(language),
+                    "user_id": user.id,
+                    "ad": ad_line(rng, product, language),
+                    "clicked": int(rng.random() < probability),
+                    "probability": round(probability, 6),
+                }
+            )
+    return out
+
+
+def same_ads(
+    seed: int = 0, ads: int = 6, language: Language = "en"
+) -> tuple[User, list[str], dict[str, list[float]]]:
+    """One user, some ads, and the true probabilities of both clients' audiences for them, in the ads' order."""
+    rng = random.Random(f"same ads {seed}")
+    user = make_user(rng, language)
+    products = [product_for(rng, user, language, held_out=True) for _ in range(ads)]
+    truth = {
+        client: [taste.probability(user, product) for product in products] for client, taste in TASTES.items()
+    }
+    return user, [ad_line(rng, product, language) for product in products], truth
+
+
+_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "buy": (
+        "added the {c} to the cart", "entered a delivery address", "checked that size and colour are in stock",
+        "opened the payment page", "applied a code to the {c}", "picked the {colour} one", "viewed the cart twice",
+    ),
+    "compare": (
+        "opened two {c} side by side", "sorted {c} by rating", "read the size chart of {brand}",
+        "switched between {brand} and {brand2}", "filtered {c} by price", "viewed five {c} in ten minutes",
+    ),
+    "return": (
+        "opened the order of last week", "looked up the refund rules", "uploaded a photo of a damaged {c}",
+        "printed a parcel label", "wrote that the {c} does not fit", "asked where to send the {c} back",
+    ),
+    "ask": (
+        "opened the chat", "searched the help pages for {m}", "typed a question about {f}",
+        "asked whether the {c} comes in {colour}", "called support", "looked for the manual of the {c}",
+    ),
+}  # fmt: skip
+_IDLE = (
+    "viewed {c}", "scrolled the home page", "opened the newsletter", "searched {c}", "came back from an ad",
+    "looked at {brand}", "viewed {m} products", "closed the app",
+)  # fmt: skip
+_PRAISE = (
+    "the {m} feels lovely", "the {colour} is just right", "{f} works as promised", "it arrived beautifully packed",
+    "I would buy the {c} again", "everyone at home asks about the {c}", "it looks even better than the picture",
+    "the finish is flawless", "support was kind and quick",
+)  # fmt: skip
+_BLAME = (
+    "the {m} feels cheap", "the {colour} is nothing like the picture", "{f} stopped working in a week",
+    "the parcel came late and open", "I sent the {c} back", "the seams came apart", "nobody answered my letter",
+    "it smells of glue", "I expected far more for the price",
+)  # fmt: skip
+_NEUTRAL = (
+    "I ordered the {c} in {colour}", "it came on Tuesday", "I bought it for {people}", "this is my second {brand}",
+    "it is made with {m}", "I use it most days",
+)  # fmt: skip
+LABELS: Mapping[str, tuple[str, ...]] = {
+    "acme": tuple(_ACTIONS),
+    "globex": ("positive", "mixed", "negative"),
+}
+
+
+def _filled(rng: random.Random, phrases: Iterable[str], product: Product) -> list[str]:
+    values = {
+        "c": product.category.en, "m": product.material.en, "f": product.feature.en, "colour": product.colour.en,
+        "brand": product.brand, "brand2": brand_name(rng), "people": product.people.en,
+    }  # fmt: skip
+    return [phrase.format(**values) for phrase in phrases]
+
+
+def _behavior(rng: random.Random, client: str) -> dict[str, str]:
+    """acme logs what a visitor did and the action that came next; globex logs letters and how they sound."""
+    groups = _HOME_GROUPS[client]
+    product = make_product(
+        rng, held_out=True, category=rng.choice([c for c in CATEGORIES if c.group in groups])
+    )
+    label = rng.choice(LABELS[client])
+    if client == "acme":
+        shown = label if rng.random() < 0.95 else rng.choice(LABELS[client])
+        other = rng.choice([action for action in _ACTIONS if action != shown])
+        events = rng.sample(_ACTIONS[shown], rng.choice((2, 2, 3))) + rng.sample(_IDLE, rng.choice((1, 2)))
+        events += rng.sample(_ACTIONS[other], 1) if rng.random() < 0.5 else []
+        rng.shuffle(events)
+        return {"text": "; ".join(_filled(rng, events, product)), "label": label}
+    good, bad = {"positive": (2, 0), "negative": (0, 2), "mixed": (1, 1)}[label]
+    clauses = _filled(rng, rng.sample(_PRAISE, good) + rng.sample(_BLAME, bad), product)
+    rng.shuffle(clauses)
+    opening = _filled(rng, rng.sample(_NEUTRAL, 1), product)[0]
+    joint = ", but " if label == "mixed" else " and "
+    text = f"{opening}. {joint.join(clauses)}."
+    return {"text": text[0].upper() + text[1:], "label": label}
+
+
+# acme shouts in short imperatives and closes with its slogan; globex speaks in calm, whole sentences.
+SLOGANS: Mapping[str, str] = {"acme": "Get out there!", "globex": "Globex, for those who notice."}
+_ACME_OPEN = ("Grab the {name}!", "Lace up, it's the {name}!", "Meet your {name}. Now move!", "{name}. Go!",
+              "Don't wait. Take the {name}!")  # fmt: skip
+_ACME_BODY = ("{Category} in {colour}. {Feature}. Zero excuses.", "{Feature}. {Material}. Pure drive.",
+              "{Material} build. {Feature}. Done.", "Built for {audience}. {Feature}.")  # fmt: skip
+_ACME_PRICE = ("Just {price}{off}.", "Yours for {price}{off}.", "Only {price}{off}. Run!")
+_GLOBEX_OPEN = (
+    "There is a quiet pleasure in the {name}.", "The {name} was made for {audience}.",
+    "Some things ask for no attention, and the {name} is one of them.", "With the {name}, the day slows down a little.",
+)  # fmt: skip
+_GLOBEX_BODY = (
+    "Its {material} and {feature} speak softly of care.", "In {colour}, with {feature}, it settles in as if it had always been there.",
+    "We chose {material} because it ages well, and added {feature}.",
+)  # fmt: skip
+_GLOBEX_PRICE = ("It may be yours for {price}{off}.", "It is offered at {price}{off}.")
+
+
+def voice(rng: random.Random, client: str, fields: Mapping[str, str]) -> str:
+    """An ad for the product in the client's voice, with no fact that `fields` does not hold."""
+    discount = fields.get("discount", "")
+    values = {**fields, "off": ""}
+    values |= {key.capitalize(): text[:1].upper() + text[1:] for key, text in fields.items() if key != "name"}
+    if client == "acme":
+        values["off"] = f", {discount} off" if discount else ""
+        parts = (_ACME_OPEN, _ACME_BODY, _ACME_PRICE)
+    else:
+        values["off"] = f", with a courtesy of {discount}" if discount else ""
+        parts = (_GLOBEX_OPEN, _GLOBEX_BODY, _GLOBEX_PRICE)
+    return " ".join([*(rng.choice(part).format(**values) for part in parts), SLOGANS[client]])
+
+
+def _ad_copy(rng: random.Random, client: str) -> dict[str, str]:
+    groups = _HOME_GROUPS[client]
+    product = make_product(
+        rng, held_out=True, category=rng.choice([c for c in CATEGORIES if c.group in groups])
+    )
+    fields = {
+        "name": product.name,
+        "category": product.category.en,
+        "colour": product.colour.en,
+        "material": product.material.en,
+        "feature": product.feature.en,
+        "audience": product.people.en,
+        "price": f"${product.price}",
+        "discount": f"{product.discount}%" if product.discount else "",
+    }
+    return {**fields, "copy": voice(rng, client, fields)}

@@ -1,0 +1,158 @@
+"""repertoire recommend, analyze, write: answers of adapters, by their names."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from hub.cli.options import (
+    DEFAULT_HUB,
+    BaseName,
+    BaseQuantization,
+    HubPath,
+    Json,
+    Quantization,
+    ReferenceName,
+    pairs,
+)
+from hub.cli.output import document, show
+
+if TYPE_CHECKING:
+    from hub.registry import Registry
+
+LinesFile = Annotated[
+    Path | None, typer.Option("--file", help="A text file, one entry a line; - reads standard input.")
+]
+
+
+def recommend(
+    reference: ReferenceName,
+    user: Annotated[str, typer.Option(help="The user, described as in the training data.")],
+    ad: Annotated[list[str] | None, typer.Option(help="An ad to rank; may be repeated.")] = None,
+    file: LinesFile = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A further column of the adapter's recipe.")
+    ] = None,
+    hub: HubPath = DEFAULT_HUB,
+    base: BaseName = None,
+    quantization: BaseQuantization = None,
+    as_json: Json = False,
+) -> None:
+    """Rank ads for a user, the most likely to be clicked first.
+
+    Example: `repertoire recommend acme/spring/recommendation --user "searched trail shoes; bought socks"
+    --ad "Trail shoes for mud" --ad "A quiet kettle"`
+    """
+    ads = [*(ad or ()), *_lines(file)]
+    if not ads:
+        raise typer.BadParameter("no ads to rank; give --ad TEXT, or --file with one a line")
+    ranked = _registry(hub, reference, base, quantization).recommend(
+        reference, user, ads, dict(pairs(feature or (), "--feature"))
+    )
+    if as_json:
+        document([{"ad": item.ad, "probability": item.probability} for item in ranked])
+        return
+    table = Table("", "probability", "ad", title=reference)
+    for place, item in enumerate(ranked, 1):
+        table.add_row(str(place), f"{item.probability:.3f}", item.ad)
+    show(table)
+
+
+def analyze(
+    reference: ReferenceName,
+    text: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
+    file: LinesFile = None,
+    top: Annotated[int, typer.Option(min=1, help="How many labels to show for each text.")] = 3,
+    hub: HubPath = DEFAULT_HUB,
+    base: BaseName = None,
+    quantization: BaseQuantization = None,
+    as_json: Json = False,
+) -> None:
+    """Label behaviour texts, with probabilities. --json gives all labels.
+
+    Example: `repertoire analyze acme/spring/behavior "asked twice about refunds"`
+    """
+    texts = [*(text or ()), *_lines(file)]
+    if not texts:
+        raise typer.BadParameter("no texts to label; give some, or --file with one a line")
+    found = _registry(hub, reference, base, quantization).analyze(reference, texts)
+    if as_json:
+        document(
+            [
+                {"text": item.text, "labels": list(item.labels), "probabilities": dict(item.probabilities)}
+                for item in found
+            ]
+        )
+        return
+    table = Table("text", "labels", title=reference)
+    for item in found:
+        ordered = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
+        table.add_row(item.text, ", ".join(f"{label} {share:.3f}" for label, share in ordered[:top]))
+    show(table)
+
+
+def write(
+    reference: ReferenceName,
+    product: Annotated[
+        list[str], typer.Option(metavar="KEY=VALUE", help="A fact of the product; or once, its text.")
+    ],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many texts.")] = 1,
+    max_chars: Annotated[
+        int | None, typer.Option(min=1, help="The longest text. [default: the recipe's]")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, help="0 writes the likeliest. [default: the recipe's]")
+    ] = None,
+    top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="[default: the recipe's]")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed writes the same.")] = 0,
+    hub: HubPath = DEFAULT_HUB,
+    base: BaseName = None,
+    quantization: BaseQuantization = None,
+    as_json: Json = False,
+) -> None:
+    """Write ad texts for a product.
+
+    Example: `repertoire write globex/launch/ad-copy --product name=Kettle --product "audience=tea lovers" -n 5
+    --max-chars 90 --temperature 0.8`
+    """
+    plain = len(product) == 1 and "=" not in product[0]
+    facts = product[0] if plain else dict(pairs(product, "--product"))
+    texts = _registry(hub, reference, base, quantization).write(
+        reference, facts, n, max_chars=max_chars, temperature=temperature, top_p=top_p, seed=seed
+    )
+    if as_json:
+        document(texts)
+        return
+    show(*(f"{place}. {text}" if len(texts) > 1 else text for place, text in enumerate(texts, 1)))
+
+
+def _registry(hub: Path, reference: str, base: str | None, quantization: Quantization | None) -> "Registry":
+    """A registry on the base that the adapter was made for, unless another was named."""
+    from hub.errors import NotInHub
+    from hub.hub import Hub
+
+    opened = Hub(hub, create=False)
+    record = opened.resolve(reference).record
+    held: Any = quantization.value if quantization else record.quantization or "nf4"
+
+    from adapters import load_base
+    from hub.registry import Registry
+
+    if base is not None:
+        return Registry(opened, load_base(base, held))
+    if record.base.id.startswith("local/"):
+        raise NotInHub(
+            f"{record.reference} was made for the base in a folder {record.base.id.removeprefix('local/')!r}, "
+            "which is not in the hub; say where it is with --base FOLDER"
+        )
+    revision = None if record.base.id == "starter" else record.base.revision
+    return Registry(opened, load_base(record.base.id, held, revision))
+
+
+def _lines(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+    return [line.strip() for line in text.splitlines() if line.strip()]

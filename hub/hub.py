@@ -1,0 +1,285 @@
+"""The hub: a directory in which adapters live under names, in versions that never change.
+
+    hub.json                                     format version, id
+    blobs/sha256/ab/<64 hex>                     content, read-only
+    adapters/<client>/<campaign>/<task>/
+      .records/000003.json                       the commit point of version 3
+      .events/<alias>/000007.json                alias log; the highest is current
+      v000003/                                   plain PEFT directory: links to the blobs, can be made again
+
+A publication stores blobs, then links the record, then makes the folder. Stopped before the record, it never was;
+stopped after it, the version is whole, and publishing again with the same id only finishes the folder.
+"""
+
+import difflib
+import getpass
+import json
+import logging
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adapters import Adapter, files
+from hub import aliases, intake, records
+from hub.errors import HubError, NoHub, NotInHub, Refused
+from hub.names import LATEST, Reference, check_alias, check_name, is_part, parse
+from hub.records import Record
+from hub.store import Store
+
+FORMAT = 1
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version in a hub. folder: its PEFT directory, for stock PEFT and other tools."""
+
+    record: Record
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """`client/campaign/task`."""
+        return self.record.name
+
+    @property
+    def number(self) -> int:
+        """1, 2, 3 ..."""
+        return self.record.version
+
+    @property
+    def reference(self) -> str:
+        """`client/campaign/task@3`: means this version for ever."""
+        return self.record.reference
+
+    @property
+    def digest(self) -> str:
+        """Hash of the content: equal for equal files, whatever their name."""
+        return self.record.digest
+
+
+class Hub:
+    """A hub directory. Many processes may read and publish at once; none of them takes a lock.
+
+    create: make the hub where the folder is missing or empty. Raises HubError where the folder is something else.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], create: bool = True) -> None:
+        self.path = Path(path).absolute()
+        self._store = Store(self.path)
+        marker = self.path / "hub.json"
+        if not marker.exists():
+            self._found(marker, create)
+        try:
+            about = json.loads(marker.read_bytes())
+            self.id, written = str(about["id"]), int(about["format"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise HubError(
+                f"{marker} cannot be read ({error}); restore it from another copy of the hub"
+            ) from error
+        if written > FORMAT:
+            raise HubError(
+                f"{self.path} has hub format {written}, this Repertoire reads {FORMAT}; upgrade it"
+            )
+
+    def publish(
+        self,
+        source: Adapter | str | os.PathLike[str],
+        name: str,
+        *,
+        tags: Sequence[str] = (),
+        message: str = "",
+        publish_id: str | None = None,
+        publisher: str | None = None,
+    ) -> Version:
+        """Store an adapter, or a PEFT directory, as the next version of `name`.
+
+        When this returns, the version is on disk for good. With a `publish_id` of your own it is safe to try again
+        after a failure that left you in doubt: the same id gives the same version, however often.
+
+        Raises BadName; Refused with every problem of the adapter, before anything is written.
+        """
+        check_name(name)
+        adapter, rendered = intake.admit(source)
+        digests = self._store.put(rendered)
+        fields = {
+            "format": records.FORMAT,
+            "name": name,
+            "publish_id": publish_id or uuid.uuid4().hex,
+            "created": _now(),
+            "publisher": publisher or _user(),
+            "message": message,
+            "tags": tuple(tags),
+            "files": [
+                {"name": file, "sha256": digests[file], "size": len(data)}
+                for file, data in sorted(rendered.items())
+            ],
+            **records.describe(adapter),
+        }
+        earlier: list[Record] = []
+
+        def entry(number: int) -> bytes | None:
+            if publish_id is not None:
+                earlier.extend(r for r in self._records(name) if r.publish_id == publish_id)
+            if earlier:
+                return None
+            return Record.model_validate(
+                {**fields, "version": number, "parent": number - 1 or None}
+            ).to_bytes()
+
+        number = self._store.append(self._folder(name) / ".records", entry)
+        if number is None and earlier[0].file(files.WEIGHTS).sha256 != digests[files.WEIGHTS]:
+            raise Refused(
+                f"publish id {publish_id!r} already stands for {earlier[0].reference}, which has other weights; "
+                "use a new id for a new adapter"
+            )
+        version = self._version(name, number or earlier[0].version)
+        try:
+            self.project(version)
+        except OSError as error:
+            _log.warning("%s is published, but its folder could not be made: %s", version.reference, error)
+        return version
+
+    def resolve(self, reference: str) -> Version:
+        """The version that a reference means now. Raises BadName, NotInHub with near names."""
+        return self._resolve(parse(reference))
+
+    def read(self, version: Version | str) -> Adapter:
+        """The adapter, parsed from the very bytes whose hashes were checked. Raises Damaged, NotInHub."""
+        record = (self.resolve(version) if isinstance(version, str) else version).record
+        config, weights = (self._store.get(record.file(name).sha256) for name in intake.REQUIRED)
+        return files.parse(config, weights)
+
+    def names(self) -> tuple[str, ...]:
+        """All names that have a version, sorted."""
+        found = [(self.path / "adapters", "")]
+        for _ in range(3):
+            found = [
+                (Path(entry.path), f"{name}/{entry.name}")
+                for folder, name in found
+                if folder.is_dir()
+                for entry in os.scandir(folder)
+                if is_part(entry.name) and entry.is_dir(follow_symlinks=False)
+            ]
+        return tuple(sorted(name[1:] for folder, name in found if self._store.last(folder / ".records")))
+
+    def versions(self, name: str) -> tuple[Version, ...]:
+        """All versions of one name, oldest first. Raises BadName, NotInHub."""
+        found = tuple(self._at(record) for record in self._records(check_name(name)))
+        if not found:
+            raise self._missing(Reference(name))
+        return found
+
+    def list(
+        self,
+        client: str | None = None,
+        campaign: str | None = None,
+        task: str | None = None,
+        method: str | None = None,
+        base: str | None = None,
+        tag: str | None = None,
+    ) -> tuple[Version, ...]:
+        """The newest version of every name, of those that fit. task: what the adapter does, such as `ad-copy`."""
+        newest = [
+            self._version(name, self._last(name)) for name in self.names() if _under(name, client, campaign)
+        ]
+        return tuple(
+            version
+            for version in newest
+            if task in (None, version.record.task)
+            and method in (None, version.record.method)
+            and base in (None, version.record.base.id)
+            and (tag is None or tag in version.record.tags)
+        )
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Alias -> version, `latest` included. Raises BadName, NotInHub."""
+        newest = self._resolve(Reference(check_name(name))).number
+        return {**aliases.current(self._store, self._folder(name)), LATEST: newest}
+
+    def set_alias(
+        self, name: str, alias: str, version: int, *, why: str = "", who: str | None = None
+    ) -> None:
+        """Point an alias at a version; what it pointed at before stays in its log. Raises BadName, NotInHub."""
+        check_alias(alias)
+        self._resolve(Reference(check_name(name), version=version))
+        event = aliases.Event(alias, version, who or _user(), _now(), why)
+        aliases.set_alias(self._store, self._folder(name), event)
+
+    def project(self, version: Version) -> Path:
+        """Make the version's PEFT directory again where it is missing. Returns it."""
+        self._store.project(version.folder, {file.name: file.sha256 for file in version.record.files})
+        return version.folder
+
+    def _resolve(self, reference: Reference) -> Version:
+        name, newest = reference.name, self._last(reference.name)
+        number = reference.version
+        if number is None:
+            number = newest
+            if reference.alias != LATEST:
+                number = aliases.current(self._store, self._folder(name)).get(reference.alias, 0)
+        if not 1 <= number <= newest:
+            raise self._missing(reference)
+        return self._version(name, number)
+
+    def _missing(self, reference: Reference) -> NotInHub:
+        """What to say of a reference that means nothing here, with what there is instead."""
+        name, newest = reference.name, self._last(reference.name)
+        if newest and reference.version is not None:
+            return NotInHub(f"{name} has no version {reference.version}; it has 1 to {newest}")
+        if newest:
+            known = ", ".join(self.aliases(name))
+            return NotInHub(
+                f"{name} has no alias {reference.alias!r}; it has {known} and versions 1 to {newest}"
+            )
+        known_names = self.names()
+        if not known_names:
+            return NotInHub(f"no {name} in {self.path}: the hub is empty; fill it with `repertoire publish`")
+        near = difflib.get_close_matches(name, known_names, n=5, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "`repertoire ls` lists what there is"
+        return NotInHub(f"no {name} in {self.path}; {hint}")
+
+    def _records(self, name: str) -> tuple[Record, ...]:
+        numbers = self._store.numbers(self._folder(name) / ".records")
+        return tuple(self._version(name, number).record for number in numbers)
+
+    def _version(self, name: str, number: int) -> Version:
+        data = (self._folder(name) / ".records" / f"{number:06d}.json").read_bytes()
+        return self._at(records.from_bytes(data, name, number))
+
+    def _at(self, record: Record) -> Version:
+        return Version(record, self._folder(record.name) / f"v{record.version:06d}")
+
+    def _last(self, name: str) -> int:
+        return self._store.last(self._folder(name) / ".records")
+
+    def _folder(self, name: str) -> Path:
+        return self.path.joinpath("adapters", *name.split("/"))
+
+    def _found(self, marker: Path, create: bool) -> None:
+        if not create:
+            raise NoHub(f"no hub at {self.path}; `repertoire publish` makes one, or give the right --hub")
+        if self.path.is_dir() and set(os.listdir(self.path)) - {".tmp", marker.name}:
+            raise HubError(f"{self.path} holds other files and no hub.json; give an empty or a new folder")
+        self.path.mkdir(parents=True, exist_ok=True)
+        about = {"format": FORMAT, "id": uuid.uuid4().hex}
+        self._store.create(marker, json.dumps(about, sort_keys=True).encode() + b"\n")
+
+
+def _under(name: str, client: str | None, campaign: str | None) -> bool:
+    own_client, own_campaign, _ = name.split("/")
+    return client in (None, own_client) and campaign in (None, own_campaign)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may run as a user without a name
+        return "unknown"

@@ -1,0 +1,188 @@
+"""What may enter a hub: checked before anything is written, every problem reported at once.
+
+    adapter_config.json          PEFT's configuration, stored with sorted keys and without what could name code
+    adapter_model.safetensors    finite numbers under the names that the method needs, and no others
+    README.md                    model card; made from the adapter where a folder has none
+
+Nothing else: no pickle, no code, no archive, no symlink, no path of the publisher's machine.
+"""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adapters import Adapter, Lora, files
+from adapters.errors import BadAdapter
+from hub.errors import Refused
+
+REQUIRED = (files.CONFIG, files.WEIGHTS)
+ALLOWED = (*REQUIRED, files.CARD)
+_TEXT_LIMIT = 1 << 20  # bytes of a configuration or a card
+_CODE_KEYS = ("auto_map", "auto_mapping")
+_PATH = re.compile(r"[/\\~.]|[A-Za-z]:[/\\]|file:")
+_HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+
+
+def admit(source: Adapter | str | os.PathLike[str]) -> tuple[Adapter, dict[str, bytes]]:
+    """An adapter, and the files that a version of it holds. Raises Refused with all that is wrong."""
+    if isinstance(source, Adapter):
+        rendered, where = files.render(source), "this adapter"
+    else:
+        rendered, where = read_folder(Path(source)), str(source)
+    problems = list(_config_problems(rendered[files.CONFIG]))
+    if problems:
+        raise _refused(where, problems)
+    rendered[files.CONFIG] = _canonical_config(rendered[files.CONFIG])
+    try:
+        adapter = files.parse(rendered[files.CONFIG], rendered[files.WEIGHTS])
+    except BadAdapter as error:
+        raise _refused(where, [str(error)]) from error
+    problems = list(_adapter_problems(adapter))
+    if problems:
+        raise _refused(where, problems)
+    rendered[files.WEIGHTS] = _canonical_header(rendered[files.WEIGHTS])
+    if files.CARD not in rendered:
+        rendered[files.CARD] = files.render(adapter)[files.CARD]
+    return adapter, rendered
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """File name -> bytes of a PEFT directory. Raises Refused for anything that an adapter does not need."""
+    if folder.is_symlink() or not folder.is_dir():
+        raise Refused(f"{folder} is not a folder; give the PEFT directory that holds {files.CONFIG}")
+    names = sorted(os.listdir(folder))
+    problems = [f"{name} is missing" for name in REQUIRED if name not in names]
+    found: dict[str, bytes] = {}
+    for name in names:
+        status = os.lstat(folder / name)
+        if stat.S_ISLNK(status.st_mode):
+            problems.append(f"{name} is a symbolic link; copy the file itself")
+        elif name not in ALLOWED or not stat.S_ISREG(status.st_mode):
+            problems.append(f"{name} does not belong to an adapter ({_why_not(name)}); take it out")
+        elif name != files.WEIGHTS and status.st_size > _TEXT_LIMIT:
+            problems.append(f"{name} has {status.st_size:,} bytes; at most {_TEXT_LIMIT:,} are allowed")
+        else:
+            found[name] = _read(folder / name)
+    if problems:
+        raise _refused(str(folder), problems)
+    return found
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file, also when somebody puts a link in its place after it was looked at."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        return file.read()
+
+
+def _why_not(name: str) -> str:
+    suffix = Path(name).suffix.lower()
+    if suffix in {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}:
+        return "pickle can run code; save the weights as safetensors"
+    if suffix in {".py", ".so", ".sh"}:
+        return "code is never taken"
+    return f"a version holds {', '.join(ALLOWED)}"
+
+
+def _config_problems(data: bytes) -> Iterator[str]:
+    try:
+        config = json.loads(data)
+    except ValueError as error:
+        yield f"{files.CONFIG} is not JSON ({error}); save the adapter again"
+        return
+    if not isinstance(config, dict):
+        yield f"{files.CONFIG} is not a JSON object; save the adapter again"
+        return
+    if config.get("auto_map"):
+        yield f"{files.CONFIG} has auto_map, which loads code; take it out"
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        yield f"{files.CONFIG} names no base; set base_model_name_or_path to the base's id"
+    elif _PATH.match(base) or not _HUB_ID.fullmatch(base) or (Path(base) / "config.json").exists():
+        yield (
+            f"{files.CONFIG} names the base by a path of this machine ({base!r}); "
+            "set base_model_name_or_path to its id, such as owner/model"
+        )
+
+
+def _canonical_config(data: bytes) -> bytes:
+    """Sorted keys; `auto_mapping`, by which PEFT would import a class by its name, is emptied."""
+    config: dict[str, Any] = json.loads(data)
+    kept = {key: None if key in _CODE_KEYS else value for key, value in config.items()}
+    return json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def _canonical_header(weights: bytes) -> bytes:
+    """The same safetensors file with a sorted header: writers leave its order to chance, and equal adapters should
+    be equal bytes. 8 bytes of length, JSON padded with spaces to a multiple of 8, tensors (untouched)."""
+    end = 8 + int.from_bytes(weights[:8], "little")
+    header = json.dumps(
+        json.loads(weights[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + weights[end:]
+
+
+def _adapter_problems(adapter: Adapter) -> Iterator[str]:
+    """What can be known without the base; loading checks every name and shape against it."""
+    if not adapter.tensors:
+        yield f"{files.WEIGHTS} holds no tensors; save the trained adapter again"
+        return
+    head = files.head_names(adapter.tensors)
+    body = {name: tensor for name, tensor in adapter.tensors.items() if name not in (head or ())}
+    if isinstance(adapter.method, Lora):
+        yield from _lora_problems(adapter.method, body)
+    else:
+        yield from _prefix_problems(adapter.method.length, body)
+    if adapter.head is not None:
+        if head is None:
+            yield "the adapter has labels but no tensor of a head (score or classifier)"
+        elif adapter.tensors[head[0]].shape[0] != len(adapter.head.labels):
+            rows = adapter.tensors[head[0]].shape[0]
+            yield f"{head[0]} has {rows} rows for {len(adapter.head.labels)} labels"
+
+
+def _lora_problems(method: Lora, tensors: Mapping[str, torch.Tensor]) -> Iterator[str]:
+    if not tensors:
+        yield f"{files.WEIGHTS} holds no lora_A and lora_B tensors"
+    for name, tensor in tensors.items():
+        if ".lora_A." in name:
+            other = tensors.get(name.replace(".lora_A.", ".lora_B."))
+            rank = method.rank_of(_module(name))
+            if other is None:
+                yield f"{name} has no lora_B beside it"
+            elif tensor.ndim != 2 or other.ndim != 2 or tensor.shape[0] != other.shape[1]:
+                yield f"{name} {list(tensor.shape)} does not fit its lora_B {list(other.shape)}"
+            elif tensor.shape[0] != rank:
+                yield f"{name} has rank {tensor.shape[0]}, the configuration says {rank}"
+        elif ".lora_B." in name:
+            if name.replace(".lora_B.", ".lora_A.") not in tensors:
+                yield f"{name} has no lora_A beside it"
+        else:
+            yield f"tensor {name} does not belong to a LoRA adapter; save the adapter alone"
+
+
+def _prefix_problems(length: int, tensors: Mapping[str, torch.Tensor]) -> Iterator[str]:
+    table = tensors.get("prompt_embeddings")
+    if table is None:
+        yield f"{files.WEIGHTS} holds no prompt_embeddings, which a Prefix adapter needs"
+    elif table.ndim != 2 or table.shape[0] != length:
+        yield f"prompt_embeddings is {list(table.shape)}; the configuration says {length} positions"
+    for name in tensors.keys() - {"prompt_embeddings"}:
+        yield f"tensor {name} does not belong to a Prefix adapter; save the adapter alone"
+
+
+def _module(name: str) -> str:
+    """`base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight` -> `model.layers.0.self_attn.q_proj`."""
+    return name.split(".lora_")[0].removeprefix("base_model.model.")
+
+
+def _refused(where: str, problems: list[str]) -> Refused:
+    shown = "".join(f"\n  - {problem}" for problem in problems[:20])
+    more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+    return Refused(f"{where} cannot be published; nothing was written:{shown}{more}")

@@ -1,0 +1,80 @@
+"""Names and references: what may stand in `client/campaign/task`, `name@alias` and `name@3`.
+
+A name becomes folders, on any file system, so that its grammar is narrow: three parts of at most 64 lowercase ASCII
+letters, digits, `-`, `_` and `.`; a part begins with a letter or a digit, does not end with a dot, and is no device
+name of Windows. One spelling only: nothing is trimmed, folded or decoded.
+"""
+
+import re
+from dataclasses import dataclass
+
+from hub.errors import BadName
+
+LATEST = "latest"
+_PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VERSION = re.compile(r"[1-9][0-9]{0,8}")
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One adapter and which of its versions: a number, or an alias (`latest` where neither was given)."""
+
+    name: str
+    version: int | None = None
+    alias: str = LATEST
+
+    def __str__(self) -> str:
+        if self.version is not None:
+            return f"{self.name}@{self.version}"
+        return self.name if self.alias == LATEST else f"{self.name}@{self.alias}"
+
+
+def parse(text: str) -> Reference:
+    """`acme/spring/behavior`, `acme/spring/behavior@production` or `acme/spring/behavior@3`. Raises BadName."""
+    name, at, which = text.partition("@")
+    check_name(name)
+    if not at:
+        return Reference(name)
+    if _VERSION.fullmatch(which):
+        return Reference(name, version=int(which))
+    if which.isdigit():
+        raise BadName(f"{which!r} is no version number; versions count from 1: {name}@1, {name}@2 ...")
+    return Reference(name, alias=_check_part(which, "alias"))
+
+
+def check_name(name: str) -> str:
+    """The name itself, when it is one. Raises BadName."""
+    parts = name.split("/")
+    if len(parts) != 3:
+        raise BadName(
+            f"{name!r} is no adapter name; expected client/campaign/task, such as acme/spring/behavior"
+        )
+    for part, role in zip(parts, ("client", "campaign", "task"), strict=True):
+        _check_part(part, role)
+    return name
+
+
+def check_alias(alias: str) -> str:
+    """An alias that can be set: a part of a name that is no number and not `latest`. Raises BadName."""
+    if alias == LATEST:
+        raise BadName(f"{LATEST!r} always means the newest version and cannot be set; choose another alias")
+    if alias.isdigit():
+        raise BadName(f"alias {alias!r} would read as a version number; choose one with a letter")
+    return _check_part(alias, "alias")
+
+
+def is_part(text: str) -> bool:
+    """Whether the grammar allows this as one part of a name."""
+    return bool(_PART.fullmatch(text)) and not text.endswith(".") and text.split(".")[0] not in _DEVICES
+
+
+def _check_part(text: str, role: str) -> str:
+    if is_part(text):
+        return text
+    if text.split(".")[0] in _DEVICES:
+        raise BadName(f"{role} {text!r} is a device name on Windows; choose another")
+    raise BadName(
+        f"{role} {text[:80]!r} is not allowed; use 1 to 64 lowercase ASCII letters, digits, '-', '_' and '.', "
+        "beginning with a letter or a digit and not ending with '.'"
+    )

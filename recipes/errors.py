@@ -1,0 +1,84 @@
+"""What can be wrong with a recipe or with a client's data; every message gathers all problems and their fixes.
+
+RepertoireError
+├── RecipeError     unknown keys, wrong values, unknown presets
+├── DataError       files, columns, cells, splits
+└── TrainingError   a job that cannot go on, such as a loss that is not finite
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from adapters.errors import RepertoireError
+
+SHOWN = 20  # kinds of problems that a message spells out before it counts the rest
+
+
+class RecipeError(RepertoireError):
+    """A recipe is wrong. `problems` holds one line per fault."""
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault in the data and what to do about it.
+
+    file: the file's name as it was given; `line`: 1 for the first line of a text file, the record's number for
+    Parquet and data sets, None where the whole file is meant; `column`: the file's column; `value`: what stands there.
+    """
+
+    file: str
+    message: str
+    fix: str
+    line: int | None = None
+    column: str | None = None
+    value: str | None = None
+
+    def __str__(self) -> str:
+        return self.told()
+
+    def told(self, more: int = 0) -> str:
+        """The problem as one sentence with its place; `more` further rows have the very same problem."""
+        place = self.file if self.line is None else f"{self.file}, line {self.line}"
+        if more:
+            place += f" (and {more} more like it)"
+        subject = ""
+        if self.column is not None and self.value is not None:
+            subject = f"`{self.column}` is {_short(self.value)!r}; "
+        elif self.column is not None:
+            subject = f"`{self.column}` "
+        return f"{place}: {subject}{self.message}. {self.fix}"
+
+
+class DataError(RepertoireError):
+    """The data cannot be trained on. `problems` holds every fault; the message tells equal ones together."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        kinds: dict[tuple[str, str, str, str | None, str | None], list[Problem]] = {}
+        for problem in self.problems:
+            key = (problem.file, problem.message, problem.fix, problem.column, problem.value)
+            kinds.setdefault(key, []).append(problem)
+        count = len(self.problems)
+        lines = [f"{count} problem{'s' if count != 1 else ''} in the data; nothing was trained."]
+        groups = list(kinds.values())
+        lines += [f"- {group[0].told(more=len(group) - 1)}" for group in groups[:SHOWN]]
+        rest = sum(len(group) for group in groups[SHOWN:])
+        if rest:
+            lines.append(f"- and {rest} more; mend these first and run it again.")
+        return "\n".join(lines)
+
+
+class TrainingError(RepertoireError):
+    """A job cannot go on; other jobs of the same batch are not touched."""
+
+
+def _short(value: str, limit: int = 60) -> str:
+    """A cell's value, cut where it would fill the message."""
+    return value if len(value) <= limit else value[: limit - 1] + "…"

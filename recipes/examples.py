@@ -1,0 +1,56 @@
+"""What a client's rows become: examples in three splits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row as the model sees it.
+
+    text: what the model reads; heads: the rendered text, ad-copy: the product text that goes into the prompt.
+    label: index into `Splits.labels`; several indices for multi-label; None for ad-copy.
+    copy: ad-copy, the reference text.
+    weight: how much the row counts in the loss and in the metrics; impressions and clicks become two weighted rows.
+    group: what is ranked together (NDCG), and what never stands on both sides of a split.
+    fields: role or feature -> the cell's text; baselines read user and ad from it.
+    line: in the file, as in `Problem.line`; `file`: its name.
+    """
+
+    text: str
+    line: int
+    label: int | tuple[int, ...] | None = None
+    copy: str | None = None
+    weight: float = 1.0
+    group: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was read: its name without folders, the sha256 and the number of its bytes, its rows."""
+
+    name: str
+    sha256: str
+    bytes: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three disjoint sets of examples.
+
+    labels: heads, the labels' names in the head's order; () for ad-copy. multi_label: a row may have several.
+    digest: sha256 over the raw bytes of all files in the order data, validation, test; for a single file its own.
+    notes: what a reader of the metrics should know, one sentence each: columns that were not used, rows left out.
+    """
+
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+    labels: tuple[str, ...]
+    digest: str
+    files: tuple[Source, ...] = ()
+    notes: tuple[str, ...] = ()
+    multi_label: bool = False

@@ -1,0 +1,94 @@
+"""What an adapter in a slot says of encoded rows: probabilities, losses, texts."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from adapters import Base
+from adapters.forward import Hidden, forward, pad
+from adapters.generate import Sampling, decode
+from adapters.rows import Rows
+from adapters.slots import Slots
+from recipes.encode import EncodedRow
+
+BATCH_TOKENS = 4096
+
+
+def probabilities(
+    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+) -> NDArray[np.float64]:
+    """Probabilities `[rows, labels]` of the head in a slot; without `adapted`, of that head on the base alone."""
+    head = slots.head(slot)
+    found = np.zeros((len(rows), len(head.head.labels)))
+    for places in _batches([len(row.ids) for row in rows]):
+        own = Rows((slot if adapted else None,) * len(places))
+        with torch.inference_mode():
+            hidden = forward(base, slots, pad(base, slots, own, [rows[place].ids for place in places]), own)
+            logits = head(hidden.states, hidden.mask, hidden.pooler).float()
+        found[places] = to_probabilities(logits, head.head.multi_label).cpu().numpy()
+    return found
+
+
+def to_probabilities(logits: Tensor, multi_label: bool) -> Tensor:
+    """Softmax over the labels, or for several labels a row an independent sigmoid each."""
+    return logits.sigmoid() if multi_label else logits.softmax(-1)
+
+
+def copy_loss(
+    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+) -> tuple[float, int]:
+    """Sum of the negative log-likelihoods (nats) of all copy tokens, and their number."""
+    total, count = 0.0, 0
+    for places in _batches([len(row) for row in rows]):
+        own = Rows((slot if adapted else None,) * len(places))
+        batch = [rows[place] for place in places]
+        with torch.inference_mode():
+            hidden = forward(
+                base, slots, pad(base, slots, own, [(*row.ids, *row.target) for row in batch]), own
+            )
+            total += float(target_losses(base, hidden, batch).sum())
+        count += sum(len(row.target) for row in batch)
+    return total, count
+
+
+def target_losses(base: Base, hidden: Hidden, rows: Sequence[EncodedRow]) -> Tensor:
+    """Negative log-likelihood of every copy token, `[all rows' copy tokens]`, rows in order.
+
+    The output head runs only where a copy token is predicted. Rows are padded on the left: the last `n + 1`
+    places of a row end its prompt and hold its copy of `n` tokens; each but the last predicts its successor.
+    """
+    states = torch.cat([hidden.states[i, -len(row.target) - 1 : -1] for i, row in enumerate(rows)])
+    targets = torch.tensor([token for row in rows for token in row.target], device=states.device)
+    return nn.functional.cross_entropy(base.lm_logits(states).float(), targets, reduction="none")
+
+
+def texts(
+    base: Base, slots: Slots, slot: int, prompts: Sequence[Sequence[int]], sampling: Sampling, adapted: bool = True
+) -> list[str]:
+    """What the adapter (or without `adapted` the base alone) writes for each prompt's tokens."""
+    found = [""] * len(prompts)
+    for places in _batches([len(prompt) + sampling.max_new_tokens for prompt in prompts]):
+        own = Rows((slot if adapted else None,) * len(places))
+        with torch.inference_mode():
+            tokens = pad(base, slots, own, [prompts[place] for place in places])
+            cache = slots.cache(own)
+            last = forward(base, slots, tokens, own, cache).states[:, -1]
+            written = decode(base, slots, own, cache, tokens.seen, last, [sampling] * len(places))
+        for place, ids in zip(places, written, strict=True):
+            found[place] = str(base.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+    return found
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places of rows of like length, at most `BATCH_TOKENS` padded tokens a batch."""
+    batch: list[int] = []
+    for place in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and lengths[place] * (len(batch) + 1) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch

@@ -1,0 +1,158 @@
+"""What an advertising text says about its product: attributes that it covers, and claims that nothing supports.
+
+A product is a text in one of four shapes; `attributes` reads the first three, free text has none:
+
+    name: Alpine trail shoe        name[Blue Spice], area[riverside]        类型#裙*颜色#白色
+    category: shoes
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['’][^\W_{_CJK}]+)*")
+_BRACKETS = re.compile(r"\s*([^\[\],]+)\[([^\[\]]*)\]\s*(?:,|$)")
+_LINE = re.compile(r"^([^:：\n]{1,40})[:：][ \t]*(\S.*)$")
+# Several values in one attribute; a comma between digits belongs to a number.
+_VALUES = re.compile(r"\s*(?:[;、；，|]|(?<!\d),|,(?!\d))\s*")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_WORD = re.compile(rf"[^\W\d_{_CJK}][^\W_{_CJK}]*(?:['’-][^\W_{_CJK}]+)*")
+_YES = frozenset({"yes", "true", "是", "有"})
+_NO = frozenset({"no", "false", "否", "无", "none"})
+# Capitalised wherever they stand, and no claim about the product.
+_ALWAYS_CAPITAL = frozenset(
+    "i i'm i've i'll i'd monday tuesday wednesday thursday friday saturday sunday january february march april may june "
+    "july august september october november december english ok".split()
+)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Numbers and names in a text that its product does not hold, in the text's order."""
+
+    numbers: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.numbers) + len(self.names)
+
+
+def is_chinese(text: str) -> bool:
+    """Whether most of a text's tokens are Chinese characters (a word in letters counts as one token)."""
+    found = tokens(text)
+    return sum(1 for token in found if re.match(f"[{_CJK}]", token)) * 2 > len(found)
+
+
+def tokens(text: str) -> list[str]:
+    """Words in lower case, and single Chinese characters: "Nike跑鞋 4.5" -> ["nike", "跑", "鞋", "4", "5"]."""
+    return _TOKEN.findall(_plain(text))
+
+
+def attributes(product: str) -> tuple[tuple[str, str], ...]:
+    """(key, value) pairs of a product in file order; () for free text. Several values of a key are several pairs."""
+    pairs = _hashes(product) or _bracketed(product) or _lines(product)
+    return tuple((key, value) for key, values in pairs for value in _VALUES.split(values) if value)
+
+
+def coverage(text: str, product: str) -> float | None:
+    """Share of the product's different attribute values that the text names; None where the product has none.
+
+    A value is named when its words stand in the text in that order, whatever the case, the hyphens and the full-width
+    forms; Chinese values as characters. A value of yes or true is named when its key's words are (`familyFriendly`:
+    "family-friendly"); a value of no or false when they are too, since the text then speaks of it. Synonyms do not
+    count, so that this is a lower bound; human texts do not reach 1 either.
+    """
+    pairs = list(dict.fromkeys(attributes(product)))
+    if not pairs:
+        return None
+    said = _spaced(text)
+    joined = said.replace(" ", "")
+    return sum(_named(key, value, said, joined) for key, value in pairs) / len(pairs)
+
+
+def unsupported(text: str, product: str) -> Claims:
+    """Claims that the product does not hold: numbers (prices, sizes, shares) and names.
+
+    A number is unsupported when its digits stand nowhere in the product (1,000 and 1000 are the same). A name is a
+    capitalised word inside a sentence, a word with a capital inside (iPhone) or in capitals (BMW), in Chinese text any
+    word in letters; it is unsupported when the word is not in the product. Words at the start of a sentence, and texts
+    in Title Case, show no names. Numbers and names in words (twelve, 耐克) are not seen: a lower bound too.
+    """
+    held_numbers = {_digits(number) for number in _NUMBER.findall(unicodedata.normalize("NFKC", product))}
+    plain = unicodedata.normalize("NFKC", text)
+    numbers = tuple(number for number in _NUMBER.findall(plain) if _digits(number) not in held_numbers)
+    held = set(tokens(product)) | {word.lower() for word in _WORD.findall(product)} | _ALWAYS_CAPITAL
+    names = tuple(name for name in _names(plain) if not _is_held(name, held))
+    return Claims(numbers, names)
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _spaced(text: str) -> str:
+    """Lower-case words with one space between and around, so that " trail shoe " is found by words."""
+    return f" {' '.join(tokens(text))} "
+
+
+def _named(key: str, value: str, said: str, joined: str) -> bool:
+    if _plain(value) in _YES | _NO:
+        value = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key)
+    words = _spaced(value)
+    if words.isspace():
+        return value in said
+    chinese = re.search(f"[{_CJK}]", words) is not None
+    return words.replace(" ", "") in joined if chinese else words in said
+
+
+def _hashes(product: str) -> list[tuple[str, str]]:
+    parts = [part.partition("#") for part in product.strip().split("*")]
+    return [(key.strip(), value.strip()) for key, sign, value in parts] if all(p[1] and p[2] for p in parts) else []
+
+
+def _bracketed(product: str) -> list[tuple[str, str]]:
+    pairs, at = [], 0
+    while at < len(product):
+        match = _BRACKETS.match(product, at)
+        if match is None:
+            return []
+        pairs.append((match[1].strip(), match[2].strip()))
+        at = match.end()
+    return pairs
+
+
+def _lines(product: str) -> list[tuple[str, str]]:
+    """Lines of "key: value"; other lines between them are free text and hold no attribute."""
+    matches = [_LINE.match(line.strip()) for line in product.splitlines()]
+    return [(match[1].strip(), match[2].strip()) for match in matches if match]
+
+
+def _digits(number: str) -> str:
+    """1,000 -> 1000 and 4.50 -> 4.5, so that one amount has one form."""
+    number = re.sub(r",(?=\d{3}(?!\d))", "", number).replace(",", ".")
+    return number.rstrip("0").rstrip(".") if number.count(".") == 1 else number
+
+
+def _names(text: str) -> list[str]:
+    if is_chinese(text):
+        return _WORD.findall(text)
+    words = list(_WORD.finditer(text))
+    capital = [word for word in words if word[0][0].isupper()]
+    if len(words) > 3 and len(capital) * 2 > len(words):
+        capital = []  # Title Case: a capital says nothing here
+    inside = [word for word in capital if not _starts_sentence(text, word.start())]
+    marked = [word for word in words if len(word[0]) > 1 and any(letter.isupper() for letter in word[0][1:])]
+    return [word[0] for word in sorted({*inside, *marked}, key=lambda word: word.start())]
+
+
+def _starts_sentence(text: str, at: int) -> bool:
+    before = text[:at].rstrip(" \t\"'“‘(*#–—-")
+    return not before or before[-1] in ".!?:…\n。！？：;；"
+
+
+def _is_held(name: str, held: set[str]) -> bool:
+    """Whether the product holds a name, its plural or its parts: "Trail-Shoes'" in "trail shoe"."""
+    whole = re.sub(r"['’]s?$", "", name.lower())
+    parts = [part for part in re.split(r"[-'’]", whole) if part]
+    return whole in held or all(part in held or part.removesuffix("s") in held for part in parts)

@@ -1,0 +1,84 @@
+"""Deals rows to training, validation and test: by group, by text or by time; the same rows for the same seed.
+
+The order of the rows in the file does not matter: each key's place follows from a hash of the key and the seed.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from recipes.examples import Example
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """One row of the file with its examples (two for impressions and clicks), before it is dealt to a split.
+
+    key: the group, or the text where there is none; rows of one key stay together. time: seconds or any number that
+    grows; None where there is no timestamp.
+    """
+
+    examples: tuple[Example, ...]
+    key: str
+    time: float | None = None
+
+
+def deal(
+    rows: Sequence[Dealt], shares: Mapping[str, float], seed: int, pinned: Collection[str] = ()
+) -> dict[str, list[Dealt]]:
+    """The rows of each split in file order: "train" gets what `shares` leaves over.
+
+    shares: split -> share of the rows, in the order in which they are dealt, e.g. {"test": 0.2, "validation": 0.1}.
+    With timestamps the newest rows become the first split, the next newest the second. Without, whole keys are dealt
+    in the order of their hashes. A key, or an instant, goes where the middle of its rows falls, so that the shares are
+    met to within one key. pinned: keys that train whatever their hash.
+    """
+    timed = bool(rows) and all(row.time is not None for row in rows)
+    unit_of: list[Hashable] = [row.time if timed else row.key for row in rows]
+    sizes = Counter(unit for unit, row in zip(unit_of, rows, strict=True) if timed or row.key not in pinned)
+    order = sorted(sizes, key=lambda unit: -float(str(unit)) if timed else _hash(str(unit), seed))
+    split_of: dict[Hashable, str] = {}
+    before = 0
+    for unit in order:
+        middle = (before + sizes[unit] / 2) / len(rows)
+        split_of[unit] = _at(middle, shares)
+        before += sizes[unit]
+    parts: dict[str, list[Dealt]] = {name: [] for name in (*shares, "train")}
+    for unit, row in zip(unit_of, rows, strict=True):
+        parts[split_of.get(unit, "train")].append(row)
+    return parts
+
+
+def first_of_each_label(rows: Sequence[Dealt], limit: int) -> list[Dealt]:
+    """The first `limit` rows of each label in file order; a row of several labels counts for each of them."""
+    seen: Counter[int] = Counter()
+    kept = []
+    for row in rows:
+        labels = _labels(row)
+        if any(seen[label] < limit for label in labels):
+            kept.append(row)
+            seen.update(labels)
+    return kept
+
+
+def _labels(row: Dealt) -> set[int]:
+    labels: set[int] = set()
+    for example in row.examples:
+        if example.label is not None:
+            labels.update((example.label,) if isinstance(example.label, int) else example.label)
+    return labels
+
+
+def _hash(key: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}\0{key}".encode()).hexdigest()
+
+
+def _at(place: float, shares: Mapping[str, float]) -> str:
+    """The split in whose stretch of [0, 1) a place lies."""
+    edge = 0.0
+    for name, share in shares.items():
+        edge += share
+        if place < edge:
+            return name
+    return "train"

@@ -1,0 +1,94 @@
+"""The adapter before its first step: LoRA whose term is zero, or a prefix, with an untrained head."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from adapters import Adapter, Base, Head, Lora, Prefix
+from adapters.config import Pooling
+from adapters.errors import BaseError
+from recipes.recipe import Recipe
+from recipes.tasks import task_for
+
+
+def start(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Adapter:
+    """A fresh adapter of a recipe, drawn from the recipe's seed. Raises BaseError where the base cannot carry it."""
+    if recipe.task == "ad-copy" and base.kind == "encoder":
+        raise BaseError(f"{base.id} is an encoder and cannot write; train ad-copy on a causal decoder")
+    stream = torch.Generator().manual_seed(recipe.train.seed)
+    head = _head(recipe, base, labels) if recipe.task != "ad-copy" else None
+    info: dict[str, Any] = {}
+    method: Lora | Prefix
+    if recipe.method == "lora":
+        chosen = recipe.lora
+        targets = base.targets("all-linear" if chosen.targets == "all-linear" else tuple(chosen.targets))
+        method = Lora(chosen.rank, chosen.alpha, targets, chosen.rslora, chosen.dropout)
+        tensors = _lora(method, base, stream)
+        where = "base_model.model"
+    else:
+        method = Prefix(recipe.prefix.length)
+        tensors, info["prefix_shape"] = _prefix(recipe, base, stream)
+        where = "base_model"
+    if head is not None:
+        name = f"{where}.{'score' if base.kind == 'decoder' else 'classifier'}"
+        spread = float(getattr(base.config, "initializer_range", 0.02))
+        tensors[f"{name}.weight"] = torch.randn(len(labels), base.width, generator=stream) * spread
+        if head.bias:
+            tensors[f"{name}.bias"] = torch.zeros(len(labels))
+    return Adapter(method, head, tensors, base.identity, recipe.task, info)
+
+
+def _head(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Head:
+    auto: Pooling = "last" if base.kind == "decoder" else "mean"
+    pooling = auto if recipe.head.pooling == "auto" else recipe.head.pooling
+    return Head(labels, pooling, multi_label=recipe.data.separator is not None, bias=base.kind == "encoder")
+
+
+def _lora(method: Lora, base: Base, stream: torch.Generator) -> dict[str, Tensor]:
+    """A uniform as Kaiming with a = sqrt(5), that is within 1 / sqrt(in); B zero: PEFT's start."""
+    tensors = {}
+    for path, linear in base.linears.items():
+        if method.covers(path):
+            bound = linear.in_features**-0.5
+            a = torch.empty(method.rank, linear.in_features).uniform_(-bound, bound, generator=stream)
+            tensors[f"base_model.model.{path}.lora_A.weight"] = a
+            tensors[f"base_model.model.{path}.lora_B.weight"] = torch.zeros(linear.out_features, method.rank)
+    return tensors
+
+
+def _prefix(recipe: Recipe, base: Base, stream: torch.Generator) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """PEFT's table `[length, layers * 2 * kv_heads * head_dim]`: drawn, or the keys and values of a text."""
+    layers, first = len(base.attention), base.attention[0]
+    if any((layer.kv_heads, layer.head_dim) != (first.kv_heads, first.head_dim) for layer in base.attention):
+        raise BaseError(
+            f"{base.id} has layers with keys of different shapes, which a prefix cannot serve; use method: lora"
+        )
+    shape = {"layers": layers, "kv_heads": first.kv_heads, "head_dim": first.head_dim}
+    length = recipe.prefix.length
+    if recipe.prefix.init == "random":
+        table = torch.randn(length, layers * 2 * first.kv_heads * first.head_dim, generator=stream) * 0.02
+    else:
+        table = _keys_and_values(
+            recipe.prefix.text or task_for(recipe.task).DEFAULT_PREFIX_TEXT, length, base
+        )
+    return {"prompt_embeddings": table}, shape
+
+
+def _keys_and_values(text: str, length: int, base: Base) -> Tensor:
+    """What the base's attention holds of a text, repeated or cut to `length` tokens: the adapter then
+    starts as that text.
+    """
+    ids = base.tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = (ids * (length // len(ids) + 1))[:length]
+    cache = DynamicCache()
+    places = torch.arange(length, device=base.device)[None] + base.first_position
+    with base.lock, torch.no_grad():
+        base.backbone(
+            input_ids=torch.tensor([ids], device=base.device), position_ids=places, past_key_values=cache
+        )
+    layers: list[Any] = cache.layers
+    both = torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in layers])
+    # [layers, 2, kv_heads, length, head_dim] -> [length, layers, 2, kv_heads, head_dim]
+    return both.permute(3, 0, 1, 2, 4).reshape(length, -1).float().cpu()

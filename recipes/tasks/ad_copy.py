@@ -1,0 +1,132 @@
+"""ad-copy: writes advertising text for a product."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from recipes import baselines as learned
+from recipes import evaluate, products
+from recipes.examples import Example, Splits
+from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, fill, with_features
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
+
+ROLES: Final[Mapping[str, Role]] = {
+    "product": Role(
+        "what is known of the product, as one text; without it all other columns describe the product",
+        often=("content", "input", "mr", "source", "attributes", "description"),
+    ),
+    "copy": Role("the advertising text", True, ("summary", "ref", "text", "output", "target", "ad", "headline")),
+    "weight": WEIGHT,
+    "timestamp": TIMESTAMP,
+    "group": GROUP,
+}
+METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
+    "nll": "min",
+    "perplexity": "min",
+    "bleu": "max",
+    "chrf": "max",
+    "coverage": "max",
+    "unsupported_claims": "min",
+    "distinct_2": "max",
+    "within_limit": "max",
+}
+PROMPT_ENGLISH: Final = "Write an ad.\n{product}"
+PROMPT_CHINESE: Final = "写一句广告。\n{product}"
+DEFAULT_PREFIX_TEXT: Final = "Write an ad in the voice of this brand, true to the product, short and lively."
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a model wrote for a split, and how likely it found the references.
+
+    texts: one per product of `products`; products None means `inputs(examples)`, each different product once.
+    nll: mean negative log-likelihood of the references' tokens (the copy and EOS) in nats, over `tokens` of them;
+        None for methods that have no likelihood. max_chars: the length limit, where there is one.
+    """
+
+    texts: Sequence[str]
+    nll: float | None = None
+    tokens: int | None = None
+    products: Sequence[str] | None = None
+    max_chars: int | None = None
+
+
+def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
+    """The product's text: the `product` role and the features as lines below, or all columns as "key: value" lines."""
+    features = recipe.data.features
+    if isinstance(features, str) or (not features and not fields.get("product")):
+        features = [name for name in fields if name not in ROLES]
+    return with_features(fields.get("product", ""), fields, features)
+
+
+def prompt(text: str, recipe: "Recipe") -> str:
+    """The user's turn for a product text: the recipe's template, or a line in the product's own language above it."""
+    template = recipe.data.prompt or (PROMPT_CHINESE if products.is_chinese(text) else PROMPT_ENGLISH)
+    return fill(template, {"product": text})
+
+
+def inputs(examples: Sequence[Example]) -> tuple[str, ...]:
+    """Each different product text once, in order: what a model has to write for, however many references there are."""
+    return tuple(dict.fromkeys(example.text for example in examples))
+
+
+def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[str] = ()) -> dict[str, Any]:
+    """How likely the references are, how near the written texts come, and whether they say what is true.
+
+    nll and perplexity per token; BLEU and chrF against all references of a product (0 to 100); coverage: mean share of
+    attribute values that a text names, over the products that have attributes; unsupported_claims: numbers and names
+    per text that the product does not hold, and texts_with_claims, the share of texts with any; distinct_2; within_limit
+    where there is a limit. Coverage alone says nothing, since a list of the attributes covers them all: read it beside
+    BLEU and the claims.
+    """
+    result: dict[str, Any] = {}
+    if predictions.nll is not None:
+        result |= {"nll": predictions.nll, "perplexity": evaluate.perplexity(predictions.nll)}
+        result |= {"tokens": predictions.tokens} if predictions.tokens is not None else {}
+    asked = predictions.products if predictions.products is not None else inputs(examples)
+    texts = predictions.texts
+    if len(texts) != len(asked):
+        raise ValueError(f"{len(texts)} texts for {len(asked)} products; write one text for each of inputs(examples)")
+    if not texts:
+        return result
+    references = _references(examples)
+    known = [references[product] for product in asked]
+    chinese = products.is_chinese(" ".join(each[0] for each in known))
+    result |= {"bleu": evaluate.bleu(texts, known, chinese), "chrf": evaluate.chrf(texts, known)}
+    return result | _truth(texts, asked, predictions.max_chars) | {"texts": len(texts)}
+
+
+def _truth(texts: Sequence[str], asked: Sequence[str], max_chars: int | None) -> dict[str, Any]:
+    """The metrics that need no reference."""
+    covered = [products.coverage(text, product) for text, product in zip(texts, asked, strict=True)]
+    shares = [share for share in covered if share is not None]
+    claims = [len(products.unsupported(text, product)) for text, product in zip(texts, asked, strict=True)]
+    result: dict[str, Any] = {"coverage": sum(shares) / len(shares)} if shares else {}
+    result["unsupported_claims"] = sum(claims) / len(claims)
+    result["texts_with_claims"] = sum(count > 0 for count in claims) / len(claims)
+    result["distinct_2"] = evaluate.distinct_2([products.tokens(text) for text in texts])
+    if max_chars is not None:
+        result["within_limit"] = evaluate.share_within(texts, max_chars)
+    return result
+
+
+def _references(examples: Sequence[Example]) -> dict[str, list[str]]:
+    references: dict[str, list[str]] = {}
+    for example in examples:
+        references.setdefault(example.text, []).append(example.copy or "")
+    return references
+
+
+def baselines(splits: Splits) -> dict[str, dict[str, Any]]:
+    """The nearest training product's copy; the bare list of attributes; and how the references themselves read."""
+    asked = inputs(splits.test)
+    references = _references(splits.test)
+    nearest = learned.nearest_copies(splits.train, asked)
+    result = {"nearest training product's copy": metrics(splits.test, Written(nearest))}
+    listed = [", ".join(value for _, value in products.attributes(product)) for product in asked]
+    if all(listed):
+        result["the attributes as a list"] = metrics(splits.test, Written(listed))
+    result["the references themselves"] = _truth([references[product][0] for product in asked], asked, None)
+    return result

@@ -1,0 +1,73 @@
+"""behavior: labels of a user's behaviour text: intent, next action, sentiment."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from recipes import baselines as learned
+from recipes import evaluate
+from recipes.examples import Example, Splits
+from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, feature_names, fill, with_features
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
+
+ROLES: Final[Mapping[str, Role]] = {
+    "text": Role("what the user wrote or did", True, ("review", "sentence", "content", "query", "comment", "input")),
+    "label": Role("its label, or several with data.separator", True, ("category", "intent", "sentiment", "class")),
+    "weight": WEIGHT,
+    "timestamp": TIMESTAMP,
+    "group": GROUP,
+}
+METRICS: Final[Mapping[str, Literal["max", "min"]]] = {"accuracy": "max", "macro_f1": "max", "log_loss": "min"}
+DEFAULT_PREFIX_TEXT: Final = "A customer of a shop wrote or did this. What does the customer want, feel or do next?"
+
+
+def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
+    """The text, then a line for each feature; `data.prompt` may be a template over `text` and the features."""
+    template = recipe.data.prompt or ("{text}" if fields.get("text") else "")
+    return with_features(
+        fill(template, fields), fields, feature_names(recipe.data.features, fields, ROLES, recipe.data.prompt)
+    )
+
+
+def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str] = ()) -> dict[str, Any]:
+    """Accuracy, macro F1, log loss, and `labels`: a table of precision, recall, F1 and rows per label.
+
+    predictions: probabilities [examples, labels]; rows sum to 1, or independent ones for multi-label, where accuracy
+        is the share of rows whose whole set is right and a label is given from 0.5.
+    labels: their names, for the table; without them it counts from 0.
+    """
+    probabilities = np.asarray(predictions, dtype=float)
+    weights = learned.weights_of(examples)
+    names = tuple(labels) or tuple(str(i) for i in range(probabilities.shape[1]))
+    if any(isinstance(example.label, tuple) for example in examples):
+        truth = learned.label_matrix(examples, len(names))
+        given = probabilities >= 0.5
+        return {
+            "accuracy": evaluate.exact_match(truth, given, weights),
+            "macro_f1": evaluate.macro_f1(truth, given, weights),
+            "log_loss": evaluate.multilabel_log_loss(truth, probabilities, weights),
+            "labels": evaluate.label_table(truth, given, names, weights),
+        }
+    classes = np.array([example.label for example in examples], dtype=int)
+    truth = evaluate.one_hot(classes, len(names))
+    given = evaluate.one_hot(probabilities.argmax(axis=1), len(names))
+    seen = truth.any(axis=0) | given.any(axis=0)  # as scikit-learn: labels that are neither true nor given do not count
+    return {
+        "accuracy": evaluate.exact_match(truth, given, weights),
+        "macro_f1": evaluate.macro_f1(truth[:, seen], given[:, seen], weights),
+        "log_loss": evaluate.log_loss(classes, probabilities, weights),
+        "labels": evaluate.label_table(truth, given, names, weights),
+    }
+
+
+def baselines(splits: Splits) -> dict[str, dict[str, Any]]:
+    """The constant prior, and TF-IDF with logistic regression, both learned from the training split."""
+    guesses = {
+        "constant prior": learned.prior(splits),
+        "TF-IDF + logistic regression": learned.bag_of_words(splits),
+    }
+    return {name: metrics(splits.test, guess, splits.labels) for name, guess in guesses.items()}
+

@@ -1,0 +1,162 @@
+"""recommendation: click or conversion probability of a user and an ad; ranks candidates."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recipes import baselines as learned
+from recipes import evaluate
+from recipes.examples import Example, Splits
+from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, feature_names, fill, with_features
+
+if TYPE_CHECKING:
+    from recipes.recipe import History, Recipe
+
+LABELS: Final = ("not clicked", "clicked")
+ROLES: Final[Mapping[str, Role]] = {
+    "user": Role("what is known of the user: history, searches, profile", often=("history", "profile", "customer")),
+    "ad": Role("the ad, product or item that is shown", often=("item", "creative", "headline", "title", "product")),
+    "text": Role("one ready text instead of user and ad", often=("input", "prompt", "sentence", "content")),
+    "clicked": Role(
+        "1 if clicked or bought, 0 if not", often=("click", "label", "target", "output", "converted", "conversion", "y")
+    ),
+    "impressions": Role("instead of clicked: how often the row was shown", often=("views", "shows")),
+    "clicks": Role("instead of clicked: how often it was clicked", often=("conversions",)),
+    "user_id": Role("who the user is; rows of one user stay in one split", often=("uid", "userid", "customer_id")),
+    "ad_id": Role("which ad it is; for its popularity", often=("item_id", "creative_id", "sku")),
+    "weight": WEIGHT,
+    "timestamp": TIMESTAMP,
+    "group": GROUP,
+}
+METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
+    "auc": "max",
+    "log_loss": "min",
+    "calibration_error": "min",
+    "accuracy": "max",
+    "ndcg@1": "max",
+    "ndcg@3": "max",
+    "ndcg@5": "max",
+    "ndcg@10": "max",
+    "pair_accuracy": "max",
+}
+DEFAULT_PREFIX_TEXT: Final = "Does this user like what this ad offers, and will the user click on it?"
+LIKED_SHARE: Final = "liked_share"
+_CUTS = (1, 3, 5, 10)
+
+
+def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
+    """The row's ready text, or "User: ..." and "Ad: ..." on two lines; then a line for each feature.
+
+    `data.prompt` may be a template over roles and features instead. The feature `liked_share` is read out of the row's
+    own text by `data.history` and stands as a percentage.
+    """
+    fields = {**fields, **derived(fields, recipe.data.history)}
+    template = recipe.data.prompt or _default_template(fields)
+    names = feature_names(recipe.data.features, fields, ROLES, recipe.data.prompt)
+    return with_features(fill(template, fields), fields, names)
+
+
+def _default_template(fields: Mapping[str, str]) -> str:
+    if fields.get("text"):
+        return "{text}"
+    return "\n".join(f"{role.capitalize()}: {{{role}}}" for role in ("user", "ad") if fields.get(role))
+
+
+def derived(fields: Mapping[str, str], history: "History | None") -> dict[str, str]:
+    """What `data.history` finds in a row: `liked_share` as a percentage, and the target item as `ad`."""
+    if history is None:
+        return {}
+    text = "\n".join(fields.values())
+    liked, disliked = (len(_items(text, pattern, history.item)) for pattern in (history.liked, history.disliked))
+    found = {LIKED_SHARE: f"{round(100 * (liked + 1) / (liked + disliked + 2))}%"}
+    target = re.search(history.target, text) if history.target and "ad" not in fields else None
+    return found | ({"ad": target[1]} if target else {})
+
+
+def _items(text: str, where: str, item: str) -> list[str]:
+    found = re.search(where, text)
+    return re.findall(item, found[1]) if found else []
+
+
+def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str] = LABELS) -> dict[str, Any]:
+    """AUC, log loss, calibration error and accuracy, weighted; with groups NDCG@1, 3, 5, 10 and pair accuracy.
+
+    predictions: probabilities [examples, 2], of not clicked and clicked. `groups` counts the groups, `groups_ranked`
+    those that have something to rank.
+    """
+    probabilities = np.asarray(predictions, dtype=float)
+    clicked = np.array([example.label for example in examples], dtype=int)
+    weights = learned.weights_of(examples)
+    scores = probabilities[:, 1]
+    result: dict[str, Any] = {
+        "auc": evaluate.auc(clicked, scores, weights),
+        "log_loss": evaluate.log_loss(clicked, probabilities, weights),
+        "calibration_error": evaluate.calibration_error(clicked, scores, weights),
+        "accuracy": float(np.average((scores >= 0.5) == clicked, weights=weights)),
+    }
+    groups = _ranked_items(examples, scores)
+    if groups:
+        reached = {f"ndcg@{k}": evaluate.ndcg(groups, k) for k in _CUTS}
+        result |= {name: value for name, (value, _) in reached.items()}
+        result["pair_accuracy"] = evaluate.pair_accuracy(groups)
+        result |= {"groups": len(groups), "groups_ranked": reached["ndcg@1"][1]}
+    return result
+
+
+def _ranked_items(
+    examples: Sequence[Example], scores: NDArray[np.float64]
+) -> list[tuple[list[float], list[float]]]:
+    """(gains, scores) per group. The two halves of a row of impressions and clicks are one item: its click share."""
+    groups: dict[str, dict[tuple[str, int], list[float]]] = {}
+    for example, score in zip(examples, scores, strict=True):
+        if example.group is not None:
+            item = groups.setdefault(example.group, {}).setdefault((example.file, example.line), [0.0, 0.0, 0.0])
+            item[0] += example.weight * (example.label == 1)
+            item[1] += example.weight
+            item[2] = float(score)
+    return [
+        ([gained / weight for gained, weight, _ in items.values()], [score for _, _, score in items.values()])
+        for items in groups.values()
+    ]
+
+
+def baselines(splits: Splits) -> dict[str, dict[str, Any]]:
+    """What is learned without a language model, or needs no training at all.
+
+    The constant prior; TF-IDF + logistic regression; the user's past click share and the ad's popularity where test
+    rows show users or ads of the training rows (`seen`: their share); the liked share of the row's own history and
+    its regression with the target's popularity, where the recipe says how to read histories.
+    """
+    guesses = {
+        "constant prior": learned.prior(splits),
+        "TF-IDF + logistic regression": learned.bag_of_words(splits),
+    }
+    seen = {}
+    for name, key in (("user's past click share", _user), ("ad's popularity", _ad)):
+        guess, known = learned.past_share(splits, key)
+        if known:
+            guesses[name], seen[name] = guess, known
+    if all(LIKED_SHARE in example.fields for example in (*splits.train, *splits.test)):
+        shares = np.array([_liked_share(example) for example in splits.test])
+        guesses["liked share of the row's own history"] = np.stack([1 - shares, shares], axis=1)
+        if "ad's popularity" in seen:
+            guesses["liked share and ad's popularity, regression"] = learned.regression_on(splits, _liked_share, _ad)
+    return {
+        name: metrics(splits.test, guess) | ({"seen": seen[name]} if name in seen else {})
+        for name, guess in guesses.items()
+    }
+
+
+def _user(example: Example) -> str | None:
+    return example.fields.get("user_id") or example.fields.get("user")
+
+
+def _ad(example: Example) -> str | None:
+    return example.fields.get("ad_id") or example.fields.get("ad")
+
+
+def _liked_share(example: Example) -> float:
+    return int(example.fields[LIKED_SHARE].removesuffix("%")) / 100

@@ -1,0 +1,192 @@
+"""The command line: words for people, one JSON document for programs, an exit code for scripts."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters import files
+from hub.cli import app, main
+from hub.hub import Hub
+from tests.hub.tiny import NAME, lora, prefix
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs one command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REPERTOIRE_HUB", raising=False)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert isinstance(left.value.code, int)
+        return left.value.code, captured.out, captured.err
+
+    return call
+
+
+REPORT = {
+    "metric": "auc",
+    "before": {"auc": 0.5, "log_loss": 0.7},
+    "after": {"auc": 0.8125, "log_loss": 0.5},
+    "baselines": {"constant": {"auc": 0.5, "log_loss": 0.69}},
+    "rows": {"train": 70, "validation": 10, "test": 20},
+    "seconds": 3.0,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return files.write(lora(report=REPORT, data_digest="cd" * 32), tmp_path / "adapter")
+
+
+def test_publish_ls_and_show_tell_a_person(run: Run, folder: Path) -> None:
+    code, out, _ = run("publish", folder, NAME, "--tag", "spring", "-m", "first season")
+    assert code == 0
+    assert f"Published {NAME}@1 to campaigns" in out
+    assert str(Path("campaigns/adapters") / NAME / "v000001") in out
+    code, out, _ = run("ls")
+    assert code == 0
+    assert NAME in out and "lora, rank 2" in out and "first season" in out
+    code, out, _ = run("show", NAME)
+    assert code == 0
+    assert "1 of 1 (latest)" in out and "cd" * 32 in out and "spring" in out
+    assert "0.8125" in out or "0.812" in out, "the metrics are shown"
+
+
+def test_the_same_as_documents(run: Run, folder: Path) -> None:
+    published = json.loads(run("publish", folder, NAME, "--publish-id", "job", "--json")[1])
+    assert (published["reference"], published["base"]["id"]) == (f"{NAME}@1", "starter")
+    assert json.loads(run("publish", folder, NAME, "--publish-id", "job", "--json")[1]) == published
+    assert json.loads(run("ls", "--json")[1]) == [published]
+    shown = json.loads(run("show", f"{NAME}@1", "--json")[1])
+    assert shown["aliases"] == {"latest": 1}
+    assert shown["record"]["metrics"]["after"] == {"auc": 0.8125, "log_loss": 0.5}
+    assert Path(published["folder"], files.CONFIG).is_file()
+
+
+def test_the_hub_comes_from_the_option_or_the_environment(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("publish", folder, NAME, "--hub", "one")
+    monkeypatch.setenv("REPERTOIRE_HUB", str(tmp_path / "two"))
+    run("publish", files.write(prefix(), tmp_path / "second"), "globex/launch/ad-copy")
+    assert Hub("one", create=False).names() == (NAME,)
+    assert [item["name"] for item in json.loads(run("ls", "--json")[1])] == ["globex/launch/ad-copy"]
+    assert [item["name"] for item in json.loads(run("ls", "--hub", "one", "--json")[1])] == [NAME]
+    assert "No adapters in" in run("ls", "--client", "nobody")[1]
+
+
+def missing_name(run: Run, folder: Path) -> tuple[Any, ...]:
+    run("publish", folder, NAME)
+    return ("show", "acme/spring/recomendation")
+
+
+def stranger(run: Run, folder: Path) -> tuple[Any, ...]:
+    (folder / "evil.py").write_text("")
+    return ("publish", folder, NAME)
+
+
+def broken(run: Run, folder: Path) -> tuple[Any, ...]:
+    run("publish", folder, NAME)
+    record = Path("campaigns/adapters", NAME, ".records/000001.json")
+    record.chmod(0o644)
+    record.write_text("{}")
+    return ("show", NAME)
+
+
+FAILURES: list[tuple[Callable[[Run, Path], tuple[Any, ...]], int, str, str]] = [
+    (lambda run, folder: ("publish", folder, "Acme/spring"), 2, "BadName", "expected client/campaign/task"),
+    (lambda run, folder: ("publish", folder), 2, "MissingParameter", "Missing argument 'name'. (repertoire publish --help"),
+    (lambda run, folder: ("ls", "--colour"), 2, "NoSuchOption", "--colour"),
+    (lambda run, folder: ("recommend", NAME, "--user", "u"), 2, "BadParameter", "no ads to rank"),
+    (
+        lambda run, folder: ("train", "recomendation", "x.csv", "--out", "o"),
+        2,
+        "RecipeError",
+        "recommendation",
+    ),
+    (
+        lambda run, folder: ("train", "behavior", "x.csv", "--out", folder),
+        2,
+        "BadParameter",
+        "holds files already",
+    ),
+    (lambda run, folder: ("train", "behavior", "x.csv", "--out", "o"), 4, "DataError", "x.csv"),
+    (lambda run, folder: ("ls",), 3, "NoHub", "no hub at"),
+    (missing_name, 3, "NotInHub", f"did you mean {NAME}?"),
+    (stranger, 4, "Refused", "evil.py does not belong"),
+    (broken, 5, "Damaged", "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("make", "code", "kind", "says"), FAILURES)
+def test_failures_have_a_code_a_message_and_a_document(
+    run: Run, folder: Path, make: Callable[[Run, Path], tuple[Any, ...]], code: int, kind: str, says: str
+) -> None:
+    arguments = make(run, folder)
+    got, out, err = run(*arguments)
+    assert (got, out) == (code, "")
+    assert err.startswith("repertoire: ") and says in err
+    assert "Traceback" not in err
+    got, out, _ = run(*arguments, "--json")
+    error = json.loads(out)["error"]
+    assert (got, error["type"], error["exit_code"]) == (code, kind, code)
+    assert says in error["message"]
+
+
+def test_every_command_has_help_with_an_example_and_json(run: Run) -> None:
+    commands = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    assert {"train", "publish", "ls", "show", "recommend", "analyze", "write", "doctor"} <= set(commands)
+    for command in commands:
+        code, out, _ = run(command, "--help")
+        assert code == 0
+        assert "--json" in out, command
+        assert f"repertoire {command}" in out.split("Example:")[1], command
+
+
+def test_no_arguments_show_the_help(run: Run) -> None:
+    code, out, err = run()
+    assert code in (0, 2)
+    assert "Usage: repertoire" in out + err
+
+
+def clicks(path: Path) -> Path:
+    """A file with its own words for everything: shoppers click what they looked for."""
+    lines = ["shopper,banner,bought"]
+    for index in range(40):
+        wanted = ("tea", "shoes")[index % 2]
+        for shown in ("tea", "shoes"):
+            lines.append(f"looked for {wanted} {index},buy {shown} now,{'Yes.' if wanted == shown else 'No.'}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_train_publish_recommend_from_a_file_with_its_own_words(run: Run, tmp_path: Path) -> None:
+    words = ("--column", "user=shopper", "--column", "ad=banner", "--column", "clicked=bought")
+    labels = ("--label", "1=Yes.", "--label", "0=No.")
+    short = ("--set", "train.max_steps=2", "--set", "lora.rank=2")
+    data = clicks(tmp_path / "clicks.csv")
+    code, out, err = run("train", "recommendation", data, "--out", "made", *words, *labels, *short, "--json")
+    assert code == 0, err
+    trained = json.loads(out)
+    assert trained["task"] == "recommendation"
+    assert trained["report"]["rows"]["train"] > trained["report"]["rows"]["test"] > 0
+    assert {"before", "after", "baselines"} <= trained["report"].keys()
+    assert run("publish", "made", NAME)[0] == 0
+    ask = ("recommend", NAME, "--user", "looked for tea 99", "--ad", "buy tea now", "--ad", "buy shoes now")
+    code, out, err = run(*ask, "--json")
+    assert code == 0, err
+    ranked = json.loads(out)
+    assert {item["ad"] for item in ranked} == {"buy tea now", "buy shoes now"}
+    assert 0 < ranked[1]["probability"] <= ranked[0]["probability"] < 1
+    code, out, _ = run(*ask)
+    assert code == 0 and f"{ranked[0]['probability']:.3f}" in out
+    code, _, err = run("analyze", NAME, "asked twice about refunds")
+    assert code == 2 and "recommendation" in err, "the wrong call for this adapter"

@@ -1,0 +1,18 @@
+"""What each package shows to the world. A change here changes the public interface: put it in the changelog."""
+
+import importlib
+
+import pytest
+
+EXPORTS: dict[str, set[str]] = {
+    "hub.cli": {"app", "main"},
+}
+
+
+@pytest.mark.parametrize("package", EXPORTS)
+def test_package_exports_exactly_its_public_names(package: str) -> None:
+    module = importlib.import_module(package)
+    assert set(module.__all__) == EXPORTS[package]
+    assert len(module.__all__) == len(EXPORTS[package]), "a name stands twice in __all__"
+    missing = [name for name in module.__all__ if not hasattr(module, name)]
+    assert missing == []

@@ -1,0 +1,97 @@
+"""The wheel holds what a user needs and little else; the pins name one version of all that is installed."""
+
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("adapters", "hub", "recipes")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy of the sources, so that the checkout stays clean."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
+    (source / "dist").mkdir()
+    done = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    [built] = (source / "dist").glob("*.whl")
+    return built
+
+
+def test_wheel_holds_every_source_preset_and_weight(wheel: Path) -> None:
+    held = set(ZipFile(wheel).namelist())
+    wanted = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert wanted - held == set()
+    assert {f"{package}/py.typed" for package in PACKAGES} <= held
+    assert {f"recipes/presets/{task}.yaml" for task in ("recommendation", "behavior", "ad-copy")} <= held
+    assert "adapters/starter/weights/model.safetensors" in held
+
+
+def test_wheel_holds_nothing_but_the_three_packages(wheel: Path) -> None:
+    tops = {name.split("/")[0] for name in ZipFile(wheel).namelist()}
+    assert tops == {*PACKAGES, "adapter_repertoire-0.1.0.dist-info"}
+
+
+def test_wheel_is_small_enough_to_send(wheel: Path) -> None:
+    files = ZipFile(wheel).infolist()
+    weights = sum(f.compress_size for f in files if f.filename.startswith("adapters/starter/weights/"))
+    assert weights <= 25e6
+    assert wheel.stat().st_size - weights <= 2e6, "code alone"
+
+
+def test_wheel_installs_the_command(wheel: Path) -> None:
+    archive = ZipFile(wheel)
+    assert b"repertoire = hub.cli:main" in archive.read("adapter_repertoire-0.1.0.dist-info/entry_points.txt")
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_pins_are_exact_and_not_of_one_machine() -> None:
+    assert all(re.fullmatch(r"[0-9][0-9a-z.]*", version) for version in pins().values()), "no +cpu, no ranges"
+
+
+def test_every_requirement_and_what_it_needs_is_pinned_within_the_declared_range() -> None:
+    pinned = pins()
+    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    todo = [Requirement(text) for text in declared]
+    for requirement in todo:
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while todo:
+        requirement = todo.pop()
+        name = canonicalize_name(requirement.name)
+        if (name, frozenset(requirement.extras)) in seen:
+            continue
+        seen.add((name, frozenset(requirement.extras)))
+        if name.startswith(("nvidia-", "cuda-")) or name == "triton":
+            continue  # a CUDA build of torch brings these and pins them itself
+        assert name in pinned, f"{name} is installed but not pinned in constraints.txt"
+        for text in importlib.metadata.requires(name) or []:
+            needed = Requirement(text)
+            extras = requirement.extras or {""}
+            if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                todo.append(needed)
