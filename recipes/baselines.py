@@ -3,6 +3,7 @@
 Each learns from the training split alone and guesses the test split.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import chain
 from statistics import median
@@ -119,7 +120,9 @@ def past_share(splits: Splits, key: Callable[[Example], str | None]) -> tuple[Fl
     return np.stack([1 - shares, shares], axis=1), known
 
 
-def regression_on(splits: Splits, value: Callable[[Example], float], key: Callable[[Example], str | None]) -> Floats:
+def regression_on(
+    splits: Splits, value: Callable[[Example], float], key: Callable[[Example], str | None]
+) -> Floats:
     """Logistic regression on the log-odds of a row's own `value` in (0, 1) and of its key's past share, [test, 2].
 
     A training row's own outcome is left out of its key's past share.
@@ -129,7 +132,9 @@ def regression_on(splits: Splits, value: Callable[[Example], float], key: Callab
     past = _Past(splits.train, key)
     train = _log_odds([(value(example), past.share(example, without=example)) for example in splits.train])
     test = _log_odds([(value(example), past.share(example)) for example in splits.test])
-    model = LogisticRegression().fit(train, [e.label for e in splits.train], sample_weight=weights_of(splits.train))
+    model = LogisticRegression().fit(
+        train, [e.label for e in splits.train], sample_weight=weights_of(splits.train)
+    )
     return np.asarray(model.predict_proba(test), dtype=float)
 
 
@@ -179,20 +184,22 @@ def _batches(matrix: Any, size: int) -> list[Any]:
 
 def _tfidf(train: Sequence[str], *others: Sequence[str], characters: bool | None = None) -> list[Any]:
     """Sparse rows of the training texts, then of each of the others."""
-    from scipy.sparse import hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_union
 
     rare = 2 if len(train) > 5000 else 1
     if characters is None:
         characters = median(len(text) for text in train) < _SHORT or is_chinese(" ".join(train[:200]))
-    kinds = [
-        TfidfVectorizer(ngram_range=(1, 2), min_df=rare, sublinear_tf=True, token_pattern=r"(?u)\b\w+\b"),
-    ]
-    if characters:
+    kinds = []
+    if has_words := any(re.search(r"\w", text) for text in train):
+        words = r"(?u)\b\w+\b"
+        kinds.append(TfidfVectorizer(ngram_range=(1, 2), min_df=rare, sublinear_tf=True, token_pattern=words))
+    if characters or not has_words:
+        most = 30_000  # the commonest, so that 77 labels on 10,000 rows take seconds and not minutes
         kinds.append(
             TfidfVectorizer(
-                analyzer="char_wb", ngram_range=(1, 4), min_df=rare, sublinear_tf=True, max_features=30_000
+                analyzer="char_wb", ngram_range=(1, 4), min_df=rare, sublinear_tf=True, max_features=most
             )
         )
-    learned = hstack([kind.fit_transform(train) for kind in kinds]).tocsr()
-    return [learned, *(hstack([kind.transform(texts) for kind in kinds]).tocsr() for texts in others)]
+    union = make_union(*kinds)
+    return [union.fit_transform(train).tocsr(), *(union.transform(texts).tocsr() for texts in others)]

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,9 @@ def log_loss(classes: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | 
     return _mean(-np.log(given), weights)
 
 
-def multilabel_log_loss(truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None) -> float:
+def multilabel_log_loss(
+    truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Binary cross-entropy in nats, mean over labels, then over rows. Both arguments: [rows, labels]."""
     true = np.asarray(truth, dtype=float)
     given = np.clip(np.asarray(probabilities, dtype=float), _SMALLEST, 1 - _SMALLEST)
@@ -132,7 +135,7 @@ def label_table(
 
 def one_hot(classes: ArrayLike, labels: int) -> Bools:
     """True at each row's class, [rows, labels]."""
-    return np.asarray(classes, dtype=int)[:, None] == np.arange(labels)[None, :]
+    return np.asarray(np.asarray(classes, dtype=int)[:, None] == np.arange(labels)[None, :])
 
 
 def perplexity(nll: float) -> float:
@@ -147,7 +150,9 @@ def bleu(texts: Sequence[str], references: Sequence[Sequence[str]], chinese: boo
     """
     from sacrebleu.metrics import BLEU
 
-    return float(BLEU(tokenize="zh" if chinese else "13a").corpus_score(list(texts), _streams(references)).score)
+    return float(
+        BLEU(tokenize="zh" if chinese else "13a").corpus_score(list(texts), _streams(references)).score
+    )
 
 
 def chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:
@@ -159,7 +164,7 @@ def chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:
 
 def distinct_2(tokens: Sequence[Sequence[str]]) -> float:
     """Different pairs of neighbouring tokens over all such pairs of all texts (Li et al. 2016, arXiv:1510.03055)."""
-    pairs = [pair for text in tokens for pair in zip(text, text[1:], strict=False)]
+    pairs = [pair for text in tokens for pair in pairwise(text)]
     return len(set(pairs)) / len(pairs) if pairs else 0.0
 
 
@@ -168,8 +173,8 @@ def share_within(texts: Sequence[str], max_chars: int) -> float:
     return sum(len(text) <= max_chars for text in texts) / len(texts)
 
 
-def _streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
-    """sacrebleu's shape: the n-th reference of every text, None where a text has fewer."""
+def _streams(references: Sequence[Sequence[str]]) -> Any:
+    """sacrebleu's shape: the n-th reference of every text, None where a text has fewer (its types say str only)."""
     most = max(len(each) for each in references)
     return [[each[n] if n < len(each) else None for each in references] for n in range(most)]
 

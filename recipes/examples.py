@@ -14,7 +14,7 @@ class Example:
     weight: how much the row counts in the loss and in the metrics; impressions and clicks become two weighted rows.
     group: what is ranked together (NDCG), and what never stands on both sides of a split.
     fields: role or feature -> the cell's text; baselines read user and ad from it.
-    line: in the file, as in `Problem.line`; `file`: its name.
+    line: in the file, as in `Problem.line`; `file`: its path as given.
     """
 
     text: str

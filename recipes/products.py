@@ -18,12 +18,13 @@ _LINE = re.compile(r"^([^:：\n]{1,40})[:：][ \t]*(\S.*)$")
 _VALUES = re.compile(r"\s*(?:[;、；，|]|(?<!\d),|,(?!\d))\s*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(rf"[^\W\d_{_CJK}][^\W_{_CJK}]*(?:['’-][^\W_{_CJK}]+)*")
-_YES = frozenset({"yes", "true", "是", "有"})
-_NO = frozenset({"no", "false", "否", "无", "none"})
-# Capitalised wherever they stand, and no claim about the product.
-_ALWAYS_CAPITAL = frozenset(
-    "i i'm i've i'll i'd monday tuesday wednesday thursday friday saturday sunday january february march april may june "
-    "july august september october november december english ok".split()
+_YES_NO = frozenset({"yes", "true", "是", "有", "no", "false", "否", "无", "none"})
+# Capitalised for other reasons than being a name: calendar words, and words that carry no claim of their own.
+_NO_NAMES = frozenset(
+    "i i'm i've i'll i'd ok monday tuesday wednesday thursday friday saturday sunday january february march april "
+    "may june july august september october november december a an the it its it's this that these those we you they "
+    "he she our your their my his her us them in on at by for with from to of and or but so as is are was be will can "
+    "not no yes if when where what who how why all more most every each new now here there".split()
 )
 
 
@@ -59,9 +60,9 @@ def coverage(text: str, product: str) -> float | None:
     """Share of the product's different attribute values that the text names; None where the product has none.
 
     A value is named when its words stand in the text in that order, whatever the case, the hyphens and the full-width
-    forms; Chinese values as characters. A value of yes or true is named when its key's words are (`familyFriendly`:
-    "family-friendly"); a value of no or false when they are too, since the text then speaks of it. Synonyms do not
-    count, so that this is a lower bound; human texts do not reach 1 either.
+    forms; Chinese values as characters. A value of yes or no, true or false is named when the text speaks of it: when
+    it holds a word of at least four letters of the key (`familyFriendly`: "not child-friendly"). Synonyms do not count,
+    so that this is a lower bound; human texts do not reach 1 either.
     """
     pairs = list(dict.fromkeys(attributes(product)))
     if not pairs:
@@ -76,13 +77,14 @@ def unsupported(text: str, product: str) -> Claims:
 
     A number is unsupported when its digits stand nowhere in the product (1,000 and 1000 are the same). A name is a
     capitalised word inside a sentence, a word with a capital inside (iPhone) or in capitals (BMW), in Chinese text any
-    word in letters; it is unsupported when the word is not in the product. Words at the start of a sentence, and texts
-    in Title Case, show no names. Numbers and names in words (twelve, 耐克) are not seen: a lower bound too.
+    word of two letters or more; it is unsupported when the word is not in the product. Words at the start of a
+    sentence, and texts in Title Case, show no names. Spelled numbers and Chinese names (twelve, 耐克) are not seen: a
+    lower bound too.
     """
     held_numbers = {_digits(number) for number in _NUMBER.findall(unicodedata.normalize("NFKC", product))}
     plain = unicodedata.normalize("NFKC", text)
     numbers = tuple(number for number in _NUMBER.findall(plain) if _digits(number) not in held_numbers)
-    held = set(tokens(product)) | {word.lower() for word in _WORD.findall(product)} | _ALWAYS_CAPITAL
+    held = set(tokens(product)) | set(tokens(_parted(product))) | _NO_NAMES
     names = tuple(name for name in _names(plain) if not _is_held(name, held))
     return Claims(numbers, names)
 
@@ -97,8 +99,9 @@ def _spaced(text: str) -> str:
 
 
 def _named(key: str, value: str, said: str, joined: str) -> bool:
-    if _plain(value) in _YES | _NO:
-        value = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key)
+    if _plain(value) in _YES_NO:
+        parts = tokens(_parted(key))
+        return any(part in said for part in parts if len(part) >= 4 or is_chinese(part))
     words = _spaced(value)
     if words.isspace():
         return value in said
@@ -106,9 +109,18 @@ def _named(key: str, value: str, said: str, joined: str) -> bool:
     return words.replace(" ", "") in joined if chinese else words in said
 
 
+def _parted(text: str) -> str:
+    """camelCase keys in words: "priceRange" -> "price Range"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+
+
 def _hashes(product: str) -> list[tuple[str, str]]:
     parts = [part.partition("#") for part in product.strip().split("*")]
-    return [(key.strip(), value.strip()) for key, sign, value in parts] if all(p[1] and p[2] for p in parts) else []
+    return (
+        [(key.strip(), value.strip()) for key, sign, value in parts]
+        if all(p[1] and p[2] for p in parts)
+        else []
+    )
 
 
 def _bracketed(product: str) -> list[tuple[str, str]]:
@@ -136,7 +148,7 @@ def _digits(number: str) -> str:
 
 def _names(text: str) -> list[str]:
     if is_chinese(text):
-        return _WORD.findall(text)
+        return [word for word in _WORD.findall(text) if len(word) > 1]
     words = list(_WORD.finditer(text))
     capital = [word for word in words if word[0][0].isupper()]
     if len(words) > 3 and len(capital) * 2 > len(words):

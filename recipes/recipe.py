@@ -30,12 +30,13 @@ PRESETS: tuple[str, ...] = (
     "ad-copy-prefix",
 )
 # The metrics that early stopping can follow, and whether more or less of them is better.
-STOPPING: Mapping[TaskName, Mapping[str, Literal["max", "min"]]] = {
+STOPPING: Mapping[str, Mapping[str, Literal["max", "min"]]] = {
     "recommendation": {"auc": "max", "log_loss": "min", "accuracy": "max"},
     "behavior": {"accuracy": "max", "macro_f1": "max", "log_loss": "min"},
     "ad-copy": {"nll": "min"},
 }
-_FREE_MAPPINGS = ("data.columns", "data.labels")  # their keys are the client's words: a dot in them is just a dot
+# Blocks whose keys are the client's words: a dot in them is just a dot.
+_FREE_MAPPINGS = ("data.columns", "data.labels")
 
 
 class _Section(BaseModel):
@@ -47,9 +48,9 @@ class _Section(BaseModel):
 class LoraOptions(_Section):
     """`lora:` rank and alpha of every targeted layer; `targets` are module-name suffixes or "all-linear"."""
 
-    rank: int = Field(8, ge=1)
-    alpha: float = Field(16.0, gt=0)
-    dropout: float = Field(0.05, ge=0, lt=1)
+    rank: int = Field(default=8, ge=1)
+    alpha: float = Field(default=16.0, gt=0)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
     targets: Literal["all-linear"] | list[str] = "all-linear"
     rslora: bool = False
 
@@ -57,14 +58,16 @@ class LoraOptions(_Section):
     @classmethod
     def _some_target(cls, targets: Any) -> Any:
         if targets != "all-linear" and not (_texts(targets) and targets):
-            raise ValueError(f"{targets!r} names no layers; write all-linear, or a list such as [q_proj, v_proj]")
+            raise ValueError(
+                f"{targets!r} names no layers; write all-linear, or a list such as [q_proj, v_proj]"
+            )
         return targets
 
 
 class PrefixOptions(_Section):
     """`prefix:` length in tokens; it starts random or as the keys and values of a text (null: the task's own)."""
 
-    length: int = Field(16, ge=1)
+    length: int = Field(default=16, ge=1)
     init: Literal["random", "text"] = "text"
     text: str | None = None
 
@@ -126,14 +129,14 @@ class DataOptions(_Section):
     columns: dict[str, str] = Field(default_factory=dict)
     labels: dict[str, int | str] = Field(default_factory=dict)
     features: Literal["all"] | list[str] = Field(default_factory=list)
-    separator: str | None = Field(None, min_length=1)
+    separator: str | None = Field(default=None, min_length=1)
     prompt: str | None = None
     history: History | None = None
-    max_tokens: int = Field(128, ge=8)
-    limit_per_label: int | None = Field(None, ge=1)
+    max_tokens: int = Field(default=128, ge=8)
+    limit_per_label: int | None = Field(default=None, ge=1)
     repeats: Literal["refuse", "keep", "drop"] = "refuse"
-    validation_share: float = Field(0.1, gt=0, lt=1)
-    test_share: float = Field(0.2, gt=0, lt=1)
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+    test_share: float = Field(default=0.2, gt=0, lt=1)
     seed: int = 0
 
     @field_validator("features", mode="before")
@@ -159,7 +162,9 @@ class DataOptions(_Section):
     @model_validator(mode="after")
     def _some_rows_train(self) -> Self:
         if self.validation_share + self.test_share >= 1:
-            raise ValueError("validation_share and test_share leave nothing to train on; keep their sum below 1")
+            raise ValueError(
+                "validation_share and test_share leave nothing to train on; keep their sum below 1"
+            )
         return self
 
 
@@ -171,18 +176,18 @@ class TrainOptions(_Section):
     patience: evaluations without improvement before stopping, null is never.
     """
 
-    epochs: int = Field(3, ge=1)
-    max_steps: int | None = Field(None, ge=1)
-    batch_size: int = Field(16, ge=1)
-    accumulate: int = Field(1, ge=1)
-    learning_rate: float = Field(1e-3, gt=0, lt=10)
-    head_learning_rate: float | None = Field(None, gt=0, lt=10)
-    weight_decay: float = Field(0.01, ge=0)
-    warmup_share: float = Field(0.1, ge=0, lt=1)
+    epochs: int = Field(default=3, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0, lt=10)
+    head_learning_rate: float | None = Field(default=None, gt=0, lt=10)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant"] = "linear"
-    clip: float = Field(1.0, gt=0)
-    evaluate_every: int | None = Field(None, ge=1)
-    patience: int | None = Field(3, ge=1)
+    clip: float = Field(default=1.0, gt=0)
+    evaluate_every: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=3, ge=1)
     metric: MetricName
     seed: int = 0
 
@@ -193,11 +198,11 @@ class WriteOptions(_Section):
     evaluated: the most test products that are written for the metrics (the loss is measured on all).
     """
 
-    evaluated: int = Field(200, ge=1)
-    max_new_tokens: int = Field(64, ge=1)
-    max_chars: int | None = Field(None, ge=1)
-    temperature: float = Field(0.0, ge=0)
-    top_p: float = Field(1.0, gt=0, le=1)
+    evaluated: int = Field(default=200, ge=1)
+    max_new_tokens: int = Field(default=64, ge=1)
+    max_chars: int | None = Field(default=None, ge=1)
+    temperature: float = Field(default=0.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
 
 
 class Recipe(_Section):
@@ -205,12 +210,12 @@ class Recipe(_Section):
 
     task: TaskName
     method: MethodName = "lora"
-    lora: LoraOptions = Field(default_factory=LoraOptions)
-    prefix: PrefixOptions = Field(default_factory=PrefixOptions)
-    head: HeadOptions = Field(default_factory=HeadOptions)
-    data: DataOptions = Field(default_factory=DataOptions)
+    lora: LoraOptions = LoraOptions()
+    prefix: PrefixOptions = PrefixOptions()
+    head: HeadOptions = HeadOptions()
+    data: DataOptions = DataOptions()
     train: TrainOptions
-    write: WriteOptions = Field(default_factory=WriteOptions)
+    write: WriteOptions = WriteOptions()
 
     @classmethod
     def load(cls, name_or_path: str | Path, **overrides: Any) -> Self:
@@ -248,7 +253,9 @@ class Recipe(_Section):
         """
         changed = deepcopy(dict(content))
         problems = [
-            problem for key, value in overrides.items() if (problem := _override(changed, key, value)) is not None
+            problem
+            for key, value in overrides.items()
+            if (problem := _override(changed, key, value)) is not None
         ]
         task, method = changed.get("task"), changed.get("method", "lora")
         name = f"{task}-prefix" if method == "prefix" else str(task)
@@ -276,7 +283,10 @@ class Recipe(_Section):
 
     def to_dict(self) -> dict[str, Any]:
         """The whole recipe as JSON, without the sections that its task and method do not have."""
-        absent = {"prefix" if self.method == "lora" else "lora", "head" if self.task == "ad-copy" else "write"}
+        absent = {
+            "prefix" if self.method == "lora" else "lora",
+            "head" if self.task == "ad-copy" else "write",
+        }
         return self.model_dump(mode="json", exclude=absent)
 
     def to_yaml(self) -> str:
@@ -315,7 +325,7 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(
                     None, None, f"`{key_node.value}` stands twice; keep one of them", key_node.start_mark
                 )
-            result[key_node.value] = self.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+            result[key_node.value] = self.construct_object(value_node, deep=True)
         return result
 
 
@@ -337,7 +347,7 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
 
     `recipe` may be wrong in other ways too, so that everything wrong can be told at once.
     """
-    task, method = recipe.get("task"), recipe.get("method", "lora")
+    task, method = str(recipe.get("task")), recipe.get("method", "lora")
     if task not in STOPPING or method not in ("lora", "prefix"):
         return []
     data, train = (
@@ -348,7 +358,9 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
     absent = {"prefix" if method == "lora" else "lora", "head" if task == "ad-copy" else "write"}
     preset = task if method == "lora" else f"{task}-prefix"
     for section in sorted(absent & recipe.keys()):
-        wrong.append(f"{section}: means nothing for {task} with {method}; leave it out (compare preset {preset})")
+        wrong.append(
+            f"{section}: means nothing for {task} with {method}; leave it out (compare preset {preset})"
+        )
     if task != "behavior" and data.get("separator") is not None:
         wrong.append("data.separator: only behavior has several labels in one cell; leave it out")
     if task != "recommendation" and data.get("history") is not None:
@@ -384,7 +396,9 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(under)
     for key, value in over.items():
         below = result.get(key)
-        result[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        result[key] = (
+            _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        )
     return result
 
 
@@ -419,7 +433,9 @@ def _fault(fault: Any) -> str:
     if kind == "value_error":
         return f"{place}: {context['error']}"
     if kind == "literal_error":
-        near = difflib.get_close_matches(str(given), re.findall(r"'([^']+)'", context["expected"]), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(
+            str(given), re.findall(r"'([^']+)'", context["expected"]), n=1, cutoff=0.5
+        )
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"{place}: {given!r} is none of {context['expected']}{hint}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):

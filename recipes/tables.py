@@ -14,15 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from recipes.errors import Problem
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-    # What a caller may hand over as data: a file, several files that are read as one, or a data set in memory.
-    Data = str | Path | Dataset | Sequence[str | Path]
+# What a caller may hand over as data: a file, several files that are read as one, or a data set in memory.
+Data: TypeAlias = "str | Path | Dataset | Sequence[str | Path]"
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _COMMON = frozenset("的一是不了在人有我他这這中大来來上国國好很就也都和，。！？、：；“”（）")
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One file: its columns in order, its rows, and what was wrong while reading it."""
+    """One file: its columns in order, its rows, and what was wrong while reading it. `name`: the path as given."""
 
     name: str
     columns: tuple[str, ...]
@@ -49,17 +49,22 @@ class Table:
     notes: tuple[str, ...] = ()
 
     @property
+    def title(self) -> str:
+        """The file's name without folders, for what travels with an adapter."""
+        return Path(self.name).name
+
+    @property
     def sha256(self) -> str:
         return hashlib.sha256(self.raw).hexdigest()
 
 
-def read_tables(data: "Data") -> list[Table]:
+def read_tables(data: Data) -> list[Table]:
     """Every table of `data`; nothing is raised, each table carries its own problems."""
     if isinstance(data, str | Path):
         return [_read_file(Path(data))]
     if hasattr(data, "column_names"):
         return [_from_dataset(data)]
-    return [_read_file(Path(path)) for path in data]
+    return [_read_file(Path(path)) for path in cast("Sequence[str | Path]", data)]
 
 
 def text_of(cell: Any) -> str:
@@ -87,14 +92,16 @@ def _text(cell: Any, depth: int) -> str:
 
 
 def _read_file(path: Path) -> Table:
-    name, suffix = path.name, path.suffix.lower()
+    name, suffix = str(path), path.suffix.lower()
     try:
         raw = path.read_bytes()
     except OSError as error:
         return _failed(name, b"", *_unreadable(path, error))
     if suffix not in FORMATS:
         known = ", ".join(FORMATS)
-        return _failed(name, raw, f"{suffix or 'a file without an ending'} is not read", f"Save it as one of {known}")
+        return _failed(
+            name, raw, f"{suffix or 'a file without an ending'} is not read", f"Save it as one of {known}"
+        )
     if not raw.strip():
         return _failed(name, raw, "the file is empty", "Export it again; it needs a header and rows")
     if suffix == ".parquet":
@@ -109,7 +116,7 @@ def _read_file(path: Path) -> Table:
     damaged = [row.line for row in table.rows if any("\ufffd" in str(cell) for cell in row.cells.values())]
     if damaged:
         note = (
-            f"{name}: {len(damaged)} rows hold the replacement character �, the first in line {damaged[0]}: their "
+            f"{path.name}: {len(damaged)} rows hold the replacement character �, the first in line {damaged[0]}: their "
             "text was damaged before it was saved here; export the file again as UTF-8"
         )
         return Table(name, table.columns, table.rows, raw, table.problems, (*table.notes, note))
@@ -127,7 +134,10 @@ def _unreadable(path: Path, error: OSError) -> tuple[str, str]:
     if not path.exists():
         beside = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.5)
-        return "there is no such file", f"Did you mean {' or '.join(near)}?" if near else f"Check the path {path}"
+        return (
+            "there is no such file",
+            f"Did you mean {' or '.join(near)}?" if near else f"Check the path {path}",
+        )
     return f"it cannot be read ({error.strerror})", "Check the file's permissions"
 
 
@@ -194,7 +204,8 @@ def _read_csv(name: str, raw: bytes, text: str, suffix: str) -> Table:
             rows.append(Row(line, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
     if not rows and not problems:
         problems.append(Problem(name, "there is a header and no row", "Export the file again, with rows"))
-    notes = () if suffix == ".tsv" or delimiter == "," else (f"{name}: read as separated by {_DELIMITERS[delimiter]}",)
+    note = f"{Path(name).name}: read as separated by {_DELIMITERS[delimiter]}"
+    notes = () if suffix == ".tsv" or delimiter == "," else (note,)
     return Table(name, tuple(header), tuple(rows), raw, tuple(problems), notes)
 
 
@@ -222,7 +233,9 @@ def _read_json(name: str, raw: bytes, text: str) -> Table:
             fix = 'Each record must be an object such as {"text": "...", "label": "..."}'
             problems.append(Problem(name, f"the record is {_short_json(record)}", fix, line=line))
         else:
-            cells = {key.strip(): cell.strip() if isinstance(cell, str) else cell for key, cell in record.items()}
+            cells = {
+                key.strip(): cell.strip() if isinstance(cell, str) else cell for key, cell in record.items()
+            }
             columns |= dict.fromkeys(cells)
             rows.append(Row(line, cells))
     if not rows and not problems:
@@ -260,7 +273,10 @@ def _array_records(name: str, text: str) -> Iterator[tuple[int, Any]]:
                 yield line, Problem(name, "something follows the end of the array", fix, line=line)
             return
         if comma:
-            yield line, Problem(name, "no valid JSON (a comma is missing between two records)", fix, line=line)
+            yield (
+                line,
+                Problem(name, "no valid JSON (a comma is missing between two records)", fix, line=line),
+            )
             return
         try:
             record, at = _DECODER.raw_decode(text, at)
@@ -312,7 +328,10 @@ def _from_dataset(data: Any) -> Table:
 def _records(name: str, data: Any, raw: bytes) -> Table:
     columns = tuple(str(column).strip() for column in data.column_names)
     rows = tuple(
-        Row(number, {key.strip(): cell.strip() if isinstance(cell, str) else cell for key, cell in record.items()})
+        Row(
+            number,
+            {key.strip(): cell.strip() if isinstance(cell, str) else cell for key, cell in record.items()},
+        )
         for number, record in enumerate(data, start=1)
     )
     problems = () if rows else (Problem(name, "there is no row", "Export it again, with rows"),)

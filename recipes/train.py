@@ -69,7 +69,7 @@ def train_many(orders: Sequence[Order], base: Base, *, progress: bool = False) -
     TrainingError only after the other jobs are finished and written.
     """
     began = time.perf_counter()
-    jobs = [_prepare(order, base) for order in orders]
+    jobs = [prepare(order, base) for order in orders]
     slots = Slots(base, len(jobs), dtype=torch.float32, trains=True)
     try:
         for slot, job in enumerate(jobs):
@@ -108,7 +108,8 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> dict[s
     return ad_copy.metrics(test, ad_copy.Written(made, total / count, count, products, settings.max_chars))
 
 
-def _prepare(order: Order, base: Base) -> Job:
+def prepare(order: Order, base: Base) -> Job:
+    """Load, check and encode the data of an order. Raises as `train` does, before anything is trained."""
     recipe = order.recipe
     splits = load_splits(recipe, order.data, order.validation, order.test)
     adapter = start(recipe, base, splits.labels)

@@ -125,9 +125,9 @@ def quantization() -> Iterator[Check]:
         import torch
 
         from adapters.base import quantization_fault
-    except Exception as error:
+    except Exception as broken:
         yield Check(
-            "adapters", "fault", f"cannot be imported: {error}", "mend the faults above, then look again"
+            "adapters", "fault", f"cannot be imported: {broken}", "mend the faults above, then try again"
         )
         return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

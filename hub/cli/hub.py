@@ -60,7 +60,10 @@ def ls(
     if as_json:
         document([summary(version) for version in found])
         return
-    table = Table("name", "newest", "task", "method", "base", "published", "message", title=str(hub))
+    table = Table(title=str(hub), title_justify="left")
+    table.add_column("name", no_wrap=True, min_width=max((len(version.name) for version in found), default=0))
+    for column in ("newest", "task", "method", "base", "published", "message"):
+        table.add_column(column)
     for version in found:
         record = version.record
         size = f"rank {record.rank}" if record.method == "lora" else f"{record.length} positions"
@@ -115,9 +118,9 @@ def show(
             grid.add_row(key, value)
     display(version.reference, grid)
     if record.metrics:
-        from recipes.report import table
+        from recipes.report import labels_table, table
 
-        display(table(record.metrics))
+        display(*filter(None, [table(record.metrics), labels_table(record.metrics)]))
 
 
 def summary(version: "Version") -> dict[str, Any]:

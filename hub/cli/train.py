@@ -51,7 +51,6 @@ def train(
         )
 
     from recipes.data import load_splits
-
     from recipes.recipe import Recipe, parse_override
 
     columns = {f"data.columns.{role}": name for role, name in pairs(column or (), "--column")}
@@ -62,9 +61,8 @@ def train(
         chosen, data, validation or None, test or None
     )  # what is wrong with the data is said before the base loads
 
-    from recipes.report import table
-
     from adapters import load_base
+    from recipes.report import labels_table, table
     from recipes.train import train as run
 
     loaded = load_base(base, quantization.value)
@@ -75,10 +73,8 @@ def train(
     if as_json:
         document({"folder": str(out), "task": adapter.task, "base": loaded.id, "report": report})
         return
-    show(
-        table(report),
-        f"The adapter is in {out}. Next: repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}",
-    )
+    show(*filter(None, [table(report), labels_table(report)]))
+    show(f"The adapter is in {out}. Next: repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}")
 
 
 def _meaning(text: str) -> int | str:

@@ -8,7 +8,7 @@ from recipes.recipe import Recipe, TaskName
 from recipes.tasks import ad_copy, behavior, recommendation
 from recipes.tasks.roles import Role
 
-__all__ = ["Role", "Task", "task_for"]
+__all__ = ["METRICS", "Role", "Task", "task_for"]
 
 
 class Task(Protocol):
@@ -28,20 +28,31 @@ class Task(Protocol):
     def render(self, fields: Mapping[str, str], recipe: Recipe) -> str:
         """The text that the model reads for one row; fields: role or feature -> text, in the file's order."""
 
-    def metrics(self, examples: Sequence[Example], predictions: Any, labels: Sequence[str] = ...) -> dict[str, Any]:
+    def metrics(
+        self, examples: Sequence[Example], predictions: Any, labels: Sequence[str] = ...
+    ) -> dict[str, Any]:
         """How good the predictions are.
 
         predictions: heads, probabilities [examples, labels]; ad-copy, `ad_copy.Written`. labels: `Splits.labels`.
         """
 
-    def baselines(self, splits: Splits) -> dict[str, dict[str, Any]]:
-        """A baseline's name -> its metrics on the test split, after learning from the training split alone."""
+    def baselines(self, splits: Splits, recipe: Recipe | None = ...) -> dict[str, dict[str, Any]]:
+        """A baseline's name -> its metrics on the test split, after learning from the training split alone.
+
+        recipe: ad-copy, for its length limit and for how many products are written (`write.evaluated`).
+        """
 
 
 _TASKS: Mapping[TaskName, Task] = {
     "recommendation": recommendation,
     "behavior": behavior,
     "ad-copy": ad_copy,
+}
+
+
+# Every metric of every task, in the order in which tables show them.
+METRICS: Mapping[str, Literal["max", "min"]] = {
+    name: better for task in _TASKS.values() for name, better in task.METRICS.items()
 }
 
 

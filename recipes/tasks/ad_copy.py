@@ -17,7 +17,9 @@ ROLES: Final[Mapping[str, Role]] = {
         "what is known of the product, as one text; without it all other columns describe the product",
         often=("content", "input", "mr", "source", "attributes", "description"),
     ),
-    "copy": Role("the advertising text", True, ("summary", "ref", "text", "output", "target", "ad", "headline")),
+    "copy": Role(
+        "the advertising text", True, ("summary", "ref", "text", "output", "target", "ad", "headline")
+    ),
     "weight": WEIGHT,
     "timestamp": TIMESTAMP,
     "group": GROUP,
@@ -75,11 +77,11 @@ def inputs(examples: Sequence[Example]) -> tuple[str, ...]:
 def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[str] = ()) -> dict[str, Any]:
     """How likely the references are, how near the written texts come, and whether they say what is true.
 
-    nll and perplexity per token; BLEU and chrF against all references of a product (0 to 100); coverage: mean share of
-    attribute values that a text names, over the products that have attributes; unsupported_claims: numbers and names
-    per text that the product does not hold, and texts_with_claims, the share of texts with any; distinct_2; within_limit
-    where there is a limit. Coverage alone says nothing, since a list of the attributes covers them all: read it beside
-    BLEU and the claims.
+    nll and perplexity per token; BLEU and chrF against all references of a product (0 to 100); coverage: mean share
+    of attribute values that a text names, over the products that have attributes; unsupported_claims: numbers and
+    names per text that the product does not hold, and texts_with_claims, the share of texts with any; distinct_2;
+    within_limit where there is a limit. Coverage alone says nothing, since a list of the attributes covers them all:
+    read it beside BLEU and the claims.
     """
     result: dict[str, Any] = {}
     if predictions.nll is not None:
@@ -88,7 +90,9 @@ def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[
     asked = predictions.products if predictions.products is not None else inputs(examples)
     texts = predictions.texts
     if len(texts) != len(asked):
-        raise ValueError(f"{len(texts)} texts for {len(asked)} products; write one text for each of inputs(examples)")
+        raise ValueError(
+            f"{len(texts)} texts for {len(asked)} products; write one text for each of inputs(examples)"
+        )
     if not texts:
         return result
     references = _references(examples)
@@ -119,14 +123,21 @@ def _references(examples: Sequence[Example]) -> dict[str, list[str]]:
     return references
 
 
-def baselines(splits: Splits) -> dict[str, dict[str, Any]]:
-    """The nearest training product's copy; the bare list of attributes; and how the references themselves read."""
-    asked = inputs(splits.test)
+def baselines(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, dict[str, Any]]:
+    """The nearest training product's copy; the bare list of attributes; and how the references themselves read.
+
+    recipe: its `write` says how many of the products are written for and how long a text may be.
+    """
+    write = recipe.write if recipe is not None else None
+    asked = inputs(splits.test)[: write.evaluated if write else None]
+    limit = write.max_chars if write else None
     references = _references(splits.test)
     nearest = learned.nearest_copies(splits.train, asked)
-    result = {"nearest training product's copy": metrics(splits.test, Written(nearest))}
+    written = Written(nearest, products=asked, max_chars=limit)
+    result = {"nearest training product's copy": metrics(splits.test, written)}
     listed = [", ".join(value for _, value in products.attributes(product)) for product in asked]
     if all(listed):
-        result["the attributes as a list"] = metrics(splits.test, Written(listed))
-    result["the references themselves"] = _truth([references[product][0] for product in asked], asked, None)
+        written = Written(listed, products=asked, max_chars=limit)
+        result["the attributes as a list"] = metrics(splits.test, written)
+    result["the references themselves"] = _truth([references[product][0] for product in asked], asked, limit)
     return result

@@ -14,14 +14,24 @@ if TYPE_CHECKING:
     from recipes.recipe import Recipe
 
 ROLES: Final[Mapping[str, Role]] = {
-    "text": Role("what the user wrote or did", True, ("review", "sentence", "content", "query", "comment", "input")),
-    "label": Role("its label, or several with data.separator", True, ("category", "intent", "sentiment", "class")),
+    "text": Role(
+        "what the user wrote or did", True, ("review", "sentence", "content", "query", "comment", "input")
+    ),
+    "label": Role(
+        "its label, or several with data.separator", True, ("category", "intent", "sentiment", "class")
+    ),
     "weight": WEIGHT,
     "timestamp": TIMESTAMP,
     "group": GROUP,
 }
-METRICS: Final[Mapping[str, Literal["max", "min"]]] = {"accuracy": "max", "macro_f1": "max", "log_loss": "min"}
-DEFAULT_PREFIX_TEXT: Final = "A customer of a shop wrote or did this. What does the customer want, feel or do next?"
+METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
+    "accuracy": "max",
+    "macro_f1": "max",
+    "log_loss": "min",
+}
+DEFAULT_PREFIX_TEXT: Final = (
+    "A customer of a shop wrote or did this. What does the customer want, feel or do next?"
+)
 
 
 def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
@@ -54,7 +64,9 @@ def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str]
     classes = np.array([example.label for example in examples], dtype=int)
     truth = evaluate.one_hot(classes, len(names))
     given = evaluate.one_hot(probabilities.argmax(axis=1), len(names))
-    seen = truth.any(axis=0) | given.any(axis=0)  # as scikit-learn: labels that are neither true nor given do not count
+    seen = truth.any(axis=0) | given.any(
+        axis=0
+    )  # as scikit-learn: labels that are neither true nor given do not count
     return {
         "accuracy": evaluate.exact_match(truth, given, weights),
         "macro_f1": evaluate.macro_f1(truth[:, seen], given[:, seen], weights),
@@ -63,11 +75,10 @@ def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str]
     }
 
 
-def baselines(splits: Splits) -> dict[str, dict[str, Any]]:
+def baselines(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, dict[str, Any]]:
     """The constant prior, and TF-IDF with logistic regression, both learned from the training split."""
     guesses = {
         "constant prior": learned.prior(splits),
         "TF-IDF + logistic regression": learned.bag_of_words(splits),
     }
     return {name: metrics(splits.test, guess, splits.labels) for name, guess in guesses.items()}
-

@@ -17,15 +17,22 @@ if TYPE_CHECKING:
 
 LABELS: Final = ("not clicked", "clicked")
 ROLES: Final[Mapping[str, Role]] = {
-    "user": Role("what is known of the user: history, searches, profile", often=("history", "profile", "customer")),
-    "ad": Role("the ad, product or item that is shown", often=("item", "creative", "headline", "title", "product")),
+    "user": Role(
+        "what is known of the user: history, searches, profile", often=("history", "profile", "customer")
+    ),
+    "ad": Role(
+        "the ad, product or item that is shown", often=("item", "creative", "headline", "title", "product")
+    ),
     "text": Role("one ready text instead of user and ad", often=("input", "prompt", "sentence", "content")),
     "clicked": Role(
-        "1 if clicked or bought, 0 if not", often=("click", "label", "target", "output", "converted", "conversion", "y")
+        "1 if clicked or bought, 0 if not",
+        often=("click", "label", "target", "output", "converted", "conversion", "y"),
     ),
     "impressions": Role("instead of clicked: how often the row was shown", often=("views", "shows")),
     "clicks": Role("instead of clicked: how often it was clicked", often=("conversions",)),
-    "user_id": Role("who the user is; rows of one user stay in one split", often=("uid", "userid", "customer_id")),
+    "user_id": Role(
+        "who the user is; rows of one user stay in one split", often=("uid", "userid", "customer_id")
+    ),
     "ad_id": Role("which ad it is; for its popularity", often=("item_id", "creative_id", "sku")),
     "weight": WEIGHT,
     "timestamp": TIMESTAMP,
@@ -70,7 +77,9 @@ def derived(fields: Mapping[str, str], history: "History | None") -> dict[str, s
     if history is None:
         return {}
     text = "\n".join(fields.values())
-    liked, disliked = (len(_items(text, pattern, history.item)) for pattern in (history.liked, history.disliked))
+    liked, disliked = (
+        len(_items(text, pattern, history.item)) for pattern in (history.liked, history.disliked)
+    )
     found = {LIKED_SHARE: f"{round(100 * (liked + 1) / (liked + disliked + 2))}%"}
     target = re.search(history.target, text) if history.target and "ad" not in fields else None
     return found | ({"ad": target[1]} if target else {})
@@ -113,7 +122,9 @@ def _ranked_items(
     groups: dict[str, dict[tuple[str, int], list[float]]] = {}
     for example, score in zip(examples, scores, strict=True):
         if example.group is not None:
-            item = groups.setdefault(example.group, {}).setdefault((example.file, example.line), [0.0, 0.0, 0.0])
+            item = groups.setdefault(example.group, {}).setdefault(
+                (example.file, example.line), [0.0, 0.0, 0.0]
+            )
             item[0] += example.weight * (example.label == 1)
             item[1] += example.weight
             item[2] = float(score)
@@ -123,7 +134,7 @@ def _ranked_items(
     ]
 
 
-def baselines(splits: Splits) -> dict[str, dict[str, Any]]:
+def baselines(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, dict[str, Any]]:
     """What is learned without a language model, or needs no training at all.
 
     The constant prior; TF-IDF + logistic regression; the user's past click share and the ad's popularity where test
@@ -143,7 +154,9 @@ def baselines(splits: Splits) -> dict[str, dict[str, Any]]:
         shares = np.array([_liked_share(example) for example in splits.test])
         guesses["liked share of the row's own history"] = np.stack([1 - shares, shares], axis=1)
         if "ad's popularity" in seen:
-            guesses["liked share and ad's popularity, regression"] = learned.regression_on(splits, _liked_share, _ad)
+            guesses["liked share and ad's popularity, regression"] = learned.regression_on(
+                splits, _liked_share, _ad
+            )
     return {
         name: metrics(splits.test, guess) | ({"seen": seen[name]} if name in seen else {})
         for name, guess in guesses.items()

@@ -16,8 +16,12 @@ class Role:
     often: tuple[str, ...] = ()
 
 
-GROUP = Role("what is ranked together, and what never stands on both sides of a split", often=("session", "query_id"))
-TIMESTAMP = Role("when it happened; the past trains, the future tests", often=("time", "date", "datetime", "ts"))
+GROUP = Role(
+    "what is ranked together, and what never stands on both sides of a split", often=("session", "query_id")
+)
+TIMESTAMP = Role(
+    "when it happened; the past trains, the future tests", often=("time", "date", "datetime", "ts")
+)
 WEIGHT = Role("how much the row counts, above 0", often=("weights", "count", "sample_weight"))
 
 
@@ -46,9 +50,9 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
 def with_features(text: str, fields: Mapping[str, str], features: Sequence[str]) -> str:
     """`text`, then a line "feature: value" for each feature that has a value.
 
-        User: searched trail shoes; bought socks
-        Ad: Light trail shoes for wet ground
-        season: autumn
+    User: searched trail shoes; bought socks
+    Ad: Light trail shoes for wet ground
+    season: autumn
     """
     lines = [f"{name}: {fields[name]}" for name in features if fields.get(name)]
     return "\n".join([text, *lines] if text else lines)

@@ -43,7 +43,7 @@ REPORT = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return files.write(lora(report=REPORT, data_digest="cd" * 32), tmp_path / "adapter")
+    return files.write(lora(report=REPORT, data={"digest": "cd" * 32}), tmp_path / "adapter")
 
 
 def test_publish_ls_and_show_tell_a_person(run: Run, folder: Path) -> None:
@@ -57,7 +57,7 @@ def test_publish_ls_and_show_tell_a_person(run: Run, folder: Path) -> None:
     code, out, _ = run("show", NAME)
     assert code == 0
     assert "1 of 1 (latest)" in out and "cd" * 32 in out and "spring" in out
-    assert "0.8125" in out or "0.812" in out, "the metrics are shown"
+    assert "with the adapter" in out and "0.812" in out
 
 
 def test_the_same_as_documents(run: Run, folder: Path) -> None:
@@ -103,7 +103,12 @@ def broken(run: Run, folder: Path) -> tuple[Any, ...]:
 
 FAILURES: list[tuple[Callable[[Run, Path], tuple[Any, ...]], int, str, str]] = [
     (lambda run, folder: ("publish", folder, "Acme/spring"), 2, "BadName", "expected client/campaign/task"),
-    (lambda run, folder: ("publish", folder), 2, "MissingParameter", "Missing argument 'name'. (repertoire publish --help"),
+    (
+        lambda run, folder: ("publish", folder),
+        2,
+        "MissingParameter",
+        "Missing argument 'name'. (repertoire publish --help",
+    ),
     (lambda run, folder: ("ls", "--colour"), 2, "NoSuchOption", "--colour"),
     (lambda run, folder: ("recommend", NAME, "--user", "u"), 2, "BadParameter", "no ads to rank"),
     (
@@ -163,7 +168,9 @@ def clicks(path: Path) -> Path:
     for index in range(40):
         wanted = ("tea", "shoes")[index % 2]
         for shown in ("tea", "shoes"):
-            lines.append(f"looked for {wanted} {index},buy {shown} now,{'Yes.' if wanted == shown else 'No.'}")
+            lines.append(
+                f"looked for {wanted} {index},buy {shown} now,{'Yes.' if wanted == shown else 'No.'}"
+            )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

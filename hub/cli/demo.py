@@ -1,0 +1,281 @@
+"""repertoire demo: two made-up clients, six adapters, one quantized base; all of it trained and measured now."""
+
+import csv
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from hub.cli.options import Json
+from hub.cli.output import document, show
+
+if TYPE_CHECKING:
+    from adapters import Adapter, Base
+    from hub.registry import Registry
+
+CAMPAIGNS = {"acme": "spring", "globex": "launch"}
+# Each task once by LoRA and once by Prefix, so that every batch below mixes both.
+METHODS = {
+    ("acme", "recommendation"): "lora",
+    ("acme", "behavior"): "prefix",
+    ("acme", "ad-copy"): "lora",
+    ("globex", "recommendation"): "prefix",
+    ("globex", "behavior"): "lora",
+    ("globex", "ad-copy"): "prefix",
+}
+ROWS = {"recommendation": (1200, 400), "behavior": (400, 300), "ad-copy": (400, 100)}
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "recommendation": {"train.epochs": 2, "train.batch_size": 32, "data.columns.group": "user_id"},
+    "behavior": {"train.epochs": 4, "train.batch_size": 16},
+    "ad-copy": {"train.epochs": 3, "train.batch_size": 8, "write.evaluated": 40, "write.max_new_tokens": 80},
+}
+SHOWN = {"recommendation": "auc", "behavior": "accuracy", "ad-copy": "nll"}
+
+
+@dataclass
+class Clock:
+    """Seconds of each phase, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str, quiet: bool) -> Iterator[None]:
+        """Time a phase and say that it began."""
+        if not quiet:
+            show(f"· {name}")
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - began, 1)
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where data, adapters and the hub go; made anew.")] = Path(
+        "repertoire-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Another seed makes other clients' data.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train six adapters for two clients on one 4-bit base, publish them, and ask all of them in one batch.
+
+    Example: `repertoire demo --folder /tmp/demo`
+    """
+    if folder.exists() and not (folder / "demo.json").exists() and any(folder.iterdir()):
+        raise typer.BadParameter(f"{folder} holds something else; give a new folder", param_hint="--folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "demo.json").write_text("{}")
+
+    from adapters import load_base
+    from hub.registry import Registry
+    from recipes import train_many
+
+    clock = Clock()
+    with clock.phase("make two clients' data", as_json):
+        orders, best = _orders(folder, seed)
+    with clock.phase("load the base in 4 bits", as_json):
+        base = load_base("starter", "nf4")
+    with clock.phase("train six adapters in shared batches", as_json):
+        adapters = dict(
+            zip(METHODS, train_many(list(orders.values()), base, progress=not as_json), strict=True)
+        )
+    registry = Registry(folder / "hub", base)
+    with clock.phase("publish them", as_json):
+        for (client, task), adapter in adapters.items():
+            if (client, task) in best:
+                adapter.info["report"]["best_reachable"] = best[client, task]
+            registry.publish(adapter, _name(client, task), message="repertoire demo")
+    with clock.phase("answer one mixed batch for all six", as_json):
+        answers = _ask(registry, seed)
+    result = {
+        "results": [_row(client, task, adapter) for (client, task), adapter in adapters.items()],
+        **answers,
+        "memory": _memory(base, list(adapters.values())),
+        "seconds": clock.seconds,
+        "folder": str(folder),
+    }
+    (folder / "demo.json").write_text(json.dumps(result, ensure_ascii=False, indent=2))
+    if as_json:
+        document(result)
+    else:
+        _print(result, folder)
+
+
+def _name(client: str, task: str) -> str:
+    return f"{client}/{CAMPAIGNS[client]}/{task}"
+
+
+def _orders(
+    folder: Path, seed: int
+) -> tuple[dict[tuple[str, str], Any], dict[tuple[str, str], dict[str, float]]]:
+    """Write each client's files; the six trainings, and what no model could beat where the generator knows it."""
+    from adapters.starter.world import best_auc, client_data
+    from recipes import Order, Recipe
+
+    orders, best = {}, {}
+    for (client, task), method in METHODS.items():
+        files = []
+        for part, rows, draw in zip(("train", "test"), ROWS[task], (2 * seed, 2 * seed + 1), strict=True):
+            logs = getattr(client_data(client, draw, rows), task.replace("-", "_"))
+            if task == "recommendation" and part == "test":
+                best[client, task] = {"auc": best_auc(logs)}
+            path = folder / "data" / client / f"{task}-{part}.csv"
+            _write_csv(path, [{k: v for k, v in row.items() if k != "probability"} for row in logs])
+            files.append(path)
+        recipe = Recipe.load(task if method == "lora" else f"{task}-prefix", **SETTINGS[task])
+        out = folder / "adapters" / client / task
+        orders[client, task] = Order(recipe, files[0], test=files[1], out=out)
+    return orders, best
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _ask(registry: "Registry", seed: int) -> dict[str, Any]:
+    """One batch: both clients rank the same ads, label a text, and write for a product of their own."""
+    from adapters.starter.world import client_data, same_ads
+    from hub.registry import Analyze, Recommend, Write
+
+    user, ads, truth = same_ads(seed)
+    texts = {client: client_data(client, 2 * seed + 2, 2).behavior for client in CAMPAIGNS}
+    products = {
+        client: [
+            {k: v for k, v in row.items() if k != "copy"}
+            for row in client_data(client, 2 * seed + 2, 4).ad_copy
+        ]
+        for client in CAMPAIGNS
+    }
+    requests = [
+        request
+        for client in CAMPAIGNS
+        for request in (
+            Recommend(_name(client, "recommendation"), user.text(), ads),
+            Analyze(_name(client, "behavior"), [row["text"] for row in texts[client]]),
+            *(Write(_name(client, "ad-copy"), product) for product in products[client]),
+        )
+    ]
+    found = registry.run(requests)
+    for answer in found:
+        if isinstance(answer, Exception):
+            raise answer
+    answered: list[Any] = list(found)
+    ranking, analyses, written = {}, {}, {}
+    for client in CAMPAIGNS:
+        ranked, analysed, *copies = answered[:6]
+        del answered[:6]
+        true = dict(zip(ads, truth[client], strict=True))
+        ranking[client] = [
+            {"ad": item.ad, "probability": item.probability, "true_probability": true[item.ad]}
+            for item in ranked
+        ]
+        analyses[client] = [
+            {
+                "text": row["text"],
+                "label": item.label,
+                "probability": item.probabilities[item.label],
+                "true": row["label"],
+            }
+            for row, item in zip(texts[client], analysed, strict=True)
+        ]
+        written[client] = [
+            {"product": product, "text": copy[0]}
+            for product, copy in zip(products[client], copies, strict=True)
+        ]
+    return {"user": user.text(), "ranking": ranking, "analyses": analyses, "written": written}
+
+
+def _row(client: str, task: str, adapter: "Adapter") -> dict[str, Any]:
+    """What one adapter gained, on its task's metric."""
+    report, metric = adapter.info["report"], SHOWN[task]
+    baselines = {name: values[metric] for name, values in report["baselines"].items() if metric in values}
+    pick = min if metric == "nll" else max
+    best = pick(baselines, key=lambda name: baselines[name], default=None)
+    return {
+        "name": _name(client, task),
+        "method": METHODS[client, task],
+        "metric": metric,
+        "before": report["before"][metric],
+        "baseline": baselines.get(best) if best else None,
+        "baseline_name": best,
+        "after": report["after"][metric],
+        "best_reachable": report.get("best_reachable", {}).get(metric),
+        "steps": report["steps"],
+        "bytes": adapter.size,
+    }
+
+
+def _memory(base: "Base", adapters: Sequence["Adapter"]) -> dict[str, int]:
+    """Bytes: the base as it lies in memory, its float32 size, all adapters, the whole process."""
+    import psutil
+
+    whole = 4 * sum(linear.in_features * linear.out_features for linear in base.linears.values())
+    whole += 4 * base.model.get_input_embeddings().weight.numel()
+    return {
+        "base": base.model.get_memory_footprint(),
+        "base_float32": whole,
+        "adapters": sum(adapter.size for adapter in adapters),
+        "process": psutil.Process().memory_info().rss,
+    }
+
+
+def _print(result: Mapping[str, Any], folder: Path) -> None:
+    table = Table("adapter", "method", "metric", title="Held-out results", title_justify="left")
+    for column in ("before", "baseline", "after", "best reachable"):
+        table.add_column(column, justify="right")
+    for row in result["results"]:
+        arrow = "↓" if row["metric"] == "nll" else "↑"
+        numbers = [
+            "–" if row[key] is None else f"{row[key]:.3f}"
+            for key in ("before", "baseline", "after", "best_reachable")
+        ]
+        table.add_row(row["name"], row["method"], f"{row['metric']} {arrow}", *numbers)
+    show("", table)
+    named = sorted({row["baseline_name"] for row in result["results"] if row["baseline_name"]})
+    show(
+        f"before: the base under an untrained head, or writing untrained. baseline, the best of its table: {'; '.join(named)}."
+    )
+    for client, texts in result["written"].items():
+        show("", f"{client} writes:")
+        show(*(f"  {item['product']['name']}: {item['text']}" for item in texts))
+    show("", f"The same ads for one user ({result['user']}):")
+    for client, ranked in result["ranking"].items():
+        table = Table(
+            "", "predicted", "true", "ad", title=_name(client, "recommendation"), title_justify="left"
+        )
+        for place, item in enumerate(ranked, 1):
+            table.add_row(
+                str(place), f"{item['probability']:.2f}", f"{item['true_probability']:.2f}", item["ad"]
+            )
+        show(table)
+    for client, analyses in result["analyses"].items():
+        for item in analyses:
+            show(
+                f"{client} reads “{item['text']}” as {item['label']} ({item['probability']:.2f}; in truth {item['true']})"
+            )
+    memory, seconds = result["memory"], result["seconds"]
+    show(
+        "",
+        f"Memory: base {memory['base'] / 2**20:.1f} MiB ({memory['base_float32'] / 2**20:.1f} MiB in float32), six "
+        f"adapters {memory['adapters'] / 2**20:.1f} MiB, process {memory['process'] / 2**20:.0f} MiB",
+        "Seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()),
+    )
+    hub, data = folder / "hub", folder / "data" / "acme"
+    show(
+        "",
+        "Next:",
+        f"  repertoire ls --hub {hub}",
+        f'  repertoire write globex/launch/ad-copy --hub {hub} --product name="Velmora Halo" --product category=lamp '
+        "--product price=$89 -n 3",
+        f"  repertoire train behavior {data / 'behavior-train.csv'} --out my-adapter",
+    )

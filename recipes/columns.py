@@ -1,0 +1,126 @@
+"""Which column of a client's file is which role of the task, and what a missing one could be."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from recipes.errors import Problem
+from recipes.recipe import Recipe
+from recipes.tables import Table
+from recipes.tasks import recommendation, task_for
+from recipes.tasks.roles import placeholders
+
+# Roles whose text the model or a baseline reads; the others say how a row is used.
+READ = ("text", "user", "ad", "user_id", "ad_id", "product")
+_COUNTS = frozenset({"impressions", "clicks"})
+
+
+@dataclass(frozen=True)
+class Columns:
+    """role -> column of one table, and the columns that are features, in the order in which they are rendered."""
+
+    of: Mapping[str, str]
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The columns of a table, or None with the problems that say what is missing."""
+
+    columns: Columns | None
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find_columns(recipe: Recipe, table: Table, features: Sequence[str] | None) -> Found:
+    """Find every role and feature in a table.
+
+    features: those of the first table, which hold for all others; None for the first one.
+    """
+    data, roles = recipe.data, task_for(recipe.task).ROLES
+    of = {role: name for role in roles if (name := data.columns.get(role, role)) in table.columns}
+    shown = tuple(features) if features is not None else _features(recipe, table, of)
+    missing = [role for role in data.columns if role not in of]
+    missing += _required(recipe, of.keys() | set(missing), shown)
+    named = placeholders(data.prompt) if data.prompt is not None and recipe.task != "ad-copy" else ()
+    missing += [name for name in named if name in READ and name in roles and name not in of]
+    names = {role: data.columns.get(role, role) for role in missing}
+    problems = [_no_role(table, role, name, roles[role].often) for role, name in names.items()]
+    for name in dict.fromkeys((*shown, *(name for name in named if name not in roles))):
+        if name not in table.columns and not is_derived(recipe, name):
+            fix = f"{near(name, table.columns)}, or take it out of data.features and data.prompt"
+            problems.append(Problem(table.name, f"no column `{name}`", fix, line=1))
+    if problems:
+        return Found(None, tuple(problems))
+    of = _without_idle(recipe, of)
+    return Found(Columns(of, shown), notes=tuple(_notes(recipe, table, of, shown)))
+
+
+def is_derived(recipe: Recipe, name: str) -> bool:
+    """Whether a feature is computed from the row and not a column."""
+    return name == recommendation.LIKED_SHARE and recipe.data.history is not None
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """ "Did you mean `this`?", or what is known where nothing is near."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(map(repr, names))}"
+
+
+def _features(recipe: Recipe, table: Table, of: Mapping[str, str]) -> tuple[str, ...]:
+    named = recipe.data.features
+    if isinstance(named, str) or (recipe.task == "ad-copy" and not named and "product" not in of):
+        return tuple(name for name in table.columns if name and name not in of.values())
+    return tuple(name for name in named if not is_derived(recipe, name))
+
+
+def _required(recipe: Recipe, has: set[str], features: Sequence[str]) -> list[str]:
+    """Roles that the table must have and has not.
+
+    recommendation needs clicked, or impressions and clicks; and something to read: text, or user and ad, or features,
+    or whichever of text, user and ad the recipe names. A file without `user` is not taken for one of ads alone.
+    """
+    if recipe.task == "ad-copy":
+        return [role for role in ("copy",) if role not in has]
+    if recipe.task == "behavior":
+        return [role for role in ("text", "label") if role not in has and not (role == "text" and features)]
+    readable = recipe.data.columns.keys() & {"text", "user", "ad"}
+    missing = []
+    if not readable and not features and "text" not in has:
+        missing += [role for role in ("user", "ad") if role not in has]
+    if "clicked" not in has and not has >= _COUNTS:
+        missing += sorted(_COUNTS - has) if has & _COUNTS else ["clicked"]
+    return missing
+
+
+def _without_idle(recipe: Recipe, of: Mapping[str, str]) -> dict[str, str]:
+    """Of clicked and the counts, what the recipe names; clicked where it names neither or both."""
+    named = recipe.data.columns.keys()
+    counted = of.keys() >= _COUNTS and (
+        "clicked" not in of or ("clicked" not in named and bool(named & _COUNTS))
+    )
+    idle = {"clicked"} if counted else _COUNTS
+    return {role: name for role, name in of.items() if role not in idle}
+
+
+def _no_role(table: Table, role: str, name: str, often: Sequence[str]) -> Problem:
+    """ "no column `clicked`", with the column that it could be."""
+    lower = {column.lower(): column for column in table.columns}
+    wanted = [word for word in (name.lower(), role, *often) if word in lower]
+    wanted += difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    guess = lower[wanted[0]] if wanted else None
+    hint = f"If `{guess}` is the one, say so" if guess else f"Say which column holds the {role}"
+    fix = f"{hint}: --column {role}={guess or 'NAME'} (in the recipe: data.columns)"
+    columns = ", ".join(f"`{column}`" for column in table.columns)
+    return Problem(table.name, f"no column `{name}`; its columns are {columns}", fix, line=1)
+
+
+def _notes(recipe: Recipe, table: Table, of: Mapping[str, str], features: Sequence[str]) -> Iterable[str]:
+    unused = [name for name in table.columns if name not in of.values() and name not in features]
+    if unused:
+        yield f"{table.title}: columns not used: {', '.join(unused)}"
+    if recipe.task == "recommendation" and "text" in of and recipe.data.prompt is None:
+        idle = [of[role] for role in ("user", "ad") if role in of]
+        if idle:
+            yield f"{table.title}: the model reads `{of['text']}`; {' and '.join(idle)} only serve baselines"

@@ -1,0 +1,97 @@
+"""A training's results as tables: the base before, the baselines, the adapter after, side by side.
+
+A report is the JSON that an adapter carries as `info["report"]`:
+
+    {"metric": "auc", "before": {"auc": 0.51, ...}, "after": {...}, "baselines": {"constant prior": {...}, ...},
+     "best_reachable": {"auc": 0.81}, "rows": {"train": 720, "validation": 80, "test": 200}, "seconds": 41.2}
+
+`best_reachable` is there only where the data's maker knows it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from recipes.tasks import METRICS
+
+_ARROWS = {"max": "↑", "min": "↓"}
+_COARSE = frozenset({"bleu", "chrf", "perplexity"})  # one digit after the point says enough
+
+
+def table(report: Mapping[str, Any]) -> Table:
+    """One row each for the base, every baseline, and the adapter; one column per metric, with its better direction.
+
+    The adapter's values are green where they are the best of their column.
+    """
+    rows = results(report)
+    names = [name for name in METRICS if any(name in values for values in rows.values())]
+    result = Table(
+        title="Held-out results", caption=_caption(report), title_justify="left", caption_justify="left"
+    )
+    result.add_column("")
+    for name in names:
+        result.add_column(f"{name.replace('_', ' ')} {_ARROWS[METRICS[name]]}", justify="right")
+    for row, values in rows.items():
+        cells = [Text(number(name, values.get(name))) for name in names]
+        if row == _AFTER:
+            for name, cell in zip(names, cells, strict=True):
+                cell.stylize("bold green" if _is_best(name, rows) else "bold")
+        result.add_row(row, *cells)
+    return result
+
+
+def labels_table(report: Mapping[str, Any], most: int = 15) -> Table | None:
+    """behavior: the adapter's labels, weakest F1 first, at most `most` of them; None for tasks without the table."""
+    labels = report["after"].get("labels")
+    if not labels:
+        return None
+    weakest = sorted(labels, key=lambda entry: (entry["f1"], entry["label"]))
+    rest = f"{len(weakest) - most} labels are better than these" if len(weakest) > most else None
+    result = Table(title="Labels, weakest first", caption=rest, title_justify="left", caption_justify="left")
+    for column in ("label", "precision", "recall", "f1", "rows"):
+        result.add_column(column, justify="left" if column == "label" else "right")
+    for entry in weakest[:most]:
+        scores = (f"{entry[column]:.3f}" for column in ("precision", "recall", "f1"))
+        result.add_row(Text(entry["label"]), *scores, str(entry["rows"]))
+    return result
+
+
+_BEFORE, _AFTER = "base alone", "with the adapter"
+
+
+def results(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Row name -> metrics, in the order in which they are shown."""
+    rows = {_BEFORE: report["before"], **report.get("baselines", {}), _AFTER: report["after"]}
+    if report.get("best_reachable"):
+        rows["best reachable"] = report["best_reachable"]
+    return rows
+
+
+def number(metric: str, value: Any) -> str:
+    """A metric's value as it is shown: "–" where it was not measured or is not defined."""
+    if not isinstance(value, int | float) or value != value:
+        return "–"
+    return f"{value:.1f}" if metric in _COARSE else f"{value:.3f}"
+
+
+def _is_best(name: str, rows: Mapping[str, Mapping[str, Any]]) -> bool:
+    own = rows[_AFTER].get(name)
+    sign = 1 if METRICS[name] == "max" else -1
+    others = [values.get(name) for row, values in rows.items() if row not in (_AFTER, "best reachable")]
+    measured = [sign * value for value in others if isinstance(value, int | float) and value == value]
+    return isinstance(own, int | float) and own == own and all(sign * own > value for value in measured)
+
+
+def _caption(report: Mapping[str, Any]) -> str:
+    rows, told = report.get("rows", {}), []
+    if rows:
+        told.append(f"trained on {rows['train']:,} rows, measured on {rows['test']:,} that it never saw")
+    if report.get("metric"):
+        told.append(
+            f"best weights by {report['metric'].replace('_', ' ')} on {rows.get('validation', 0):,} more"
+        )
+    if report.get("seconds") is not None:
+        told.append(f"{report['seconds']:.0f} s")
+    return "; ".join(told)
