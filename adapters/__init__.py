@@ -2,5 +2,19 @@
 
 from adapters.base import Base, load_base
 from adapters.config import Adapter, BaseId, Head, Lora, Prefix
+from adapters.errors import RepertoireError, WrongBase
+from adapters.files import read, write
 
-__all__ = ["Adapter", "Base", "BaseId", "Head", "Lora", "Prefix", "load_base"]
+__all__ = [
+    "Adapter",
+    "Base",
+    "BaseId",
+    "Head",
+    "Lora",
+    "Prefix",
+    "RepertoireError",
+    "WrongBase",
+    "load_base",
+    "read",
+    "write",
+]

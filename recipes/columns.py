@@ -43,7 +43,8 @@ def find_columns(recipe: Recipe, table: Table, features: Sequence[str] | None) -
     missing = [role for role in data.columns if role not in of]
     missing += _required(recipe, of.keys() | set(missing), shown)
     named = placeholders(data.prompt) if data.prompt is not None and recipe.task != "ad-copy" else ()
-    missing += [name for name in named if name in READ and name in roles and name not in of]
+    wanted = [name for name in named if name in READ and name in roles and name not in of]
+    missing += [name for name in wanted if not is_derived(recipe, name)]
     names = {role: data.columns.get(role, role) for role in missing}
     problems = [_no_role(table, role, name, roles[role].often) for role, name in names.items()]
     for name in dict.fromkeys((*shown, *(name for name in named if name not in roles))):
@@ -57,8 +58,11 @@ def find_columns(recipe: Recipe, table: Table, features: Sequence[str] | None) -
 
 
 def is_derived(recipe: Recipe, name: str) -> bool:
-    """Whether a feature is computed from the row and not a column."""
-    return name == recommendation.LIKED_SHARE and recipe.data.history is not None
+    """Whether a feature or a role is computed from the row's history and is not a column."""
+    history = recipe.data.history
+    if history is None:
+        return False
+    return name == recommendation.LIKED_SHARE or (name == "ad" and history.target is not None)
 
 
 def near(name: str, known: Iterable[str]) -> str:

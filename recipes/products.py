@@ -61,8 +61,8 @@ def coverage(text: str, product: str) -> float | None:
 
     A value is named when its words stand in the text in that order, whatever the case, the hyphens and the full-width
     forms; Chinese values as characters. A value of yes or no, true or false is named when the text speaks of it: when
-    it holds a word of at least four letters of the key (`familyFriendly`: "not child-friendly"). Synonyms do not count,
-    so that this is a lower bound; human texts do not reach 1 either.
+    it holds a word of at least four letters of the key (`familyFriendly`: "not child-friendly"), or a Chinese key as a
+    whole. Synonyms do not count, so that this is a lower bound; human texts do not reach 1 either.
     """
     pairs = list(dict.fromkeys(attributes(product)))
     if not pairs:
@@ -100,8 +100,9 @@ def _spaced(text: str) -> str:
 
 def _named(key: str, value: str, said: str, joined: str) -> bool:
     if _plain(value) in _YES_NO:
-        parts = tokens(_parted(key))
-        return any(part in said for part in parts if len(part) >= 4 or is_chinese(part))
+        if is_chinese(key):
+            return "".join(tokens(key)) in joined
+        return any(f" {part} " in said for part in tokens(_parted(key)) if len(part) >= 4)
     words = _spaced(value)
     if words.isspace():
         return value in said
@@ -116,11 +117,8 @@ def _parted(text: str) -> str:
 
 def _hashes(product: str) -> list[tuple[str, str]]:
     parts = [part.partition("#") for part in product.strip().split("*")]
-    return (
-        [(key.strip(), value.strip()) for key, sign, value in parts]
-        if all(p[1] and p[2] for p in parts)
-        else []
-    )
+    whole = all(sign and value.strip() for _, sign, value in parts)
+    return [(key.strip(), value.strip()) for key, _, value in parts] if whole else []
 
 
 def _bracketed(product: str) -> list[tuple[str, str]]:

@@ -5,7 +5,9 @@ import importlib
 import pytest
 
 EXPORTS: dict[str, set[str]] = {
+    "adapters": {"Adapter", "Base", "BaseId", "Head", "Lora", "Prefix", "load_base"},
     "hub.cli": {"app", "main"},
+    "recipes": {"Order", "Recipe", "train", "train_many"},
 }
 
 

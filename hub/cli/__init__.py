@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, doctor, hub, train
+from hub.cli import ask, demo, doctor, hub, train
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -38,6 +38,8 @@ for command in (
     ask.analyze,
     ask.write,
     doctor.doctor,
+    demo.demo,
+    demo.demo,
 ):
     app.command()(command)
 

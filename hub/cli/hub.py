@@ -63,7 +63,7 @@ def ls(
     table = Table(title=str(hub), title_justify="left")
     table.add_column("name", no_wrap=True, min_width=max((len(version.name) for version in found), default=0))
     for column in ("newest", "task", "method", "base", "published", "message"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column in ("task", "method", "published"))
     for version in found:
         record = version.record
         size = f"rank {record.rank}" if record.method == "lora" else f"{record.length} positions"

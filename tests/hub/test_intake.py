@@ -27,6 +27,7 @@ def configure(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+@pytest.mark.filterwarnings("ignore:Could not find a config file in owner/tiny")
 def test_a_stock_peft_directory_is_published_and_read_back(tmp_path: Path, hub: Hub) -> None:
     torch.manual_seed(0)
     model = LlamaForCausalLM(

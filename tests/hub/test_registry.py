@@ -1,0 +1,133 @@
+"""Names to answers: one mixed batch for all tasks, references, refusals."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters import Base, WrongBase
+from adapters.errors import RequestError
+from hub import Analyze, Hub, Recommend, Registry, Write
+from hub.errors import NotInHub
+from recipes import Order, Recipe, train_many
+from tests.adapters import models
+
+QUICK: dict[str, Any] = {"train.epochs": 8, "train.learning_rate": 0.01, "data.max_tokens": 64, "train.batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return models.base("llama")
+
+
+@pytest.fixture(scope="module")
+def hub(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    """One adapter for each task, trained together: a Prefix among LoRAs."""
+    folder = tmp_path_factory.mktemp("campaigns")
+    draw = random.Random(0)
+    clicks = "user,ad,clicked\n" + "".join(
+        f"likes {want},{ad} sale {i},{int(want == ad)}\n"
+        for i in range(160)
+        for want, ad in [(draw.choice(["tea", "rum"]), draw.choice(["tea", "rum"]))]
+    )
+    moods = "text,label\n" + "".join(
+        f"{mood} {i},{mood}\n" for i in range(120) for mood in [draw.choice(["glad", "mad"])]
+    )
+    copies = "product,copy\n" + "".join(f"mug {i},Buy mug {i}!\n" for i in range(40))
+    for name, text in (("clicks", clicks), ("moods", moods), ("copies", copies)):
+        (folder / f"{name}.csv").write_text(text)
+    made = train_many(
+        [
+            Order(Recipe.load("recommendation", **QUICK), folder / "clicks.csv"),
+            Order(Recipe.load("behavior-prefix", **QUICK | {"train.epochs": 20, "head.pooling": "mean"}), folder / "moods.csv"),
+            Order(Recipe.load("ad-copy", **QUICK | {"write.max_new_tokens": 12}), folder / "copies.csv"),
+        ],
+        base,
+    )
+    hub = Hub(folder / "hub")
+    for adapter in made:
+        hub.publish(adapter, f"acme/spring/{adapter.task}")
+    return hub
+
+
+@pytest.fixture
+def registry(hub: Hub, base: Base) -> Iterator[Registry]:
+    registry = Registry(hub, base)
+    yield registry
+    registry.close()
+
+
+def test_each_task_answers_by_name(registry: Registry) -> None:
+    ranked = registry.recommend("acme/spring/recommendation", "likes tea", ["rum sale 3", "tea sale 5"])
+    assert [item.probability for item in ranked] == sorted((item.probability for item in ranked), reverse=True)
+    assert {item.ad for item in ranked} == {"rum sale 3", "tea sale 5"}
+    glad, mad = registry.analyze("acme/spring/behavior@latest", ["glad 500", "mad 501"])
+    assert (glad.label, mad.label) == ("glad", "mad")
+    assert sum(glad.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert len(registry.write("acme/spring/ad-copy@1", "mug 7", n=3, seed=5)) == 3
+
+
+def test_one_mixed_batch_gives_what_each_request_gets_alone(registry: Registry) -> None:
+    requests = [
+        Recommend("acme/spring/recommendation", "likes tea", ["rum sale 3", "tea sale 5"]),
+        Write("acme/spring/ad-copy", "mug 7"),
+        Analyze("acme/spring/behavior", ["glad 500", "mad 501"]),
+        Write("acme/spring/ad-copy", {"product": "mug 9"}, n=2, seed=1),
+    ]
+    together = registry.run(requests)
+    for request, answer in zip(requests, together, strict=True):
+        alone = registry.run([request])[0]
+        assert not isinstance(answer, Exception) and not isinstance(alone, Exception)
+        for mine, theirs in zip(answer, alone, strict=True):
+            if isinstance(request, Write):
+                assert mine == theirs
+            elif isinstance(request, Recommend):
+                assert (mine.ad, mine.probability) == (theirs.ad, pytest.approx(theirs.probability, abs=1e-5))
+            else:
+                assert mine.probabilities == pytest.approx(theirs.probabilities, abs=1e-5)
+
+
+def test_a_wrong_request_is_its_own_answer(registry: Registry) -> None:
+    missing, wrong, good = registry.run(
+        [
+            Analyze("acme/spring/behaviour", ["glad 1"]),
+            Analyze("acme/spring/recommendation", ["glad 1"]),
+            Analyze("acme/spring/behavior", ["glad 500"]),
+        ]
+    )
+    assert isinstance(missing, NotInHub) and "acme/spring/behavior" in str(missing)
+    assert isinstance(wrong, RequestError) and "does recommendation, not behavior" in str(wrong)
+    assert isinstance(good, list) and good[0].label == "glad"  # type: ignore[union-attr]
+    with pytest.raises(NotInHub, match="acme/spring/ad-copy"):
+        registry.write("acme/spring/adcopy", "mug")
+
+
+def test_an_adapter_for_another_base_is_refused_with_both_fingerprints(hub: Hub, base: Base) -> None:
+    other = models.base("qwen2")
+    with pytest.raises(WrongBase) as error:
+        Registry(hub, other).analyze("acme/spring/behavior", "glad")
+    assert base.fingerprint[:12] in str(error.value) and other.fingerprint[:12] in str(error.value)
+
+
+def test_a_name_that_moves_on_answers_from_what_it_names_now(hub: Hub, base: Base, tmp_path: Path) -> None:
+    own = Hub(tmp_path / "hub")
+    first = hub.read("acme/spring/behavior")
+    own.publish(first, "acme/spring/behavior")
+    registry = Registry(own, base)
+    before = registry.analyze("acme/spring/behavior", "glad 500")[0]
+    second = hub.read("acme/spring/behavior")
+    second.head = type(second.head)(("mad", "glad"), second.head.pooling) if second.head else None  # labels swapped
+    own.publish(second, "acme/spring/behavior")
+    after = registry.analyze("acme/spring/behavior", "glad 500")[0]
+    assert (before.label, after.label) == ("glad", "mad")
+    assert registry.analyze("acme/spring/behavior@1", "glad 500")[0].label == "glad"
+    assert registry.resident() == ("acme/spring/behavior@2", "acme/spring/behavior@1")
+
+
+def test_texts_over_the_limit_are_drawn_again_and_never_cut(registry: Registry) -> None:
+    texts = registry.write("acme/spring/ad-copy", "mug 7", n=2, max_chars=14, temperature=1.0)
+    assert texts and all(len(text) <= 14 for text in texts)
+    with pytest.raises(RequestError, match="raise max_chars"):
+        registry.write("acme/spring/ad-copy", "mug 7", max_chars=1, temperature=0.1)
