@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -163,6 +164,10 @@ class Base:
         cap = getattr(self.config, "final_logit_softcapping", None)
         return torch.tanh(logits / cap) * cap if cap else logits
 
+    def text(self, ids: Sequence[int]) -> str:
+        """Tokens as text, without special tokens and outer blanks."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+
     def _check_output_head(self) -> None:
         """Some architectures scale their logits; answer exactly or not at all."""
         ids = torch.arange(2, device=self.device)[None]
@@ -210,31 +215,30 @@ def load_base(
     if quantization not in get_args(Quantization):
         raise UnsupportedQuantization(f"quantization {quantization!r} is unknown; use nf4, int8 or none")
     source = str(_STARTER_FOLDER) if id_or_path == STARTER else id_or_path
+    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    automatic = torch.bfloat16 if place.type == "cuda" else torch.float32
+    kind = automatic if dtype == "auto" else getattr(torch, dtype, None)
+    if not isinstance(kind, torch.dtype):
+        raise BaseError(f"dtype {dtype!r} is unknown; use auto, float32, bfloat16 or float16")
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
+        auto = _auto_class(config, id_or_path)
+        if quantization != "none":
+            _check_quantization(quantization, place, kind)
+        check_memory(bytes_needed(config, auto, quantization, kind), place, id_or_path)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        model = auto.from_pretrained(
+            source,
+            revision=revision,
+            dtype=kind,
+            device_map={"": place},
+            quantization_config=_bitsandbytes(quantization, kind, auto),
+        )
     except (OSError, ValueError) as error:
         raise BaseNotFound(
-            f"no base {id_or_path!r}: neither a folder with a config.json nor an id that can be reached from here. "
-            f"Check the spelling and the network, or download it first (hf download {id_or_path}). Cause: {error}"
+            f"no base {id_or_path!r}: neither a folder with a model and a tokenizer nor an id that can be reached from "
+            f"here. Check the spelling and the network, or download it first (hf download {id_or_path}). Cause: {error}"
         ) from error
-    auto = _auto_class(config, id_or_path)
-    place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    kind = (
-        (torch.bfloat16 if place.type == "cuda" else torch.float32)
-        if dtype == "auto"
-        else getattr(torch, dtype)
-    )
-    if quantization != "none":
-        _check_quantization(quantization, place, kind)
-    check_memory(bytes_needed(config, auto, quantization, kind), place, id_or_path)
-    model = auto.from_pretrained(
-        source,
-        revision=revision,
-        dtype=kind,
-        device_map={"": place},
-        quantization_config=_bitsandbytes(quantization, kind, auto),
-    )
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
     folder = Path(source)
     known_revision = (
         _sample_weights(folder) if folder.is_dir() else getattr(config, "_commit_hash", None) or revision

@@ -36,7 +36,9 @@ def render(adapter: Adapter) -> dict[str, bytes]:
         "base": asdict(adapter.base),
         "info": adapter.info,
     }
-    metadata = {"repertoire": json.dumps(ours, sort_keys=True, ensure_ascii=False)}  # one key: equal bytes every time
+    metadata = {
+        "repertoire": json.dumps(ours, sort_keys=True, ensure_ascii=False)
+    }  # one key: equal bytes every time
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in sorted(adapter.tensors.items())}
     config = json.dumps(to_peft(adapter), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     return {

@@ -18,8 +18,8 @@ from adapters.slots import Slots
 class Tokens:
     """A padded batch. ids: `[rows, tokens]`; seen: `[rows, before + tokens]`.
 
-    `seen` is 1 for what a row has (its prefix, what lies in the cache before these tokens, the tokens themselves), and 0
-    for padding and for the places of longer prefixes.
+    `seen` is 1 for what a row has (its prefix, what lies in the cache before these tokens, the tokens themselves),
+    and 0 for padding and for the places of longer prefixes.
     """
 
     ids: Tensor

@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from adapters.config import Adapter, Lora
 from adapters.errors import BadAdapter
-from adapters.rows import Rows, Segment
+from adapters.rows import Segment
 
 
 @dataclass(frozen=True)

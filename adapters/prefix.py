@@ -165,8 +165,9 @@ def attention_layers(model: PreTrainedModel) -> tuple[AttentionLayer, ...]:
     found = [layer for layer in found if layer.module in own]  # another thread may be loading another base
     if len(found) != model.config.num_hidden_layers:
         raise UnsupportedArchitecture(
-            f"{type(model).__name__} runs {len(found)} of {model.config.num_hidden_layers} layers through the attention "
-            "interface of transformers, so a prefix cannot reach all; use a Llama, Qwen, Mistral, Gemma, Phi or BERT model"
+            f"{type(model).__name__} runs {len(found)} of {model.config.num_hidden_layers} layers through the "
+            "attention interface of transformers, so that a prefix cannot reach all; "
+            "use a Llama, Qwen, Mistral, Gemma, Phi or BERT model"
         )
     return tuple(found)
 

@@ -1,6 +1,17 @@
 """Where do adapters live, and how do people and programs use them by name?"""
 
-from hub.hub import Hub, Version
-from hub.registry import Analysis, Analyze, Ranked, Recommend, Registry, Write
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hub.hub import Hub, Version
+    from hub.registry import Analysis, Analyze, Ranked, Recommend, Registry, Write
 
 __all__ = ["Analysis", "Analyze", "Hub", "Ranked", "Recommend", "Registry", "Version", "Write"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names load on first use, so that the command line helps, and doctor runs, before torch is imported."""
+    if name not in __all__:
+        raise AttributeError(f"module 'hub' has no attribute {name!r}")
+    return getattr(import_module("hub.hub" if name in ("Hub", "Version") else "hub.registry"), name)

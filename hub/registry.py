@@ -28,11 +28,15 @@ _WRITING_ROUNDS = 4
 
 @dataclass(frozen=True)
 class Recommend:
-    """Rank `ads` for a `user`. `features` are the further columns that the adapter's recipe renders into the text."""
+    """Rank `ads` for a `user`. `features` are further columns that the adapter's recipe renders into the text.
+
+    An ad is its text, or a mapping of columns of its own. For an adapter trained on one ready `text` column, an
+    "ad" is that text, and there is no user.
+    """
 
     reference: str
     user: str
-    ads: Sequence[str]
+    ads: Sequence[str | Mapping[str, Any]]
     features: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -67,9 +71,9 @@ Request = Recommend | Analyze | Write
 
 @dataclass(frozen=True)
 class Ranked:
-    """One ad with its click (or conversion) probability."""
+    """One ad, as it was given, with its click (or conversion) probability."""
 
-    ad: str
+    ad: str | Mapping[str, Any]
     probability: float
 
 
@@ -92,11 +96,12 @@ Answer = list[Ranked] | list[Analysis] | list[str] | RepertoireError
 
 @dataclass(frozen=True)
 class _Voice:
-    """What a registry remembers of an adapter beside its weights."""
+    """What a registry remembers of an adapter beside its weights. roles: the columns that its training rows had."""
 
     task: str | None
     head: Head | None
     recipe: Recipe
+    roles: tuple[str, ...]
 
 
 class Registry:
@@ -121,7 +126,11 @@ class Registry:
         self._voice = lru_cache(maxsize=1024)(self._read_voice)
 
     def recommend(
-        self, reference: str, user: str, ads: Sequence[str], features: Mapping[str, Any] | None = None
+        self,
+        reference: str,
+        user: str = "",
+        ads: Sequence[str | Mapping[str, Any]] = (),
+        features: Mapping[str, Any] | None = None,
     ) -> list[Ranked]:
         """The ads, the most likely to be clicked first."""
         return self._one(Recommend(reference, user, ads, features or {}))  # type: ignore[return-value]
@@ -200,7 +209,9 @@ class Registry:
         check_base(adapter, self.base)
         saved = adapter.info.get("recipe")
         task = adapter.task or ("ad-copy" if adapter.head is None else "behavior")
-        return _Voice(adapter.task, adapter.head, Recipe.from_dict(saved) if saved else Recipe.load(task))
+        recipe = Recipe.from_dict(saved) if saved else Recipe.load(task)
+        roles = tuple(adapter.info.get("data", {}).get("roles", ("user", "ad")))
+        return _Voice(adapter.task, adapter.head, recipe, roles)
 
     def _rows(self, request: Request, key: str, voice: _Voice) -> list[Row]:
         recipe = voice.recipe
@@ -208,10 +219,7 @@ class Registry:
             return self._draws(request, key, voice, 0)
         render = task_for(recipe.task).render
         if isinstance(request, Recommend):
-            texts = [
-                render({"user": request.user, "ad": ad, **_text(request.features)}, recipe)
-                for ad in request.ads
-            ]
+            texts = [render(_fields(request, ad, voice.roles), recipe) for ad in request.ads]
         else:
             texts = [render({"text": text}, recipe) for text in request.texts]
         if not texts:
@@ -271,7 +279,7 @@ class Registry:
                     if isinstance(r, list)
                 ]
             for ids in results:
-                text = self.base.tokenizer.decode(ids, skip_special_tokens=True).strip()
+                text = self.base.text(ids)
                 (fit if limit is None or len(text) <= limit else over).append(text)
             if len(fit) >= request.n:
                 return fit[: request.n]
@@ -285,6 +293,13 @@ class Registry:
 
 def _probabilities(logits: Tensor, head: Head) -> list[float]:
     return [float(value) for value in to_probabilities(logits, head.multi_label)]
+
+
+def _fields(request: Recommend, ad: str | Mapping[str, Any], roles: Sequence[str]) -> dict[str, str]:
+    """The columns of one user and ad, as a training row had them."""
+    own = dict(ad) if isinstance(ad, Mapping) else {"text" if "text" in roles else "ad": ad}
+    user = {"user": request.user} if "user" in roles else {}
+    return _text({**user, **request.features, **own})
 
 
 def _text(columns: Mapping[str, Any]) -> dict[str, str]:

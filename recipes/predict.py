@@ -66,7 +66,12 @@ def target_losses(base: Base, hidden: Hidden, rows: Sequence[EncodedRow]) -> Ten
 
 
 def texts(
-    base: Base, slots: Slots, slot: int, prompts: Sequence[Sequence[int]], sampling: Sampling, adapted: bool = True
+    base: Base,
+    slots: Slots,
+    slot: int,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    adapted: bool = True,
 ) -> list[str]:
     """What the adapter (or without `adapted` the base alone) writes for each prompt's tokens."""
     found = [""] * len(prompts)
@@ -78,7 +83,7 @@ def texts(
             last = forward(base, slots, tokens, own, cache).states[:, -1]
             written = decode(base, slots, own, cache, tokens.seen, last, [sampling] * len(places))
         for place, ids in zip(places, written, strict=True):
-            found[place] = str(base.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+            found[place] = base.text(ids)
     return found
 
 

@@ -149,7 +149,8 @@ def _names(text: str) -> list[str]:
         return [word for word in _WORD.findall(text) if len(word) > 1]
     words = list(_WORD.finditer(text))
     capital = [word for word in words if word[0][0].isupper()]
-    if len(words) > 3 and len(capital) * 2 > len(words):
+    long = [word for word in words if len(word[0]) >= 4]
+    if (titled := sum(word[0][0].isupper() for word in long)) >= 3 and titled > 0.8 * len(long):
         capital = []  # Title Case: a capital says nothing here
     inside = [word for word in capital if not _starts_sentence(text, word.start())]
     marked = [word for word in words if len(word[0]) > 1 and any(letter.isupper() for letter in word[0][1:])]

@@ -25,7 +25,6 @@ from recipes.recipe import Recipe
 from recipes.start import start
 from recipes.tasks import ad_copy, task_for
 
-
 if TYPE_CHECKING:
     from recipes.tables import Data
 
@@ -113,10 +112,13 @@ def prepare(order: Order, base: Base) -> Job:
     recipe = order.recipe
     splits = load_splits(recipe, order.data, order.validation, order.test)
     adapter = start(recipe, base, splits.labels)
-    lengths = check_lengths(splits, lambda example: count_tokens(base, recipe, example), token_limit(base, recipe))
+    lengths = check_lengths(
+        splits, lambda example: count_tokens(base, recipe, example), token_limit(base, recipe)
+    )
     adapter.info["data"] = {
         "digest": splits.digest,
         "files": [asdict(source) for source in splits.files],
+        "roles": list(splits.train[0].fields),
         "notes": [*splits.notes, str(lengths)],
     }
     return Job.prepare(recipe, splits, adapter, base)
@@ -195,4 +197,3 @@ def _finish(order: Order, job: Job, before: dict[str, Any], base: Base, slots: S
     }
     if order.out is not None:
         write(job.adapter, order.out)
-

@@ -5,7 +5,20 @@ import importlib
 import pytest
 
 EXPORTS: dict[str, set[str]] = {
-    "adapters": {"Adapter", "Base", "BaseId", "Head", "Lora", "Prefix", "load_base"},
+    "adapters": {
+        "Adapter",
+        "Base",
+        "BaseId",
+        "Head",
+        "Lora",
+        "Prefix",
+        "RepertoireError",
+        "WrongBase",
+        "load_base",
+        "read",
+        "write",
+    },
+    "hub": {"Analysis", "Analyze", "Hub", "Ranked", "Recommend", "Registry", "Version", "Write"},
     "hub.cli": {"app", "main"},
     "recipes": {"Order", "Recipe", "train", "train_many"},
 }

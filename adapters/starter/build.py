@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from adapters.starter.corpus import ASSISTANT, END, USER, document, documents
+from adapters.starter.corpus import ASSISTANT, END, USER, document, documents, free_document, match_document
 
 PAD = "<|pad|>"
 VOCABULARY = 8192
@@ -35,6 +35,7 @@ WINDOW, WINDOWS = (
     8,
 )  # tokens of a row, rows of a batch; every LONG_EVERY steps the same tokens in long rows
 LONG_WINDOW, LONG_EVERY = 1024, 8
+LATER, FREE_SHARE, MATCH_SHARE = 1_639, 0.15, 0.15  # from this step on, these shares of two harder kinds of text
 PEAK, FLOOR, WARMUP = (
     2.5e-3,
     0.05,
@@ -159,16 +160,24 @@ def _teach_to_copy(model: LlamaForCausalLM, generator: torch.Generator) -> None:
 
 
 def windows(
-    tokenizer: Any, rng: random.Random, rows: int, length: int, held_out: bool = False
+    tokenizer: Any, rng: random.Random, rows: int, length: int, held_out: bool = False, later: bool = False
 ) -> torch.Tensor:
-    """Packed documents, each closed by the end token, [rows, length]: every row begins where a document begins."""
+    """Packed documents, each closed by the end token, [rows, length]: every row begins where a document begins.
+
+    later: with names of any letters in some documents, and with long rows of clicks to match in some.
+    """
+
+    def text() -> str:
+        kind = rng.random() if later else 1.0
+        if kind < FREE_SHARE:
+            return free_document(rng)
+        return match_document(rng) if kind < FREE_SHARE + MATCH_SHARE else document(rng, held_out)
+
     packed = []
     for _ in range(rows):
         row: list[int] = []
         while len(row) < length:
-            batch = tokenizer([document(rng, held_out) + END for _ in range(max(2, length // 96))])[
-                "input_ids"
-            ]
+            batch = tokenizer([text() + END for _ in range(max(2, length // 96))])["input_ids"]
             row += itertools.chain.from_iterable(batch)
         packed.append(row[:length])
     return torch.tensor(packed)
@@ -177,9 +186,10 @@ def windows(
 def batch_for(tokenizer: Any, seed: int, step: int) -> torch.Tensor:
     """The batch of this step, made from nothing but the seed and the step."""
     rng = random.Random(f"starter batch {seed} {step}")
+    later = step >= LATER
     if step % LONG_EVERY == LONG_EVERY - 1:
-        return windows(tokenizer, rng, WINDOWS * WINDOW // LONG_WINDOW, LONG_WINDOW)
-    return windows(tokenizer, rng, WINDOWS, WINDOW)
+        return windows(tokenizer, rng, WINDOWS * WINDOW // LONG_WINDOW, LONG_WINDOW, later=later)
+    return windows(tokenizer, rng, WINDOWS, WINDOW, later=later)
 
 
 # -- how good it is ----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ them right by copying them from the prompt.
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from adapters.starter.words import CATEGORIES, COLOURS, GROUP_NAMES, PEOPLE
 from adapters.starter.world import (
@@ -362,6 +363,55 @@ def _copying(rng: random.Random, language: Language, held_out: bool) -> str:
     return chat(f"{listing}\n" + ("Which is the cheapest?" if language == "en" else "哪个最便宜？"), cheap)
 
 
+_CONSONANTS, _LETTERS = "bcdfghjklmnpqrstvwxz", "abcdefghijklmnopqrstuvwxyz"
+_COMMON_HAN = [bytes((high, low)).decode("gb2312", "ignore") for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF)]
+_COMMON_HAN = [sign for sign in _COMMON_HAN if sign]  # the 3,755 everyday characters of GB 2312, level 1
+
+
+def free_name(rng: random.Random, language: Language = "en") -> str:
+    """A name out of any letters at all, such as Wuqopi, QXT-9 or Golden Harbour; in Chinese any common characters."""
+    if language == "zh" and rng.random() < 0.8:
+        return "".join(rng.choices(_COMMON_HAN, k=rng.randint(2, 5)))
+    words = []
+    for _ in range(rng.choice((1, 1, 2, 2, 3))):
+        kind = rng.random()
+        if kind < 0.4:
+            word = "".join(rng.choice(_CONSONANTS) + rng.choice("aeiouy") for _ in range(rng.randint(1, 4)))
+            word += rng.choice(("", rng.choice(_CONSONANTS)))
+        elif kind < 0.6:
+            word = "".join(rng.choices(_LETTERS, k=rng.randint(2, 7)))
+        elif kind < 0.9:
+            word = rng.choice(_EN_WORDS[rng.choice(("adj", "noun", "verb", "adv"))])
+        else:
+            word = "".join(rng.choices(_LETTERS, k=rng.randint(1, 4))).upper() + rng.choice(("", "-")) + str(rng.randint(1, 9999))
+        words.append(word[:1].upper() + word[1:])
+    return rng.choice((" ", " ", " ", "-", " & ")).join(words)
+
+
+def free_document(rng: random.Random) -> str:
+    """A chat whose names and facts are made of any words: what a client writes who never saw this market."""
+    language: Language = "en" if rng.random() < ENGLISH_SHARE else "zh"
+    joint = ", " if language == "en" else "，"
+    if rng.random() < 0.25:
+        said = joint.join(free_name(rng, language) for _ in range(rng.randint(1, 4)))
+        return chat(("Repeat: " if language == "en" else "重复：") + said, said)
+    p = make_product(rng, language)
+    name = free_name(rng, language)
+    thing, feature = ({"en": "noun", "zh": "noun"}[language], "[adj] [noun]" if language == "en" else "[adj][noun]")
+    facts = {field: expand(rng, pattern, language) for field, pattern in (("c", f"[{thing}]"), ("f", feature), ("m", feature))}
+    p = replace(
+        p,
+        brand=name,
+        model="",
+        price=rng.choice((p.price, rng.randint(1, 99), rng.randint(1, 9999))),
+        category=replace(p.category, plural=False, **{language: facts["c"]}) if rng.random() < 0.7 else p.category,
+        feature=replace(p.feature, **{language: facts["f"]}) if rng.random() < 0.7 else p.feature,
+        material=replace(p.material, **{language: facts["m"]}) if rng.random() < 0.4 else p.material,
+    )
+    lines, given = product_lines(rng, p, language)
+    return chat(f"{rng.choice(_ASK_AD[language])}\n{lines}", write_ad(rng, p, language, given - {"brand"}))
+
+
 # -- people ------------------------------------------------------------------------------------------------------
 
 
@@ -425,6 +475,35 @@ def _clicks(rng: random.Random, language: Language, held_out: bool) -> str:
         )
         blocks.append(f"{ad}{colon}{ad_line(rng, p, language)}{verdict}{tail}")
     return f"{who}{colon}{user.text(language)}\n" + "\n".join(blocks)
+
+
+def match_document(rng: random.Random) -> str:
+    """A history and many ads, some of them as short as a word: clicked where the history holds the same thing."""
+    language: Language = "en" if rng.random() < ENGLISH_SHARE else "zh"
+    zh = language == "zh"
+    colon, stop = ("：", "。") if zh else (": ", ". ")
+    who, ad, yes, no = ("用户", "广告", "点击", "跳过") if zh else ("User", "Ad", "Clicked", "Skipped")
+    user = make_user(rng, language)
+    wanted = [getattr(interest, language) for interest in user.interests]
+    history = user.text(language)
+    free = rng.random() < 0.3
+    if free:
+        words = rng.sample(_GRAMMAR[language]["noun"], 8)
+        wanted, others = words[: rng.randint(1, 4)], words[4:]
+        history = ("喜欢" if zh else "liked ") + ("，" if zh else ", ").join(wanted)
+    lines = []
+    for _ in range(rng.randint(2, 8)):
+        if free:
+            thing = rng.choice(wanted if rng.random() < 0.5 else others)
+            text, clicked = f"{thing}{stop}", thing in wanted
+        else:
+            p = product_for(rng, user, language)
+            thing, size = getattr(p.category, language), rng.random()
+            short = thing if size < 0.3 else f"{p.name}{'' if zh else ' '}{thing}"
+            text = f"{short}{stop}" if size < 0.6 else ad_line(rng, p, language) + ("" if zh else " ")
+            clicked = p.category in user.interests
+        lines.append(f"{ad}{colon}{text}{yes if clicked else no}")
+    return f"{who}{colon}{history}\n" + "\n".join(lines)
 
 
 def _will_click(rng: random.Random, language: Language, held_out: bool) -> str:

@@ -56,6 +56,8 @@ class Product:
     @property
     def name(self) -> str:
         """Brand and model, as an ad prints them."""
+        if not self.model:
+            return self.brand
         return (
             f"{self.brand} {self.model}"
             if self.brand.isascii() or self.model.isascii()

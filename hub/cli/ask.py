@@ -29,7 +29,7 @@ LinesFile = Annotated[
 
 def recommend(
     reference: ReferenceName,
-    user: Annotated[str, typer.Option(help="The user, described as in the training data.")],
+    user: Annotated[str, typer.Option(help="The user, described as in the training data.")] = "",
     ad: Annotated[list[str] | None, typer.Option(help="An ad to rank; may be repeated.")] = None,
     file: LinesFile = None,
     feature: Annotated[
@@ -56,7 +56,7 @@ def recommend(
         return
     table = Table("", "probability", "ad", title=reference)
     for place, item in enumerate(ranked, 1):
-        table.add_row(str(place), f"{item.probability:.3f}", item.ad)
+        table.add_row(str(place), f"{item.probability:.3f}", str(item.ad))
     show(table)
 
 

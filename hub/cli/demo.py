@@ -33,7 +33,7 @@ METHODS = {
 ROWS = {"recommendation": (1200, 400), "behavior": (400, 300), "ad-copy": (400, 100)}
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "recommendation": {"train.epochs": 2, "train.batch_size": 32, "data.columns.group": "user_id"},
-    "behavior": {"train.epochs": 4, "train.batch_size": 16},
+    "behavior": {"train.epochs": 4, "train.batch_size": 16, "data.repeats": "drop"},
     "ad-copy": {"train.epochs": 3, "train.batch_size": 8, "write.evaluated": 40, "write.max_new_tokens": 80},
 }
 SHOWN = {"recommendation": "auc", "behavior": "accuracy", "ad-copy": "nll"}
@@ -72,9 +72,13 @@ def demo(
     folder.mkdir(parents=True)
     (folder / "demo.json").write_text("{}")
 
+    from transformers.utils import logging
+
     from adapters import load_base
     from hub.registry import Registry
     from recipes import train_many
+
+    logging.disable_progress_bar()
 
     clock = Clock()
     with clock.phase("make two clients' data", as_json):
@@ -145,7 +149,7 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def _ask(registry: "Registry", seed: int) -> dict[str, Any]:
     """One batch: both clients rank the same ads, label a text, and write for a product of their own."""
     from adapters.starter.world import client_data, same_ads
-    from hub.registry import Analyze, Recommend, Write
+    from hub.registry import Analyze, Recommend, Request, Write
 
     user, ads, truth = same_ads(seed)
     texts = {client: client_data(client, 2 * seed + 2, 2).behavior for client in CAMPAIGNS}
@@ -156,15 +160,11 @@ def _ask(registry: "Registry", seed: int) -> dict[str, Any]:
         ]
         for client in CAMPAIGNS
     }
-    requests = [
-        request
-        for client in CAMPAIGNS
-        for request in (
-            Recommend(_name(client, "recommendation"), user.text(), ads),
-            Analyze(_name(client, "behavior"), [row["text"] for row in texts[client]]),
-            *(Write(_name(client, "ad-copy"), product) for product in products[client]),
-        )
-    ]
+    requests: list[Request] = []
+    for client in CAMPAIGNS:
+        requests.append(Recommend(_name(client, "recommendation"), user.text(), ads))
+        requests.append(Analyze(_name(client, "behavior"), [row["text"] for row in texts[client]]))
+        requests.extend(Write(_name(client, "ad-copy"), product) for product in products[client])
     found = registry.run(requests)
     for answer in found:
         if isinstance(answer, Exception):
@@ -220,7 +220,7 @@ def _memory(base: "Base", adapters: Sequence["Adapter"]) -> dict[str, int]:
     import psutil
 
     whole = 4 * sum(linear.in_features * linear.out_features for linear in base.linears.values())
-    whole += 4 * base.model.get_input_embeddings().weight.numel()
+    whole += 4 * base.width * int(base.config.vocab_size)
     return {
         "base": base.model.get_memory_footprint(),
         "base_float32": whole,
@@ -243,7 +243,8 @@ def _print(result: Mapping[str, Any], folder: Path) -> None:
     show("", table)
     named = sorted({row["baseline_name"] for row in result["results"] if row["baseline_name"]})
     show(
-        f"before: the base under an untrained head, or writing untrained. baseline, the best of its table: {'; '.join(named)}."
+        "before: the base under an untrained head, or writing untrained; "
+        f"baseline: the best of its table ({'; '.join(named)})."
     )
     for client, texts in result["written"].items():
         show("", f"{client} writes:")
@@ -260,9 +261,8 @@ def _print(result: Mapping[str, Any], folder: Path) -> None:
         show(table)
     for client, analyses in result["analyses"].items():
         for item in analyses:
-            show(
-                f"{client} reads “{item['text']}” as {item['label']} ({item['probability']:.2f}; in truth {item['true']})"
-            )
+            told = f"{item['label']} ({item['probability']:.2f}; in truth {item['true']})"
+            show(f"{client} reads “{item['text']}” as {told}")
     memory, seconds = result["memory"], result["seconds"]
     show(
         "",

@@ -1,5 +1,6 @@
 """ad-copy: writes advertising text for a product."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -69,9 +70,17 @@ def prompt(text: str, recipe: "Recipe") -> str:
     return fill(template, {"product": text})
 
 
-def inputs(examples: Sequence[Example]) -> tuple[str, ...]:
-    """Each different product text once, in order: what a model has to write for, however many references there are."""
-    return tuple(dict.fromkeys(example.text for example in examples))
+def inputs(examples: Sequence[Example], most: int | None = None) -> tuple[str, ...]:
+    """Each different product text once, in order: what a model has to write for, however many references there are.
+
+    most: at most so many of them, always the same ones, spread over the file (the first ones of a sorted file would
+    not stand for all).
+    """
+    every = dict.fromkeys(example.text for example in examples)
+    if most is None or len(every) <= most:
+        return tuple(every)
+    chosen = set(sorted(every, key=lambda text: hashlib.sha256(text.encode()).digest())[:most])
+    return tuple(text for text in every if text in chosen)
 
 
 def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[str] = ()) -> dict[str, Any]:
@@ -129,7 +138,7 @@ def baselines(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, dict[
     recipe: its `write` says how many of the products are written for and how long a text may be.
     """
     write = recipe.write if recipe is not None else None
-    asked = inputs(splits.test)[: write.evaluated if write else None]
+    asked = inputs(splits.test, write.evaluated if write else None)
     limit = write.max_chars if write else None
     references = _references(splits.test)
     nearest = learned.nearest_copies(splits.train, asked)

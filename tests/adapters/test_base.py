@@ -86,12 +86,15 @@ def test_quantized_rows_stay_within_what_peft_itself_varies(
             assert off <= max(varies, 1e-4 if quantization == "nf4" else 2e-2)
 
 
-def test_gradients_flow_through_a_quantized_base_after_it_has_answered(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+def test_gradients_flow_through_a_quantized_base_after_it_has_answered(
+    quantization: str, folder: Path, tmp_path: Path
+) -> None:
     """Inference first must not cost the gradient: compared with the same base that has never run."""
     adapter = models.peft_adapter(models.model("llama", **ROOMY), tmp_path, "lora", r=2)
     gradients = []
     for answers_first in (False, True):
-        base = load_base(str(folder), "nf4", device="cpu")
+        base = load_base(str(folder), quantization, device="cpu")  # type: ignore[arg-type]
         slots, rows = Slots(base, 1, trains=True), Rows((0, 0, 0))
         slots.load(0, adapter)
         parameters = slots.parameters(0)
@@ -151,6 +154,8 @@ def test_what_cannot_be_loaded_is_refused_with_what_to_do(
         load_base(str(tmp_path))
     with pytest.raises(UnsupportedQuantization, match="use nf4, int8 or none"):
         load_base(str(folder), "fp3")  # type: ignore[arg-type]
+    with pytest.raises(BaseError, match="dtype 'float5' is unknown"):
+        load_base(str(folder), dtype="float5")
     monkeypatch.setattr(bnb.nn, "Linear4bit", None)
     with pytest.raises(UnsupportedQuantization, match="load with quantization='none'"):
         load_base(str(folder), "nf4")

@@ -1,6 +1,8 @@
 """The command line: words for people, one JSON document for programs, an exit code for scripts."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,3 +199,8 @@ def test_train_publish_recommend_from_a_file_with_its_own_words(run: Run, tmp_pa
     assert code == 0 and f"{ranked[0]['probability']:.3f}" in out
     code, _, err = run("analyze", NAME, "asked twice about refunds")
     assert code == 2 and "recommendation" in err, "the wrong call for this adapter"
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys, hub.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,6 +1,9 @@
 """Doctor finds what is wrong with a machine, and says what to do."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,9 @@ import torch
 import adapters.base
 from hub.cli import doctor, main
 from hub.cli.doctor import Check, clashes, disk, examine, quantization, versions
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def install(folder: Path, name: str, package: str) -> None:
@@ -97,3 +103,18 @@ def test_every_check_says_what_to_do_unless_all_is_well() -> None:
         c.name for c in checks
     }
     assert all(check.fix for check in checks if check.status != "ok")
+
+
+def test_doctor_runs_where_torch_does_not(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libcudart.so.13: cannot open shared object file')")
+    done = subprocess.run(
+        [sys.executable, "-c", "from hub.cli import main; main(['doctor', '--json'])"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert found["torch"]["status"] == "fault"
+    assert "libcudart.so.13" in found["torch"]["found"]
+    assert found["disk"]["status"] in ("ok", "note"), "the rest is looked at all the same"

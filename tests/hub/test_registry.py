@@ -14,7 +14,12 @@ from hub.errors import NotInHub
 from recipes import Order, Recipe, train_many
 from tests.adapters import models
 
-QUICK: dict[str, Any] = {"train.epochs": 8, "train.learning_rate": 0.01, "data.max_tokens": 64, "train.batch_size": 8}
+QUICK: dict[str, Any] = {
+    "train.epochs": 8,
+    "train.learning_rate": 0.01,
+    "data.max_tokens": 64,
+    "train.batch_size": 8,
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,10 @@ def hub(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Hub:
     made = train_many(
         [
             Order(Recipe.load("recommendation", **QUICK), folder / "clicks.csv"),
-            Order(Recipe.load("behavior-prefix", **QUICK | {"train.epochs": 20, "head.pooling": "mean"}), folder / "moods.csv"),
+            Order(
+                Recipe.load("behavior-prefix", **QUICK | {"train.epochs": 20, "head.pooling": "mean"}),
+                folder / "moods.csv",
+            ),
             Order(Recipe.load("ad-copy", **QUICK | {"write.max_new_tokens": 12}), folder / "copies.csv"),
         ],
         base,
@@ -61,7 +69,9 @@ def registry(hub: Hub, base: Base) -> Iterator[Registry]:
 
 def test_each_task_answers_by_name(registry: Registry) -> None:
     ranked = registry.recommend("acme/spring/recommendation", "likes tea", ["rum sale 3", "tea sale 5"])
-    assert [item.probability for item in ranked] == sorted((item.probability for item in ranked), reverse=True)
+    assert [item.probability for item in ranked] == sorted(
+        (item.probability for item in ranked), reverse=True
+    )
     assert {item.ad for item in ranked} == {"rum sale 3", "tea sale 5"}
     glad, mad = registry.analyze("acme/spring/behavior@latest", ["glad 500", "mad 501"])
     assert (glad.label, mad.label) == ("glad", "mad")
@@ -118,7 +128,9 @@ def test_a_name_that_moves_on_answers_from_what_it_names_now(hub: Hub, base: Bas
     registry = Registry(own, base)
     before = registry.analyze("acme/spring/behavior", "glad 500")[0]
     second = hub.read("acme/spring/behavior")
-    second.head = type(second.head)(("mad", "glad"), second.head.pooling) if second.head else None  # labels swapped
+    second.head = (
+        type(second.head)(("mad", "glad"), second.head.pooling) if second.head else None
+    )  # labels swapped
     own.publish(second, "acme/spring/behavior")
     after = registry.analyze("acme/spring/behavior", "glad 500")[0]
     assert (before.label, after.label) == ("glad", "mad")

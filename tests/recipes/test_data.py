@@ -69,11 +69,17 @@ def test_recommendation_reads_user_ad_and_clicked(tmp_path: Path) -> None:
 
 def test_columns_and_label_values_are_mapped_so_that_no_file_needs_rewriting(tmp_path: Path) -> None:
     records = [
-        {"instruction": "Answer.", "input": f"row {i}", "output": "Yes." if i % 2 else "No."} for i in range(40)
+        {"instruction": "Answer.", "input": f"row {i}", "output": "Yes." if i % 2 else "No."}
+        for i in range(40)
     ]
     path = tmp_path / "movies.json"
     path.write_text(json.dumps(records, indent=1), encoding="utf-8")
-    changes = {"data.columns.text": "input", "data.columns.clicked": "output", "data.labels.Yes.": 1, "data.labels.No.": 0}
+    changes = {
+        "data.columns.text": "input",
+        "data.columns.clicked": "output",
+        "data.labels.Yes.": 1,
+        "data.labels.No.": 0,
+    }
     splits = load_splits(Recipe.load("recommendation", **changes), path)
     assert [(e.text, e.label) for e in everything(splits)[:2]] == [("row 0", 0), ("row 1", 1)]
     assert [e.line for e in everything(splits)[:2]] == [2, 7]
@@ -81,7 +87,10 @@ def test_columns_and_label_values_are_mapped_so_that_no_file_needs_rewriting(tmp
 
 
 def test_impressions_and_clicks_become_two_weighted_rows_that_stay_together(tmp_path: Path) -> None:
-    records = [{"text": f"headline {i}", "impressions": 100 + i, "clicks": i % 5, "group": f"test {i // 4}"} for i in range(80)]
+    records = [
+        {"text": f"headline {i}", "impressions": 100 + i, "clicks": i % 5, "group": f"test {i // 4}"}
+        for i in range(80)
+    ]
     records.append({"text": "never shown", "impressions": 0, "clicks": 0, "group": "test 0"})
     splits = load_splits(Recipe.load("recommendation"), write(tmp_path / "a.csv", records))
     by_line: dict[int, list[tuple[int, float]]] = {}
@@ -101,7 +110,10 @@ def test_counts_are_multiplied_by_a_weight_column(tmp_path: Path) -> None:
 
 
 def test_a_named_ad_alone_is_enough_and_features_alone_are_too(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.csv", [{"headline": f"h {i}", "page": i, "empty": "", "clicked": i % 2} for i in range(40)])
+    path = write(
+        tmp_path / "a.csv",
+        [{"headline": f"h {i}", "page": i, "empty": "", "clicked": i % 2} for i in range(40)],
+    )
     alone = load_splits(Recipe.load("recommendation", **{"data.columns.ad": "headline"}), path)
     assert everything(alone)[0].text == "Ad: h 0"
     every = load_splits(Recipe.load("recommendation", **{"data.features": "all"}), path)
@@ -123,7 +135,11 @@ def test_histories_inside_the_text_give_the_liked_share_and_the_target(tmp_path:
         return f'User Preference: {liked}\nUser Unpreference: "D{i}"\nWill the user like "T{i}"?'
 
     path = write(tmp_path / "a.csv", [{"text": text(i), "clicked": i % 2} for i in range(40)])
-    history = {"liked": "User Preference: (.*)", "disliked": "User Unpreference: (.*)", "target": 'like "([^"]+)"'}
+    history = {
+        "liked": "User Preference: (.*)",
+        "disliked": "User Unpreference: (.*)",
+        "target": 'like "([^"]+)"',
+    }
     recipe = Recipe.load("recommendation", **{"data.history": history, "data.features": ["liked_share"]})
     examples = everything(load_splits(recipe, path))
     assert [e.fields["liked_share"] for e in examples[:4]] == ["33%", "50%", "60%", "67%"]
@@ -149,7 +165,9 @@ def test_a_row_may_have_several_labels_in_a_cell_or_in_a_list(tmp_path: Path) ->
     assert splits.multi_label and splits.labels == ("a", "b", "c")
     assert [e.label for e in everything(splits)[:3]] == [(0, 1), (2,), (1, 2)]
     path = tmp_path / "a.jsonl"
-    path.write_text("\n".join(json.dumps({"text": f"t {i}", "label": ["a", "b"][: i % 2 + 1]}) for i in range(30)))
+    path.write_text(
+        "\n".join(json.dumps({"text": f"t {i}", "label": ["a", "b"][: i % 2 + 1]}) for i in range(30))
+    )
     assert {e.label for e in everything(load_splits(recipe, path))} == {(0,), (0, 1)}
     [problem, *_] = problems(Recipe.load("behavior"), path)
     assert (problem.message, problem.line, problem.value) == ("a list of labels", 1, "a")
@@ -188,12 +206,17 @@ def test_with_timestamps_the_past_trains_and_the_future_tests(tmp_path: Path) ->
     rows = [{**row, "timestamp": day} for row, day in zip(CLICKS, days, strict=True)]
     splits = load_splits(Recipe.load("recommendation"), write(tmp_path / "a.csv", rows[::-1]))
     by_day = {f"user {i}": i for i in range(60)}
-    order = [[by_day[e.fields["user"]] for e in part] for part in (splits.train, splits.validation, splits.test)]
+    order = [
+        [by_day[e.fields["user"]] for e in part] for part in (splits.train, splits.validation, splits.test)
+    ]
     assert max(order[0]) < min(order[1]) and max(order[1]) < min(order[2])
 
 
 def test_files_of_their_own_are_used_as_they_are(tmp_path: Path) -> None:
-    paths = [write(tmp_path / f"{i}.csv", [{**row, "user": f"{i} {n}"} for n, row in enumerate(CLICKS)]) for i in range(3)]
+    paths = [
+        write(tmp_path / f"{i}.csv", [{**row, "user": f"{i} {n}"} for n, row in enumerate(CLICKS)])
+        for i in range(3)
+    ]
     splits = load_splits(Recipe.load("recommendation"), paths[0], paths[1], paths[2])
     assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [60, 60, 60]
     assert splits.digest == hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
@@ -202,7 +225,9 @@ def test_files_of_their_own_are_used_as_they_are(tmp_path: Path) -> None:
 
 
 def test_a_limit_per_label_trains_on_the_first_rows_of_the_file(tmp_path: Path) -> None:
-    splits = load_splits(Recipe.load("behavior", **{"data.limit_per_label": 3}), write(tmp_path / "a.csv", MOODS))
+    splits = load_splits(
+        Recipe.load("behavior", **{"data.limit_per_label": 3}), write(tmp_path / "a.csv", MOODS)
+    )
     assert [e.line for e in splits.train] == list(range(2, 11))
     assert (len(splits.validation), len(splits.test)) == (6, 12)
     assert splits.notes == ("trained on 9 of 42 rows: the first 3 of each label (data.limit_per_label)",)
@@ -219,7 +244,9 @@ def test_what_a_reader_of_the_metrics_should_know_is_noted(tmp_path: Path) -> No
     rows = [*MOODS, {"text": "text 0", "label": "sad"}, {"text": "text 1", "label": "rare"}]
     recipe = Recipe.load("behavior", **{"data.labels": {"merry": "glad", "upset": "cross"}})
     notes = load_splits(recipe, write(tmp_path / "a.csv", rows)).notes
-    assert "2 texts have different labels in different rows, for example a.csv line 2 and a.csv line 62" in notes
+    assert (
+        "2 texts have different labels in different rows, for example a.csv line 2 and a.csv line 62" in notes
+    )
     assert "data.labels names values that never occur: upset" in notes
 
 
@@ -271,7 +298,9 @@ def test_a_missing_column_names_what_it_could_be(tmp_path: Path) -> None:
 
 
 def test_half_of_the_counts_is_a_missing_column(tmp_path: Path) -> None:
-    [problem] = problems(Recipe.load("recommendation"), write(tmp_path / "a.csv", [{"text": "a", "clicks": 1}] * 20))
+    [problem] = problems(
+        Recipe.load("recommendation"), write(tmp_path / "a.csv", [{"text": "a", "clicks": 1}] * 20)
+    )
     assert "no column `impressions`" in problem.message
 
 
@@ -303,15 +332,22 @@ def test_dates_and_numbers_cannot_be_ordered_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["", "  ", None])
 def test_empty_texts_labels_and_copies_are_refused(tmp_path: Path, value: str | None) -> None:
-    found = problems(Recipe.load("behavior"), write(tmp_path / "a.csv", changed(MOODS, text={0: value}, label={1: value})))
-    assert [(p.line, p.column, p.message) for p in found] == [(2, "text", "is empty"), (3, "label", "is empty")]
+    found = problems(
+        Recipe.load("behavior"), write(tmp_path / "a.csv", changed(MOODS, text={0: value}, label={1: value}))
+    )
+    assert [(p.line, p.column, p.message) for p in found] == [
+        (2, "text", "is empty"),
+        (3, "label", "is empty"),
+    ]
     [problem] = problems(Recipe.load("ad-copy"), write(tmp_path / "b.csv", changed(COPIES, copy={4: value})))
     assert (problem.line, problem.column) == (6, "copy")
 
 
 def test_a_row_without_any_feature_holds_no_text(tmp_path: Path) -> None:
     rows = changed([{"page": i, "clicked": i % 2} for i in range(30)], page={3: ""})
-    [problem] = problems(Recipe.load("recommendation", **{"data.features": "all"}), write(tmp_path / "a.csv", rows))
+    [problem] = problems(
+        Recipe.load("recommendation", **{"data.features": "all"}), write(tmp_path / "a.csv", rows)
+    )
     assert (problem.line, problem.message) == (5, "the row holds no text at all")
 
 
@@ -324,7 +360,9 @@ def test_one_class_only_is_refused_with_what_to_do(tmp_path: Path) -> None:
         "all 12 rows of the test split are 0 (not clicked)",
     ]
     assert "Give rows of both kinds" in found[0].fix and "data.seed" in found[0].fix
-    [problem] = problems(Recipe.load("behavior"), write(tmp_path / "b.csv", [{**row, "label": "glad"} for row in MOODS]))
+    [problem] = problems(
+        Recipe.load("behavior"), write(tmp_path / "b.csv", [{**row, "label": "glad"} for row in MOODS])
+    )
     assert problem.message == "all 42 rows of the training split have one label, 'glad'"
 
 
@@ -337,7 +375,10 @@ def test_too_few_rows_and_splits_without_rows_are_refused(tmp_path: Path) -> Non
 
 
 def test_one_text_in_two_files_is_refused_kept_or_dropped(tmp_path: Path) -> None:
-    data, test = write(tmp_path / "a.csv", MOODS), write(tmp_path / "b.csv", [MOODS[4], {"text": "new", "label": "sad"}])
+    data, test = (
+        write(tmp_path / "a.csv", MOODS),
+        write(tmp_path / "b.csv", [MOODS[4], {"text": "new", "label": "sad"}]),
+    )
     [problem] = problems(Recipe.load("behavior"), data, test=test)
     assert (Path(problem.file).name, problem.line) == ("b.csv", 2)
     assert f"its text stands in the training file too ({data}, line 6)" in problem.message
@@ -377,20 +418,29 @@ def test_roles_and_templates_that_the_task_does_not_have_are_refused(tmp_path: P
 
 
 def test_a_prompt_that_leaves_no_room_for_the_copy_is_told_for_every_row(tmp_path: Path) -> None:
-    rows = changed([{"product": "mug", "copy": f"c {i}"} for i in range(20)], product={i: f"p {i}" for i in range(20)})
-    splits = load_splits(Recipe.load("ad-copy"), write(tmp_path / "a.csv", changed(rows, product={3: "long " * 50})))
+    rows = changed(
+        [{"product": "mug", "copy": f"c {i}"} for i in range(20)], product={i: f"p {i}" for i in range(20)}
+    )
+    splits = load_splits(
+        Recipe.load("ad-copy"), write(tmp_path / "a.csv", changed(rows, product={3: "long " * 50}))
+    )
 
     def count(example: Example) -> tuple[int, int]:
         return len(example.text.split()), len((example.copy or "").split()) + 1
 
     lengths = check_lengths(splits, count, max_tokens=60)
     assert (lengths.longest, lengths.cut, lengths.rows) == (53, 0, 20)
-    assert str(check_lengths(splits, count, max_tokens=51)).startswith("1 of 20 rows have more than 51 tokens")
+    assert str(check_lengths(splits, count, max_tokens=51)).startswith(
+        "1 of 20 rows have more than 51 tokens"
+    )
     with pytest.raises(DataError) as caught:
         check_lengths(splits, count, max_tokens=50)
     [problem] = caught.value.problems
     assert problem.line == 5
-    assert "the prompt alone has 50 tokens of 50" in problem.message and "data.max_tokens above 53" in problem.fix
+    assert (
+        "the prompt alone has 50 tokens of 50" in problem.message
+        and "data.max_tokens above 53" in problem.fix
+    )
 
 
 def test_a_text_without_tokens_is_told(tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ def test_a_recipe_says_only_what_its_task_and_method_have() -> None:
 
 def test_a_short_yaml_file_is_its_preset_with_changes(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("task: behavior\nmethod: prefix\ntrain: {epochs: 2, learning_rate: 3e-3}\n", encoding="utf-8")
+    path.write_text(
+        "task: behavior\nmethod: prefix\ntrain: {epochs: 2, learning_rate: 3e-3}\n", encoding="utf-8"
+    )
     recipe = Recipe.load(path)
     preset = Recipe.load("behavior-prefix")
     assert (recipe.train.epochs, recipe.train.learning_rate) == (2, 0.003)
@@ -39,7 +41,8 @@ def test_a_short_yaml_file_is_its_preset_with_changes(tmp_path: Path) -> None:
 
 def test_overrides_reach_into_blocks_and_words_of_the_client_may_hold_dots() -> None:
     recipe = Recipe.load(
-        "recommendation", **{"train.epochs": 9, "data.labels.Yes.": 1, "data.labels.No.": 0, "data.columns.ad": "a.b"}
+        "recommendation",
+        **{"train.epochs": 9, "data.labels.Yes.": 1, "data.labels.No.": 0, "data.columns.ad": "a.b"},
     )
     assert recipe.train.epochs == 9
     assert recipe.data.labels == {"Yes.": 1, "No.": 0}
@@ -109,14 +112,32 @@ def test_everything_wrong_is_told_at_once_with_the_fix() -> None:
         ({"task": "behaviour"}, "did you mean behavior?"),
         ({"task": "ad-copy", "data": {"prompt": "Write!"}}, r"data.prompt: holds no \{product\}"),
         ({"task": "ad-copy", "data": {"limit_per_label": 3}}, "ad-copy has no labels"),
-        ({"task": "behavior", "data": {"history": {"liked": "(a)", "disliked": "(b)"}}}, "only recommendation reads"),
+        (
+            {"task": "behavior", "data": {"history": {"liked": "(a)", "disliked": "(b)"}}},
+            "only recommendation reads",
+        ),
         ({"task": "recommendation", "data": {"separator": ","}}, "only behavior has several labels"),
-        ({"task": "recommendation", "data": {"labels": {"often": 3}}}, "gives 3; each value of the file must mean 0 or 1"),
-        ({"task": "recommendation", "data": {"history": {"liked": "(", "disliked": "(b)"}}}, "no regular expression"),
+        (
+            {"task": "recommendation", "data": {"labels": {"often": 3}}},
+            "gives 3; each value of the file must mean 0 or 1",
+        ),
+        (
+            {"task": "recommendation", "data": {"history": {"liked": "(", "disliked": "(b)"}}},
+            "no regular expression",
+        ),
         ({"task": "recommendation", "data": {"history": {"liked": "a", "disliked": "(b)"}}}, "has 0 groups"),
-        ({"task": "behavior", "data": {"validation_share": 0.5, "test_share": 0.5}}, "leave nothing to train on"),
-        ({"task": "behavior", "train": {"epochs": 2.5}}, "train.epochs: 2.5 cannot be used; write a whole number"),
-        ({"task": "behavior", "method": "prefix", "prefix": {"init": "random", "text": "x"}}, "only read where init is text"),
+        (
+            {"task": "behavior", "data": {"validation_share": 0.5, "test_share": 0.5}},
+            "leave nothing to train on",
+        ),
+        (
+            {"task": "behavior", "train": {"epochs": 2.5}},
+            "train.epochs: 2.5 cannot be used; write a whole number",
+        ),
+        (
+            {"task": "behavior", "method": "prefix", "prefix": {"init": "random", "text": "x"}},
+            "only read where init is text",
+        ),
         ({"task": "behavior", "train": 3}, "train: 3 should be a block of keys"),
     ],
 )

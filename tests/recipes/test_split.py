@@ -9,7 +9,9 @@ from recipes.split import Dealt, deal, first_of_each_label
 SHARES = {"test": 0.2, "validation": 0.1}
 
 
-def row(number: int, key: str | None = None, time: float | None = None, label: int | tuple[int, ...] = 0) -> Dealt:
+def row(
+    number: int, key: str | None = None, time: float | None = None, label: int | tuple[int, ...] = 0
+) -> Dealt:
     return Dealt((Example(f"text {number}", number, label),), key or f"text {number}", time)
 
 
@@ -20,7 +22,7 @@ def numbers(rows: list[Dealt]) -> list[int]:
 def test_shares_are_exact_where_every_row_has_its_own_key() -> None:
     parts = deal([row(i) for i in range(200)], SHARES, seed=0)
     assert {name: len(rows) for name, rows in parts.items()} == {"test": 40, "validation": 20, "train": 140}
-    assert sorted(sum((numbers(rows) for rows in parts.values()), [])) == list(range(200))
+    assert sorted(number for rows in parts.values() for number in numbers(rows)) == list(range(200))
 
 
 def test_the_order_of_the_rows_does_not_matter_and_the_seed_does() -> None:

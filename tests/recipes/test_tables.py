@@ -26,7 +26,10 @@ def told(table: Table) -> list[tuple[int | None, str]]:
 
 def test_csv_lines_are_those_of_the_file_though_cells_hold_line_breaks(tmp_path: Path) -> None:
     table = read(tmp_path / "a.csv", 'text,label\r\n"one\r\ntwo\r\n",x\r\n\r\n"say ""hi"", all",y\r\n')
-    assert rows(table) == [(2, {"text": "one\r\ntwo", "label": "x"}), (6, {"text": 'say "hi", all', "label": "y"})]
+    assert rows(table) == [
+        (2, {"text": "one\r\ntwo", "label": "x"}),
+        (6, {"text": 'say "hi", all', "label": "y"}),
+    ]
 
 
 def test_csv_cells_stay_as_written(tmp_path: Path) -> None:
@@ -96,7 +99,9 @@ def test_another_encoding_is_named_with_its_byte_its_line_and_the_command(
 
 
 def test_western_text_is_taken_for_windows_1252(tmp_path: Path) -> None:
-    [problem] = read(tmp_path / "a.csv", "text,label\nA café in the city, open all day\n".encode("cp1252")).problems
+    [problem] = read(
+        tmp_path / "a.csv", "text,label\nA café in the city, open all day\n".encode("cp1252")
+    ).problems
     assert "Windows-1252" in problem.message
     assert problem.line == 2
 
@@ -106,7 +111,9 @@ def test_text_that_was_damaged_before_is_noted(tmp_path: Path) -> None:
     assert "1 rows hold the replacement character" in table.notes[0] and "line 3" in table.notes[0]
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"", "empty"), (b" \n", "empty"), (b"a,b\n", "a header and no row")])
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "empty"), (b" \n", "empty"), (b"a,b\n", "a header and no row")]
+)
 def test_a_file_without_rows_is_reported(tmp_path: Path, content: bytes, message: str) -> None:
     [problem] = read(tmp_path / "a.csv", content).problems
     assert message in problem.message
@@ -156,7 +163,9 @@ def test_every_broken_json_line_is_reported(tmp_path: Path) -> None:
         ("[]", None, "there is no record"),
     ],
 )
-def test_a_broken_array_is_reported_with_its_line(tmp_path: Path, content: str, line: int | None, message: str) -> None:
+def test_a_broken_array_is_reported_with_its_line(
+    tmp_path: Path, content: str, line: int | None, message: str
+) -> None:
     [(where, text)] = told(read(tmp_path / "a.json", content))
     assert where == line
     assert message in text

@@ -65,7 +65,9 @@ def weights(adapter: Adapter) -> torch.Tensor:
 @pytest.mark.parametrize("method", ["lora", "prefix"])
 def test_a_head_learns_and_the_report_says_how_far(method: str, base: Base, tmp_path: Path) -> None:
     name = "behavior" if method == "lora" else "behavior-prefix"
-    recipe = Recipe.load(name, **QUICK | {"train.epochs": 10, "train.learning_rate": 0.01, "train.patience": None})
+    recipe = Recipe.load(
+        name, **QUICK | {"train.epochs": 10, "train.learning_rate": 0.01, "train.patience": None}
+    )
     adapter = train(recipe, moods(tmp_path, 240), base, out=tmp_path / "out")
     report = adapter.info["report"]
     assert report["after"]["accuracy"] >= 0.95
@@ -83,14 +85,23 @@ def test_copy_is_learned_with_its_end(method: str, base: Base, tmp_path: Path) -
     name = "ad-copy" if method == "lora" else "ad-copy-prefix"
     recipe = Recipe.load(
         name,
-        **QUICK | {"train.epochs": 30, "train.learning_rate": 0.02, "train.patience": None, "write.max_new_tokens": 40},
+        **QUICK
+        | {
+            "train.epochs": 30,
+            "train.learning_rate": 0.02,
+            "train.patience": None,
+            "write.max_new_tokens": 40,
+        },
     )
     adapter = train(recipe, copies(tmp_path), base)
     report = adapter.info["report"]
     assert report["after"]["nll"] < 0.6 * report["before"]["nll"]
     slots = Slots(base, 1)
     slots.load(0, adapter)
-    rows, ids = Rows((0, None)), (*encode_prompt(base, recipe, "mug 3"), *encode_copy(base, "Buy mug 3!")[:-1])
+    rows, ids = (
+        Rows((0, None)),
+        (*encode_prompt(base, recipe, "mug 3"), *encode_copy(base, "Buy mug 3!")[:-1]),
+    )
     with torch.no_grad():
         hidden = forward(base, slots, pad(base, slots, rows, [ids, ids]), rows)
         ends = base.lm_logits(hidden.states[:, -1]).softmax(-1)[:, base.tokenizer.eos_token_id]
@@ -103,12 +114,17 @@ def test_a_job_gets_its_solo_result_whatever_shares_its_batches(base: Base, tmp_
     orders = [
         Order(Recipe.load("behavior", **QUICK | {"lora.dropout": 0.0}), moods(tmp_path, 64)),
         Order(Recipe.load("behavior-prefix", **QUICK | {"train.batch_size": 5}), moods(tmp_path, 48, seed=1)),
-        Order(Recipe.load("ad-copy", **QUICK | {"lora.dropout": 0.0, "train.accumulate": 2}), copies(tmp_path, 50)),
+        Order(
+            Recipe.load("ad-copy", **QUICK | {"lora.dropout": 0.0, "train.accumulate": 2}),
+            copies(tmp_path, 50),
+        ),
     ]
     fused = train_many(orders, base)
     for order, together in zip(orders, fused, strict=True):
         alone = train_many([order], base)[0]
-        for mine, theirs in zip(alone.info["report"]["history"], together.info["report"]["history"], strict=True):
+        for mine, theirs in zip(
+            alone.info["report"]["history"], together.info["report"]["history"], strict=True
+        ):
             assert mine == pytest.approx(theirs, rel=1e-5)
         assert float((weights(alone) - weights(together)).abs().max()) <= 1e-4
 
@@ -117,7 +133,12 @@ def test_accumulating_changes_memory_not_the_result(base: Base, tmp_path: Path) 
     data = moods(tmp_path, 64)
     results = []
     for size, accumulate in ((8, 1), (4, 2)):
-        options = {"train.batch_size": size, "train.accumulate": accumulate, "train.max_steps": 1, "lora.dropout": 0.0}
+        options = {
+            "train.batch_size": size,
+            "train.accumulate": accumulate,
+            "train.max_steps": 1,
+            "lora.dropout": 0.0,
+        }
         recipe = Recipe.load("behavior", **QUICK | options)
         job = prepare(Order(recipe, data), base)
         job.train = job.train[:8]  # one window is the whole data, so that only its cutting differs
@@ -133,7 +154,11 @@ def test_accumulating_changes_memory_not_the_result(base: Base, tmp_path: Path) 
 
 def test_only_the_copys_tokens_count(base: Base) -> None:
     """The loss of a padded batch, against transformers' own on each row with the prompt masked out."""
-    rows = [EncodedRow((5, 6, 7), (8, 9, 1)), EncodedRow((4,), (3, 1)), EncodedRow((9, 9, 9, 9, 9, 9), (2, 2, 2, 1))]
+    rows = [
+        EncodedRow((5, 6, 7), (8, 9, 1)),
+        EncodedRow((4,), (3, 1)),
+        EncodedRow((9, 9, 9, 9, 9, 9), (2, 2, 2, 1)),
+    ]
     slots, own = Slots(base, 1), Rows((None,) * 3)
     with torch.no_grad():
         hidden = forward(base, slots, pad(base, slots, own, [(*row.ids, *row.target) for row in rows]), own)
@@ -141,7 +166,9 @@ def test_only_the_copys_tokens_count(base: Base) -> None:
         for row, losses in zip(rows, found, strict=True):
             ids = torch.tensor([(*row.ids, *row.target)])
             labels = torch.tensor([(*(-100,) * len(row.ids), *row.target)])
-            assert float(losses.mean()) == pytest.approx(float(base.model(input_ids=ids, labels=labels).loss), rel=1e-4)
+            assert float(losses.mean()) == pytest.approx(
+                float(base.model(input_ids=ids, labels=labels).loss), rel=1e-4
+            )
 
 
 def test_lora_starts_as_the_base(base: Base) -> None:
@@ -170,7 +197,12 @@ def test_a_text_prefix_starts_as_that_text(family: str) -> None:
 
 
 def test_training_stops_early_and_keeps_the_best_weights(base: Base, tmp_path: Path) -> None:
-    options = {"train.epochs": 30, "train.learning_rate": 0.02, "train.patience": 2, "train.metric": "log_loss"}
+    options = {
+        "train.epochs": 30,
+        "train.learning_rate": 0.02,
+        "train.patience": 2,
+        "train.metric": "log_loss",
+    }
     adapter = train(Recipe.load("behavior", **QUICK | options), moods(tmp_path, 100, noise=0.5), base)
     report = adapter.info["report"]
     losses = [entry["log_loss"] for entry in report["history"]]
@@ -181,7 +213,9 @@ def test_training_stops_early_and_keeps_the_best_weights(base: Base, tmp_path: P
 
 
 def test_a_diverging_job_stops_alone(base: Base, tmp_path: Path) -> None:
-    good = Order(Recipe.load("behavior", **QUICK | {"lora.dropout": 0.0}), moods(tmp_path, 64), out=tmp_path / "good")
+    good = Order(
+        Recipe.load("behavior", **QUICK | {"lora.dropout": 0.0}), moods(tmp_path, 64), out=tmp_path / "good"
+    )
     wild = Recipe.load("ad-copy", **QUICK)
     wild = wild.model_copy(update={"train": wild.train.model_copy(update={"learning_rate": 1e30})})
     with pytest.raises(TrainingError, match=r"lower train\.learning_rate"):
