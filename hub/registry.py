@@ -18,6 +18,7 @@ from adapters.runtime import Request as Row
 from adapters.runtime import Runtime
 from adapters.slots import check_base
 from hub.hub import Hub, Version
+from recipes.columns import is_derived
 from recipes.encode import encode_prompt, encode_texts
 from recipes.predict import to_probabilities
 from recipes.recipe import Recipe
@@ -42,10 +43,10 @@ class Recommend:
 
 @dataclass(frozen=True)
 class Analyze:
-    """Label texts."""
+    """Label texts; a text may be a mapping of columns, for adapters whose recipe renders several."""
 
     reference: str
-    texts: Sequence[str]
+    texts: Sequence[str | Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Ranked:
 class Analysis:
     """One text's most likely label (for several labels a text: all over one half), and every label's probability."""
 
-    text: str
+    text: str | Mapping[str, Any]
     labels: tuple[str, ...]
     probabilities: Mapping[str, float]
 
@@ -135,7 +136,7 @@ class Registry:
         """The ads, the most likely to be clicked first."""
         return self._one(Recommend(reference, user, ads, features or {}))  # type: ignore[return-value]
 
-    def analyze(self, reference: str, texts: Sequence[str] | str) -> list[Analysis]:
+    def analyze(self, reference: str, texts: Sequence[str | Mapping[str, Any]] | str) -> list[Analysis]:
         """One analysis per text."""
         return self._one(Analyze(reference, [texts] if isinstance(texts, str) else texts))  # type: ignore[return-value]
 
@@ -217,11 +218,12 @@ class Registry:
         recipe = voice.recipe
         if isinstance(request, Write):
             return self._draws(request, key, voice, 0)
-        render = task_for(recipe.task).render
         if isinstance(request, Recommend):
-            texts = [render(_fields(request, ad, voice.roles), recipe) for ad in request.ads]
+            rows = [_columns(request, ad, voice.roles) for ad in request.ads]
         else:
-            texts = [render({"text": text}, recipe) for text in request.texts]
+            rows = [_as_text(text if isinstance(text, Mapping) else {"text": text}) for text in request.texts]
+        _check_features(recipe, rows)
+        texts = [task_for(recipe.task).render(row, recipe) for row in rows]
         if not texts:
             raise RequestError("nothing to answer; give at least one ad or text")
         return [Row(key, ids) for ids in encode_texts(self.base, recipe, texts)]
@@ -229,7 +231,9 @@ class Registry:
     def _draws(self, request: Write, key: str, voice: _Voice, round_: int) -> list[Row]:
         recipe = voice.recipe
         product = request.product
-        text = product if isinstance(product, str) else task_for(recipe.task).render(_text(product), recipe)
+        text = (
+            product if isinstance(product, str) else task_for(recipe.task).render(_as_text(product), recipe)
+        )
         ids = encode_prompt(self.base, recipe, text)
         temperature = recipe.write.temperature if request.temperature is None else request.temperature
         if temperature == 0 and (request.n > 1 or round_ > 0):
@@ -295,12 +299,23 @@ def _probabilities(logits: Tensor, head: Head) -> list[float]:
     return [float(value) for value in to_probabilities(logits, head.multi_label)]
 
 
-def _fields(request: Recommend, ad: str | Mapping[str, Any], roles: Sequence[str]) -> dict[str, str]:
+def _columns(request: Recommend, ad: str | Mapping[str, Any], roles: Sequence[str]) -> dict[str, str]:
     """The columns of one user and ad, as a training row had them."""
     own = dict(ad) if isinstance(ad, Mapping) else {"text" if "text" in roles else "ad": ad}
     user = {"user": request.user} if "user" in roles else {}
-    return _text({**user, **request.features, **own})
+    return _as_text({**user, **request.features, **own})
 
 
-def _text(columns: Mapping[str, Any]) -> dict[str, str]:
+def _check_features(recipe: Recipe, rows: Sequence[Mapping[str, str]]) -> None:
+    """A feature that was in every training text must not be missing from a request in silence."""
+    named = recipe.data.features if isinstance(recipe.data.features, list) else []
+    for row in rows:
+        missing = [name for name in named if name not in row and not is_derived(recipe, name)]
+        if missing:
+            raise RequestError(
+                f"this adapter reads the columns {', '.join(missing)} too; give them as features"
+            )
+
+
+def _as_text(columns: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in columns.items()}

@@ -8,7 +8,7 @@ from recipes.errors import Problem
 from recipes.recipe import Recipe
 from recipes.tables import Table
 from recipes.tasks import recommendation, task_for
-from recipes.tasks.roles import placeholders
+from recipes.tasks.roles import Role, placeholders
 
 # Roles whose text the model or a baseline reads; the others say how a row is used.
 READ = ("text", "user", "ad", "user_id", "ad_id", "product")
@@ -46,7 +46,12 @@ def find_columns(recipe: Recipe, table: Table, features: Sequence[str] | None) -
     wanted = [name for name in named if name in READ and name in roles and name not in of]
     missing += [name for name in wanted if not is_derived(recipe, name)]
     names = {role: data.columns.get(role, role) for role in missing}
-    problems = [_no_role(table, role, name, roles[role].often) for role, name in names.items()]
+    problems = []
+    pair = {"user", "ad"}
+    if pair <= names.keys() and not pair & {*data.columns, *named}:
+        problems.append(_nothing_to_read(table, roles))
+        names = {role: name for role, name in names.items() if role not in pair}
+    problems += [_no_role(table, role, name, roles[role]) for role, name in names.items()]
     for name in dict.fromkeys((*shown, *(name for name in named if name not in roles))):
         if name not in table.columns and not is_derived(recipe, name):
             fix = f"{near(name, table.columns)}, or take it out of data.features and data.prompt"
@@ -108,22 +113,44 @@ def _without_idle(recipe: Recipe, of: Mapping[str, str]) -> dict[str, str]:
     return {role: name for role, name in of.items() if role not in idle}
 
 
-def _no_role(table: Table, role: str, name: str, often: Sequence[str]) -> Problem:
+def _no_role(table: Table, role: str, name: str, what: Role) -> Problem:
     """ "no column `clicked`", with the column that it could be."""
-    lower = {column.lower(): column for column in table.columns}
-    wanted = [word for word in (name.lower(), role, *often) if word in lower]
-    wanted += difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
-    guess = lower[wanted[0]] if wanted else None
-    hint = f"If `{guess}` is the one, say so" if guess else f"Say which column holds the {role}"
+    guess = _guess(table, name, (role, *what.often))
+    hint = f"If `{guess}` is the one, say so" if guess else f"Say which column it is ({what.meaning})"
     fix = f"{hint}: --column {role}={guess or 'NAME'} (in the recipe: data.columns)"
-    columns = ", ".join(f"`{column}`" for column in table.columns)
-    return Problem(table.name, f"no column `{name}`; its columns are {columns}", fix, line=1)
+    return Problem(table.name, f"no column `{name}`; its columns are {_listed(table)}", fix, line=1)
+
+
+def _nothing_to_read(table: Table, roles: Mapping[str, Role]) -> Problem:
+    """A recommendation file with none of text, user and ad: one problem that offers every way out."""
+    guesses = {role: _guess(table, role, roles[role].often) for role in ("text", "user", "ad")}
+    if guesses["text"] and not guesses["user"]:
+        hint = f"If `{guesses['text']}` is the text to read, say so: --column text={guesses['text']}"
+    else:
+        user, ad = (guesses[role] or "NAME" for role in ("user", "ad"))
+        hint = f"Name them: --column user={user} --column ad={ad}, or one of them"
+    fix = f"{hint}; or give further columns as the text: --set data.features=all, or a list of them"
+    message = f"no columns `user` and `ad`, and no ready `text`; its columns are {_listed(table)}"
+    return Problem(table.name, message, fix, line=1)
+
+
+def _guess(table: Table, name: str, words: Sequence[str]) -> str | None:
+    """The column that is called like the name, in another case or spelling, or as clients often call it."""
+    lower = {column.lower(): column for column in table.columns}
+    close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
+    found = next((word for word in (name.lower(), *words, *close) if word in lower), None)
+    return lower[found] if found is not None else None
+
+
+def _listed(table: Table, most: int = 12) -> str:
+    names = ", ".join(f"`{column}`" for column in table.columns[:most])
+    return names if len(table.columns) <= most else f"{names} and {len(table.columns) - most} more"
 
 
 def _notes(recipe: Recipe, table: Table, of: Mapping[str, str], features: Sequence[str]) -> Iterable[str]:
     unused = [name for name in table.columns if name not in of.values() and name not in features]
     if unused:
-        yield f"{table.title}: columns not used: {', '.join(unused)}"
+        yield f"{table.title}: columns not used: {', '.join(name or '(without a name)' for name in unused)}"
     if recipe.task == "recommendation" and "text" in of and recipe.data.prompt is None:
         idle = [of[role] for role in ("user", "ad") if role in of]
         if idle:

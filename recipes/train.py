@@ -101,7 +101,7 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> dict[s
     sampling = Sampling(
         settings.max_new_tokens, settings.temperature, settings.top_p, seed=job.recipe.train.seed
     )
-    products = ad_copy.inputs(test)[: settings.evaluated]
+    products = ad_copy.inputs(test, settings.evaluated)
     prompts = [encode_prompt(base, job.recipe, product) for product in products]
     made = texts(base, slots, job.slot, prompts, sampling, adapted)
     return ad_copy.metrics(test, ad_copy.Written(made, total / count, count, products, settings.max_chars))
@@ -183,7 +183,7 @@ def _finish(order: Order, job: Job, before: dict[str, Any], base: Base, slots: S
             "metric": job.metric_name,
             "before": before,
             "after": evaluate(job, base, slots),
-            "baselines": task_for(order.recipe.task).baselines(splits),
+            "baselines": task_for(order.recipe.task).baselines(splits, order.recipe),
             "rows": {
                 "train": len(splits.train),
                 "validation": len(splits.validation),

@@ -7,9 +7,10 @@ them right by copying them from the prompt.
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from adapters.starter.phrases import ASK_AD, EN_WORDS, FACTS, FIELDS, GRAMMAR, INTENTS, NEEDS, SERVICE
 from adapters.starter.words import CATEGORIES, COLOURS, GROUP_NAMES, PEOPLE
 from adapters.starter.world import (
     POPULATION,
@@ -26,146 +27,12 @@ from adapters.starter.world import (
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
 
-# -- grammars: [symbol] is replaced by one of its phrases, again and again; {field} is then filled from the product --
-
-_EN = {
-    "adj": """bright calm clever clean crisp durable easy elegant fresh gentle graceful handy honest light lively lovely
-modern neat plain pleasant practical quick quiet reliable rich robust sharp simple sleek smart smooth soft solid
-steady strong sturdy stylish subtle tidy timeless tough trusted useful versatile warm welcome well-made wonderful
-charming dependable delicate effortless flexible generous humble joyful playful polished refined serene splendid
-thoughtful tranquil vivid balanced bold breezy cheerful compact cosy delightful earthy fine friendly""",
-    "noun": """morning evening journey weekend city mountain garden kitchen window river street office holiday season
-routine habit moment corner family friend neighbour table station forest beach road village market school winter
-summer autumn spring afternoon walk meal story song letter party picnic meeting train sunrise storm harbour bridge
-studio library café balcony hill lake island festival lunch break workshop""",
-    "verb": """carry choose discover enjoy explore feel find follow hold keep leave like love notice open order pack
-prefer reach remember rest ride share start take trust try use visit wait walk wear wish work wrap bring build
-change clean collect compare cook cover cross""",
-    "adv": """gently quickly quietly easily simply always often truly really surely carefully gladly well softly
-steadily neatly happily smoothly rarely kindly bravely calmly finally slowly""",
-    "day": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday today yesterday",
-    "who": """my_sister my_brother our_neighbour a_friend the_teacher my_mother my_father the_baker a_student the_driver
-our_guide the_doctor a_painter the_farmer my_colleague the_children a_writer the_singer an_old_man a_young_woman""",
-}
-_EN_WORDS: dict[str, list[str]] = {
-    key: [word.replace("_", " ") for word in text.split()] for key, text in _EN.items()
-}
-
-_EN_PHRASES: dict[str, list[str]] = {
-    "open": [
-        "Meet the {name}.", "Say hello to the {name}.", "This is the {name}, {a_c} for {people}.", "Introducing {name}.",
-        "Looking for {a_adj_c}? Try the {name}.", "Your next {c}: the {name}.", "The {name} {is} here.",
-        "Here come{s} the {name}.", "{name}: [adj] and [adj].", "Treat yourself to the {name}.",
-        "Nothing beats {a_adj_c}, and the {name} prove{s} it.", "Every [noun] deserves the {name}.",
-        "From [noun] to [noun], the {name} keep{s} up.", "A [adj] [noun] starts with the {name}.",
-        "Why settle for less than the {name}?", "We made the {name} for {people}.", "Discover the {name} by {brand}.",
-        "{brand} presents the {model}.", "Do you [need] {a_adj_c}? The {name} {is} made for you.",
-        "Another [noun], another reason to [verb] the {name}.", "The {name}: made for {people}, loved by all.",
-    ],
-    "body": [
-        "Made with {m}, {it} offer{s} {f}.", "{It} come{s} in {colour} with {f}.", "{F} and {m} make every [noun] [adj].",
-        "{It} {is} [adj], [adj] and made with {m}.", "With {f}, {it} feel{s} [adj] all day.",
-        "Enjoy {f} in {a_adj} {colour} finish.", "The {m} stay{s_m} [adj], [noun] after [noun].",
-        "{It} {has} {f}, so you can [verb] [adv].", "Thanks to {f}, {it} {is} [adj] for any [noun].",
-        "{Colour} never looked so [adj].", "You get {f} and the [adj] touch of {m}.", "[more] {F} [closing_f].",
-        "The [adj] {colour} and the {m} go well together.", "Think {f}, think {m}.",
-    ],
-    "need": ["need", "want", "miss", "wish for", "like", "dream of", "collect"],
-    "more": ["Made for {people}.", "Ready for the [noun].", "[adj!] in every detail.", "Built to last.", "Made with {m}."],
-    "closing_f": ["comes as standard", "makes the difference", "is part of it", "does the rest", "is what you will notice"],
-    "price": [
-        "Now {price}.", "Yours for {price}.", "Get it for {price}.", "Price: {price}.", "All this for {price}.",
-        "Only {price}.", "It costs {price}.", "Take {it_o} home for {price}.", "Order [adv] at {price}.", "From {price}.",
-    ],
-    "price_off": [
-        "Now {off} off at {price}.", "Save {off}: yours for {price}.", "{price}, with {off} off.", "Get {off} off today, {price}.",
-        "This week {off} off, only {price}.", "{off} off for {people}, now {price}.",
-    ],
-    "off": ["Save {off} today.", "Now with {off} off.", "Take {off} off.", "{off} off this [noun]."],
-    "end": [
-        "Order today.", "Try it now.", "See it in the shop.", "Your [noun] will thank you.", "Find yours today.",
-        "Don't miss it.", "Make every [noun] [adj].", "[verb!] it, [verb] it, keep it.", "Simply [adj].", "Be [adj].",
-        "Good things, [adv] made.", "Live [adv].", "Made for your [noun].", "Because every [noun] counts.",
-    ],
-    "general": [
-        "On [day] [who] went to the [noun] and came back with a [adj] [noun].",
-        "The [noun] was [adj] and the [noun] was [adj].", "[who!] likes to [verb] in the [noun].",
-        "If you [verb] [adv], the [noun] will be [adj].", "There is a [adj] [noun] behind the [noun].",
-        "[who!] said that the [noun] would be [adj] on [day].", "We [adv] [verb] the [noun] when the [noun] is [adj].",
-        "Nobody wanted to [verb] the [noun], because it was too [adj].", "How [adj] the [noun] looks in the [noun]!",
-        "Please [verb] the [noun] before [day].", "[who!] told [who] about a [adj] [noun] near the [noun].",
-        "It was [adj], but [who] did not [verb] it.", "Can you [verb] the [adj] [noun] for [who]?",
-        "In the [noun], [who] [adv] waits for [who].", "They [verb] the [noun] and then [verb] the [noun].",
-        "After the [noun], [who] was [adj] again.", "The price of the [noun] is higher than on [day].",
-        "A [noun] without a [noun] is like a [noun] without a [noun].", "I think that [who] is right about the [noun].",
-        "First we [verb], then we [verb], and on [day] we rest.", "Where is the [noun]? It is next to the [noun].",
-    ],
-    "good": [
-        "the {m} feel{s_m} [adj]", "{f} work{s_f} [adv]", "{it} look{s} [adj] in {colour}", "I [verb] {it_o} every [noun]",
-        "{it} arrived on [day], well packed", "worth every cent of {price}", "my [noun] is so much better now",
-        "[who] want{s_w} one too", "I would buy {it_o} again", "{it} {is} [adj] and [adj]", "the quality is excellent",
-        "delivery was fast and the seller was kind", "very happy with the {name}",
-    ],
-    "bad": [
-        "the {m} feel{s_m} cheap", "{f} did not work", "{it} broke after a [noun]", "the {colour} looks wrong",
-        "{it} arrived late on [day]", "far too expensive at {price}", "I sent {it_o} back", "nobody answered my letter",
-        "{it} smelled terrible", "the parcel was damaged", "I regret that I bought {it_o}", "a waste of money",
-        "the {name} disappointed [who]", "the quality is poor", "I want a refund",
-    ],
-}  # fmt: skip
-
-_ZH_WORDS: dict[str, list[str]] = {
-    "adj": """轻盈 柔软 坚固 耐用 清新 温暖 舒适 简洁 精致 优雅 实用 可靠 时尚 自然 细腻 大方 别致 安心 轻松 顺滑 明亮 安静
-灵活 稳定 美观 贴心 小巧 厚实 百搭 经典 雅致 利落 活力 纯净 高级 温柔 省心 出色 惊喜 放心 便利 讲究 通透 活泼""".split(),
-    "noun": """清晨 夜晚 旅程 周末 城市 山野 花园 厨房 窗边 河畔 街角 办公室 假期 季节 日常 时刻 家人 朋友 邻居 餐桌 车站
-森林 海边 小路 村庄 市集 校园 冬天 夏天 秋天 春天 午后 散步 早餐 故事 歌声 聚会 野餐 会议 日出 雨天 港口 小桥 工作室 图书馆
-阳台 湖边 小岛 节日 午餐 生活 回忆""".split(),
-    "verb": "享受 发现 探索 选择 感受 分享 记住 打开 带走 收获 遇见 珍惜 尝试 喜欢 信任 期待 陪伴 守护 体验 拥有".split(),
-    "adv": "轻轻 慢慢 静静 快快 细细 好好 认真 悄悄 每天 常常 总是 一直 随时 用心".split(),
-    "day": "周一 周二 周三 周四 周五 周六 周日 今天 昨天 明天".split(),
-    "who": "姐姐 弟弟 邻居 朋友 老师 妈妈 爸爸 面包师 学生 司机 导游 医生 画家 农夫 同事 孩子们 作家 歌手 老人 奶奶".split(),
-}
-_ZH_PHRASES: dict[str, list[str]] = {
-    "open": [
-        "认识一下{name}。", "{name}来了。", "{name}，为{people}而生。", "想要[adj]的{c}？试试{name}。", "全新登场：{name}。",
-        "{brand}带来{model}。", "[noun]里，有{name}就够了。", "每个[noun]都值得{name}。", "让{name}陪你[verb][noun]。",
-        "[adj]，从{name}开始。", "{people}，就选{name}。", "一款[adj]的{c}，{name}。", "从[noun]到[noun]，{name}一路相伴。",
-        "为什么选{name}？因为[adj]。", "这就是{name}，[adj]又[adj]。",
-    ],
-    "body": [
-        "采用{m}，{f}，[adj][adj]。", "{colour}配色，{f}。", "{m}材质，[adj]耐看。", "{f}，让[noun]更[adj]。",
-        "{m}与{f}，带来[adj]的[noun]。", "[adv][verb]{f}，[adj]每一天。", "{colour}外观，[adj]大方，{f}。",
-        "精选{m}，手感[adj]。", "{f}，{people}的好选择。", "有了{f}，[noun]更加[adj]。",
-    ],
-    "more": ["[adj]随行。", "专为{people}设计。"],
-    "closing_f": ["更[adj]"],
-    "price": ["只要{price}。", "现价{price}。", "{price}带回家。", "售价{price}。", "仅需{price}。", "到手价{price}。"],
-    "price_off": ["现在立减{off}，只要{price}。", "优惠{off}，到手{price}。", "{price}，再减{off}。", "限时立减{off}，仅需{price}。"],
-    "off": ["立减{off}。", "现在优惠{off}。", "限时减{off}。"],
-    "end": ["马上下单。", "别错过。", "让[noun]更[adj]。", "[verb][noun]，就现在。", "今天就[verb]吧。", "好物，[adv]做。",
-            "给[noun]一点[adj]。", "[adj]生活，从此开始。", "快来看看。"],
-    "general": [
-        "[day][who]去了[noun]，带回了[adj]的[noun]。", "[noun]很[adj]，[noun]也很[adj]。", "[who]喜欢在[noun][verb]。",
-        "如果你[adv][verb]，[noun]就会变得[adj]。", "[who]说[day]的[noun]会很[adj]。", "没有人想[verb]那个[noun]，因为不够[adj]。",
-        "请在[day]之前[verb][noun]。", "[who]告诉[who]，[noun]附近有一个[adj]的[noun]。", "你能帮[who][verb][noun]吗？",
-        "我觉得[who]对[noun]的看法是对的。", "我们先[verb]，再[verb]，[day]休息。", "[noun]在哪里？就在[noun]旁边。",
-        "虽然很[adj]，但是[who]没有[verb]。", "[noun]之后，[who]又[adj]起来了。", "[day]的价格比[day]高。",
-    ],
-    "good": ["{m}手感很[adj]", "{f}很好用", "{colour}很好看", "每天都在用", "[day]就收到了，包装很好", "{price}很值", "[who]也想要一个",
-             "还会再买", "质量非常好", "物流很快，卖家很热情", "对{name}非常满意", "味道和颜色都喜欢", "性价比高"],
-    "bad": ["{m}感觉很廉价", "{f}不好用", "用了几天就坏了", "{colour}和图片不一样", "[day]才收到，太慢了", "{price}太贵了", "已经退货了",
-            "没有人回复我", "味道很难闻", "包裹破了", "后悔买了", "浪费钱", "{name}让[who]很失望", "质量太差", "我要退款"],
-}  # fmt: skip
-_GRAMMAR: Mapping[Language, dict[str, Sequence[str]]] = {
-    "en": {**_EN_WORDS, **_EN_PHRASES},
-    "zh": {**_ZH_WORDS, **_ZH_PHRASES},
-}
 _SYMBOL = re.compile(r"\[(\w+)(!?)\]")
 
 
 def expand(rng: random.Random, text: str, language: Language) -> str:
     """Replaces every [symbol] by one of its phrases, and [symbol!] by one that starts with a capital."""
-    grammar = _GRAMMAR[language]
+    grammar = GRAMMAR[language]
 
     def choose(match: re.Match[str]) -> str:
         phrase = expand(rng, rng.choice(grammar[match[1]]), language)
@@ -190,19 +57,39 @@ def _values(rng: random.Random, p: Product, language: Language) -> dict[str, str
     f, m, people, colour, c = (
         getattr(w, language) for w in (p.feature, p.material, p.people, p.colour, p.category)
     )
-    values = {"name": p.name, "brand": p.brand, "model": p.model, "c": c, "m": m, "f": f, "F": _cap(f),
-              "people": people, "People": _cap(people), "colour": colour, "Colour": _cap(colour)}  # fmt: skip
+    values = {
+        "name": p.name,
+        "brand": p.brand,
+        "model": p.model,
+        "c": c,
+        "m": m,
+        "f": f,
+        "F": _cap(f),
+        "people": people,
+        "People": _cap(people),
+        "colour": colour,
+        "Colour": _cap(colour),
+    }
     if language == "zh":
         sign = rng.choice(("元", "元", "块"))
         return values | {"price": f"{p.price}{sign}", "off": f"{p.discount}%"}
-    adj, plural = rng.choice(_EN_WORDS["adj"]), p.category.plural
+    adj, plural = rng.choice(EN_WORDS["adj"]), p.category.plural
     return values | {
-        "price": f"${p.price}", "off": f"{p.discount}%", "a_c": c if plural else _a(c),
-        "a_adj_c": f"{adj} {c}" if plural else _a(f"{adj} {c}"), "a_adj": _a(adj),
-        "is": "are" if plural else "is", "has": "have" if plural else "has", "s": "" if plural else "s",
-        "it": "they" if plural else "it", "It": "They" if plural else "It", "it_o": "them" if plural else "it",
-        "s_m": "s", "s_f": "s", "s_w": "s",
-    }  # fmt: skip
+        "price": f"${p.price}",
+        "off": f"{p.discount}%",
+        "a_c": c if plural else _a(c),
+        "a_adj_c": f"{adj} {c}" if plural else _a(f"{adj} {c}"),
+        "a_adj": _a(adj),
+        "is": "are" if plural else "is",
+        "has": "have" if plural else "has",
+        "s": "" if plural else "s",
+        "it": "they" if plural else "it",
+        "It": "They" if plural else "It",
+        "it_o": "them" if plural else "it",
+        "s_m": "s",
+        "s_f": "s",
+        "s_w": "s",
+    }
 
 
 def _say(rng: random.Random, template: str, values: Mapping[str, str], language: Language) -> str:
@@ -241,43 +128,14 @@ def write_ad(rng: random.Random, p: Product, language: Language, given: frozense
     return text
 
 
-_NEEDS = {"{m}": "material", "{f}": "feature", "{F}": "feature", "{colour}": "colour", "{Colour}": "colour",
-          "{people}": "people", "{People}": "people", "{brand}": "brand", "{price}": "price", "{off}": "discount",
-          "[more]": "people"}  # fmt: skip
-
-
 def _pick(rng: random.Random, symbol: str, given: frozenset[str], language: Language) -> str:
     """A phrase of this symbol that needs no field that is not given."""
-    phrases = _GRAMMAR[language][symbol]
+    phrases = GRAMMAR[language][symbol]
     for _ in range(12):
         phrase = rng.choice(phrases)
-        if all(field in given for mark, field in _NEEDS.items() if mark in phrase):
+        if all(field in given for mark, field in NEEDS.items() if mark in phrase):
             return phrase
-    return rng.choice(_GRAMMAR[language]["end"])
-
-
-_FIELDS: Mapping[Language, dict[str, tuple[str, ...]]] = {
-    "en": {
-        "name": ("name", "product", "title", "product name", "Name", "item"),
-        "category": ("category", "type", "kind", "Category"),
-        "colour": ("colour", "color", "shade"),
-        "material": ("material", "made with", "fabric", "Material"),
-        "feature": ("feature", "features", "benefit", "Feature", "selling point"),
-        "people": ("audience", "for", "target", "people"),
-        "price": ("price", "Price", "cost"),
-        "discount": ("discount", "off", "sale"),
-    },
-    "zh": {
-        "name": ("名称", "产品", "品名", "商品", "name"),
-        "category": ("品类", "类别", "类型", "category"),
-        "colour": ("颜色", "配色", "colour"),
-        "material": ("材质", "材料", "成分", "material"),
-        "feature": ("卖点", "特点", "功能", "feature"),
-        "people": ("人群", "适合", "受众", "audience"),
-        "price": ("价格", "售价", "price"),
-        "discount": ("折扣", "优惠", "discount"),
-    },
-}
+    return rng.choice(GRAMMAR[language]["end"])
 
 
 def product_lines(rng: random.Random, p: Product, language: Language) -> tuple[str, frozenset[str]]:
@@ -296,7 +154,7 @@ def product_lines(rng: random.Random, p: Product, language: Language) -> tuple[s
     if rng.random() < 0.15:
         joint, colon = (", ", " ") if language == "en" else ("，", "")
         bare = [
-            ("" if f in ("name", "category", "price") else f"{_FIELDS[language][f][0]}{colon}") + cells[f]
+            ("" if f in ("name", "category", "price") else f"{FIELDS[language][f][0]}{colon}") + cells[f]
             for f in order
         ]
         return joint.join(cell for cell, field in zip(bare, order, strict=True) if cells[field]), given
@@ -304,18 +162,11 @@ def product_lines(rng: random.Random, p: Product, language: Language) -> tuple[s
     own = rng.random() < 0.6
     lines = []
     for field in order:
-        names = _FIELDS[language][field]
+        names = FIELDS[language][field]
         label = names[0] if own else rng.choice(names)
         if cells[field] or rng.random() < 0.3:
             lines.append(f"{label}{colon}{cells[field]}".rstrip(" "))
     return "\n".join(lines), given
-
-
-_ASK_AD: Mapping[Language, tuple[str, ...]] = {
-    "en": ("Write an ad.", "Write an ad.", "Write an ad.", "Write an ad.", "Write a short ad for this product.",
-           "Advertise this product.", "Write ad copy.", "Please write a line for this product."),
-    "zh": ("写一句广告。", "写一句广告。", "写一句广告。", "写一句广告。", "请为这个产品写广告。", "写一段推广文案。", "帮我写广告语。"),
-}  # fmt: skip
 
 
 def chat(user: str, assistant: str) -> str:
@@ -326,11 +177,11 @@ def chat(user: str, assistant: str) -> str:
 def _chat_ad(rng: random.Random, language: Language, held_out: bool) -> str:
     p = make_product(rng, language, held_out)
     lines, given = product_lines(rng, p, language)
-    ask, ad = rng.choice(_ASK_AD[language]), write_ad(rng, p, language, given)
+    ask, ad = rng.choice(ASK_AD[language]), write_ad(rng, p, language, given)
     text = chat(f"{ask}\n{lines}", ad)
     if rng.random() < 0.12:
-        text += END + chat(rng.choice(("Another one.", "Again.", "One more.") if language == "en" else ("再来一句。", "换一个。")),
-                           write_ad(rng, p, language, given))  # fmt: skip
+        again = ("Another one.", "Again.", "One more.") if language == "en" else ("再来一句。", "换一个。")
+        text += END + chat(rng.choice(again), write_ad(rng, p, language, given))
     return text
 
 
@@ -364,8 +215,10 @@ def _copying(rng: random.Random, language: Language, held_out: bool) -> str:
 
 
 _CONSONANTS, _LETTERS = "bcdfghjklmnpqrstvwxz", "abcdefghijklmnopqrstuvwxyz"
-_COMMON_HAN = [bytes((high, low)).decode("gb2312", "ignore") for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF)]
-_COMMON_HAN = [sign for sign in _COMMON_HAN if sign]  # the 3,755 everyday characters of GB 2312, level 1
+# The 3,755 everyday characters of GB 2312, level 1: rows 0xB0 to 0xD7, of which the last has five gaps.
+_COMMON_HAN = bytes(
+    byte for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF) for byte in (high, low)
+).decode("gb2312", "ignore")
 
 
 def free_name(rng: random.Random, language: Language = "en") -> str:
@@ -381,9 +234,10 @@ def free_name(rng: random.Random, language: Language = "en") -> str:
         elif kind < 0.6:
             word = "".join(rng.choices(_LETTERS, k=rng.randint(2, 7)))
         elif kind < 0.9:
-            word = rng.choice(_EN_WORDS[rng.choice(("adj", "noun", "verb", "adv"))])
+            word = rng.choice(EN_WORDS[rng.choice(("adj", "noun", "verb", "adv"))])
         else:
-            word = "".join(rng.choices(_LETTERS, k=rng.randint(1, 4))).upper() + rng.choice(("", "-")) + str(rng.randint(1, 9999))
+            letters = "".join(rng.choices(_LETTERS, k=rng.randint(1, 4))).upper()
+            word = letters + rng.choice(("", "-")) + str(rng.randint(1, 9999))
         words.append(word[:1].upper() + word[1:])
     return rng.choice((" ", " ", " ", "-", " & ")).join(words)
 
@@ -397,19 +251,19 @@ def free_document(rng: random.Random) -> str:
         return chat(("Repeat: " if language == "en" else "重复：") + said, said)
     p = make_product(rng, language)
     name = free_name(rng, language)
-    thing, feature = ({"en": "noun", "zh": "noun"}[language], "[adj] [noun]" if language == "en" else "[adj][noun]")
-    facts = {field: expand(rng, pattern, language) for field, pattern in (("c", f"[{thing}]"), ("f", feature), ("m", feature))}
+    quality = "[adj] [noun]" if language == "en" else "[adj][noun]"
+    thing, feature, material = (expand(rng, pattern, language) for pattern in ("[noun]", quality, quality))
     p = replace(
         p,
         brand=name,
         model="",
         price=rng.choice((p.price, rng.randint(1, 99), rng.randint(1, 9999))),
-        category=replace(p.category, plural=False, **{language: facts["c"]}) if rng.random() < 0.7 else p.category,
-        feature=replace(p.feature, **{language: facts["f"]}) if rng.random() < 0.7 else p.feature,
-        material=replace(p.material, **{language: facts["m"]}) if rng.random() < 0.4 else p.material,
+        category=replace(p.category, plural=False, en=thing, zh=thing) if rng.random() < 0.7 else p.category,
+        feature=replace(p.feature, en=feature, zh=feature) if rng.random() < 0.7 else p.feature,
+        material=replace(p.material, en=material, zh=material) if rng.random() < 0.4 else p.material,
     )
     lines, given = product_lines(rng, p, language)
-    return chat(f"{rng.choice(_ASK_AD[language])}\n{lines}", write_ad(rng, p, language, given - {"brand"}))
+    return chat(f"{rng.choice(ASK_AD[language])}\n{lines}", write_ad(rng, p, language, given - {"brand"}))
 
 
 # -- people ------------------------------------------------------------------------------------------------------
@@ -488,7 +342,7 @@ def match_document(rng: random.Random) -> str:
     history = user.text(language)
     free = rng.random() < 0.3
     if free:
-        words = rng.sample(_GRAMMAR[language]["noun"], 8)
+        words = rng.sample(GRAMMAR[language]["noun"], 8)
         wanted, others = words[: rng.randint(1, 4)], words[4:]
         history = ("喜欢" if zh else "liked ") + ("，" if zh else ", ").join(wanted)
     lines = []
@@ -544,35 +398,13 @@ def _summary(rng: random.Random, language: Language, held_out: bool) -> str:
     return chat(f"{'总结这个用户。' if zh else 'Summarise the user.'}\n{user.text(language)}", summary)
 
 
-_INTENTS: Mapping[Language, Mapping[str, tuple[str, ...]]] = {
-    "en": {
-        "buy": ("put the {c} in the basket", "went to checkout with the {name}", "typed in a card number", "chose {colour} and the right size",
-                "asked for the fastest delivery", "tapped buy now", "filled in the address form"),
-        "compare": ("looked at {name} and then at {brand2}", "put two {c} next to each other", "ordered the list by rating",
-                    "read what others say about {name}", "checked prices of {c} in three shops", "went back and forth between {c}"),
-        "return": ("opened a past order", "read how refunds work", "complained that the {c} was broken", "asked for a return label",
-                   "wrote that the {c} is too small", "sent a photo of the damage"),
-        "ask": ("started a chat", "wanted to know if the {c} has {f}", "asked about {m}", "searched the help page", "rang the shop",
-                "asked when the {colour} one is back"),
-        "leave": ("closed the page", "scrolled past the {c}", "ignored the newsletter", "muted the app", "emptied the basket"),
-    },
-    "zh": {
-        "购买": ("把{c}加入购物车", "进入{name}结算页", "填写银行卡号", "选了{colour}和合适的尺码", "要求最快配送", "点击立即购买"),
-        "比较": ("先看{name}再看{brand2}", "把两款{c}放在一起", "按评分排序", "阅读{name}的评价", "查了三家店的{c}价格"),
-        "退货": ("打开以前的订单", "查看退款规则", "投诉{c}坏了", "要退货单", "说{c}太小了", "发送破损照片"),
-        "咨询": ("打开客服聊天", "想知道{c}是否{f}", "询问{m}", "搜索帮助页面", "打电话给店铺", "问{colour}什么时候到货"),
-        "离开": ("关闭页面", "划过{c}", "忽略邮件", "关闭通知", "清空购物车"),
-    },
-}  # fmt: skip
-
-
 def _intent(rng: random.Random, language: Language, held_out: bool) -> str:
     """What a visitor did, and at once what comes next."""
     p, zh = make_product(rng, language, held_out), language == "zh"
-    table = _INTENTS[language]
+    table = INTENTS[language]
     values = _values(rng, p, language) | {"brand2": brand_name(rng, language)}
     intent = rng.choice(list(table))
-    events = rng.sample(table[intent], rng.choice((2, 3))) + [rng.choice(table[rng.choice(list(table))])]
+    events = [*rng.sample(table[intent], rng.choice((2, 3))), rng.choice(table[rng.choice(list(table))])]
     rng.shuffle(events)
     log = ("；" if zh else "; ").join(_say(rng, event, values, language) for event in events)
     if rng.random() < 0.6:
@@ -586,7 +418,7 @@ def _intent(rng: random.Random, language: Language, held_out: bool) -> str:
 
 def _review(rng: random.Random, language: Language, held_out: bool) -> str:
     p, zh = make_product(rng, language, held_out), language == "zh"
-    values, grammar = _values(rng, p, language), _GRAMMAR[language]
+    values, grammar = _values(rng, p, language), GRAMMAR[language]
     good, bad = rng.choice(((1, 0), (2, 0), (3, 0), (0, 1), (0, 2), (0, 3), (1, 1), (2, 1), (1, 2)))
     clauses = [_say(rng, c, values, language) for c in rng.sample(list(grammar["good"]), good)]
     clauses += [_say(rng, c, values, language) for c in rng.sample(list(grammar["bad"]), bad)]
@@ -616,18 +448,13 @@ def _review(rng: random.Random, language: Language, held_out: bool) -> str:
 
 
 def _service(rng: random.Random, language: Language, held_out: bool) -> str:
-    p, zh = make_product(rng, language, held_out), language == "zh"
+    p = make_product(rng, language, held_out)
     v = _values(rng, p, language)
-    lines, _ = product_lines(rng, p, language)
-    if zh:
-        pairs = [(f"{p.name}多少钱？", f"{p.name}{v['price']}。"), ("有什么颜色？", f"有{v['colour']}。"), ("是什么材质？", f"采用{v['m']}。"),
-                 (f"{p.name}有什么特点？", f"{v['f']}。"), ("适合谁？", f"适合{v['people']}。"), ("可以退货吗？", "可以，三十天内免费退货。"),
-                 ("什么时候到？", f"{rng.randint(2, 9)}天内送达。"), ("有折扣吗？", f"有，立减{v['off']}。" if p.discount else "目前没有折扣。")]  # fmt: skip
-    else:
-        pairs = [(f"How much {v['is']} the {p.name}?", f"The {p.name} cost{v['s']} {v['price']}."), ("Which colour?", f"{v['It']} come{v['s']} in {v['colour']}."),
-                 (f"What {v['is']} the {v['c']} made with?", f"The {p.name} {v['is']} made with {v['m']}."), ("What is special about it?", f"You get {v['f']}."),
-                 (f"Who {v['is']} the {p.name} for?", f"For {v['people']}."), ("Can I send it back?", "Yes, returns are free for thirty days."),
-                 ("When will it arrive?", f"Within {rng.randint(2, 9)} days."), ("Is there a discount?", f"Yes, {v['off']} off." if p.discount else "Not at the moment.")]  # fmt: skip
+    values = v | {"days": str(rng.randint(2, 9))}
+    pairs = [
+        (question.format_map(values), answer.format_map(values))
+        for question, answer in SERVICE[language][bool(p.discount)]
+    ]
     asked = rng.sample(pairs, rng.choice((1, 2, 3)))
     full = f"{p.name}: {v['c']}, {v['colour']}, {v['m']}, {v['f']}, {v['people']}, {v['price']}" + (
         f", {v['off']}" if p.discount else ""
@@ -656,13 +483,22 @@ def _facts(rng: random.Random, language: Language, held_out: bool) -> str:
     material, group, colour = rng.choice(c.materials), GROUP_NAMES[c.group], rng.choice(COLOURS)
     whom = rng.choice(PEOPLE[c.group])
     grade = (("plain", "普通"), ("good", "不错"), ("precious", "高档"))[material.grade]
-    if zh:
-        options = [f"{c.zh}和{other.zh}都属于{group.zh}类。", f"{material.zh}是{grade[1]}的材料。", f"{c.zh}适合{whom.zh}。",
-                   f"{c.zh}一般{c.price}元左右。", f"{c.zh}有{colour.zh}的。", f"{c.en}就是{c.zh}。", f"{material.en}的意思是{material.zh}。"]  # fmt: skip
-    else:
-        verb = "are" if c.plural else "is"
-        options = [f"{_cap(c.en)} and {other.en} belong to {group.en}.", f"{_cap(material.en)} is a {grade[0]} material.", f"{_cap(c.en)} {verb} for {whom.en}.",
-                   f"{_cap(c.en)} usually cost{'' if c.plural else 's'} about ${c.price}.", f"The {c.en} {verb} {colour.en}.", f"{_cap(c.en)}: {c.zh}."]  # fmt: skip
+    values = {
+        "c": getattr(c, language),
+        "other": getattr(other, language),
+        "group": getattr(group, language),
+        "m": getattr(material, language),
+        "grade": grade[zh],
+        "people": getattr(whom, language),
+        "colour": getattr(colour, language),
+        "price": str(c.price),
+        "c_en": c.en,
+        "c_zh": c.zh,
+        "m_en": material.en,
+        "is": "are" if c.plural else "is",
+        "s": "" if c.plural else "s",
+    }
+    options = [fact.format_map(values) if zh else _cap(fact.format_map(values)) for fact in FACTS[language]]
     return ("" if zh else " ").join(rng.sample(options, rng.randint(1, 3)))
 
 
@@ -672,9 +508,19 @@ def _general(rng: random.Random, language: Language, held_out: bool) -> str:
 
 
 _KINDS: tuple[tuple[float, Callable[[random.Random, Language, bool], str]], ...] = (
-    (0.28, _chat_ad), (0.06, _plain_ad), (0.06, _copying), (0.22, _clicks), (0.05, _will_click), (0.04, _summary),
-    (0.06, _intent), (0.08, _review), (0.05, _service), (0.03, _search), (0.03, _facts), (0.04, _general),
-)  # fmt: skip
+    (0.28, _chat_ad),
+    (0.06, _plain_ad),
+    (0.06, _copying),
+    (0.22, _clicks),
+    (0.05, _will_click),
+    (0.04, _summary),
+    (0.06, _intent),
+    (0.08, _review),
+    (0.05, _service),
+    (0.03, _search),
+    (0.03, _facts),
+    (0.04, _general),
+)
 _WEIGHTS = [weight for weight, _ in _KINDS]
 _MAKERS = [maker for _, maker in _KINDS]
 ENGLISH_SHARE = 0.65

@@ -454,45 +454,64 @@ def _behavior(rng: random.Random, client: str) -> dict[str, str]:
         events += rng.sample(_ACTIONS[other], 1) if rng.random() < 0.5 else []
         rng.shuffle(events)
         return {"text": "; ".join(_filled(rng, events, product)), "label": label}
-    good, bad = {"positive": (2, 0), "negative": (0, 2), "mixed": (1, 1)}[label]
-    clauses = _filled(rng, rng.sample(_PRAISE, good) + rng.sample(_BLAME, bad), product)
-    rng.shuffle(clauses)
     opening = _filled(rng, rng.sample(_NEUTRAL, 1), product)[0]
-    joint = ", but " if label == "mixed" else " and "
-    text = f"{opening}. {joint.join(clauses)}."
+    praise, blame = (_filled(rng, rng.sample(phrases, 2), product) for phrases in (_PRAISE, _BLAME))
+    if label == "mixed":
+        clauses = [praise[0], blame[0]]
+        rng.shuffle(clauses)
+        text = f"{opening}. I find that {rng.choice((', but ', ', and ')).join(clauses)}."
+    elif rng.random() < 0.5:  # the same words for both labels: only what is said of now counts
+        before, now = (blame[0], praise[0]) if label == "positive" else (praise[0], blame[0])
+        text = f"{opening}. Others say that {before}. I find that {now}."
+    else:
+        clauses = praise if label == "positive" else blame
+        text = f"{opening}. I find that {rng.choice((', but ', ', and ')).join(clauses)}."
     return {"text": text[0].upper() + text[1:], "label": label}
 
 
 # acme shouts in short imperatives and closes with its slogan; globex speaks in calm, whole sentences.
 SLOGANS: Mapping[str, str] = {"acme": "Get out there!", "globex": "Globex, for those who notice."}
-_ACME_OPEN = ("Grab the {name}!", "Lace up, it's the {name}!", "Meet your {name}. Now move!", "{name}. Go!",
-              "Don't wait. Take the {name}!")  # fmt: skip
-_ACME_BODY = ("{Category} in {colour}. {Feature}. Zero excuses.", "{Feature}. {Material}. Pure drive.",
-              "{Material} build. {Feature}. Done.", "Built for {audience}. {Feature}.")  # fmt: skip
-_ACME_PRICE = ("Just {price}{off}.", "Yours for {price}{off}.", "Only {price}{off}. Run!")
-_GLOBEX_OPEN = (
-    "There is a quiet pleasure in the {name}.", "The {name} was made for {audience}.",
-    "Some things ask for no attention, and the {name} is one of them.", "With the {name}, the day slows down a little.",
-)  # fmt: skip
-_GLOBEX_BODY = (
-    "Its {material} and {feature} speak softly of care.", "In {colour}, with {feature}, it settles in as if it had always been there.",
-    "We chose {material} because it ages well, and added {feature}.",
-)  # fmt: skip
-_GLOBEX_PRICE = ("It may be yours for {price}{off}.", "It is offered at {price}{off}.")
+_VOICES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "acme": (
+        (
+            "Grab the {name}!",
+            "Lace up, it's the {name}!",
+            "Meet your {name}. Now move!",
+            "{name}. Go!",
+            "Don't wait. Take the {name}!",
+        ),
+        (
+            "{Category} in {colour}. {Feature}. Zero excuses.",
+            "{Feature}. {Material}. Pure drive.",
+            "{Material} build. {Feature}. Done.",
+            "Built for {audience}. {Feature}.",
+        ),
+        ("Just {price}{off}.", "Yours for {price}{off}.", "Only {price}{off}. Run!"),
+    ),
+    "globex": (
+        (
+            "There is a quiet pleasure in the {name}.",
+            "The {name} was made for {audience}.",
+            "Some things ask for no attention, and the {name} is one of them.",
+            "With the {name}, the day slows down a little.",
+        ),
+        (
+            "Its {material} and {feature} speak softly of care.",
+            "In {colour}, with {feature}, it settles in as if it had always been there.",
+            "We chose {material} for you, and added {feature}.",
+        ),
+        ("It may be yours for {price}{off}.", "It is offered at {price}{off}."),
+    ),
+}
+_OFF: Mapping[str, str] = {"acme": ", {} off", "globex": ", with a courtesy of {}"}
 
 
 def voice(rng: random.Random, client: str, fields: Mapping[str, str]) -> str:
     """An ad for the product in the client's voice, with no fact that `fields` does not hold."""
     discount = fields.get("discount", "")
-    values = {**fields, "off": ""}
+    values = {**fields, "off": _OFF[client].format(discount) if discount else ""}
     values |= {key.capitalize(): text[:1].upper() + text[1:] for key, text in fields.items() if key != "name"}
-    if client == "acme":
-        values["off"] = f", {discount} off" if discount else ""
-        parts = (_ACME_OPEN, _ACME_BODY, _ACME_PRICE)
-    else:
-        values["off"] = f", with a courtesy of {discount}" if discount else ""
-        parts = (_GLOBEX_OPEN, _GLOBEX_BODY, _GLOBEX_PRICE)
-    return " ".join([*(rng.choice(part).format(**values) for part in parts), SLOGANS[client]])
+    return " ".join([*(rng.choice(part).format(**values) for part in _VOICES[client]), SLOGANS[client]])
 
 
 def _ad_copy(rng: random.Random, client: str) -> dict[str, str]:

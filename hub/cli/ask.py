@@ -89,7 +89,7 @@ def analyze(
     table = Table("text", "labels", title=reference)
     for item in found:
         ordered = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
-        table.add_row(item.text, ", ".join(f"{label} {share:.3f}" for label, share in ordered[:top]))
+        table.add_row(str(item.text), ", ".join(f"{label} {share:.3f}" for label, share in ordered[:top]))
     show(table)
 
 

@@ -57,9 +57,8 @@ def train(
     values = {f"data.labels.{value}": _meaning(meaning) for meaning, value in pairs(label or (), "--label")}
     changes = dict(parse_override(text) for text in set_ or ())
     chosen = Recipe.load(recipe, **columns, **values, **changes)
-    load_splits(
-        chosen, data, validation or None, test or None
-    )  # what is wrong with the data is said before the base loads
+    # What is wrong with the data is said before the base loads.
+    load_splits(chosen, data, validation or None, test or None)
 
     from adapters import load_base
     from recipes.report import labels_table, table
@@ -71,9 +70,15 @@ def train(
     )
     report = adapter.info["report"]
     if as_json:
-        document({"folder": str(out), "task": adapter.task, "base": loaded.id, "report": report})
+        notes = adapter.info["data"]["notes"]
+        document(
+            {"folder": str(out), "task": adapter.task, "base": loaded.id, "report": report, "notes": notes}
+        )
         return
-    show(*filter(None, [table(report), labels_table(report)]))
+    show(
+        *filter(None, [table(report), labels_table(report)]),
+        *(f"- {note}" for note in adapter.info["data"]["notes"]),
+    )
     show(f"The adapter is in {out}. Next: repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}")
 
 

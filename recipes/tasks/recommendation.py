@@ -26,7 +26,7 @@ ROLES: Final[Mapping[str, Role]] = {
     "text": Role("one ready text instead of user and ad", often=("input", "prompt", "sentence", "content")),
     "clicked": Role(
         "1 if clicked or bought, 0 if not",
-        often=("click", "label", "target", "output", "converted", "conversion", "y"),
+        often=("click", "label", "target", "output", "converted", "conversion", "bought", "revenue", "y"),
     ),
     "impressions": Role("instead of clicked: how often the row was shown", often=("views", "shows")),
     "clicks": Role("instead of clicked: how often it was clicked", often=("conversions",)),

@@ -36,13 +36,23 @@ def test_shape_and_special_tokens_are_as_designed(model: Any, tokenizer: Any) ->
     assert (config.model_type, config.hidden_size, config.num_hidden_layers) == ("llama", 256, 6)
     assert (config.vocab_size, len(tokenizer)) == (8192, 8192)
     assert config.tie_word_embeddings and model.lm_head.weight is model.model.embed_tokens.weight
-    assert (config.pad_token_id, config.eos_token_id) == (tokenizer.pad_token_id, tokenizer.eos_token_id) == (0, 1)
+    assert (
+        (config.pad_token_id, config.eos_token_id)
+        == (tokenizer.pad_token_id, tokenizer.eos_token_id)
+        == (0, 1)
+    )
     assert tokenizer.eos_token == corpus.END and tokenizer.pad_token == build.PAD
 
 
 @pytest.mark.parametrize(
     "text",
-    ["Norvik Tal 4, $84", "越野跑鞋，只要84元。", "👟🏽 café naïve\u200d\t\r\n  two  spaces ", "\x00\x7f\ufeff \u0661\u0662 ﬁ", "ไทย עברית 𝕏"],
+    [
+        "Norvik Tal 4, $84",
+        "越野跑鞋，只要84元。",
+        "👟🏽 café naïve\u200d\t\r\n  two  spaces ",
+        "\x00\x7f\ufeff \u0661\u0662 ﬁ",
+        "ไทย עברית 𝕏",
+    ],
 )
 def test_tokenizer_is_lossless(tokenizer: Any, text: str) -> None:
     ids = tokenizer(text)["input_ids"]
@@ -52,7 +62,9 @@ def test_tokenizer_is_lossless(tokenizer: Any, text: str) -> None:
 
 def test_tokenizer_adds_nothing_and_marks_are_single_tokens(tokenizer: Any) -> None:
     assert tokenizer("")["input_ids"] == []
-    assert [len(tokenizer(mark)["input_ids"]) for mark in (build.PAD, corpus.END, corpus.USER, corpus.ASSISTANT)] == [1] * 4
+    assert [
+        len(tokenizer(mark)["input_ids"]) for mark in (build.PAD, corpus.END, corpus.USER, corpus.ASSISTANT)
+    ] == [1] * 4
 
 
 def test_each_digit_is_a_token_so_that_prices_can_be_copied(tokenizer: Any) -> None:
@@ -80,10 +92,17 @@ def test_held_out_loss_is_far_below_unigram_and_bigram(model: Any, tokenizer: An
 
 def test_card_tells_the_losses_that_a_fresh_measurement_finds(model: Any, tokenizer: Any) -> None:
     lines = (WEIGHTS / "README.md").read_text(encoding="utf-8").splitlines()
-    told = {row[1].strip(): float(row[2]) for line in lines if len(row := line.split("|")) == 5 and "." in row[2][:4]}
+    told = {
+        row[1].strip(): float(row[2])
+        for line in lines
+        if len(row := line.split("|")) == 5 and "." in row[2][:4]
+    }
     fresh = build.windows(tokenizer, random.Random("another fresh text"), 16, build.WINDOW, held_out=True)
     assert told["starter"] == pytest.approx(build.model_loss(model, fresh), rel=0.1)
-    assert told["bigram (Witten-Bell)"] > told["starter"] and told["unigram (add-one)"] > told["bigram (Witten-Bell)"]
+    assert (
+        told["bigram (Witten-Bell)"] > told["starter"]
+        and told["unigram (add-one)"] > told["bigram (Witten-Bell)"]
+    )
 
 
 def test_counting_models_give_the_losses_of_their_formulas() -> None:
@@ -102,6 +121,8 @@ def test_counting_models_give_the_losses_of_their_formulas() -> None:
         ("写一句广告。\n名称：澜木晨曦\n品类：台灯\n价格：268元", ("澜木晨曦",)),
     ],
 )
-def test_it_writes_about_the_product_that_was_asked_for(model: Any, tokenizer: Any, prompt: str, wanted: tuple[str, ...]) -> None:
+def test_it_writes_about_the_product_that_was_asked_for(
+    model: Any, tokenizer: Any, prompt: str, wanted: tuple[str, ...]
+) -> None:
     text = build.sample(model, tokenizer, f"{corpus.USER}{prompt}{corpus.ASSISTANT}", temperature=0)
     assert all(part in text for part in wanted), text

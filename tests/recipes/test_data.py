@@ -285,16 +285,23 @@ def test_a_long_list_of_problems_is_cut_and_counted(tmp_path: Path) -> None:
 def test_a_missing_column_names_what_it_could_be(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", [{"User": "u", "item": "a", "Click": 1}] * 3)
     found = problems(Recipe.load("recommendation"), path)
-    assert [p.line for p in found] == [1, 1, 1]
-    assert "no column `user`; its columns are `User`, `item`, `Click`" in found[0].message
-    assert [p.fix.split(" (")[0] for p in found] == [
-        "If `User` is the one, say so: --column user=User",
-        "If `item` is the one, say so: --column ad=item",
-        "If `Click` is the one, say so: --column clicked=Click",
-    ]
-    named = Recipe.load("recommendation", **{"data.columns.clicked": "clickd", "data.features": ["itm"]})
-    text = told(problems(named, path))
-    assert "no column `clickd`" in text and "no column `itm`. Did you mean `item`?" in text
+    assert [p.line for p in found] == [1, 1]
+    assert found[0].message == (
+        "no columns `user` and `ad`, and no ready `text`; its columns are `User`, `item`, `Click`"
+    )
+    assert "--column user=User --column ad=item" in found[0].fix and "data.features=all" in found[0].fix
+    assert found[1].fix.startswith("If `Click` is the one, say so: --column clicked=Click (")
+    half = Recipe.load("recommendation", **{"data.columns": {"user": "User", "clicked": "clickd"}})
+    assert [p.message.split(";")[0] for p in problems(half, path)] == ["no column `clickd`"]
+    named = Recipe.load("recommendation", **{"data.columns.clicked": "Click", "data.features": ["itm"]})
+    assert "no column `itm`. Did you mean `item`?" in told(problems(named, path))
+
+
+def test_a_ready_text_is_suggested_where_there_is_one_and_long_lists_are_cut(tmp_path: Path) -> None:
+    row = {"input": "a", "output": "b", **{f"c{i}": i for i in range(20)}}
+    found = problems(Recipe.load("recommendation"), write(tmp_path / "a.csv", [row] * 3))
+    assert "--column text=input" in found[0].fix and "--column clicked=output" in found[1].fix
+    assert "`c9` and 10 more" in found[0].message
 
 
 def test_half_of_the_counts_is_a_missing_column(tmp_path: Path) -> None:
