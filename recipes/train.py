@@ -17,7 +17,7 @@ from adapters.generate import Sampling
 from adapters.rows import join
 from adapters.slots import Slots
 from recipes.data import check_lengths, load_splits
-from recipes.encode import count_tokens, encode, encode_prompt, token_limit
+from recipes.encode import EncodedRow, count_tokens, encode, encode_prompt, token_limit
 from recipes.errors import TrainingError
 from recipes.job import Job
 from recipes.predict import copy_loss, probabilities, texts
@@ -27,6 +27,8 @@ from recipes.tasks import ad_copy, task_for
 
 if TYPE_CHECKING:
     from recipes.tables import Data
+
+_PADDING = 1.25  # a shared forward may pad jobs' batches to at most this many times their own tokens
 
 
 @dataclass(frozen=True)
@@ -140,26 +142,43 @@ def _fit(jobs: Sequence[Job], base: Base, slots: Slots, progress: bool) -> None:
 
 
 def turn(jobs: Sequence[Job], base: Base, slots: Slots) -> None:
-    """One forward and backward over a micro-batch of each job. A loss that is not finite stops its own job alone."""
-    batches = [job.next_batch() for job in jobs]
-    rows = join([(job.slot, len(batch)) for job, batch in zip(jobs, batches, strict=True)])
-    tokens = pad(base, slots, rows, [(*row.ids, *row.target) for batch in batches for row in batch])
-    dropout = {job.slot: job.dropout for job in jobs if job.dropout is not None}
+    """A micro-batch of each job, forward and backward. A loss that is not finite stops its own job alone."""
+    for group in _alike([(job, job.next_batch()) for job in jobs]):
+        _pass(group, base, slots)
+
+
+def _alike(batches: Sequence[tuple[Job, list[EncodedRow]]]) -> list[list[tuple[Job, list[EncodedRow]]]]:
+    """Group micro-batches whose rows are of like length: padding must not cost more than sharing saves."""
+    groups: list[list[tuple[Job, list[EncodedRow]]]] = []
+    own = 0  # tokens of the last group, each job padded to its own longest row
+    for job, batch in sorted(batches, key=lambda pair: max(map(len, pair[1]))):
+        width = max(map(len, batch))
+        rows = len(batch) + sum(len(other) for _, other in groups[-1]) if groups else len(batch)
+        if not groups or rows * width > _PADDING * (own + len(batch) * width):
+            groups.append([])
+            own = 0
+        groups[-1].append((job, batch))
+        own += len(batch) * width
+    return groups
+
+
+def _pass(group: Sequence[tuple[Job, list[EncodedRow]]], base: Base, slots: Slots) -> None:
+    """One forward and backward of the base over the rows of several jobs."""
+    rows = join([(job.slot, len(batch)) for job, batch in group])
+    tokens = pad(base, slots, rows, [(*row.ids, *row.target) for _, batch in group for row in batch])
+    dropout = {job.slot: job.dropout for job, _ in group if job.dropout is not None}
     with base.lock:
         hidden = forward(base, slots, tokens, rows, dropout=dropout)
         sound: list[tuple[Job, torch.Tensor]] = []
         at = 0
-        for job, batch in zip(jobs, batches, strict=True):
+        for job, batch in group:
             loss = job.loss(base, slots, _slice(hidden, at, at + len(batch)), batch)
             at += len(batch)
             if torch.isfinite(loss):
                 sound.append((job, loss))
             else:
-                job.fail(
-                    TrainingError(
-                        f"{job.recipe.task}: the loss is {loss.item()} at step {job.step}; lower train.learning_rate"
-                    )
-                )
+                place = f"{job.recipe.task}: the loss is {loss.item()} at step {job.step}"
+                job.fail(TrainingError(f"{place}; lower train.learning_rate"))
         if not sound:
             return
         torch.stack([loss for _, loss in sound]).sum().backward()

@@ -34,7 +34,7 @@ ROWS = {"recommendation": (1200, 400), "behavior": (400, 300), "ad-copy": (400, 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "recommendation": {"train.epochs": 2, "train.batch_size": 32, "data.columns.group": "user_id"},
     "behavior": {"train.epochs": 4, "train.batch_size": 16, "data.repeats": "drop"},
-    "ad-copy": {"train.epochs": 3, "train.batch_size": 8, "write.evaluated": 40, "write.max_new_tokens": 80},
+    "ad-copy": {"train.epochs": 3, "train.batch_size": 8, "write.evaluated": 24, "write.max_new_tokens": 80},
 }
 SHOWN = {"recommendation": "auc", "behavior": "accuracy", "ad-copy": "nll"}
 
