@@ -88,11 +88,13 @@ def measure(run: Run) -> dict[str, Any]:
     done = subprocess.run(typed, cwd=ROOT, env=offline, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - began
     report = json.loads(done.stdout)["report"]
+    ours = _metadata(ROOT / out / "adapter_model.safetensors")
+    data = ours["info"]["data"]
     return {
         "benchmark": run.name,
         "command": _shown(arguments),
         "prepared": run.prepare.__doc__ if run.prepare is not None else None,
-        "base": run.base,
+        "base": {"id": run.base, "fingerprint": ours["base"]["fingerprint"]},
         "metric": report["metric"],
         "before": _numbers(report["before"]),
         "after": _numbers(report["after"]),
@@ -101,9 +103,9 @@ def measure(run: Run) -> dict[str, Any]:
         "rows": report["rows"],
         "steps": report["steps"],
         "best_step": report["best_step"],
-        "validations": report["history"],
+        "validations": [_numbers(entry) for entry in report["history"]],
         "seconds": {"training and measuring": report["seconds"], "command": round(seconds, 1)},
-        "data": _data(ROOT / out / "adapter_model.safetensors"),
+        "data": {"sha256": data["digest"], "notes": data["notes"]},
         "notes": list(run.notes),
         "machine": _machine() | {"load before": round(load, 1)},
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
@@ -121,18 +123,17 @@ def _shown(arguments: Sequence[str]) -> str:
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics without tables such as the one of all labels."""
-    return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    """The metrics without tables such as the one of all labels, to four digits behind the point."""
+    return {name: round(value, 4) for name, value in metrics.items() if isinstance(value, int | float)}
 
 
-def _data(weights: Path) -> dict[str, Any]:
-    """What the adapter's own file says about its data: sha256, rows of each file, what was left out."""
+def _metadata(weights: Path) -> dict[str, Any]:
+    """What the adapter's own file says about its base and its data."""
     from safetensors import safe_open
 
     with safe_open(weights, "pt") as file:
-        ours = json.loads(file.metadata()["repertoire"])
-    data: dict[str, Any] = ours["info"]["data"]
-    return {"sha256": data["digest"], "notes": data["notes"]}
+        ours: dict[str, Any] = json.loads(file.metadata()["repertoire"])
+    return ours
 
 
 def _machine() -> dict[str, Any]:

@@ -25,7 +25,16 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from adapters.starter.corpus import ASSISTANT, END, USER, document, documents, free_document, match_document
+from adapters.starter.corpus import (
+    ANSWERS,
+    ASSISTANT,
+    END,
+    USER,
+    document,
+    documents,
+    free_document,
+    match_document,
+)
 
 PAD = "<|pad|>"
 VOCABULARY = 8192
@@ -33,6 +42,8 @@ TOKENIZER_DOCUMENTS = 60_000
 WINDOW, WINDOWS = 256, 8  # tokens of a row, rows of a batch
 LONG_WINDOW, LONG_EVERY = 1024, 8  # every so many steps the same number of tokens in long rows
 LATER, FREE_SHARE, MATCH_SHARE = 1_639, 0.15, 0.15  # from this step on, these shares of two harder kinds
+DRILL, DRILLED = 5_415, 500  # from this step on, so many steps that drill the matching
+DRILL_SHARE, DRILL_RATE = 0.4, 1.2e-3  # with this share of such text, at no less than this learning rate
 PEAK, FLOOR, WARMUP = 2.5e-3, 0.05, 0.02  # learning rate, its last share, the share of the budget to reach it
 HELD_OUT_SEED = 7_919
 CHAT_TEMPLATE = (
@@ -156,18 +167,20 @@ def _teach_to_copy(model: LlamaForCausalLM, generator: torch.Generator) -> None:
 
 
 def windows(
-    tokenizer: Any, rng: random.Random, rows: int, length: int, held_out: bool = False, later: bool = False
+    tokenizer: Any, rng: random.Random, rows: int, length: int, held_out: bool = False, stage: int = 0
 ) -> torch.Tensor:
     """Packed documents, each closed by the end token, [rows, length]: every row begins where a document begins.
 
-    later: with names of any letters in some documents, and with long rows of clicks to match in some.
+    stage: 0 for the plain corpus; 1 adds names of any letters and long rows of clicks; 2 and 3 add clicks that are
+    answered at once, in stage 2 many of them.
     """
+    match = FREE_SHARE + (DRILL_SHARE if stage == 2 else MATCH_SHARE)
 
     def text() -> str:
-        kind = rng.random() if later else 1.0
+        kind = rng.random() if stage else 1.0
         if kind < FREE_SHARE:
             return free_document(rng)
-        return match_document(rng) if kind < FREE_SHARE + MATCH_SHARE else document(rng, held_out)
+        return match_document(rng, at_once=stage >= 2) if kind < match else document(rng, held_out)
 
     packed = []
     for _ in range(rows):
@@ -179,13 +192,17 @@ def windows(
     return torch.tensor(packed)
 
 
+def stage_of(step: int) -> int:
+    """The stage of the curriculum that this step belongs to."""
+    return (step >= LATER) + (step >= DRILL) + (step >= DRILL + DRILLED)
+
+
 def batch_for(tokenizer: Any, seed: int, step: int) -> torch.Tensor:
     """The batch of this step, made from nothing but the seed and the step."""
     rng = random.Random(f"starter batch {seed} {step}")
-    later = step >= LATER
     if step % LONG_EVERY == LONG_EVERY - 1:
-        return windows(tokenizer, rng, WINDOWS * WINDOW // LONG_WINDOW, LONG_WINDOW, later=later)
-    return windows(tokenizer, rng, WINDOWS, WINDOW, later=later)
+        return windows(tokenizer, rng, WINDOWS * WINDOW // LONG_WINDOW, LONG_WINDOW, stage=stage_of(step))
+    return windows(tokenizer, rng, WINDOWS, WINDOW, stage=stage_of(step))
 
 
 # -- how good it is ----------------------------------------------------------------------------------------------
@@ -334,14 +351,32 @@ class _NextTokenLoss(torch.autograd.Function):
         return d_hidden * grads[0], d_weight * grads[0], None
 
 
-def training_loss(model: LlamaForCausalLM, ids: torch.Tensor) -> torch.Tensor:
-    """Mean next-token loss of [rows, length] ids, in nats per token, with autocast to bf16."""
+def answer_ids(tokenizer: Any) -> torch.Tensor:
+    """The tokens that say whether an ad was clicked, [answers]."""
+    answers = [f" {answer}" for answer in ANSWERS["en"]] + list(ANSWERS["zh"])
+    return torch.tensor([token for answer in answers for token in tokenizer(answer)["input_ids"]])
+
+
+def training_loss(
+    model: LlamaForCausalLM, ids: torch.Tensor, answers: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Mean next-token loss of [rows, length] ids, in nats per token, with autocast to bf16.
+
+    Given answers, [answers] tokens, the mean loss on these is added: they are few, and the average drowns them.
+    """
     model.set_attn_implementation("eager" if ids.shape[1] <= WINDOW else "sdpa")  # the quicker one on a CPU
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        hidden = model.model(input_ids=ids).last_hidden_state
-        loss: torch.Tensor = _NextTokenLoss.apply(  # type: ignore[no-untyped-call]
-            hidden[:, :-1].flatten(0, 1), model.lm_head.weight, ids[:, 1:].flatten()
+        hidden, targets = (
+            model.model(input_ids=ids).last_hidden_state[:, :-1].flatten(0, 1),
+            ids[:, 1:].flatten(),
         )
+        loss: torch.Tensor = _NextTokenLoss.apply(  # type: ignore[no-untyped-call]
+            hidden, model.lm_head.weight, targets
+        )
+        if answers is not None and (asked := torch.isin(targets, answers)).any():
+            loss = loss + torch.nn.functional.cross_entropy(
+                model.lm_head(hidden[asked]).float(), targets[asked]
+            )
     return loss
 
 
@@ -381,14 +416,16 @@ def train(out: Path, state: Path, minutes: float, seed: int, save_every: float =
     else:
         tokenizer = make_tokenizer(seed)
         tokenizer.save_pretrained(out)
+    answers = answer_ids(tokenizer)
     begun, budget = time.monotonic() - progress["seconds"], minutes * 60
     saved_at, smooth = progress["seconds"], 0.0
     while (spent := time.monotonic() - begun) < budget:
         step = int(progress["steps"])
+        stage = stage_of(step)
         for group in optimizer.param_groups:
-            group["lr"] = group["share"] * rate(spent / budget)
+            group["lr"] = group["share"] * max(rate(spent / budget), DRILL_RATE if stage == 2 else 0.0)
         ids = batch_for(tokenizer, seed, step)
-        loss = training_loss(model, ids)
+        loss = training_loss(model, ids, answers if stage >= 2 else None)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

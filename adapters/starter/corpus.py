@@ -26,6 +26,7 @@ from adapters.starter.world import (
 )
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
+ANSWERS: Mapping[Language, tuple[str, str]] = {"en": ("Clicked", "Skipped"), "zh": ("点击", "跳过")}
 
 _SYMBOL = re.compile(r"\[(\w+)(!?)\]")
 
@@ -331,12 +332,16 @@ def _clicks(rng: random.Random, language: Language, held_out: bool) -> str:
     return f"{who}{colon}{user.text(language)}\n" + "\n".join(blocks)
 
 
-def match_document(rng: random.Random) -> str:
-    """A history and many ads, some of them as short as a word: clicked where the history holds the same thing."""
+def match_document(rng: random.Random, at_once: bool = False) -> str:
+    """A history and many ads, some of them as short as a word: clicked where the history holds the same thing.
+
+    at_once: in some lines the answer follows the very word that decides, which is much easier to learn: what is
+    known there need not be carried to the end of the line.
+    """
     language: Language = "en" if rng.random() < ENGLISH_SHARE else "zh"
     zh = language == "zh"
     colon, stop = ("：", "。") if zh else (": ", ". ")
-    who, ad, yes, no = ("用户", "广告", "点击", "跳过") if zh else ("User", "Ad", "Clicked", "Skipped")
+    who, ad, yes, no = ("用户", "广告", *ANSWERS["zh"]) if zh else ("User", "Ad", *ANSWERS["en"])
     user = make_user(rng, language)
     wanted = [getattr(interest, language) for interest in user.interests]
     history = user.text(language)
@@ -347,6 +352,8 @@ def match_document(rng: random.Random) -> str:
         history = ("喜欢" if zh else "liked ") + ("，" if zh else ", ").join(wanted)
     lines = []
     for _ in range(rng.randint(2, 8)):
+        if at_once:
+            stop = rng.choice(("", "。") if zh else (" ", ". "))
         if free:
             thing = rng.choice(wanted if rng.random() < 0.5 else others)
             text, clicked = f"{thing}{stop}", thing in wanted
