@@ -71,9 +71,14 @@ def _loading(adapter: Adapter) -> str:
     head = adapter.head
     auto = "AutoModelForCausalLM" if head is None else "AutoModelForSequenceClassification"
     labels = "" if head is None else f", num_labels={len(head.labels)}"
+    place = str(adapter.base.id)
+    if place == "starter":
+        place = "adapters/starter/weights"  # where the package is installed
+    elif place.startswith("local/"):
+        place = place.replace("local/", "path/to/")
     code = (
         f"from peft import PeftModel\nfrom transformers import {auto}\n\n"
-        f'base = {auto}.from_pretrained("{adapter.base.id}"{labels})\n'
+        f'base = {auto}.from_pretrained("{place}"{labels})\n'
         'model = PeftModel.from_pretrained(base, "path/to/this/folder")'
     )
     text = f"## Load with stock PEFT\n\n```python\n{code}\n```"

@@ -107,20 +107,16 @@ class Adapter:
         return sum(t.numel() * t.element_size() for t in self.tensors.values())
 
 
-# PEFT options that change the forward in a way that this project does not compute. Refused, never ignored.
-_REFUSED_LORA = (
-    "use_dora",
-    "use_qalora",
-    "use_bdlora",
-    "lora_bias",
-    "layer_replication",
-    "trainable_token_indices",
-    "alora_invocation_tokens",
-    "arrow_config",
-    "kasa_config",
-    "target_parameters",
-    "fan_in_fan_out",
+# PEFT's LoRA options that are computed here or change nothing at inference. Any other that is set is refused, never
+# ignored: a later PEFT may have variants that this release does not know.
+_KNOWN_LORA = frozenset(
+    "alpha_pattern auto_mapping base_model_name_or_path bias corda_config ensure_weight_tying eva_config "
+    "exclude_modules inference_mode init_lora_weights layers_pattern layers_to_transform loftq_config "
+    "lora_alpha lora_dropout lora_ga_config megatron_config megatron_core modules_to_save peft_type "
+    "peft_version qalora_group_size r rank_pattern revision target_modules task_type use_rslora".split()
 )
+# Initialisations that also change the base's own weights: such an adapter is right only on that changed base.
+_CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 
 def to_peft(adapter: Adapter) -> dict[str, Any]:
@@ -169,9 +165,13 @@ def method_from_peft(config: Mapping[str, Any]) -> Lora | Prefix:
     """The method that an `adapter_config.json` describes. Raises BadAdapter for what cannot be computed exactly."""
     kind = config.get("peft_type")
     if kind == "LORA":
-        refused = [name for name in _REFUSED_LORA if config.get(name)]
+        refused = sorted(name for name, value in config.items() if value and name not in _KNOWN_LORA)
         if config.get("bias", "none") != "none":
             refused.append("bias")
+        if str(config.get("init_lora_weights")).startswith(_CHANGES_BASE):
+            refused.append(
+                f"init_lora_weights={config['init_lora_weights']} (let PEFT convert it to plain LoRA)"
+            )
         if refused:
             raise BadAdapter(
                 f"this LoRA uses {', '.join(refused)}, which Repertoire does not compute; "

@@ -114,16 +114,16 @@ _TALLREC_SETTINGS: _Options = {
         "disliked": "User Unpreference: (.*)",
         "target": 'target movie "([^"]+)"',
     },
-    "data.prompt": " ".join(["{liked_share}"] * 8) + " liked. {ad}",
+    "data.prompt": " ".join(["{liked_share}"] * 4) + " liked. {ad}",
     "data.repeats": "keep",
     "data.validation_share": 0.25,
     "lora.dropout": 0.0,
     "lora.rank": 4,
     "train.batch_size": 32,
     "train.epochs": 5,
-    "train.max_steps": 80,
+    "train.max_steps": 100,
     "train.weight_decay": 0.1,
-    "train.evaluate_every": 16,
+    "train.evaluate_every": 20,
 }
 
 _BANKING: _Options = {
@@ -213,7 +213,7 @@ RUNS: tuple[Run, ...] = (
     Run(
         **_TALLREC,
         base=MINILM,
-        settings=_TALLREC_SETTINGS | {"train.learning_rate": 1e-3},
+        settings=_TALLREC_SETTINGS | {"train.learning_rate": 5e-4},
         minutes=3,
     ),
     Run(
@@ -235,13 +235,13 @@ RUNS: tuple[Run, ...] = (
     Run(
         **_WAIMAI,
         base=MINILM,
-        settings=_WAIMAI_SETTINGS | {"train.max_steps": 400, "train.evaluate_every": 200},
+        settings=_WAIMAI_SETTINGS | {"train.max_steps": 300, "train.evaluate_every": 150},
         minutes=6,
     ),
     Run(
         **_UPWORTHY,
         base=MINILM,
-        settings=_UPWORTHY_SETTINGS | {"train.max_steps": 200, "train.evaluate_every": 50},
+        settings=_UPWORTHY_SETTINGS | {"train.max_steps": 150, "train.evaluate_every": 50},
         minutes=7,
     ),
     Run(
@@ -280,7 +280,7 @@ RUNS: tuple[Run, ...] = (
     Run(
         **_TALLREC,
         base=STARTER,
-        settings=_TALLREC_SETTINGS | {"train.learning_rate": 1e-3},
+        settings=_TALLREC_SETTINGS | {"train.learning_rate": 5e-4},
         minutes=2,
     ),
     Run(

@@ -119,7 +119,7 @@ POPULATION = Taste(
 )
 TASTES: Mapping[str, Taste] = {
     "acme": Taste(bias=-3.6, match=4.2, related=1.2, discount=3.2, bargain=0.6, brand=1.0),
-    "globex": Taste(bias=-0.9, match=1.4, related=0.4, discount=-3.2, grade=1.9, novelty=1.6, material=1.4),
+    "globex": Taste(-2.0, match=3.2, related=0.6, discount=-3.6, grade=0.9, novelty=1.8, material=1.0),
 }
 CLIENTS = tuple(TASTES)
 _HOME_GROUPS = {

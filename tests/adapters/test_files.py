@@ -129,12 +129,30 @@ def damaged(folder: Path, how: str) -> None:
     elif how == "dora":
         config = json.loads((folder / CONFIG).read_text())
         (folder / CONFIG).write_text(json.dumps(config | {"use_dora": True}))
+    elif how == "a later variant":
+        config = json.loads((folder / CONFIG).read_text())
+        (folder / CONFIG).write_text(json.dumps(config | {"use_some_new_lora": True}))
+    elif how == "pissa":
+        config = json.loads((folder / CONFIG).read_text())
+        (folder / CONFIG).write_text(json.dumps(config | {"init_lora_weights": "pissa_niter_4"}))
     elif how == "missing":
         weights.unlink()
 
 
 @pytest.mark.parametrize(
-    "how", ["truncated", "empty", "not a number", "header", "config", "method", "dora", "missing"]
+    "how",
+    [
+        "truncated",
+        "empty",
+        "not a number",
+        "header",
+        "config",
+        "method",
+        "dora",
+        "a later variant",
+        "pissa",
+        "missing",
+    ],
 )
 def test_damage_is_reported_never_loaded(how: str, tmp_path: Path) -> None:
     write(made_here("llama", "lora"), tmp_path)

@@ -143,3 +143,22 @@ def test_texts_over_the_limit_are_drawn_again_and_never_cut(registry: Registry) 
     assert texts and all(len(text) <= 14 for text in texts)
     with pytest.raises(RequestError, match="raise max_chars"):
         registry.write("acme/spring/ad-copy", "mug 7", max_chars=1, temperature=0.1)
+
+
+def test_training_on_the_registrys_base_changes_no_answer(hub: Hub, base: Base, tmp_path: Path) -> None:
+    """The design's five lines: train on `registry.base`, publish, ask, with other adapters resident all the while."""
+    own = Hub(tmp_path / "hub")
+    own.publish(hub.read("acme/spring/behavior"), "acme/spring/behavior")
+    registry = Registry(own, base)
+    before = registry.analyze("acme/spring/behavior", ["glad 500", "mad 501"])
+    (tmp_path / "moods.csv").write_text(
+        "text,label\n" + "".join(f"{'yes' if i % 2 else 'no'} {i},l{i % 2}\n" for i in range(40))
+    )
+    adapter = train_many([Order(Recipe.load("behavior", **QUICK), tmp_path / "moods.csv")], registry.base)[0]
+    registry.publish(adapter, "globex/launch/behavior")
+    assert registry.analyze("acme/spring/behavior", ["glad 500", "mad 501"]) == before
+    assert {item.label for item in registry.analyze("globex/launch/behavior", ["yes 3", "no 4"])} <= {
+        "l0",
+        "l1",
+    }
+    assert registry.resident() == ("acme/spring/behavior@1", "globex/launch/behavior@1")
