@@ -107,23 +107,36 @@ _TALLREC: _Options = {
         "TALLRec, LLaMA-7B + LoRA, 16 / 64 / 256 rows": {"auc": [0.672, 0.675, 0.720]},
         "PEFT LoRA on the MiniLM encoder, three epochs of the whole text": {"auc": 0.539},
     },
+    "notes": (
+        "The text is the liked share of the row's history, four times, and the year of the target film, which is why "
+        "the baseline called ad's popularity is here that of a year.",
+        "Chosen on rows of valid.json alone, mean of three splits, best validation AUC minus that of the liked share "
+        "alone on the same rows, MiniLM, nf4: share once and title -0.014; share four times and title, rank 4 -0.012; "
+        "share eight times and title, rank 4 -0.028, on query and value only -0.054; share four times and year +0.004. "
+        "With one split one AUC of 250 rows is known to about 0.035, so that these differences are weak.",
+        "What a title says beyond its year did not help: logistic regression in 10-fold cross-validation on "
+        "valid.json reached an AUC of 0.685 with the log-odds of the share, 0.699 with the year added, 0.698 with the "
+        "encoder's similarity of target and history added to both, 0.63 with its vector of the title added.",
+    ),
 }
 _TALLREC_SETTINGS: _Options = {
     "data.history": {
         "liked": "User Preference: (.*)",
         "disliked": "User Unpreference: (.*)",
-        "target": 'target movie "([^"]+)"',
+        "target": r'target movie "[^"]*\((\d{4})\)"',
     },
-    "data.prompt": " ".join(["{liked_share}"] * 4) + " liked. {ad}",
+    "data.prompt": " ".join(["{liked_share}"] * 4) + " liked. A film of {ad}",
     "data.repeats": "keep",
     "data.validation_share": 0.25,
     "lora.dropout": 0.0,
     "lora.rank": 4,
     "train.batch_size": 32,
     "train.epochs": 5,
-    "train.max_steps": 100,
+    "train.max_steps": 80,
     "train.weight_decay": 0.1,
-    "train.evaluate_every": 20,
+    "train.learning_rate": 1e-3,
+    "train.patience": None,
+    "train.evaluate_every": 16,
 }
 
 _BANKING: _Options = {
@@ -213,7 +226,7 @@ RUNS: tuple[Run, ...] = (
     Run(
         **_TALLREC,
         base=MINILM,
-        settings=_TALLREC_SETTINGS | {"train.learning_rate": 5e-4},
+        settings=_TALLREC_SETTINGS,
         minutes=3,
     ),
     Run(
@@ -235,13 +248,14 @@ RUNS: tuple[Run, ...] = (
     Run(
         **_WAIMAI,
         base=MINILM,
-        settings=_WAIMAI_SETTINGS | {"train.max_steps": 300, "train.evaluate_every": 150},
-        minutes=6,
+        settings=_WAIMAI_SETTINGS | {"train.max_steps": 200, "train.evaluate_every": 100},
+        minutes=4,
+        notes=("To this encoder, whose vocabulary is English, 66% of the reviews' tokens are [UNK].",),
     ),
     Run(
         **_UPWORTHY,
         base=MINILM,
-        settings=_UPWORTHY_SETTINGS | {"train.max_steps": 150, "train.evaluate_every": 50},
+        settings=_UPWORTHY_SETTINGS | {"train.max_steps": 100, "train.evaluate_every": 50},
         minutes=7,
     ),
     Run(
@@ -251,8 +265,8 @@ RUNS: tuple[Run, ...] = (
             "data.repeats": "drop",
             "train.batch_size": 32,
             "train.epochs": 2,
-            "train.max_steps": 200,
-            "train.evaluate_every": 100,
+            "train.max_steps": 120,
+            "train.evaluate_every": 60,
             "write.evaluated": 100,
             "write.max_new_tokens": 80,
         },
@@ -267,7 +281,7 @@ RUNS: tuple[Run, ...] = (
             "train.max_steps": 150,
             "train.evaluate_every": 50,
             "write.evaluated": 100,
-            "write.max_new_tokens": 128,
+            "write.max_new_tokens": 160,
         },
         minutes=6,
     ),
@@ -280,7 +294,7 @@ RUNS: tuple[Run, ...] = (
     Run(
         **_TALLREC,
         base=STARTER,
-        settings=_TALLREC_SETTINGS | {"train.learning_rate": 5e-4},
+        settings=_TALLREC_SETTINGS,
         minutes=2,
     ),
     Run(
@@ -292,7 +306,7 @@ RUNS: tuple[Run, ...] = (
     Run(
         **_UPWORTHY,
         base=STARTER,
-        settings=_UPWORTHY_SETTINGS | {"train.max_steps": 120, "train.evaluate_every": 40},
+        settings=_UPWORTHY_SETTINGS | {"train.max_steps": 100, "train.evaluate_every": 50},
         minutes=4,
     ),
 )

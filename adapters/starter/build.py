@@ -2,8 +2,8 @@
 
 Trains the tokenizer on a sample of the corpus, then a small Llama on an endless stream of it for a budget of
 minutes, and writes the folder as plain transformers files with a model card. The schedule follows the share of the
-budget that is spent; every step makes its batch from (seed, step) alone, so that a killed build goes on where its
-last checkpoint was. Nothing is downloaded.
+budget that is spent; every step makes its batch from seed, step and stage alone, so that a killed build goes on where
+its last checkpoint was. Nothing is downloaded.
 """
 
 import argparse
@@ -41,9 +41,13 @@ VOCABULARY = 8192
 TOKENIZER_DOCUMENTS = 60_000
 WINDOW, WINDOWS = 256, 8  # tokens of a row, rows of a batch
 LONG_WINDOW, LONG_EVERY = 1024, 8  # every so many steps the same number of tokens in long rows
-LATER, FREE_SHARE, MATCH_SHARE = 1_639, 0.15, 0.15  # from this step on, these shares of two harder kinds
-DRILL, DRILLED = 5_415, 500  # from this step on, so many steps that drill the matching
-DRILL_SHARE, DRILL_RATE = 0.4, 1.2e-3  # with this share of such text, at no less than this learning rate
+LATER, DRILL, DRILLED = (
+    0.23,
+    0.755,
+    0.845,
+)  # the shares of the budget at which stages 1, 2 and 3 of the text begin
+FREE_SHARE, MATCH_SHARE, DRILL_SHARE = 0.15, 0.15, 0.4  # of the documents: see `windows`
+DRILL_RATE = 1.2e-3  # the least learning rate of stage 2
 PEAK, FLOOR, WARMUP = 2.5e-3, 0.05, 0.02  # learning rate, its last share, the share of the budget to reach it
 HELD_OUT_SEED = 7_919
 CHAT_TEMPLATE = (
@@ -92,7 +96,7 @@ def _without(text: str, marks: Sequence[str]) -> str:
 
 
 def make_model(seed: int) -> LlamaForCausalLM:
-    """The untrained starter, 6.3 million parameters in fp32, that can already copy a little: see `_teach_to_copy`."""
+    """The untrained starter, 6.5 million parameters in fp32, that can already copy a little: see `_teach_to_copy`."""
     torch.manual_seed(seed)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -192,17 +196,17 @@ def windows(
     return torch.tensor(packed)
 
 
-def stage_of(step: int) -> int:
-    """The stage of the curriculum that this step belongs to."""
-    return (step >= LATER) + (step >= DRILL) + (step >= DRILL + DRILLED)
+def stage_of(share: float) -> int:
+    """The stage of the text when this share of the budget is spent."""
+    return (share >= LATER) + (share >= DRILL) + (share >= DRILLED)
 
 
-def batch_for(tokenizer: Any, seed: int, step: int) -> torch.Tensor:
-    """The batch of this step, made from nothing but the seed and the step."""
+def batch_for(tokenizer: Any, seed: int, step: int, stage: int) -> torch.Tensor:
+    """The batch of this step, made from nothing but the seed, the step and the stage."""
     rng = random.Random(f"starter batch {seed} {step}")
     if step % LONG_EVERY == LONG_EVERY - 1:
-        return windows(tokenizer, rng, WINDOWS * WINDOW // LONG_WINDOW, LONG_WINDOW, stage=stage_of(step))
-    return windows(tokenizer, rng, WINDOWS, WINDOW, stage=stage_of(step))
+        return windows(tokenizer, rng, WINDOWS * WINDOW // LONG_WINDOW, LONG_WINDOW, stage=stage)
+    return windows(tokenizer, rng, WINDOWS, WINDOW, stage=stage)
 
 
 # -- how good it is ----------------------------------------------------------------------------------------------
@@ -401,37 +405,48 @@ def make_optimizer(model: LlamaForCausalLM) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=PEAK, betas=(0.9, 0.95), fused=True)
 
 
-def train(out: Path, state: Path, minutes: float, seed: int, save_every: float = 300.0) -> dict[str, float]:
-    """Trains for this many minutes in all (those before a resume included); returns steps, tokens and seconds."""
+def train(
+    out: Path,
+    state: Path,
+    minutes: float,
+    seed: int,
+    samples: int = TOKENIZER_DOCUMENTS,
+    save_every: float = 300.0,
+) -> dict[str, float]:
+    """Trains for this many minutes in all (those before a resume included).
+
+    samples: documents that the tokenizer is made from. Returns steps, tokens, seconds, and how often it was resumed.
+    """
     model = make_model(seed)
     optimizer = make_optimizer(model)
-    progress = {"steps": 0.0, "tokens": 0.0, "seconds": 0.0}
+    progress = {"steps": 0.0, "tokens": 0.0, "seconds": 0.0, "resumed": 0.0}
     if state.exists():
         saved = torch.load(state, weights_only=True)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         progress = saved["progress"]
+        progress["resumed"] += 1
         tokenizer = AutoTokenizer.from_pretrained(out)
         print(f"goes on after step {progress['steps']:.0f}", flush=True)
     else:
-        tokenizer = make_tokenizer(seed)
+        tokenizer = make_tokenizer(seed, samples)
         tokenizer.save_pretrained(out)
     answers = answer_ids(tokenizer)
     begun, budget = time.monotonic() - progress["seconds"], minutes * 60
     saved_at, smooth = progress["seconds"], 0.0
     while (spent := time.monotonic() - begun) < budget:
         step = int(progress["steps"])
-        stage = stage_of(step)
+        stage = stage_of(spent / budget)
         for group in optimizer.param_groups:
             group["lr"] = group["share"] * max(rate(spent / budget), DRILL_RATE if stage == 2 else 0.0)
-        ids = batch_for(tokenizer, seed, step)
+        ids = batch_for(tokenizer, seed, step, stage)
         loss = training_loss(model, ids, answers if stage >= 2 else None)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         smooth = loss.item() if step == 0 or not smooth else 0.95 * smooth + 0.05 * loss.item()
-        progress = {
+        progress |= {
             "steps": step + 1,
             "tokens": progress["tokens"] + ids.numel(),
             "seconds": time.monotonic() - begun,
@@ -467,8 +482,9 @@ PROMPTS = (
 
 def card(progress: dict[str, float], losses: HeldOut, samples: list[tuple[str, str]], size: int) -> str:
     """The model card, with nothing in it that was not measured."""
-    threads = f"{torch.get_num_threads()} CPU thread(s), shared with other work"
     shown = "\n\n".join(f"```text\n{prompt}▶{text}\n```" for prompt, text in samples)
+    steps, tokens, seconds = (f"{progress[key]:,.0f}" for key in ("steps", "tokens", "seconds"))
+    resumed = f", stopped and resumed {progress['resumed']:.0f} times" if progress["resumed"] else ""
     return f"""---
 license: apache-2.0
 language: [en, zh]
@@ -481,7 +497,8 @@ The language model that this project ships, so that everything runs offline on a
 products, users, ads, reviews and customers' questions, in English and Chinese.
 
 **It cannot do anything outside that market:** it knows no real products, people or facts, does not reason, follows
-only the few kinds of instructions that it was trained on, and real text in either language is foreign to it.
+only the few kinds of instructions that it was trained on, finds real text in either language foreign, and without
+an adapter its ads sometimes claim a feature or an audience that the prompt does not hold.
 
 | | |
 | --- | --- |
@@ -489,8 +506,10 @@ only the few kinds of instructions that it was trained on, and real text in eith
 | parameters | {size:,} in bf16 |
 | tokenizer | byte-level BPE, {VOCABULARY:,} tokens, each digit a token, lossless on any text |
 | corpus | made by `adapters/starter/corpus.py`, endless, seeded; 65 % English, 35 % Chinese; no real text |
-| training | {progress["steps"]:,.0f} steps, {progress["tokens"]:,.0f} tokens, {progress["seconds"]:,.0f} seconds on {threads} |
-| context | trained on rows of 256 and 1,024 tokens |
+| start | random, but for an induction circuit in the first two layers (`_teach_to_copy` in `build.py`) |
+| training | {steps} steps, {tokens} tokens, {seconds} seconds on {torch.get_num_threads()} CPU thread(s){resumed} |
+| stages | from {LATER:.0%} of the time on names of any letters too; {DRILL:.1%} to {DRILLED:.1%} a drill in matching |
+| context | trained on rows of {WINDOW} and {LONG_WINDOW:,} tokens |
 
 Held-out loss, nats per token, on {losses.tokens:,} tokens of another seed, with product names that training never had:
 

@@ -119,7 +119,7 @@ POPULATION = Taste(
 )
 TASTES: Mapping[str, Taste] = {
     "acme": Taste(bias=-3.6, match=4.2, related=1.2, discount=3.2, bargain=0.6, brand=1.0),
-    "globex": Taste(-2.0, match=3.2, related=0.6, discount=-3.6, grade=0.9, novelty=1.8, material=1.0),
+    "globex": Taste(bias=-2.0, match=3.2, related=0.6, discount=-3.6, grade=0.9, novelty=1.8, material=1.0),
 }
 CLIENTS = tuple(TASTES)
 _HOME_GROUPS = {
@@ -400,12 +400,12 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = {
         "switched between {brand} and {brand2}", "filtered {c} by price", "viewed five {c} in ten minutes",
     ),
     "return": (
-        "opened the order of last week", "looked up the refund rules", "uploaded a photo of a damaged {c}",
-        "printed a parcel label", "wrote that the {c} does not fit", "asked where to send the {c} back",
+        "opened the order of last week", "looked up the refund rules", "uploaded a photo of the damaged {c}",
+        "printed a parcel label", "wrote that something does not fit", "asked where to send the {c} back",
     ),
     "ask": (
         "opened the chat", "searched the help pages for {m}", "typed a question about {f}",
-        "asked whether the {c} comes in {colour}", "called support", "looked for the manual of the {c}",
+        "asked for the {c} in {colour}", "called support", "looked for the manual of the {c}",
     ),
 }  # fmt: skip
 _IDLE = (
@@ -441,7 +441,11 @@ def _filled(rng: random.Random, phrases: Iterable[str], product: Product) -> lis
 
 
 def _behavior(rng: random.Random, client: str) -> dict[str, str]:
-    """acme logs what a visitor did and the action that came next; globex logs letters and how they sound."""
+    """acme logs what a visitor did and the action that came next; globex logs letters and how they sound.
+
+    In half of the rows the words alone do not tell: an acme visitor first meant to do something else, and a letter
+    to globex tells what others say before what the writer says.
+    """
     groups = _HOME_GROUPS[client]
     product = make_product(
         rng, held_out=True, category=rng.choice([c for c in CATEGORIES if c.group in groups])
@@ -450,9 +454,11 @@ def _behavior(rng: random.Random, client: str) -> dict[str, str]:
     if client == "acme":
         shown = label if rng.random() < 0.95 else rng.choice(LABELS[client])
         other = rng.choice([action for action in _ACTIONS if action != shown])
-        events = rng.sample(_ACTIONS[shown], rng.choice((2, 2, 3))) + rng.sample(_IDLE, rng.choice((1, 2)))
-        events += rng.sample(_ACTIONS[other], 1) if rng.random() < 0.5 else []
+        earlier = rng.sample(_ACTIONS[other], 2) if rng.random() < 0.5 else []  # only the latest events count
+        idle, *pauses = rng.sample(_IDLE, 2)
+        events = [*rng.sample(_ACTIONS[shown], 2), *pauses]
         rng.shuffle(events)
+        events = [*earlier, idle, *events]
         return {"text": "; ".join(_filled(rng, events, product)), "label": label}
     opening = _filled(rng, rng.sample(_NEUTRAL, 1), product)[0]
     praise, blame = (_filled(rng, rng.sample(phrases, 2), product) for phrases in (_PRAISE, _BLAME))

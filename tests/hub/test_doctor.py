@@ -13,7 +13,6 @@ import adapters.base
 from hub.cli import doctor, main
 from hub.cli.doctor import Check, clashes, disk, examine, quantization, versions
 
-
 ROOT = Path(__file__).parents[2]
 
 
