@@ -475,34 +475,41 @@ def _behavior(rng: random.Random, client: str) -> dict[str, str]:
     return {"text": text[0].upper() + text[1:], "label": label}
 
 
-# acme shouts in short imperatives and closes with its slogan; globex speaks in calm, whole sentences. Both use words
-# that the starter knows, in ways that it never read.
-SLOGANS: Mapping[str, str] = {"acme": "Go bold, go now!", "globex": "A quiet home is a joyful home."}
+# acme shouts in short imperatives and closes with its slogan; globex speaks in calm, whole sentences.
+SLOGANS: Mapping[str, str] = {"acme": "Get out there!", "globex": "Globex, for those who notice."}
 _VOICES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "acme": (
-        ("Go! Take the {name}!", "{name}! Try it now!", "Run, ride, reach! The {name}!"),
         (
-            "{Feature}! {Material}! Built to last!",
-            "{Feature}! Ready, {audience}?",
-            "{Category} in {colour}! {Feature}!",
+            "Grab the {name}!",
+            "Lace up, it's the {name}!",
+            "Meet your {name}. Now move!",
+            "{name}. Go!",
+            "Don't wait. Take the {name}!",
         ),
-        ("Only {price}{off}!", "Now {price}{off}!"),
+        (
+            "{Category} in {colour}. {Feature}. Zero excuses.",
+            "{Feature}. {Material}. Pure drive.",
+            "{Material} build. {Feature}. Done.",
+            "Built for {audience}. {Feature}.",
+        ),
+        ("Just {price}{off}.", "Yours for {price}{off}.", "Only {price}{off}. Run!"),
     ),
     "globex": (
         (
-            "Some evenings are calm, and the {name} was made for them.",
-            "When the day is quiet, you will notice the {name}.",
-            "With care we made the {name} for {audience}.",
+            "There is a quiet pleasure in the {name}.",
+            "The {name} was made for {audience}.",
+            "Some things ask for no attention, and the {name} is one of them.",
+            "With the {name}, the day slows down a little.",
         ),
         (
-            "It brings {feature} and the gentle touch of {material} to your home.",
-            "In {colour}, with {feature}, it feels serene and refined.",
-            "You will find {material} in it, and {feature}, so that every evening is softly yours.",
+            "Its {material} and {feature} speak softly of care.",
+            "In {colour}, with {feature}, it settles in as if it had always been there.",
+            "We chose {material} for you, and added {feature}.",
         ),
-        ("You can take it home for {price}{off}.", "It is yours for {price}{off}."),
+        ("It may be yours for {price}{off}.", "It is offered at {price}{off}."),
     ),
 }
-_OFF: Mapping[str, str] = {"acme": ", save {}", "globex": ", which is {} less than before"}
+_OFF: Mapping[str, str] = {"acme": ", {} off", "globex": ", with a courtesy of {}"}
 
 
 def voice(rng: random.Random, client: str, fields: Mapping[str, str]) -> str:
