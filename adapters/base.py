@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import psutil
 import torch
 from torch import Tensor, nn
 from transformers import (
@@ -24,6 +23,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import cached_file
 
+from adapters.attention import AttentionLayer, attention_layers, route_attention
 from adapters.config import BaseId
 from adapters.errors import (
     BaseError,
@@ -32,7 +32,7 @@ from adapters.errors import (
     UnsupportedArchitecture,
     UnsupportedQuantization,
 )
-from adapters.prefix import AttentionLayer, attention_layers, route_attention
+from adapters.memory import free_memory
 
 Quantization = Literal["nf4", "int8", "none"]
 STARTER = "starter"
@@ -58,6 +58,7 @@ class Base:
         attention through `adapters.prefix`, which changes nothing as long as no prefix row is active.
     linears: the backbone's linear layers by PEFT's module path, such as `model.layers.0.self_attn.q_proj`.
     attention: its self-attention layers in order, with the shapes of their keys.
+    lock: held by whoever runs the model; tokenizing: by whoever uses the tokenizer, which keeps its settings in itself.
     """
 
     model: PreTrainedModel
@@ -69,6 +70,7 @@ class Base:
     linears: dict[str, nn.Linear] = field(init=False, repr=False)
     attention: tuple[AttentionLayer, ...] = field(init=False, repr=False)
     lock: threading.RLock = field(init=False, repr=False, default_factory=threading.RLock)
+    tokenizing: threading.RLock = field(init=False, repr=False, default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         self.model.eval().requires_grad_(False)
@@ -124,6 +126,12 @@ class Base:
         return int(self.config.hidden_size)
 
     @property
+    def vocabulary(self) -> int:
+        """How many token ids it knows."""
+        embeddings: Any = self.model.get_input_embeddings()
+        return int(embeddings.num_embeddings)
+
+    @property
     def max_positions(self) -> int:
         """The most tokens of one sequence, prefix included."""
         return int(self.config.max_position_embeddings) - self.first_position
@@ -164,9 +172,13 @@ class Base:
         cap = getattr(self.config, "final_logit_softcapping", None)
         return torch.tanh(logits / cap) * cap if cap else logits
 
-    def text(self, ids: Sequence[int]) -> str:
-        """Tokens as text, without special tokens and outer blanks."""
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+    def decode(self, ids: Sequence[int]) -> str:
+        """Tokens as text, without special tokens. A longer list begins with the text of a shorter one, but for a
+        character of which the shorter one has not all bytes."""
+        with self.tokenizing:
+            return str(
+                self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            )
 
     def _check_output_head(self) -> None:
         """Some architectures scale their logits; answer exactly or not at all."""
@@ -269,7 +281,7 @@ def bytes_needed(config: PretrainedConfig, auto: Any, quantization: Quantization
 
 def check_memory(needed: int, device: torch.device, name: str) -> None:
     """Raise NotEnoughMemory where `needed` bytes and a tenth for work space are not free on the device."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    free = free_memory(device)
     wanted = int(needed * 1.1)
     if wanted > free:
         raise NotEnoughMemory(

@@ -5,14 +5,14 @@ from typing import Any
 
 import yaml
 
-from adapters.config import Adapter, Lora
+from adapters.config import Adapter
 
 _HEAD_AS_TRANSFORMERS = {"last": "decoder", "pooler": "encoder"}
 
 
 def model_card(adapter: Adapter) -> str:
     """Markdown with Hugging Face front matter: what it does, base, data, metrics, how to load it."""
-    method = "lora" if isinstance(adapter.method, Lora) else "prefix"
+    method = adapter.method.name
     front: dict[str, Any] = {
         "library_name": "peft",
         "base_model": adapter.base.id,

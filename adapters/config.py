@@ -21,7 +21,8 @@ class Lora:
 
     `targets` are module-name suffixes, read as PEFT reads `target_modules`; `scaling` is `alpha / rank`, with
     rsLoRA `alpha / sqrt(rank)` (Kalajdzievski 2023, arXiv:2312.03732). The patterns are PEFT's: a module whose name
-    ends in a key has that rank or alpha instead. A single target that is no plain name is a regular expression.
+    ends in a key has that rank or alpha instead. A single target that is no plain name is a regular expression. With
+    `dora` each row of `W + scaling * B A` is brought to a trained length (Liu et al. 2024, arXiv:2402.09353).
     """
 
     rank: int
@@ -32,6 +33,12 @@ class Lora:
     alpha_pattern: Mapping[str, float] = field(default_factory=dict)
     rank_pattern: Mapping[str, int] = field(default_factory=dict)
     partial: bool = False
+    dora: bool = False
+
+    @property
+    def name(self) -> Literal["lora", "dora"]:
+        """The method's name."""
+        return "dora" if self.dora else "lora"
 
     def covers(self, module: str) -> bool:
         """Whether the targets promise weights for this module. A `partial` adapter (PEFT's `layers_to_transform`,
@@ -58,6 +65,11 @@ class Prefix:
     """`length` trained keys and values in front of every layer's own (Li and Liang 2021, arXiv:2101.00190)."""
 
     length: int
+
+    @property
+    def name(self) -> Literal["prefix"]:
+        """The method's name."""
+        return "prefix"
 
 
 @dataclass(frozen=True)
@@ -89,8 +101,8 @@ class Adapter:
     """One adapter in memory: what `files.read` gives, what a hub stores and a slot takes.
 
     tensors: PEFT's names to fp32 tensors on the CPU: `...lora_A.weight [rank, in]`, `...lora_B.weight [out, rank]`,
-        `prompt_embeddings [length, layers * 2 * kv_heads * head_dim]`, and the head's `...score|classifier.weight
-        [labels, width]` and `.bias [labels]`.
+        DoRA's `...lora_magnitude_vector [out]`, `prompt_embeddings [length, layers * 2 * kv_heads * head_dim]`, and
+        the head's `...score|classifier.weight [labels, width]` and `.bias [labels]`.
     info: JSON that travels with the weights: recipe, data digest, metrics, prompt template.
     """
 
@@ -113,7 +125,7 @@ _KNOWN_LORA = frozenset(
     "alpha_pattern auto_mapping base_model_name_or_path bias corda_config ensure_weight_tying eva_config "
     "exclude_modules inference_mode init_lora_weights layers_pattern layers_to_transform loftq_config "
     "lora_alpha lora_dropout lora_ga_config megatron_config megatron_core modules_to_save peft_type "
-    "peft_version qalora_group_size r rank_pattern revision target_modules task_type use_rslora".split()
+    "peft_version qalora_group_size r rank_pattern revision target_modules task_type use_dora use_rslora".split()
 )
 # Initialisations that also change the base's own weights: such an adapter is right only on that changed base.
 _CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
@@ -132,6 +144,7 @@ def to_peft(adapter: Adapter) -> dict[str, Any]:
             lora_dropout=method.dropout,
             target_modules=sorted(method.targets),
             use_rslora=method.rslora,
+            use_dora=method.dora,
             alpha_pattern=dict(method.alpha_pattern),
             rank_pattern=dict(method.rank_pattern),
         )
@@ -187,6 +200,7 @@ def method_from_peft(config: Mapping[str, Any]) -> Lora | Prefix:
             alpha_pattern=dict(config.get("alpha_pattern") or {}),
             rank_pattern=dict(config.get("rank_pattern") or {}),
             partial=bool(config.get("layers_to_transform") or config.get("exclude_modules")),
+            dora=bool(config.get("use_dora")),
         )
     if kind == "PREFIX_TUNING":
         if config.get("num_transformer_submodules") not in (None, 1):

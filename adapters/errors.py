@@ -10,6 +10,9 @@ RepertoireError
 │   ├── BadAdapter              files, names, shapes or values are wrong
 │   └── WrongBase               it was made for another base
 ├── RequestError                a request cannot be answered by the adapter that it names
+│   ├── Busy                    too many requests of this client wait already
+│   ├── Cancelled               the request was cancelled before it was answered
+│   └── DeadlineExceeded        the request was not answered in its time
 ├── recipes.RecipeError         a recipe is wrong
 ├── recipes.DataError           the data is wrong; lists every problem with its place
 └── hub.HubError                a name, a version or a publication is wrong
@@ -54,3 +57,15 @@ class WrongBase(AdapterError):
 
 class RequestError(RepertoireError):
     """A request cannot be answered by the adapter that it names."""
+
+
+class Busy(RequestError):
+    """Too many requests of this client wait already; nothing of the refused one was begun."""
+
+
+class Cancelled(RequestError):
+    """The request was cancelled, or its runtime closed, before it was answered."""
+
+
+class DeadlineExceeded(RequestError):
+    """The request was not answered before its deadline."""

@@ -20,7 +20,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
 from adapters.card import model_card
-from adapters.config import POOLINGS, Adapter, BaseId, Head, method_from_peft, to_peft
+from adapters.config import POOLINGS, Adapter, BaseId, Head, Lora, method_from_peft, to_peft
 from adapters.errors import BadAdapter
 
 CONFIG = "adapter_config.json"
@@ -91,6 +91,8 @@ def parse(config_bytes: bytes, weights_bytes: bytes) -> Adapter:
             raise BadAdapter(
                 f"tensor {name} of {WEIGHTS} holds values that are not finite numbers; train it again"
             )
+    if isinstance(method, Lora) and method.dora and not any("lora_magnitude" in name for name in tensors):
+        raise BadAdapter(f"{CONFIG} says DoRA, but {WEIGHTS} holds no magnitudes; train it again")
     tensors = {name: tensor.float() for name, tensor in tensors.items()}
     if ours is None:
         base = BaseId(config.get("base_model_name_or_path"), config.get("revision"))

@@ -6,24 +6,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from adapters.base import Base
-from adapters.lora import Dropout
+from adapters.cache import KeyValueCache
+from adapters.kernels import Dropout
 from adapters.rows import Rows
 from adapters.slots import Slots
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """A padded batch. ids: `[rows, tokens]`; seen: `[rows, before + tokens]`.
-
-    `seen` is 1 for what a row has (its prefix, what lies in the cache before these tokens, the tokens themselves),
-    and 0 for padding and for the places of longer prefixes.
-    """
+    """A padded batch. ids: `[rows, tokens]`; mask: `[rows, tokens]`, 1 for a row's own tokens, 0 for padding."""
 
     ids: Tensor
-    seen: Tensor
+    mask: Tensor
 
 
 @dataclass(frozen=True)
@@ -34,23 +30,21 @@ class Hidden:
 
     states: Tensor
     mask: Tensor
-    pooler: Tensor | None
+    pooler: Tensor | None = None
 
 
-def pad(base: Base, slots: Slots, rows: Rows, sequences: Sequence[Sequence[int]]) -> Tokens:
-    """Pad token sequences: on the left for decoders, so that the last column is every row's last token; on the right
+def pad(base: Base, sequences: Sequence[Sequence[int]], left: bool | None = None) -> Tokens:
+    """Pad token sequences. left: by default for decoders, so that the last column is every row's last token, and not
     for encoders, whose pooler reads the first column."""
+    on_left = base.kind == "decoder" if left is None else left
     width = max(map(len, sequences))
     ids = torch.zeros(len(sequences), width, dtype=torch.long)
     mask = torch.zeros(len(sequences), width, dtype=torch.long)
     for row, sequence in enumerate(sequences):
-        start = width - len(sequence) if base.kind == "decoder" else 0
+        start = width - len(sequence) if on_left else 0
         ids[row, start : start + len(sequence)] = torch.tensor(sequence)
         mask[row, start : start + len(sequence)] = 1
-    prefix = slots.prefix_rows(rows)
-    mask = mask.to(base.device)
-    seen = mask if prefix is None else torch.cat([prefix.visible.to(mask.dtype), mask], dim=1)
-    return Tokens(ids.to(base.device), seen)
+    return Tokens(ids.to(base.device), mask.to(base.device))
 
 
 def forward(
@@ -58,23 +52,53 @@ def forward(
     slots: Slots,
     tokens: Tokens,
     rows: Rows,
-    cache: DynamicCache | None = None,
     dropout: Mapping[int, Dropout] | None = None,
 ) -> Hidden:
-    """Run the base over a batch, each row through its own adapter.
+    """Run the base over whole sequences, each row through its own adapter.
 
-    cache: from `slots.cache(rows)`, filled by this call; without one, prefixes enter inside attention. A row's
-    positions count what it has seen: its first token stands at its prefix length, as in PEFT, whatever the padding.
+    A row's first token stands at its prefix length, as in PEFT, whatever the padding and on whichever side it is.
     """
-    width = tokens.ids.shape[1]
-    mask = tokens.seen[:, -width:]
+    lengths = [slots.prefix_length(slot) for slot in rows.slots]
+    starts = torch.tensor(lengths, device=base.device)[:, None]
+    positions = (tokens.mask.cumsum(1) - 1).clamp(min=0) + starts
     arguments: dict[str, Any] = {
         "input_ids": tokens.ids,
-        "attention_mask": mask if cache is None else tokens.seen,
-        "position_ids": (tokens.seen.cumsum(1) - 1).clamp(min=0)[:, -width:] + base.first_position,
+        "attention_mask": tokens.mask,
+        "position_ids": positions + base.first_position,
+        "repertoire": slots.prefix_view(rows, positions),
     }
     if base.kind == "decoder":
-        arguments |= {"past_key_values": cache, "use_cache": cache is not None}
-    with slots.using(rows, dropout, cached=cache is not None):
+        arguments["use_cache"] = False
+    with slots.using(rows, dropout):
         output = base.backbone(**arguments)
-    return Hidden(output.last_hidden_state, mask, getattr(output, "pooler_output", None))
+    return Hidden(output.last_hidden_state, tokens.mask, getattr(output, "pooler_output", None))
+
+
+def extend(
+    base: Base,
+    slots: Slots,
+    cache: KeyValueCache,
+    first: int,
+    starts: Sequence[int],
+    ids: Tensor,
+    rows: Rows,
+) -> Tensor:
+    """Run the base over the next tokens of sequences whose past lies in a cache.
+
+    ids: `[rows, tokens]`, padded on the right; first: the cache's place of row 0, the others follow; starts: how much
+    each row has in its place already, its prefix included. Returns hidden states `[rows, tokens, width]`.
+    """
+    view = cache.at(first, starts, ids.shape[1])
+    with slots.using(rows):
+        output = base.backbone(
+            input_ids=ids,
+            attention_mask=ids.new_zeros(
+                1, 1, 1, 1
+            ),  # 4 dimensions: taken as it is; the view brings the real one
+            position_ids=view.positions + base.first_position,
+            past_key_values=cache,
+            use_cache=True,
+            repertoire=view,
+        )
+    states: Tensor = output.last_hidden_state
+    return states

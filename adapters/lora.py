@@ -1,160 +1,167 @@
 """LoRA rows: what a row's own low-rank term adds to a linear layer of the base.
 
 The base product runs once over all rows, so that a quantized weight is unpacked once a batch. Then each row adds
-`scaling * B (A x)` from stacked `A [slots, rank, in]` and `B [slots, out, rank]`:
+`B (A x)` of its own adapter (`adapters.kernels`). A slot holds the terms of all layers side by side in one buffer, so
+that an adapter moves in with one copy:
 
-    rows    0 0 0 0 0 0 2 2 2 2      few long segments:   one product each
-    rows    4 1 7 0 - 3 5 2 6 8      many single rows:    gather A and B by row, one batched product
+    slot 0   [ A q | B q | A k | B k | ... | A down | B down ]
+    slot 1   [ A q | B q | ...                               ]
+    empty    [ 0 0 0 ...                                     ]    for rows without LoRA, and layers without a term
+
+Each layer sees its own columns of all slots as `a [slots + 1, rank, in]` and `b [slots + 1, rank, out]`. B lies
+transposed: with one token a row, `[1, rank] @ [rank, out]` runs about four times as fast on a CPU.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from adapters.config import Adapter, Lora
-from adapters.errors import BadAdapter
-from adapters.rows import Segment
+from adapters import kernels
+from adapters.kernels import LoraRows, Weights
 
 
 @dataclass(frozen=True)
-class Dropout:
-    """A job's own dropout on the inputs of its low-rank terms, drawn from its own stream."""
+class Term:
+    """One linear layer's place in a slot. gain: whether there is room for DoRA's factor on each output."""
 
-    share: float
-    generator: torch.Generator
-
-
-@dataclass(frozen=True)
-class LoraRows:
-    """The plan of one step. index: `[rows]`, the empty slot for rows without LoRA."""
-
-    segments: Sequence[Segment]
-    index: Tensor
-    dropout: Mapping[int, Dropout]
+    path: str
+    rank: int
+    inputs: int
+    outputs: int
+    gain: bool
 
     @property
-    def gathered(self) -> bool:
-        """Whether rows are mostly single: then one gathered product beats one product per segment."""
-        return 2 * len(self.segments) > len(self.index) and not self.dropout
+    def size(self) -> int:
+        """Numbers that it takes."""
+        return self.rank * (self.inputs + self.outputs) + (self.outputs if self.gain else 0)
 
 
-class LoraLayer:
-    """The low-rank terms of all slots for one linear layer.
+@dataclass(frozen=True)
+class Layout:
+    """How a slot's buffer is divided among the layers."""
 
-    a: `[slots + 1, rank, in]`, b: `[slots + 1, out, rank]`, scaling: `[slots + 1]`. Ranks below the stack's are padded
-    with zeros. The last slot stays zero: it is the slot of rows without LoRA, and a slot whose adapter does not touch
-    this layer is zero too, so that both add exactly nothing. Stacks grow when a higher rank arrives.
+    terms: tuple[Term, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Numbers of one slot."""
+        return sum(term.size for term in self.terms)
+
+    def join(self, other: "Layout") -> "Layout":
+        """The smallest layout that has room for both."""
+        found = {term.path: term for term in self.terms}
+        for term in other.terms:
+            own = found.get(term.path, term)
+            found[term.path] = Term(
+                term.path, max(own.rank, term.rank), term.inputs, term.outputs, own.gain or term.gain
+            )
+        return Layout(tuple(found.values()))
+
+    def views(self, buffer: Tensor) -> dict[str, Weights]:
+        """Each layer's part of a buffer `[slots, size]`, by its path."""
+        found, at = {}, 0
+        for term in self.terms:
+            middle = at + term.rank * term.inputs
+            end = middle + term.rank * term.outputs
+            found[term.path] = Weights(
+                buffer[:, at:middle].unflatten(1, (term.rank, term.inputs)),
+                buffer[:, middle:end].unflatten(1, (term.rank, term.outputs)),
+                buffer[:, end : end + term.outputs] if term.gain else None,
+            )
+            at += term.size
+        return found
+
+
+class LoraStack:
+    """The low-rank terms of all slots, and the hooks that add them to the base's layers while `rows` is set.
+
+    The last slot stays zero: it is the slot of rows without LoRA. Where a slot's adapter does not touch a layer, or has
+    a lower rank, zeros fill its place, so that it adds exactly nothing. The buffer grows when an adapter needs room
+    that no earlier one did.
+
+    trains: the weights are PEFT's own, with their scaling beside them, and gradients flow into them; otherwise B has
+    its scaling folded in.
     """
 
-    def __init__(self, linear: nn.Linear, slots: int, device: torch.device, dtype: torch.dtype) -> None:
-        self.shape = (linear.out_features, linear.in_features)
-        self.a = torch.zeros(slots + 1, 0, linear.in_features, device=device, dtype=dtype)
-        self.b = torch.zeros(slots + 1, linear.out_features, 0, device=device, dtype=dtype)
-        self.scaling = torch.zeros(slots + 1, device=device, dtype=dtype)
+    def __init__(
+        self,
+        linears: Mapping[str, nn.Linear],
+        slots: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        trains: bool,
+    ) -> None:
+        self.linears = linears
+        self.layout = Layout()
+        self.buffer = torch.zeros(slots + 1, 0, device=device, dtype=dtype)
+        self.layers: dict[str, Weights] = {}
+        self.trains = trains
         self.rows: LoraRows | None = None
-        self.handle: RemovableHandle = linear.register_forward_hook(self._add)
+        self._handles: dict[str, RemovableHandle] = {}
 
-    def load(self, slot: int, a: Tensor, b: Tensor, scaling: float) -> None:
-        """Copy one adapter's `a [rank, in]` and `b [out, rank]` into a slot."""
-        rank, have = a.shape[0], self.a.shape[1]
-        if rank > have:
-            trains = self.a.requires_grad
-            self.a = nn.functional.pad(self.a.detach(), (0, 0, 0, rank - have)).requires_grad_(trains)
-            self.b = nn.functional.pad(self.b.detach(), (0, rank - have)).requires_grad_(trains)
-        self.clear(slot)
+    def place(self, slot: int, layout: Layout, buffer: Tensor, scaling: Mapping[str, float]) -> None:
+        """Copy one adapter's buffer `[layout.size]` into a slot."""
+        joined = self.layout.join(layout)
+        if joined != self.layout:
+            self._grow(joined)
         with torch.no_grad():
-            self.a[slot, :rank] = a.to(self.a.device, self.a.dtype)
-            self.b[slot, :, :rank] = b.to(self.b.device, self.b.dtype)
-            self.scaling[slot] = scaling
+            if layout == self.layout:
+                self.buffer[slot].copy_(buffer, non_blocking=True)
+            else:
+                self.clear(slot)
+                own = layout.views(buffer.to(self.buffer.device, self.buffer.dtype, non_blocking=True)[None])
+                _fill(self.layout.views(self.buffer[slot : slot + 1]), own)
+        for path, factor in scaling.items():
+            layer_scaling = self.layers[path].scaling
+            if layer_scaling is not None:
+                layer_scaling[slot] = factor
 
     def clear(self, slot: int) -> None:
         """Zero a slot."""
         with torch.no_grad():
-            self.a[slot].zero_()
-            self.b[slot].zero_()
-            self.scaling[slot] = 0.0
+            self.buffer[slot].zero_()
 
-    def _add(self, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-        if self.rows is None:
-            return None
-        x = inputs[0].to(self.a.dtype)
-        flat = x.dim() == 2  # an encoder's pooler sees one vector a row
-        delta = self._delta(x[:, None] if flat else x, self.rows).to(output.dtype)
-        return output + (delta[:, 0] if flat else delta)
+    def close(self) -> None:
+        """Take every hook off the base."""
+        for handle in self._handles.values():
+            handle.remove()
+        self._handles.clear()
+        self.layers.clear()
 
-    def _delta(self, x: Tensor, rows: LoraRows) -> Tensor:
-        """x: `[rows, tokens, in]`; returns `[rows, tokens, out]`."""
-        if rows.gathered:
-            a, b = self.a.index_select(0, rows.index), self.b.index_select(0, rows.index)
-            low = torch.bmm(x, a.transpose(1, 2)) * self.scaling[rows.index, None, None]
-            return torch.bmm(low, b.transpose(1, 2))
-        a_of, b_of, parts = self.a.unbind(0), self.b.unbind(0), []
-        for segment in rows.segments:
-            part = x[segment.start : segment.stop]
-            if segment.slot is None:
-                parts.append(part.new_zeros(*part.shape[:2], self.shape[0]))
-                continue
-            if dropout := rows.dropout.get(segment.slot):
-                keep = torch.empty_like(part).bernoulli_(1 - dropout.share, generator=dropout.generator)
-                part = part * keep.div_(1 - dropout.share)
-            low = (part @ a_of[segment.slot].T) * self.scaling[segment.slot]
-            parts.append(low @ b_of[segment.slot].T)
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+    def _grow(self, layout: Layout) -> None:
+        with torch.inference_mode(False), torch.no_grad():
+            buffer = self.buffer.new_zeros(self.buffer.shape[0], layout.size)
+            _fill(layout.views(buffer), self.layout.views(self.buffer))
+        self.layout, self.buffer = layout, buffer
+        for path, weights in layout.views(buffer).items():
+            if self.trains:
+                old = self.layers.get(path)
+                weights.scaling = old.scaling if old else buffer.new_zeros(len(buffer))
+                weights.a = weights.a.detach().requires_grad_()
+                weights.b = weights.b.detach().requires_grad_()
+            self.layers[path] = weights
+            if path not in self._handles:
+                self._handles[path] = self.linears[path].register_forward_hook(self._hook(path))
 
+    def _hook(self, path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
+        bias = self.linears[path].bias
 
-def lora_terms(adapter: Adapter, linears: Mapping[str, nn.Linear]) -> dict[str, tuple[str, str, float]]:
-    """Module path -> (name of A, name of B, scaling) of a LoRA adapter, after checking every name and shape.
+        def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+            if self.rows is None:
+                return None
+            return kernels.add(output, inputs[0], self.layers[path], bias, self.rows)
 
-    Raises BadAdapter for a tensor that fits nothing in the base, for half a pair, for a wrong shape, and for a
-    layer that the adapter's targets name but its weights lack: no row is ever answered silently by the base.
-    """
-    assert isinstance(adapter.method, Lora)
-    terms: dict[str, tuple[str, str, float]] = {}
-    problems: list[str] = []
-    for name in adapter.tensors:
-        if not name.endswith(".lora_A.weight"):
-            if not name.endswith(
-                (".lora_B.weight", ".score.weight", ".classifier.weight", ".classifier.bias")
-            ):
-                problems.append(f"{name} is not a LoRA weight")
-            continue
-        path = module_path(name.removesuffix(".lora_A.weight"), linears)
-        other = name.replace(".lora_A.", ".lora_B.")
-        if path is None:
-            problems.append(f"{name} names a layer that this base does not have")
-        elif other not in adapter.tensors:
-            problems.append(f"{name} comes without {other}")
-        else:
-            rank = adapter.method.rank_of(path)
-            linear = linears[path]
-            for key, shape in ((name, (rank, linear.in_features)), (other, (linear.out_features, rank))):
-                if tuple(adapter.tensors[key].shape) != shape:
-                    problems.append(f"{key} is {tuple(adapter.tensors[key].shape)}, this base needs {shape}")
-            terms[path] = (name, other, adapter.method.scaling_of(path))
-    for name in adapter.tensors:
-        if name.endswith(".lora_B.weight") and name.replace(".lora_B.", ".lora_A.") not in adapter.tensors:
-            problems.append(f"{name} comes without its lora_A")
-    if not terms:
-        problems.append("it holds no LoRA weights")
-    missing = [path for path in linears if adapter.method.covers(path) and path not in terms]
-    problems += [f"no weights for {path}, which its targets name" for path in missing]
-    if problems:
-        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise BadAdapter(
-            f"this adapter does not fit the base: {shown}. Train or export it again for this base"
-        )
-    return terms
+        return add
 
 
-def module_path(name: str, linears: Mapping[str, nn.Linear]) -> str | None:
-    """The base's path of a tensor name without its ending: `base_model.model.` dropped, an encoder's own
-    prefix added.
-    """
-    path = name.removeprefix("base_model.model.")
-    if path in linears:
-        return path
-    family = next(iter(linears)).split(".")[0]
-    return f"{family}.{path}" if f"{family}.{path}" in linears else None
+def _fill(target: Mapping[str, Weights], source: Mapping[str, Weights]) -> None:
+    """Copy what one layout holds into the larger places of another."""
+    for path, own in source.items():
+        room, rank = target[path], own.a.shape[1]
+        room.a[: len(own.a), :rank] = own.a
+        room.b[: len(own.b), :rank] = own.b
+        if own.gain is not None and room.gain is not None:
+            room.gain[: len(own.gain)] = own.gain

@@ -2,19 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
-import torch
-from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Consecutive rows `start:stop` that use one slot (None: the base alone)."""
-
-    slot: int | None
-    start: int
-    stop: int
+from adapters.kernels import Segment
 
 
 @dataclass(frozen=True)
@@ -26,7 +17,7 @@ class Rows:
 
     slots: tuple[int | None, ...]
 
-    @property
+    @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """Runs of equal slots, in order."""
         found, start = [], 0
@@ -35,10 +26,6 @@ class Rows:
             found.append(Segment(slot, start, stop))
             start = stop
         return tuple(found)
-
-    def index(self, empty: int, device: torch.device) -> Tensor:
-        """Slots as a tensor `[rows]`, rows of the base pointing at the slot that stays empty."""
-        return torch.tensor([empty if slot is None else slot for slot in self.slots], device=device)
 
 
 def join(groups: Sequence[tuple[int | None, int]]) -> Rows:

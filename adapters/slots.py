@@ -10,15 +10,16 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
 
 from adapters.base import Base
 from adapters.config import Adapter, Lora
-from adapters.errors import AdapterError, WrongBase
+from adapters.errors import AdapterError
 from adapters.files import head_names
-from adapters.heads import HeadWeights, head_weights
-from adapters.lora import Dropout, LoraLayer, LoraRows, lora_terms
-from adapters.prefix import TABLE, PrefixRows, PrefixStack
+from adapters.heads import HeadWeights
+from adapters.kernels import Dropout, LoraRows, Scratch
+from adapters.lora import LoraStack
+from adapters.packed import LoraTerm, Packed, lora_terms, pack
+from adapters.prefix import TABLE, PrefixStack, PrefixView
 from adapters.rows import Rows
 
 
@@ -34,104 +35,88 @@ class Slots:
     ) -> None:
         self.base = base
         self.count = count
+        self.dtype = dtype or base.dtype
         self.trains = trains
-        self._place = (base.device, dtype or base.dtype)
-        self._lora: dict[str, LoraLayer] = {}
+        self._lora = LoraStack(base.linears, count, base.device, self.dtype, trains)
         self._prefix: PrefixStack | None = None
         self._heads: dict[int, HeadWeights] = {}
-        self._loaded: dict[int, Adapter] = {}
-        self._terms: dict[int, dict[str, tuple[str, str, float]]] = {}
+        self._loaded: dict[int, Packed] = {}
+        self._scratch = Scratch()
+        self._planned: tuple[Rows, LoraRows | None] | None = None
 
     def load(self, slot: int, adapter: Adapter) -> None:
-        """Check an adapter against the base, strictly, and copy it into a slot.
+        """Check an adapter against the base and copy it into a slot: `pack` and `place`.
 
         Raises WrongBase or BadAdapter and then leaves the slot empty.
         """
         self.clear(slot)
-        check_base(adapter, self.base)
-        head = head_weights(adapter, self.base.width, *self._place)
-        if isinstance(adapter.method, Lora):
-            self._terms[slot] = lora_terms(adapter, self.base.linears)
-            for path, (a, b, scaling) in self._terms[slot].items():
-                if path not in self._lora:
-                    layer = LoraLayer(self.base.linears[path], self.count, *self._place)
-                    layer.a.requires_grad_(self.trains)
-                    layer.b.requires_grad_(self.trains)
-                    self._lora[path] = layer
-                self._lora[path].load(slot, adapter.tensors[a], adapter.tensors[b], scaling)
-        else:
-            if self._prefix is None:
-                self._prefix = PrefixStack(self.base.attention, self.count, *self._place)
-                self._prefix.table.requires_grad_(self.trains)
-            self._prefix.load(slot, adapter)
-        if head is not None:
-            self._heads[slot] = head
-        self._loaded[slot] = adapter
+        if self.trains and isinstance(adapter.method, Lora) and adapter.method.dora:
+            raise AdapterError("DoRA is served but not trained here yet; train it with PEFT")
+        self.place(slot, pack(adapter, self.base, self.dtype, self.trains))
+
+    def place(self, slot: int, packed: Packed) -> None:
+        """Copy a packed adapter into a slot, over what was there."""
+        self.clear(slot)
+        with self.base.lock:  # a layer may get its hook now
+            if packed.lora is not None and packed.layout is not None:
+                self._lora.place(slot, packed.layout, packed.lora, packed.scaling)
+            if packed.prefix is not None:
+                if self._prefix is None:
+                    self._prefix = PrefixStack(self.base.attention, self.count, self.base.device, self.dtype)
+                    self._prefix.table.requires_grad_(self.trains)
+                self._prefix.place(slot, packed.prefix)
+        if packed.head is not None:
+            self._heads[slot] = packed.head.to(self.base.device)
+        self._loaded[slot] = packed.bare()
 
     def clear(self, slot: int) -> None:
         """Empty a slot."""
         if not 0 <= slot < self.count:
             raise IndexError(f"slot {slot} of {self.count}")
-        for layer in self._lora.values():
-            layer.clear(slot)
+        self._planned = None
+        if slot not in self._loaded:
+            return
+        self._lora.clear(slot)
         if self._prefix is not None:
             self._prefix.clear(slot)
         self._heads.pop(slot, None)
-        self._terms.pop(slot, None)
-        self._loaded.pop(slot, None)
+        del self._loaded[slot]
 
     def close(self) -> None:
         """Take every hook off the base."""
-        for layer in self._lora.values():
-            layer.handle.remove()
-        self._lora.clear()
+        with self.base.lock:
+            self._lora.close()
         self._heads.clear()
-        self._terms.clear()
         self._loaded.clear()
-        self._prefix = None
+        self._prefix = self._planned = None
 
     @contextmanager
-    def using(
-        self, rows: Rows, dropout: Mapping[int, Dropout] | None = None, cached: bool = False
-    ) -> Iterator[None]:
-        """While active, row i of every forward of the base uses slot `rows.slots[i]`.
-
-        cached: prefixes lie in the KV cache already (see `cache`) and do not enter attention a second time.
-        """
+    def using(self, rows: Rows, dropout: Mapping[int, Dropout] | None = None) -> Iterator[None]:
+        """While active, row i of every forward of the base adds the low-rank terms of slot `rows.slots[i]`."""
         with self.base.lock:
-            plan = self._lora_rows(rows, dropout or {})
-            prefix = None if cached else self.prefix_rows(rows)
-            for layer in self._lora.values():
-                layer.rows = plan
+            self._lora.rows = self._plan(rows, dropout or {})
             try:
-                if self._prefix is None:
-                    yield
-                else:
-                    with self._prefix.inside_attention(prefix):
-                        yield
+                yield
             finally:
-                for layer in self._lora.values():
-                    layer.rows = None
+                self._lora.rows = None
 
-    def prefix_rows(self, rows: Rows) -> PrefixRows | None:
-        """Each row's prefix; None where no row has one."""
-        return None if self._prefix is None else self._prefix.rows(rows.slots)
+    def prefix_view(self, rows: Rows, positions: Tensor) -> PrefixView | None:
+        """What rows see in a full forward beside their own tokens; None where no row has a prefix."""
+        return None if self._prefix is None else self._prefix.view(rows.slots, positions)
 
     def prefix_length(self, slot: int | None) -> int:
         """How many positions the prefix in a slot takes; 0 without one."""
         return 0 if slot is None or self._prefix is None else self._prefix.lengths[slot]
 
+    def prefix(self, slot: int | None) -> Tensor | None:
+        """The prefix in a slot, `[layers, 2, kv_heads, length, head_dim]`; None without one."""
+        if slot is None or self._prefix is None or not self._prefix.lengths[slot]:
+            return None
+        return self._prefix.keys_values(slot)
+
     def has_head(self, slot: int) -> bool:
         """Whether the adapter in a slot predicts labels; otherwise it writes."""
         return slot in self._heads
-
-    def cache(self, rows: Rows) -> DynamicCache:
-        """A KV cache seeded with each row's prefix."""
-        return (
-            DynamicCache()
-            if self._prefix is None
-            else self._prefix.seed(self.prefix_rows(rows), self.base.dtype)
-        )
 
     def head(self, slot: int) -> HeadWeights:
         """The head in a slot. Raises AdapterError where its adapter has none."""
@@ -142,15 +127,14 @@ class Slots:
     def parameters(self, slot: int) -> dict[str, nn.Parameter]:
         """The trainable weights of one slot under PEFT's names, as views of the stacks: an optimizer step on them is a
         step on the stacks. Call it after every adapter is loaded: a stack that grows moves."""
-        adapter = self._loaded[slot]
+        adapter = self._loaded[slot].adapter
         views: dict[str, Tensor] = {}
-        if isinstance(adapter.method, Lora):
-            for path, (a, b, _) in self._terms[slot].items():
-                rank = adapter.tensors[a].shape[0]
-                views[a] = self._lora[path].a.data[slot, :rank]
-                views[b] = self._lora[path].b.data[slot, :, :rank]
-        elif self._prefix is not None:
-            views[TABLE] = self._prefix.table.data[slot, : adapter.method.length]
+        for path, term in self._terms(adapter).items():
+            weights, rank = self._lora.layers[path], adapter.tensors[term.a].shape[0]
+            views[term.a] = weights.a.data[slot, :rank]
+            views[term.b] = weights.b.data[slot, :rank].T
+        if self._prefix is not None and TABLE in adapter.tensors:
+            views[TABLE] = self._prefix.table.data[slot, : self._prefix.lengths[slot]]
         parameters = {name: nn.Parameter(view) for name, view in views.items()}
         if (names := head_names(adapter.tensors)) is not None:
             head = self._heads[slot]
@@ -162,42 +146,42 @@ class Slots:
     def collect_gradients(self, owners: Sequence[tuple[int, Mapping[str, nn.Parameter]]]) -> None:
         """After a backward: add the stacks' gradients to the parameters of their slots, then forget them."""
         for slot, parameters in owners:
-            adapter = self._loaded[slot]
-            if isinstance(adapter.method, Lora):
-                for path, (a, b, _) in self._terms[slot].items():
-                    layer, rank = self._lora[path], adapter.tensors[a].shape[0]
-                    if layer.a.grad is not None and layer.b.grad is not None:
-                        _accumulate(parameters[a], layer.a.grad[slot, :rank])
-                        _accumulate(parameters[b], layer.b.grad[slot, :, :rank])
-            elif self._prefix is not None and self._prefix.table.grad is not None:
-                _accumulate(parameters[TABLE], self._prefix.table.grad[slot, : adapter.method.length])
-        for layer in self._lora.values():
-            layer.a.grad = layer.b.grad = None
+            adapter = self._loaded[slot].adapter
+            for path, term in self._terms(adapter).items():
+                weights, rank = self._lora.layers[path], adapter.tensors[term.a].shape[0]
+                if weights.a.grad is not None and weights.b.grad is not None:
+                    _accumulate(parameters[term.a], weights.a.grad[slot, :rank])
+                    _accumulate(parameters[term.b], weights.b.grad[slot, :rank].T)
+            if TABLE in parameters and self._prefix is not None and self._prefix.table.grad is not None:
+                length = self._prefix.lengths[slot]
+                _accumulate(parameters[TABLE], self._prefix.table.grad[slot, :length])
+        for weights in self._lora.layers.values():
+            weights.a.grad = weights.b.grad = None
         if self._prefix is not None:
             self._prefix.table.grad = None
 
-    def _lora_rows(self, rows: Rows, dropout: Mapping[int, Dropout]) -> LoraRows | None:
+    def _terms(self, adapter: Adapter) -> dict[str, LoraTerm]:
+        return lora_terms(adapter, self.base.linears) if isinstance(adapter.method, Lora) else {}
+
+    def _plan(self, rows: Rows, dropout: Mapping[int, Dropout]) -> LoraRows | None:
+        """The plan of a step's low-rank terms; None where no row has any. Kept for as long as the rows stay."""
+        if self._planned is not None and self._planned[0] is rows and not dropout:
+            return self._planned[1]
         empty = sorted({slot for slot in rows.slots if slot is not None and slot not in self._loaded})
         if empty:
             raise AdapterError(f"no adapter is loaded in slot {empty[0]}; load one before rows use it")
-        adapted = [
-            s if s is not None and isinstance(self._loaded[s].method, Lora) else None for s in rows.slots
-        ]
-        if all(slot is None for slot in adapted):
-            return None
-        own = Rows(tuple(adapted))
-        return LoraRows(own.segments, own.index(self.count, self.base.device), dropout)
+        ranks = {slot: self._rank(slot) for slot in rows.slots if slot is not None}
+        adapted = Rows(tuple(slot if slot is not None and ranks[slot] else None for slot in rows.slots))
+        plan = None
+        if any(ranks.values()):
+            highest = max(ranks.values())
+            plan = LoraRows(adapted.segments, self.count, highest, self.base.device, self._scratch, dropout)
+        self._planned = (rows, plan)
+        return plan
 
-
-def check_base(adapter: Adapter, base: Base) -> None:
-    """Raise WrongBase where an adapter was made for another base. Adapters of stock PEFT carry no fingerprint: for them
-    names and shapes decide."""
-    made_for = adapter.base
-    if made_for.fingerprint is not None and made_for.fingerprint != base.fingerprint:
-        raise WrongBase(
-            f"it was made for {made_for.id} (fingerprint {made_for.fingerprint[:12]}), but the loaded base is "
-            f"{base.id} (fingerprint {base.fingerprint[:12]}); load that base, or train the adapter on this one"
-        )
+    def _rank(self, slot: int) -> int:
+        layout = self._loaded[slot].layout
+        return 0 if layout is None else max(term.rank for term in layout.terms)
 
 
 def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:

@@ -5,13 +5,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hub.hub import Hub, Version
-    from hub.registry import Analysis, Analyze, Ranked, Recommend, Registry, Write
+    from hub.registry import Pending, Registry
+    from hub.requests import Analysis, Analyze, Ranked, Recommend, Write
 
-__all__ = ["Analysis", "Analyze", "Hub", "Ranked", "Recommend", "Registry", "Version", "Write"]
+__all__ = [
+    "Analysis",
+    "Analyze",
+    "Hub",
+    "Pending",
+    "Ranked",
+    "Recommend",
+    "Registry",
+    "Version",
+    "Write",
+]
+_HOMES = {"Hub": "hub.hub", "Version": "hub.hub", "Pending": "hub.registry", "Registry": "hub.registry"}
 
 
 def __getattr__(name: str) -> Any:
     """Public names load on first use, so that the command line helps, and doctor runs, before torch is imported."""
     if name not in __all__:
         raise AttributeError(f"module 'hub' has no attribute {name!r}")
-    return getattr(import_module("hub.hub" if name in ("Hub", "Version") else "hub.registry"), name)
+    return getattr(import_module(_HOMES.get(name, "hub.requests")), name)

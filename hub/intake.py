@@ -160,6 +160,11 @@ def _lora_problems(method: Lora, tensors: Mapping[str, torch.Tensor]) -> Iterato
                 yield f"{name} {list(tensor.shape)} does not fit its lora_B {list(other.shape)}"
             elif tensor.shape[0] != rank:
                 yield f"{name} has rank {tensor.shape[0]}, the configuration says {rank}"
+            if method.dora and name.replace(".lora_A.weight", ".lora_magnitude_vector") not in tensors:
+                yield f"{name} has no lora_magnitude_vector beside it, which DoRA needs"
+        elif method.dora and name.endswith(".lora_magnitude_vector"):
+            if name.replace(".lora_magnitude_vector", ".lora_A.weight") not in tensors:
+                yield f"{name} has no lora_A beside it"
         elif ".lora_B." in name:
             if name.replace(".lora_B.", ".lora_A.") not in tensors:
                 yield f"{name} has no lora_A beside it"

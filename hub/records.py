@@ -60,7 +60,7 @@ class Record(_Frozen):
     tags: tuple[str, ...]
     files: tuple[File, ...]
     base: MadeFor
-    method: Literal["lora", "prefix"]
+    method: Literal["lora", "dora", "prefix"]
     rank: int | None
     length: int | None
     task: str | None
@@ -117,7 +117,7 @@ def describe(adapter: Adapter) -> dict[str, Any]:
             "revision": adapter.base.revision,
             "fingerprint": adapter.base.fingerprint,
         },
-        "method": "lora" if isinstance(adapter.method, Lora) else "prefix",
+        "method": adapter.method.name,
         "rank": adapter.method.rank if isinstance(adapter.method, Lora) else None,
         "length": None if isinstance(adapter.method, Lora) else adapter.method.length,
         "task": adapter.task,

@@ -1,23 +1,27 @@
 """Names to answers: a hub, one base and its runtime behind four calls."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from torch import Tensor
 
-from adapters import Adapter, Base, load_base
+from adapters import Adapter, Base, Limits, load_base
 from adapters.base import Quantization
 from adapters.config import Head
 from adapters.errors import RepertoireError, RequestError
-from adapters.generate import Sampling
-from adapters.runtime import Request as Row
+from adapters.packed import check_base
+from adapters.request import Request as Row
+from adapters.request import Ticket, Written
+from adapters.residency import Fetched, Resident
 from adapters.runtime import Runtime
-from adapters.slots import check_base
+from adapters.sampling import Sampling
 from hub.hub import Hub, Version
+from hub.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Result, Write
 from recipes.columns import is_derived
 from recipes.encode import encode_prompt, encode_texts
 from recipes.predict import to_probabilities
@@ -28,87 +32,54 @@ _WRITING_ROUNDS = 4
 
 
 @dataclass(frozen=True)
-class Recommend:
-    """Rank `ads` for a `user`. `features` are further columns that the adapter's recipe renders into the text.
-
-    An ad is its text, or a mapping of columns of its own. For an adapter trained on one ready `text` column, an
-    "ad" is that text, and there is no user.
-    """
-
-    reference: str
-    user: str
-    ads: Sequence[str | Mapping[str, Any]]
-    features: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Analyze:
-    """Label texts; a text may be a mapping of columns, for adapters whose recipe renders several."""
-
-    reference: str
-    texts: Sequence[str | Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Write:
-    """Write `n` texts for a product, given as text or as columns. What is left out comes from the adapter's recipe.
-
-    max_chars: texts over it are drawn again, never cut. More than one text needs a temperature above 0 (0.8
-    unless given).
-    """
-
-    reference: str
-    product: str | Mapping[str, Any]
-    n: int = 1
-    max_chars: int | None = None
-    max_new_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    seed: int = 0
-
-
-Request = Recommend | Analyze | Write
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One ad, as it was given, with its click (or conversion) probability."""
-
-    ad: str | Mapping[str, Any]
-    probability: float
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """One text's most likely label (for several labels a text: all over one half), and every label's probability."""
-
-    text: str | Mapping[str, Any]
-    labels: tuple[str, ...]
-    probabilities: Mapping[str, float]
-
-    @property
-    def label(self) -> str:
-        """The most likely label."""
-        return max(self.probabilities, key=lambda label: self.probabilities[label])
-
-
-Answer = list[Ranked] | list[Analysis] | list[str] | RepertoireError
-
-
-@dataclass(frozen=True)
 class _Voice:
-    """What a registry remembers of an adapter beside its weights. roles: the columns that its training rows had."""
+    """What a registry remembers of an adapter beside its weights. key: of its content; roles: the columns that its
+    training rows had."""
 
+    key: str
     task: str | None
     head: Head | None
     recipe: Recipe
     roles: tuple[str, ...]
 
 
+class Pending:
+    """A request that was submitted: its answer on the way."""
+
+    def __init__(
+        self, registry: "Registry", request: Request, voice: _Voice, tickets: Sequence[Ticket]
+    ) -> None:
+        self.request = request
+        self._registry = registry
+        self._voice = voice
+        self._tickets = tickets
+        self._began = monotonic()
+
+    def result(self, timeout: float | None = None) -> Result:
+        """The answer, waited for at most `timeout` seconds. Raises the RepertoireError that stands in its place, and
+        TimeoutError; the request goes on then."""
+        ends = None if timeout is None else monotonic() + timeout
+        found = [
+            ticket.result(None if ends is None else max(0.0, ends - monotonic())) for ticket in self._tickets
+        ]
+        return self._registry._read(self.request, self._voice, found, monotonic() - self._began)
+
+    def done(self) -> bool:
+        """Whether the first draft of the answer is there. Texts over a length limit are drawn again in `result`."""
+        return all(ticket.done() for ticket in self._tickets)
+
+    def cancel(self) -> None:
+        """Give the request up: what of it is not answered yet ends with Cancelled."""
+        for ticket in self._tickets:
+            ticket.cancel()
+
+
 class Registry:
     """Loads adapters by reference (`client/campaign/task`, `...@production`, `...@3`) and answers with them.
 
-    hub: a Hub or its folder. base: a loaded Base, or what `load_base` takes. slots: how many adapters stay resident.
+    hub: a Hub or its folder. base: a loaded Base, or what `load_base` takes. limits: how much it takes on. Any thread
+    may call it.
+
     Raises NotInHub with near names, WrongBase with both fingerprints, RequestError for a request that does not fit the
     adapter; `run` puts them in the place of the answer instead.
     """
@@ -118,12 +89,12 @@ class Registry:
         hub: Hub | str | os.PathLike[str],
         base: Base | str = "starter",
         quantization: Quantization = "nf4",
-        slots: int = 16,
+        limits: Limits | None = None,
     ) -> None:
         self.hub = hub if isinstance(hub, Hub) else Hub(Path(hub))
         self.base = base if isinstance(base, Base) else load_base(base, quantization)
         self._versions: dict[str, Version] = {}
-        self._runtime = Runtime(self.base, self._fetch, slots)
+        self._runtime = Runtime(self.base, self._fetch, limits)
         self._voice = lru_cache(maxsize=1024)(self._read_voice)
 
     def recommend(
@@ -146,13 +117,29 @@ class Registry:
         """`n` texts for a product; `options` as in `Write`."""
         return self._one(Write(reference, product, n, **options))  # type: ignore[return-value]
 
+    def stream(self, reference: str, product: str | Mapping[str, Any], **options: Any) -> Iterator[str]:
+        """One text for a product, in pieces as they are written; `options` as in `Write`. Put together they are what
+        `write` gives. Raises RequestError as soon as the text is over `max_chars`: what was shown cannot be drawn
+        again. A stream that is closed early gives its request up."""
+        request = Write(reference, product, 1, **options)
+        voice = self._find(request)
+        rows = [replace(row, stream=True) for row in self._rows(request, voice)]
+        (ticket,) = self._runtime.submit(rows)
+        limit, length = _limit(request, voice), 0
+        try:
+            for piece in ticket:
+                length += len(piece)
+                if limit is not None and length > limit:
+                    raise RequestError(
+                        f"the text is over {limit} characters; raise max_chars, or write without a stream"
+                    )
+                yield piece
+        finally:
+            ticket.cancel()
+
     def publish(self, adapter: Adapter | str | os.PathLike[str], name: str, **options: Any) -> Version:
         """Publish an adapter, or a PEFT directory, to this registry's hub; see `Hub.publish`."""
         return self.hub.publish(adapter, name, **options)
-
-    def resident(self) -> tuple[str, ...]:
-        """References of the adapters whose weights lie in slots."""
-        return tuple(self._versions[key].reference for key in self._runtime.resident())
 
     def run(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer requests for any adapters and tasks in one mixed batch. What one request gets wrong is its
@@ -161,22 +148,58 @@ class Registry:
         waiting: list[tuple[int, Request, _Voice, list[Row]]] = []
         for place, request in enumerate(requests):
             try:
-                key, voice = self._find(request)
-                waiting.append((place, request, voice, self._rows(request, key, voice)))
+                voice = self._find(request)
+                waiting.append((place, request, voice, self._rows(request, voice)))
             except RepertoireError as error:
                 answers[place] = error
+        began = monotonic()
         found = iter(self._runtime.run([row for *_, rows in waiting for row in rows]))
         for place, request, voice, rows in waiting:
             results = [next(found) for _ in rows]
             fault = next((result for result in results if isinstance(result, RepertoireError)), None)
             try:
-                answers[place] = fault or self._read(request, voice, rows, results)
+                answers[place] = fault or self._read(request, voice, results, monotonic() - began)
             except RepertoireError as error:
                 answers[place] = error
         return answers
 
+    def submit(self, request: Request) -> Pending:
+        """Put a request in the queue and go on. Raises as the class says, and Busy where too much of its client
+        waits."""
+        voice = self._find(request)
+        return Pending(self, request, voice, self._runtime.submit(self._rows(request, voice)))
+
+    def load(self, reference: str, pin: bool = False) -> None:
+        """Bring an adapter into a slot before anybody asks for it; with `pin` it stays there. Raises NotInHub,
+        WrongBase, Damaged, and AdapterError where every slot is pinned."""
+        self._runtime.load(self._key(reference), pin)
+
+    def pin(self, reference: str) -> None:
+        """`load`, to stay."""
+        self.load(reference, pin=True)
+
+    def unpin(self, reference: str) -> None:
+        """Let a pinned adapter leave again when its slot is needed."""
+        self._runtime.unpin(self._key(reference))
+
+    def unload(self, reference: str) -> None:
+        """Let an adapter go from slot and memory. Waits for its last running row; later requests load it again."""
+        self._runtime.unload(self._key(reference))
+
+    def residency(self) -> list[Resident]:
+        """Which adapters are in a slot, in host memory or on their way, the least recently used first."""
+        return [
+            replace(found, adapter=self._versions[found.adapter].reference)
+            for found in self._runtime.residency()
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """Counters and times since the start (see `adapters.counters.Counters`), and how many requests wait and are
+        written now, as plain JSON."""
+        return self._runtime.state()
+
     def close(self) -> None:
-        """Leave the base as it was found."""
+        """End every request with Cancelled, and leave the base as it was found."""
         self._runtime.close()
 
     def _one(self, request: Request) -> Answer:
@@ -185,12 +208,17 @@ class Registry:
             raise answer
         return answer
 
-    def _find(self, request: Request) -> tuple[str, _Voice]:
-        """The content key of the adapter that a request names, and what is known of it. Keyed by content,
-        never by name: a name that moves on never answers from what it named before."""
-        version = self.hub.resolve(request.reference)
+    def _key(self, reference: str) -> str:
+        """The content key of what a reference means now. Keyed by content, never by name: a name that moves on never
+        answers from what it named before."""
+        version = self.hub.resolve(reference)
         self._versions[version.digest] = version
-        voice = self._voice(version.digest)
+        return version.digest
+
+    def _find(self, request: Request) -> _Voice:
+        """What is known of the adapter that a request names."""
+        key = self._key(request.reference)
+        voice = self._voice(key)
         wanted = {"Recommend": "recommendation", "Analyze": "behavior", "Write": "ad-copy"}[
             type(request).__name__
         ]
@@ -198,26 +226,29 @@ class Registry:
             voice.task is None and (voice.head is None) == (wanted == "ad-copy")
         ):
             raise RequestError(
-                f"{version.reference} does {voice.task}, not {wanted}; use the call for {voice.task}"
+                f"{self._versions[key].reference} does {voice.task}, not {wanted}; use the call for {voice.task}"
             )
-        return version.digest, voice
+        return voice
 
-    def _fetch(self, key: str) -> Adapter:
-        return self.hub.read(self._versions[key])
+    def _fetch(self, key: str) -> Fetched:
+        return self.hub.fetch(self._versions[key])
 
     def _read_voice(self, key: str) -> _Voice:
-        adapter = self._fetch(key)
+        """Read an adapter for what must be known before its first row, and hand its weights on to the runtime."""
+        fetched = self._fetch(key)
+        adapter = fetched.adapter
         check_base(adapter, self.base)
+        self._runtime.offer(key, fetched)
         saved = adapter.info.get("recipe")
         task = adapter.task or ("ad-copy" if adapter.head is None else "behavior")
         recipe = Recipe.from_dict(saved) if saved else Recipe.load(task)
         roles = tuple(adapter.info.get("data", {}).get("roles", ("user", "ad")))
-        return _Voice(adapter.task, adapter.head, recipe, roles)
+        return _Voice(key, adapter.task, adapter.head, recipe, roles)
 
-    def _rows(self, request: Request, key: str, voice: _Voice) -> list[Row]:
+    def _rows(self, request: Request, voice: _Voice) -> list[Row]:
         recipe = voice.recipe
         if isinstance(request, Write):
-            return self._draws(request, key, voice, 0)
+            return self._draws(request, voice, 0)
         if isinstance(request, Recommend):
             rows = [_columns(request, ad, voice.roles) for ad in request.ads]
         else:
@@ -226,32 +257,40 @@ class Registry:
         texts = [task_for(recipe.task).render(row, recipe) for row in rows]
         if not texts:
             raise RequestError("nothing to answer; give at least one ad or text")
-        return [Row(key, ids) for ids in encode_texts(self.base, recipe, texts)]
+        client = _client(request)
+        return [
+            Row(voice.key, ids, client=client, deadline=request.deadline)
+            for ids in encode_texts(self.base, recipe, texts)
+        ]
 
-    def _draws(self, request: Write, key: str, voice: _Voice, round_: int) -> list[Row]:
+    def _draws(self, request: Write, voice: _Voice, round_: int) -> list[Row]:
         recipe = voice.recipe
         product = request.product
         text = (
             product if isinstance(product, str) else task_for(recipe.task).render(_as_text(product), recipe)
         )
         ids = encode_prompt(self.base, recipe, text)
-        temperature = recipe.write.temperature if request.temperature is None else request.temperature
+        own = recipe.write
+        temperature = own.temperature if request.temperature is None else request.temperature
         if temperature == 0 and (request.n > 1 or round_ > 0):
             temperature = 0.8
-        how = [
-            Sampling(
-                request.max_new_tokens or recipe.write.max_new_tokens,
-                temperature,
-                recipe.write.top_p if request.top_p is None else request.top_p,
-                seed=request.seed + round_ * request.n + draw,
-            )
-            for draw in range(request.n)
+        how = Sampling(
+            request.max_new_tokens or own.max_new_tokens,
+            temperature,
+            own.top_p if request.top_p is None else request.top_p,
+            own.top_k if request.top_k is None else request.top_k,
+            repetition_penalty=request.repetition_penalty or own.repetition_penalty,
+            stop=tuple(own.stop if request.stop is None else request.stop),
+        )
+        return [
+            Row(voice.key, ids, replace(how, seed=seed), _client(request), request.deadline)
+            for seed in range(request.seed + round_ * request.n, request.seed + (round_ + 1) * request.n)
         ]
-        return [Row(key, ids, sampling) for sampling in how]
 
-    def _read(self, request: Request, voice: _Voice, rows: Sequence[Row], results: Sequence[Any]) -> Answer:
+    def _read(self, request: Request, voice: _Voice, results: Sequence[Any], passed: float) -> Result:
+        """The answer of a request from its rows' answers. passed: seconds since it was sent."""
         if isinstance(request, Write):
-            return self._fitting(request, voice, rows, results)
+            return self._fitting(request, voice, results, passed)
         head = voice.head
         assert head is not None
         shares = [_probabilities(result, head) for result in results]
@@ -266,33 +305,33 @@ class Registry:
             analyses.append(Analysis(text, chosen, by_label))
         return analyses
 
-    def _fitting(
-        self, request: Write, voice: _Voice, rows: Sequence[Row], results: Sequence[list[int]]
-    ) -> list[str]:
+    def _fitting(self, request: Write, voice: _Voice, results: Sequence[Written], passed: float) -> list[str]:
         """The texts within the length limit; those over it are drawn again a few times."""
-        limit = voice.recipe.write.max_chars if request.max_chars is None else request.max_chars
-        key = rows[0].adapter
-        assert key is not None
-        fit: list[str] = []
-        over: list[str] = []
-        for round_ in range(_WRITING_ROUNDS):
-            if round_:
-                results = [
-                    r
-                    for r in self._runtime.run(self._draws(request, key, voice, round_))
-                    if isinstance(r, list)
-                ]
-            for ids in results:
-                text = self.base.text(ids)
-                (fit if limit is None or len(text) <= limit else over).append(text)
-            if len(fit) >= request.n:
-                return fit[: request.n]
+        limit = _limit(request, voice)
+        began = monotonic() - passed
+        texts = [result.text for result in results]
+        for round_ in range(1, _WRITING_ROUNDS):
+            fit = [text for text in texts if limit is None or len(text) <= limit]
+            left = None if request.deadline is None else began + request.deadline - monotonic()
+            if len(fit) >= request.n or (left is not None and left <= 0):
+                break
+            draws = self._draws(replace(request, deadline=left), voice, round_)
+            texts += [found.text for found in self._runtime.run(draws) if isinstance(found, Written)]
+        fit = [text for text in texts if limit is None or len(text) <= limit]
         if fit:
-            return fit
+            return fit[: request.n]
         raise RequestError(
-            f"none of {len(over)} texts by {request.reference} fits {limit} characters (the shortest has "
-            f"{min(map(len, over))}); raise max_chars, or train the adapter on shorter texts"
+            f"none of {len(texts)} texts by {request.reference} fits {limit} characters (the shortest has "
+            f"{min(map(len, texts))}); raise max_chars, or train the adapter on shorter texts"
         )
+
+
+def _client(request: Request) -> str:
+    return request.reference.split("/", 1)[0]
+
+
+def _limit(request: Write, voice: _Voice) -> int | None:
+    return voice.recipe.write.max_chars if request.max_chars is None else request.max_chars
 
 
 def _probabilities(logits: Tensor, head: Head) -> list[float]:

@@ -73,17 +73,20 @@ class Store:
 
     def get(self, digest: str) -> bytes:
         """The content with this hash, from the very bytes that were hashed. Raises Damaged."""
+        data = self.read(digest)
+        check(digest, data)
+        return data
+
+    def read(self, digest: str) -> bytes:
+        """What lies in the place of this hash, unchecked. Raises Damaged where nothing can be read."""
         try:
             descriptor = os.open(self.blob(digest), os.O_RDONLY | os.O_NOFOLLOW)
             with open(descriptor, "rb") as file:
-                data = file.read()
+                return file.read()
         except OSError as error:
             raise Damaged(
                 f"blob {digest} cannot be read ({error.strerror}); publish the adapter again"
             ) from error
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise Damaged(f"blob {digest} holds other bytes than were published; publish the adapter again")
-        return data
 
     def blob(self, digest: str) -> Path:
         """Where content with this hash lies."""
@@ -162,6 +165,12 @@ class Store:
         for folder in sorted(above, key=lambda path: -len(path.parts)):
             if folder.is_relative_to(self.root):
                 _sync(folder)
+
+
+def check(digest: str, data: bytes) -> None:
+    """Raise Damaged where bytes do not have this hash."""
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise Damaged(f"blob {digest} holds other bytes than were published; publish the adapter again")
 
 
 def _sync(folder: Path) -> None:

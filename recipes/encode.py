@@ -41,19 +41,21 @@ def encode(base: Base, recipe: Recipe, examples: Sequence[Example]) -> list[Enco
 def encode_texts(base: Base, recipe: Recipe, texts: Sequence[str]) -> list[tuple[int, ...]]:
     """Token ids of texts for a head. A text over the limit keeps its end in recommendation, where the ad
     stands, and its beginning in behavior."""
-    base.tokenizer.truncation_side = "left" if recipe.task == "recommendation" else "right"
-    ids = base.tokenizer(list(texts), truncation=True, max_length=token_limit(base, recipe))["input_ids"]
+    with base.tokenizing:
+        base.tokenizer.truncation_side = "left" if recipe.task == "recommendation" else "right"
+        ids = base.tokenizer(list(texts), truncation=True, max_length=token_limit(base, recipe))["input_ids"]
     return [tuple(row) for row in ids]
 
 
 def encode_prompt(base: Base, recipe: Recipe, product: str) -> tuple[int, ...]:
     """Token ids of the prompt for a product: the chat template's user turn, where the base has one."""
     text = ad_copy.prompt(product, recipe)
-    if base.tokenizer.chat_template:
-        turns = [{"role": "user", "content": text}]
-        chat = base.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return tuple(base.tokenizer(chat, add_special_tokens=False)["input_ids"])
-    return tuple(base.tokenizer(text + "\n")["input_ids"])
+    with base.tokenizing:
+        if base.tokenizer.chat_template:
+            turns = [{"role": "user", "content": text}]
+            chat = base.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            return tuple(base.tokenizer(chat, add_special_tokens=False)["input_ids"])
+        return tuple(base.tokenizer(text + "\n")["input_ids"])
 
 
 def encode_copy(base: Base, copy: str) -> tuple[int, ...]:

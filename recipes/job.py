@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from adapters import Adapter, Base
 from adapters.forward import Hidden
-from adapters.lora import Dropout
+from adapters.kernels import Dropout
 from adapters.slots import Slots
 from recipes.data import Splits
 from recipes.encode import EncodedRow, encode

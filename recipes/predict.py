@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from adapters import Base
 from adapters.forward import Hidden, forward, pad
-from adapters.generate import Sampling, decode
+from adapters.generate import Writing, write
 from adapters.rows import Rows
+from adapters.sampling import Sampling
 from adapters.slots import Slots
 from recipes.encode import EncodedRow
 
@@ -26,7 +27,7 @@ def probabilities(
     for places in _batches([len(row.ids) for row in rows]):
         own = Rows((slot if adapted else None,) * len(places))
         with torch.inference_mode():
-            hidden = forward(base, slots, pad(base, slots, own, [rows[place].ids for place in places]), own)
+            hidden = forward(base, slots, pad(base, [rows[place].ids for place in places]), own)
             logits = head(hidden.states, hidden.mask, hidden.pooler).float()
         found[places] = to_probabilities(logits, head.head.multi_label).cpu().numpy()
     return found
@@ -46,9 +47,7 @@ def copy_loss(
         own = Rows((slot if adapted else None,) * len(places))
         batch = [rows[place] for place in places]
         with torch.inference_mode():
-            hidden = forward(
-                base, slots, pad(base, slots, own, [(*row.ids, *row.target) for row in batch]), own
-            )
+            hidden = forward(base, slots, pad(base, [(*row.ids, *row.target) for row in batch]), own)
             total += float(target_losses(base, hidden, batch).sum())
         count += sum(len(row.target) for row in batch)
     return total, count
@@ -74,17 +73,10 @@ def texts(
     adapted: bool = True,
 ) -> list[str]:
     """What the adapter (or without `adapted` the base alone) writes for each prompt's tokens."""
-    found = [""] * len(prompts)
-    for places in _batches([len(prompt) + sampling.max_new_tokens for prompt in prompts]):
-        own = Rows((slot if adapted else None,) * len(places))
-        with torch.inference_mode():
-            tokens = pad(base, slots, own, [prompts[place] for place in places])
-            cache = slots.cache(own)
-            last = forward(base, slots, tokens, own, cache).states[:, -1]
-            written = decode(base, slots, own, cache, tokens.seen, last, [sampling] * len(places))
-        for place, ids in zip(places, written, strict=True):
-            found[place] = base.text(ids)
-    return found
+    texts = [Writing(tuple(prompt), slot if adapted else None, sampling) for prompt in prompts]
+    with torch.inference_mode():
+        write(base, slots, texts)
+    return [text.text for text in texts]
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

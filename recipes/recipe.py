@@ -195,7 +195,8 @@ class TrainOptions(_Section):
 class WriteOptions(_Section):
     """`write:` ad-copy only; how texts are written in the evaluation, and the default when the adapter is used.
 
-    evaluated: the most test products that are written for the metrics (the loss is measured on all).
+    evaluated: the most test products that are written for the metrics (the loss is measured on all). temperature to
+    stop are those of `adapters.sampling.Sampling`.
     """
 
     evaluated: int = Field(default=200, ge=1)
@@ -203,6 +204,9 @@ class WriteOptions(_Section):
     max_chars: int | None = Field(default=None, ge=1)
     temperature: float = Field(default=0.0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    repetition_penalty: float = Field(default=1.0, gt=0)
+    stop: list[str] = Field(default_factory=list)
 
 
 class Recipe(_Section):

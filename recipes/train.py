@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adapters import Adapter, Base
 from adapters.files import write
 from adapters.forward import Hidden, forward, pad
-from adapters.generate import Sampling
 from adapters.rows import join
+from adapters.sampling import Sampling
 from adapters.slots import Slots
 from recipes.data import check_lengths, load_splits
 from recipes.encode import EncodedRow, count_tokens, encode, encode_prompt, token_limit
@@ -101,7 +101,13 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> dict[s
     total, count = copy_loss(base, slots, job.slot, rows, adapted)
     settings = job.recipe.write
     sampling = Sampling(
-        settings.max_new_tokens, settings.temperature, settings.top_p, seed=job.recipe.train.seed
+        settings.max_new_tokens,
+        settings.temperature,
+        settings.top_p,
+        settings.top_k,
+        job.recipe.train.seed,
+        settings.repetition_penalty,
+        tuple(settings.stop),
     )
     products = ad_copy.inputs(test, settings.evaluated)
     prompts = [encode_prompt(base, job.recipe, product) for product in products]
@@ -165,7 +171,7 @@ def _alike(batches: Sequence[tuple[Job, list[EncodedRow]]]) -> list[list[tuple[J
 def _pass(group: Sequence[tuple[Job, list[EncodedRow]]], base: Base, slots: Slots) -> None:
     """One forward and backward of the base over the rows of several jobs."""
     rows = join([(job.slot, len(batch)) for job, batch in group])
-    tokens = pad(base, slots, rows, [(*row.ids, *row.target) for _, batch in group for row in batch])
+    tokens = pad(base, [(*row.ids, *row.target) for _, batch in group for row in batch])
     dropout = {job.slot: job.dropout for job, _ in group if job.dropout is not None}
     with base.lock:
         hidden = forward(base, slots, tokens, rows, dropout=dropout)

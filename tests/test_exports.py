@@ -10,6 +10,7 @@ EXPORTS: dict[str, set[str]] = {
         "Base",
         "BaseId",
         "Head",
+        "Limits",
         "Lora",
         "Prefix",
         "RepertoireError",
@@ -18,7 +19,7 @@ EXPORTS: dict[str, set[str]] = {
         "read",
         "write",
     },
-    "hub": {"Analysis", "Analyze", "Hub", "Ranked", "Recommend", "Registry", "Version", "Write"},
+    "hub": {"Analysis", "Analyze", "Hub", "Pending", "Ranked", "Recommend", "Registry", "Version", "Write"},
     "hub.cli": {"app", "main"},
     "recipes": {"Order", "Recipe", "train", "train_many"},
 }

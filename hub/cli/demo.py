@@ -172,7 +172,7 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def _ask(registry: "Registry", seed: int) -> dict[str, Any]:
     """One batch: both clients rank the same ads, label a text, and write for a product of their own."""
     from adapters.starter.world import client_data, same_ads
-    from hub.registry import Analyze, Recommend, Request, Write
+    from hub.requests import Analyze, Recommend, Request, Write
 
     user, ads, truth = same_ads(seed)
     texts = {client: client_data(client, seed + 1, 2).behavior for client in CAMPAIGNS}

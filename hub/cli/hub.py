@@ -45,7 +45,7 @@ def ls(
     client: Annotated[str | None, typer.Option(help="Only this client's.")] = None,
     campaign: Annotated[str | None, typer.Option(help="Only this campaign's.")] = None,
     task: Annotated[str | None, typer.Option(help="recommendation, behavior or ad-copy.")] = None,
-    method: Annotated[str | None, typer.Option(help="lora or prefix.")] = None,
+    method: Annotated[str | None, typer.Option(help="lora, dora or prefix.")] = None,
     base: Annotated[str | None, typer.Option(help="Only those for this base.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
     as_json: Json = False,
@@ -66,7 +66,7 @@ def ls(
         table.add_column(column, no_wrap=column in ("task", "method", "published"))
     for version in found:
         record = version.record
-        size = f"rank {record.rank}" if record.method == "lora" else f"{record.length} positions"
+        size = f"{record.length} positions" if record.method == "prefix" else f"rank {record.rank}"
         row = (
             f"{record.method}, {size}",
             record.base.id,
@@ -96,7 +96,7 @@ def show(
         return
     record = version.record
     pointing = [alias for alias, number in aliases.items() if number == version.number]
-    size = f"rank {record.rank}" if record.method == "lora" else f"{record.length} positions"
+    size = f"{record.length} positions" if record.method == "prefix" else f"rank {record.rank}"
     facts = {
         "version": f"{version.number} of {aliases['latest']}"
         + (f" ({', '.join(pointing)})" if pointing else ""),

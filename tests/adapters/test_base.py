@@ -79,7 +79,7 @@ def test_quantized_rows_stay_within_what_peft_itself_varies(
         expected[slot] = (lone, float((lone - crowd).abs().max() / lone.abs().max()))
     rows = Rows((0, 1, None))
     with torch.no_grad():
-        hidden = forward(base, slots, pad(base, slots, rows, SEQUENCES), rows)
+        hidden = forward(base, slots, pad(base, SEQUENCES), rows)
         for slot, (lone, varies) in expected.items():
             found = base.lm_logits(hidden.states[slot][hidden.mask[slot].bool()])
             off = float((found - lone).abs().max() / lone.abs().max())
@@ -100,8 +100,8 @@ def test_gradients_flow_through_a_quantized_base_after_it_has_answered(
         parameters = slots.parameters(0)
         if answers_first:
             with torch.inference_mode():
-                forward(base, slots, pad(base, slots, rows, SEQUENCES), rows)
-        forward(base, slots, pad(base, slots, rows, SEQUENCES), rows).states[:, -1].square().sum().backward()
+                forward(base, slots, pad(base, SEQUENCES), rows)
+        forward(base, slots, pad(base, SEQUENCES), rows).states[:, -1].square().sum().backward()
         slots.collect_gradients([(0, parameters)])
         gradients.append({name: parameter.grad for name, parameter in parameters.items()})
     for name, fresh in gradients[0].items():
@@ -117,7 +117,7 @@ def test_the_pretrained_encoder_gives_its_own_states(minilm: Path) -> None:
     ids = base.tokenizer("trail running shoes")["input_ids"]
     slots, rows = Slots(base, 1), Rows((None,))
     with torch.no_grad():
-        found = forward(base, slots, pad(base, slots, rows, [ids]), rows).states
+        found = forward(base, slots, pad(base, [ids]), rows).states
         assert torch.equal(found, base.model(input_ids=torch.tensor([ids])).last_hidden_state)
 
 
@@ -159,9 +159,7 @@ def test_what_cannot_be_loaded_is_refused_with_what_to_do(
     monkeypatch.setattr(bnb.nn, "Linear4bit", None)
     with pytest.raises(UnsupportedQuantization, match="load with quantization='none'"):
         load_base(str(folder), "nf4")
-    monkeypatch.setattr(
-        base_module.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 1000})()
-    )
+    monkeypatch.setattr(base_module, "free_memory", lambda device: 1000)
     with pytest.raises(NotEnoughMemory, match=r"needs 0\.0 GiB on cpu"):
         load_base(str(folder), "none")
 

@@ -67,7 +67,7 @@ def test_stock_peft_gives_the_same_logits(
     rows = Rows((0,))
     with torch.no_grad():
         expected = stock(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]
-        hidden = forward(base, slots, pad(base, slots, rows, [IDS]), rows)
+        hidden = forward(base, slots, pad(base, [IDS]), rows)
         if labels:
             found = slots.head(0)(hidden.states, hidden.mask, hidden.pooler)[0]
         else:

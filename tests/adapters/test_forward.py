@@ -49,17 +49,15 @@ def test_mixed_rows_of_a_decoder_equal_peft(family: str, tmp_path: Path) -> None
         folder = tmp_path / str(slot)
         slots.load(slot, models.peft_adapter(models.model(family), folder, method, seed=slot, **options))
     rows = Rows((0, 1, 2, 3, None))
-    tokens = pad(base, slots, rows, SEQUENCES)
+    tokens = pad(base, SEQUENCES)
     with torch.no_grad():
         inside = forward(base, slots, tokens, rows)
-        cached = forward(base, slots, tokens, rows, slots.cache(rows))
         for row, ids in enumerate(SEQUENCES):
             if row < 4:
                 expected = peft_logits(family, tmp_path / str(row), ids)
             else:
                 expected = models.model(family)(input_ids=torch.tensor([ids])).logits[0]
             assert off(base.lm_logits(own(inside.states, inside.mask, row)), expected) <= 1e-4
-            assert off(base.lm_logits(own(cached.states, cached.mask, row)), expected) <= 1e-4
 
 
 @pytest.mark.parametrize(("family", "labels"), [("llama", 3), ("qwen2", 2), ("bert", 3)])
@@ -72,7 +70,7 @@ def test_a_head_made_by_peft_answers_as_in_peft(
     slots.load(1, models.peft_adapter(models.model(family, head=labels), tmp_path, method))
     rows = Rows((1,) * len(SEQUENCES))
     with torch.no_grad():
-        hidden = forward(base, slots, pad(base, slots, rows, SEQUENCES), rows)
+        hidden = forward(base, slots, pad(base, SEQUENCES), rows)
         found = slots.head(1)(hidden.states, hidden.mask, hidden.pooler)
     assert found.shape == (len(SEQUENCES), labels)
     for row, ids in enumerate(SEQUENCES):
@@ -85,7 +83,7 @@ def test_electra_and_roberta_rows_are_unmoved_by_padding_and_neighbours() -> Non
         slots = Slots(base, 1)
         rows = Rows((None, None))
         with torch.no_grad():
-            both = forward(base, slots, pad(base, slots, rows, SEQUENCES[:2]), rows)
+            both = forward(base, slots, pad(base, SEQUENCES[:2]), rows)
             alone = models.model(family)(input_ids=torch.tensor([SEQUENCES[1]])).last_hidden_state[0]
         assert off(own(both.states, both.mask, 1), alone) <= 1e-5
 
@@ -100,7 +98,7 @@ def test_a_base_without_adapters_is_the_same_to_the_last_bit(tmp_path: Path) -> 
             folder = tmp_path / str(slot)
             slots.load(slot, models.peft_adapter(models.model("llama"), folder, method, **options))
         rows = Rows((0,))
-        changed = base.lm_logits(forward(base, slots, pad(base, slots, rows, SEQUENCES[:1]), rows).states)
+        changed = base.lm_logits(forward(base, slots, pad(base, SEQUENCES[:1]), rows).states)
         assert off(changed, expected) > 0.01
         assert torch.equal(base.model(input_ids=ids).logits, expected)
         slots.close()
@@ -113,7 +111,7 @@ def test_rows_of_an_empty_slot_are_refused() -> None:
     slots = Slots(base, 2)
     rows = Rows((1,))
     with pytest.raises(AdapterError, match="no adapter is loaded in slot 1"):
-        forward(base, slots, pad(base, slots, rows, [[1, 2]]), rows)
+        forward(base, slots, pad(base, [[1, 2]]), rows)
 
 
 @pytest.fixture(scope="module")
@@ -153,13 +151,13 @@ def test_no_row_depends_on_its_neighbours(
         slots.load(swap, adapters[swap])
         rows = Rows(tuple(slot for slot, _ in batch))
         with torch.no_grad():
-            together = forward(base, slots, pad(base, slots, rows, [ids for _, ids in batch]), rows)
+            together = forward(base, slots, pad(base, [ids for _, ids in batch]), rows)
             for place, (slot, ids) in enumerate(batch):
                 lone = Slots(base, 1)
                 if slot is not None:
                     lone.load(0, adapters[slot])
                 row = Rows((None if slot is None else 0,))
-                alone = forward(base, lone, pad(base, lone, row, [ids]), row)
+                alone = forward(base, lone, pad(base, [ids]), row)
                 lone.close()
                 assert off(own(together.states, together.mask, place), alone.states[0]) <= 1e-5
     finally:
@@ -173,5 +171,5 @@ def test_rank_pattern_and_alpha_pattern_are_those_of_peft(tmp_path: Path) -> Non
     slots.load(0, models.peft_adapter(models.model("llama"), tmp_path, "lora", **options))
     rows = Rows((0,))
     with torch.no_grad():
-        hidden = forward(base, slots, pad(base, slots, rows, SEQUENCES[:1]), rows)
+        hidden = forward(base, slots, pad(base, SEQUENCES[:1]), rows)
         assert off(base.lm_logits(hidden.states[0]), peft_logits("llama", tmp_path, SEQUENCES[0])) <= 1e-4

@@ -67,6 +67,10 @@ def registry(hub: Hub, base: Base) -> Iterator[Registry]:
     registry.close()
 
 
+def in_slots(registry: Registry) -> list[str]:
+    return [found.adapter for found in registry.residency() if found.tier == "slot"]
+
+
 def test_each_task_answers_by_name(registry: Registry) -> None:
     ranked = registry.recommend("acme/spring/recommendation", "likes tea", ["rum sale 3", "tea sale 5"])
     assert [item.probability for item in ranked] == sorted(
@@ -135,7 +139,7 @@ def test_a_name_that_moves_on_answers_from_what_it_names_now(hub: Hub, base: Bas
     after = registry.analyze("acme/spring/behavior", "glad 500")[0]
     assert (before.label, after.label) == ("glad", "mad")
     assert registry.analyze("acme/spring/behavior@1", "glad 500")[0].label == "glad"
-    assert registry.resident() == ("acme/spring/behavior@2", "acme/spring/behavior@1")
+    assert in_slots(registry) == ["acme/spring/behavior@2", "acme/spring/behavior@1"]
 
 
 def test_texts_over_the_limit_are_drawn_again_and_never_cut(registry: Registry) -> None:
@@ -161,4 +165,4 @@ def test_training_on_the_registrys_base_changes_no_answer(hub: Hub, base: Base, 
         "l0",
         "l1",
     }
-    assert registry.resident() == ("acme/spring/behavior@1", "globex/launch/behavior@1")
+    assert in_slots(registry) == ["acme/spring/behavior@1", "globex/launch/behavior@1"]

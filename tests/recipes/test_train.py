@@ -103,7 +103,7 @@ def test_copy_is_learned_with_its_end(method: str, base: Base, tmp_path: Path) -
         (*encode_prompt(base, recipe, "mug 3"), *encode_copy(base, "Buy mug 3!")[:-1]),
     )
     with torch.no_grad():
-        hidden = forward(base, slots, pad(base, slots, rows, [ids, ids]), rows)
+        hidden = forward(base, slots, pad(base, [ids, ids]), rows)
         ends = base.lm_logits(hidden.states[:, -1]).softmax(-1)[:, base.tokenizer.eos_token_id]
     slots.close()
     assert float(ends[0]) > 10 * float(ends[1])
@@ -161,7 +161,7 @@ def test_only_the_copys_tokens_count(base: Base) -> None:
     ]
     slots, own = Slots(base, 1), Rows((None,) * 3)
     with torch.no_grad():
-        hidden = forward(base, slots, pad(base, slots, own, [(*row.ids, *row.target) for row in rows]), own)
+        hidden = forward(base, slots, pad(base, [(*row.ids, *row.target) for row in rows]), own)
         found = target_losses(base, hidden, rows).split([3, 2, 4])
         for row, losses in zip(rows, found, strict=True):
             ids = torch.tensor([(*row.ids, *row.target)])
@@ -190,7 +190,7 @@ def test_a_text_prefix_starts_as_that_text(family: str) -> None:
     slots.load(0, adapter)
     text = list(base.tokenizer("brand voice", add_special_tokens=False)["input_ids"])
     with torch.no_grad():
-        hidden = forward(base, slots, pad(base, slots, rows, [[7, 8], [*text, 7, 8]]), rows)
+        hidden = forward(base, slots, pad(base, [[7, 8], [*text, 7, 8]]), rows)
     if family == "llama":  # an encoder's text would also see the row, which a prefix cannot
         assert torch.allclose(hidden.states[0, -2:], hidden.states[1, -2:], atol=1e-5)
     assert not torch.allclose(hidden.states[0, hidden.mask[0].bool()], hidden.states[1, :2], atol=1e-2)

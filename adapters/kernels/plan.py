@@ -1,0 +1,99 @@
+"""What the kernels are told: one layer's weights of all slots, and the plan of one step's rows, shared by all
+layers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Weights:
+    """One layer's low-rank terms of all slots.
+
+    a: `[slots, rank, in]`; b: `[slots, rank, out]`; gain: `[slots, out]`, what DoRA multiplies the base's output by,
+    less 1, or None where no slot has DoRA; scaling: `[slots]`, None where it is folded into b.
+    """
+
+    a: Tensor
+    b: Tensor
+    gain: Tensor | None = None
+    scaling: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive rows `start:stop` that use one slot (None: the base alone)."""
+
+    slot: int | None
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """A job's own dropout on the inputs of its low-rank terms, drawn from its own stream."""
+
+    share: float
+    generator: torch.Generator
+
+
+class Scratch:
+    """Memory for one layer's gathered weights, used again by every layer: fresh memory for each would cost more in page
+    faults than the gathering."""
+
+    def __init__(self) -> None:
+        self._rooms: list[Tensor | None] = [None, None]
+
+    def take(self, *shape: int, like: Tensor) -> Tensor:
+        """A tensor with undefined contents, valid until the take after next: a layer gathers its A and its B."""
+        self._rooms.reverse()
+        room, size = self._rooms[0], math.prod(shape)
+        if room is None or room.numel() < size:
+            with torch.inference_mode(False):
+                room = self._rooms[0] = like.new_empty(size)
+        return room[:size].view(shape)
+
+
+@dataclass(frozen=True)
+class LoraRows:
+    """The plan of one step. segments: runs of rows with one slot, all rows in order; empty: the slot of zeros; rank:
+    the highest of the slots in use."""
+
+    segments: Sequence[Segment]
+    empty: int
+    rank: int
+    device: torch.device
+    scratch: Scratch
+    dropout: Mapping[int, Dropout] = field(default_factory=dict)
+
+    @cached_property
+    def active(self) -> list[Segment]:
+        """The segments with LoRA."""
+        return [segment for segment in self.segments if segment.slot is not None]
+
+    @cached_property
+    def range(self) -> slice:
+        """The rows from the first with LoRA to the last."""
+        return slice(self.active[0].start, self.active[-1].stop)
+
+    @cached_property
+    def slots(self) -> list[int]:
+        """The slot of each row in `range`, rows without LoRA pointing at the empty one."""
+        inner = [s for s in self.segments if self.range.start <= s.start < self.range.stop]
+        return [self.empty if s.slot is None else s.slot for s in inner for _ in range(s.start, s.stop)]
+
+    @cached_property
+    def index(self) -> Tensor:
+        """`slots` on the device."""
+        return torch.tensor(self.slots, device=self.device)
+
+    @cached_property
+    def span(self) -> slice | None:
+        """The slots themselves, where the rows use consecutive ones in order: then nothing need be gathered."""
+        first = self.slots[0]
+        in_order = self.slots == list(range(first, first + len(self.slots)))
+        return slice(first, first + len(self.slots)) if in_order else None

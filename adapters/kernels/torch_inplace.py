@@ -1,0 +1,66 @@
+"""Low-rank terms in PyTorch for serving: no gradient, so that the layer's output is added to where it lies.
+
+    rows    0 0 0 0 0 0 2 2 2 2      few segments:   one product for each
+    rows    4 1 7 0 - 3 5 2 6 8      many:           one batched product, each row's weights gathered;
+    rows    3 4 5 6 7                in order:       the same, the weights taken as they lie
+
+On two CPU cores the batched product wins from the second segment on, as long as little is gathered
+(`python -m benchmarks.kernels`).
+"""
+
+import torch
+from torch import Tensor
+
+from adapters.kernels.plan import LoraRows, Weights
+
+_MOVED = 400_000  # gathering so many numbers takes as long as one more product
+
+
+def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> Tensor:
+    """Add each row's term to `output [rows, tokens, out]`, in place; x: `[rows, tokens, in]`."""
+    x = x.to(weights.a.dtype)
+    moved = 0 if rows.span else len(rows.slots) * rows.rank * (x.shape[2] + output.shape[2])
+    if len(rows.active) <= max(1, moved // _MOVED):
+        one_by_one(output, x, weights, bias, rows)
+    else:
+        together(output[rows.range], x[rows.range], weights, bias, rows)
+    return output
+
+
+def one_by_one(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> None:
+    """One product for each segment."""
+    for segment in rows.active:
+        slot, own = segment.slot, output[segment.start : segment.stop]
+        low = x[segment.start : segment.stop] @ weights.a[slot, : rows.rank].T
+        if weights.scaling is not None:
+            low *= weights.scaling[slot]
+        if weights.gain is not None:
+            own.addcmul_(own if bias is None else own - bias, weights.gain[slot])
+        b = weights.b[slot, : rows.rank]
+        if own.dtype == low.dtype and own.is_contiguous():
+            own.view(-1, own.shape[2]).addmm_(low.flatten(0, 1), b)
+        else:
+            own += low @ b
+
+
+def together(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> None:
+    """One batched product for all rows of `rows.range`, whose part of `output` and `x` this is."""
+    a, b = (_of_rows(tensor[:, : rows.rank], rows) for tensor in (weights.a, weights.b))
+    low = torch.bmm(x, a.transpose(1, 2))
+    if weights.scaling is not None:
+        low *= weights.scaling.index_select(0, rows.index)[:, None, None]
+    if weights.gain is not None:
+        gain = weights.gain.index_select(0, rows.index)[:, None]
+        output.addcmul_(output if bias is None else output - bias, gain)
+    if output.dtype == low.dtype:
+        output.baddbmm_(low, b)
+    else:
+        output += torch.bmm(low, b)
+
+
+def _of_rows(tensor: Tensor, rows: LoraRows) -> Tensor:
+    """`[slots, rank, size]` to `[rows, rank, size]`."""
+    if rows.span:
+        return tensor[rows.span]
+    room = rows.scratch.take(len(rows.slots), *tensor.shape[1:], like=tensor)
+    return torch.index_select(tensor, 0, rows.index, out=room)

@@ -1,0 +1,188 @@
+"""An adapter made ready for a slot: checked against the base, strictly, and laid out in one buffer.
+
+Pure work on the CPU that any thread may do, so that moving an adapter into a slot is one copy and cannot fail over what
+is in the file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from peft.utils.integrations import dequantize_module_weight
+from torch import Tensor, nn
+
+from adapters.base import Base
+from adapters.config import Adapter, Lora
+from adapters.errors import BadAdapter, WrongBase
+from adapters.heads import HeadWeights, head_weights
+from adapters.lora import Layout, Term
+from adapters.prefix import prefix_table
+
+_MAGNITUDE = ".lora_magnitude_vector"
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a slot takes, in float32 or the slots' own type, on the CPU (pinned where the slots lie on a GPU).
+
+    adapter: what it is; its tensors only where they are to be trained. layout, lora: the low-rank terms,
+    `[layout.size]`; scaling: by layer, where it is not folded into `lora`; prefix: `[length, width]`.
+    """
+
+    adapter: Adapter
+    layout: Layout | None = None
+    lora: Tensor | None = None
+    scaling: Mapping[str, float] = field(default_factory=dict)
+    prefix: Tensor | None = None
+    prefix_length: int = 0
+    head: HeadWeights | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the buffers."""
+        return sum(t.numel() * t.element_size() for t in (self.lora, self.prefix) if t is not None)
+
+    def bare(self) -> "Packed":
+        """Without the buffers: what is to be known of an adapter that lies in a slot."""
+        return replace(self, lora=None, prefix=None)
+
+
+@dataclass(frozen=True)
+class LoraTerm:
+    """Names of the tensors of one layer's term, and its scaling."""
+
+    a: str
+    b: str
+    magnitude: str | None
+    scaling: float
+
+
+def pack(adapter: Adapter, base: Base, dtype: torch.dtype, trains: bool = False) -> Packed:
+    """Check an adapter against the base and lay it out. trains: leave the weights as PEFT has them.
+
+    Raises WrongBase; BadAdapter with every tensor that does not fit.
+    """
+    check_base(adapter, base)
+    pin = base.device.type == "cuda"
+    packed = Packed(
+        adapter if trains else replace(adapter, tensors={}),
+        head=head_weights(adapter, base.width, torch.device("cpu"), dtype),
+    )
+    if not isinstance(adapter.method, Lora):
+        table = prefix_table(adapter, base.attention).to(dtype, copy=True)
+        return replace(packed, prefix=table.pin_memory() if pin else table, prefix_length=len(table))
+    terms = lora_terms(adapter, base.linears)
+    layout, buffer = _pack_lora(adapter, terms, base.linears, fold=not trains)
+    if not bool(torch.isfinite(buffer).all()):
+        raise BadAdapter("its weights times their scaling are not finite numbers; train it again")
+    buffer = buffer.to(dtype)
+    scaling = {path: term.scaling for path, term in terms.items()} if trains else {}
+    return replace(packed, layout=layout, lora=buffer.pin_memory() if pin else buffer, scaling=scaling)
+
+
+def check_base(adapter: Adapter, base: Base) -> None:
+    """Raise WrongBase where an adapter was made for another base. Adapters of stock PEFT carry no fingerprint: for them
+    names and shapes decide."""
+    made_for = adapter.base
+    if made_for.fingerprint is not None and made_for.fingerprint != base.fingerprint:
+        raise WrongBase(
+            f"it was made for {made_for.id} (fingerprint {made_for.fingerprint[:12]}), but the loaded base is "
+            f"{base.id} (fingerprint {base.fingerprint[:12]}); load that base, or train the adapter on this one"
+        )
+
+
+def lora_terms(adapter: Adapter, linears: Mapping[str, nn.Linear]) -> dict[str, LoraTerm]:
+    """The term of each module path of a LoRA adapter, after checking every name and shape.
+
+    Raises BadAdapter for a tensor that fits nothing in the base, for half a pair, for a wrong shape, and for a
+    layer that the adapter's targets name but its weights lack: no row is ever answered silently by the base.
+    """
+    assert isinstance(adapter.method, Lora)
+    method, tensors = adapter.method, adapter.tensors
+    terms: dict[str, LoraTerm] = {}
+    problems: list[str] = []
+    for name in tensors:
+        if not name.endswith(".lora_A.weight"):
+            stem = name.removesuffix(".lora_B.weight").removesuffix(_MAGNITUDE)
+            if stem != name and f"{stem}.lora_A.weight" not in tensors:
+                problems.append(f"{name} comes without its lora_A")
+            elif name.endswith(_MAGNITUDE) and not method.dora:
+                problems.append(f"{name} is of DoRA, which its configuration does not name")
+            elif stem == name and not name.endswith(
+                (".score.weight", ".classifier.weight", ".classifier.bias")
+            ):
+                problems.append(f"{name} is not a LoRA weight")
+            continue
+        stem = name.removesuffix(".lora_A.weight")
+        path, other, magnitude = module_path(stem, linears), f"{stem}.lora_B.weight", f"{stem}{_MAGNITUDE}"
+        if path is None:
+            problems.append(f"{name} names a layer that this base does not have")
+            continue
+        missing = [n for n in (other, magnitude) if n not in tensors and (n == other or method.dora)]
+        if missing:
+            problems.append(f"{name} comes without {' and '.join(missing)}")
+            continue
+        rank, linear = method.rank_of(path), linears[path]
+        shapes: dict[str, tuple[int, ...]] = {
+            name: (rank, linear.in_features),
+            other: (linear.out_features, rank),
+        }
+        if method.dora:
+            shapes[magnitude] = (linear.out_features,)
+        for key, shape in shapes.items():
+            if tuple(tensors[key].shape) != shape:
+                problems.append(f"{key} is {tuple(tensors[key].shape)}, this base needs {shape}")
+        terms[path] = LoraTerm(name, other, magnitude if method.dora else None, method.scaling_of(path))
+    if not terms:
+        problems.append("it holds no LoRA weights")
+    absent = [path for path in linears if method.covers(path) and path not in terms]
+    problems += [f"no weights for {path}, which its targets name" for path in absent]
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        raise BadAdapter(
+            f"this adapter does not fit the base: {shown}. Train or export it again for this base"
+        )
+    return terms
+
+
+def module_path(name: str, linears: Mapping[str, nn.Linear]) -> str | None:
+    """The base's path of a tensor name without its ending: `base_model.model.` dropped, an encoder's own
+    prefix added.
+    """
+    path = name.removeprefix("base_model.model.")
+    if path in linears:
+        return path
+    family = next(iter(linears)).split(".")[0]
+    return f"{family}.{path}" if f"{family}.{path}" in linears else None
+
+
+def _pack_lora(
+    adapter: Adapter, terms: Mapping[str, LoraTerm], linears: Mapping[str, nn.Linear], fold: bool
+) -> tuple[Layout, Tensor]:
+    """One buffer `[layout.size]` with A and the transposed B of every layer; `fold`: B times its scaling and, with
+    DoRA, times its factor."""
+    rooms = []
+    for path, term in terms.items():
+        linear = linears[path]
+        rank = adapter.tensors[term.a].shape[0]
+        rooms.append(Term(path, rank, linear.in_features, linear.out_features, term.magnitude is not None))
+    layout = Layout(tuple(rooms))
+    buffer = torch.zeros(1, layout.size)
+    for path, weights in layout.views(buffer).items():
+        term = terms[path]
+        a, b = adapter.tensors[term.a], adapter.tensors[term.b]
+        weights.a[0] = a
+        torch.mul(b.T, term.scaling if fold else 1.0, out=weights.b[0])
+        if term.magnitude is not None and weights.gain is not None:
+            gain = _dora_gain(linears[path], a, b, term.scaling, adapter.tensors[term.magnitude])
+            weights.b[0] *= gain
+            weights.gain[0] = gain - 1
+    return layout, buffer[0]
+
+
+def _dora_gain(linear: nn.Linear, a: Tensor, b: Tensor, scaling: float, magnitude: Tensor) -> Tensor:
+    """DoRA's factor on each output, `m / |W + scaling B A|` by rows of W, `[out]` (Liu et al. 2024,
+    arXiv:2402.09353)."""
+    weight = dequantize_module_weight(linear).detach().float().cpu()
+    gain: Tensor = magnitude / torch.linalg.norm(weight + scaling * (b @ a), dim=1)
+    return gain

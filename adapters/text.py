@@ -1,0 +1,37 @@
+"""From tokens to text: stop strings, and what of an unfinished text may be shown already."""
+
+from collections.abc import Sequence
+
+
+def stopped(text: str, stop: Sequence[str]) -> str | None:
+    """The text before the first stop string; None where it holds none."""
+    places = [place for place in (text.find(string) for string in stop) if place >= 0]
+    return text[: min(places)] if places else None
+
+
+class Pieces:
+    """Hands out a growing text in pieces that, put together, are exactly the finished text.
+
+    What may still change is held back: outer blanks, a character whose bytes are not all there, and the beginning of
+    what may become a stop string.
+    """
+
+    def __init__(self, stop: Sequence[str] = ()) -> None:
+        self._stop = stop
+        self._sent = ""
+
+    def next(self, text: str, done: bool = False) -> str:
+        """The piece that is new in `text`, which is all that was written so far; with `done`, all that is left."""
+        shown = text.strip() if done else self._settled(text)
+        if not shown.startswith(self._sent):
+            return ""  # a decoder that rewrites its past: wait for what follows
+        piece = shown[len(self._sent) :]
+        self._sent = shown
+        return piece
+
+    def _settled(self, text: str) -> str:
+        text = text.rstrip("\ufffd")
+        for string in self._stop:
+            longest = max((n for n in range(1, len(string)) if text.endswith(string[:n])), default=0)
+            text = text[: len(text) - longest]
+        return text.strip()
