@@ -16,8 +16,6 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
-from adapters.errors import UnsupportedArchitecture
-
 
 @dataclass(frozen=True)
 class AttentionLayer:
@@ -54,42 +52,9 @@ def route_attention(model: PreTrainedModel) -> None:
     model.set_attn_implementation("repertoire_eager" if capped else "repertoire")
 
 
-def attention_layers(model: PreTrainedModel) -> tuple[AttentionLayer, ...]:
-    """The self-attention layers in order, found by running one token. Raises UnsupportedArchitecture."""
-    probe = _Probe([])
-    with torch.no_grad():
-        model.base_model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), repertoire=probe)
-    if len(probe.found) != model.config.num_hidden_layers:
-        raise UnsupportedArchitecture(
-            f"{type(model).__name__} runs {len(probe.found)} of {model.config.num_hidden_layers} layers through the "
-            "attention interface of transformers, so that a prefix cannot reach all; "
-            "use a Llama, Qwen, Mistral, Gemma, Phi or BERT model"
-        )
-    return tuple(probe.found)
-
-
 def uniform(layers: Sequence[AttentionLayer]) -> bool:
     """Whether the keys of all layers have one shape."""
     return len({(layer.kv_heads, layer.head_dim) for layer in layers}) == 1
-
-
-@dataclass
-class _Probe:
-    """A view that changes nothing and remembers what it saw."""
-
-    found: list[AttentionLayer]
-
-    def see(
-        self,
-        module: nn.Module,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        mask: Tensor | None,
-        window: int | None,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        self.found.append(AttentionLayer(module, key.shape[1], key.shape[3]))
-        return key, value, mask
 
 
 def _attention(

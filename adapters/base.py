@@ -23,8 +23,9 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import cached_file
 
-from adapters.attention import AttentionLayer, attention_layers, route_attention
+from adapters.attention import AttentionLayer, route_attention
 from adapters.config import BaseId
+from adapters.cpu_nf4 import split_products
 from adapters.errors import (
     BaseError,
     BaseNotFound,
@@ -33,6 +34,7 @@ from adapters.errors import (
     UnsupportedQuantization,
 )
 from adapters.memory import free_memory
+from adapters.probe import probe
 
 Quantization = Literal["nf4", "int8", "none"]
 STARTER = "starter"
@@ -55,9 +57,10 @@ class Base:
     """A loaded base. Make one with `load_base`, or from a model and a tokenizer that are already in memory.
 
     model: a causal decoder (`...ForCausalLM`) or a bare encoder (`BertModel`); frozen here, and set to run its
-        attention through `adapters.prefix`, which changes nothing as long as no prefix row is active.
+        attention through `adapters.attention`, which changes nothing as long as no view is given.
     linears: the backbone's linear layers by PEFT's module path, such as `model.layers.0.self_attn.q_proj`.
     attention: its self-attention layers in order, with the shapes of their keys.
+    sources: for each of `linears`, in the order in which they run, the first one that reads the same input.
     lock: held by whoever runs the model; tokenizing: by whoever uses the tokenizer, which keeps its settings in itself.
     """
 
@@ -69,12 +72,14 @@ class Base:
     quantization: Quantization = "none"
     linears: dict[str, nn.Linear] = field(init=False, repr=False)
     attention: tuple[AttentionLayer, ...] = field(init=False, repr=False)
+    sources: dict[str, str] = field(init=False, repr=False)
     lock: threading.RLock = field(init=False, repr=False, default_factory=threading.RLock)
     tokenizing: threading.RLock = field(init=False, repr=False, default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         self.model.eval().requires_grad_(False)
-        keep_differentiable(self.model)
+        if self.quantization == "nf4":
+            split_products(self.model)
         prefix = self.model.base_model_prefix
         self.linears = {
             f"{prefix}.{name}": module
@@ -87,7 +92,7 @@ class Base:
                 "use a Llama, Qwen, Mistral, Gemma, Phi or BERT-family model"
             )
         route_attention(self.model)
-        self.attention = attention_layers(self.model)
+        self.attention, self.sources = probe(self.model, self.linears)
         if not self.fingerprint:
             self.fingerprint = _digest(
                 {"id": self.id, "revision": self.revision, "config": _plain(self.config.to_dict())}
@@ -191,17 +196,6 @@ class Base:
                 f"{type(self.model).__name__} changes its logits after the output layer in an unknown way; "
                 "use a Llama, Qwen, Mistral, Gemma or Phi model"
             )
-
-
-def keep_differentiable(model: nn.Module) -> None:
-    """Stop bitsandbytes from repacking 4-bit weights on CPUs with AVX512-BF16.
-
-    At the first inference it would round each weight's scales to bfloat16 in place and switch to a kernel without a
-    backward (0.50): whatever is trained later on the same base would lose its gradients without a word.
-    """
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
 def matches(path: str, suffixes: tuple[str, ...]) -> bool:
@@ -342,9 +336,10 @@ def quantization_fault(
             layer = bnb.nn.Linear8bitLt(64, 64, bias=False, has_fp16_weights=False)
         layer.load_state_dict(plain.state_dict())
         layer = layer.to(device)
-        x = torch.randn(4, 64, device=device, dtype=dtype, requires_grad=True)
-        out = layer(x)
-        out.sum().backward()
+        with torch.inference_mode(False), torch.enable_grad():
+            x = torch.randn(4, 64, device=device, dtype=dtype, requires_grad=True)
+            out = layer(x)
+            out.sum().backward()
         expected = x.detach().float().cpu() @ plain.weight.detach().T
         off = float((out.detach().float().cpu() - expected).norm() / expected.norm())
         if off > 0.25 or x.grad is None:

@@ -8,6 +8,7 @@ The metadata travels inside the weights' own bytes, so that what is hashed is wh
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
 from adapters.card import model_card
@@ -26,6 +25,7 @@ from adapters.errors import BadAdapter
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 CARD = "README.md"
+_FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 def render(adapter: Adapter) -> dict[str, bytes]:
@@ -80,17 +80,11 @@ def parse(config_bytes: bytes, weights_bytes: bytes) -> Adapter:
             f"{CONFIG} cannot be read ({error!r}); publish the adapter again from its source"
         ) from error
     try:
-        tensors = load_safetensors(weights_bytes)
-        ours = _metadata(weights_bytes)
-    except (SafetensorError, ValueError) as error:
+        tensors, ours = parse_safetensors(weights_bytes)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadAdapter(
-            f"{WEIGHTS} is damaged ({error}); publish the adapter again from its source"
+            f"{WEIGHTS} is damaged ({error!r}); publish the adapter again from its source"
         ) from error
-    for name, tensor in tensors.items():
-        if not tensor.is_floating_point() or not bool(torch.isfinite(tensor).all()):
-            raise BadAdapter(
-                f"tensor {name} of {WEIGHTS} holds values that are not finite numbers; train it again"
-            )
     if isinstance(method, Lora) and method.dora and not any("lora_magnitude" in name for name in tensors):
         raise BadAdapter(f"{CONFIG} says DoRA, but {WEIGHTS} holds no magnitudes; train it again")
     tensors = {name: tensor.float() for name, tensor in tensors.items()}
@@ -106,6 +100,57 @@ def parse(config_bytes: bytes, weights_bytes: bytes) -> Adapter:
     return Adapter(method, head, tensors, BaseId(**ours["base"]), ours["task"], ours["info"])
 
 
+def parse_safetensors(data: bytes | bytearray) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
+    """The tensors of a safetensors file, as views of one copy of its bytes, and our own metadata.
+
+    8 bytes of header length, a JSON header of `name: {dtype, shape, data_offsets}`, then the tensors without gaps. The
+    safetensors package copies each tensor by itself; for adapters of many small ones that takes longer than all else.
+    Raises ValueError, or what a wrong header leads to (KeyError, TypeError, AttributeError).
+    """
+    start = 8 + int.from_bytes(data[:8], "little")
+    if not 8 < start <= len(data):
+        raise ValueError("the header is longer than the file")
+    header = json.loads(bytes(data[8:start]))
+    metadata = header.pop("__metadata__", {})
+    content, at = bytearray(memoryview(data)[start:]), 0
+    tensors = {}
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, end = entry["data_offsets"]
+        dtype, shape = _FLOATS.get(entry["dtype"]), entry["shape"]
+        if dtype is None:
+            raise ValueError(f"{name} is of type {entry['dtype']}; weights are floating-point numbers")
+        if begin != at or not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(f"{name} is not where it should be")
+        count = math.prod(shape)
+        at = begin + count * dtype.itemsize
+        if end != at or end > len(content):
+            raise ValueError(f"{name} does not have the size of its shape")
+        if count:
+            tensors[name] = torch.frombuffer(content, dtype=dtype, count=count, offset=begin).view(shape)
+        else:
+            tensors[name] = torch.empty(shape, dtype=dtype)
+    if at != len(content):
+        raise ValueError("there are bytes that belong to no tensor")
+    _check_finite(content, tensors)
+    ours = metadata.get("repertoire")
+    return tensors, json.loads(ours) if ours else None
+
+
+def _check_finite(content: bytearray, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raise ValueError where a value is not a finite number. One sum over everything shows that all are; where it is not
+    finite itself, for having grown too large perhaps, each tensor is looked at."""
+    kinds = {tensor.dtype for tensor in tensors.values()}
+    if (
+        len(kinds) == 1
+        and content
+        and math.isfinite(torch.frombuffer(content, dtype=kinds.pop()).sum().item())
+    ):
+        return
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} holds values that are not finite numbers")
+
+
 def head_names(tensors: Mapping[str, torch.Tensor]) -> tuple[str, str | None] | None:
     """Names of the head's weight and bias (None where it has none); None for an adapter without a head."""
     for name in tensors:
@@ -113,13 +158,6 @@ def head_names(tensors: Mapping[str, torch.Tensor]) -> tuple[str, str | None] | 
             bias = name.removesuffix("weight") + "bias"
             return name, bias if bias in tensors else None
     return None
-
-
-def _metadata(weights: bytes) -> dict[str, Any] | None:
-    length = int.from_bytes(weights[:8], "little")
-    header = json.loads(weights[8 : 8 + length])
-    ours = header.get("__metadata__", {}).get("repertoire")
-    return json.loads(ours) if ours else None
 
 
 def _foreign_head(tensors: Mapping[str, torch.Tensor]) -> Head | None:

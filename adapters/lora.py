@@ -4,23 +4,26 @@ The base product runs once over all rows, so that a quantized weight is unpacked
 `B (A x)` of its own adapter (`adapters.kernels`). A slot holds the terms of all layers side by side in one buffer, so
 that an adapter moves in with one copy:
 
-    slot 0   [ A q | B q | A k | B k | ... | A down | B down ]
-    slot 1   [ A q | B q | ...                               ]
-    empty    [ 0 0 0 ...                                     ]    for rows without LoRA, and layers without a term
+    slot 0   [ A q | A k | A v | B q | B k | B v | A o | B o | ... | A down | B down ]
+    slot 1   [ A q | A k | ...                                                       ]
+    empty    [ 0 0 0 ...                                                             ]    for rows without LoRA
 
 Each layer sees its own columns of all slots as `a [slots + 1, rank, in]` and `b [slots + 1, rank, out]`. B lies
 transposed: with one token a row, `[1, rank] @ [rank, out]` runs about four times as fast on a CPU.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from adapters import kernels
-from adapters.kernels import LoraRows, Weights
+from adapters.kernels import LoraRows, Source, Weights
 
 
 @dataclass(frozen=True)
@@ -33,45 +36,65 @@ class Term:
     outputs: int
     gain: bool
 
-    @property
-    def size(self) -> int:
-        """Numbers that it takes."""
-        return self.rank * (self.inputs + self.outputs) + (self.outputs if self.gain else 0)
-
 
 @dataclass(frozen=True)
 class Layout:
-    """How a slot's buffer is divided among the layers."""
+    """How a slot's buffer is divided among the layers. Terms of layers that read the same input are one group:
 
-    terms: tuple[Term, ...] = ()
+    [ A q | A k | A v | B q | B k | B v ]  [ A o | B o ]  [ A gate | A up | B gate | B up ]  ...
+    """
 
-    @property
+    groups: tuple[tuple[Term, ...], ...] = ()
+
+    @classmethod
+    def of(cls, terms: Iterable[Term], sources: Mapping[str, str]) -> "Layout":
+        """In the base's own order; `sources` names for each layer the first one with the same input."""
+        own = {term.path: term for term in terms}
+        ordered = [own[path] for path in sources if path in own]
+        return cls(tuple(tuple(group) for _, group in groupby(ordered, key=lambda term: sources[term.path])))
+
+    @cached_property
     def size(self) -> int:
         """Numbers of one slot."""
-        return sum(term.size for term in self.terms)
+        return sum(t.rank * (t.inputs + t.outputs) + (t.outputs if t.gain else 0) for t in self.terms)
 
-    def join(self, other: "Layout") -> "Layout":
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """Of all groups."""
+        return tuple(term for group in self.groups for term in group)
+
+    @cached_property
+    def rank(self) -> int:
+        """The highest."""
+        return max((term.rank for term in self.terms), default=0)
+
+    def join(self, other: "Layout", sources: Mapping[str, str]) -> "Layout":
         """The smallest layout that has room for both."""
         found = {term.path: term for term in self.terms}
-        for term in other.terms:
-            own = found.get(term.path, term)
-            found[term.path] = Term(
-                term.path, max(own.rank, term.rank), term.inputs, term.outputs, own.gain or term.gain
-            )
-        return Layout(tuple(found.values()))
+        for new in other.terms:
+            own = found.get(new.path, new)
+            rank, gain = max(own.rank, new.rank), own.gain or new.gain
+            found[new.path] = Term(new.path, rank, new.inputs, new.outputs, gain)
+        return Layout.of(found.values(), sources)
 
     def views(self, buffer: Tensor) -> dict[str, Weights]:
         """Each layer's part of a buffer `[slots, size]`, by its path."""
-        found, at = {}, 0
-        for term in self.terms:
-            middle = at + term.rank * term.inputs
-            end = middle + term.rank * term.outputs
-            found[term.path] = Weights(
-                buffer[:, at:middle].unflatten(1, (term.rank, term.inputs)),
-                buffer[:, middle:end].unflatten(1, (term.rank, term.outputs)),
-                buffer[:, end : end + term.outputs] if term.gain else None,
-            )
-            at += term.size
+        found, at, slots = {}, 0, buffer.shape[0]
+
+        def cut(*shape: int) -> Tensor:
+            nonlocal at
+            at += math.prod(shape)
+            return buffer[:, at - math.prod(shape) : at].view(slots, *shape)
+
+        for group in self.groups:
+            ranks = [term.rank for term in group]
+            source = Source(cut(sum(ranks), group[0].inputs), max(ranks))
+            ends = list(accumulate(ranks))
+            for term, end in zip(group, ends, strict=True):
+                own = slice(end - term.rank, end)
+                b = cut(term.rank, term.outputs)
+                gain = cut(term.outputs) if term.gain else None
+                found[term.path] = Weights(source, own, source.a[:, own], b, gain)
         return found
 
 
@@ -89,12 +112,14 @@ class LoraStack:
     def __init__(
         self,
         linears: Mapping[str, nn.Linear],
+        sources: Mapping[str, str],
         slots: int,
         device: torch.device,
         dtype: torch.dtype,
         trains: bool,
     ) -> None:
         self.linears = linears
+        self.sources = sources
         self.layout = Layout()
         self.buffer = torch.zeros(slots + 1, 0, device=device, dtype=dtype)
         self.layers: dict[str, Weights] = {}
@@ -104,7 +129,7 @@ class LoraStack:
 
     def place(self, slot: int, layout: Layout, buffer: Tensor, scaling: Mapping[str, float]) -> None:
         """Copy one adapter's buffer `[layout.size]` into a slot."""
-        joined = self.layout.join(layout)
+        joined = self.layout.join(layout, self.sources)
         if joined != self.layout:
             self._grow(joined)
         with torch.no_grad():

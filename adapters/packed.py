@@ -72,9 +72,7 @@ def pack(adapter: Adapter, base: Base, dtype: torch.dtype, trains: bool = False)
         table = prefix_table(adapter, base.attention).to(dtype, copy=True)
         return replace(packed, prefix=table.pin_memory() if pin else table, prefix_length=len(table))
     terms = lora_terms(adapter, base.linears)
-    layout, buffer = _pack_lora(adapter, terms, base.linears, fold=not trains)
-    if not bool(torch.isfinite(buffer).all()):
-        raise BadAdapter("its weights times their scaling are not finite numbers; train it again")
+    layout, buffer = _pack_lora(adapter, terms, base, fold=not trains)
     buffer = buffer.to(dtype)
     scaling = {path: term.scaling for path, term in terms.items()} if trains else {}
     return replace(packed, layout=layout, lora=buffer.pin_memory() if pin else buffer, scaling=scaling)
@@ -157,24 +155,24 @@ def module_path(name: str, linears: Mapping[str, nn.Linear]) -> str | None:
 
 
 def _pack_lora(
-    adapter: Adapter, terms: Mapping[str, LoraTerm], linears: Mapping[str, nn.Linear], fold: bool
+    adapter: Adapter, terms: Mapping[str, LoraTerm], base: Base, fold: bool
 ) -> tuple[Layout, Tensor]:
     """One buffer `[layout.size]` with A and the transposed B of every layer; `fold`: B times its scaling and, with
     DoRA, times its factor."""
     rooms = []
     for path, term in terms.items():
-        linear = linears[path]
+        linear = base.linears[path]
         rank = adapter.tensors[term.a].shape[0]
         rooms.append(Term(path, rank, linear.in_features, linear.out_features, term.magnitude is not None))
-    layout = Layout(tuple(rooms))
-    buffer = torch.zeros(1, layout.size)
+    layout = Layout.of(rooms, base.sources)
+    buffer = torch.empty(1, layout.size)
     for path, weights in layout.views(buffer).items():
         term = terms[path]
         a, b = adapter.tensors[term.a], adapter.tensors[term.b]
         weights.a[0] = a
         torch.mul(b.T, term.scaling if fold else 1.0, out=weights.b[0])
         if term.magnitude is not None and weights.gain is not None:
-            gain = _dora_gain(linears[path], a, b, term.scaling, adapter.tensors[term.magnitude])
+            gain = _dora_gain(base.linears[path], a, b, term.scaling, adapter.tensors[term.magnitude])
             weights.b[0] *= gain
             weights.gain[0] = gain - 1
     return layout, buffer[0]

@@ -37,7 +37,7 @@ class Slots:
         self.count = count
         self.dtype = dtype or base.dtype
         self.trains = trains
-        self._lora = LoraStack(base.linears, count, base.device, self.dtype, trains)
+        self._lora = LoraStack(base.linears, base.sources, count, base.device, self.dtype, trains)
         self._prefix: PrefixStack | None = None
         self._heads: dict[int, HeadWeights] = {}
         self._loaded: dict[int, Packed] = {}
@@ -99,6 +99,7 @@ class Slots:
                 yield
             finally:
                 self._lora.rows = None
+                self._scratch.forget()
 
     def prefix_view(self, rows: Rows, positions: Tensor) -> PrefixView | None:
         """What rows see in a full forward beside their own tokens; None where no row has a prefix."""
@@ -181,7 +182,7 @@ class Slots:
 
     def _rank(self, slot: int) -> int:
         layout = self._loaded[slot].layout
-        return 0 if layout is None else max(term.rank for term in layout.terms)
+        return 0 if layout is None else layout.rank
 
 
 def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:

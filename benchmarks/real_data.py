@@ -9,19 +9,17 @@ Each result is written to benchmarks/results/real-data/ when it is there. What i
 
 import json
 import os
-import platform
 import shlex
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks import minilm
+from benchmarks.measure import machine, now, versions
 from benchmarks.runs import MINILM, RUNS, Run
 
 ROOT = Path(__file__).parents[1]
@@ -82,7 +80,7 @@ def measure(run: Run) -> dict[str, Any]:
     if run.prepare is not None:
         run.prepare(ROOT)
     arguments = [*run.arguments(), "--out", str(out), "--json"]
-    load, began = os.getloadavg()[0], time.perf_counter()
+    about, began = machine(), time.perf_counter()
     typed = [str(Path(sys.executable).with_name("repertoire")), *_resolved(arguments)]
     offline = os.environ | {"HF_HUB_OFFLINE": "1"}
     done = subprocess.run(typed, cwd=ROOT, env=offline, capture_output=True, text=True, check=True)
@@ -107,9 +105,9 @@ def measure(run: Run) -> dict[str, Any]:
         "seconds": {"training and measuring": report["seconds"], "command": round(seconds, 1)},
         "data": {"sha256": data["digest"], "notes": data["notes"]},
         "notes": list(run.notes),
-        "machine": _machine() | {"load before": round(load, 1)},
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": about,
+        "versions": versions(*_LIBRARIES),
+        "date": now(),
     }
 
 
@@ -134,17 +132,6 @@ def _metadata(weights: Path) -> dict[str, Any]:
     with safe_open(weights, "pt") as file:
         ours: dict[str, Any] = json.loads(file.metadata()["repertoire"])
     return ours
-
-
-def _machine() -> dict[str, Any]:
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": names[0] if names else platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
-    }
 
 
 if __name__ == "__main__":

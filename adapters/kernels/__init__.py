@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from adapters.kernels import torch_inplace, torch_reference
-from adapters.kernels.plan import Dropout, LoraRows, Scratch, Segment, Weights
+from adapters.kernels.plan import Dropout, LoraRows, Scratch, Segment, Source, Weights
 
-__all__ = ["Dropout", "LoraRows", "Scratch", "Segment", "Weights", "add"]
+__all__ = ["Dropout", "LoraRows", "Scratch", "Segment", "Source", "Weights", "add"]
 
 
 def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> Tensor:

@@ -2,7 +2,7 @@
 layers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,14 +10,29 @@ import torch
 from torch import Tensor
 
 
+@dataclass(frozen=True)
+class Source:
+    """Layers that read the same input, such as q, k and v: their A lie side by side, so that one product serves them
+    all.
+
+    a: `[slots, ranks, in]`; rank: the highest of one layer.
+    """
+
+    a: Tensor
+    rank: int
+
+
 @dataclass
 class Weights:
     """One layer's low-rank terms of all slots.
 
-    a: `[slots, rank, in]`; b: `[slots, rank, out]`; gain: `[slots, out]`, what DoRA multiplies the base's output by,
-    less 1, or None where no slot has DoRA; scaling: `[slots]`, None where it is folded into b.
+    a: `[slots, rank, in]`, ranks `at` of its source; b: `[slots, rank, out]`; gain: `[slots, out]`, what DoRA
+    multiplies the base's output by, less 1, or None where no slot has DoRA; scaling: `[slots]`, None where it is
+    folded into b.
     """
 
+    source: Source
+    at: slice
     a: Tensor
     b: Tensor
     gain: Tensor | None = None
@@ -42,11 +57,12 @@ class Dropout:
 
 
 class Scratch:
-    """Memory for one layer's gathered weights, used again by every layer: fresh memory for each would cost more in page
-    faults than the gathering."""
+    """What layers hand on to the next one within a step: memory for gathered weights (fresh memory for each layer would
+    cost more in page faults than the gathering), and the product that layers with the same input share."""
 
     def __init__(self) -> None:
         self._rooms: list[Tensor | None] = [None, None]
+        self._last: tuple[Source, Tensor, Tensor] | None = None
 
     def take(self, *shape: int, like: Tensor) -> Tensor:
         """A tensor with undefined contents, valid until the take after next: a layer gathers its A and its B."""
@@ -56,6 +72,16 @@ class Scratch:
             with torch.inference_mode(False):
                 room = self._rooms[0] = like.new_empty(size)
         return room[:size].view(shape)
+
+    def shared(self, source: Source, x: Tensor, product: Callable[[], Tensor]) -> Tensor:
+        """The product of a source with its input `x`, computed by the first layer that asks."""
+        if self._last is None or self._last[0] is not source or self._last[1] is not x:
+            self._last = (source, x, product())
+        return self._last[2]
+
+    def forget(self) -> None:
+        """At the end of a step: let the last input go."""
+        self._last = None
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,15 @@ _MOVED = 400_000  # gathering so many numbers takes as long as one more product
 
 def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> Tensor:
     """Add each row's term to `output [rows, tokens, out]`, in place; x: `[rows, tokens, in]`."""
-    x = x.to(weights.a.dtype)
     moved = 0 if rows.span else len(rows.slots) * rows.rank * (x.shape[2] + output.shape[2])
-    if len(rows.active) <= max(1, moved // _MOVED):
-        one_by_one(output, x, weights, bias, rows)
-    else:
-        together(output[rows.range], x[rows.range], weights, bias, rows)
+    way = one_by_one if len(rows.active) <= max(1, moved // _MOVED) else together
+    way(output, x, weights, bias, rows)
     return output
 
 
 def one_by_one(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> None:
     """One product for each segment."""
+    x = x.to(weights.a.dtype)
     for segment in rows.active:
         slot, own = segment.slot, output[segment.start : segment.stop]
         low = x[segment.start : segment.stop] @ weights.a[slot, : rows.rank].T
@@ -44,14 +42,24 @@ def one_by_one(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None,
 
 
 def together(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> None:
-    """One batched product for all rows of `rows.range`, whose part of `output` and `x` this is."""
-    a, b = (_of_rows(tensor[:, : rows.rank], rows) for tensor in (weights.a, weights.b))
-    low = torch.bmm(x, a.transpose(1, 2))
+    """One batched product for all rows of `rows.range`."""
+
+    def shrink(a: Tensor) -> Tensor:
+        """`A x` as `[rows, ranks, tokens]`: few rows times many columns is the faster way round."""
+        return torch.bmm(_of_rows(a, rows), x[rows.range].to(a.dtype).transpose(1, 2))
+
+    if rows.rank < weights.source.rank:
+        low = shrink(weights.a[:, : rows.rank])
+    else:
+        low = rows.scratch.shared(weights.source, x, lambda: shrink(weights.source.a))[:, weights.at]
+    low = low.transpose(1, 2)
     if weights.scaling is not None:
-        low *= weights.scaling.index_select(0, rows.index)[:, None, None]
+        low = low * weights.scaling.index_select(0, rows.index)[:, None, None]
+    output = output[rows.range]
     if weights.gain is not None:
         gain = weights.gain.index_select(0, rows.index)[:, None]
         output.addcmul_(output if bias is None else output - bias, gain)
+    b = _of_rows(weights.b[:, : rows.rank], rows)
     if output.dtype == low.dtype:
         output.baddbmm_(low, b)
     else:
