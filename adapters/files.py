@@ -137,8 +137,8 @@ def parse_safetensors(data: bytes | bytearray) -> tuple[dict[str, torch.Tensor],
 
 
 def _check_finite(content: bytearray, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Raise ValueError where a value is not a finite number. One sum over everything shows that all are; where it is not
-    finite itself, for having grown too large perhaps, each tensor is looked at."""
+    """Raise ValueError where a value is not a finite number. One sum over everything shows that all are; where it is
+    not finite itself, for having grown too large perhaps, each tensor is looked at."""
     kinds = {tensor.dtype for tensor in tensors.values()}
     if (
         len(kinds) == 1

@@ -7,6 +7,11 @@
 Tests hold the other two to the first.
 """
 
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -26,4 +31,12 @@ def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: 
         return add(output[:, None], x[:, None], weights, bias, rows)[:, 0]
     if torch.is_grad_enabled() and (output.requires_grad or weights.a.requires_grad):
         return torch_reference.segments(output, x, weights, bias, rows)
+    if output.is_cuda and output.is_contiguous() and (triton := _triton()) is not None:
+        return triton.add(output, x, weights, bias, rows)  # type: ignore[no-any-return]
     return torch_inplace.add(output, x, weights, bias, rows)
+
+
+@cache
+def _triton() -> Any:
+    """The Triton kernels, loaded when a GPU first asks for them; None where Triton is not installed."""
+    return import_module("adapters.kernels.triton_grouped") if find_spec("triton") else None
