@@ -81,7 +81,7 @@ class FairQueue(Generic[Item]):
             self._finish[found.client] -= found.share
 
     def _out(self, item: Item) -> _Waiting[Item]:
-        at = next(i for i, waiting in enumerate(self._sorted) if waiting.item is item)
+        at = next(i for i, waiting in enumerate(self._sorted) if waiting.item == item)
         found = self._sorted.pop(at)
         self._counts[found.client] -= 1
         if not self._counts[found.client]:

@@ -63,7 +63,7 @@ def model(family: str, head: int | None = None, seed: int = 0, **changes: Any) -
     if head is None:
         return bare
     labelled = tf.AutoModelForSequenceClassification.from_config(
-        config(family, num_labels=head, pad_token_id=0)
+        config(family, num_labels=head, pad_token_id=0, **changes)
     ).eval()
     labelled.base_model.load_state_dict(bare.base_model.state_dict(), strict=True)
     return labelled

@@ -19,11 +19,13 @@ Options = Mapping[str, Any]
 
 @dataclass
 class Shelf:
-    """name -> (method, options; `head` gives it that many labels). Everything on one tiny base of `family`."""
+    """name -> (method, options; `head` gives it that many labels). Everything on one tiny base of `family`, with
+    `changes` to its configuration."""
 
     folder: Path
     options: Mapping[str, tuple[str, Options]]
     family: str = "llama"
+    changes: Mapping[str, Any] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
     _models: dict[str | None, Any] = field(default_factory=dict)
     _known: dict[Any, Any] = field(default_factory=dict)
@@ -31,7 +33,7 @@ class Shelf:
     def __post_init__(self) -> None:
         for seed, (name, (method, options)) in enumerate(self.options.items()):
             own = dict(options)
-            model = models.model(self.family, head=own.pop("head", None))
+            model = models.model(self.family, own.pop("head", None), **self.changes)
             self.adapters[name] = models.peft_adapter(model, self.folder / name, method, seed=seed, **own)
 
     def has_head(self, name: str | None) -> bool:
@@ -41,7 +43,7 @@ class Shelf:
         """The base alone, or stock PEFT with one adapter."""
         if name not in self._models:
             head = self.options[name][1].get("head") if name else None
-            model = models.model(self.family, head=head)
+            model = models.model(self.family, head, **self.changes)
             if name:
                 model = peft.PeftModel.from_pretrained(model, self.folder / name).eval()
             self._models[name] = model
@@ -79,7 +81,9 @@ class Shelf:
 
     def runtime(self, fetch: Callable[[str], Fetched] | None = None, **limits: Any) -> Runtime:
         """A runtime on a fresh copy of the base."""
-        return Runtime(models.base(self.family), fetch or self.fetch, Limits(**({"slots": 4} | limits)))
+        return Runtime(
+            models.base(self.family, **self.changes), fetch or self.fetch, Limits(**({"slots": 4} | limits))
+        )
 
 
 def in_slots(runtime: Runtime) -> list[str]:
