@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import bitsandbytes
 import torch
 from torch import Tensor, nn
 from transformers import (
@@ -196,6 +197,19 @@ class Base:
                 f"{type(self.model).__name__} changes its logits after the output layer in an unknown way; "
                 "use a Llama, Qwen, Mistral, Gemma or Phi model"
             )
+
+
+def plain_weight(linear: nn.Linear) -> Tensor:
+    """The weight `[out, in]` that a layer stands for, dequantized where it is quantized; the layer is not touched
+    (PEFT's function of this kind moves an int8 layer's scales away)."""
+    layer: Any = linear
+    weight: Tensor = layer.weight.detach()
+    if hasattr(layer.weight, "quant_state"):
+        weight = bitsandbytes.functional.dequantize_4bit(weight, layer.weight.quant_state)
+    elif hasattr(layer.weight, "SCB"):
+        scales = layer.weight.SCB if layer.state.SCB is None else layer.state.SCB
+        weight = bitsandbytes.functional.int8_vectorwise_dequant(weight, scales)
+    return weight
 
 
 def matches(path: str, suffixes: tuple[str, ...]) -> bool:

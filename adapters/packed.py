@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
-from peft.utils.integrations import dequantize_module_weight
 from torch import Tensor, nn
 
-from adapters.base import Base
+from adapters.base import Base, plain_weight
 from adapters.config import Adapter, Lora
 from adapters.errors import BadAdapter, WrongBase
 from adapters.heads import HeadWeights, head_weights
@@ -181,6 +180,6 @@ def _pack_lora(
 def _dora_gain(linear: nn.Linear, a: Tensor, b: Tensor, scaling: float, magnitude: Tensor) -> Tensor:
     """DoRA's factor on each output, `m / |W + scaling B A|` by rows of W, `[out]` (Liu et al. 2024,
     arXiv:2402.09353)."""
-    weight = dequantize_module_weight(linear).detach().float().cpu()
+    weight = plain_weight(linear).float().cpu()
     gain: Tensor = magnitude / torch.linalg.norm(weight + scaling * (b @ a), dim=1)
     return gain
