@@ -69,9 +69,9 @@ def shapes_of(model: Any, ids: tuple[int, ...]) -> list[torch.Tensor]:
 
 
 def mixed_by_peft(folder: Path, quantization: str, adapters: Path, names: list[str]) -> list[torch.Tensor]:
-    """PEFT's own mixed batch of LoRA adapters, row by row, padded on the left and then on the right. int8 takes a column
-    of activations out of the quantization when any row of the batch has an outlier in it, so that a row's neighbours
-    show in it."""
+    """PEFT's own mixed batch of LoRA adapters, row by row, padded on the left and then on the right. int8 takes a
+    column of activations out of the quantization when any row of the batch has an outlier in it, so that a row's
+    neighbours show in it."""
     model = peft.PeftModel.from_pretrained(stock(folder, quantization), adapters / names[0], names[0])
     for name in names[1:]:
         model.load_adapter(adapters / name, name)
