@@ -106,7 +106,15 @@ def write(
         float | None, typer.Option(min=0.0, help="0 writes the likeliest. [default: the recipe's]")
     ] = None,
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="[default: the recipe's]")] = None,
+    top_k: Annotated[int | None, typer.Option(min=0, help="0 is off. [default: the recipe's]")] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option(help="Above 1 repeats less; 1 is off. [default: the recipe's]")
+    ] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help="The text ends before this string; may be repeated.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed writes the same.")] = 0,
+    stream: Annotated[bool, typer.Option("--stream", help="Show one text as it is written.")] = False,
     hub: HubPath = DEFAULT_HUB,
     base: BaseName = None,
     quantization: BaseQuantization = None,
@@ -119,9 +127,24 @@ def write(
     """
     plain = len(product) == 1 and "=" not in product[0]
     facts = product[0] if plain else dict(pairs(product, "--product"))
-    texts = _registry(hub, reference, base, quantization).write(
-        reference, facts, n, max_chars=max_chars, temperature=temperature, top_p=top_p, seed=seed
-    )
+    if stream and (as_json or n > 1):
+        raise typer.BadParameter("--stream shows one text as it comes; leave out --json and -n")
+    options = {
+        "max_chars": max_chars,
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "repetition_penalty": repetition_penalty,
+        "stop": stop or None,
+        "seed": seed,
+    }
+    registry = _registry(hub, reference, base, quantization)
+    if stream:
+        for piece in registry.stream(reference, facts, **options):
+            typer.echo(piece, nl=False)
+        typer.echo()
+        return
+    texts = registry.write(reference, facts, n, **options)
     if as_json:
         document(texts)
         return

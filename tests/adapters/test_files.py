@@ -8,10 +8,13 @@ from typing import Any
 import peft
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load, save
 
 from adapters import Adapter, BaseId, Head, Lora, Prefix
 from adapters.errors import BadAdapter, WrongBase
-from adapters.files import CONFIG, WEIGHTS, read, render, write
+from adapters.files import CONFIG, WEIGHTS, parse_safetensors, read, render, write
 from adapters.forward import forward, pad
 from adapters.rows import Rows
 from adapters.slots import Slots
@@ -207,3 +210,45 @@ def test_a_copy_of_the_folder_loads(tmp_path: Path) -> None:
     source = write(made_here("llama", "lora"), tmp_path / "a")
     shutil.copytree(source, tmp_path / "b")
     assert read(tmp_path / "b").base == read(source).base
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    cut=st.integers(0, 400), at=st.integers(0, 400), byte=st.integers(0, 255), insert=st.binary(max_size=9)
+)
+def test_our_reader_takes_what_the_safetensors_package_takes(
+    cut: int, at: int, byte: int, insert: bytes
+) -> None:
+    """Files with bytes changed, cut off and put in: read alike, or refused; what the package refuses is refused."""
+    tensors = {
+        "b": torch.arange(6.0).view(2, 3),
+        "a": torch.ones(3, dtype=torch.float16),
+        "empty": torch.zeros(0, 4),
+    }
+    data = bytearray(save(tensors, metadata={"repertoire": json.dumps({"x": 1})}))
+    found, ours = parse_safetensors(bytes(data))
+    assert ours == {"x": 1} and found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+    if at < len(data):
+        data[at] = byte
+    data = data[: len(data) - cut % len(data)] + insert
+    try:
+        expected = load(bytes(data))
+    except Exception:
+        expected = None
+    try:
+        found, _ = parse_safetensors(bytes(data))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return
+    assert expected is not None
+    assert found.keys() == expected.keys()
+    for name, tensor in found.items():
+        assert tensor.dtype == expected[name].dtype and torch.equal(tensor, expected[name])
+
+
+def test_only_finite_floating_point_numbers_are_weights() -> None:
+    for bad in (torch.tensor([1, 2]), torch.tensor([1.0, torch.inf]), torch.tensor([torch.nan])):
+        with pytest.raises(ValueError, match="one"):
+            parse_safetensors(save({"one": bad, "two": torch.ones(2)}))
+    large = torch.full((4,), 3e38)  # their sum is not finite, they are
+    assert torch.equal(parse_safetensors(save({"one": large}))[0]["one"], large)

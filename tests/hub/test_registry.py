@@ -2,15 +2,16 @@
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters import Base, WrongBase
-from adapters.errors import RequestError
+from adapters import Base, Limits, WrongBase
+from adapters.errors import Busy, Cancelled, DeadlineExceeded, RequestError
 from hub import Analyze, Hub, Recommend, Registry, Write
-from hub.errors import NotInHub
+from hub.errors import Damaged, NotInHub
 from recipes import Order, Recipe, train_many
 from tests.adapters import models
 
@@ -166,3 +167,110 @@ def test_training_on_the_registrys_base_changes_no_answer(hub: Hub, base: Base, 
         "l1",
     }
     assert in_slots(registry) == ["acme/spring/behavior@1", "globex/launch/behavior@1"]
+
+
+def test_a_streamed_text_is_the_written_one(registry: Registry) -> None:
+    written = registry.write("acme/spring/ad-copy", "mug 7", seed=3, temperature=1.0)
+    pieces = list(registry.stream("acme/spring/ad-copy", "mug 7", seed=3, temperature=1.0))
+    assert "".join(pieces) == written[0] and len(pieces) > 1
+    with pytest.raises(RequestError, match="over 2 characters"):
+        list(registry.stream("acme/spring/ad-copy", "mug 7", max_chars=2))
+    next(iter(registry.stream("acme/spring/ad-copy", "mug 7")))  # given up in the middle
+    assert registry.write("acme/spring/ad-copy", "mug 7", seed=3, temperature=1.0) == written
+
+
+def test_submitted_requests_are_answered_while_others_go_on(registry: Registry) -> None:
+    asked = [
+        Write("acme/spring/ad-copy", "mug 7", n=2, seed=5),
+        Analyze("acme/spring/behavior", ["glad 500", "mad 501"]),
+        Recommend("acme/spring/recommendation", "likes tea", ["rum sale 3", "tea sale 5"]),
+    ]
+    pending = [registry.submit(request) for request in asked]
+    for request, one in zip(asked, pending, strict=True):
+        assert one.result(timeout=60) == registry.run([request])[0]
+        assert one.done()
+    cancelled = registry.submit(Write("acme/spring/ad-copy", "mug 7", max_new_tokens=400))
+    cancelled.cancel()
+    with pytest.raises(Cancelled):
+        cancelled.result(timeout=60)
+    late = registry.run([Write("acme/spring/ad-copy", "mug 7", max_new_tokens=400, deadline=0.01)])[0]
+    assert isinstance(late, DeadlineExceeded)
+
+
+def test_a_full_queue_is_refused_to_its_own_client(hub: Hub, base: Base) -> None:
+    registry = Registry(hub, base, limits=Limits(waiting=3))
+    with pytest.raises(Busy, match="0 requests of acme wait already and 4 more come"):
+        registry.submit(Analyze("acme/spring/behavior", ["glad 1"] * 4))
+    assert len(registry.analyze("acme/spring/behavior", ["glad 1"] * 40)) == 40, (
+        "a call that waits takes its time"
+    )
+    registry.close()
+
+
+def test_residency_by_reference(hub: Hub, base: Base) -> None:
+    registry = Registry(hub, base, limits=Limits(slots=2))
+    registry.pin("acme/spring/behavior@latest")
+    registry.load("acme/spring/ad-copy")
+    registry.recommend("acme/spring/recommendation", "likes tea", ["rum sale 3"])
+    found = {each.adapter: (each.tier, each.pinned) for each in registry.residency()}
+    assert found == {
+        "acme/spring/ad-copy@1": ("host", False),
+        "acme/spring/behavior@1": ("slot", True),
+        "acme/spring/recommendation@1": ("slot", False),
+    }
+    registry.unpin("acme/spring/behavior")
+    registry.unload("acme/spring/behavior")
+    assert "acme/spring/behavior@1" not in {each.adapter for each in registry.residency()}
+    state = registry.state()
+    assert state["misses"] == 3 and state["evicted_slots"] == 1
+    assert state["read"]["total"] > 0 and state["verify"]["total"] > 0 and state["copy"]["total"] > 0
+    with pytest.raises(NotInHub):
+        registry.load("acme/spring/nothing")
+    registry.close()
+
+
+def test_an_adapter_is_read_once_for_its_recipe_and_its_weights(hub: Hub, base: Base) -> None:
+    registry = Registry(hub, base)
+    registry.analyze("acme/spring/behavior", ["glad 1"])
+    registry.analyze("acme/spring/behavior", ["mad 1"])
+    assert registry.state()["fetched"] == 1
+    registry.close()
+
+
+def test_a_damaged_version_fails_alone_and_never_answers(hub: Hub, base: Base, tmp_path: Path) -> None:
+    own = Hub(tmp_path / "hub")
+    version = own.publish(hub.read("acme/spring/behavior"), "acme/spring/behavior")
+    own.publish(hub.read("acme/spring/ad-copy"), "acme/spring/ad-copy")
+    blob = own.path / "blobs" / "sha256"
+    weights = version.record.file("adapter_model.safetensors").sha256
+    damaged = blob / weights[:2] / weights
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes()[:-4] + b"\0\0\0\1")
+    registry = Registry(own, base)
+    bad, good = registry.run(
+        [Analyze("acme/spring/behavior", ["glad 1"]), Write("acme/spring/ad-copy", "mug 7")]
+    )
+    assert isinstance(bad, Damaged) and isinstance(good, list)
+    registry.close()
+
+
+def test_threads_with_different_tasks_share_one_tokenizer(registry: Registry) -> None:
+    """Truncation on the left for ads and on the right for behaviour is a setting of the tokenizer itself."""
+    long = "glad " * 40 + "500"
+    expected = registry.analyze("acme/spring/behavior", [long])[0].probabilities
+    ranked = registry.recommend("acme/spring/recommendation", "likes tea " * 30, ["rum sale 3"])[
+        0
+    ].probability
+
+    def analyze(_: int) -> bool:
+        return registry.analyze("acme/spring/behavior", [long])[0].probabilities == pytest.approx(
+            expected, abs=1e-4
+        )
+
+    def recommend(_: int) -> bool:
+        found = registry.recommend("acme/spring/recommendation", "likes tea " * 30, ["rum sale 3"])
+        return found[0].probability == pytest.approx(ranked, abs=1e-4)
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(call, turn) for turn in range(25) for call in (analyze, recommend)]
+        assert all(each.result() for each in done)
