@@ -134,7 +134,8 @@ class Admission:
                     needs.append(need)
             else:
                 blocked.append(ticket)
-        self._want([ticket.request.adapter for ticket in ahead if ticket not in set(admitted)])
+        taken = set(admitted)
+        self._want([ticket.request.adapter for ticket in ahead if ticket not in taken])
         return admitted, loads
 
     def _admit_loads(self, ended: Ended) -> list[Load]:

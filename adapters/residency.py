@@ -10,7 +10,7 @@ or, in host memory, that waiting requests are about to use.
 
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Condition
 from time import perf_counter
@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 
 from adapters.config import Adapter
 from adapters.counters import Counters
+from adapters.cpu_threads import hand_back_threads
 from adapters.errors import AdapterError, RepertoireError
 from adapters.packed import Packed, pack
 from adapters.slots import Slots
@@ -78,7 +79,7 @@ class Residency:
         self._changed = changed
         self._in_slots: OrderedDict[str, _InSlot] = OrderedDict()
         self._host: OrderedDict[str, Packed] = OrderedDict()
-        self._loading: dict[str, Future[None]] = {}
+        self._loading: set[str] = set()
         self._failures: dict[str, RepertoireError] = {}
         self._wanted: frozenset[str] = frozenset()
         self._unplaced: list[str] = []
@@ -89,19 +90,6 @@ class Residency:
         """What is known of an adapter that is at least in host memory."""
         held = self._in_slots.get(key)
         return held.packed if held else self._host.get(key)
-
-    def prefetch(self, key: str) -> Future[None]:
-        """Bring an adapter at least into host memory. The future fails with why it could not be; the next call tries
-        again."""
-        if key in self._loading:
-            return self._loading[key]
-        future: Future[None] = Future()
-        if self.find(key) is None:
-            self._loading[key] = future
-            self._loaders.submit(self._load, key, future)
-        else:
-            future.set_result(None)
-        return future
 
     def offer(self, key: str, fetched: Fetched) -> None:
         """Take an adapter that was fetched. Called without the lock. Raises as `pack`."""
@@ -119,11 +107,12 @@ class Residency:
         those that cannot be had."""
         self._wanted = keys
         for key in keys:
-            if self.find(key) is None:
-                self.prefetch(key)
+            if key not in self._loading and self.find(key) is None:
+                self._loading.add(key)
+                self._loaders.submit(self._load, key)
 
     def failures(self) -> dict[str, RepertoireError]:
-        """Why wanted adapters could not be loaded, since the last call."""
+        """Why wanted adapters could not be loaded, since the last call. What is wanted again is tried again."""
         found, self._failures = self._failures, {}
         return found
 
@@ -229,7 +218,7 @@ class Residency:
         self._host.clear()
         self._pinned.clear()
 
-    def _load(self, key: str, future: Future[None]) -> None:
+    def _load(self, key: str) -> None:
         error: RepertoireError | None = None
         try:
             self.offer(key, self._fetch(key))
@@ -238,16 +227,13 @@ class Residency:
         except Exception as unexpected:  # a bug or a broken disk: the requests that named this key are told
             error = AdapterError(f"it could not be loaded: {unexpected!r}")
         with self._changed:
-            del self._loading[key]
+            self._loading.discard(key)
             if error is not None:
                 self._counters.failed += 1
                 if key in self._wanted:
                     self._failures[key] = error
             self._changed.notify_all()
-        if error is None:
-            future.set_result(None)
-        else:
-            future.set_exception(error)
+        hand_back_threads()
 
     def _keep(self, key: str, packed: Packed) -> None:
         self._host[key] = packed

@@ -23,6 +23,7 @@ from adapters.admission import Admission, Ended, Load
 from adapters.base import Base
 from adapters.cache import positions_in
 from adapters.counters import Counters
+from adapters.cpu_threads import hand_back_threads
 from adapters.errors import AdapterError, Busy, Cancelled, RepertoireError, RequestError
 from adapters.forward import forward, pad
 from adapters.generate import Batch, Writing, head_logits
@@ -102,6 +103,7 @@ class Runtime:
 
         Raises Busy where its queue has no room for them; with `wait`, waits for room instead.
         """
+        hand_back_threads()
         with self._changed:
             for client in {request.client for request in requests} if not wait else ():
                 own = sum(request.client == client for request in requests)
@@ -127,6 +129,7 @@ class Runtime:
         """Bring an adapter into a slot, and with `pin` keep it there. Waits for it. Raises what fetching it raises, and
         AdapterError where every slot is pinned."""
         load = Load(key, pin)
+        hand_back_threads()
         with self._changed:
             if self._closed:
                 raise Cancelled("this runtime is closed")
@@ -204,6 +207,7 @@ class Runtime:
             with torch.inference_mode():
                 while self._turn():
                     pass
+            hand_back_threads()
         except BaseException as error:  # a mistake in this package must not leave anybody waiting for ever
             self._abort(error)
             raise
