@@ -72,6 +72,7 @@ def measure(base: Base, off: Any) -> dict[str, Any]:
     for name in forwards:
         if name != "off":
             ratios[f"forward, {name} / off"] = ratio(forwards, name, "off")
+    profiles = {name: profiled(run) for name, run in forward_variants(base, slots, off, prompts).items()}
     generations = interleaved(generation_variants(base, slots, off, prompts), ROUNDS)
     times["generation"] = medians(generations)
     for name in generations:
@@ -86,7 +87,20 @@ def measure(base: Base, off: Any) -> dict[str, Any]:
     ratios["PEFT load_adapter / ours, from the hub, verified"] = ratio(loads, "PEFT load_adapter", "ours")
     switch = interleaved({"switch": switching(slots)}, 1000)
     times["switch"] = medians(switch)
-    return {"milliseconds": times, "ratios": ratios}
+    return {"milliseconds": times, "ratios": ratios, "profile of a forward, milliseconds": profiles}
+
+
+def profiled(run: Callable[[], Any]) -> dict[str, float]:
+    """Where the time of one forward goes: milliseconds of the costliest operations, by PyTorch's own profiler."""
+    run()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        for _ in range(5):
+            run()
+    spent = {
+        event.key.removeprefix("aten::"): event.self_cpu_time_total / 5000 for event in profile.key_averages()
+    }
+    largest = sorted(spent, key=lambda name: -spent[name])[:9]
+    return {name: round(spent[name], 2) for name in largest} | {"all": round(sum(spent.values()), 2)}
 
 
 def stock(quantization: str) -> Any:
@@ -130,7 +144,6 @@ def generation_variants(
     mixes: dict[str, list[int | None]] = {
         "all rows on the base": [None] * BATCH,
         "16 LoRA": list(lora),
-        "16 LoRA, slots in no order": list(NO_ORDER),
         "8 LoRA + 8 Prefix": [*lora[:8], *prefix[:8]],
     }
     ours = {name: partial(written, base, slots, prompts, rows) for name, rows in mixes.items()}

@@ -37,7 +37,7 @@ from hub import Hub
 RESULT = llama28m.ROOT / "benchmarks" / "results" / "traffic.json"
 ADAPTERS, ROWS = 64, 16
 REQUESTS = 192  # of one run of uniform traffic
-ARRIVALS = 120  # of one run of arrivals
+ARRIVALS = 240  # of one run of arrivals
 SHORT, LONG, LONG_SHARE = 6, 64, 0.15  # new tokens
 BOUND = 3.0  # times the seconds of a long request alone, in which 95 of 100 requests are to be answered
 

@@ -4,7 +4,7 @@
     rows    4 1 7 0 - 3 5 2 6 8      many:           one batched product, each row's weights gathered;
     rows    3 4 5 6 7                in order:       the same, the weights taken as they lie
 
-On two CPU cores the batched product wins from the second segment on, as long as little is gathered
+On two CPU cores the batched product wins from the second or third segment on, as long as little is gathered
 (`python -m benchmarks.kernels`).
 """
 
