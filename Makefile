@@ -2,7 +2,7 @@
 # make test     the same environment with development tools: lint, types, import contracts, tests
 # make lint     the checks of `make test` without the tests
 # make starter  build the embedded base again (adapters/starter/weights)
-# make bench    measure on the client data in ../shared/data, into benchmarks/results
+# make bench    measure speed, and training on the client data in ../shared/data, into benchmarks/results
 # make clean    remove what was built and cached; .venv stays (delete the folder for a new one)
 #
 # pip's own settings apply (PIP_INDEX_URL, PIP_FIND_LINKS ...), for example for a mirror or a smaller build of torch.
