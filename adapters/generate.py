@@ -3,7 +3,7 @@
 Rows of any adapters run together. Nothing here knows of requests, threads or names: `adapters.runtime` does.
 
 Why not transformers' own continuous batching: it cannot begin a row with a prefix, choose an adapter by row or answer
-heads, and on two CPU cores it wrote 16 texts about five times as slowly (`benchmarks/results/mixed-batch.json`).
+heads, and on two CPU cores it took over five times as long for 16 texts (`benchmarks/results/traffic.json`).
 """
 
 from collections.abc import Callable, Sequence
