@@ -26,7 +26,7 @@ from transformers.utils import cached_file
 
 from adapters.attention import AttentionLayer, route_attention
 from adapters.config import BaseId
-from adapters.cpu_nf4 import split_products
+from adapters.cpu_nf4 import repacked_bytes, split_products
 from adapters.errors import (
     BaseError,
     BaseNotFound,
@@ -171,6 +171,10 @@ class Base:
             suffixes = [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
             found.add(next(s for s in suffixes if {p for p in self.linears if matches(p, (s,))} <= blocks))
         return tuple(sorted(found))
+
+    def memory_footprint(self) -> int:
+        """Bytes of its weights as they lie in memory."""
+        return int(self.model.get_memory_footprint()) + repacked_bytes(self.model)
 
     def lm_logits(self, hidden: Tensor) -> Tensor:
         """Logits over the vocabulary. hidden: `[..., width]`; returns `[..., vocabulary]`."""

@@ -31,6 +31,12 @@ def split_products(model: nn.Module) -> None:
                 module.forward = _Products(module)  # type: ignore[method-assign]
 
 
+def repacked_bytes(model: nn.Module) -> int:
+    """Bytes of the repacked weights beside those of the model."""
+    forwards = (vars(module).get("forward") for module in model.modules())
+    return sum(forward.repacked_bytes for forward in forwards if isinstance(forward, _Products))
+
+
 class _Products:
     """The forward of one layer."""
 
@@ -44,6 +50,11 @@ class _Products:
             and layer.out_features % 32 == 0
             and layer.in_features % int(weight.quant_state.blocksize) == 0
         )
+
+    @property
+    def repacked_bytes(self) -> int:
+        """Bytes of the repacked weight, 0 before it is needed."""
+        return 0 if self._packed is None else self._packed[0].nbytes
 
     def __call__(self, x: Tensor) -> Tensor:
         """x: `[..., in]`; returns `[..., out]`. Exact where gradients may be asked for."""

@@ -244,7 +244,7 @@ def _memory(base: "Base", adapters: Sequence["Adapter"]) -> dict[str, int]:
     whole = 4 * sum(linear.in_features * linear.out_features for linear in base.linears.values())
     whole += 4 * base.width * int(base.config.vocab_size)
     return {
-        "base": base.model.get_memory_footprint(),
+        "base": base.memory_footprint(),
         "base_float32": whole,
         "adapters": sum(adapter.size for adapter in adapters),
         "process": psutil.Process().memory_info().rss,
