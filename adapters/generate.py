@@ -203,6 +203,8 @@ class Batch:
             self._cache.wipe(place)
         if place != last:
             self._cache.copy(last, place, self._lengths[last])
+            if self.running[last].finish == "failed":
+                self._cache.wipe(last)
             self.running[place], self._lengths[place] = self.running[last], self._lengths[last]
         self.running.pop()
         self._lengths.pop()

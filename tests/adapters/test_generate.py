@@ -7,6 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters import Adapter
 from adapters.errors import RequestError
 from adapters.generate import Batch, Writing, write
 from adapters.sampling import Sampling
@@ -204,6 +205,28 @@ def test_every_end_token_of_the_model_ends_a_text_also_as_its_first_token(shelf:
     written(slots, [ending, going])
     assert (ending.written, ending.text, ending.finish) == ([], "", "end")
     assert going.written == other
+
+
+def test_nothing_is_left_of_a_row_that_failed_while_another_ended(shelf: Shelf) -> None:
+    """The failed row moves into the place of the one that ended, and leaves in the same step."""
+    slots, place = loaded(shelf)
+    lora = shelf.adapters["lora"]
+    huge = {name: torch.full_like(tensor, 1e30) for name, tensor in lora.tensors.items()}
+    assert place["dora"] is not None and place["lora"] is not None and place["dora"] > place["lora"]
+    slots.load(place["dora"], Adapter(**{**vars(lora), "tensors": huge}))
+    batch = Batch(slots.base, slots, max_rows=4, max_positions=200)
+    with torch.inference_mode():
+        ends = Writing(PROMPTS[0], place["lora"], Sampling(1))
+        fails = Writing((5,) * 30, place["dora"], Sampling(9))
+        batch.join([Writing((5,) * 40, None, Sampling(1, seed=seed)) for seed in range(4)])  # makes the room
+        batch.join([ends, fails])
+        assert (ends.finish, fails.finish) == ("length", "failed")
+        after = [Writing(prompt, place["lora"], Sampling(5)) for prompt in PROMPTS]
+        batch.join(after)
+        while batch.running:
+            batch.step()
+    for text in after:
+        assert text.written == shelf.greedy("lora", text.prompt, 5)
 
 
 def test_options_out_of_range_are_all_named() -> None:

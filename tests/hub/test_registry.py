@@ -10,7 +10,7 @@ import pytest
 
 from adapters import Base, Limits, WrongBase
 from adapters.errors import Busy, Cancelled, DeadlineExceeded, RequestError
-from hub import Analyze, Hub, Recommend, Registry, Write
+from hub import Analysis, Analyze, Hub, Ranked, Recommend, Registry, Write
 from hub.errors import Damaged, NotInHub
 from recipes import Order, Recipe, train_many
 from tests.adapters import models
@@ -179,6 +179,19 @@ def test_a_streamed_text_is_the_written_one(registry: Registry) -> None:
     assert registry.write("acme/spring/ad-copy", "mug 7", seed=3, temperature=1.0) == written
 
 
+def assert_same(found: object, expected: object) -> None:
+    """Equal answers; probabilities depend a little on the shape of the batch."""
+    assert isinstance(found, list) and isinstance(expected, list)
+    for mine, theirs in zip(found, expected, strict=True):
+        if isinstance(theirs, Ranked):
+            assert (mine.ad, mine.probability) == (theirs.ad, pytest.approx(theirs.probability))
+        elif isinstance(theirs, Analysis):
+            assert (mine.text, mine.labels) == (theirs.text, theirs.labels)
+            assert mine.probabilities == pytest.approx(theirs.probabilities)
+        else:
+            assert mine == theirs
+
+
 def test_submitted_requests_are_answered_while_others_go_on(registry: Registry) -> None:
     asked = [
         Write("acme/spring/ad-copy", "mug 7", n=2, seed=5),
@@ -187,7 +200,7 @@ def test_submitted_requests_are_answered_while_others_go_on(registry: Registry) 
     ]
     pending = [registry.submit(request) for request in asked]
     for request, one in zip(asked, pending, strict=True):
-        assert one.result(timeout=60) == registry.run([request])[0]
+        assert_same(one.result(timeout=60), registry.run([request])[0])
         assert one.done()
     cancelled = registry.submit(Write("acme/spring/ad-copy", "mug 7", max_new_tokens=400))
     cancelled.cancel()
