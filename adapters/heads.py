@@ -29,10 +29,10 @@ class HeadWeights:
             raise BadAdapter("this adapter's head reads an encoder's pooler, which this base does not have")
         return nn.functional.linear(pooled.to(self.weight.dtype), self.weight, self.bias)
 
-    def to(self, device: torch.device) -> "HeadWeights":
-        """A copy on a device."""
-        bias = None if self.bias is None else self.bias.to(device, copy=True)
-        return HeadWeights(self.head, self.weight.to(device, copy=True), bias)
+    def to(self, device: torch.device, trains: bool = False) -> "HeadWeights":
+        """A copy on a device. trains: whether gradients flow into it."""
+        bias = None if self.bias is None else self.bias.to(device, copy=True).requires_grad_(trains)
+        return HeadWeights(self.head, self.weight.to(device, copy=True).requires_grad_(trains), bias)
 
 
 def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:

@@ -88,7 +88,7 @@ class Layout:
 
         for group in self.groups:
             ranks = [term.rank for term in group]
-            source = Source(cut(sum(ranks), group[0].inputs), max(ranks))
+            source = Source(cut(sum(ranks), group[0].inputs), max(ranks), group[0].path)
             ends = list(accumulate(ranks))
             for term, end in zip(group, ends, strict=True):
                 own = slice(end - term.rank, end)
@@ -105,8 +105,8 @@ class LoraStack:
     a lower rank, zeros fill its place, so that it adds exactly nothing. The buffer grows when an adapter needs room
     that no earlier one did.
 
-    trains: the weights are PEFT's own, with their scaling beside them, and gradients flow into them; otherwise B has
-    its scaling folded in.
+    trains: the weights are PEFT's own, with their scaling beside them, and gradients gather in a buffer of the same
+    layout; otherwise B has its scaling folded in.
     """
 
     def __init__(
@@ -122,16 +122,21 @@ class LoraStack:
         self.sources = sources
         self.layout = Layout()
         self.buffer = torch.zeros(slots + 1, 0, device=device, dtype=dtype)
+        self.gradient = torch.zeros(slots + 1, 0, device=device, dtype=dtype)
         self.layers: dict[str, Weights] = {}
         self.trains = trains
         self.rows: LoraRows | None = None
         self._handles: dict[str, RemovableHandle] = {}
 
-    def place(self, slot: int, layout: Layout, buffer: Tensor, scaling: Mapping[str, float]) -> None:
-        """Copy one adapter's buffer `[layout.size]` into a slot."""
+    def reserve(self, layout: Layout) -> None:
+        """Make room for adapters of a layout."""
         joined = self.layout.join(layout, self.sources)
         if joined != self.layout:
             self._grow(joined)
+
+    def place(self, slot: int, layout: Layout, buffer: Tensor, scaling: Mapping[str, float]) -> None:
+        """Copy one adapter's buffer `[layout.size]` into a slot."""
+        self.reserve(layout)
         with torch.no_grad():
             if layout == self.layout:
                 self.buffer[slot].copy_(buffer, non_blocking=True)
@@ -144,10 +149,23 @@ class LoraStack:
             if layer_scaling is not None:
                 layer_scaling[slot] = factor
 
+    def take_gradient(self, slot: int, layout: Layout) -> Tensor:
+        """The gradient of a slot, in an adapter's own layout, `[layout.size]`; the slot's is zero then."""
+        with torch.no_grad():
+            own = self.gradient[slot : slot + 1]
+            if layout == self.layout:
+                taken = own[0].clone()
+            else:
+                taken = own.new_zeros(layout.size)
+                _cut(layout.views(taken[None]), self.layout.views(own))
+            own.zero_()
+        return taken
+
     def clear(self, slot: int) -> None:
         """Zero a slot."""
         with torch.no_grad():
             self.buffer[slot].zero_()
+            self.gradient[slot].zero_()
 
     def close(self) -> None:
         """Take every hook off the base."""
@@ -161,15 +179,26 @@ class LoraStack:
             buffer = self.buffer.new_zeros(self.buffer.shape[0], layout.size)
             _fill(layout.views(buffer), self.layout.views(self.buffer))
         self.layout, self.buffer = layout, buffer
-        for path, weights in layout.views(buffer).items():
-            if self.trains:
-                old = self.layers.get(path)
-                weights.scaling = old.scaling if old else buffer.new_zeros(len(buffer))
-                weights.a = weights.a.detach().requires_grad_()
-                weights.b = weights.b.detach().requires_grad_()
+        views = layout.views(buffer)
+        if self.trains:
+            self._give_gradients(views)
+        for path, weights in views.items():
             self.layers[path] = weights
             if path not in self._handles:
                 self._handles[path] = self.linears[path].register_forward_hook(self._hook(path))
+
+    def _give_gradients(self, views: Mapping[str, Weights]) -> None:
+        """Make leaves of what the layers see, their gradients side by side in a buffer of the same layout."""
+        with torch.inference_mode(False), torch.enable_grad():
+            self.gradient = torch.zeros_like(self.buffer)
+            for path, own in self.layout.views(self.gradient).items():
+                weights, old = views[path], self.layers.get(path)
+                pairs = ((weights.source.a, own.source.a), (weights.b, own.b), (weights.gain, own.gain))
+                for leaf, gradient in pairs:
+                    if leaf is not None:
+                        leaf.requires_grad_().grad = gradient
+                weights.a = weights.source.a[:, weights.at]
+                weights.scaling = old.scaling if old else self.buffer.new_zeros(len(self.buffer))
 
     def _hook(self, path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
         bias = self.linears[path].bias
@@ -190,3 +219,13 @@ def _fill(target: Mapping[str, Weights], source: Mapping[str, Weights]) -> None:
         room.b[: len(own.b), :rank] = own.b
         if own.gain is not None and room.gain is not None:
             room.gain[: len(own.gain)] = own.gain
+
+
+def _cut(target: Mapping[str, Weights], source: Mapping[str, Weights]) -> None:
+    """Copy of a layout what a smaller one has room for."""
+    for path, own in target.items():
+        room, rank = source[path], own.a.shape[1]
+        own.a[:] = room.a[:, :rank]
+        own.b[:] = room.b[:, :rank]
+        if own.gain is not None and room.gain is not None:
+            own.gain[:] = room.gain

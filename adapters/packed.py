@@ -71,7 +71,8 @@ def pack(adapter: Adapter, base: Base, dtype: torch.dtype, trains: bool = False)
         table = prefix_table(adapter, base.attention).to(dtype, copy=True)
         return replace(packed, prefix=table.pin_memory() if pin else table, prefix_length=len(table))
     terms = lora_terms(adapter, base.linears)
-    layout, buffer = _pack_lora(adapter, terms, base, fold=not trains)
+    layout, buffer = raw_lora(adapter, terms, base)
+    _fold(layout, buffer, terms, base, into_b=not trains)
     buffer = buffer.to(dtype)
     scaling = {path: term.scaling for path, term in terms.items()} if trains else {}
     return replace(packed, layout=layout, lora=buffer.pin_memory() if pin else buffer, scaling=scaling)
@@ -153,33 +154,44 @@ def module_path(name: str, linears: Mapping[str, nn.Linear]) -> str | None:
     return f"{family}.{path}" if f"{family}.{path}" in linears else None
 
 
-def _pack_lora(
-    adapter: Adapter, terms: Mapping[str, LoraTerm], base: Base, fold: bool
-) -> tuple[Layout, Tensor]:
-    """One buffer `[layout.size]` with A and the transposed B of every layer; `fold`: B times its scaling and, with
-    DoRA, times its factor."""
+def layout_of(adapter: Adapter, terms: Mapping[str, LoraTerm], base: Base) -> Layout:
+    """How an adapter's low-rank terms are laid out."""
     rooms = []
     for path, term in terms.items():
         linear = base.linears[path]
         rank = adapter.tensors[term.a].shape[0]
         rooms.append(Term(path, rank, linear.in_features, linear.out_features, term.magnitude is not None))
-    layout = Layout.of(rooms, base.sources)
+    return Layout.of(rooms, base.sources)
+
+
+def raw_lora(adapter: Adapter, terms: Mapping[str, LoraTerm], base: Base) -> tuple[Layout, Tensor]:
+    """One buffer `[layout.size]` with A and the transposed B of every layer as they are in the file, and with DoRA's
+    magnitudes in the places of its factors."""
+    layout = layout_of(adapter, terms, base)
     buffer = torch.empty(1, layout.size)
     for path, weights in layout.views(buffer).items():
-        term = terms[path]
-        a, b = adapter.tensors[term.a], adapter.tensors[term.b]
-        weights.a[0] = a
-        torch.mul(b.T, term.scaling if fold else 1.0, out=weights.b[0])
-        if term.magnitude is not None and weights.gain is not None:
-            gain = _dora_gain(base.linears[path], a, b, term.scaling, adapter.tensors[term.magnitude])
-            weights.b[0] *= gain
-            weights.gain[0] = gain - 1
+        weights.a[0] = adapter.tensors[terms[path].a]
+        weights.b[0] = adapter.tensors[terms[path].b].T
+        if weights.gain is not None:
+            weights.gain[0] = adapter.tensors[terms[path].magnitude or ""]
     return layout, buffer[0]
 
 
-def _dora_gain(linear: nn.Linear, a: Tensor, b: Tensor, scaling: float, magnitude: Tensor) -> Tensor:
-    """DoRA's factor on each output, `m / |W + scaling B A|` by rows of W, `[out]` (Liu et al. 2024,
-    arXiv:2402.09353)."""
-    weight = plain_weight(linear).float().cpu()
-    gain: Tensor = magnitude / torch.linalg.norm(weight + scaling * (b @ a), dim=1)
-    return gain
+def dora_norm(linear: nn.Linear, a: Tensor, b: Tensor, scaling: float) -> Tensor:
+    """The norms of the rows of W + scaling B A, `[out]`: DoRA's factor on each output is its magnitude over this norm
+    (Liu et al. 2024, arXiv:2402.09353). a: `[rank, in]`; b: `[rank, out]`."""
+    weight = plain_weight(linear).to(a.device, a.dtype)
+    norm: Tensor = torch.linalg.norm(torch.addmm(weight, b.T, a, alpha=scaling), dim=1)
+    return norm
+
+
+def _fold(layout: Layout, buffer: Tensor, terms: Mapping[str, LoraTerm], base: Base, into_b: bool) -> None:
+    """Put DoRA's factors less 1 in the places of its magnitudes; `into_b`: multiply B by its scaling and the factor,
+    so that nothing is left to do at each step."""
+    for path, weights in layout.views(buffer[None]).items():
+        scaling = terms[path].scaling
+        if weights.gain is not None:
+            norm = dora_norm(base.linears[path], weights.a[0], weights.b[0], scaling)
+            weights.gain[0] = weights.gain[0] / norm - 1
+        if into_b:
+            weights.b[0] *= scaling if weights.gain is None else scaling * (1 + weights.gain[0])

@@ -103,6 +103,15 @@ class PrefixStack:
             self.table[slot, length:].zero_()
         self.lengths[slot] = length
 
+    def take_gradient(self, slot: int) -> Tensor | None:
+        """The gradient of a slot's prefix, `[length, width]`; it is zero then. None before the first backward."""
+        if self.table.grad is None:
+            return None
+        own = self.table.grad[slot, : self.lengths[slot]]
+        taken = own.clone()
+        own.zero_()
+        return taken
+
     def clear(self, slot: int) -> None:
         """Empty a slot."""
         with torch.no_grad():

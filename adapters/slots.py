@@ -1,25 +1,24 @@
 """Slots: where resident adapters' weights lie, stacked, so that every row of a batch can use another one.
 
 The base stays as it is: LoRA terms are added by hooks on its linear layers, prefixes inside its attention, and both do
-nothing outside `using`. Serving copies finished adapters in; training reads and writes the same stacks through
-`parameters`.
+nothing outside `using`. Serving copies finished adapters in; training writes the same stacks and takes their gradients
+out (`adapters.trained`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adapters.base import Base
 from adapters.config import Adapter, Lora
 from adapters.errors import AdapterError
-from adapters.files import head_names
 from adapters.heads import HeadWeights
 from adapters.kernels import Dropout, LoraRows, Scratch
-from adapters.lora import LoraStack
-from adapters.packed import LoraTerm, Packed, lora_terms, pack
-from adapters.prefix import TABLE, PrefixStack, PrefixView
+from adapters.lora import Layout, LoraStack
+from adapters.packed import Packed, layout_of, lora_terms, pack
+from adapters.prefix import PrefixStack, PrefixView
 from adapters.rows import Rows
 
 
@@ -27,7 +26,7 @@ class Slots:
     """`count` places for adapters on one base.
 
     dtype: of the stacks; None takes the base's own, training uses float32. With `trains`, gradients flow into
-    the stacks and `collect_gradients` hands them to `parameters`.
+    the stacks; `adapters.trained` takes them out.
     """
 
     def __init__(
@@ -44,14 +43,19 @@ class Slots:
         self._scratch = Scratch()
         self._planned: tuple[Rows, LoraRows | None] | None = None
 
+    def reserve(self, adapter: Adapter) -> None:
+        """Make room for an adapter before it comes, so that nothing moves later. Raises as `load`."""
+        if isinstance(adapter.method, Lora):
+            layout = layout_of(adapter, lora_terms(adapter, self.base.linears), self.base)
+            with self.base.lock:
+                self._lora.reserve(layout)
+
     def load(self, slot: int, adapter: Adapter) -> None:
         """Check an adapter against the base and copy it into a slot: `pack` and `place`.
 
         Raises WrongBase or BadAdapter and then leaves the slot empty.
         """
         self.clear(slot)
-        if self.trains and isinstance(adapter.method, Lora) and adapter.method.dora:
-            raise AdapterError("DoRA is served but not trained here yet; train it with PEFT")
         self.place(slot, pack(adapter, self.base, self.dtype, self.trains))
 
     def place(self, slot: int, packed: Packed) -> None:
@@ -66,7 +70,7 @@ class Slots:
                     self._prefix.table.requires_grad_(self.trains)
                 self._prefix.place(slot, packed.prefix)
         if packed.head is not None:
-            self._heads[slot] = packed.head.to(self.base.device)
+            self._heads[slot] = packed.head.to(self.base.device, self.trains)
         self._loaded[slot] = packed.bare()
 
     def clear(self, slot: int) -> None:
@@ -94,11 +98,11 @@ class Slots:
     def using(self, rows: Rows, dropout: Mapping[int, Dropout] | None = None) -> Iterator[None]:
         """While active, row i of every forward of the base adds the low-rank terms of slot `rows.slots[i]`."""
         with self.base.lock:
-            self._lora.rows = self._plan(rows, dropout or {})
+            outer, self._lora.rows = self._lora.rows, self._plan(rows, dropout or {})
             try:
                 yield
             finally:
-                self._lora.rows = None
+                self._lora.rows = outer
                 self._scratch.forget()
 
     def prefix_view(self, rows: Rows, positions: Tensor) -> PrefixView | None:
@@ -125,44 +129,26 @@ class Slots:
             raise AdapterError(f"the adapter in slot {slot} has no head; it writes text")
         return self._heads[slot]
 
-    def parameters(self, slot: int) -> dict[str, nn.Parameter]:
-        """The trainable weights of one slot under PEFT's names, as views of the stacks: an optimizer step on them is a
-        step on the stacks. Call it after every adapter is loaded: a stack that grows moves."""
-        adapter = self._loaded[slot].adapter
-        views: dict[str, Tensor] = {}
-        for path, term in self._terms(adapter).items():
-            weights, rank = self._lora.layers[path], adapter.tensors[term.a].shape[0]
-            views[term.a] = weights.a.data[slot, :rank]
-            views[term.b] = weights.b.data[slot, :rank].T
-        if self._prefix is not None and TABLE in adapter.tensors:
-            views[TABLE] = self._prefix.table.data[slot, : self._prefix.lengths[slot]]
-        parameters = {name: nn.Parameter(view) for name, view in views.items()}
-        if (names := head_names(adapter.tensors)) is not None:
-            head = self._heads[slot]
-            head.weight = parameters[names[0]] = nn.Parameter(head.weight.detach())
-            if names[1] and head.bias is not None:
-                head.bias = parameters[names[1]] = nn.Parameter(head.bias.detach())
-        return parameters
+    def adapter(self, slot: int) -> Adapter:
+        """What was loaded into a slot; its tensors only where the slots train."""
+        return self._loaded[slot].adapter
 
-    def collect_gradients(self, owners: Sequence[tuple[int, Mapping[str, nn.Parameter]]]) -> None:
-        """After a backward: add the stacks' gradients to the parameters of their slots, then forget them."""
-        for slot, parameters in owners:
-            adapter = self._loaded[slot].adapter
-            for path, term in self._terms(adapter).items():
-                weights, rank = self._lora.layers[path], adapter.tensors[term.a].shape[0]
-                if weights.a.grad is not None and weights.b.grad is not None:
-                    _accumulate(parameters[term.a], weights.a.grad[slot, :rank])
-                    _accumulate(parameters[term.b], weights.b.grad[slot, :rank].T)
-            if TABLE in parameters and self._prefix is not None and self._prefix.table.grad is not None:
-                length = self._prefix.lengths[slot]
-                _accumulate(parameters[TABLE], self._prefix.table.grad[slot, :length])
-        for weights in self._lora.layers.values():
-            weights.a.grad = weights.b.grad = None
+    def set_lora(self, slot: int, layout: Layout, buffer: Tensor) -> None:
+        """Overwrite the low-rank terms in a slot. layout: of the loaded adapter; buffer: `[layout.size]`."""
+        self._lora.place(slot, layout, buffer, {})
+
+    def set_prefix(self, slot: int, table: Tensor) -> None:
+        """Overwrite the prefix in a slot, `[length, width]`."""
         if self._prefix is not None:
-            self._prefix.table.grad = None
+            self._prefix.place(slot, table)
 
-    def _terms(self, adapter: Adapter) -> dict[str, LoraTerm]:
-        return lora_terms(adapter, self.base.linears) if isinstance(adapter.method, Lora) else {}
+    def take_lora_gradient(self, slot: int, layout: Layout) -> Tensor:
+        """The gradient that the last backwards left for a slot's low-rank terms, `[layout.size]`; it is zero then."""
+        return self._lora.take_gradient(slot, layout)
+
+    def take_prefix_gradient(self, slot: int) -> Tensor | None:
+        """The same for its prefix, `[length, width]`; None before the first backward."""
+        return None if self._prefix is None else self._prefix.take_gradient(slot)
 
     def _plan(self, rows: Rows, dropout: Mapping[int, Dropout]) -> LoraRows | None:
         """The plan of a step's low-rank terms; None where no row has any. Kept for as long as the rows stay."""
@@ -176,7 +162,10 @@ class Slots:
         plan = None
         if any(ranks.values()):
             highest = max(ranks.values())
-            plan = LoraRows(adapted.segments, self.count, highest, self.base.device, self._scratch, dropout)
+            dora = any(self._dora(slot) for slot in ranks)
+            plan = LoraRows(
+                adapted.segments, self.count, highest, self.base.device, self._scratch, dropout, dora
+            )
         self._planned = (rows, plan)
         return plan
 
@@ -184,6 +173,6 @@ class Slots:
         layout = self._loaded[slot].layout
         return 0 if layout is None else layout.rank
 
-
-def _accumulate(parameter: nn.Parameter, gradient: Tensor) -> None:
-    parameter.grad = gradient.clone() if parameter.grad is None else parameter.grad + gradient
+    def _dora(self, slot: int) -> bool:
+        method = self._loaded[slot].adapter.method
+        return isinstance(method, Lora) and method.dora

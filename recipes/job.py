@@ -1,9 +1,16 @@
-"""A job: one recipe on one client's data, with all the state that is its own: weights, optimizer, schedule, sampler,
-dropout stream, early stopping. What other jobs share a batch with it never shows in it."""
+"""A job: one recipe on one client's data, with all the state that is its own: weights, optimizer, schedule, place in
+the data, early stopping. What other jobs share a batch with it never shows in it.
 
+Everything random follows from the recipe's seed and a count (of the epoch, of the micro-batch), so that a job's state
+is numbers and tensors, and a run that was killed goes on as if it had not been.
+"""
+
+import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +19,7 @@ from adapters import Adapter, Base
 from adapters.forward import Hidden
 from adapters.kernels import Dropout
 from adapters.slots import Slots
+from adapters.trained import Trained
 from recipes.data import Splits
 from recipes.encode import EncodedRow, encode
 from recipes.errors import TrainingError
@@ -20,14 +28,16 @@ from recipes.recipe import Recipe
 from recipes.tasks import task_for
 
 _BUCKET = 16  # batches that are sorted by length together
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """Training of one adapter in one slot.
 
-    train, validation: encoded rows; adapter: as `start` made it; history: one entry per validation with step, loss and
-    metric; best: the weights of the best validation so far.
+    train, validation: encoded rows; adapter: as `start` made it; before: the test metrics of the base without it. step:
+    optimizer steps taken; drawn: micro-batches drawn; history: one entry per validation with step, loss and metric;
+    best: the weights of the best validation so far.
     """
 
     recipe: Recipe
@@ -35,8 +45,11 @@ class Job:
     adapter: Adapter
     train: list[EncodedRow]
     validation: list[EncodedRow]
+    name: str = ""
     slot: int = 0
     step: int = 0
+    drawn: int = 0
+    before: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_metric: float = math.nan
@@ -45,15 +58,10 @@ class Job:
     failure: TrainingError | None = None
 
     @classmethod
-    def prepare(cls, recipe: Recipe, splits: Splits, adapter: Adapter, base: Base) -> "Job":
+    def prepare(cls, recipe: Recipe, splits: Splits, adapter: Adapter, base: Base, name: str = "") -> "Job":
         """Encode the data of a job."""
-        return cls(
-            recipe,
-            splits,
-            adapter,
-            encode(base, recipe, splits.train),
-            encode(base, recipe, splits.validation),
-        )
+        train, validation = (encode(base, recipe, part) for part in (splits.train, splits.validation))
+        return cls(recipe, splits, adapter, train, validation, name or recipe.task)
 
     @property
     def metric_name(self) -> str:
@@ -74,58 +82,72 @@ class Job:
         settings = self.recipe.train
         return settings.evaluate_every or max(1, math.ceil(self.steps / math.ceil(settings.epochs)))
 
+    @property
+    def batch_tokens(self) -> float:
+        """Mean tokens of a micro-batch."""
+        return self.recipe.train.batch_size * sum(map(len, self.train)) / len(self.train)
+
     def begin(self, slots: Slots, slot: int) -> None:
         """Take a slot, which holds this job's adapter already, and make the optimizer."""
         settings = self.recipe.train
         self.slot = slot
-        self.parameters = slots.parameters(slot)
-        heads = {name for name in self.parameters if ".score." in name or ".classifier." in name}
-        body = [p for name, p in self.parameters.items() if name not in heads]
-        head = [p for name, p in self.parameters.items() if name in heads]
+        self.trained = Trained(slots, slot)
+        parameters = self.trained.parameters
+        body = [p for name, p in parameters.items() if name not in self.trained.head_names]
+        head = [parameters[name] for name in self.trained.head_names]
         groups = [{"params": body, "lr": settings.learning_rate}]
         if head:
             groups.append({"params": head, "lr": settings.head_learning_rate or settings.learning_rate})
-        self._optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+        self._optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
         self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
-        self._order = torch.Generator().manual_seed(settings.seed)
-        share = self.recipe.lora.dropout if self.recipe.method == "lora" else 0.0
-        device = body[0].device
-        self.dropout = Dropout(share, torch.Generator(device).manual_seed(settings.seed)) if share else None
-        self._batches = self._sample()
-        self._window: list[list[EncodedRow]] = []
-        self._window_weight = 0.0
+        self._epoch = lru_cache(maxsize=2)(self._deal_epoch)
         self._loss_sum, self._loss_count = 0.0, 0
+        self._window_weight = 0.0
 
     def next_batch(self) -> list[EncodedRow]:
-        """The next micro-batch. The windows of `accumulate` micro-batches are drawn whole, so that each loss
-        is divided by the weight of its whole window: accumulating changes memory, never the gradient."""
-        if not self._window:
-            self._window = [next(self._batches) for _ in range(self.recipe.train.accumulate)]
-            self._window_weight = sum(self._weight(batch) for batch in self._window)
-        return self._window.pop(0)
+        """The next micro-batch. A window is `accumulate` of them; each loss is divided by the weight of its whole
+        window: accumulating changes memory, never the gradient."""
+        if not self.in_window:
+            ahead = range(self.drawn, self.drawn + self.recipe.train.accumulate)
+            self._window_weight = sum(self._weight(self._batch(number)) for number in ahead)
+        self.drawn += 1
+        return self._batch(self.drawn - 1)
+
+    @property
+    def in_window(self) -> bool:
+        """Whether micro-batches of this step are still to come."""
+        return self.drawn % self.recipe.train.accumulate != 0
+
+    def dropout(self, places: Sequence[int], lengths: Sequence[int], left: bool) -> Dropout | None:
+        """Dropout of rows of the last micro-batch, by their places in it; None where the recipe has none."""
+        share = self.recipe.lora.dropout if self.recipe.method != "prefix" else 0.0
+        if not share:
+            return None
+        keys = [_number(self.recipe.train.seed, "dropout", self.drawn, place) for place in places]
+        return Dropout(share, tuple(keys), tuple(lengths), left)
 
     def loss(self, base: Base, slots: Slots, hidden: Hidden, batch: Sequence[EncodedRow]) -> Tensor:
-        """This job's own loss on its own rows: its supervised sum over its own window's count."""
+        """This job's own loss on some rows of its micro-batch: their supervised sum over its own window's count."""
         return self._loss_total(base, slots, hidden, batch) / self._window_weight
 
-    def after_backward(self, loss: float) -> None:
+    def after_batch(self, loss: float) -> None:
         """Count a micro-batch; at the end of a window, clip and step."""
         self._loss_sum += loss
-        if self._window:
+        if self.in_window:
             return
         settings = self.recipe.train
-        if settings.clip:
-            nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip)
+        nn.utils.clip_grad_norm_(self.trained.parameters.values(), settings.clip)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * self._factor()
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
+        self.trained.update()
         self.step += 1
         self._loss_count += 1
 
     def due(self) -> bool:
         """Whether it is time to validate."""
-        return not self._window and (self.step % self.evaluate_every == 0 or self.step >= self.steps)
+        return not self.in_window and (self.step % self.evaluate_every == 0 or self.step >= self.steps)
 
     def judge(self, base: Base, slots: Slots) -> None:
         """Validate; keep the best weights; stop after `patience` validations without a better one."""
@@ -135,7 +157,7 @@ class Job:
         self.history.append({"step": self.step, "loss": mean, self.metric_name: value})
         sign = -1 if task_for(self.recipe.task).METRICS[self.metric_name] == "min" else 1
         if not self.best or sign * value > sign * self.best_metric:
-            self.best = {name: p.detach().clone() for name, p in self.parameters.items()}
+            self.best = {name: p.detach().clone() for name, p in self.trained.parameters.items()}
             self.best_metric, self.best_step = value, self.step
         since = sum(entry["step"] > self.best_step for entry in self.history)
         patience = self.recipe.train.patience
@@ -157,9 +179,47 @@ class Job:
     def restore_best(self) -> None:
         """Put the best weights back and into the adapter."""
         with torch.no_grad():
-            for name, parameter in self.parameters.items():
+            for name, parameter in self.trained.parameters.items():
                 parameter.copy_(self.best[name])
-        self.adapter.tensors = {name: tensor.float().cpu() for name, tensor in self.best.items()}
+        self.trained.update()
+        self.adapter.tensors = self.trained.tensors(self.best)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """All that `restore` needs, between two micro-batches: plain JSON, and tensors."""
+        tensors = {f"best/{name}": value for name, value in self.best.items()}
+        steps = 0.0
+        for name, parameter in self.trained.parameters.items():
+            tensors[f"parameter/{name}"] = parameter.detach()
+            if parameter.grad is not None:
+                tensors[f"gradient/{name}"] = parameter.grad
+            if own := self._optimizer.state.get(parameter):
+                tensors |= {f"{moment}/{name}": own[moment] for moment in _MOMENTS}
+                steps = float(own["step"])
+        numbers = {name: getattr(self, name) for name in _KEPT}
+        return numbers | {"best_metric": float(self.best_metric), "optimizer_steps": steps}, tensors
+
+    def restore(self, numbers: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Go on from a `state`, after `begin`."""
+        for name in _KEPT:
+            setattr(self, name, numbers[name])
+        self.best_metric = numbers["best_metric"]
+        parameters = self.trained.parameters
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                place = parameter.device
+                parameter.copy_(tensors[f"parameter/{name}"])
+                if (gradient := tensors.get(f"gradient/{name}")) is not None:
+                    parameter.grad = gradient.to(place, copy=True)
+                if numbers["optimizer_steps"]:
+                    moments = {m: tensors[f"{m}/{name}"].to(place, copy=True) for m in _MOMENTS}
+                    steps = torch.tensor(numbers["optimizer_steps"], device=place)
+                    self._optimizer.state[parameter] = {"step": steps, **moments}
+        self.best = {
+            name: tensors[f"best/{name}"].to(parameter.device, copy=True)
+            for name, parameter in parameters.items()
+            if f"best/{name}" in tensors
+        }
+        self.trained.update()
 
     def _loss_total(self, base: Base, slots: Slots, hidden: Hidden, batch: Sequence[EncodedRow]) -> Tensor:
         weights = torch.tensor([row.weight for row in batch], device=hidden.states.device)
@@ -182,17 +242,22 @@ class Job:
         """What a batch counts: its rows' weights, for ad copy each times its copy tokens."""
         return sum(row.weight * (len(row.target) if self.recipe.task == "ad-copy" else 1) for row in batch)
 
-    def _sample(self) -> Iterator[list[EncodedRow]]:
-        """Endless micro-batches: every epoch in a new order, rows of like length together to spare padding."""
+    def _batch(self, number: int) -> list[EncodedRow]:
+        """The micro-batch of a number, counted over all epochs."""
+        batches = math.ceil(len(self.train) / self.recipe.train.batch_size)
+        places = self._epoch(number // batches)[number % batches]
+        return [self.train[place] for place in places]
+
+    def _deal_epoch(self, epoch: int) -> list[list[int]]:
+        """An epoch's micro-batches: every epoch in a new order, rows of like length together to spare padding."""
         size = self.recipe.train.batch_size
-        while True:
-            order = torch.randperm(len(self.train), generator=self._order).tolist()
-            batches = []
-            for start in range(0, len(order), size * _BUCKET):
-                bucket = sorted(order[start : start + size * _BUCKET], key=lambda i: len(self.train[i]))
-                batches += [bucket[at : at + size] for at in range(0, len(bucket), size)]
-            for place in torch.randperm(len(batches), generator=self._order).tolist():
-                yield [self.train[i] for i in batches[place]]
+        stream = torch.Generator().manual_seed(_number(self.recipe.train.seed, "epoch", epoch) % 2**63)
+        order = torch.randperm(len(self.train), generator=stream).tolist()
+        batches = []
+        for start in range(0, len(order), size * _BUCKET):
+            bucket = sorted(order[start : start + size * _BUCKET], key=lambda i: len(self.train[i]))
+            batches += [bucket[at : at + size] for at in range(0, len(bucket), size)]
+        return [batches[place] for place in torch.randperm(len(batches), generator=stream).tolist()]
 
     def _factor(self) -> float:
         """Warm-up from 0 to 1, then the schedule down to 0 (or flat)."""
@@ -212,3 +277,13 @@ class Job:
 def _several(label: int | tuple[int, ...] | None) -> tuple[int, ...]:
     assert isinstance(label, tuple)
     return label
+
+
+_KEPT = (
+    "step", "drawn", "before", "history", "best_step", "done", "_loss_sum", "_loss_count", "_window_weight"
+)  # fmt: skip
+
+
+def _number(*parts: object) -> int:
+    """A number of 64 bits that follows from the parts alone."""
+    return int.from_bytes(hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest())

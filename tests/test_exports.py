@@ -21,7 +21,7 @@ EXPORTS: dict[str, set[str]] = {
     },
     "hub": {"Analysis", "Analyze", "Hub", "Pending", "Ranked", "Recommend", "Registry", "Version", "Write"},
     "hub.cli": {"app", "main"},
-    "recipes": {"Order", "Recipe", "train", "train_many"},
+    "recipes": {"Order", "Recipe", "Settings", "train", "train_many"},
 }
 
 

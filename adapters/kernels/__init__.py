@@ -1,10 +1,11 @@
 """The low-rank terms of a batch, added to a layer's output: which way of computing them fits the rows at hand.
 
-    torch_reference   the definition, with a backward: training
+    torch_reference   the definition, with a backward; DoRA is trained by it
+    torch_training    training
     torch_inplace     serving on any device
     triton_grouped    serving on CUDA
 
-Tests hold the other two to the first.
+Tests hold the other three to the first.
 """
 
 from functools import cache
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adapters.kernels import torch_inplace, torch_reference
+from adapters.kernels import torch_inplace, torch_reference, torch_training
 from adapters.kernels.plan import Dropout, LoraRows, Scratch, Segment, Source, Weights
 
 __all__ = ["Dropout", "LoraRows", "Scratch", "Segment", "Source", "Weights", "add"]
@@ -30,6 +31,8 @@ def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: 
     if x.dim() == 2:
         return add(output[:, None], x[:, None], weights, bias, rows)[:, 0]
     if torch.is_grad_enabled() and (output.requires_grad or weights.a.requires_grad):
+        if weights.a.requires_grad and not rows.dora:
+            return torch_training.add(output, x, weights, rows)
         return torch_reference.segments(output, x, weights, bias, rows)
     if output.is_cuda and output.is_contiguous() and (triton := _triton()) is not None:
         return triton.add(output, x, weights, bias, rows)  # type: ignore[no-any-return]

@@ -15,11 +15,12 @@ class Source:
     """Layers that read the same input, such as q, k and v: their A lie side by side, so that one product serves them
     all.
 
-    a: `[slots, ranks, in]`; rank: the highest of one layer.
+    a: `[slots, ranks, in]`; rank: the highest of one layer; name: of the first layer.
     """
 
     a: Tensor
     rank: int
+    name: str
 
 
 @dataclass
@@ -27,8 +28,8 @@ class Weights:
     """One layer's low-rank terms of all slots.
 
     a: `[slots, rank, in]`, ranks `at` of its source; b: `[slots, rank, out]`; gain: `[slots, out]`, what DoRA
-    multiplies the base's output by, less 1, or None where no slot has DoRA; scaling: `[slots]`, None where it is
-    folded into b.
+    multiplies the base's output by, less 1, or None where no slot has DoRA; scaling: `[slots]`. In serving scaling is
+    None: it is folded into b, and so is DoRA's factor. In training `source.a`, `b` and `gain` hold their gradients.
     """
 
     source: Source
@@ -50,10 +51,17 @@ class Segment:
 
 @dataclass(frozen=True)
 class Dropout:
-    """A job's own dropout on the inputs of its low-rank terms, drawn from its own stream."""
+    """Dropout on the inputs of one slot's low-rank terms: each row's own stream, drawn from its key.
+
+    keys, lengths: of the slot's rows in order, a key being 64 bits; left: whether rows are padded on the left. What a
+    row draws depends on its key and on the layer alone: not on its neighbours, its padding or the pass that it runs in,
+    nor on how often it is drawn (gradient checkpointing draws twice).
+    """
 
     share: float
-    generator: torch.Generator
+    keys: tuple[int, ...]
+    lengths: tuple[int, ...]
+    left: bool
 
 
 class Scratch:
@@ -87,14 +95,20 @@ class Scratch:
 @dataclass(frozen=True)
 class LoraRows:
     """The plan of one step. segments: runs of rows with one slot, all rows in order; empty: the slot of zeros; rank:
-    the highest of the slots in use."""
+    the highest of the slots in use; dora: whether any of them has DoRA."""
 
     segments: Sequence[Segment]
     empty: int
     rank: int
     device: torch.device
     scratch: Scratch
-    dropout: Mapping[int, Dropout] = field(default_factory=dict)
+    dropout: Mapping[int, Dropout] = field(default_factory=dict)  # by slot
+    dora: bool = False
+
+    @property
+    def count(self) -> int:
+        """All rows."""
+        return self.segments[-1].stop
 
     @cached_property
     def active(self) -> list[Segment]:

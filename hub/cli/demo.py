@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from adapters.errors import RepertoireError
 from hub.cli.options import Json
 from hub.cli.output import document, show
 
@@ -105,9 +106,8 @@ def demo(
     with clock.phase("load the base in 4 bits", as_json):
         base = load_base("starter", "nf4")
     with clock.phase("train six adapters in shared batches", as_json):
-        adapters = dict(
-            zip(METHODS, train_many(list(orders.values()), base, progress=not as_json), strict=True)
-        )
+        results = train_many(list(orders.values()), base, progress=not as_json)
+    adapters = {key: _sound(result) for key, result in zip(METHODS, results, strict=True)}
     registry = Registry(folder / "hub", base)
     with clock.phase("publish them", as_json):
         for (client, task), adapter in adapters.items():
@@ -128,6 +128,12 @@ def demo(
         document(result)
     else:
         _print(result, folder)
+
+
+def _sound(result: "Adapter | RepertoireError") -> "Adapter":
+    if isinstance(result, RepertoireError):
+        raise result
+    return result
 
 
 def _name(client: str, task: str) -> str:

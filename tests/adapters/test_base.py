@@ -22,6 +22,7 @@ from adapters.errors import (
 from adapters.forward import forward, pad
 from adapters.rows import Rows
 from adapters.slots import Slots
+from adapters.trained import Trained
 from tests.adapters import models
 
 SEQUENCES = [[5, 9, 20, 33, 7], [8, 6], [40, 41, 42, 43]]
@@ -64,13 +65,13 @@ def test_gradients_flow_through_a_quantized_base_after_it_has_answered(
         base = load_base(str(folder), quantization, device="cpu")  # type: ignore[arg-type]
         slots, rows = Slots(base, 1, trains=True), Rows((0, 0, 0))
         slots.load(0, adapter)
-        parameters = slots.parameters(0)
+        trained = Trained(slots, 0)
         if answers_first:
             with torch.inference_mode():
                 forward(base, slots, pad(base, SEQUENCES), rows)
         forward(base, slots, pad(base, SEQUENCES), rows).states[:, -1].square().sum().backward()
-        slots.collect_gradients([(0, parameters)])
-        gradients.append({name: parameter.grad for name, parameter in parameters.items()})
+        trained.take_gradients()
+        gradients.append({name: parameter.grad for name, parameter in trained.parameters.items()})
     for name, fresh in gradients[0].items():
         after = gradients[1][name]
         assert fresh is not None and after is not None and fresh.abs().max() > 0

@@ -12,7 +12,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.kernels import LoraRows, Scratch, Segment, Weights, torch_inplace, torch_reference
+from adapters.kernels import (
+    Dropout,
+    LoraRows,
+    Scratch,
+    Segment,
+    Weights,
+    torch_inplace,
+    torch_reference,
+    torch_training,
+)
+from adapters.kernels.dropout import drawn
 from adapters.lora import Layout, Term
 
 SLOTS = 5  # of which the last has no weights, and one more that stays empty
@@ -128,3 +138,70 @@ def test_a_gradient_flows_through_the_definition_only() -> None:
     gradient = layers["q"].a.grad
     assert gradient is not None
     assert [bool(part.any()) for part in gradient] == [True, True, False, False, False, False]
+
+
+def leaves(layers: dict[str, Weights], training: bool) -> None:
+    """Let gradients flow, into one buffer where the training kernel is to put them."""
+    for weights in layers.values():
+        weights.source.a.requires_grad_()
+        weights.b.requires_grad_()
+        if training:
+            weights.source.a.grad = torch.zeros_like(weights.source.a)
+            weights.b.grad = torch.zeros_like(weights.b)
+        weights.a = weights.source.a[:, weights.at]
+        weights.scaling = torch.arange(1.0, SLOTS + 2)
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize(
+    "slots", [[2], [0, 0, 1, 1], [None, 3, 0, 0, None], [1, 0, 1], [None, 2, None, None, 2]]
+)
+def test_training_gives_the_definitions_values_and_gradients(slots: list[int | None], dropped: bool) -> None:
+    found = []
+    for kernel in (torch_reference.segments, torch_training.add):
+        layers, rows = weights("cpu", dora=False), plan(slots)
+        leaves(layers, kernel is torch_training.add)
+        if dropped:
+            for segment in rows.active:
+                count = segment.stop - segment.start
+                keys = tuple(7 * segment.start + i for i in range(count))
+                rows.dropout[segment.slot] = Dropout(0.4, keys, (2,) * count, left=True)  # type: ignore[index]
+        draw = torch.Generator().manual_seed(3)
+        x = torch.randn(len(slots), 3, INPUTS, generator=draw, requires_grad=True)
+        results = []
+        for path, width in (("q", WIDE), ("k", NARROW)):
+            given = torch.randn(len(slots), 3, width, generator=draw, requires_grad=True)
+            own = (None,) if kernel is torch_reference.segments else ()
+            output = kernel(given, x, layers[path], *own, rows)
+            output.square().sum().backward(retain_graph=True)
+            results += [output.detach(), given.grad, layers[path].b.grad]
+        found.append([*results, x.grad, layers["q"].source.a.grad])
+    for mine, its in zip(*found, strict=True):
+        assert mine is not None and its is not None
+        assert float((mine - its).abs().max()) <= 1e-5 * float(mine.abs().max())
+
+
+def test_a_rows_dropout_is_its_own_whatever_its_neighbours_and_its_padding() -> None:
+    alone, beside = plan([2]), plan([1, 2, 2])
+    alone.dropout[2] = Dropout(0.5, (11,), (2,), left=True)  # type: ignore[index]
+    beside.dropout[2] = Dropout(0.5, (12, 11), (3, 2), left=True)  # type: ignore[index]
+    one, others = drawn(alone, "q", torch.ones(1, 2, 64)), drawn(beside, "q", torch.ones(3, 4, 64))
+    assert one is not None and others is not None
+    assert torch.equal(one[0][0], others[0][2, 2:])
+    assert not others[0][2, :2].any() and not others[0][0].any(), "padding and other slots drop nothing"
+    assert not torch.equal(others[0][1, 2:], others[0][2, 2:]), "another key draws otherwise"
+    other_layer = drawn(alone, "o", torch.ones(1, 2, 64))
+    assert other_layer is not None and not torch.equal(other_layer[0], one[0])
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_mean(share: float) -> None:
+    rows = plan([0])
+    rows.dropout[0] = Dropout(share, (5,), (100,), left=False)  # type: ignore[index]
+    found = drawn(rows, "q", torch.ones(1, 100, 1000))
+    assert found is not None
+    dropped, factor = found
+    assert float(dropped.float().mean()) == pytest.approx(
+        share, abs=0.004
+    )  # 5 standard errors of 100,000 draws
+    assert float(factor) == pytest.approx(1 / (1 - share), rel=1e-3)

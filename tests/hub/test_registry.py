@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from adapters import Base, Limits, WrongBase
+from adapters import Adapter, Base, Limits, WrongBase
 from adapters.errors import Busy, Cancelled, DeadlineExceeded, RequestError
 from hub import Analysis, Analyze, Hub, Ranked, Recommend, Registry, Write
 from hub.errors import Damaged, NotInHub
-from recipes import Order, Recipe, train_many
+from recipes import Order, Recipe, train, train_many
 from tests.adapters import models
 
 QUICK: dict[str, Any] = {
@@ -57,6 +57,7 @@ def hub(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Hub:
     )
     hub = Hub(folder / "hub")
     for adapter in made:
+        assert isinstance(adapter, Adapter)
         hub.publish(adapter, f"acme/spring/{adapter.task}")
     return hub
 
@@ -159,7 +160,7 @@ def test_training_on_the_registrys_base_changes_no_answer(hub: Hub, base: Base, 
     (tmp_path / "moods.csv").write_text(
         "text,label\n" + "".join(f"{'yes' if i % 2 else 'no'} {i},l{i % 2}\n" for i in range(40))
     )
-    adapter = train_many([Order(Recipe.load("behavior", **QUICK), tmp_path / "moods.csv")], registry.base)[0]
+    adapter = train(Recipe.load("behavior", **QUICK), tmp_path / "moods.csv", registry.base)
     registry.publish(adapter, "globex/launch/behavior")
     assert registry.analyze("acme/spring/behavior", ["glad 500", "mad 501"]) == before
     assert {item.label for item in registry.analyze("globex/launch/behavior", ["yes 3", "no 4"])} <= {

@@ -1,0 +1,105 @@
+"""One adapter's weights while it is trained: what an optimizer holds, and how it moves to and from the adapter's slot.
+
+    parameters --update--> slot --forward, backward--> the slot's gradient --take_gradients--> parameters' gradients
+
+The optimizer has a few flat tensors of its own, so that a step on hundreds of small matrices is one operation, and what
+a slot's neighbours need (a higher rank, another layer) never shows in it.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from adapters.config import Lora
+from adapters.files import head_names
+from adapters.lora import Layout
+from adapters.packed import dora_norm, lora_terms, raw_lora
+from adapters.prefix import TABLE
+from adapters.slots import Slots
+
+LORA = "lora"
+
+
+class Trained:
+    """The weights of the adapter in a slot of slots that train.
+
+    parameters: `lora`, all low-rank terms, `[layout.size]` in the adapter's own layout, with DoRA's magnitudes in the
+    places of its factors; the prefix table `[length, width]` and the head's weight and bias under PEFT's names.
+    """
+
+    def __init__(self, slots: Slots, slot: int) -> None:
+        adapter, device = slots.adapter(slot), slots.base.device
+        self._slots, self._slot = slots, slot
+        self._terms = lora_terms(adapter, slots.base.linears) if isinstance(adapter.method, Lora) else {}
+        self._layout = Layout()
+        self._norms: dict[str, Tensor] = {}
+        start: dict[str, Tensor] = {}
+        if self._terms:
+            self._layout, start[LORA] = raw_lora(adapter, self._terms, slots.base)
+        if TABLE in adapter.tensors:
+            start[TABLE] = adapter.tensors[TABLE]
+        self.head_names = tuple(name for name in head_names(adapter.tensors) or () if name)
+        start |= {name: adapter.tensors[name] for name in self.head_names}
+        self.parameters = {
+            name: nn.Parameter(value.to(device, slots.dtype, copy=True)) for name, value in start.items()
+        }
+        self.update()
+
+    def take_gradients(self, keep: bool = True) -> None:
+        """Add what the backwards since the last call left in the slot to the parameters' gradients; without `keep`,
+        throw it away."""
+        found: dict[str, Tensor | None] = {}
+        if self._terms:
+            lora = found[LORA] = self._slots.take_lora_gradient(self._slot, self._layout)
+            for path, weights in self._layout.views(lora[None]).items():
+                if weights.gain is not None:
+                    weights.gain[0] /= self._norms[path]
+        if TABLE in self.parameters:
+            found[TABLE] = self._slots.take_prefix_gradient(self._slot)
+        for name, leaf in self._head_leaves().items():
+            found[name], leaf.grad = leaf.grad, None
+        for name, gradient in found.items() if keep else ():
+            parameter = self.parameters[name]
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Copy the parameters into the slot."""
+        if self._terms:
+            buffer = self.parameters[LORA].detach()
+            self._slots.set_lora(self._slot, self._layout, self._with_factors(buffer))
+        if TABLE in self.parameters:
+            self._slots.set_prefix(self._slot, self.parameters[TABLE])
+        for name, leaf in self._head_leaves().items():
+            leaf.copy_(self.parameters[name])
+
+    def tensors(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Values of the parameters as the adapter's tensors under PEFT's names, float32 on the CPU."""
+        named = {name: value for name, value in values.items() if name != LORA}
+        for path, weights in self._layout.views(values[LORA][None]).items() if self._terms else ():
+            term = self._terms[path]
+            named |= {term.a: weights.a[0], term.b: weights.b[0].T}
+            if term.magnitude is not None and weights.gain is not None:
+                named[term.magnitude] = weights.gain[0]
+        return {name: value.detach().float().cpu().contiguous().clone() for name, value in named.items()}
+
+    def _with_factors(self, buffer: Tensor) -> Tensor:
+        """A buffer with DoRA's factors less 1 in the places of its magnitudes."""
+        if not any(term.magnitude for term in self._terms.values()):
+            return buffer
+        buffer = buffer.clone()
+        for path, weights in self._layout.views(buffer[None]).items():
+            if weights.gain is not None:
+                linear, scaling = self._slots.base.linears[path], self._terms[path].scaling
+                self._norms[path] = dora_norm(linear, weights.a[0], weights.b[0], scaling)
+                weights.gain[0] = weights.gain[0] / self._norms[path] - 1
+        return buffer
+
+    def _head_leaves(self) -> dict[str, Tensor]:
+        if not self.head_names:
+            return {}
+        head = self._slots.head(self._slot)
+        leaves = [leaf for leaf in (head.weight, head.bias) if leaf is not None]
+        return dict(zip(self.head_names, leaves, strict=True))

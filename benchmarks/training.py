@@ -1,0 +1,232 @@
+"""Many small adapters trained on one 4-bit base, beside stock PEFT: `python -m benchmarks.training`.
+
+in turn     8 jobs on one base that is loaded once: a plain PyTorch loop around PEFT, one job after another
+runs        8 separate runs of PEFT with transformers' Trainer, each loading its base
+one job     the same loop around PEFT, and ours, for one job alone
+agency      32 click-prediction jobs of 200 to 2,000 rows with 8 to 128 tokens and early stopping: one by one, and
+            fused, to the same validation metric; with the peak memory of both
+
+A head on the last token, batch 4, LoRA of rank 8 on all linear layers, dropout 0.05, AdamW, clipping.
+"""
+
+import csv
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import peft
+import torch
+import transformers as tf
+
+from adapters import Base, load_base
+from adapters.slots import Slots
+from benchmarks import llama28m
+from benchmarks.measure import interleaved, keep_freed_memory, machine, medians, now, ratio, versions
+from recipes import Order, Recipe, Settings, train_many
+from recipes.fused import Fused
+from recipes.train import prepare
+
+RESULT = llama28m.ROOT / "benchmarks" / "results" / "training.json"
+JOBS, BATCH, TOKENS, STEPS = 8, 4, 32, 6
+ROUNDS = 5
+RECIPE = {
+    "train.batch_size": BATCH,
+    "train.learning_rate": 1e-3,
+    "train.evaluate_every": 10**6,
+    "train.patience": None,
+    "data.max_tokens": 128,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and write the result; `--agency fused|turn FOLDER` is one side of `agency`, in its own process."""
+    keep_freed_memory()
+    tf.logging.set_verbosity_error()
+    if arguments:
+        print(json.dumps(agency(arguments[1], Path(arguments[2]))))
+        return 0
+    about = machine()
+    folder = Path(tempfile.mkdtemp())
+    files = [clicks(folder / f"{job}.csv", 200, (TOKENS, TOKENS), job) for job in range(JOBS)]
+    base = load_base(str(llama28m.base()), "nf4")
+    seconds = interleaved(variants(base, files), ROUNDS)
+    result: dict[str, Any] = {
+        "benchmark": "training",
+        "command": "python -m benchmarks.training",
+        "shape": llama28m.SHAPE | {"jobs": JOBS, "batch": BATCH, "tokens": TOKENS, "steps": STEPS, "rank": 8},
+        "milliseconds": medians(seconds),
+        "ratios": {
+            "PEFT in turn / fused": ratio(seconds, "PEFT in turn", "fused"),
+            "PEFT, 8 runs of Trainer / fused": ratio(seconds, "PEFT, 8 runs of Trainer", "fused"),
+            "ours in turn / fused": ratio(seconds, "ours in turn", "fused"),
+            "one job: PEFT / ours": ratio(seconds, "one job, PEFT", "one job, ours"),
+        },
+        "agency": agencies(folder),
+        "machine": about,
+        "versions": versions("torch", "transformers", "peft", "bitsandbytes"),
+        "date": now(),
+    }
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+    return 0
+
+
+def clicks(path: Path, rows: int, lengths: tuple[int, int], seed: int) -> Path:
+    """Texts of so many letters, each a token of this base; a click where `a` is more frequent than `b`, mostly."""
+    draw = random.Random(seed)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "clicked"])
+        for _ in range(rows):
+            length = draw.randint(*lengths)
+            liking = draw.random()
+            text = "".join(draw.choice("ab" if draw.random() < 0.5 else "cdefgh") for _ in range(length))
+            text = "".join(("a" if draw.random() < liking else "b") if c in "ab" else c for c in text)
+            writer.writerow([text, int((liking > 0.5) == (draw.random() < 0.9))])
+    return path
+
+
+def variants(base: Base, files: Sequence[Path]) -> dict[str, Callable[[], Any]]:
+    """`STEPS` steps of each job."""
+    recipe = Recipe.load("recommendation", **RECIPE)
+    jobs = [prepare(Order(recipe, file), base) for file in files]
+    slots = Slots(base, JOBS, dtype=torch.float32, trains=True)
+    for slot, job in enumerate(jobs):
+        slots.load(slot, job.adapter)
+        job.begin(slots, slot)
+    fused = Fused(base, slots, 2048)
+    batches = [[[row.ids for row in job.next_batch()] for _ in range(STEPS)] for job in jobs]
+    labels = torch.randint(0, 2, (STEPS, BATCH))
+    theirs = peft_model(JOBS)
+
+    def run_peft(numbers: Sequence[int]) -> None:
+        for number in numbers:
+            peft_steps(theirs, f"a{number}", batches[number], labels)
+
+    def run_ours(groups: Sequence[Sequence[Any]]) -> None:
+        for group in groups:
+            for _ in range(STEPS):
+                fused.turn(group)
+
+    return {
+        "PEFT in turn": lambda: run_peft(range(JOBS)),
+        "PEFT, 8 runs of Trainer": lambda: [trainer_run(batches[n], labels) for n in range(JOBS)],
+        "ours in turn": lambda: run_ours([[job] for job in jobs]),
+        "fused": lambda: run_ours([jobs]),
+        "one job, PEFT": lambda: run_peft([0]),
+        "one job, ours": lambda: run_ours([jobs[:1]]),
+    }
+
+
+def classifier() -> Any:
+    """The base with a head, in 4 bits, as transformers loads it."""
+    config = tf.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32, llm_int8_skip_modules=["score"],
+    )  # fmt: skip
+    return tf.AutoModelForSequenceClassification.from_pretrained(
+        llama28m.base(), dtype=torch.float32, num_labels=2, quantization_config=config
+    )
+
+
+def lora() -> peft.LoraConfig:
+    """What the recipe trains, in PEFT's words."""
+    return peft.LoraConfig(
+        task_type="SEQ_CLS", r=8, lora_alpha=16, lora_dropout=0.05, target_modules="all-linear"
+    )
+
+
+def peft_model(count: int) -> Any:
+    """One base with `count` adapters, none of them merged."""
+    model = peft.get_peft_model(classifier(), lora(), adapter_name="a0")
+    for number in range(1, count):
+        model.add_adapter(f"a{number}", lora())
+    return model
+
+
+def peft_steps(model: Any, name: str, batches: Sequence[Sequence[Any]], labels: torch.Tensor) -> None:
+    """A plain loop: forward, backward, clip, step."""
+    model.set_adapter(name)
+    model.train()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0.01, fused=True)
+    for batch, own in zip(batches, labels, strict=True):
+        ids = torch.tensor(batch)
+        model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=own).loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def trainer_run(batches: Sequence[Sequence[Any]], labels: torch.Tensor) -> None:
+    """One run of transformers' Trainer, from loading the base on."""
+    rows = [
+        {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": int(label)}
+        for batch, own in zip(batches, labels, strict=True)
+        for ids, label in zip(batch, own, strict=True)
+    ]
+    settings = tf.TrainingArguments(
+        output_dir=tempfile.mkdtemp(), per_device_train_batch_size=BATCH, max_steps=STEPS, learning_rate=1e-3,
+        report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True, use_cpu=True,
+    )  # fmt: skip
+    model = peft.get_peft_model(classifier(), lora())
+    tf.Trainer(model, settings, train_dataset=rows).train()  # type: ignore[arg-type]
+
+
+def agencies(folder: Path) -> dict[str, Any]:
+    """32 jobs fused and one after another, each in a process of its own."""
+    sizes = random.Random(0)
+    for job in range(32):
+        clicks(folder / f"agency-{job:02d}.csv", sizes.randint(200, 2000), (8, 128), 100 + job)
+    found = {}
+    for way in ("one", "fused", "turn"):
+        command = [sys.executable, "-m", "benchmarks.training", "--agency", way, str(folder)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found[way] = json.loads(done.stdout.splitlines()[-1])
+    gap = max(abs(a - b) for a, b in zip(found["fused"]["metrics"], found["turn"]["metrics"], strict=True))
+    return {
+        "in turn / fused, seconds": round(found["turn"]["seconds"] / found["fused"]["seconds"], 2),
+        "largest difference of a job's validation AUC": round(gap, 5),
+        "peak MiB, 32 fused / one": round(found["fused"]["peak MiB"] / found["one"]["peak MiB"], 2),
+        **found,
+    }
+
+
+def agency(way: str, folder: Path) -> dict[str, Any]:
+    """Train the 32 jobs fused, in turn, or only the first."""
+    options = RECIPE | {
+        "train.evaluate_every": None,
+        "train.patience": 1,
+        "train.epochs": 3,
+        "train.batch_size": 8,
+    }
+    recipe = Recipe.load("recommendation", **options)
+    orders = [Order(recipe, path) for path in sorted(folder.glob("agency-*.csv"))]
+    base = load_base(str(llama28m.base()), "nf4")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = perf_counter()
+    groups = {"fused": [orders], "turn": [[order] for order in orders], "one": [orders[:1]]}[way]
+    results = [result for group in groups for result in train_many(group, base, settings=Settings())]
+    seconds = perf_counter() - began
+    metrics = []
+    for result in results:
+        assert not isinstance(result, Exception), result
+        metrics.append(max(entry["auc"] for entry in result.info["report"]["history"]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "seconds": round(seconds, 1),
+        "peak MiB": round(peak / 1024),
+        "MiB with the base alone": round(before / 1024),
+        "metrics": metrics,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

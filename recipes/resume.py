@@ -1,0 +1,68 @@
+"""Snapshots of a run: a folder for each, written whole or not at all, so that a run can be killed at any moment.
+
+    STATE/000012/run.json              which jobs, who runs, who waits, who is done
+    STATE/000012/0003.safetensors      tensors of job 3, while it runs
+
+A snapshot is written beside the others and moved into its place when all of it is on disk; then the older ones go.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+_MANIFEST = "run.json"
+
+
+def save(folder: Path, manifest: Mapping[str, Any], tensors: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Write the next snapshot. Raises OSError, such as for a full disk; the last snapshot is there then."""
+    folder.mkdir(parents=True, exist_ok=True)
+    earlier = _numbers(folder)
+    number = (earlier[-1] if earlier else 0) + 1
+    begun = folder / f".{number:06d}"
+    shutil.rmtree(begun, ignore_errors=True)
+    begun.mkdir()
+    for job, own in tensors.items():
+        data = serialize({name: value.contiguous() for name, value in own.items()})
+        (begun / f"{job:04d}.safetensors").write_bytes(data)
+    (begun / _MANIFEST).write_text(json.dumps(manifest))
+    for path in begun.iterdir():
+        _sync(path)
+    _sync(begun)
+    begun.rename(folder / f"{number:06d}")
+    _sync(folder)
+    for old in earlier:
+        shutil.rmtree(folder / f"{old:06d}", ignore_errors=True)
+
+
+def load(folder: Path) -> tuple[dict[str, Any], dict[int, dict[str, Tensor]]] | None:
+    """The newest snapshot: its manifest, and the tensors of each running job; None where there is none."""
+    numbers = _numbers(folder) if folder.is_dir() else []
+    if not numbers:
+        return None
+    newest = folder / f"{numbers[-1]:06d}"
+    manifest = json.loads((newest / _MANIFEST).read_text())
+    return manifest, {int(path.stem): load_file(path) for path in newest.glob("*.safetensors")}
+
+
+def forget(folder: Path) -> None:
+    """Remove a run's snapshots."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _numbers(folder: Path) -> list[int]:
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
