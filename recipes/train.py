@@ -121,6 +121,8 @@ def train_many(
                 shown.update()
     finally:
         run.close()
+    if settings.state is not None:
+        resume.forget(Path(settings.state))
     return run.results
 
 
@@ -183,10 +185,8 @@ class _Run:
         return True
 
     def close(self) -> None:
-        """Leave the base as it was found; a finished run needs no snapshots."""
+        """Leave the base as it was found."""
         self.slots.close()
-        if self.state is not None and not self.running and not self.waiting:
-            resume.forget(self.state)
 
     def _places(self) -> int:
         """How many jobs may run at once: as many as memory takes, and no more than fill a few passes a turn."""
