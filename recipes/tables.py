@@ -5,11 +5,14 @@ it cannot parse and forgets line numbers. Parquet, which has types of its own, g
 they stand in the file, except for white space around them.
 """
 
+import codecs
 import csv
 import difflib
 import hashlib
 import io
 import json
+import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -26,10 +29,11 @@ Data: TypeAlias = "str | Path | Dataset | Sequence[str | Path]"
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _COMMON = frozenset("的一是不了在人有我他这這中大来來上国國好很就也都和，。！？、：；“”（）")
+_REPLACED = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")  # U+FFFD, as it is or as JSON may write it
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One record; `line` is where it starts in a text file (from 1), or its number in Parquet (from 1)."""
 
@@ -58,13 +62,15 @@ class Table:
         return hashlib.sha256(self.raw).hexdigest()
 
 
-def read_tables(data: Data) -> list[Table]:
-    """Every table of `data`; nothing is raised, each table carries its own problems."""
+def read_tables(data: Data) -> Iterator[Table]:
+    """Every table of `data`, read when it is asked for; nothing is raised, each table carries its own problems."""
     if isinstance(data, str | Path):
-        return [_read_file(Path(data))]
-    if hasattr(data, "column_names"):
-        return [_from_dataset(data)]
-    return [_read_file(Path(path)) for path in cast("Sequence[str | Path]", data)]
+        yield _read_file(Path(data))
+    elif hasattr(data, "column_names"):
+        yield _from_dataset(data)
+    else:
+        for path in cast("Sequence[str | Path]", data):
+            yield _read_file(Path(path))
 
 
 def text_of(cell: Any) -> str:
@@ -91,6 +97,12 @@ def _text(cell: Any, depth: int) -> str:
     return cell.isoformat() if isinstance(cell, date) else str(cell)
 
 
+def _cell(cell: Any) -> Any:
+    """A cell without white space around it. Texts are interned: users and ads come again and again in a log, and are
+    held once."""
+    return sys.intern(cell.strip()) if type(cell) is str else cell
+
+
 def _read_file(path: Path) -> Table:
     name, suffix = str(path), path.suffix.lower()
     try:
@@ -102,17 +114,19 @@ def _read_file(path: Path) -> Table:
         return _failed(
             name, raw, f"{suffix or 'a file without an ending'} is not read", f"Save it as one of {known}"
         )
-    if not raw.strip():
+    if not raw or raw.isspace():
         return _failed(name, raw, "the file is empty", "Export it again; it needs a header and rows")
     if suffix == ".parquet":
         return _read_parquet(name, raw)
     try:
-        text = raw.decode("utf-8-sig")
+        raw.decode()
     except UnicodeDecodeError as error:
-        return _wrong_encoding(name, raw, error.start + (3 if raw.startswith(b"\xef\xbb\xbf") else 0))
-    if "\0" in text:
+        return _wrong_encoding(name, raw, error.start)
+    if b"\0" in raw:
         return _wrong_encoding(name, raw, raw.index(b"\0"))
-    table = _read_json(name, raw, text) if "js" in suffix else _read_csv(name, raw, text, suffix)
+    table = _read_json(name, raw) if "js" in suffix else _read_csv(name, raw, suffix)
+    if not _REPLACED.search(raw):
+        return table
     damaged = [row.line for row in table.rows if any("\ufffd" in str(cell) for cell in row.cells.values())]
     if damaged:
         note = (
@@ -174,10 +188,12 @@ def _probable_encoding(raw: bytes) -> tuple[str, str]:
     return "WINDOWS-1252", "Windows-1252"
 
 
-def _read_csv(name: str, raw: bytes, text: str, suffix: str) -> Table:
-    delimiter = "\t" if suffix == ".tsv" else _delimiter(text)
-    # newline="" leaves the line ends inside quoted cells alone, and `line_num` counts the lines of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _read_csv(name: str, raw: bytes, suffix: str) -> Table:
+    delimiter = "\t" if suffix == ".tsv" else _delimiter(raw)
+    # newline="" leaves the line ends inside quoted cells alone, and `line_num` counts the lines of the file. The bytes
+    # are decoded a piece at a time: the whole text would take up to four times their size.
+    lines = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] = []
     rows: list[Row] = []
     problems: list[Problem] = []
@@ -201,7 +217,7 @@ def _read_csv(name: str, raw: bytes, text: str, suffix: str) -> Table:
             message = f"the row has {len(cells)} cells, the header {len(header)}"
             problems.append(Problem(name, message, fix, line=line))
         else:
-            rows.append(Row(line, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
+            rows.append(Row(line, dict(zip(header, map(_cell, cells), strict=True))))
     if not rows and not problems:
         problems.append(Problem(name, "there is a header and no row", "Export the file again, with rows"))
     note = f"{Path(name).name}: read as separated by {_DELIMITERS[delimiter]}"
@@ -209,9 +225,9 @@ def _read_csv(name: str, raw: bytes, text: str, suffix: str) -> Table:
     return Table(name, tuple(header), tuple(rows), raw, tuple(problems), notes)
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(raw: bytes) -> str:
     """The separator that the header uses most; a comma where it has none."""
-    header = text.lstrip("\r\n").partition("\n")[0]
+    header = raw.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").partition(b"\n")[0].decode()
     outside = "".join(header.split('"')[::2])  # what stands outside quotes
     return max(_DELIMITERS, key=lambda delimiter: (outside.count(delimiter), delimiter == ","))
 
@@ -221,8 +237,10 @@ def _header_problems(name: str, header: list[str], line: int) -> Iterator[Proble
         yield Problem(name, f"two columns are called `{column}`", "Give each column its own name", line=line)
 
 
-def _read_json(name: str, raw: bytes, text: str) -> Table:
-    records = _array_records(name, text) if text.lstrip().startswith("[") else _line_records(name, text)
+def _read_json(name: str, raw: bytes) -> Table:
+    content = raw.removeprefix(codecs.BOM_UTF8)
+    array = re.match(rb"\s*\[", content)
+    records = _array_records(name, content.decode()) if array else _line_records(name, content)
     columns: dict[str, None] = {}
     rows: list[Row] = []
     problems: list[Problem] = []
@@ -233,22 +251,21 @@ def _read_json(name: str, raw: bytes, text: str) -> Table:
             fix = 'Each record must be an object such as {"text": "...", "label": "..."}'
             problems.append(Problem(name, f"the record is {_short_json(record)}", fix, line=line))
         else:
-            cells = {
-                key.strip(): cell.strip() if isinstance(cell, str) else cell for key, cell in record.items()
-            }
-            columns |= dict.fromkeys(cells)
+            cells = {key.strip(): _cell(cell) for key, cell in record.items()}
+            if not cells.keys() <= columns.keys():
+                columns |= dict.fromkeys(cells)
             rows.append(Row(line, cells))
     if not rows and not problems:
         problems.append(Problem(name, "there is no record in the file", "Export the file again, with rows"))
     return Table(name, tuple(columns), tuple(rows), raw, tuple(problems))
 
 
-def _line_records(name: str, text: str) -> Iterator[tuple[int, Any]]:
+def _line_records(name: str, lines: bytes) -> Iterator[tuple[int, Any]]:
     """JSONL: one record a line."""
-    for line, content in enumerate(text.split("\n"), start=1):
-        if content.strip():
+    for line, content in enumerate(io.BytesIO(lines), start=1):
+        if not content.isspace():
             try:
-                yield line, _DECODER.decode(content)
+                yield line, _DECODER.decode(content.decode())
             except ValueError as error:
                 fix = "Write one whole object per line, or an array of objects: [{...}, {...}]"
                 yield line, Problem(name, f"no valid JSON ({_json_fault(error)})", fix, line=line)
@@ -330,7 +347,7 @@ def _records(name: str, data: Any, raw: bytes) -> Table:
     rows = tuple(
         Row(
             number,
-            {key.strip(): cell.strip() if isinstance(cell, str) else cell for key, cell in record.items()},
+            {key.strip(): _cell(cell) for key, cell in record.items()},
         )
         for number, record in enumerate(data, start=1)
     )
