@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "data.json"
 ROWS = 1_000_000
 USERS, ADS, CLICKS = 100_000, 500, 0.02
-_THINGS = "trail shoes,socks,a kettle,running watch,yoga mat,headphones,a desk lamp,green tea,a tent,sunglasses".split(",")
+_THINGS = "trail shoes,socks,a kettle,running watch,yoga mat,headphones,a desk lamp,green tea,a tent,sunglasses".split(
+    ","
+)
 _DONE = ("searched", "bought", "looked at", "put back", "asked about")
 
 

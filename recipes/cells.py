@@ -23,8 +23,8 @@ class Parsed:
 
     text: what the model reads. outcomes: (0 or 1, weight) for recommendation, (None, weight) otherwise; none at all for
     a row of 0 impressions. names: the labels' names, for behavior. group: what is ranked together. key: its rows stay
-    in one split; None where there is neither group nor user id. user: what stands in `user`, for recommendation. time: a
-    number, or a date as ISO 8601 made it seconds since 1970; `dated` says which. column: the label's.
+    in one split; None where there is neither group nor user id. user: what stands in `user`, or None. time: a number,
+    or a date as ISO 8601 made it seconds since 1970; `dated` says which. column: the label's.
     """
 
     text: str
@@ -98,12 +98,18 @@ class _Cells:
                 self._report(role, "is empty", _FILL + extra)
         fields |= {name: text_of(self.row.cells.get(name)) for name in self.columns.features}
         if self.recipe.data.pii != "allow":
-            fields = {name: self._shown(self.columns.of.get(name, name), text) for name, text in fields.items()}
+            fields = {
+                name: self._shown(self.columns.of.get(name, name), text) for name, text in fields.items()
+            }
         return fields | recommendation.derived(fields, self.recipe.data.history)
 
     def _copy(self) -> str | None:
         copy = self._filled("copy")
-        return copy if copy is None or self.recipe.data.pii == "allow" else self._shown(self.columns.of["copy"], copy)
+        return (
+            copy
+            if copy is None or self.recipe.data.pii == "allow"
+            else self._shown(self.columns.of["copy"], copy)
+        )
 
     def _shown(self, column: str, text: str) -> str:
         """A cell's text with what is private in it masked, or reported where the recipe refuses it."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from recipes.cells import Parsed, parse
@@ -114,7 +115,10 @@ def _without_collector() -> Iterator[None]:
 
 def _bars(shown: bool) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, disable=not shown, transient=True)
+    terminal = Console(stderr=True)
+    return Progress(
+        *columns, console=terminal, disable=not (shown and terminal.is_interactive), transient=True
+    )
 
 
 @dataclass(frozen=True)

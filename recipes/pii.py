@@ -2,7 +2,7 @@
 
 Phone numbers are those that libphonenumber (the package `phonenumbers`) finds valid, and that look like one: prices,
 ids, dates and measurements are runs of digits too. A number counts where it begins with +, where its digits are in
-groups, or where a word such as "call" or 电话 stands before it; in running text a bare Chinese mobile number counts too.
+groups, or where a word such as "call" or 电话 stands before it; in running text a Chinese mobile number counts too.
 """
 
 import re
@@ -20,7 +20,9 @@ _EMAIL = re.compile(
     re.IGNORECASE,
 )
 _SEVEN_DIGITS = re.compile(r"\d(?:[\s().\-/–]{0,3}\d){6}")
-_CALLED = re.compile(r"(?:phone|mobile|tel|call|fax|whatsapp|sms|cell|电话|手机|電話|手機|致电|热线|联系方式)", re.I)
+_CALLED = re.compile(
+    r"(?:phone|mobile|tel|call|fax|whatsapp|sms|cell|电话|手机|電話|手機|致电|热线|联系方式)", re.I
+)
 _CHINESE_MOBILE = re.compile(r"1[3-9]\d{9}")
 _DATE = re.compile(r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?(?!\d)|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d(?!\d)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

@@ -379,7 +379,9 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
         if task != "recommendation":
             wrong.append("data.negative_share: only recommendation has rows without a click; leave it out")
         elif data.get("limit_per_label") is not None:
-            wrong.append("data.negative_share: limit_per_label chooses the rows already; leave one of them out")
+            wrong.append(
+                "data.negative_share: limit_per_label chooses the rows already; leave one of them out"
+            )
     if task == "ad-copy" and labels:
         wrong.append("data.labels: ad-copy has no labels; leave it out")
     if task == "ad-copy" and data.get("limit_per_label") is not None:

@@ -79,7 +79,7 @@ def text_of(cell: Any) -> str:
     Lists become "a, b", mappings lines of "key: value" (inside another value joined by "; "), true and false their
     names in JSON, dates ISO 8601.
     """
-    return _text(cell, depth=0).strip()
+    return cell.strip() if type(cell) is str else _text(cell, depth=0).strip()
 
 
 def _text(cell: Any, depth: int) -> str:

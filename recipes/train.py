@@ -16,11 +16,13 @@ from adapters.forward import Hidden, forward, pad
 from adapters.rows import join
 from adapters.sampling import Sampling
 from adapters.slots import Slots
+from recipes.calibration import UNCALIBRATED, Calibration, shift_for
 from recipes.data import check_lengths, load_splits
 from recipes.encode import EncodedRow, count_tokens, encode, encode_prompt, token_limit
 from recipes.errors import TrainingError
 from recipes.job import Job
 from recipes.predict import copy_loss, probabilities, texts
+from recipes.profile import profile
 from recipes.recipe import Recipe
 from recipes.start import start
 from recipes.tasks import ad_copy, task_for
@@ -70,7 +72,7 @@ def train_many(orders: Sequence[Order], base: Base, *, progress: bool = False) -
     TrainingError only after the other jobs are finished and written.
     """
     began = time.perf_counter()
-    jobs = [prepare(order, base) for order in orders]
+    jobs = [prepare(order, base, progress) for order in orders]
     slots = Slots(base, len(jobs), dtype=torch.float32, trains=True)
     try:
         for slot, job in enumerate(jobs):
@@ -97,7 +99,9 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> dict[s
     task, test = task_for(job.recipe.task), job.splits.test
     rows = encode(base, job.recipe, test)
     if job.recipe.task != "ad-copy":
-        return task.metrics(test, probabilities(base, slots, job.slot, rows, adapted), job.splits.labels)
+        calibration = Calibration.from_info(job.adapter.info) if adapted else UNCALIBRATED
+        found = probabilities(base, slots, job.slot, rows, adapted, calibration)
+        return task.metrics(test, found, job.splits.labels)
     total, count = copy_loss(base, slots, job.slot, rows, adapted)
     settings = job.recipe.write
     sampling = Sampling(
@@ -115,20 +119,23 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> dict[s
     return ad_copy.metrics(test, ad_copy.Written(made, total / count, count, products, settings.max_chars))
 
 
-def prepare(order: Order, base: Base) -> Job:
+def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     """Load, check and encode the data of an order. Raises as `train` does, before anything is trained."""
     recipe = order.recipe
-    splits = load_splits(recipe, order.data, order.validation, order.test)
+    splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
     adapter = start(recipe, base, splits.labels)
-    lengths = check_lengths(
-        splits, lambda example: count_tokens(base, recipe, example), token_limit(base, recipe)
-    )
+    limit = token_limit(base, recipe)
+    lengths = check_lengths(splits, lambda example: count_tokens(base, recipe, example), limit)
+    found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
     adapter.info["data"] = {
         "digest": splits.digest,
         "files": [asdict(source) for source in splits.files],
         "roles": list(splits.train[0].fields),
         "notes": [*splits.notes, str(lengths)],
+        "profile": found.to_dict(),
     }
+    if splits.negative_share < 1:
+        adapter.info["calibration"] = Calibration(shift=shift_for(splits.negative_share)).to_info()
     return Job.prepare(recipe, splits, adapter, base)
 
 

@@ -1,0 +1,50 @@
+"""repertoire profile: what a client's data is like, before anything is trained."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.cli.options import Changes, Columns, DataFiles, Json, Labels, Quantization, RecipeName, chosen_recipe
+from hub.cli.output import document, show
+
+
+def profile(
+    recipe: RecipeName,
+    data: DataFiles,
+    base: Annotated[str, typer.Option(help="Whose tokens are counted.")] = "starter",
+    quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="Rows to stop early by. [default: cut from DATA]")
+    ] = None,
+    test: Annotated[
+        list[Path] | None, typer.Option(help="Rows to measure on. [default: cut from DATA]")
+    ] = None,
+    column: Columns = None,
+    label: Labels = None,
+    set_: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Check a client's data and tell what it is like: rows, labels, languages, lengths in tokens, repetitions.
+
+    Example: `repertoire profile recommendation clicks.csv --column clicked=bought --set data.pii=mask`
+    """
+    from recipes.data import check_lengths, load_splits
+    from recipes.profile import profile as look
+    from recipes.profile import table
+
+    chosen = chosen_recipe(recipe, column, label, set_)
+    splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
+
+    from adapters import load_base
+    from recipes.encode import count_tokens, token_limit
+
+    loaded = load_base(base, quantization.value)
+    limit = token_limit(loaded, chosen)
+    lengths = check_lengths(splits, lambda example: count_tokens(loaded, chosen, example), limit)
+    found = look(splits, chosen, lambda example: sum(count_tokens(loaded, chosen, example)), limit).to_dict()
+    notes = [*splits.notes, str(lengths)]
+    if as_json:
+        document({"profile": found, "notes": notes})
+        return
+    show(table(found), *(f"- {note}" for note in notes))
