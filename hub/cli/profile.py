@@ -27,9 +27,11 @@ def profile(
 ) -> None:
     """Check a client's data and tell what it is like: rows, labels, languages, lengths in tokens, repetitions.
 
+    Languages, lengths and near-duplicates are those of some thousand rows, spread over the data.
+
     Example: `repertoire profile recommendation clicks.csv --column clicked=bought --set data.pii=mask`
     """
-    from recipes.data import check_lengths, load_splits
+    from recipes.data import load_splits
     from recipes.profile import profile as look
     from recipes.profile import table
 
@@ -41,10 +43,8 @@ def profile(
 
     loaded = load_base(base, quantization.value)
     limit = token_limit(loaded, chosen)
-    lengths = check_lengths(splits, lambda example: count_tokens(loaded, chosen, example), limit)
     found = look(splits, chosen, lambda example: sum(count_tokens(loaded, chosen, example)), limit).to_dict()
-    notes = [*splits.notes, str(lengths)]
     if as_json:
-        document({"profile": found, "notes": notes})
+        document({"profile": found, "notes": splits.notes})
         return
-    show(table(found), *(f"- {note}" for note in notes))
+    show(table(found), *(f"- {note}" for note in splits.notes))
