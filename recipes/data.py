@@ -28,7 +28,7 @@ from recipes.tables import Data, Table, read_tables
 from recipes.tasks import recommendation, task_for
 from recipes.tasks.roles import placeholders
 
-__all__ = ["Example", "Lengths", "Source", "Splits", "check_lengths", "load_splits"]
+__all__ = ["Example", "Lengths", "Source", "Splits", "check", "check_lengths", "load_splits"]
 
 FEWEST_ROWS = 10
 _PARTS = ("train", "validation", "test")
@@ -48,14 +48,38 @@ def load_splits(
     data: a path, several paths that are read as one, or a `datasets.Dataset`. validation, test: the same, where the
     client has fixed ones; what is not given is dealt out of `data` (see `split.deal`). progress: show bars.
 
-    Held in memory are one file's bytes and rows while it is checked, and every row's example. Raises DataError with
+    Files are streamed; what is held in memory is every row's example, about 1 KB. Raises DataError with
     every problem of every file, RecipeError where the recipe names roles that the task does not have.
     """
     _check_names(recipe)
-    given = {"train": data, "validation": validation, "test": test}
-    sources = {part: source for part, source in given.items() if source is not None}
     with _without_collector(), _bars(progress) as bars:
-        return _load(recipe, sources, bars)
+        return _load(recipe, _given(data, validation, test), bars)
+
+
+def check(
+    recipe: Recipe,
+    data: Data,
+    validation: "Data | None" = None,
+    test: "Data | None" = None,
+    *,
+    progress: bool = False,
+) -> int:
+    """Check every row for itself, and hold none: CSV and JSONL may be larger than memory. Returns the number of rows.
+
+    Raises as `load_splits`, which also says what only all rows together show: texts in two files, labels that only one
+    file has, splits of one kind.
+    """
+    _check_names(recipe)
+    with _bars(progress) as bars:
+        read = _read(recipe, _given(data, validation, test), bars, keep=False)
+    if read.problems:
+        raise DataError(read.problems)
+    return sum(source.rows for source in read.files)
+
+
+def _given(data: Data, validation: "Data | None", test: "Data | None") -> dict[str, Data]:
+    given = {"train": data, "validation": validation, "test": test}
+    return {part: source for part, source in given.items() if source is not None}
 
 
 def _load(recipe: Recipe, sources: Mapping[str, Data], bars: Progress) -> Splits:
@@ -203,8 +227,8 @@ class _Read:
     digest: str = ""
 
 
-def _read(recipe: Recipe, sources: Mapping[str, Data], bars: Progress) -> _Read:
-    """Read the files one after the other; of each only its understood rows stay."""
+def _read(recipe: Recipe, sources: Mapping[str, Data], bars: Progress, keep: bool = True) -> _Read:
+    """Read the files one after the other; of each its understood rows stay, without `keep` nothing."""
     read = _Read({part: [] for part in sources}, [], [], {}, [])
     digest = hashlib.sha256()
     features: tuple[str, ...] | None = None
@@ -212,13 +236,12 @@ def _read(recipe: Recipe, sources: Mapping[str, Data], bars: Progress) -> _Read:
         names: list[str] = []
         roles: dict[str, set[str]] = {}
         reading = bars.add_task("reading", total=None)
-        for table in read_tables(source):
+        for table in read_tables(source, digest):
             names.append(table.name)
-            digest.update(table.raw)
-            read.files.append(Source(table.title, table.sha256, len(table.raw), len(table.rows)))
+            read.files.append(Source(table.title, table.sha256, table.bytes, len(table.rows)))
             read.problems += table.problems
             read.notes += table.notes
-            if not table.rows:
+            if not len(table.rows):
                 continue
             found = find_columns(recipe, table, features)
             read.problems += found.problems
@@ -227,7 +250,8 @@ def _read(recipe: Recipe, sources: Mapping[str, Data], bars: Progress) -> _Read:
                 continue
             features = found.columns.features
             roles[table.name] = set(found.columns.of)
-            _parse(recipe, table, found.columns, part, read, bars)
+            understood = _parse(recipe, table, found.columns, read, bars, keep)
+            read.rows[part] += [row for row in understood if row.outcomes]
         bars.remove_task(reading)
         read.names[part] = ", ".join(names)
         read.problems += _unlike(roles)
@@ -235,24 +259,25 @@ def _read(recipe: Recipe, sources: Mapping[str, Data], bars: Progress) -> _Read:
     return read
 
 
-def _parse(recipe: Recipe, table: Table, columns: Columns, part: str, read: _Read, bars: Progress) -> None:
-    """Understand the rows of one table."""
+def _parse(
+    recipe: Recipe, table: Table, columns: Columns, read: _Read, bars: Progress, keep: bool
+) -> list[Parsed]:
+    """The rows of one table that were understood, those of 0 impressions too."""
     understood: list[Parsed] = []
-    for row in bars.track(table.rows, description=f"checking {table.title}"):
+    for row in bars.track(table.rows, total=len(table.rows), description=f"checking {table.title}"):
         parsed = parse(recipe, table.name, row, columns)
-        if isinstance(parsed, Parsed):
-            understood.append(parsed)
-        else:
+        if not isinstance(parsed, Parsed):
             read.problems += parsed
-    rows = [row for row in understood if row.outcomes]
-    if shown := len(understood) - len(rows):
+        elif keep:
+            understood.append(parsed)
+    if shown := sum(not row.outcomes for row in understood):
         read.notes.append(f"{table.title}: {shown} rows with 0 impressions say nothing and are left out")
     if recipe.data.negative_share is not None and "impressions" in columns.of:
         fix = "Leave data.negative_share out: counts are weights already, and need no sampling"
         message = "rows of impressions and clicks cannot be sampled"
         read.problems.append(Problem(table.name, message, fix, line=1))
     read.problems += _history_misses(recipe, table, understood, read.notes)
-    read.rows[part] += rows
+    return understood
 
 
 def _unlike(roles: Mapping[str, set[str]]) -> Iterator[Problem]:

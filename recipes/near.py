@@ -33,7 +33,7 @@ def near_any(texts: Sequence[str], known: Sequence[str]) -> list[bool]:
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         first, last = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
-        for place in np.flatnonzero(first < last):
+        for place in np.flatnonzero(first < last).tolist():
             if not found[place]:
                 candidates = order[first[place] : min(last[place], first[place] + _TRIED)]
                 agree = (signed[candidates] == asked[place]).sum(axis=1) >= _AGREE

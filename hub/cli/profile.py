@@ -23,6 +23,10 @@ def profile(
     column: Columns = None,
     label: Labels = None,
     set_: Changes = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only check each row, and hold none: for files larger than memory."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check a client's data and tell what it is like: rows, labels, languages, lengths in tokens, repetitions.
@@ -31,11 +35,19 @@ def profile(
 
     Example: `repertoire profile recommendation clicks.csv --column clicked=bought --set data.pii=mask`
     """
+    from recipes.data import check as check_rows
     from recipes.data import load_splits
     from recipes.profile import profile as look
     from recipes.profile import table
 
     chosen = chosen_recipe(recipe, column, label, set_)
+    if check:
+        rows = check_rows(chosen, data, validation or None, test or None, progress=not as_json)
+        return (
+            document({"rows": rows})
+            if as_json
+            else show(f"{rows:,} rows, and nothing wrong with any of them.")
+        )
     splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base

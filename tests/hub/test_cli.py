@@ -189,6 +189,8 @@ def test_profile_tells_what_the_data_is_like_before_training(run: Run, tmp_path:
     assert told["profile"]["languages"].keys() >= {"en"}
     code, out, _ = run("profile", "recommendation", data, *words, *labels)
     assert code == 0 and "all but repeats a training row" in out and "tokens: half of" in out
+    code, out, _ = run("profile", "recommendation", data, *words, *labels, "--check")
+    assert (code, out) == (0, f"{rows} rows, and nothing wrong with any of them.\n")
     data.write_text(data.read_text(encoding="utf-8").replace("tea", "tea a@b.com", 1), encoding="utf-8")
     code, _, err = run("profile", "recommendation", data, *words, *labels)
     assert code == 4 and "holds an e-mail address, a@b.com" in err

@@ -277,7 +277,9 @@ def test_threads_with_different_tasks_share_one_tokenizer(registry: Registry) ->
         assert all(each.result() for each in done)
 
 
-def test_a_share_of_the_negatives_is_corrected_for_in_evaluation_and_in_answers(base: Base, tmp_path: Path) -> None:
+def test_a_share_of_the_negatives_is_corrected_for_in_evaluation_and_in_answers(
+    base: Base, tmp_path: Path
+) -> None:
     draw = random.Random(3)
     rows = [(f"shopper {i}", f"tea sale {i % 7}", int(draw.random() < 0.1)) for i in range(600)]
     data = tmp_path / "rare.csv"

@@ -4,13 +4,14 @@ import csv
 import gc
 import hashlib
 import json
+import tracemalloc
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recipes.data import check_lengths, load_splits
+from recipes.data import check, check_lengths, load_splits
 from recipes.errors import SHOWN, DataError, Problem, RecipeError
 from recipes.examples import Example, Splits
 from recipes.recipe import Recipe
@@ -325,6 +326,32 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert "clicks.csv, line 7 (and 1 more like it): `clicked` is 'maybe'; expected 0 or 1." in text
     assert "Write 0 or 1, or say what it means: --label 1=maybe or --label 0=maybe" in text
     assert text.startswith("7 problems in the data; nothing was trained.\n- ")
+
+
+def test_a_check_tells_the_same_of_each_row_and_counts_them(tmp_path: Path) -> None:
+    recipe = Recipe.load("recommendation")
+    good = write(tmp_path / "a.csv", CLICKS)
+    assert check(recipe, good) == 60
+    assert check(recipe, [good], test=good) == 120, "texts in two files are found by load_splits"
+    bad = write(tmp_path / "b.csv", changed(CLICKS, clicked={5: "maybe"}, ad={11: " "}))
+    with pytest.raises(DataError) as caught:
+        check(recipe, bad)
+    assert list(caught.value.problems) == problems(recipe, bad)
+
+
+def test_a_check_holds_no_rows(tmp_path: Path) -> None:
+    few, many = (
+        write(tmp_path / f"{n}.csv", [{**CLICKS[i % 60], "user": f"user {i} {'x' * 200}"} for i in range(n)])
+        for n in (2_000, 20_000)
+    )
+    peaks = []
+    for path in (few, few, many):  # the first one imports and fills caches
+        tracemalloc.start()
+        check(Recipe.load("recommendation"), path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < many.stat().st_size, "less than the file"
+    assert peaks[2] < peaks[1] + 2**21
 
 
 def test_a_long_list_of_problems_is_cut_and_counted(tmp_path: Path) -> None:

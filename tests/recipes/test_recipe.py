@@ -117,7 +117,10 @@ def test_everything_wrong_is_told_at_once_with_the_fix() -> None:
             "only recommendation reads",
         ),
         ({"task": "recommendation", "data": {"separator": ","}}, "only behavior has several labels"),
-        ({"task": "behavior", "data": {"negative_share": 0.5}}, "only recommendation has rows without a click"),
+        (
+            {"task": "behavior", "data": {"negative_share": 0.5}},
+            "only recommendation has rows without a click",
+        ),
         (
             {"task": "recommendation", "data": {"negative_share": 0.5, "limit_per_label": 9}},
             "limit_per_label chooses the rows already",
