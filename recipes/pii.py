@@ -21,7 +21,9 @@ _EMAIL = re.compile(
 )
 _SEVEN_DIGITS = re.compile(r"\d(?:[\s().\-/–]{0,3}\d){6}")
 _CALLED = re.compile(
-    r"(?:phone|mobile|tel|call|fax|whatsapp|sms|cell|电话|手机|電話|手機|致电|热线|联系方式)", re.I
+    r"(?<![a-z])(?:(?:tele)?phone|mobile|tel|call|fax|whatsapp|sms|cell)(?![a-z])"
+    r"|电话|手机|電話|手機|致电|热线|联系方式",
+    re.IGNORECASE,
 )
 _CHINESE_MOBILE = re.compile(r"1[3-9]\d{9}")
 _DATE = re.compile(r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?(?!\d)|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d(?!\d)")

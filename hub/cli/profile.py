@@ -43,11 +43,11 @@ def profile(
     chosen = chosen_recipe(recipe, column, label, set_)
     if check:
         rows = check_rows(chosen, data, validation or None, test or None, progress=not as_json)
-        return (
+        if as_json:
             document({"rows": rows})
-            if as_json
-            else show(f"{rows:,} rows, and nothing wrong with any of them.")
-        )
+        else:
+            show(f"{rows:,} rows, and nothing wrong with any of them.")
+        return
     splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
