@@ -192,7 +192,7 @@ def test_profile_tells_what_the_data_is_like_before_training(run: Run, tmp_path:
     train = ("train", "recommendation", data, "--out", "made", *words, *labels, "--set", "train.max_steps=1")
     code, trained, err = run(*train)
     assert code == 0, err
-    assert trained.startswith(out[: out.index("languages:")].rstrip()), "training prints the same table first"
+    assert out[: out.index("languages:")].rstrip() in trained, "training prints the same table"
     code, out, _ = run("profile", "recommendation", data, *words, *labels, "--check")
     assert (code, out) == (0, f"{rows} rows, and nothing wrong with any of them.\n")
     data.write_text(data.read_text(encoding="utf-8").replace("tea", "tea a@b.com", 1), encoding="utf-8")
