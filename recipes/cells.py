@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from recipes import pii
 from recipes.columns import READ, Columns
 from recipes.errors import Problem
 from recipes.recipe import Recipe
@@ -13,15 +14,17 @@ from recipes.tasks import recommendation, task_for
 
 _ZERO_ONE = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 _FILL = "Fill it in, or remove the row"
+_KINDS = {"email": "an e-mail address", "phone": "a phone number"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Parsed:
     """One row that was understood.
 
     text: what the model reads. outcomes: (0 or 1, weight) for recommendation, (None, weight) otherwise; none at all for
-    a row of 0 impressions. names: the labels' names, for behavior. key: rows of one key stay in one split. time: a
-    number, or a date as ISO 8601 made it seconds since 1970; `dated` says which. column: the label's.
+    a row of 0 impressions. names: the labels' names, for behavior. group: what is ranked together. key: its rows stay
+    in one split; None where there is neither group nor user id. user: what stands in `user`, or None. time: a number,
+    or a date as ISO 8601 made it seconds since 1970; `dated` says which. column: the label's.
     """
 
     text: str
@@ -30,7 +33,8 @@ class Parsed:
     names: tuple[str, ...]
     copy: str | None
     group: str | None
-    key: str
+    key: str | None
+    user: str | None
     time: float | None
     dated: bool
     file: str
@@ -45,7 +49,7 @@ def parse(recipe: Recipe, file: str, row: Row, columns: Columns) -> Parsed | lis
     return cells.problems or parsed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Cells:
     recipe: Recipe
     file: str
@@ -67,9 +71,10 @@ class _Cells:
             fields=fields,
             outcomes=self._outcomes(weight) if task == "recommendation" else ((None, weight),),
             names=self._labels() if task == "behavior" else (),
-            copy=self._filled("copy") if task == "ad-copy" else None,
+            copy=self._copy() if task == "ad-copy" else None,
             group=group or user,
-            key=f"group {group}" if group else f"user {user}" if user else f"text {text}",
+            key=f"group {group}" if group else f"user {user}" if user else None,
+            user=text_of(self._cell("user")) if "user" in self.columns.of else None,
             time=time,
             dated=dated,
             file=self.file,
@@ -92,7 +97,30 @@ class _Cells:
                 extra = "; for a user without a history write a word such as new" if role == "user" else ""
                 self._report(role, "is empty", _FILL + extra)
         fields |= {name: text_of(self.row.cells.get(name)) for name in self.columns.features}
+        if self.recipe.data.pii != "allow":
+            fields = {
+                name: self._shown(self.columns.of.get(name, name), text) for name, text in fields.items()
+            }
         return fields | recommendation.derived(fields, self.recipe.data.history)
+
+    def _copy(self) -> str | None:
+        copy = self._filled("copy")
+        return (
+            copy
+            if copy is None or self.recipe.data.pii == "allow"
+            else self._shown(self.columns.of["copy"], copy)
+        )
+
+    def _shown(self, column: str, text: str) -> str:
+        """A cell's text with what is private in it masked, or reported where the recipe refuses it."""
+        found = pii.find(text, column)
+        if found and self.recipe.data.pii == "mask":
+            return pii.mask(text, found)
+        for private in found:
+            message = f"holds {_KINDS[private.kind]}, {text[private.start : private.end]}"
+            fix = "Remove it; or set data.pii to mask (<email> and <phone> in its place) or allow"
+            self.problems.append(Problem(self.file, message, fix, self.row.line, column))
+        return text
 
     def _filled(self, role: str) -> str | None:
         """The text of a role that may be absent from the file, but not from a row."""

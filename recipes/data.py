@@ -6,23 +6,29 @@ Nothing is guessed and nothing is dropped in silence: a value that is not unders
 fix, and what was left out on purpose stands in `Splits.notes`.
 """
 
+import gc
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 from recipes.cells import Parsed, parse
-from recipes.columns import READ, find_columns, near
+from recipes.columns import READ, Columns, find_columns, near
 from recipes.errors import DataError, Problem, RecipeError
 from recipes.examples import Example, Source, Splits
 from recipes.recipe import Recipe
-from recipes.split import Dealt, deal, first_of_each_label
+from recipes.split import Dealt, deal, fewer_negatives, first_of_each_label
 from recipes.tables import Data, Table, read_tables
 from recipes.tasks import recommendation, task_for
 from recipes.tasks.roles import placeholders
 
-__all__ = ["Example", "Lengths", "Source", "Splits", "check_lengths", "load_splits"]
+__all__ = ["Example", "Lengths", "Source", "Splits", "check", "check_lengths", "load_splits"]
 
 FEWEST_ROWS = 10
 _PARTS = ("train", "validation", "test")
@@ -30,35 +36,79 @@ _CALLED = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def load_splits(
-    recipe: Recipe, data: Data, validation: "Data | None" = None, test: "Data | None" = None
+    recipe: Recipe,
+    data: Data,
+    validation: "Data | None" = None,
+    test: "Data | None" = None,
+    *,
+    progress: bool = False,
 ) -> Splits:
     """Read, check and split a client's data.
 
     data: a path, several paths that are read as one, or a `datasets.Dataset`. validation, test: the same, where the
-    client has fixed ones; what is not given is dealt out of `data` (see `split.deal`).
+    client has fixed ones; what is not given is dealt out of `data` (see `split.deal`). progress: show bars.
 
-    Raises DataError with every problem of every file, RecipeError where the recipe names roles that the task does not
-    have.
+    Files are streamed; what is held in memory is every row's example, about 1 KB. Raises DataError with
+    every problem of every file, RecipeError where the recipe names roles that the task does not have.
     """
     _check_names(recipe)
+    with _without_collector(), _bars(progress) as bars:
+        return _load(recipe, _given(data, validation, test), bars)
+
+
+def check(
+    recipe: Recipe,
+    data: Data,
+    validation: "Data | None" = None,
+    test: "Data | None" = None,
+    *,
+    progress: bool = False,
+) -> int:
+    """Check every row for itself, and hold none: CSV and JSONL may be larger than memory. Returns the number of rows.
+
+    Raises as `load_splits`, which also says what only all rows together show: texts in two files, labels that only one
+    file has, splits of one kind.
+    """
+    _check_names(recipe)
+    with _bars(progress) as bars:
+        read = _read(recipe, _given(data, validation, test), bars, keep=False)
+    if read.problems:
+        raise DataError(read.problems)
+    return sum(source.rows for source in read.files)
+
+
+def _given(data: Data, validation: "Data | None", test: "Data | None") -> dict[str, Data]:
     given = {"train": data, "validation": validation, "test": test}
-    tables = {part: read_tables(source) for part, source in given.items() if source is not None}
-    rows, problems, notes = _read(recipe, tables)
+    return {part: source for part, source in given.items() if source is not None}
+
+
+def _load(recipe: Recipe, sources: Mapping[str, Data], bars: Progress) -> Splits:
+    read = _read(recipe, sources, bars)
+    bars.add_task("splitting", total=None)
+    rows, problems, notes = read.rows, read.problems, read.notes
     labels = _labels(recipe, rows)
     problems += _between_files(recipe, rows)
     if not problems and len(rows["train"]) < FEWEST_ROWS:
         fix = f"Give at least {FEWEST_ROWS}; some hundreds are better"
-        problems.append(Problem(_names(tables["train"]), f"{len(rows['train'])} rows are too few", fix))
+        problems.append(Problem(read.names["train"], f"{len(rows['train'])} rows are too few", fix))
     if problems:
         raise DataError(problems)
     if recipe.data.repeats == "drop":
         rows = _without_repeats(rows, notes)
     parts = _split(recipe, rows, labels, notes)
-    files = {part: _names(tables.get(part, tables["train"])) for part in _PARTS}
+    files = {part: read.names.get(part, read.names["train"]) for part in _PARTS}
     if problems := _unusable_splits(recipe, parts, labels, files):
         raise DataError(problems)
+    kept = 1.0
+    if recipe.data.negative_share is not None:
+        every = parts["train"]
+        parts["train"], kept = fewer_negatives(every, recipe.data.negative_share, recipe.data.seed)
+        dropped = len(every) - len(parts["train"])
+        notes.append(
+            f"{dropped} of {len(every)} training rows, none of them clicked, are left out (data.negative_share); "
+            "probabilities are corrected for it"
+        )
     notes += _remarks(recipe, parts, labels)
-    every = [table for group in tables.values() for table in group]
     examples = {
         part: tuple(example for row in dealt for example in row.examples) for part, dealt in parts.items()
     }
@@ -67,10 +117,31 @@ def load_splits(
         validation=examples["validation"],
         test=examples["test"],
         labels=labels,
-        digest=hashlib.sha256(b"".join(table.raw for table in every)).hexdigest(),
-        files=tuple(Source(table.title, table.sha256, len(table.raw), len(table.rows)) for table in every),
+        digest=read.digest,
+        files=tuple(read.files),
         notes=tuple(dict.fromkeys(notes)),
         multi_label=recipe.data.separator is not None,
+        negative_share=kept,
+    )
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Rows come by the million and stay; the cyclic garbage collector would walk over all of them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _bars(shown: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    terminal = Console(stderr=True)
+    return Progress(
+        *columns, console=terminal, disable=not (shown and terminal.is_interactive), transient=True
     )
 
 
@@ -143,41 +214,70 @@ def _check_names(recipe: Recipe) -> None:
         raise RecipeError(wrong)
 
 
-def _names(tables: Sequence[Table]) -> str:
-    return ", ".join(table.name for table in tables)
+@dataclass
+class _Read:
+    """What files came to. rows: those of each part that were understood; names: of each part's files; digest: sha256
+    over the bytes of all files."""
+
+    rows: dict[str, list[Parsed]]
+    problems: list[Problem]
+    notes: list[str]
+    names: dict[str, str]
+    files: list[Source]
+    digest: str = ""
 
 
-def _read(
-    recipe: Recipe, tables: Mapping[str, Sequence[Table]]
-) -> tuple[dict[str, list[Parsed]], list[Problem], list[str]]:
-    """The rows of each part's tables that were understood, every problem, and notes."""
-    rows: dict[str, list[Parsed]] = {part: [] for part in tables}
-    problems: list[Problem] = []
-    notes: list[str] = []
+def _read(recipe: Recipe, sources: Mapping[str, Data], bars: Progress, keep: bool = True) -> _Read:
+    """Read the files one after the other; of each its understood rows stay, without `keep` nothing."""
+    read = _Read({part: [] for part in sources}, [], [], {}, [])
+    digest = hashlib.sha256()
     features: tuple[str, ...] | None = None
-    for part, group in tables.items():
+    for part, source in sources.items():
+        names: list[str] = []
         roles: dict[str, set[str]] = {}
-        for table in group:
-            problems += table.problems
-            notes += table.notes
-            if not table.rows:
+        reading = bars.add_task("reading", total=None)
+        for table in read_tables(source, digest):
+            names.append(table.name)
+            read.files.append(Source(table.title, table.sha256, table.bytes, len(table.rows)))
+            read.problems += table.problems
+            read.notes += table.notes
+            if not len(table.rows):
                 continue
             found = find_columns(recipe, table, features)
-            problems += found.problems
-            notes += found.notes
+            read.problems += found.problems
+            read.notes += found.notes
             if found.columns is None:
                 continue
             features = found.columns.features
             roles[table.name] = set(found.columns.of)
-            parsed = [parse(recipe, table.name, row, found.columns) for row in table.rows]
-            problems += [problem for each in parsed if isinstance(each, list) for problem in each]
-            understood = [each for each in parsed if isinstance(each, Parsed)]
-            rows[part] += [row for row in understood if row.outcomes]
-            if shown := sum(not row.outcomes for row in understood):
-                notes.append(f"{table.title}: {shown} rows with 0 impressions say nothing and are left out")
-            problems += _history_misses(recipe, table, understood, notes)
-        problems += _unlike(roles)
-    return rows, problems, notes
+            understood = _parse(recipe, table, found.columns, read, bars, keep)
+            read.rows[part] += [row for row in understood if row.outcomes]
+        bars.remove_task(reading)
+        read.names[part] = ", ".join(names)
+        read.problems += _unlike(roles)
+    read.digest = digest.hexdigest()
+    return read
+
+
+def _parse(
+    recipe: Recipe, table: Table, columns: Columns, read: _Read, bars: Progress, keep: bool
+) -> list[Parsed]:
+    """The rows of one table that were understood, those of 0 impressions too."""
+    understood: list[Parsed] = []
+    for row in bars.track(table.rows, total=len(table.rows), description=f"checking {table.title}"):
+        parsed = parse(recipe, table.name, row, columns)
+        if not isinstance(parsed, Parsed):
+            read.problems += parsed
+        elif keep:
+            understood.append(parsed)
+    if shown := sum(not row.outcomes for row in understood):
+        read.notes.append(f"{table.title}: {shown} rows with 0 impressions say nothing and are left out")
+    if recipe.data.negative_share is not None and "impressions" in columns.of:
+        fix = "Leave data.negative_share out: counts are weights already, and need no sampling"
+        message = "rows of impressions and clicks cannot be sampled"
+        read.problems.append(Problem(table.name, message, fix, line=1))
+    read.problems += _history_misses(recipe, table, understood, read.notes)
+    return understood
 
 
 def _unlike(roles: Mapping[str, set[str]]) -> Iterator[Problem]:
@@ -260,7 +360,7 @@ def _unknown_labels(rows: Mapping[str, Sequence[Parsed]]) -> Iterator[Problem]:
 def _repeated(rows: Mapping[str, Sequence[Parsed]]) -> Iterator[tuple[Parsed, str, Parsed]]:
     """Rows whose text stands in an earlier part's file too, with that part and that row."""
     first: dict[str, tuple[str, Parsed]] = {}
-    for part, group in rows.items():
+    for part, group in rows.items() if len(rows) > 1 else ():
         for row in group:
             known, other = first.setdefault(row.text, (part, row))
             if known != part:
@@ -290,9 +390,10 @@ def _split(
     file train and validation and test are dealt out of the others.
     """
     data = recipe.data
-    dealt = {part: [_dealt(recipe, row, labels) for row in group] for part, group in rows.items()}
     shares = {"test": data.test_share, "validation": data.validation_share}
-    shares = {part: share for part, share in shares.items() if part not in dealt}
+    shares = {part: share for part, share in shares.items() if part not in rows}
+    segments = _segments(rows["train"], shares, notes)
+    dealt = {part: [_dealt(recipe, row, labels, segments) for row in group] for part, group in rows.items()}
     pinned: set[str] = set()
     if data.limit_per_label is not None and any(row.time is None for row in dealt["train"]):
         pinned = {row.key for row in first_of_each_label(dealt["train"], data.limit_per_label)}
@@ -307,7 +408,26 @@ def _split(
     return {part: parts[part] for part in _PARTS}
 
 
-def _dealt(recipe: Recipe, row: Parsed, labels: Sequence[str]) -> Dealt:
+def _segments(rows: Sequence[Parsed], shares: Mapping[str, float], notes: list[str]) -> set[str]:
+    """What `user` says of more rows than the smallest split is to have: `new`, or an age, describes no single user.
+    Only asked where nothing else says which rows belong together."""
+    if not shares or any(row.time is not None or row.key is not None for row in rows):
+        return set()
+    rows_of = Counter(row.user for row in rows if row.user is not None)
+    most = min(shares.values()) * len(rows)
+    found = {user: count for user, count in rows_of.items() if count > most}
+    if found:
+        first = max(found, key=lambda user: found[user])
+        notes.append(
+            f"{len(found)} values of `user` stand in more rows than a split has (the commonest in {found[first]}: "
+            f"{first[:40]!r}) and are taken for segments, not users: their rows are split by text"
+        )
+    return set(found)
+
+
+def _dealt(recipe: Recipe, row: Parsed, labels: Sequence[str], segments: Collection[str]) -> Dealt:
+    described = row.user is not None and row.user not in segments
+    key = row.key or (f"described {row.user}" if described else f"text {row.text}")
     indices = tuple(sorted(labels.index(name) for name in row.names))
     label = indices if recipe.data.separator is not None else indices[0] if indices else None
     examples = tuple(
@@ -323,7 +443,7 @@ def _dealt(recipe: Recipe, row: Parsed, labels: Sequence[str]) -> Dealt:
         )
         for outcome, weight in row.outcomes
     )
-    return Dealt(examples, row.key, row.time)
+    return Dealt(examples, key, row.time)
 
 
 def _unusable_splits(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Example:
     """One row as the model sees it.
 
@@ -44,6 +44,7 @@ class Splits:
     labels: heads, the labels' names in the head's order; () for ad-copy. multi_label: a row may have several.
     digest: sha256 over the raw bytes of all files in the order data, validation, test; for a single file its own.
     notes: what a reader of the metrics should know, one sentence each: columns that were not used, rows left out.
+    negative_share: what share of the training rows without a click was kept, by weight; 1 is all of them.
     """
 
     train: tuple[Example, ...]
@@ -54,3 +55,4 @@ class Splits:
     files: tuple[Source, ...] = ()
     notes: tuple[str, ...] = ()
     multi_label: bool = False
+    negative_share: float = 1.0

@@ -20,6 +20,7 @@ from adapters.forward import Hidden
 from adapters.kernels import Dropout
 from adapters.slots import Slots
 from adapters.trained import Trained
+from recipes.calibration import Calibration
 from recipes.data import Splits
 from recipes.encode import EncodedRow, encode
 from recipes.errors import TrainingError
@@ -168,7 +169,8 @@ class Job:
         if self.recipe.task == "ad-copy":
             total, count = copy_loss(base, slots, self.slot, self.validation)
             return total / count
-        found = probabilities(base, slots, self.slot, self.validation)
+        calibration = Calibration.from_info(self.adapter.info)
+        found = probabilities(base, slots, self.slot, self.validation, calibration=calibration)
         metrics = task_for(self.recipe.task).metrics(self.splits.validation, found, self.splits.labels)
         return float(metrics[self.metric_name])
 

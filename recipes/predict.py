@@ -13,13 +13,19 @@ from adapters.generate import Writing, write
 from adapters.rows import Rows
 from adapters.sampling import Sampling
 from adapters.slots import Slots
+from recipes.calibration import UNCALIBRATED, Calibration
 from recipes.encode import EncodedRow
 
 BATCH_TOKENS = 4096
 
 
 def probabilities(
-    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+    base: Base,
+    slots: Slots,
+    slot: int,
+    rows: Sequence[EncodedRow],
+    adapted: bool = True,
+    calibration: Calibration = UNCALIBRATED,
 ) -> NDArray[np.float64]:
     """Probabilities `[rows, labels]` of the head in a slot; without `adapted`, of that head on the base alone."""
     head = slots.head(slot)
@@ -29,13 +35,8 @@ def probabilities(
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [rows[place].ids for place in places]), own)
             logits = head(hidden.states, hidden.mask, hidden.pooler).float()
-        found[places] = to_probabilities(logits, head.head.multi_label).cpu().numpy()
+        found[places] = calibration.apply(logits, head.head.multi_label).cpu().numpy()
     return found
-
-
-def to_probabilities(logits: Tensor, multi_label: bool) -> Tensor:
-    """Softmax over the labels, or for several labels a row an independent sigmoid each."""
-    return logits.sigmoid() if multi_label else logits.softmax(-1)
 
 
 def copy_loss(

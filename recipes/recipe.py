@@ -124,6 +124,10 @@ class DataOptions(_Section):
     limit_per_label: heads, train on the first so many rows of each label only.
     repeats: rows of the training file whose text stands in a validation or test file too: refuse the data, keep
         them, or drop them from training.
+    negative_share: recommendation, train on this share of the rows without a click only; the probabilities are
+        corrected for it (see `calibration`).
+    pii: e-mail addresses and phone numbers in the texts: refuse the data, mask them as <email> and <phone>, or allow
+        them (see `pii`).
     """
 
     columns: dict[str, str] = Field(default_factory=dict)
@@ -135,6 +139,8 @@ class DataOptions(_Section):
     max_tokens: int = Field(default=128, ge=8)
     limit_per_label: int | None = Field(default=None, ge=1)
     repeats: Literal["refuse", "keep", "drop"] = "refuse"
+    negative_share: float | None = Field(default=None, gt=0, lt=1)
+    pii: Literal["refuse", "mask", "allow"] = "refuse"
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     test_share: float = Field(default=0.2, gt=0, lt=1)
     seed: int = 0
@@ -369,6 +375,13 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
         wrong.append("data.separator: only behavior has several labels in one cell; leave it out")
     if task != "recommendation" and data.get("history") is not None:
         wrong.append("data.history: only recommendation reads histories; leave it out")
+    if data.get("negative_share") is not None:
+        if task != "recommendation":
+            wrong.append("data.negative_share: only recommendation has rows without a click; leave it out")
+        elif data.get("limit_per_label") is not None:
+            wrong.append(
+                "data.negative_share: limit_per_label chooses the rows already; leave one of them out"
+            )
     if task == "ad-copy" and labels:
         wrong.append("data.labels: ad-copy has no labels; leave it out")
     if task == "ad-copy" and data.get("limit_per_label") is not None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from recipes.examples import Example
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Dealt:
     """One row of the file with its examples (two for impressions and clicks), before it is dealt to a split.
 
-    key: the group, or the text where there is none; rows of one key stay together. time: seconds or any number that
-    grows; None where there is no timestamp.
+    key: the group, or the user, or the text where there is neither; rows of one key stay together. time: seconds or
+    any number that grows; None where there is no timestamp.
     """
 
     examples: tuple[Example, ...]
@@ -62,6 +62,26 @@ def first_of_each_label(rows: Sequence[Dealt], limit: int) -> list[Dealt]:
     return kept
 
 
+def fewer_negatives(rows: Sequence[Dealt], share: float, seed: int) -> tuple[list[Dealt], float]:
+    """All rows of label 1, and `share` of those of label 0: the same ones whatever the order of the file.
+
+    Equal texts are counted, so that of a text that comes a hundred times its share stays too. Returns the rows in file
+    order, and the kept negatives' share of the weight of all negatives.
+    """
+    copies: Counter[str] = Counter()
+    ranked: list[tuple[bytes, int]] = []
+    for place, row in enumerate(rows):
+        if row.examples[0].label == 0:
+            text = row.examples[0].text
+            copies[text] += 1
+            ranked.append((_hash(f"negative {copies[text]}\0{text}", seed), place))
+    ranked.sort()
+    dropped = {place for _, place in ranked[max(1, round(share * len(ranked))) :]}
+    every = sum(rows[place].examples[0].weight for _, place in ranked)
+    lost = sum(rows[place].examples[0].weight for place in dropped)
+    return [row for place, row in enumerate(rows) if place not in dropped], 1 - lost / every
+
+
 def _labels(row: Dealt) -> set[int]:
     labels: set[int] = set()
     for example in row.examples:
@@ -70,8 +90,8 @@ def _labels(row: Dealt) -> set[int]:
     return labels
 
 
-def _hash(key: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}\0{key}".encode()).hexdigest()
+def _hash(key: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}\0{key}".encode()).digest()
 
 
 def _at(place: float, shares: Mapping[str, float]) -> str:

@@ -3,20 +3,27 @@
 Text formats are read here and not by `datasets`, which guesses types (007 becomes 7, NA becomes nothing), skips what
 it cannot parse and forgets line numbers. Parquet, which has types of its own, goes through `datasets`. Cells stay as
 they stand in the file, except for white space around them.
+
+CSV and JSONL are read twice, and never held: first for what is wrong with them, then, as `Table.rows` is gone through,
+for the rows. Of a JSON array the text is held while it is read, of Parquet its columns.
 """
 
+import codecs
 import csv
 import difflib
 import hashlib
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, cast
 
-from recipes.errors import Problem
+from recipes.errors import DataError, Problem
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,10 +33,12 @@ Data: TypeAlias = "str | Path | Dataset | Sequence[str | Path]"
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _COMMON = frozenset("的一是不了在人有我他这這中大来來上国國好很就也都和，。！？、：；“”（）")
+_CHUNK = 2**20  # bytes that are looked at together
+_REPLACED = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")  # U+FFFD, as it is or as JSON may write it
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One record; `line` is where it starts in a text file (from 1), or its number in Parquet (from 1)."""
 
@@ -38,13 +47,31 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """The rows of a table, which are read again whenever they are gone through: none is held."""
+
+    records: "Callable[[], Iterator[Row | Problem]]"
+    count: int
+
+    def __iter__(self) -> Iterator[Row]:
+        return (record for record in self.records() if isinstance(record, Row))
+
+    def __len__(self) -> int:
+        return self.count
+
+
+@dataclass(frozen=True)
 class Table:
-    """One file: its columns in order, its rows, and what was wrong while reading it. `name`: the path as given."""
+    """One file: its columns in order, its rows, and what was wrong while reading it.
+
+    name: the path as given. sha256, bytes: of the file as it lies on disk, of a data set as JSON lines.
+    """
 
     name: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    raw: bytes
+    columns: tuple[str, ...] = ()
+    rows: Rows = Rows(lambda: iter(()), 0)
+    sha256: str = ""
+    bytes: int = 0
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -53,18 +80,21 @@ class Table:
         """The file's name without folders, for what travels with an adapter."""
         return Path(self.name).name
 
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.raw).hexdigest()
 
+def read_tables(data: Data, digest: "hashlib._Hash | None" = None) -> Iterator[Table]:
+    """Every table of `data`, read when it is asked for; nothing is raised, each table carries its own problems.
 
-def read_tables(data: Data) -> list[Table]:
-    """Every table of `data`; nothing is raised, each table carries its own problems."""
+    digest: is updated with the bytes of every table. Going through the rows of a file that was written to in between
+    raises DataError.
+    """
+    total = digest if digest is not None else hashlib.sha256()
     if isinstance(data, str | Path):
-        return [_read_file(Path(data))]
-    if hasattr(data, "column_names"):
-        return [_from_dataset(data)]
-    return [_read_file(Path(path)) for path in cast("Sequence[str | Path]", data)]
+        yield _read_file(Path(data), total)
+    elif hasattr(data, "column_names"):
+        yield _from_dataset(data, total)
+    else:
+        for path in cast("Sequence[str | Path]", data):
+            yield _read_file(Path(path), total)
 
 
 def text_of(cell: Any) -> str:
@@ -73,7 +103,7 @@ def text_of(cell: Any) -> str:
     Lists become "a, b", mappings lines of "key: value" (inside another value joined by "; "), true and false their
     names in JSON, dates ISO 8601.
     """
-    return _text(cell, depth=0).strip()
+    return cell.strip() if type(cell) is str else _text(cell, depth=0).strip()
 
 
 def _text(cell: Any, depth: int) -> str:
@@ -91,40 +121,130 @@ def _text(cell: Any, depth: int) -> str:
     return cell.isoformat() if isinstance(cell, date) else str(cell)
 
 
-def _read_file(path: Path) -> Table:
+def _cell(cell: Any) -> Any:
+    """A cell without white space around it. Texts are interned: users and ads come again and again in a log, and are
+    held once."""
+    return sys.intern(cell.strip()) if type(cell) is str else cell
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A file's bytes, gone through once. state: size and time of change; invalid: the offset of the first byte that is
+    no text; damaged: whether the replacement character stands anywhere."""
+
+    state: tuple[int, int]
+    sha256: str
+    blank: bool
+    invalid: int | None
+    damaged: bool
+
+
+def _look(path: Path, total: "hashlib._Hash") -> _Look:
+    own, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
+    blank, damaged = True, False
+    invalid = zero = None
+    at, tail = 0, b""
+    with path.open("rb") as file:
+        state = _state(file.fileno())
+        while True:
+            chunk = file.read(_CHUNK)
+            own.update(chunk)
+            total.update(chunk)
+            blank = blank and (not chunk or chunk.isspace())
+            damaged = damaged or _REPLACED.search(tail + chunk) is not None
+            if invalid is None:
+                begins = at - len(decoder.getstate()[0])
+                try:
+                    decoder.decode(chunk, final=not chunk)
+                except UnicodeDecodeError as error:
+                    invalid = begins + error.start
+            if zero is None and b"\0" in chunk:
+                zero = at + chunk.index(b"\0")
+            if not chunk:
+                return _Look(state, own.hexdigest(), blank, zero if invalid is None else invalid, damaged)
+            at, tail = at + len(chunk), chunk[-8:]
+
+
+def _state(file: "int | Path") -> tuple[int, int]:
+    found = os.stat(file)
+    return found.st_size, found.st_mtime_ns
+
+
+def _read_file(path: Path, total: "hashlib._Hash") -> Table:
     name, suffix = str(path), path.suffix.lower()
     try:
-        raw = path.read_bytes()
+        look = _look(path, total)
     except OSError as error:
-        return _failed(name, b"", *_unreadable(path, error))
+        return _failed(name, *_unreadable(path, error))
     if suffix not in FORMATS:
         known = ", ".join(FORMATS)
         return _failed(
-            name, raw, f"{suffix or 'a file without an ending'} is not read", f"Save it as one of {known}"
+            name, f"{suffix or 'a file without an ending'} is not read", f"Save it as one of {known}"
         )
-    if not raw.strip():
-        return _failed(name, raw, "the file is empty", "Export it again; it needs a header and rows")
+    if look.blank:
+        return _failed(name, "the file is empty", "Export it again; it needs a header and rows")
     if suffix == ".parquet":
-        return _read_parquet(name, raw)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return _wrong_encoding(name, raw, error.start + (3 if raw.startswith(b"\xef\xbb\xbf") else 0))
-    if "\0" in text:
-        return _wrong_encoding(name, raw, raw.index(b"\0"))
-    table = _read_json(name, raw, text) if "js" in suffix else _read_csv(name, raw, text, suffix)
-    damaged = [row.line for row in table.rows if any("\ufffd" in str(cell) for cell in row.cells.values())]
+        return _read_parquet(path, look)
+    if look.invalid is not None:
+        return _wrong_encoding(name, path.read_bytes(), look.invalid)
+    if "js" in suffix:
+        return _scanned(name, _json_records(path, look), look, "there is no record in the file")
+    delimiter = "\t" if suffix == ".tsv" else _delimiter(_first_line(path))
+    note = f"{path.name}: read as separated by {_DELIMITERS[delimiter]}"
+    notes = [] if suffix == ".tsv" or delimiter == "," else [note]
+    records = partial(_csv_records, path, look, delimiter)
+    return _scanned(name, records, look, "there is a header and no row", notes)
+
+
+def _scanned(
+    name: str,
+    records: "Callable[[], Iterator[Row | Problem]]",
+    look: _Look,
+    empty: str,
+    notes: Sequence[str] = (),
+) -> Table:
+    """Go through the records of a file once, for its columns and for everything that is wrong with it."""
+    columns: dict[str, None] = {}
+    problems: list[Problem] = []
+    damaged: list[int] = []
+    count = 0
+    for record in records():
+        if isinstance(record, Problem):
+            problems.append(record)
+            continue
+        count += 1
+        if not record.cells.keys() <= columns.keys():
+            columns |= dict.fromkeys(record.cells)
+        if look.damaged and any("\ufffd" in str(cell) for cell in record.cells.values()):
+            damaged.append(record.line)
+    if not count and not problems:
+        problems.append(Problem(name, empty, "Export the file again, with rows"))
     if damaged:
         note = (
-            f"{path.name}: {len(damaged)} rows hold the replacement character �, the first in line {damaged[0]}: their "
-            "text was damaged before it was saved here; export the file again as UTF-8"
+            f"{Path(name).name}: {len(damaged)} rows hold the replacement character �, the first in line {damaged[0]}: "
+            "their text was damaged before it was saved here; export the file again as UTF-8"
         )
-        return Table(name, table.columns, table.rows, raw, table.problems, (*table.notes, note))
-    return table
+        notes = [*notes, note]
+    rows = Rows(records, count)
+    return Table(name, tuple(columns), rows, look.sha256, look.state[0], tuple(problems), tuple(notes))
 
 
-def _failed(name: str, raw: bytes, message: str, fix: str, line: int | None = None) -> Table:
-    return Table(name, (), (), raw, (Problem(name, message, fix, line=line),))
+def _opened(path: Path, look: _Look, newline: str) -> TextIO:
+    """The text of a file that was looked at before. Raises DataError where it has changed since."""
+    if _state(path) != look.state:
+        fix = "Run it again when nothing writes to the file"
+        raise DataError([Problem(str(path), "the file has changed while it was read", fix)])
+    return path.open(encoding="utf-8-sig", newline=newline)
+
+
+def _first_line(path: Path) -> str:
+    """The first line that is not empty."""
+    with path.open(encoding="utf-8-sig") as file:
+        return next(line for line in file if not line.isspace())
+
+
+def _failed(name: str, message: str, fix: str, line: int | None = None) -> Table:
+    return Table(name, problems=(Problem(name, message, fix, line=line),))
 
 
 def _unreadable(path: Path, error: OSError) -> tuple[str, str]:
@@ -147,7 +267,7 @@ def _wrong_encoding(name: str, raw: bytes, offset: int) -> Table:
     stem, dot, ending = name.rpartition(".")
     fix = f"Save it as UTF-8: iconv -f {encoding} -t UTF-8 '{name}' > '{stem}-utf8{dot}{ending}'"
     line = raw.count(b"\n", 0, offset) + 1
-    return _failed(name, raw, f"byte {offset} is not UTF-8; the file is probably {label}", fix, line)
+    return _failed(name, f"byte {offset} is not UTF-8; the file is probably {label}", fix, line)
 
 
 def _probable_encoding(raw: bytes) -> tuple[str, str]:
@@ -174,44 +294,37 @@ def _probable_encoding(raw: bytes) -> tuple[str, str]:
     return "WINDOWS-1252", "Windows-1252"
 
 
-def _read_csv(name: str, raw: bytes, text: str, suffix: str) -> Table:
-    delimiter = "\t" if suffix == ".tsv" else _delimiter(text)
-    # newline="" leaves the line ends inside quoted cells alone, and `line_num` counts the lines of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _csv_records(path: Path, look: _Look, delimiter: str) -> Iterator[Row | Problem]:
+    name = str(path)
     header: list[str] = []
-    rows: list[Row] = []
-    problems: list[Problem] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            fix = "Put cells that hold quotes or line breaks in quotes, and double the quotes inside them"
-            problems.append(Problem(name, f"no valid CSV ({error})", fix, line=line))
-            break  # after a broken quote nothing below can be trusted
-        if not cells:
-            continue  # an empty line holds no cell
-        if not header:
-            header = [cell.strip() for cell in cells]
-            problems += _header_problems(name, header, line)
-        elif len(cells) != len(header):
-            fix = f"Quote the cells that hold the separator ({_DELIMITERS[delimiter]} here), or add what is missing"
-            message = f"the row has {len(cells)} cells, the header {len(header)}"
-            problems.append(Problem(name, message, fix, line=line))
-        else:
-            rows.append(Row(line, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
-    if not rows and not problems:
-        problems.append(Problem(name, "there is a header and no row", "Export the file again, with rows"))
-    note = f"{Path(name).name}: read as separated by {_DELIMITERS[delimiter]}"
-    notes = () if suffix == ".tsv" or delimiter == "," else (note,)
-    return Table(name, tuple(header), tuple(rows), raw, tuple(problems), notes)
+    # newline="" leaves the line ends inside quoted cells alone, and `line_num` counts the lines of the file.
+    with _opened(path, look, newline="") as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        while True:
+            line = reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                fix = "Put cells that hold quotes or line breaks in quotes, and double the quotes inside them"
+                yield Problem(name, f"no valid CSV ({error})", fix, line=line)
+                return  # after a broken quote nothing below can be trusted
+            if not cells:
+                continue  # an empty line holds no cell
+            if not header:
+                header = [cell.strip() for cell in cells]
+                yield from _header_problems(name, header, line)
+            elif len(cells) != len(header):
+                fix = f"Quote the cells that hold the separator ({_DELIMITERS[delimiter]} here), or add what is missing"
+                message = f"the row has {len(cells)} cells, the header {len(header)}"
+                yield Problem(name, message, fix, line=line)
+            else:
+                yield Row(line, dict(zip(header, map(_cell, cells), strict=True)))
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(header: str) -> str:
     """The separator that the header uses most; a comma where it has none."""
-    header = text.lstrip("\r\n").partition("\n")[0]
     outside = "".join(header.split('"')[::2])  # what stands outside quotes
     return max(_DELIMITERS, key=lambda delimiter: (outside.count(delimiter), delimiter == ","))
 
@@ -221,32 +334,28 @@ def _header_problems(name: str, header: list[str], line: int) -> Iterator[Proble
         yield Problem(name, f"two columns are called `{column}`", "Give each column its own name", line=line)
 
 
-def _read_json(name: str, raw: bytes, text: str) -> Table:
-    records = _array_records(name, text) if text.lstrip().startswith("[") else _line_records(name, text)
-    columns: dict[str, None] = {}
-    rows: list[Row] = []
-    problems: list[Problem] = []
-    for line, record in records:
-        if isinstance(record, Problem):
-            problems.append(record)
-        elif not isinstance(record, dict):
-            fix = 'Each record must be an object such as {"text": "...", "label": "..."}'
-            problems.append(Problem(name, f"the record is {_short_json(record)}", fix, line=line))
-        else:
-            cells = {
-                key.strip(): cell.strip() if isinstance(cell, str) else cell for key, cell in record.items()
-            }
-            columns |= dict.fromkeys(cells)
-            rows.append(Row(line, cells))
-    if not rows and not problems:
-        problems.append(Problem(name, "there is no record in the file", "Export the file again, with rows"))
-    return Table(name, tuple(columns), tuple(rows), raw, tuple(problems))
+def _json_records(path: Path, look: _Look) -> "Callable[[], Iterator[Row | Problem]]":
+    """JSONL, or an array where the file begins with one."""
+    read = _array_records if _first_line(path).lstrip().startswith("[") else _line_records
+
+    def records() -> Iterator[Row | Problem]:
+        with _opened(path, look, newline="\n") as file:
+            for line, record in read(str(path), file):
+                if isinstance(record, Problem):
+                    yield record
+                elif isinstance(record, dict):
+                    yield Row(line, {key.strip(): _cell(cell) for key, cell in record.items()})
+                else:
+                    fix = 'Each record must be an object such as {"text": "...", "label": "..."}'
+                    yield Problem(str(path), f"the record is {_short_json(record)}", fix, line=line)
+
+    return records
 
 
-def _line_records(name: str, text: str) -> Iterator[tuple[int, Any]]:
+def _line_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
     """JSONL: one record a line."""
-    for line, content in enumerate(text.split("\n"), start=1):
-        if content.strip():
+    for line, content in enumerate(file, start=1):
+        if not content.isspace():
             try:
                 yield line, _DECODER.decode(content)
             except ValueError as error:
@@ -254,8 +363,9 @@ def _line_records(name: str, text: str) -> Iterator[tuple[int, Any]]:
                 yield line, Problem(name, f"no valid JSON ({_json_fault(error)})", fix, line=line)
 
 
-def _array_records(name: str, text: str) -> Iterator[tuple[int, Any]]:
+def _array_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
     """A JSON array, record by record, so that each keeps its line."""
+    text = file.read()
     at = text.index("[") + 1
     line, counted = 1, 0
     comma = ""  # what must stand between two records
@@ -307,32 +417,35 @@ def _short_json(record: Any) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
-def _read_parquet(name: str, raw: bytes) -> Table:
+def _read_parquet(path: Path, look: _Look) -> Table:
     from datasets import Dataset  # a slow import, and only Parquet needs it
-    from pyarrow import ArrowException, BufferReader, parquet
+    from pyarrow import ArrowException, parquet
 
     try:
-        table = parquet.read_table(BufferReader(raw))
+        table = parquet.read_table(path)
     except (ArrowException, OSError) as error:
         told = str(error).splitlines()[0]
-        return _failed(name, raw, f"no valid Parquet ({told})", "Export the file again")
-    return _records(name, Dataset(table), raw)
+        return _failed(str(path), f"no valid Parquet ({told})", "Export the file again")
+    return _records(str(path), Dataset(table), look.sha256, look.state[0])
 
 
-def _from_dataset(data: Any) -> Table:
-    """A `datasets.Dataset`; its raw bytes are its rows as JSON lines."""
-    lines = (json.dumps(record, ensure_ascii=False, sort_keys=True, default=str) for record in data)
-    return _records("data set", data, "\n".join(lines).encode())
+def _from_dataset(data: Any, total: "hashlib._Hash") -> Table:
+    """A `datasets.Dataset`; its bytes are its rows as JSON lines."""
+    own, size = hashlib.sha256(), 0
+    for number, record in enumerate(data):
+        line = json.dumps(record, ensure_ascii=False, sort_keys=True, default=str)
+        content = f"{chr(10) if number else ''}{line}".encode()
+        own.update(content)
+        total.update(content)
+        size += len(content)
+    return _records("data set", data, own.hexdigest(), size)
 
 
-def _records(name: str, data: Any, raw: bytes) -> Table:
+def _records(name: str, data: Any, sha256: str, size: int) -> Table:
+    def records() -> Iterator[Row | Problem]:
+        for number, record in enumerate(data, start=1):
+            yield Row(number, {key.strip(): _cell(cell) for key, cell in record.items()})
+
     columns = tuple(str(column).strip() for column in data.column_names)
-    rows = tuple(
-        Row(
-            number,
-            {key.strip(): cell.strip() if isinstance(cell, str) else cell for key, cell in record.items()},
-        )
-        for number, record in enumerate(data, start=1)
-    )
-    problems = () if rows else (Problem(name, "there is no row", "Export it again, with rows"),)
-    return Table(name, columns, rows, raw, problems)
+    problems = () if len(data) else (Problem(name, "there is no row", "Export it again, with rows"),)
+    return Table(name, columns, Rows(records, len(data)), sha256, size, problems)

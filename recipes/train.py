@@ -20,12 +20,14 @@ from adapters.files import read, write
 from adapters.sampling import Sampling
 from adapters.slots import Slots
 from recipes import memory, resume
+from recipes.calibration import UNCALIBRATED, Calibration
 from recipes.data import check_lengths, load_splits
 from recipes.encode import count_tokens, encode, encode_prompt, token_limit
 from recipes.errors import TrainingError
 from recipes.fused import Fused
 from recipes.job import Job
 from recipes.predict import copy_loss, probabilities, texts
+from recipes.profile import profile
 from recipes.recipe import Recipe
 from recipes.start import start
 from recipes.tasks import ad_copy, task_for
@@ -114,7 +116,7 @@ def train_many(
     Raises TrainingError where `settings.state` holds a run of other jobs.
     """
     settings = settings or Settings()
-    run = _Run(orders, base, settings, on_result)
+    run = _Run(orders, base, settings, on_result, progress)
     try:
         with _Shown(run, progress) as shown:
             while run.turn():
@@ -135,6 +137,7 @@ class _Run:
         base: Base,
         settings: Settings,
         on_result: Callable[[int, Result], None] | None,
+        progress: bool,
     ) -> None:
         self.base, self.settings, self.orders = base, settings, orders
         self.state = None if settings.state is None else Path(settings.state)
@@ -144,7 +147,7 @@ class _Run:
         self.running: dict[int, float] = {}  # since when, by the place in `orders`
         for place, order in enumerate(orders):
             try:
-                self.jobs[place] = prepare(order, base)
+                self.jobs[place] = prepare(order, base, progress)
             except RepertoireError as error:
                 self._end(place, error)
         self.waiting = list(self.jobs)
@@ -368,7 +371,9 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> dict[s
     task, test = task_for(job.recipe.task), job.splits.test
     rows = encode(base, job.recipe, test)
     if job.recipe.task != "ad-copy":
-        return task.metrics(test, probabilities(base, slots, job.slot, rows, adapted), job.splits.labels)
+        calibration = Calibration.from_info(job.adapter.info) if adapted else UNCALIBRATED
+        found = probabilities(base, slots, job.slot, rows, adapted, calibration)
+        return task.metrics(test, found, job.splits.labels)
     total, count = copy_loss(base, slots, job.slot, rows, adapted)
     settings = job.recipe.write
     sampling = Sampling(
@@ -386,20 +391,23 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> dict[s
     return ad_copy.metrics(test, ad_copy.Written(made, total / count, count, products, settings.max_chars))
 
 
-def prepare(order: Order, base: Base) -> Job:
+def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     """Load, check and encode the data of an order. Raises as `train` does, before anything is trained."""
     recipe = order.recipe
-    splits = load_splits(recipe, order.data, order.validation, order.test)
+    splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
     adapter = start(recipe, base, splits.labels)
-    lengths = check_lengths(
-        splits, lambda example: count_tokens(base, recipe, example), token_limit(base, recipe)
-    )
+    limit = token_limit(base, recipe)
+    lengths = check_lengths(splits, lambda example: count_tokens(base, recipe, example), limit)
+    found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
     adapter.info["data"] = {
         "digest": splits.digest,
         "files": [asdict(source) for source in splits.files],
         "roles": list(splits.train[0].fields),
         "notes": [*splits.notes, str(lengths)],
+        "profile": found.to_dict(),
     }
+    if splits.negative_share < 1:
+        adapter.info["calibration"] = Calibration(shift=shift_for(splits.negative_share)).to_info()
     return Job.prepare(recipe, splits, adapter, base, order.name)
 
 

@@ -1,6 +1,7 @@
 """The command `repertoire`: the whole project from a terminal.
 
     train.py      train
+    profile.py    profile
     hub.py        publish, ls, show
     ask.py        recommend, analyze, write
     doctor.py     doctor
@@ -17,7 +18,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, hub, train
+from hub.cli import ask, demo, doctor, hub, profile, train
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
+    profile.profile,
     train.train,
     hub.publish,
     hub.ls,

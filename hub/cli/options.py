@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
 
 
 class Quantization(StrEnum):
@@ -33,7 +36,43 @@ BaseQuantization = Annotated[
 ReferenceName = Annotated[
     str, typer.Argument(metavar="REFERENCE", help="client/campaign/task, or with @alias or @3.")
 ]
+RecipeName = Annotated[
+    str,
+    typer.Argument(
+        help="recommendation, behavior or ad-copy, each also with -prefix; or a YAML file.",
+        show_default=False,
+    ),
+]
+DataFiles = Annotated[
+    list[Path], typer.Argument(help="CSV, TSV, JSONL, JSON or Parquet; several are read as one.")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="ROLE=COLUMN", help="What a column is called in the file."),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="MEANING=VALUE", help="What a label is called in the file."),
+]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
+]
 DEFAULT_HUB = Path("campaigns")
+
+
+def chosen_recipe(
+    recipe: str, column: Sequence[str] | None, label: Sequence[str] | None, changes: Sequence[str] | None
+) -> "Recipe":
+    """A recipe with what `--column`, `--label` and `--set` say. Raises RecipeError."""
+    from recipes.recipe import Recipe, parse_override
+
+    columns = {f"data.columns.{role}": name for role, name in pairs(column or (), "--column")}
+    values = {f"data.labels.{value}": _meaning(meaning) for meaning, value in pairs(label or (), "--label")}
+    return Recipe.load(recipe, **columns, **values, **dict(parse_override(text) for text in changes or ()))
+
+
+def _meaning(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
 
 
 def pairs(texts: Sequence[str], option: str) -> list[tuple[str, str]]:

@@ -5,21 +5,13 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.options import Json, Quantization, pairs
+from hub.cli.options import Changes, Columns, DataFiles, Json, Labels, Quantization, RecipeName, chosen_recipe
 from hub.cli.output import document, show
 
 
 def train(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            help="recommendation, behavior or ad-copy, each also with -prefix; or a YAML file.",
-            show_default=False,
-        ),
-    ],
-    data: Annotated[
-        list[Path], typer.Argument(help="CSV, TSV, JSONL, JSON or Parquet; several are read as one.")
-    ],
+    recipe: RecipeName,
+    data: DataFiles,
     out: Annotated[Path, typer.Option(help="Folder for the adapter; it must be new or empty.")],
     base: Annotated[str, typer.Option(help="`starter`, a Hugging Face id or a folder.")] = "starter",
     quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
@@ -29,15 +21,9 @@ def train(
     test: Annotated[
         list[Path] | None, typer.Option(help="Rows to measure on. [default: cut from DATA]")
     ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=COLUMN", help="What a column is called in the file.")
-    ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="MEANING=VALUE", help="What a label is called in the file.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
-    ] = None,
+    column: Columns = None,
+    label: Labels = None,
+    set_: Changes = None,
     as_json: Json = False,
 ) -> None:
     """Train an adapter on a client's data and measure it on rows that it has not seen.
@@ -51,16 +37,13 @@ def train(
         )
 
     from recipes.data import load_splits
-    from recipes.recipe import Recipe, parse_override
 
-    columns = {f"data.columns.{role}": name for role, name in pairs(column or (), "--column")}
-    values = {f"data.labels.{value}": _meaning(meaning) for meaning, value in pairs(label or (), "--label")}
-    changes = dict(parse_override(text) for text in set_ or ())
-    chosen = Recipe.load(recipe, **columns, **values, **changes)
+    chosen = chosen_recipe(recipe, column, label, set_)
     # What is wrong with the data is said before the base loads.
-    load_splits(chosen, data, validation or None, test or None)
+    load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
+    from recipes.profile import table as profile_table
     from recipes.report import labels_table, table
     from recipes.train import train as run
 
@@ -76,11 +59,8 @@ def train(
         )
         return
     show(
+        profile_table(adapter.info["data"]["profile"]),
         *filter(None, [table(report), labels_table(report)]),
         *(f"- {note}" for note in adapter.info["data"]["notes"]),
     )
     show(f"The adapter is in {out}. Next: repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}")
-
-
-def _meaning(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text

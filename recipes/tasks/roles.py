@@ -3,6 +3,7 @@
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from adapters.errors import RequestError
 
@@ -28,10 +29,16 @@ WEIGHT = Role("how much the row counts, above 0", often=("weights", "count", "sa
 def placeholders(template: str) -> tuple[str, ...]:
     """The names in a template, in order: "{user} sees {ad}" -> ("user", "ad"). Raises ValueError with the fix."""
     try:
-        parts = list(string.Formatter().parse(template))
+        parts = _parts(template)
     except ValueError as error:
         raise ValueError(f"{error}; write {{{{ and }}}} for braces that are meant as text") from None
-    return tuple(name for _, name, _, _ in parts if name is not None)
+    return tuple(name for _, name in parts if name is not None)
+
+
+@lru_cache(maxsize=256)
+def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
+    """(text, the name behind it) of a template, which a file fills once a row."""
+    return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
 
 
 def fill(template: str, fields: Mapping[str, str]) -> str:
@@ -43,8 +50,7 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
     if missing:
         given = ", ".join(fields) or "nothing"
         raise RequestError(f"the text needs {', '.join(missing)}; given: {given}. Give the missing ones too")
-    parts = string.Formatter().parse(template)
-    return "".join(literal + (fields[name] if name is not None else "") for literal, name, _, _ in parts)
+    return "".join(literal + (fields[name] if name is not None else "") for literal, name in _parts(template))
 
 
 def with_features(text: str, fields: Mapping[str, str], features: Sequence[str]) -> str:

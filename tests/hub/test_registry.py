@@ -1,5 +1,6 @@
 """Names to answers: one mixed batch for all tasks, references, refusals."""
 
+import math
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -288,3 +289,33 @@ def test_threads_with_different_tasks_share_one_tokenizer(registry: Registry) ->
     with ThreadPoolExecutor(4) as pool:
         done = [pool.submit(call, turn) for turn in range(25) for call in (analyze, recommend)]
         assert all(each.result() for each in done)
+
+
+def test_a_share_of_the_negatives_is_corrected_for_in_evaluation_and_in_answers(
+    base: Base, tmp_path: Path
+) -> None:
+    draw = random.Random(3)
+    rows = [(f"shopper {i}", f"tea sale {i % 7}", int(draw.random() < 0.1)) for i in range(600)]
+    data = tmp_path / "rare.csv"
+    data.write_text("user,ad,clicked\n" + "".join(f"{u},{a},{c}\n" for u, a, c in rows))
+    settings = QUICK | {"train.epochs": 3, "train.metric": "log_loss", "data.negative_share": 0.1}
+    adapter = train(Recipe.load("recommendation", **settings), data, base)
+    shift = adapter.info["calibration"]["shift"]
+    assert shift == pytest.approx(math.log(0.1), abs=0.03)
+    after, prior = adapter.info["report"]["after"], adapter.info["report"]["baselines"]["constant prior"]
+    assert prior["log_loss"] < 0.45, "the baselines learned from the same rows and are corrected too"
+    assert after["log_loss"] < prior["log_loss"] + 0.1 and after["calibration_error"] < 0.1
+
+    def answer(name: str) -> float:
+        registry = Registry(Hub(tmp_path / "hub"), base)
+        try:
+            return registry.recommend(name, user="shopper 1", ads=["tea sale 1"])[0].probability
+        finally:
+            registry.close()
+
+    hub = Hub(tmp_path / "hub")
+    hub.publish(adapter, "acme/rare/recommendation")
+    del adapter.info["calibration"]
+    hub.publish(adapter, "acme/raw/recommendation")
+    corrected, raw = answer("acme/rare/recommendation"), answer("acme/raw/recommendation")
+    assert corrected == pytest.approx(raw / (raw + (1 - raw) / math.exp(shift)), rel=1e-4)

@@ -1,15 +1,17 @@
 """From client files to examples: mapping, every problem at once with its place and its fix, and honest splits."""
 
 import csv
+import gc
 import hashlib
 import json
+import tracemalloc
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from recipes.data import check_lengths, load_splits
+from recipes.data import check, check_lengths, load_splits
 from recipes.errors import SHOWN, DataError, Problem, RecipeError
 from recipes.examples import Example, Splits
 from recipes.recipe import Recipe
@@ -201,6 +203,60 @@ def test_a_user_id_keeps_a_user_in_one_split_and_names_the_ranking_group(tmp_pat
     assert everything(splits)[0].text == "User: u 0\nAd: ad 0"
 
 
+def test_what_user_says_keeps_a_user_in_one_split(tmp_path: Path) -> None:
+    rows = [{**row, "user": f"bought thing {i // 3}"} for i, row in enumerate(CLICKS)]
+    splits = load_splits(Recipe.load("recommendation"), write(tmp_path / "a.csv", rows))
+    users = [{e.fields["user"] for e in part} for part in (splits.train, splits.validation, splits.test)]
+    assert sum(map(len, users)) == 20
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [42, 6, 12]
+    assert {e.group for e in everything(splits)} == {None}, "only an id or a group is ranked within"
+
+
+def test_a_segment_is_no_user_and_is_split_by_text(tmp_path: Path) -> None:
+    rows = [{**row, "user": "new" if i % 2 else f"user {i}", "ad": f"ad {i}"} for i, row in enumerate(CLICKS)]
+    splits = load_splits(Recipe.load("recommendation"), write(tmp_path / "a.csv", rows))
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [42, 6, 12]
+    assert all("new" in {e.fields["user"] for e in part} for part in (splits.train, splits.test))
+    [note] = splits.notes
+    assert note.startswith(
+        "1 values of `user` stand in more rows than a split has (the commonest in 30: 'new')"
+    )
+
+
+def test_a_share_of_the_training_rows_without_a_click_is_kept_and_said(tmp_path: Path) -> None:
+    rows = [{"user": f"u {i}", "ad": f"a {i}", "clicked": int(i % 10 == 0)} for i in range(1000)]
+    path = write(tmp_path / "a.csv", rows)
+    every = load_splits(Recipe.load("recommendation"), path)
+    fewer = load_splits(Recipe.load("recommendation", **{"data.negative_share": 0.25}), path)
+    assert (fewer.validation, fewer.test) == (every.validation, every.test)
+    positives = [e for e in every.train if e.label]
+    assert [e for e in fewer.train if e.label] == positives
+    negatives = len(every.train) - len(positives)
+    assert len(fewer.train) - len(positives) == round(negatives / 4)
+    assert {e.weight for e in fewer.train} == {1.0}
+    assert (every.negative_share, fewer.negative_share) == (1.0, pytest.approx(0.25, abs=0.001))
+    assert f"{negatives - round(negatives / 4)} of 700 training rows, none of them clicked" in fewer.notes[0]
+
+
+def test_rows_of_counts_are_not_sampled(tmp_path: Path) -> None:
+    rows = [{"text": f"t {i}", "impressions": 100, "clicks": i % 3} for i in range(60)]
+    recipe = Recipe.load("recommendation", **{"data.negative_share": 0.5})
+    [problem] = problems(recipe, write(tmp_path / "a.csv", rows))
+    assert problem.message == "rows of impressions and clicks cannot be sampled"
+
+
+def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", changed(CLICKS, clicked={0: "maybe"}))
+    problems(Recipe.load("recommendation"), path)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        problems(Recipe.load("recommendation"), path)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
 def test_with_timestamps_the_past_trains_and_the_future_tests(tmp_path: Path) -> None:
     days = [f"2026-{1 + i // 28:02d}-{1 + i % 28:02d}T12:00:00+0{i % 3}:00" for i in range(60)]
     rows = [{**row, "timestamp": day} for row, day in zip(CLICKS, days, strict=True)]
@@ -270,6 +326,32 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert "clicks.csv, line 7 (and 1 more like it): `clicked` is 'maybe'; expected 0 or 1." in text
     assert "Write 0 or 1, or say what it means: --label 1=maybe or --label 0=maybe" in text
     assert text.startswith("7 problems in the data; nothing was trained.\n- ")
+
+
+def test_a_check_tells_the_same_of_each_row_and_counts_them(tmp_path: Path) -> None:
+    recipe = Recipe.load("recommendation")
+    good = write(tmp_path / "a.csv", CLICKS)
+    assert check(recipe, good) == 60
+    assert check(recipe, [good], test=good) == 120, "texts in two files are found by load_splits"
+    bad = write(tmp_path / "b.csv", changed(CLICKS, clicked={5: "maybe"}, ad={11: " "}))
+    with pytest.raises(DataError) as caught:
+        check(recipe, bad)
+    assert list(caught.value.problems) == problems(recipe, bad)
+
+
+def test_a_check_holds_no_rows(tmp_path: Path) -> None:
+    few, many = (
+        write(tmp_path / f"{n}.csv", [{**CLICKS[i % 60], "user": f"user {i} {'x' * 200}"} for i in range(n)])
+        for n in (2_000, 20_000)
+    )
+    peaks = []
+    for path in (few, few, many):  # the first one imports and fills caches
+        tracemalloc.start()
+        check(Recipe.load("recommendation"), path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < many.stat().st_size, "less than the file"
+    assert peaks[2] < peaks[1] + 2**21
 
 
 def test_a_long_list_of_problems_is_cut_and_counted(tmp_path: Path) -> None:

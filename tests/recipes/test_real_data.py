@@ -58,12 +58,22 @@ def test_banking77_with_ten_of_each_intent() -> None:
 
 def test_waimai_reviews_in_chinese() -> None:
     splits = load(
-        "behavior", "waimai_zh/waimai_10k.csv", columns={"text": "review"}, labels={"1": "good", "0": "bad"}
+        "behavior",
+        "waimai_zh/waimai_10k.csv",
+        columns={"text": "review"},
+        labels={"1": "good", "0": "bad"},
+        pii="allow",
     )
     assert splits.labels == ("bad", "good")
     assert sum(map(len, (splits.train, splits.validation, splits.test))) == 11_987
     assert "7 texts have different labels" in splits.notes[0]
     assert behavior.baselines(splits)["TF-IDF + logistic regression"]["accuracy"] > 0.88
+
+
+def test_three_reviews_hold_a_phone_number_and_nothing_else_is_mistaken_for_one() -> None:
+    with pytest.raises(DataError, match="3 problems") as caught:
+        load("behavior", "waimai_zh/waimai_10k.csv", columns={"text": "review"})
+    assert [problem.line for problem in caught.value.problems] == [5532, 9324, 11395]
 
 
 def test_upworthy_tests_stay_whole_and_weigh_what_they_were_shown() -> None:

@@ -118,6 +118,19 @@ def test_everything_wrong_is_told_at_once_with_the_fix() -> None:
         ),
         ({"task": "recommendation", "data": {"separator": ","}}, "only behavior has several labels"),
         (
+            {"task": "behavior", "data": {"negative_share": 0.5}},
+            "only recommendation has rows without a click",
+        ),
+        (
+            {"task": "recommendation", "data": {"negative_share": 0.5, "limit_per_label": 9}},
+            "limit_per_label chooses the rows already",
+        ),
+        (
+            {"task": "recommendation", "data": {"negative_share": 1.0}},
+            "data.negative_share: 1.0 cannot be used; write a number below 1",
+        ),
+        ({"task": "behavior", "data": {"pii": "masked"}}, "did you mean mask?"),
+        (
             {"task": "recommendation", "data": {"labels": {"often": 3}}},
             "gives 3; each value of the file must mean 0 or 1",
         ),

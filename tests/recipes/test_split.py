@@ -3,8 +3,12 @@
 import random
 from collections import Counter
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from recipes.examples import Example
-from recipes.split import Dealt, deal, first_of_each_label
+from recipes.split import Dealt, deal, fewer_negatives, first_of_each_label
 
 SHARES = {"test": 0.2, "validation": 0.1}
 
@@ -80,3 +84,49 @@ def test_the_first_rows_of_each_label_are_kept_in_file_order() -> None:
     kept = first_of_each_label(several, 1)
     assert numbers(kept) == [0, 2]
     assert Counter(label for dealt in kept for label in dealt.examples[0].label) == {0: 1, 1: 2, 2: 1}  # type: ignore[union-attr]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    keys=st.lists(st.integers(0, 40), min_size=1, max_size=300),
+    seed=st.integers(0, 5),
+    test=st.floats(0.05, 0.4),
+    validation=st.floats(0.05, 0.4),
+)
+def test_no_key_ever_stands_on_two_sides_and_shares_are_met_to_within_one_key(
+    keys: list[int], seed: int, test: float, validation: float
+) -> None:
+    rows = [row(i, key=f"user {key}") for i, key in enumerate(keys)]
+    parts = deal(rows, {"test": test, "validation": validation}, seed)
+    assert sorted(number for part in parts.values() for number in numbers(part)) == list(range(len(keys)))
+    owners = [{dealt.key for dealt in part} for part in parts.values()]
+    assert sum(map(len, owners)) == len(set(keys))
+    largest = max(Counter(keys).values())
+    assert abs(len(parts["test"]) - test * len(rows)) <= largest
+    assert abs(len(parts["validation"]) - validation * len(rows)) <= largest
+
+
+def test_a_share_of_the_negatives_is_kept_whatever_the_order_and_every_click() -> None:
+    rows = [row(i, label=int(i % 10 == 0)) for i in range(1000)]
+    kept, share = fewer_negatives(rows, 0.25, seed=0)
+    assert (len(kept), share) == (100 + 225, 0.25)
+    assert numbers(kept) == sorted(numbers(kept)), "in file order"
+    mixed, _ = fewer_negatives(random.Random(1).sample(rows, 1000), 0.25, seed=0)
+    assert set(numbers(mixed)) == set(numbers(kept))
+    other, _ = fewer_negatives(rows, 0.25, seed=1)
+    assert set(numbers(other)) != set(numbers(kept))
+
+
+def test_of_a_text_that_comes_again_and_again_its_own_share_is_kept() -> None:
+    rows = [Dealt((Example("the same", i, 0),), "k") for i in range(2000)]
+    rows += [Dealt((Example("another", i, 0),), "k") for i in range(2000)]
+    kept, _ = fewer_negatives(rows, 0.1, seed=0)
+    found = Counter(dealt.examples[0].text for dealt in kept)
+    assert found["the same"] + found["another"] == 400
+    assert 160 <= found["the same"] <= 240
+
+
+def test_the_share_that_was_kept_is_that_of_the_weights() -> None:
+    rows = [Dealt((Example(f"t {i}", i, 0, weight=9.0 if i else 1.0),), f"t {i}") for i in range(2)]
+    kept, share = fewer_negatives(rows, 0.5, seed=0)
+    assert share == pytest.approx(kept[0].examples[0].weight / 10)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from recipes.errors import DataError
 from recipes.tables import Table, read_tables, text_of
 
 
@@ -40,7 +41,7 @@ def test_csv_cells_stay_as_written(tmp_path: Path) -> None:
 def test_a_byte_order_mark_belongs_to_no_column(tmp_path: Path) -> None:
     table = read(tmp_path / "a.csv", b"\xef\xbb\xbftext,label\n\xe5\xa5\xbd,1\n")
     assert table.columns == ("text", "label")
-    assert table.rows[0].cells["text"] == "好"
+    assert rows(table) == [(2, {"text": "好", "label": "1"})]
 
 
 @pytest.mark.parametrize(("suffix", "separator"), [(".tsv", "\t"), (".csv", ";"), (".csv", "\t")])
@@ -142,6 +143,24 @@ def test_json_lines_and_arrays_keep_their_lines(tmp_path: Path) -> None:
     array = json.dumps(records, indent=2)
     assert rows(read(tmp_path / "c.json", array)) == [(2, records[0]), (6, records[1])]
     assert read(tmp_path / "c.json", array).columns == ("text", "label", "tags")
+
+
+def test_rows_are_read_again_and_a_file_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:
+    table = read(tmp_path / "a.csv", "text\na\nb\n")
+    assert [row.line for row in table.rows] == [row.line for row in table.rows] == [2, 3]
+    (tmp_path / "a.csv").write_text("text\na\nb\nc\n")
+    with pytest.raises(DataError, match="has changed while it was read"):
+        list(table.rows)
+
+
+def test_text_that_is_damaged_far_into_a_file_is_found(tmp_path: Path) -> None:
+    rows = b"text\n" + b"good\n" * 300_000
+    table = read(tmp_path / "a.csv", rows + "caf\ufffd\n".encode())
+    assert "the first in line 300002" in table.notes[0]
+    [problem] = read(tmp_path / "b.csv", rows + b"caf\xe9\n").problems
+    assert (problem.line, problem.message.split(";")[0]) == (300_002, f"byte {len(rows) + 3} is not UTF-8")
+    table = read(tmp_path / "c.csv", b"text\n" + ("好" * 1000 + "\n").encode() * 500)
+    assert table.problems == (), "a character that lies across two pieces is whole"
 
 
 def test_every_broken_json_line_is_reported(tmp_path: Path) -> None:

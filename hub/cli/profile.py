@@ -1,0 +1,62 @@
+"""repertoire profile: what a client's data is like, before anything is trained."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.cli.options import Changes, Columns, DataFiles, Json, Labels, Quantization, RecipeName, chosen_recipe
+from hub.cli.output import document, show
+
+
+def profile(
+    recipe: RecipeName,
+    data: DataFiles,
+    base: Annotated[str, typer.Option(help="Whose tokens are counted.")] = "starter",
+    quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="Rows to stop early by. [default: cut from DATA]")
+    ] = None,
+    test: Annotated[
+        list[Path] | None, typer.Option(help="Rows to measure on. [default: cut from DATA]")
+    ] = None,
+    column: Columns = None,
+    label: Labels = None,
+    set_: Changes = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only check each row, and hold none: for files larger than memory."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a client's data and tell what it is like: rows, labels, languages, lengths in tokens, repetitions.
+
+    Languages, lengths and near-duplicates are those of some thousand rows, spread over the data.
+
+    Example: `repertoire profile recommendation clicks.csv --column clicked=bought --set data.pii=mask`
+    """
+    from recipes.data import check as check_rows
+    from recipes.data import load_splits
+    from recipes.profile import profile as look
+    from recipes.profile import table
+
+    chosen = chosen_recipe(recipe, column, label, set_)
+    if check:
+        rows = check_rows(chosen, data, validation or None, test or None, progress=not as_json)
+        if as_json:
+            document({"rows": rows})
+        else:
+            show(f"{rows:,} rows, and nothing wrong with any of them.")
+        return
+    splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
+
+    from adapters import load_base
+    from recipes.encode import count_tokens, token_limit
+
+    loaded = load_base(base, quantization.value)
+    limit = token_limit(loaded, chosen)
+    found = look(splits, chosen, lambda example: sum(count_tokens(loaded, chosen, example)), limit).to_dict()
+    if as_json:
+        document({"profile": found, "notes": splits.notes})
+        return
+    show(table(found), *(f"- {note}" for note in splits.notes))
