@@ -107,17 +107,22 @@ def _loss(splits: Splits, probabilities: Floats) -> float:
     return evaluate.log_loss([labels_of(e)[0] for e in splits.validation], probabilities, weights)
 
 
-def past_share(splits: Splits, key: Callable[[Example], str | None]) -> tuple[Floats, float]:
-    """Each test row's share of positives among the training rows of the same key, and how many rows have any.
+def past_share(splits: Splits, key: Callable[[Example], str | None]) -> Floats:
+    """Each test row's share of positives among the training rows of the same key: probabilities [test, 2].
 
     Shares are smoothed towards the training rows' own share p with the weight of two rows: (k + 2p) / (n + 2), which
     is (k + 1) / (n + 2) where p is a half; a key that training has not seen gets p. For a row of impressions and
-    clicks, k and n are its counts. Returns probabilities [test, 2] and the share of test rows with a seen key.
+    clicks, k and n are its counts.
     """
     past = _Past(splits.train, key)
     shares = np.array([past.share(example) for example in splits.test])
-    known = float(np.mean([past.has_seen(example) for example in splits.test]))
-    return np.stack([1 - shares, shares], axis=1), known
+    return np.stack([1 - shares, shares], axis=1)
+
+
+def seen_share(splits: Splits, key: Callable[[Example], str | None]) -> float:
+    """The share of test rows whose key the training rows have too."""
+    past = _Past(splits.train, key)
+    return float(np.mean([past.has_seen(example) for example in splits.test]))
 
 
 def regression_on(

@@ -42,15 +42,24 @@ def copy_loss(
     base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
 ) -> tuple[float, int]:
     """Sum of the negative log-likelihoods (nats) of all copy tokens, and their number."""
-    total, count = 0.0, 0
+    losses = copy_losses(base, slots, slot, rows, adapted)
+    return sum(nats for nats, _ in losses), sum(tokens for _, tokens in losses)
+
+
+def copy_losses(
+    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+) -> list[tuple[float, int]]:
+    """For each row the sum of the negative log-likelihoods (nats) of its copy tokens, and their number."""
+    found = [(0.0, len(row.target)) for row in rows]
     for places in _batches([len(row) for row in rows]):
         own = Rows((slot if adapted else None,) * len(places))
         batch = [rows[place] for place in places]
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [(*row.ids, *row.target) for row in batch]), own)
-            total += float(target_losses(base, hidden, batch).sum())
-        count += sum(len(row.target) for row in batch)
-    return total, count
+            each = target_losses(base, hidden, batch).split([len(row.target) for row in batch])
+        for place, losses in zip(places, each, strict=True):
+            found[place] = (float(losses.sum()), len(losses))
+    return found
 
 
 def target_losses(base: Base, hidden: Hidden, rows: Sequence[EncodedRow]) -> Tensor:

@@ -35,6 +35,21 @@ STOPPING: Mapping[str, Mapping[str, Literal["max", "min"]]] = {
     "behavior": {"accuracy": "max", "macro_f1": "max", "log_loss": "min"},
     "ad-copy": {"nll": "min"},
 }
+# The metrics whose uncertainty is measured, so that a gate may ask for a gain in them.
+RESAMPLED: Mapping[str, tuple[str, ...]] = {
+    "recommendation": (
+        "auc",
+        "log_loss",
+        "accuracy",
+        "ndcg@1",
+        "ndcg@3",
+        "ndcg@5",
+        "ndcg@10",
+        "pair_accuracy",
+    ),
+    "behavior": ("accuracy", "macro_f1", "log_loss"),
+    "ad-copy": ("nll", "text_chrf"),
+}
 # Blocks whose keys are the client's words: a dot in them is just a dot.
 _FREE_MAPPINGS = ("data.columns", "data.labels")
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,16 +14,14 @@ from adapters import Adapter, Base
 from adapters.files import write
 from adapters.forward import Hidden, forward, pad
 from adapters.rows import join
-from adapters.sampling import Sampling
 from adapters.slots import Slots
 from recipes.data import check_lengths, load_splits
-from recipes.encode import EncodedRow, count_tokens, encode, encode_prompt, token_limit
+from recipes.encode import EncodedRow, count_tokens, token_limit
 from recipes.errors import TrainingError
+from recipes.evaluation import Outcome, compare, evaluate
 from recipes.job import Job
-from recipes.predict import copy_loss, probabilities, texts
 from recipes.recipe import Recipe
 from recipes.start import start
-from recipes.tasks import ad_copy, task_for
 
 if TYPE_CHECKING:
     from recipes.tables import Data
@@ -89,30 +87,6 @@ def train_many(orders: Sequence[Order], base: Base, *, progress: bool = False) -
     if failed is not None:
         raise failed
     return [job.adapter for job in jobs]
-
-
-def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> dict[str, Any]:
-    """The task's metrics on the held-out test split, with the adapter or, without `adapted`, with the base untouched
-    (for heads: under the untrained head)."""
-    task, test = task_for(job.recipe.task), job.splits.test
-    rows = encode(base, job.recipe, test)
-    if job.recipe.task != "ad-copy":
-        return task.metrics(test, probabilities(base, slots, job.slot, rows, adapted), job.splits.labels)
-    total, count = copy_loss(base, slots, job.slot, rows, adapted)
-    settings = job.recipe.write
-    sampling = Sampling(
-        settings.max_new_tokens,
-        settings.temperature,
-        settings.top_p,
-        settings.top_k,
-        job.recipe.train.seed,
-        settings.repetition_penalty,
-        tuple(settings.stop),
-    )
-    products = ad_copy.inputs(test, settings.evaluated)
-    prompts = [encode_prompt(base, job.recipe, product) for product in products]
-    made = texts(base, slots, job.slot, prompts, sampling, adapted)
-    return ad_copy.metrics(test, ad_copy.Written(made, total / count, count, products, settings.max_chars))
 
 
 def prepare(order: Order, base: Base) -> Job:
@@ -198,17 +172,16 @@ def _slice(hidden: Hidden, start: int, stop: int) -> Hidden:
     return Hidden(hidden.states[start:stop], hidden.mask[start:stop], pooler)
 
 
-def _finish(order: Order, job: Job, before: dict[str, Any], base: Base, slots: Slots, seconds: float) -> None:
+def _finish(order: Order, job: Job, before: Outcome, base: Base, slots: Slots, seconds: float) -> None:
     splits = job.splits
+    after = evaluate(job, base, slots)
     job.adapter.info |= {
         "recipe": order.recipe.to_dict(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "quantization": base.quantization,
         "report": {
             "metric": job.metric_name,
-            "before": before,
-            "after": evaluate(job, base, slots),
-            "baselines": task_for(order.recipe.task).baselines(splits, order.recipe),
+            **compare(job, before, after),
             "rows": {
                 "train": len(splits.train),
                 "validation": len(splits.validation),

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recipes import baselines as learned
-from recipes import evaluate
+from recipes import evaluate, intervals
 from recipes.examples import Example, Splits
+from recipes.intervals import Statistic
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, feature_names, fill, with_features
 
 if TYPE_CHECKING:
@@ -75,10 +77,40 @@ def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str]
     }
 
 
-def baselines(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, dict[str, Any]]:
-    """The constant prior, and TF-IDF with logistic regression, both learned from the training split."""
-    guesses = {
+def statistics(
+    examples: Sequence[Example], predictions: Any, labels: Sequence[str] = ()
+) -> dict[str, Statistic]:
+    """The metrics above that are resampled: metric -> its statistic over the units of `intervals.units_of`."""
+    probabilities = np.asarray(predictions, dtype=float)
+    weights, units = learned.weights_of(examples), intervals.units_of(examples)
+    truth = learned.label_matrix(examples, probabilities.shape[1])
+    several = any(isinstance(example.label, tuple) for example in examples)
+    if several:
+        given, losses = probabilities >= 0.5, evaluate.multilabel_losses(truth, probabilities)
+    else:
+        given = evaluate.one_hot(probabilities.argmax(axis=1), probabilities.shape[1])
+        losses = evaluate.losses([learned.labels_of(example)[0] for example in examples], probabilities)
+    right = (truth == given).all(axis=1)
+    absent = 0.0 if several else float("nan")
+    return {
+        "accuracy": intervals.ratio(weights * right, weights, units),
+        "macro_f1": intervals.macro_f1(truth, given, weights, units, absent),
+        "log_loss": intervals.ratio(weights * losses, weights, units),
+    }
+
+
+def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray[np.float64]]:
+    """The constant prior, and TF-IDF with logistic regression, both learned from the training split: probabilities
+    [test, labels] of each."""
+    return {
         "constant prior": learned.prior(splits),
         "TF-IDF + logistic regression": learned.bag_of_words(splits),
     }
-    return {name: metrics(splits.test, guess, splits.labels) for name, guess in guesses.items()}
+
+
+def baselines(
+    splits: Splits, recipe: "Recipe | None" = None, found: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The metrics of the guesses."""
+    made = guesses(splits, recipe) if found is None else found
+    return {name: metrics(splits.test, guess, splits.labels) for name, guess in made.items()}

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes import baselines as learned
-from recipes import evaluate
+from recipes import evaluate, intervals
 from recipes.examples import Example, Splits
+from recipes.intervals import Indices, Statistic
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, feature_names, fill, with_features
 
 if TYPE_CHECKING:
@@ -134,32 +135,79 @@ def _ranked_items(
     ]
 
 
-def baselines(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, dict[str, Any]]:
-    """What is learned without a language model, or needs no training at all.
+def statistics(
+    examples: Sequence[Example], predictions: Any, labels: Sequence[str] = LABELS
+) -> dict[str, Statistic]:
+    """The metrics above that are resampled, except the calibration error: metric -> its statistic over the units of
+    `intervals.units_of`."""
+    probabilities = np.asarray(predictions, dtype=float)
+    clicked = np.array([example.label for example in examples], dtype=int)
+    weights, units = learned.weights_of(examples), intervals.units_of(examples)
+    scores = probabilities[:, 1]
+    right = ((scores >= 0.5) == clicked).astype(float)
+    result = {
+        "auc": intervals.auc(clicked, scores, weights, units),
+        "log_loss": intervals.ratio(weights * evaluate.losses(clicked, probabilities), weights, units),
+        "accuracy": intervals.ratio(weights * right, weights, units),
+    }
+    groups = _ranked_items(examples, scores)
+    if groups:
+        # An example without a group is a unit without anything to rank.
+        first = dict(zip([example.group for example in examples][::-1], units[::-1], strict=True))
+        own = np.array(
+            [first[group] for group in dict.fromkeys(e.group for e in examples) if group is not None]
+        )
+        for k in _CUTS:
+            reached = [evaluate.ndcg([group], k) for group in groups]
+            ranked = [float(count) for _, count in reached]
+            values = [value if count else 0.0 for value, count in reached]
+            result[f"ndcg@{k}"] = _over(values, ranked, own, units)
+        pairs = [evaluate.pairs(gains, given) for gains, given in groups]
+        result["pair_accuracy"] = _over(
+            [right for right, _ in pairs], [all_ for _, all_ in pairs], own, units
+        )
+    return result
+
+
+def _over(above: Sequence[float], below: Sequence[float], own: Indices, units: Indices) -> Statistic:
+    """A ratio of sums over groups, each in its unit; units without a group add nothing."""
+    rest = np.zeros(len(units))
+    return intervals.ratio([*above, *rest], [*below, *rest], np.concatenate([own, units]))
+
+
+def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray[np.float64]]:
+    """What is learned without a language model, or needs no training at all: probabilities [test, 2] of each.
 
     The constant prior; TF-IDF + logistic regression; the user's past click share and the ad's popularity where test
-    rows show users or ads of the training rows (`seen`: their share); the liked share of the row's own history and
-    its regression with the target's popularity, where the recipe says how to read histories.
+    rows show users or ads of the training rows; the liked share of the row's own history and its regression with the
+    target's popularity, where the recipe says how to read histories.
     """
-    guesses = {
+    found = {
         "constant prior": learned.prior(splits),
         "TF-IDF + logistic regression": learned.bag_of_words(splits),
     }
-    seen = {}
-    for name, key in (("user's past click share", _user), ("ad's popularity", _ad)):
-        guess, known = learned.past_share(splits, key)
-        if known:
-            guesses[name], seen[name] = guess, known
+    for name, key in _PAST.items():
+        if learned.seen_share(splits, key):
+            found[name] = learned.past_share(splits, key)
     if all(LIKED_SHARE in example.fields for example in (*splits.train, *splits.test)):
         shares = np.array([_liked_share(example) for example in splits.test])
-        guesses["liked share of the row's own history"] = np.stack([1 - shares, shares], axis=1)
-        if "ad's popularity" in seen:
-            guesses["liked share and ad's popularity, regression"] = learned.regression_on(
+        found["liked share of the row's own history"] = np.stack([1 - shares, shares], axis=1)
+        if "ad's popularity" in found:
+            found["liked share and ad's popularity, regression"] = learned.regression_on(
                 splits, _liked_share, _ad
             )
+    return found
+
+
+def baselines(
+    splits: Splits, recipe: "Recipe | None" = None, found: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The metrics of the guesses; with `seen`, the share of test rows whose user or ad the training rows show."""
+    made = guesses(splits, recipe) if found is None else found
     return {
-        name: metrics(splits.test, guess) | ({"seen": seen[name]} if name in seen else {})
-        for name, guess in guesses.items()
+        name: metrics(splits.test, guess)
+        | ({"seen": learned.seen_share(splits, _PAST[name])} if name in _PAST else {})
+        for name, guess in made.items()
     }
 
 
@@ -173,3 +221,6 @@ def _ad(example: Example) -> str | None:
 
 def _liked_share(example: Example) -> float:
     return int(example.fields[LIKED_SHARE].removesuffix("%")) / 100
+
+
+_PAST: Final = {"user's past click share": _user, "ad's popularity": _ad}

@@ -190,10 +190,10 @@ def test_a_past_share_is_smoothed_towards_the_prior_and_unknown_users_get_it() -
 
     train = (row("a", 1), row("a", 1), row("b", 0, 4.0), row("c", 1, 2.0))
     data = Splits(train, train, (row("a", 1), row("b", 0), row("new", 0)), recommendation.LABELS, "")
-    from recipes.baselines import past_share
+    from recipes.baselines import past_share, seen_share
 
-    shares, seen = past_share(data, lambda example: example.fields["user"])
-    assert seen == pytest.approx(2 / 3)
+    shares = past_share(data, lambda example: example.fields["user"])
+    assert seen_share(data, lambda example: example.fields["user"]) == pytest.approx(2 / 3)
     assert list(shares[:, 1]) == pytest.approx(
         [(2 + 1) / (2 + 2), (0 + 1) / (4 + 2), 0.5]
     )  # the prior is 4 / 8

@@ -73,6 +73,12 @@ def test_a_head_learns_and_the_report_says_how_far(method: str, base: Base, tmp_
     assert report["after"]["accuracy"] >= 0.95
     assert report["before"]["accuracy"] < 0.8
     assert report["baselines"]["constant prior"]["accuracy"] < 0.7
+    gain = report["gains"]["constant prior"]["accuracy"]
+    assert (
+        gain["difference"] == report["after"]["accuracy"] - report["baselines"]["constant prior"]["accuracy"]
+    )
+    assert 0 < gain["low"] < gain["difference"] < gain["high"]
+    assert report["intervals"]["accuracy"]["low"] <= report["after"]["accuracy"]
     assert adapter.head is not None and set(adapter.head.labels) == {"bad", "good"}
     again = read(tmp_path / "out")
     assert torch.equal(weights(again), weights(adapter))
@@ -96,6 +102,10 @@ def test_copy_is_learned_with_its_end(method: str, base: Base, tmp_path: Path) -
     adapter = train(recipe, copies(tmp_path), base)
     report = adapter.info["report"]
     assert report["after"]["nll"] < 0.6 * report["before"]["nll"]
+    gain = report["gains"]["before"]["nll"]
+    assert gain["difference"] == pytest.approx(report["after"]["nll"] - report["before"]["nll"])
+    assert gain["low"] < gain["difference"] < gain["high"] < 0
+    assert report["gains"]["nearest training product's copy"].keys() == {"text_chrf"}
     slots = Slots(base, 1)
     slots.load(0, adapter)
     rows, ids = (
