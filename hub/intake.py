@@ -52,6 +52,31 @@ def admit(source: Adapter | str | os.PathLike[str]) -> tuple[Adapter, dict[str, 
     return adapter, rendered
 
 
+def pass_gates(adapter: Adapter, force_reason: str | None = None) -> str | None:
+    """Refuse an adapter that its recipe's gates held back, unless somebody says why it may enter all the same.
+
+    Returns that reason where it was needed. Raises Refused with every gate that failed, and for an empty reason.
+    """
+    if force_reason is not None and not force_reason.strip():
+        raise Refused("the reason to publish by force is empty; say why, it stays in the record")
+    gates = adapter.info.get("gates")
+    if gates is None or (isinstance(gates, dict) and gates.get("passed") is True):
+        return None
+    if force_reason is not None:
+        return force_reason.strip()
+    verdicts = gates.get("verdicts") if isinstance(gates, dict) else None
+    failed = [
+        f"\n  - {verdict.get('gate')}: {verdict.get('sentence')}"
+        for verdict in (verdicts if isinstance(verdicts, list) else [])
+        if isinstance(verdict, dict) and verdict.get("passed") is not True
+    ]
+    raise Refused(
+        "the adapter did not pass its recipe's gates; nothing was written:"
+        + "".join(failed)
+        + "\nTrain a better one, or publish it all the same: --force --reason TEXT (force_reason=...)"
+    )
+
+
 def read_folder(folder: Path) -> dict[str, bytes]:
     """File name -> bytes of a PEFT directory. Raises Refused for anything that an adapter does not need."""
     if folder.is_symlink() or not folder.is_dir():

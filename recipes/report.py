@@ -61,6 +61,14 @@ def labels_table(report: Mapping[str, Any], most: int = 15) -> Table | None:
     return result
 
 
+def verdict_lines(gates: Mapping[str, Any] | None) -> list[str]:
+    """A line for each gate of `info["gates"]`: whether it is passed, and what was wanted and found."""
+    return [
+        f"{'✓' if verdict['passed'] else '✗'} gate {verdict['gate']}: {verdict['sentence']}"
+        for verdict in (gates or {}).get("verdicts", ())
+    ]
+
+
 _BEFORE, _AFTER = "base alone", "with the adapter"
 
 

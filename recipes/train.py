@@ -15,6 +15,7 @@ from adapters.files import write
 from adapters.forward import Hidden, forward, pad
 from adapters.rows import join
 from adapters.slots import Slots
+from recipes import gates
 from recipes.data import check_lengths, load_splits
 from recipes.encode import EncodedRow, count_tokens, token_limit
 from recipes.errors import TrainingError
@@ -54,7 +55,8 @@ def train(
     """Train one adapter and measure it against the base and the task's baselines on held-out data.
 
     data, validation, test: files (CSV, JSONL, JSON, Parquet); splits that are not given are cut from `data`.
-    out: folder for the PEFT directory. The adapter's `info["report"]` holds before, after and baselines.
+    out: folder for the PEFT directory. The adapter's `info["report"]` holds before, after, baselines, intervals and
+    gains; `info["gates"]` what the recipe's gates say of them (an adapter that fails is written all the same).
 
     Raises DataError (every problem of the data, before anything is trained or written), BaseError, TrainingError.
     """
@@ -175,23 +177,25 @@ def _slice(hidden: Hidden, start: int, stop: int) -> Hidden:
 def _finish(order: Order, job: Job, before: Outcome, base: Base, slots: Slots, seconds: float) -> None:
     splits = job.splits
     after = evaluate(job, base, slots)
+    report = {
+        "metric": job.metric_name,
+        **compare(job, before, after),
+        "rows": {
+            "train": len(splits.train),
+            "validation": len(splits.validation),
+            "test": len(splits.test),
+        },
+        "steps": job.step,
+        "best_step": job.best_step,
+        "history": job.history,
+        "seconds": round(seconds, 2),
+    }
     job.adapter.info |= {
         "recipe": order.recipe.to_dict(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "quantization": base.quantization,
-        "report": {
-            "metric": job.metric_name,
-            **compare(job, before, after),
-            "rows": {
-                "train": len(splits.train),
-                "validation": len(splits.validation),
-                "test": len(splits.test),
-            },
-            "steps": job.step,
-            "best_step": job.best_step,
-            "history": job.history,
-            "seconds": round(seconds, 2),
-        },
+        "report": report,
+        "gates": gates.mark(gates.judge(report, order.recipe.gates)),
     }
     if order.out is not None:
         write(job.adapter, order.out)
