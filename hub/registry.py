@@ -22,9 +22,9 @@ from adapters.runtime import Runtime
 from adapters.sampling import Sampling
 from hub.hub import Hub, Version
 from hub.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Result, Write
+from recipes.calibration import Calibration
 from recipes.columns import is_derived
 from recipes.encode import encode_prompt, encode_texts
-from recipes.predict import to_probabilities
 from recipes.recipe import Recipe
 from recipes.tasks import task_for
 
@@ -41,6 +41,7 @@ class _Voice:
     head: Head | None
     recipe: Recipe
     roles: tuple[str, ...]
+    calibration: Calibration
 
 
 class Pending:
@@ -243,7 +244,8 @@ class Registry:
         task = adapter.task or ("ad-copy" if adapter.head is None else "behavior")
         recipe = Recipe.from_dict(saved) if saved else Recipe.load(task)
         roles = tuple(adapter.info.get("data", {}).get("roles", ("user", "ad")))
-        return _Voice(key, adapter.task, adapter.head, recipe, roles)
+        calibration = Calibration.from_info(adapter.info)
+        return _Voice(key, adapter.task, adapter.head, recipe, roles, calibration)
 
     def _rows(self, request: Request, voice: _Voice) -> list[Row]:
         recipe = voice.recipe
@@ -293,7 +295,7 @@ class Registry:
             return self._fitting(request, voice, results, passed)
         head = voice.head
         assert head is not None
-        shares = [_probabilities(result, head) for result in results]
+        shares = [_probabilities(result, head, voice.calibration) for result in results]
         if isinstance(request, Recommend):
             ranked = [Ranked(ad, share[-1]) for ad, share in zip(request.ads, shares, strict=True)]
             return sorted(ranked, key=lambda item: -item.probability)
@@ -334,8 +336,8 @@ def _limit(request: Write, voice: _Voice) -> int | None:
     return voice.recipe.write.max_chars if request.max_chars is None else request.max_chars
 
 
-def _probabilities(logits: Tensor, head: Head) -> list[float]:
-    return [float(value) for value in to_probabilities(logits, head.multi_label)]
+def _probabilities(logits: Tensor, head: Head, calibration: Calibration) -> list[float]:
+    return [float(value) for value in calibration.apply(logits.float().cpu().numpy(), head.multi_label)]
 
 
 def _columns(request: Recommend, ad: str | Mapping[str, Any], roles: Sequence[str]) -> dict[str, str]:

@@ -65,14 +65,28 @@ def calibration_error(
     (arXiv:1904.01685), weighted by their mass. Equal probabilities always share a bin, so that the order of the
     rows does not matter and a constant guess is judged by its one distance. truth, probabilities: [rows].
     """
+    predicted, observed, mass = reliability(truth, probabilities, weights, bins)
+    return float((mass * np.abs(observed - predicted)).sum())
+
+
+def reliability(
+    truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None, bins: int = 15
+) -> tuple[Floats, Floats, Floats]:
+    """The bins of `calibration_error` that hold rows: mean probability, mean truth, share of the mass, [bins] each."""
     positive, given, weight = _rows(truth, probabilities, weights)
     values, place = np.unique(given, return_inverse=True)
     mass = np.bincount(place, weights=weight)
     hits = np.bincount(place, weights=weight * positive)
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()  # where each value's mass is centred, in (0, 1)
     bin_of = np.minimum((middle * bins).astype(int), bins - 1)
-    gaps = np.bincount(bin_of, weights=hits) - np.bincount(bin_of, weights=mass * values)
-    return float(np.abs(gaps).sum() / mass.sum())
+    held = np.bincount(bin_of, weights=mass)
+    full = held > 0
+    held, sums, hits = (
+        held[full],
+        np.bincount(bin_of, weights=mass * values)[full],
+        np.bincount(bin_of, weights=hits)[full],
+    )
+    return sums / held, hits / held, held / held.sum()
 
 
 def ndcg(groups: Iterable[tuple[ArrayLike, ArrayLike]], k: int) -> tuple[float, int]:

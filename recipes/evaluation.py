@@ -7,11 +7,15 @@ from typing import Any
 from adapters import Base
 from adapters.sampling import Sampling
 from adapters.slots import Slots
+from recipes import baselines as learned
 from recipes import intervals
+from recipes.calibration import Calibration, fit_temperature
 from recipes.encode import encode, encode_prompt
+from recipes.evaluate import reliability
+from recipes.intervals import Floats
 from recipes.job import Job
-from recipes.predict import copy_losses, probabilities, texts
-from recipes.tasks import ad_copy, task_for
+from recipes.predict import copy_losses, logits, texts
+from recipes.tasks import ad_copy, behavior, recommendation, task_for
 
 BEFORE = "before"  # what the base untouched is called in a report
 
@@ -19,25 +23,43 @@ BEFORE = "before"  # what the base untouched is called in a report
 @dataclass(frozen=True)
 class Outcome:
     """What a model said of the test rows. metrics: the task's; predictions: heads, probabilities [rows, labels];
-    ad-copy, `ad_copy.Written`."""
+    ad-copy, `ad_copy.Written`; logits: heads, what they come from, [rows, labels]."""
 
     metrics: dict[str, Any]
     predictions: Any
+    logits: Floats | None = None
 
 
-def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> Outcome:
+def evaluate(
+    job: Job, base: Base, slots: Slots, adapted: bool = True, calibration: Calibration | None = None
+) -> Outcome:
     """The held-out test split, with the adapter or, without `adapted`, with the base untouched (for heads: under the
-    untrained head)."""
-    test = job.splits.test
+    untrained head). calibration: of the head's probabilities, None for none."""
+    splits = job.splits
+    raw: Floats | None
+    found: Any
     if job.recipe.task == "ad-copy":
-        found: Any = _write(job, base, slots, adapted)
+        raw, found = None, _write(job, base, slots, adapted)
     else:
-        found = probabilities(base, slots, job.slot, encode(base, job.recipe, test), adapted)
-    return Outcome(task_for(job.recipe.task).metrics(test, found, job.splits.labels), found)
+        raw = logits(base, slots, job.slot, encode(base, job.recipe, splits.test), adapted)
+        found = (calibration or Calibration()).apply(raw, splits.multi_label)
+    return Outcome(task_for(job.recipe.task).metrics(splits.test, found, splits.labels), found, raw)
 
 
-def compare(job: Job, before: Outcome, after: Outcome) -> dict[str, Any]:
-    """The part of a report that speaks of the test split: before, after, baselines, intervals, gains."""
+def calibrate(job: Job, base: Base, slots: Slots) -> Calibration | None:
+    """The calibration of a trained head, fitted on its validation rows; None for ad-copy."""
+    if job.recipe.task == "ad-copy":
+        return None
+    raw, rows = logits(base, slots, job.slot, job.validation), job.splits.validation
+    truth = learned.label_matrix(rows, len(job.splits.labels))
+    return Calibration(fit_temperature(raw, truth, learned.weights_of(rows), job.splits.multi_label))
+
+
+def compare(
+    job: Job, before: Outcome, after: Outcome, calibration: Calibration | None = None
+) -> dict[str, Any]:
+    """The part of a report that speaks of the test split: before, after, baselines, intervals, gains, for heads
+    calibration."""
     task, splits = task_for(job.recipe.task), job.splits
     guesses = task.guesses(splits, job.recipe)
     others = {BEFORE: before.predictions, **guesses}
@@ -46,6 +68,28 @@ def compare(job: Job, before: Outcome, after: Outcome) -> dict[str, Any]:
         "after": after.metrics,
         "baselines": task.baselines(splits, job.recipe, guesses),
         **_certainty(job, after.predictions, others),
+        **({"calibration": _calibration(job, after, calibration)} if calibration is not None else {}),
+    }
+
+
+def _calibration(job: Job, after: Outcome, calibration: Calibration) -> dict[str, Any]:
+    """temperature and shift; log loss and calibration error on the test rows without and with them; `curve`: mean
+    probability, observed share and share of the rows in each bin."""
+    splits = job.splits
+    assert after.logits is not None, "only heads are calibrated"
+    task = recommendation if job.recipe.task == "recommendation" else behavior
+    raw = task.metrics(splits.test, Calibration().apply(after.logits, splits.multi_label), splits.labels)
+    bins = reliability(*task.decisions(splits.test, after.predictions))
+    return {
+        **calibration.to_info(),
+        **{
+            name: {"raw": raw[name], "calibrated": after.metrics[name]}
+            for name in ("log_loss", "calibration_error")
+        },
+        "curve": [
+            {"predicted": float(p), "observed": float(o), "share": float(s)}
+            for p, o, s in zip(*bins, strict=True)
+        ],
     }
 
 

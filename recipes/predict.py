@@ -13,6 +13,7 @@ from adapters.generate import Writing, write
 from adapters.rows import Rows
 from adapters.sampling import Sampling
 from adapters.slots import Slots
+from recipes.calibration import Calibration
 from recipes.encode import EncodedRow
 
 BATCH_TOKENS = 4096
@@ -21,21 +22,22 @@ BATCH_TOKENS = 4096
 def probabilities(
     base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
 ) -> NDArray[np.float64]:
-    """Probabilities `[rows, labels]` of the head in a slot; without `adapted`, of that head on the base alone."""
+    """Probabilities `[rows, labels]` of the head in a slot, not calibrated; arguments as in `logits`."""
+    return Calibration().apply(logits(base, slots, slot, rows, adapted), slots.head(slot).head.multi_label)
+
+
+def logits(
+    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+) -> NDArray[np.float64]:
+    """Logits `[rows, labels]` of the head in a slot; without `adapted`, of that head on the base alone."""
     head = slots.head(slot)
     found = np.zeros((len(rows), len(head.head.labels)))
     for places in _batches([len(row.ids) for row in rows]):
         own = Rows((slot if adapted else None,) * len(places))
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [rows[place].ids for place in places]), own)
-            logits = head(hidden.states, hidden.mask, hidden.pooler).float()
-        found[places] = to_probabilities(logits, head.head.multi_label).cpu().numpy()
+            found[places] = head(hidden.states, hidden.mask, hidden.pooler).float().cpu().numpy()
     return found
-
-
-def to_probabilities(logits: Tensor, multi_label: bool) -> Tensor:
-    """Softmax over the labels, or for several labels a row an independent sigmoid each."""
-    return logits.sigmoid() if multi_label else logits.softmax(-1)
 
 
 def copy_loss(

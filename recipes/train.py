@@ -19,7 +19,7 @@ from recipes import gates
 from recipes.data import check_lengths, load_splits
 from recipes.encode import EncodedRow, count_tokens, token_limit
 from recipes.errors import TrainingError
-from recipes.evaluation import Outcome, compare, evaluate
+from recipes.evaluation import Outcome, calibrate, compare, evaluate
 from recipes.job import Job
 from recipes.recipe import Recipe
 from recipes.start import start
@@ -176,10 +176,11 @@ def _slice(hidden: Hidden, start: int, stop: int) -> Hidden:
 
 def _finish(order: Order, job: Job, before: Outcome, base: Base, slots: Slots, seconds: float) -> None:
     splits = job.splits
-    after = evaluate(job, base, slots)
+    calibration = calibrate(job, base, slots)
+    after = evaluate(job, base, slots, calibration=calibration)
     report = {
         "metric": job.metric_name,
-        **compare(job, before, after),
+        **compare(job, before, after, calibration),
         "rows": {
             "train": len(splits.train),
             "validation": len(splits.validation),
@@ -197,5 +198,7 @@ def _finish(order: Order, job: Job, before: Outcome, base: Base, slots: Slots, s
         "report": report,
         "gates": gates.mark(gates.judge(report, order.recipe.gates)),
     }
+    if calibration is not None:
+        job.adapter.info["calibration"] = calibration.to_info()
     if order.out is not None:
         write(job.adapter, order.out)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from recipes import baselines as learned
 from recipes import evaluate, intervals
 from recipes.examples import Example, Splits
-from recipes.intervals import Statistic
+from recipes.intervals import Floats, Statistic
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, feature_names, fill, with_features
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "accuracy": "max",
     "macro_f1": "max",
     "log_loss": "min",
+    "calibration_error": "min",
 }
 DEFAULT_PREFIX_TEXT: Final = (
     "A customer of a shop wrote or did this. What does the customer want, feel or do next?"
@@ -45,7 +46,8 @@ def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
 
 
 def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str] = ()) -> dict[str, Any]:
-    """Accuracy, macro F1, log loss, and `labels`: a table of precision, recall, F1 and rows per label.
+    """Accuracy, macro F1, log loss, calibration error of the `decisions`, and `labels`: a table of precision, recall,
+    F1 and rows per label.
 
     predictions: probabilities [examples, labels]; rows sum to 1, or independent ones for multi-label, where accuracy
         is the share of rows whose whole set is right and a label is given from 0.5.
@@ -61,6 +63,7 @@ def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str]
             "accuracy": evaluate.exact_match(truth, given, weights),
             "macro_f1": evaluate.macro_f1(truth, given, weights),
             "log_loss": evaluate.multilabel_log_loss(truth, probabilities, weights),
+            "calibration_error": evaluate.calibration_error(*decisions(examples, probabilities)),
             "labels": evaluate.label_table(truth, given, names, weights),
         }
     classes = np.array([example.label for example in examples], dtype=int)
@@ -73,8 +76,24 @@ def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str]
         "accuracy": evaluate.exact_match(truth, given, weights),
         "macro_f1": evaluate.macro_f1(truth[:, seen], given[:, seen], weights),
         "log_loss": evaluate.log_loss(classes, probabilities, weights),
+        "calibration_error": evaluate.calibration_error(*decisions(examples, probabilities)),
         "labels": evaluate.label_table(truth, given, names, weights),
     }
+
+
+def decisions(examples: Sequence[Example], predictions: Any) -> tuple[Floats, Floats, Floats]:
+    """What is calibrated: whether each decision is right, the probability that it is, and its weight, [decisions] each.
+
+    One decision a row, its likeliest label (as in Guo et al. 2017, arXiv:1706.04599); with several labels a row, one
+    for each label: whether the row has it.
+    """
+    probabilities = np.asarray(predictions, dtype=float)
+    truth = learned.label_matrix(examples, probabilities.shape[1]).astype(float)
+    weights = learned.weights_of(examples)
+    if any(isinstance(example.label, tuple) for example in examples):
+        return truth.ravel(), probabilities.ravel(), np.repeat(weights, probabilities.shape[1])
+    rows, likeliest = np.arange(len(truth)), probabilities.argmax(axis=1)
+    return truth[rows, likeliest], probabilities[rows, likeliest], weights
 
 
 def statistics(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recipes import baselines as learned
 from recipes import evaluate, intervals
 from recipes.examples import Example, Splits
-from recipes.intervals import Indices, Statistic
+from recipes.intervals import Floats, Indices, Statistic
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, feature_names, fill, with_features
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str]
     result: dict[str, Any] = {
         "auc": evaluate.auc(clicked, scores, weights),
         "log_loss": evaluate.log_loss(clicked, probabilities, weights),
-        "calibration_error": evaluate.calibration_error(clicked, scores, weights),
+        "calibration_error": evaluate.calibration_error(*decisions(examples, probabilities)),
         "accuracy": float(np.average((scores >= 0.5) == clicked, weights=weights)),
     }
     groups = _ranked_items(examples, scores)
@@ -133,6 +133,12 @@ def _ranked_items(
         ([gained / weight for gained, weight, _ in items.values()], [score for _, _, score in items.values()])
         for items in groups.values()
     ]
+
+
+def decisions(examples: Sequence[Example], predictions: Any) -> tuple[Floats, Floats, Floats]:
+    """What is calibrated: whether each example was clicked, the probability of it, and its weight, [examples] each."""
+    clicked = np.array([example.label for example in examples], dtype=float)
+    return clicked, np.asarray(predictions, dtype=float)[:, 1], learned.weights_of(examples)
 
 
 def statistics(
