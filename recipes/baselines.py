@@ -55,7 +55,11 @@ def bag_of_words(splits: Splits) -> Floats:
     chosen by the log loss on the validation rows, as an adapter's best step is.
     """
     texts = [[example.text for example in part] for part in (splits.train, splits.validation, splits.test)]
-    train, validation, test = _tfidf(*texts)
+    return regression(splits, *_tfidf(*texts))
+
+
+def regression(splits: Splits, train: Any, validation: Any, test: Any) -> Floats:
+    """Logistic regression on rows of numbers, dense or sparse, one matrix per split: probabilities [test, labels]."""
     best, model = float("inf"), None
     for strength in _STRENGTHS:
         tried = _Regression(splits, train, strength)
@@ -64,6 +68,52 @@ def bag_of_words(splits: Splits) -> Floats:
             best, model = loss, tried
     assert model is not None
     return model.probabilities(test)
+
+
+def on_columns(splits: Splits, names: Sequence[str]) -> Floats:
+    """Logistic regression on columns alone, [test, labels]: one place for each value that the training rows have.
+
+    A column of numbers is cut into ten steps that hold as many training rows each.
+    """
+    from sklearn.feature_extraction import DictVectorizer
+
+    steps = {name: _steps([example.fields.get(name, "") for example in splits.train]) for name in names}
+
+    def cell(example: Example, name: str) -> str:
+        value, cuts = example.fields.get(name, ""), steps[name]
+        number = _number(value)
+        return value if cuts is None or number is None else f"step {np.searchsorted(cuts, number)}"
+
+    train, *others = (
+        [{name: cell(example, name) for name in names} for example in part]
+        for part in (splits.train, splits.validation, splits.test)
+    )
+    places = DictVectorizer().fit(train)
+    return regression(splits, *(places.transform(part) for part in (train, *others)))
+
+
+def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -> Floats:
+    """Logistic regression on vectors of a frozen model, standardised by the training rows': [test, labels]."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(train)
+    return regression(splits, *(scaler.transform(part) for part in (train, validation, test)))
+
+
+def _steps(values: Sequence[str]) -> Floats | None:
+    """Where a column of numbers is cut, or None for a column of words."""
+    numbers = [_number(value) for value in values if value]
+    if not numbers or None in numbers:
+        return None
+    return np.unique(np.quantile(np.array(numbers, dtype=float), np.linspace(0.1, 0.9, 9)))
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
 
 
 class _Regression:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 from adapters.errors import BadAdapter
@@ -65,6 +64,8 @@ def fit_temperature(
     are no reason for being infinitely sure, the targets are smoothed as Platt's: 1 - 1 / (n + 2) in place of 1 (Platt
     1999, "Probabilistic Outputs for Support Vector Machines"). 1 where no temperature lowers the log loss itself.
     """
+    from scipy.optimize import minimize_scalar
+
     raw, true = np.asarray(logits, dtype=float), np.asarray(truth, dtype=float)
     weight = np.ones(len(raw)) if weights is None else np.asarray(weights, dtype=float)
     doubt = 1 / (len(raw) + 2)

@@ -85,14 +85,16 @@ class _Cells:
         self.problems.append(Problem(self.file, message, fix, self.row.line, column, value))
 
     def _fields(self) -> dict[str, str]:
-        """Roles, then features, then what is derived from them."""
+        """Roles, then features, then what is derived from them; then columns that the report groups by."""
         fields = {role: text_of(self._cell(role)) for role in self.columns.of if role in READ}
         for role in ("text", "user", "ad", "product"):
             if role in fields and not fields[role]:
                 extra = "; for a user without a history write a word such as new" if role == "user" else ""
                 self._report(role, "is empty", _FILL + extra)
         fields |= {name: text_of(self.row.cells.get(name)) for name in self.columns.features}
-        return fields | recommendation.derived(fields, self.recipe.data.history)
+        fields |= recommendation.derived(fields, self.recipe.data.history)
+        groups = [name for name in self.recipe.grouped if name not in fields]
+        return fields | {name: text_of(self.row.cells.get(name)) for name in groups}
 
     def _filled(self, role: str) -> str | None:
         """The text of a role that may be absent from the file, but not from a row."""

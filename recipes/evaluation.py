@@ -1,95 +1,113 @@
 """Is an adapter any good? Its test rows beside the base's and every baseline's, and how sure the differences are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from adapters import Base
 from adapters.sampling import Sampling
 from adapters.slots import Slots
 from recipes import baselines as learned
 from recipes import intervals
+from recipes.blend import blend, fit_weight
 from recipes.calibration import Calibration, fit_temperature
 from recipes.encode import encode, encode_prompt
 from recipes.evaluate import reliability
+from recipes.examples import Splits
+from recipes.groups import by_group
 from recipes.intervals import Floats
 from recipes.job import Job
-from recipes.predict import copy_losses, logits, texts
+from recipes.predict import copy_losses, logits, states, texts
+from recipes.report import BEFORE
 from recipes.tasks import ad_copy, behavior, recommendation, task_for
 
-BEFORE = "before"  # what the base untouched is called in a report
+PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
+_MOST_STATES = 5000  # training rows that the frozen base reads for its baseline
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a model said of the test rows. metrics: the task's; predictions: heads, probabilities [rows, labels];
-    ad-copy, `ad_copy.Written`; logits: heads, what they come from, [rows, labels]."""
+    ad-copy, `ad_copy.Written`."""
 
     metrics: dict[str, Any]
     predictions: Any
-    logits: Floats | None = None
 
 
-def evaluate(
-    job: Job, base: Base, slots: Slots, adapted: bool = True, calibration: Calibration | None = None
-) -> Outcome:
+@dataclass(frozen=True)
+class Assessment:
+    """report: the part of a report that speaks of the test split. guesses: a baseline's name -> its predictions, as in
+    `Outcome`. calibration: of a head."""
+
+    report: dict[str, Any]
+    after: Outcome
+    guesses: Mapping[str, Any]
+    calibration: Calibration | None = None
+
+
+def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> Outcome:
     """The held-out test split, with the adapter or, without `adapted`, with the base untouched (for heads: under the
-    untrained head). calibration: of the head's probabilities, None for none."""
+    untrained head). Probabilities are not calibrated."""
+    if job.recipe.task == "ad-copy":
+        return _outcome(job, _write(job, base, slots, adapted))
+    raw = logits(base, slots, job.slot, encode(base, job.recipe, job.splits.test), adapted)
+    return _outcome(job, Calibration().apply(raw, job.splits.multi_label))
+
+
+def assess(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessment:
+    """The trained adapter beside the base untouched and every baseline. A head is calibrated first."""
+    if job.recipe.task == "ad-copy":
+        after = evaluate(job, base, slots)
+        guesses = ad_copy.guesses(job.splits, job.recipe)
+        return Assessment(_report(job, before, after, guesses), after, guesses)
+    return _assess_head(job, before, base, slots)
+
+
+def _assess_head(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessment:
+    splits, several = job.splits, job.splits.multi_label
+    known = logits(base, slots, job.slot, job.validation)
+    truth = learned.label_matrix(splits.validation, len(splits.labels))
+    weights = learned.weights_of(splits.validation)
+    calibration = Calibration(fit_temperature(known, truth, weights, several))
+    raw = logits(base, slots, job.slot, encode(base, job.recipe, splits.test))
+    after = _outcome(job, calibration.apply(raw, several))
+    # The baselines guess the validation rows too, for the blend: [validation rows, then test rows]
+    both = replace(splits, test=(*splits.validation, *splits.test))
+    found = dict(task_for(job.recipe.task).guesses(both, job.recipe))
+    found[FROZEN] = _frozen(job, both, base, slots)
+    cut = len(splits.validation)
+    guesses = {name: guess[cut:] for name, guess in found.items()}
+    earlier = {name: guess[:cut] for name, guess in found.items()}
+    report = _report(job, before, after, guesses)
+    report["calibration"] = _calibration(job, Calibration().apply(raw, several), after, calibration)
+    report["blend"] = _blend(job, calibration.apply(known, several), after, earlier, guesses)
+    if job.recipe.grouped:
+        report["groups"] = by_group(splits.test, after.predictions, job.recipe.task, job.recipe.grouped)
+    return Assessment(report, after, guesses, calibration)
+
+
+def _outcome(job: Job, predictions: Any) -> Outcome:
     splits = job.splits
-    raw: Floats | None
-    found: Any
-    if job.recipe.task == "ad-copy":
-        raw, found = None, _write(job, base, slots, adapted)
-    else:
-        raw = logits(base, slots, job.slot, encode(base, job.recipe, splits.test), adapted)
-        found = (calibration or Calibration()).apply(raw, splits.multi_label)
-    return Outcome(task_for(job.recipe.task).metrics(splits.test, found, splits.labels), found, raw)
+    return Outcome(task_for(job.recipe.task).metrics(splits.test, predictions, splits.labels), predictions)
 
 
-def calibrate(job: Job, base: Base, slots: Slots) -> Calibration | None:
-    """The calibration of a trained head, fitted on its validation rows; None for ad-copy."""
-    if job.recipe.task == "ad-copy":
-        return None
-    raw, rows = logits(base, slots, job.slot, job.validation), job.splits.validation
-    truth = learned.label_matrix(rows, len(job.splits.labels))
-    return Calibration(fit_temperature(raw, truth, learned.weights_of(rows), job.splits.multi_label))
-
-
-def compare(
-    job: Job, before: Outcome, after: Outcome, calibration: Calibration | None = None
-) -> dict[str, Any]:
-    """The part of a report that speaks of the test split: before, after, baselines, intervals, gains, for heads
-    calibration."""
-    task, splits = task_for(job.recipe.task), job.splits
-    guesses = task.guesses(splits, job.recipe)
+def _report(job: Job, before: Outcome, after: Outcome, guesses: Mapping[str, Any]) -> dict[str, Any]:
+    """before, after, baselines, intervals, gains."""
+    baselines = task_for(job.recipe.task).baselines(job.splits, job.recipe, guesses)
+    if job.recipe.task == "recommendation":
+        # A log loss over that of the constant prior (He et al. 2014, doi:10.1145/2648584.2648589): below 1 it knows
+        # more than the click rate.
+        least = baselines[PRIOR]["log_loss"]
+        for metrics in (before.metrics, after.metrics, *baselines.values()):
+            metrics["normalized_entropy"] = metrics["log_loss"] / least
     others = {BEFORE: before.predictions, **guesses}
     return {
         "before": before.metrics,
         "after": after.metrics,
-        "baselines": task.baselines(splits, job.recipe, guesses),
+        "baselines": baselines,
         **_certainty(job, after.predictions, others),
-        **({"calibration": _calibration(job, after, calibration)} if calibration is not None else {}),
-    }
-
-
-def _calibration(job: Job, after: Outcome, calibration: Calibration) -> dict[str, Any]:
-    """temperature and shift; log loss and calibration error on the test rows without and with them; `curve`: mean
-    probability, observed share and share of the rows in each bin."""
-    splits = job.splits
-    assert after.logits is not None, "only heads are calibrated"
-    task = recommendation if job.recipe.task == "recommendation" else behavior
-    raw = task.metrics(splits.test, Calibration().apply(after.logits, splits.multi_label), splits.labels)
-    bins = reliability(*task.decisions(splits.test, after.predictions))
-    return {
-        **calibration.to_info(),
-        **{
-            name: {"raw": raw[name], "calibrated": after.metrics[name]}
-            for name in ("log_loss", "calibration_error")
-        },
-        "curve": [
-            {"predicted": float(p), "observed": float(o), "share": float(s)}
-            for p, o, s in zip(*bins, strict=True)
-        ],
     }
 
 
@@ -114,6 +132,59 @@ def _certainty(job: Job, after: Any, others: Mapping[str, Any]) -> dict[str, Any
         "intervals": {metric: intervals.interval(values) for metric, values in drawn.items()},
         "gains": gains,
     }
+
+
+def _calibration(job: Job, raw: Floats, after: Outcome, calibration: Calibration) -> dict[str, Any]:
+    """temperature and shift; log loss and calibration error on the test rows without and with them; `curve`: mean
+    probability, observed share and share of the rows in each bin."""
+    task = recommendation if job.recipe.task == "recommendation" else behavior
+    plain = _outcome(job, raw).metrics
+    bins = reliability(*task.decisions(job.splits.test, after.predictions))
+    return {
+        **calibration.to_info(),
+        **{
+            name: {"raw": plain[name], "calibrated": after.metrics[name]}
+            for name in ("log_loss", "calibration_error")
+        },
+        "curve": [
+            {"predicted": float(p), "observed": float(o), "share": float(s)}
+            for p, o, s in zip(*bins, strict=True)
+        ],
+    }
+
+
+def _blend(
+    job: Job, known: Floats, after: Outcome, earlier: Mapping[str, Floats], guesses: Mapping[str, Floats]
+) -> dict[str, Any]:
+    """The baseline that helps the adapter most on the validation rows, its weight, and on the test rows the blend's
+    metric and what it gains over the adapter alone. known, earlier: of the validation rows."""
+    splits, metric = job.splits, job.metric_name
+    truth = learned.label_matrix(splits.validation, len(splits.labels))
+    weights = learned.weights_of(splits.validation)
+    fitted = {
+        name: fit_weight(known, guess, truth, weights, splits.multi_label) for name, guess in earlier.items()
+    }
+    name = min(fitted, key=lambda each: fitted[each][1])
+    weight = fitted[name][0]
+    mixed = _outcome(job, blend(after.predictions, guesses[name], weight, splits.multi_label))
+    gain = _certainty(job, mixed.predictions, {"adapter": after.predictions})["gains"]["adapter"][metric]
+    return {
+        "baseline": name,
+        "weight": weight,
+        "metric": metric,
+        "value": mixed.metrics[metric],
+        "gain": gain,
+    }
+
+
+def _frozen(job: Job, splits: Splits, base: Base, slots: Slots) -> Floats:
+    """Logistic regression on what the base itself makes of the texts. Of many training rows, a sample."""
+    train, chosen = splits.train, np.arange(len(splits.train))
+    if len(train) > _MOST_STATES:
+        chosen = np.random.default_rng(0).choice(len(train), _MOST_STATES, replace=False)
+    some = replace(splits, train=tuple(train[place] for place in chosen))
+    rows = ([job.train[place] for place in chosen], job.validation, encode(base, job.recipe, splits.test))
+    return learned.on_states(some, *(states(base, slots, part) for part in rows))
 
 
 def _write(job: Job, base: Base, slots: Slots, adapted: bool) -> ad_copy.Written:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from recipes.evaluation import BEFORE
 from recipes.recipe import GateOptions, MaxGroupGap, MinGain
+from recipes.report import best_baseline
 from recipes.tasks import METRICS
 
 
@@ -57,12 +57,9 @@ def _min_gain(report: Mapping[str, Any], asked: MinGain) -> Verdict:
     metric = asked.metric or report["metric"]
     sign = 1 if METRICS[metric] == "max" else -1
     measured = {name: each[metric] for name, each in report["gains"].items() if metric in each}
+    over = asked.over if asked.over in measured else None
     if asked.over == "best_baseline":
-        baselines = measured.keys() - {BEFORE}
-        # Against the best baseline the gain is the least.
-        over = min(baselines, key=lambda name: (sign * measured[name]["difference"], name), default=None)
-    else:
-        over = asked.over if asked.over in measured else None
+        over = best_baseline(report, metric)
     if over is None:
         wanted = "a baseline" if asked.over == "best_baseline" else asked.over
         known = ", ".join(measured) or "nothing"

@@ -40,6 +40,18 @@ def logits(
     return found
 
 
+def states(base: Base, slots: Slots, rows: Sequence[EncodedRow]) -> NDArray[np.float64]:
+    """The base's own last hidden states, without any adapter, mean over each row's tokens: `[rows, width]`."""
+    found = np.zeros((len(rows), base.width))
+    for places in _batches([len(row.ids) for row in rows]):
+        with torch.inference_mode():
+            tokens = pad(base, [rows[place].ids for place in places])
+            hidden = forward(base, slots, tokens, Rows((None,) * len(places)))
+            mask = hidden.mask.unsqueeze(-1)
+            found[places] = ((hidden.states.float() * mask).sum(1) / mask.sum(1)).cpu().numpy()
+    return found
+
+
 def copy_loss(
     base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
 ) -> tuple[float, int]:

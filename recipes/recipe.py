@@ -227,7 +227,8 @@ class WriteOptions(_Section):
 class ReportOptions(_Section):
     """`report:` what is measured beside the task's metrics.
 
-    groups: heads, roles or features; each value of one is a group of test rows with metrics of its own.
+    groups: heads, columns (or roles that are read, such as ad); each value of one is a group of test rows with metrics
+        of its own. The model does not read a column that only stands here.
     """
 
     groups: list[str] = Field(default_factory=list)
@@ -247,7 +248,11 @@ class MinGain(_Section):
 
 
 class MaxGroupGap(_Section):
-    """`gates.max_group_gap:` the most that a metric may differ between the groups of a column."""
+    """`gates.max_group_gap:` the most that a metric may differ between the groups of a column.
+
+    selection_rate is the share of rows whose click is predicted, from a probability of one half. Groups of fewer than
+    20 test rows are shown and do not count. behavior has accuracy only.
+    """
 
     column: str
     gap: float = Field(ge=0, le=1)
@@ -353,6 +358,12 @@ class Recipe(_Section):
         if wrong := _misfits(self.model_dump(include=self.model_fields_set)):
             raise ValueError("\n".join(wrong))
         return self
+
+    @property
+    def grouped(self) -> tuple[str, ...]:
+        """The columns by which test rows are grouped for a report: those of `report` and of the gate."""
+        gate = self.gates.max_group_gap
+        return tuple(dict.fromkeys([*self.report.groups, *([gate.column] if gate else [])]))
 
     def to_dict(self) -> dict[str, Any]:
         """The whole recipe as JSON, without the sections that its task and method do not have."""
@@ -468,6 +479,9 @@ def _gate_misfits(task: str, metric: Any, recipe: Mapping[str, Any]) -> list[str
         section, key = place.split(".")
         if (gates if section == "gates" else report).get(key):
             wrong.append(f"{place}: {why}")
+    gap = gates.get("max_group_gap")
+    if task == "behavior" and isinstance(gap, Mapping) and gap.get("metric", "accuracy") != "accuracy":
+        wrong.append(f"gates.max_group_gap.metric: behavior has no {gap['metric']} of groups; write accuracy")
     gain = gates.get("min_gain")
     if gain is None:
         return wrong

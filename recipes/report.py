@@ -69,6 +69,18 @@ def verdict_lines(gates: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
+def best_baseline(report: Mapping[str, Any], metric: str) -> str | None:
+    """The baseline over which the adapter's gain in a metric is the least; None where no baseline has the metric."""
+    sign = 1 if METRICS[metric] == "max" else -1
+    gains = {
+        name: sign * each[metric]["difference"]
+        for name, each in report["gains"].items()
+        if name != BEFORE and metric in each
+    }
+    return min(gains, key=lambda name: (gains[name], name), default=None)
+
+
+BEFORE = "before"  # what the base untouched is called in `gains`
 _BEFORE, _AFTER = "base alone", "with the adapter"
 
 

@@ -15,12 +15,13 @@ from adapters.files import write
 from adapters.forward import Hidden, forward, pad
 from adapters.rows import join
 from adapters.slots import Slots
-from recipes import gates
+from recipes import gates, page
 from recipes.data import check_lengths, load_splits
 from recipes.encode import EncodedRow, count_tokens, token_limit
 from recipes.errors import TrainingError
-from recipes.evaluation import Outcome, calibrate, compare, evaluate
+from recipes.evaluation import Outcome, assess, evaluate
 from recipes.job import Job
+from recipes.picked import pick
 from recipes.recipe import Recipe
 from recipes.start import start
 
@@ -55,8 +56,10 @@ def train(
     """Train one adapter and measure it against the base and the task's baselines on held-out data.
 
     data, validation, test: files (CSV, JSONL, JSON, Parquet); splits that are not given are cut from `data`.
-    out: folder for the PEFT directory. The adapter's `info["report"]` holds before, after, baselines, intervals and
-    gains; `info["gates"]` what the recipe's gates say of them (an adapter that fails is written all the same).
+    out: folder for the PEFT directory; a page for people is written beside it (see `recipes/page.py`).
+
+    The adapter's `info["report"]` holds before, after, baselines, intervals and gains; `info["gates"]` what the
+    recipe's gates say of them. An adapter that fails them is written all the same, but a hub refuses it.
 
     Raises DataError (every problem of the data, before anything is trained or written), BaseError, TrainingError.
     """
@@ -176,11 +179,10 @@ def _slice(hidden: Hidden, start: int, stop: int) -> Hidden:
 
 def _finish(order: Order, job: Job, before: Outcome, base: Base, slots: Slots, seconds: float) -> None:
     splits = job.splits
-    calibration = calibrate(job, base, slots)
-    after = evaluate(job, base, slots, calibration=calibration)
+    found = assess(job, before, base, slots)
     report = {
         "metric": job.metric_name,
-        **compare(job, before, after, calibration),
+        **found.report,
         "rows": {
             "train": len(splits.train),
             "validation": len(splits.validation),
@@ -198,7 +200,8 @@ def _finish(order: Order, job: Job, before: Outcome, base: Base, slots: Slots, s
         "report": report,
         "gates": gates.mark(gates.judge(report, order.recipe.gates)),
     }
-    if calibration is not None:
-        job.adapter.info["calibration"] = calibration.to_info()
+    if found.calibration is not None:
+        job.adapter.info["calibration"] = found.calibration.to_info()
     if order.out is not None:
         write(job.adapter, order.out)
+        page.write(job.adapter, pick(job, before, found), page.folder_of(order.out))

@@ -61,6 +61,7 @@ def train(
     load_splits(chosen, data, validation or None, test or None)
 
     from adapters import load_base
+    from recipes.page import PAGE, folder_of
     from recipes.report import labels_table, table, verdict_lines
     from recipes.train import train as run
 
@@ -71,13 +72,14 @@ def train(
     report, gates, notes = adapter.info["report"], adapter.info["gates"], adapter.info["data"]["notes"]
     if as_json:
         about = {"folder": str(out), "task": adapter.task, "base": loaded.id, "report": report}
-        document(about | {"gates": gates, "notes": notes})
+        document(about | {"gates": gates, "notes": notes, "page": str(folder_of(out) / PAGE)})
         return
     show(
         *filter(None, [table(report), labels_table(report)]),
         *(f"- {note}" for note in notes),
         *verdict_lines(gates),
     )
+    show(f"The report, with rows of the data, is in {folder_of(out) / PAGE}.")
     publish = f"repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}"
     if gates is None or gates["passed"]:
         show(f"The adapter is in {out}. Next: {publish}")

@@ -10,7 +10,16 @@ from recipes import baselines as learned
 from recipes import evaluate, intervals
 from recipes.examples import Example, Splits
 from recipes.intervals import Floats, Statistic
-from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, feature_names, fill, with_features
+from recipes.tasks.roles import (
+    GROUP,
+    TIMESTAMP,
+    WEIGHT,
+    Role,
+    feature_columns,
+    feature_names,
+    fill,
+    with_features,
+)
 
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
@@ -96,6 +105,19 @@ def decisions(examples: Sequence[Example], predictions: Any) -> tuple[Floats, Fl
     return truth[rows, likeliest], probabilities[rows, likeliest], weights
 
 
+def are_right(examples: Sequence[Example], predictions: Any) -> NDArray[np.bool_]:
+    """Whether the likeliest label is the row's, or with several labels a row all of them from 0.5 and no other."""
+    probabilities = np.asarray(predictions, dtype=float)
+    truth = learned.label_matrix(examples, probabilities.shape[1])
+    return np.asarray((truth == _given(examples, probabilities)).all(axis=1))
+
+
+def _given(examples: Sequence[Example], probabilities: Floats) -> NDArray[np.bool_]:
+    if any(isinstance(example.label, tuple) for example in examples):
+        return np.asarray(probabilities >= 0.5)
+    return evaluate.one_hot(probabilities.argmax(axis=1), probabilities.shape[1])
+
+
 def statistics(
     examples: Sequence[Example], predictions: Any, labels: Sequence[str] = ()
 ) -> dict[str, Statistic]:
@@ -105,26 +127,28 @@ def statistics(
     truth = learned.label_matrix(examples, probabilities.shape[1])
     several = any(isinstance(example.label, tuple) for example in examples)
     if several:
-        given, losses = probabilities >= 0.5, evaluate.multilabel_losses(truth, probabilities)
+        losses = evaluate.multilabel_losses(truth, probabilities)
     else:
-        given = evaluate.one_hot(probabilities.argmax(axis=1), probabilities.shape[1])
         losses = evaluate.losses([learned.labels_of(example)[0] for example in examples], probabilities)
-    right = (truth == given).all(axis=1)
-    absent = 0.0 if several else float("nan")
+    given, absent = _given(examples, probabilities), 0.0 if several else float("nan")
     return {
-        "accuracy": intervals.ratio(weights * right, weights, units),
+        "accuracy": intervals.ratio(weights * (truth == given).all(axis=1), weights, units),
         "macro_f1": intervals.macro_f1(truth, given, weights, units, absent),
         "log_loss": intervals.ratio(weights * losses, weights, units),
     }
 
 
 def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray[np.float64]]:
-    """The constant prior, and TF-IDF with logistic regression, both learned from the training split: probabilities
-    [test, labels] of each."""
-    return {
+    """The constant prior; TF-IDF with logistic regression; logistic regression on the features, where the recipe has
+    any: probabilities [test, labels] of each."""
+    found = {
         "constant prior": learned.prior(splits),
         "TF-IDF + logistic regression": learned.bag_of_words(splits),
     }
+    rows = [example.fields for example in splits.train]
+    if columns := feature_columns(recipe.data.features, rows, ROLES) if recipe is not None else ():
+        found["columns + logistic regression"] = learned.on_columns(splits, columns)
+    return found
 
 
 def baselines(

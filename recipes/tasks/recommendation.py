@@ -11,7 +11,16 @@ from recipes import baselines as learned
 from recipes import evaluate, intervals
 from recipes.examples import Example, Splits
 from recipes.intervals import Floats, Indices, Statistic
-from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, feature_names, fill, with_features
+from recipes.tasks.roles import (
+    GROUP,
+    TIMESTAMP,
+    WEIGHT,
+    Role,
+    feature_columns,
+    feature_names,
+    fill,
+    with_features,
+)
 
 if TYPE_CHECKING:
     from recipes.recipe import History, Recipe
@@ -43,6 +52,7 @@ METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "auc": "max",
     "log_loss": "min",
     "calibration_error": "min",
+    "normalized_entropy": "min",
     "accuracy": "max",
     "ndcg@1": "max",
     "ndcg@3": "max",
@@ -184,7 +194,8 @@ def _over(above: Sequence[float], below: Sequence[float], own: Indices, units: I
 def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray[np.float64]]:
     """What is learned without a language model, or needs no training at all: probabilities [test, 2] of each.
 
-    The constant prior; TF-IDF + logistic regression; the user's past click share and the ad's popularity where test
+    The constant prior; TF-IDF + logistic regression; logistic regression on the features, where the recipe has any; the
+    user's past click share and the ad's popularity where test
     rows show users or ads of the training rows; the liked share of the row's own history and its regression with the
     target's popularity, where the recipe says how to read histories.
     """
@@ -192,6 +203,8 @@ def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray
         "constant prior": learned.prior(splits),
         "TF-IDF + logistic regression": learned.bag_of_words(splits),
     }
+    if columns := _columns(splits, recipe):
+        found["columns + logistic regression"] = learned.on_columns(splits, columns)
     for name, key in _PAST.items():
         if learned.seen_share(splits, key):
             found[name] = learned.past_share(splits, key)
@@ -203,6 +216,14 @@ def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray
                 splits, _liked_share, _ad
             )
     return found
+
+
+def _columns(splits: Splits, recipe: "Recipe | None") -> tuple[str, ...]:
+    """What a model of columns reads: the features, and with them who the user and which the ad is."""
+    rows = [example.fields for example in splits.train]
+    named = feature_columns(recipe.data.features, rows, ROLES) if recipe is not None else ()
+    ids = [name for name in ("user_id", "ad_id") if any(fields.get(name) for fields in rows)]
+    return (*named, *ids) if named else ()
 
 
 def baselines(
