@@ -19,6 +19,7 @@ from recipes.products import is_chinese
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 _STRENGTHS = (0.1, 1.0, 10.0)  # scikit-learn's C
+_DENSE_STRENGTHS = (0.0001, 0.001, 0.01)  # for some hundred standardised numbers a row
 _SHORT = 100  # characters; in shorter texts words are too few, so that their letters help
 
 
@@ -58,10 +59,12 @@ def bag_of_words(splits: Splits) -> Floats:
     return regression(splits, *_tfidf(*texts))
 
 
-def regression(splits: Splits, train: Any, validation: Any, test: Any) -> Floats:
+def regression(
+    splits: Splits, train: Any, validation: Any, test: Any, strengths: Sequence[float] = _STRENGTHS
+) -> Floats:
     """Logistic regression on rows of numbers, dense or sparse, one matrix per split: probabilities [test, labels]."""
     best, model = float("inf"), None
-    for strength in _STRENGTHS:
+    for strength in strengths:
         tried = _Regression(splits, train, strength)
         loss = _loss(splits, tried.probabilities(validation))
         if loss < best:
@@ -97,7 +100,8 @@ def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(train)
-    return regression(splits, *(scaler.transform(part) for part in (train, validation, test)))
+    parts = (scaler.transform(part) for part in (train, validation, test))
+    return regression(splits, *parts, strengths=_DENSE_STRENGTHS)
 
 
 def _steps(values: Sequence[str]) -> Floats | None:

@@ -24,7 +24,7 @@ from recipes.report import BEFORE
 from recipes.tasks import ad_copy, behavior, recommendation, task_for
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
-_MOST_STATES = 5000  # training rows that the frozen base reads for its baseline
+_MOST_STATES = 1000  # training rows that the frozen base reads for its baseline
 
 
 @dataclass(frozen=True)

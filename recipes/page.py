@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from adapters import Adapter
 from recipes.picked import Picked
-from recipes.report import BEFORE, number, results
+from recipes.report import ARROWS, BEFORE, number, results
 from recipes.tasks import METRICS
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def render(adapter: Adapter, picked: Picked, pictures: Mapping[str, bytes]) -> s
         title=f"{adapter.task} for {adapter.base.id}",
         facts=_facts(adapter),
         gates=info.get("gates"),
-        metrics=_columns(report),
+        metrics=[f"{name.replace('_', ' ')} {ARROWS[METRICS[name]]}" for name in _columns(report)],
         rows=_rows(report),
         labels=sorted(report["after"].get("labels", ()), key=lambda entry: (entry["f1"], entry["label"])),
         calibration=report.get("calibration"),
@@ -91,7 +91,7 @@ def _columns(report: Mapping[str, Any]) -> list[str]:
 
 
 def _rows(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(row, cells): a cell is the value, and below it the adapter's interval or what the adapter gains over the row."""
+    """(row, cells): a cell is the value, and below it the adapter's interval, or the adapter's value minus the row's."""
     table = []
     for place, (row, values) in enumerate(results(report).items()):
         gains = report["gains"].get(BEFORE if place == 0 else row, {})
@@ -101,7 +101,7 @@ def _rows(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
             if values is report["after"] and name in report["intervals"]:
                 below = _between(name, report["intervals"][name])
             elif name in gains:
-                below = f"gain {_gain(name, gains[name])}"
+                below = f"adapter {_gain(name, gains[name])}"
             cells.append((number(name, values.get(name)), below))
         table.append((row, cells))
     return table

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from recipes.tasks import METRICS
 
-_ARROWS = {"max": "↑", "min": "↓"}
+ARROWS = {"max": "↑", "min": "↓"}
 _COARSE = frozenset({"bleu", "chrf", "text_chrf", "perplexity"})  # one digit after the point says enough
 
 
@@ -35,7 +35,7 @@ def table(report: Mapping[str, Any]) -> Table:
     )
     result.add_column("")
     for name in names:
-        result.add_column(f"{name.replace('_', ' ')} {_ARROWS[METRICS[name]]}", justify="right")
+        result.add_column(f"{name.replace('_', ' ')} {ARROWS[METRICS[name]]}", justify="right")
     for row, values in rows.items():
         cells = [Text(number(name, values.get(name))) for name in names]
         if row == _AFTER:

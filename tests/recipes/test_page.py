@@ -79,8 +79,8 @@ def adapter() -> Adapter:
 def test_the_page_says_the_numbers_their_intervals_and_the_gains() -> None:
     text = render(adapter(), PICKED, {"curves": b"", "calibration": b"png"})
     assert "0.846<small>0.812 to 0.879</small>" in text
-    assert "0.512<small>gain +0.333 (+0.211 to +0.422)</small>" in text
-    assert "0.500<small>gain +0.346 (-0.023 to +0.457)</small>" in text
+    assert "0.512<small>adapter +0.333 (+0.211 to +0.422)</small>" in text
+    assert "0.500<small>adapter +0.346 (-0.023 to +0.457)</small>" in text
     assert "0.111 to 0.022" in " ".join(text.split())
     told = " ".join(text.split())
     assert "Blended with TF-IDF (25% of the log-odds, fitted on the validation rows) the adapter" in told
