@@ -100,8 +100,8 @@ def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(train)
-    parts = (scaler.transform(part) for part in (train, validation, test))
-    return regression(splits, *parts, strengths=_DENSE_STRENGTHS)
+    train, validation, test = (scaler.transform(part) for part in (train, validation, test))
+    return regression(splits, train, validation, test, _DENSE_STRENGTHS)
 
 
 def _steps(values: Sequence[str]) -> Floats | None:

@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from adapters import Adapter
 from recipes.picked import Picked
-from recipes.report import ARROWS, BEFORE, number, results
+from recipes.report import ARROWS, BEFORE, between, gain, number, results
 from recipes.tasks import METRICS
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def render(adapter: Adapter, picked: Picked, pictures: Mapping[str, bytes]) -> s
         labels=sorted(report["after"].get("labels", ()), key=lambda entry: (entry["f1"], entry["label"])),
         calibration=report.get("calibration"),
         blend=blend,
-        blend_gain=_gain(blend["metric"], blend["gain"]) if blend else "",
+        blend_gain=gain(blend["metric"], blend["gain"]) if blend else "",
         groups=report.get("groups", {}),
         picked=picked,
         notes=info.get("data", {}).get("notes", ()),
@@ -91,7 +91,7 @@ def _columns(report: Mapping[str, Any]) -> list[str]:
 
 
 def _rows(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(row, cells): a cell is the value, and below it the adapter's interval, or the adapter's value minus the row's."""
+    """(row, cells): a cell is the value, and below it the adapter's interval, or what the adapter has above the row."""
     table = []
     for place, (row, values) in enumerate(results(report).items()):
         gains = report["gains"].get(BEFORE if place == 0 else row, {})
@@ -99,25 +99,12 @@ def _rows(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
         for name in _columns(report):
             below = ""
             if values is report["after"] and name in report["intervals"]:
-                below = _between(name, report["intervals"][name])
+                below = between(name, report["intervals"][name])
             elif name in gains:
-                below = f"adapter {_gain(name, gains[name])}"
+                below = f"adapter {gain(name, gains[name])}"
             cells.append((number(name, values.get(name)), below))
         table.append((row, cells))
     return table
-
-
-def _gain(metric: str, gain: Mapping[str, float]) -> str:
-    return f"{_number(metric, gain['difference'], '+')} ({_between(metric, gain, '+')})"
-
-
-def _between(metric: str, interval: Mapping[str, float], sign: str = "") -> str:
-    return f"{_number(metric, interval['low'], sign)} to {_number(metric, interval['high'], sign)}"
-
-
-def _number(metric: str, value: float, sign: str) -> str:
-    shown = number(metric, value)
-    return f"+{shown}" if sign and value >= 0 else shown
 
 
 def _figures(report: Mapping[str, Any]) -> Iterator[tuple[str, "Figure"]]:

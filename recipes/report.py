@@ -11,7 +11,7 @@ A report is the JSON that an adapter carries as `info["report"]`:
 `best_reachable` is there only where the data's maker knows it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -20,6 +20,7 @@ from rich.text import Text
 from recipes.tasks import METRICS
 
 ARROWS = {"max": "↑", "min": "↓"}
+_UNKNOWN = "–"
 _COARSE = frozenset({"bleu", "chrf", "text_chrf", "perplexity"})  # one digit after the point says enough
 
 
@@ -61,6 +62,22 @@ def labels_table(report: Mapping[str, Any], most: int = 15) -> Table | None:
     return result
 
 
+def certainty_lines(report: Mapping[str, Any]) -> list[str]:
+    """The adapter's own metric with its interval, and what it has above the base and the best baseline; nothing for a
+    report without intervals."""
+    metric = report.get("metric")
+    if metric is None or metric not in report.get("intervals", {}):
+        return []
+    name, own = metric.replace("_", " "), number(metric, report["after"][metric])
+    lines = [f"{name} with the adapter: {own}, 95 %: {between(metric, report['intervals'][metric])}"]
+    for other in filter(None, (BEFORE, best_baseline(report, metric))):
+        called = _BEFORE if other == BEFORE else other
+        lines.append(
+            f"{name} above {called}, on the same rows: {gain(metric, report['gains'][other][metric])}"
+        )
+    return lines
+
+
 def verdict_lines(gates: Mapping[str, Any] | None) -> list[str]:
     """A line for each gate of `info["gates"]`: whether it is passed, and what was wanted and found."""
     return [
@@ -75,7 +92,7 @@ def best_baseline(report: Mapping[str, Any], metric: str) -> str | None:
     gains = {
         name: sign * each[metric]["difference"]
         for name, each in report["gains"].items()
-        if name != BEFORE and metric in each
+        if name != BEFORE and metric in each and number(metric, each[metric]["difference"]) != _UNKNOWN
     }
     return min(gains, key=lambda name: (gains[name], name), default=None)
 
@@ -95,8 +112,23 @@ def results(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def number(metric: str, value: Any) -> str:
     """A metric's value as it is shown: "–" where it was not measured or is not defined."""
     if not isinstance(value, int | float) or value != value:
-        return "–"
+        return _UNKNOWN
     return f"{value:.1f}" if metric in _COARSE else f"{value:.3f}"
+
+
+def gain(metric: str, difference: Mapping[str, Any]) -> str:
+    """A difference with its interval: "+0.101 (-0.018 to +0.209)"."""
+    return f"{_signed(metric, difference['difference'])} ({between(metric, difference, _signed)})"
+
+
+def between(metric: str, interval: Mapping[str, Any], shown: Callable[[str, Any], str] = number) -> str:
+    """An interval: "0.470 to 0.658"."""
+    return f"{shown(metric, interval['low'])} to {shown(metric, interval['high'])}"
+
+
+def _signed(metric: str, value: Any) -> str:
+    text = number(metric, value)
+    return f"+{text}" if text != _UNKNOWN and value >= 0 else text
 
 
 def _is_best(name: str, rows: Mapping[str, Mapping[str, Any]]) -> bool:

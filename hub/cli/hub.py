@@ -129,10 +129,12 @@ def show(
             grid.add_row(key, value)
     display(version.reference, grid)
     if record.metrics:
-        from recipes.report import labels_table, table, verdict_lines
+        from recipes.report import certainty_lines, labels_table, table, verdict_lines
 
         display(
-            *filter(None, [table(record.metrics), labels_table(record.metrics)]), *verdict_lines(record.gates)
+            *filter(None, [table(record.metrics), labels_table(record.metrics)]),
+            *certainty_lines(record.metrics),
+            *verdict_lines(record.gates),
         )
 
 

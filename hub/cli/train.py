@@ -62,7 +62,7 @@ def train(
 
     from adapters import load_base
     from recipes.page import PAGE, folder_of
-    from recipes.report import labels_table, table, verdict_lines
+    from recipes.report import certainty_lines, labels_table, table, verdict_lines
     from recipes.train import train as run
 
     loaded = load_base(base, quantization.value)
@@ -76,6 +76,7 @@ def train(
         return
     show(
         *filter(None, [table(report), labels_table(report)]),
+        *certainty_lines(report),
         *(f"- {note}" for note in notes),
         *verdict_lines(gates),
     )
