@@ -8,6 +8,7 @@ Nothing else: no pickle, no code, no archive, no symlink, no path of the publish
 """
 
 import json
+import math
 import os
 import re
 import stat
@@ -158,6 +159,7 @@ def _adapter_problems(adapter: Adapter) -> Iterator[str]:
     if not adapter.tensors:
         yield f"{files.WEIGHTS} holds no tensors; save the trained adapter again"
         return
+    yield from _calibration_problems(adapter.info.get("calibration"))
     head = files.head_names(adapter.tensors)
     body = {name: tensor for name, tensor in adapter.tensors.items() if name not in (head or ())}
     if isinstance(adapter.method, Lora):
@@ -170,6 +172,20 @@ def _adapter_problems(adapter: Adapter) -> Iterator[str]:
         elif adapter.tensors[head[0]].shape[0] != len(adapter.head.labels):
             rows = adapter.tensors[head[0]].shape[0]
             yield f"{head[0]} has {rows} rows for {len(adapter.head.labels)} labels"
+
+
+def _calibration_problems(saved: Any) -> Iterator[str]:
+    """A temperature is a finite number above 0, a shift a finite number."""
+    if saved is None:
+        return
+    told = saved if isinstance(saved, dict) else {"temperature": saved}
+    temperature, shift = told.get("temperature", 1.0), told.get("shift", 0.0)
+    if not (_is_finite(temperature) and _is_finite(shift) and temperature > 0):
+        yield f"the calibration {saved!r} is impossible; train the adapter again"
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _lora_problems(method: Lora, tensors: Mapping[str, torch.Tensor]) -> Iterator[str]:

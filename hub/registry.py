@@ -337,7 +337,7 @@ def _limit(request: Write, voice: _Voice) -> int | None:
 
 
 def _probabilities(logits: Tensor, head: Head, calibration: Calibration) -> list[float]:
-    return [float(value) for value in calibration.apply(logits.float().cpu().numpy(), head.multi_label)]
+    return [float(value) for value in calibration.apply(logits, head.multi_label)]
 
 
 def _columns(request: Recommend, ad: str | Mapping[str, Any], roles: Sequence[str]) -> dict[str, str]:

@@ -12,16 +12,17 @@ from adapters.slots import Slots
 from recipes import baselines as learned
 from recipes import intervals
 from recipes.blend import blend, fit_weight
-from recipes.calibration import Calibration, fit_temperature
+from recipes.calibration import Calibration
 from recipes.encode import encode, encode_prompt
 from recipes.evaluate import reliability
 from recipes.examples import Splits
 from recipes.groups import by_group
 from recipes.intervals import Floats
 from recipes.job import Job
-from recipes.predict import copy_losses, logits, states, texts
+from recipes.predict import copy_losses, logits, probabilities, states, texts
 from recipes.report import BEFORE
 from recipes.tasks import ad_copy, behavior, recommendation, task_for
+from recipes.temperature import fit_temperature
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
 _MOST_STATES = 1000  # training rows that the frozen base reads for its baseline
@@ -52,8 +53,8 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> Outcom
     untrained head). Probabilities are not calibrated."""
     if job.recipe.task == "ad-copy":
         return _outcome(job, _write(job, base, slots, adapted))
-    raw = logits(base, slots, job.slot, encode(base, job.recipe, job.splits.test), adapted)
-    return _outcome(job, Calibration().apply(raw, job.splits.multi_label))
+    rows = encode(base, job.recipe, job.splits.test)
+    return _outcome(job, probabilities(base, slots, job.slot, rows, adapted))
 
 
 def assess(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessment:
@@ -70,9 +71,11 @@ def _assess_head(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessm
     known = logits(base, slots, job.slot, job.validation)
     truth = learned.label_matrix(splits.validation, len(splits.labels))
     weights = learned.weights_of(splits.validation)
-    calibration = Calibration(fit_temperature(known, truth, weights, several))
+    plain = Calibration.from_info(job.adapter.info)  # it may have a shift, for how its rows were sampled
+    temperature = fit_temperature(known, truth, weights, several, plain.shift)
+    calibration = Calibration(temperature, plain.shift)
     raw = logits(base, slots, job.slot, encode(base, job.recipe, splits.test))
-    after = _outcome(job, calibration.apply(raw, several))
+    after = _outcome(job, np.asarray(calibration.apply(raw, several)))
     # The baselines guess the validation rows too, for the blend: [validation rows, then test rows]
     both = replace(splits, test=(*splits.validation, *splits.test))
     found = dict(task_for(job.recipe.task).guesses(both, job.recipe))
@@ -81,8 +84,8 @@ def _assess_head(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessm
     guesses = {name: guess[cut:] for name, guess in found.items()}
     earlier = {name: guess[:cut] for name, guess in found.items()}
     report = _report(job, before, after, guesses)
-    report["calibration"] = _calibration(job, Calibration().apply(raw, several), after, calibration)
-    report["blend"] = _blend(job, calibration.apply(known, several), after, earlier, guesses)
+    report["calibration"] = _calibration(job, plain.apply(raw, several), after, calibration)
+    report["blend"] = _blend(job, np.asarray(calibration.apply(known, several)), after, earlier, guesses)
     if job.recipe.grouped:
         report["groups"] = by_group(splits.test, after.predictions, job.recipe.task, job.recipe.grouped)
     return Assessment(report, after, guesses, calibration)
@@ -134,9 +137,9 @@ def _certainty(job: Job, after: Any, others: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def _calibration(job: Job, raw: Floats, after: Outcome, calibration: Calibration) -> dict[str, Any]:
-    """temperature and shift; log loss and calibration error on the test rows without and with them; `curve`: mean
-    probability, observed share and share of the rows in each bin."""
+def _calibration(job: Job, raw: Any, after: Outcome, calibration: Calibration) -> dict[str, Any]:
+    """temperature and shift; log loss and calibration error on the test rows without (raw: their probabilities) and
+    with the temperature; `curve`: mean probability, observed share and share of the rows in each bin."""
     task = recommendation if job.recipe.task == "recommendation" else behavior
     plain = _outcome(job, raw).metrics
     bins = reliability(*task.decisions(job.splits.test, after.predictions))

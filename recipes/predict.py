@@ -13,30 +13,34 @@ from adapters.generate import Writing, write
 from adapters.rows import Rows
 from adapters.sampling import Sampling
 from adapters.slots import Slots
-from recipes.calibration import Calibration
+from recipes.calibration import UNCALIBRATED, Calibration
 from recipes.encode import EncodedRow
 
 BATCH_TOKENS = 4096
 
 
 def probabilities(
-    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+    base: Base,
+    slots: Slots,
+    slot: int,
+    rows: Sequence[EncodedRow],
+    adapted: bool = True,
+    calibration: Calibration = UNCALIBRATED,
 ) -> NDArray[np.float64]:
-    """Probabilities `[rows, labels]` of the head in a slot, not calibrated; arguments as in `logits`."""
-    return Calibration().apply(logits(base, slots, slot, rows, adapted), slots.head(slot).head.multi_label)
+    """Probabilities `[rows, labels]` of the head in a slot; without `adapted`, of that head on the base alone."""
+    found = logits(base, slots, slot, rows, adapted)
+    return np.asarray(calibration.apply(found, slots.head(slot).head.multi_label))
 
 
-def logits(
-    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
-) -> NDArray[np.float64]:
-    """Logits `[rows, labels]` of the head in a slot; without `adapted`, of that head on the base alone."""
+def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True) -> Tensor:
+    """Logits `[rows, labels]`, float64, of the head in a slot; `adapted` as above."""
     head = slots.head(slot)
-    found = np.zeros((len(rows), len(head.head.labels)))
+    found = torch.zeros(len(rows), len(head.head.labels), dtype=torch.float64)
     for places in _batches([len(row.ids) for row in rows]):
         own = Rows((slot if adapted else None,) * len(places))
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [rows[place].ids for place in places]), own)
-            found[places] = head(hidden.states, hidden.mask, hidden.pooler).float().cpu().numpy()
+            found[places] = head(hidden.states, hidden.mask, hidden.pooler).double().cpu()
     return found
 
 

@@ -1,4 +1,4 @@
-"""Calibration: a temperature that is found again, that never harms, and that answers carry."""
+"""Temperatures: found again, never harmful, and carried by every answer."""
 
 import math
 from pathlib import Path
@@ -8,13 +8,15 @@ import pytest
 from scipy.special import expit, logit, softmax
 
 from adapters import Base
-from adapters.errors import BadAdapter
+from hub.errors import Refused
 from hub.hub import Hub
 from hub.registry import Registry
 from recipes import Recipe, evaluate, train
-from recipes.calibration import Calibration, fit_temperature
+from recipes.calibration import Calibration
 from recipes.examples import Example
 from recipes.tasks import behavior
+from recipes.temperature import fit_temperature
+from tests.hub.tiny import NAME, lora
 from tests.recipes.test_train import QUICK, base, moods
 
 __all__ = ["base"]
@@ -30,7 +32,7 @@ def drawn(temperature: float, rows: int, labels: int = 3) -> tuple[np.ndarray, n
 
 
 def log_loss(logits: np.ndarray, truth: np.ndarray, temperature: float) -> float:
-    return evaluate.log_loss(truth.argmax(1), Calibration(temperature).apply(logits))
+    return evaluate.log_loss(truth.argmax(1), softmax(logits / temperature, axis=1))
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -55,34 +57,33 @@ def test_so_it_is_with_several_labels_a_row_and_with_weights() -> None:
 def test_few_rows_that_are_all_right_are_no_reason_for_infinite_trust() -> None:
     logits, truth = np.array([[2.0, 0.0]] * 10), np.array([[1, 0]] * 10)
     found = fit_temperature(logits, truth)
-    assert Calibration(found).apply(logits)[0, 0] == pytest.approx(1 - 1 / 12, abs=1e-3)
+    assert softmax(logits / found, axis=1)[0, 0] == pytest.approx(1 - 1 / 12, abs=1e-3)
     sure = np.array([[9.0, 0.0]] * 10)
     assert fit_temperature(sure, truth) == 1.0, "being less sure would raise the log loss of these rows"
 
 
-def test_probabilities_by_hand() -> None:
-    assert Calibration(2.0).apply([0.0, 2 * math.log(3)]) == pytest.approx([0.25, 0.75])
-    shifted = Calibration(2.0, shift=-1.0).apply([[0.0, 4.0]])[0]
-    assert logit(shifted[1]) == pytest.approx(2.0 - 1.0) and shifted.sum() == pytest.approx(1)
-    assert Calibration(2.0, shift=0.5).apply([4.0, -2.0], multi_label=True) == pytest.approx(
-        expit([2.5, -0.5])
-    )
-    assert Calibration().apply([[1.0, 2.0, 3.0]]) == pytest.approx(softmax([[1.0, 2.0, 3.0]], axis=1))
+def test_a_shift_is_taken_into_account() -> None:
+    draw = np.random.default_rng(0)
+    odds = 2 * draw.normal(size=20_000)
+    clicked = draw.random(20_000) < expit(odds / 2 - 1.5)
+    logits = np.stack([np.zeros(20_000), odds], axis=1)
+    truth = np.stack([~clicked, clicked], axis=1)
+    assert fit_temperature(logits, truth, shift=-1.5) == pytest.approx(2, rel=0.06)
+    assert fit_temperature(odds[:, None], clicked[:, None], None, True, -1.5) == pytest.approx(2, rel=0.06)
 
 
 def test_logits_are_left_as_they_were() -> None:
     logits = np.array([[0.0, 4.0]])
-    Calibration(1.0, shift=1.0).apply(logits)
+    fit_temperature(logits, [[0, 1]], shift=1.0)
     assert logits.tolist() == [[0.0, 4.0]]
 
 
-def test_an_adapter_carries_it_and_older_ones_have_none() -> None:
-    calibration = Calibration(1.7, -0.2)
-    assert Calibration.from_info({"calibration": calibration.to_info()}) == calibration
-    assert Calibration.from_info({}) == Calibration(1.0, 0.0)
+def test_a_hub_takes_no_impossible_calibration(tmp_path: Path) -> None:
+    hub = Hub(tmp_path / "hub")
+    assert hub.publish(lora(calibration={"temperature": 1.7, "shift": -0.2}), NAME).number == 1
     for wrong in ({"temperature": 0}, {"temperature": "hot"}, {"shift": math.nan}, [1]):
-        with pytest.raises(BadAdapter, match="train the adapter again"):
-            Calibration.from_info({"calibration": wrong})
+        with pytest.raises(Refused, match=r"calibration .* is impossible; train the adapter again"):
+            hub.publish(lora(calibration=wrong), NAME)
 
 
 def test_behavior_is_calibrated_where_its_likeliest_labels_are_as_often_right_as_they_say() -> None:
