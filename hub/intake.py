@@ -4,7 +4,8 @@
     adapter_model.safetensors    finite numbers under the names that the method needs, and no others
     README.md                    model card; made from the adapter where a folder has none
 
-Nothing else: no pickle, no code, no archive, no symlink, no path of the publisher's machine.
+Nothing else: no pickle, no code, no archive, no symlink, no path of the publisher's machine. An adapter that failed
+its recipe's gates enters only with a reason.
 """
 
 import json

@@ -14,6 +14,7 @@ from recipes import baselines as learned
 from recipes.evaluation import Assessment, Outcome
 from recipes.job import Job
 from recipes.report import best_baseline
+from recipes.tasks import behavior
 
 MOST = 10
 
@@ -57,9 +58,10 @@ def pick(job: Job, before: Outcome, found: Assessment) -> Picked:
     baseline = best_baseline(found.report, job.metric_name)
     if job.recipe.task == "ad-copy":
         return Picked(baseline=baseline, copies=_copies(job, before, found.after))
-    truth = learned.label_matrix(job.splits.test, len(job.splits.labels))
+    test = job.splits.test
+    truth = learned.label_matrix(test, len(job.splits.labels))
     said = {
-        name: _given(job, predictions)
+        name: behavior.given_labels(test, predictions)
         for name, predictions in (
             ("before", before.predictions),
             ("baseline", None if baseline is None else found.guesses[baseline]),
@@ -75,7 +77,7 @@ def pick(job: Job, before: Outcome, found: Assessment) -> Picked:
     def case(row: int) -> Case:
         names = {name: _names(job, given[row]) for name, given in said.items()}
         return Case(
-            job.splits.test[row].text,
+            test[row].text,
             _names(job, truth[row]),
             names["before"],
             names.get("baseline", ""),
@@ -95,13 +97,6 @@ def _most_telling(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> list[int
     """Rows where `own` holds and any of `others` [models, rows] does, the rows with the most of them first."""
     rows = np.flatnonzero(own & others.any(axis=0))
     return [int(row) for row in rows[np.argsort(-others.sum(axis=0)[rows], kind="stable")]]
-
-
-def _given(job: Job, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The labels that are given to each row, [rows, labels]: the likeliest, or with several a row all from 0.5."""
-    if job.splits.multi_label:
-        return np.asarray(probabilities >= 0.5)
-    return np.asarray(probabilities.argmax(axis=1)[:, None] == np.arange(probabilities.shape[1])[None, :])
 
 
 def _names(job: Job, given: Sequence[Any]) -> str:

@@ -106,13 +106,14 @@ def decisions(examples: Sequence[Example], predictions: Any) -> tuple[Floats, Fl
 
 
 def are_right(examples: Sequence[Example], predictions: Any) -> NDArray[np.bool_]:
-    """Whether the likeliest label is the row's, or with several labels a row all of them from 0.5 and no other."""
+    """Whether a row's given labels are its own, all of them and no other, [examples]."""
     probabilities = np.asarray(predictions, dtype=float)
     truth = learned.label_matrix(examples, probabilities.shape[1])
-    return np.asarray((truth == _given(examples, probabilities)).all(axis=1))
+    return np.asarray((truth == given_labels(examples, probabilities)).all(axis=1))
 
 
-def _given(examples: Sequence[Example], probabilities: Floats) -> NDArray[np.bool_]:
+def given_labels(examples: Sequence[Example], probabilities: Floats) -> NDArray[np.bool_]:
+    """True where a row is given a label, [examples, labels]: the likeliest; with several labels a row, all from 0.5."""
     if any(isinstance(example.label, tuple) for example in examples):
         return np.asarray(probabilities >= 0.5)
     return evaluate.one_hot(probabilities.argmax(axis=1), probabilities.shape[1])
@@ -130,7 +131,7 @@ def statistics(
         losses = evaluate.multilabel_losses(truth, probabilities)
     else:
         losses = evaluate.losses([learned.labels_of(example)[0] for example in examples], probabilities)
-    given, absent = _given(examples, probabilities), 0.0 if several else float("nan")
+    given, absent = given_labels(examples, probabilities), 0.0 if several else float("nan")
     return {
         "accuracy": intervals.ratio(weights * (truth == given).all(axis=1), weights, units),
         "macro_f1": intervals.macro_f1(truth, given, weights, units, absent),
