@@ -31,7 +31,7 @@ from benchmarks import llama28m
 from benchmarks.measure import interleaved, keep_freed_memory, machine, medians, now, ratio, versions
 from recipes import Order, Recipe, Settings, train_many
 from recipes.fused import Fused
-from recipes.train import prepare
+from recipes.order import prepare
 
 RESULT = llama28m.ROOT / "benchmarks" / "results" / "training.json"
 JOBS, BATCH, TOKENS, STEPS = 8, 4, 32, 6

@@ -4,7 +4,8 @@ HubError          the folder holds something else, or a newer format, or its fil
 ├── NoHub         there is no hub in this place
 ├── BadName       a name or a reference that the grammar does not allow
 ├── NotInHub      no such adapter, version or alias; lists the nearest
-├── Refused       intake: what was to be published is not a sound, safe adapter; lists every problem
+├── Refused       intake: what was to be published is not a sound, safe adapter, or failed its gates; lists every
+│                 problem
 └── Damaged       stored bytes are not the bytes that were published
 """
 
@@ -28,7 +29,7 @@ class NotInHub(HubError):
 
 
 class Refused(HubError):
-    """What was to be published is not a sound, safe adapter."""
+    """What was to be published is not a sound, safe adapter, or did not pass its recipe's gates."""
 
 
 class Damaged(HubError):

@@ -96,16 +96,21 @@ class Hub:
         message: str = "",
         publish_id: str | None = None,
         publisher: str | None = None,
+        force_reason: str | None = None,
     ) -> Version:
         """Store an adapter, or a PEFT directory, as the next version of `name`.
 
         When this returns, the version is on disk for good. With a `publish_id` of your own it is safe to try again
         after a failure that left you in doubt: the same id gives the same version, however often.
 
-        Raises BadName; Refused with every problem of the adapter, before anything is written.
+        An adapter that failed its recipe's gates is taken only with a `force_reason`, which the record keeps.
+
+        Raises BadName; Refused with every problem of the adapter or every gate that it failed, before anything is
+        written.
         """
         check_name(name)
         adapter, rendered = intake.admit(source)
+        forced = intake.pass_gates(adapter, force_reason)
         digests = self._store.put(rendered)
         fields = {
             "format": records.FORMAT,
@@ -120,6 +125,7 @@ class Hub:
                 for file, data in sorted(rendered.items())
             ],
             **records.describe(adapter),
+            "forced": forced,
         }
         earlier: list[Record] = []
 

@@ -4,10 +4,12 @@
     adapter_model.safetensors    finite numbers under the names that the method needs, and no others
     README.md                    model card; made from the adapter where a folder has none
 
-Nothing else: no pickle, no code, no archive, no symlink, no path of the publisher's machine.
+Nothing else: no pickle, no code, no archive, no symlink, no path of the publisher's machine. An adapter that failed
+its recipe's gates enters only with a reason.
 """
 
 import json
+import math
 import os
 import re
 import stat
@@ -50,6 +52,31 @@ def admit(source: Adapter | str | os.PathLike[str]) -> tuple[Adapter, dict[str, 
     if files.CARD not in rendered:
         rendered[files.CARD] = files.render(adapter)[files.CARD]
     return adapter, rendered
+
+
+def pass_gates(adapter: Adapter, force_reason: str | None = None) -> str | None:
+    """Refuse an adapter that its recipe's gates held back, unless somebody says why it may enter all the same.
+
+    Returns that reason where it was needed. Raises Refused with every gate that failed, and for an empty reason.
+    """
+    if force_reason is not None and not force_reason.strip():
+        raise Refused("the reason to publish by force is empty; say why, it stays in the record")
+    gates = adapter.info.get("gates")
+    if gates is None or (isinstance(gates, dict) and gates.get("passed") is True):
+        return None
+    if force_reason is not None:
+        return force_reason.strip()
+    verdicts = gates.get("verdicts") if isinstance(gates, dict) else None
+    failed = [
+        f"\n  - {verdict.get('gate')}: {verdict.get('sentence')}"
+        for verdict in (verdicts if isinstance(verdicts, list) else [])
+        if isinstance(verdict, dict) and verdict.get("passed") is not True
+    ]
+    raise Refused(
+        "the adapter did not pass its recipe's gates; nothing was written:"
+        + "".join(failed)
+        + "\nTrain a better one, or publish it all the same: --force --reason TEXT (force_reason=...)"
+    )
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -133,6 +160,7 @@ def _adapter_problems(adapter: Adapter) -> Iterator[str]:
     if not adapter.tensors:
         yield f"{files.WEIGHTS} holds no tensors; save the trained adapter again"
         return
+    yield from _calibration_problems(adapter.info.get("calibration"))
     head = files.head_names(adapter.tensors)
     body = {name: tensor for name, tensor in adapter.tensors.items() if name not in (head or ())}
     if isinstance(adapter.method, Lora):
@@ -145,6 +173,20 @@ def _adapter_problems(adapter: Adapter) -> Iterator[str]:
         elif adapter.tensors[head[0]].shape[0] != len(adapter.head.labels):
             rows = adapter.tensors[head[0]].shape[0]
             yield f"{head[0]} has {rows} rows for {len(adapter.head.labels)} labels"
+
+
+def _calibration_problems(saved: Any) -> Iterator[str]:
+    """A temperature is a finite number above 0, a shift a finite number."""
+    if saved is None:
+        return
+    told = saved if isinstance(saved, dict) else {"temperature": saved}
+    temperature, shift = told.get("temperature", 1.0), told.get("shift", 0.0)
+    if not (_is_finite(temperature) and _is_finite(shift) and temperature > 0):
+        yield f"the calibration {saved!r} is impossible; train the adapter again"
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _lora_problems(method: Lora, tensors: Mapping[str, torch.Tensor]) -> Iterator[str]:

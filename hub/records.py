@@ -47,6 +47,7 @@ class Record(_Frozen):
     files: what lies in the PEFT directory, sorted by name. parent: the version before. publish_id: publishing again
     with the same one gives this version again. created: UTC, ISO 8601. task: None for an adapter that was not made by
     a recipe. quantization: of the base while it was trained. metrics: the recipe's report (before, after, baselines).
+    gates: what the recipe's gates said, None where it has none. forced: why it was published although they failed.
     """
 
     format: int
@@ -69,6 +70,8 @@ class Record(_Frozen):
     recipe: dict[str, Any] | None
     data_digest: str | None
     metrics: dict[str, Any] | None
+    gates: dict[str, Any] | None = None
+    forced: str | None = None
 
     @property
     def reference(self) -> str:
@@ -126,6 +129,7 @@ def describe(adapter: Adapter) -> dict[str, Any]:
         "recipe": finite(adapter.info.get("recipe")),
         "data_digest": adapter.info.get("data", {}).get("digest"),
         "metrics": finite(adapter.info.get("report")),
+        "gates": finite(adapter.info.get("gates")),
     }
 
 

@@ -19,6 +19,7 @@ from recipes.products import is_chinese
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 _STRENGTHS = (0.1, 1.0, 10.0)  # scikit-learn's C
+_DENSE_STRENGTHS = (0.0001, 0.001, 0.01)  # for some hundred standardised numbers a row
 _SHORT = 100  # characters; in shorter texts words are too few, so that their letters help
 
 
@@ -55,15 +56,68 @@ def bag_of_words(splits: Splits) -> Floats:
     chosen by the log loss on the validation rows, as an adapter's best step is.
     """
     texts = [[example.text for example in part] for part in (splits.train, splits.validation, splits.test)]
-    train, validation, test = _tfidf(*texts)
+    return regression(splits, *_tfidf(*texts))
+
+
+def regression(
+    splits: Splits, train: Any, validation: Any, test: Any, strengths: Sequence[float] = _STRENGTHS
+) -> Floats:
+    """Logistic regression on rows of numbers, dense or sparse, one matrix per split: probabilities [test, labels]."""
     best, model = float("inf"), None
-    for strength in _STRENGTHS:
+    for strength in strengths:
         tried = _Regression(splits, train, strength)
         loss = _loss(splits, tried.probabilities(validation))
         if loss < best:
             best, model = loss, tried
     assert model is not None
     return model.probabilities(test)
+
+
+def on_columns(splits: Splits, names: Sequence[str]) -> Floats:
+    """Logistic regression on columns alone, [test, labels]: one place for each value that the training rows have.
+
+    A column of numbers is cut into ten steps that hold as many training rows each.
+    """
+    from sklearn.feature_extraction import DictVectorizer
+
+    steps = {name: _steps([example.fields.get(name, "") for example in splits.train]) for name in names}
+
+    def cell(example: Example, name: str) -> str:
+        value, cuts = example.fields.get(name, ""), steps[name]
+        number = _number(value)
+        return value if cuts is None or number is None else f"step {np.searchsorted(cuts, number)}"
+
+    train, *others = (
+        [{name: cell(example, name) for name in names} for example in part]
+        for part in (splits.train, splits.validation, splits.test)
+    )
+    places = DictVectorizer().fit(train)
+    return regression(splits, *(places.transform(part) for part in (train, *others)))
+
+
+def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -> Floats:
+    """Logistic regression on vectors of a frozen model, standardised by the training rows': [test, labels]."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(train)
+    train, validation, test = (scaler.transform(part) for part in (train, validation, test))
+    return regression(splits, train, validation, test, _DENSE_STRENGTHS)
+
+
+def _steps(values: Sequence[str]) -> Floats | None:
+    """Where a column of numbers is cut, or None for a column of words."""
+    numbers = [_number(value) for value in values if value]
+    if not numbers or None in numbers:
+        return None
+    return np.unique(np.quantile(np.array(numbers, dtype=float), np.linspace(0.1, 0.9, 9)))
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
 
 
 class _Regression:
@@ -107,17 +161,22 @@ def _loss(splits: Splits, probabilities: Floats) -> float:
     return evaluate.log_loss([labels_of(e)[0] for e in splits.validation], probabilities, weights)
 
 
-def past_share(splits: Splits, key: Callable[[Example], str | None]) -> tuple[Floats, float]:
-    """Each test row's share of positives among the training rows of the same key, and how many rows have any.
+def past_share(splits: Splits, key: Callable[[Example], str | None]) -> Floats:
+    """Each test row's share of positives among the training rows of the same key: probabilities [test, 2].
 
     Shares are smoothed towards the training rows' own share p with the weight of two rows: (k + 2p) / (n + 2), which
     is (k + 1) / (n + 2) where p is a half; a key that training has not seen gets p. For a row of impressions and
-    clicks, k and n are its counts. Returns probabilities [test, 2] and the share of test rows with a seen key.
+    clicks, k and n are its counts.
     """
     past = _Past(splits.train, key)
     shares = np.array([past.share(example) for example in splits.test])
-    known = float(np.mean([past.has_seen(example) for example in splits.test]))
-    return np.stack([1 - shares, shares], axis=1), known
+    return np.stack([1 - shares, shares], axis=1)
+
+
+def seen_share(splits: Splits, key: Callable[[Example], str | None]) -> float:
+    """The share of test rows whose key the training rows have too."""
+    past = _Past(splits.train, key)
+    return float(np.mean([past.has_seen(example) for example in splits.test]))
 
 
 def regression_on(

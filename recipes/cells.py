@@ -90,7 +90,7 @@ class _Cells:
         self.problems.append(Problem(self.file, message, fix, self.row.line, column, value))
 
     def _fields(self) -> dict[str, str]:
-        """Roles, then features, then what is derived from them."""
+        """Roles, then features, then what is derived from them; then columns that the report groups by."""
         fields = {role: text_of(self._cell(role)) for role in self.columns.of if role in READ}
         for role in ("text", "user", "ad", "product"):
             if role in fields and not fields[role]:
@@ -101,7 +101,9 @@ class _Cells:
             fields = {
                 name: self._shown(self.columns.of.get(name, name), text) for name, text in fields.items()
             }
-        return fields | recommendation.derived(fields, self.recipe.data.history)
+        fields |= recommendation.derived(fields, self.recipe.data.history)
+        groups = [name for name in self.recipe.grouped if name not in fields]
+        return fields | {name: text_of(self.row.cells.get(name)) for name in groups}
 
     def _copy(self) -> str | None:
         copy = self._filled("copy")

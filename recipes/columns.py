@@ -56,6 +56,7 @@ def find_columns(recipe: Recipe, table: Table, features: Sequence[str] | None) -
         if name not in table.columns and not is_derived(recipe, name):
             fix = f"{near(name, table.columns)}, or take it out of data.features and data.prompt"
             problems.append(Problem(table.name, f"no column `{name}`", fix, line=1))
+    problems += _ungrouped(recipe, table, of)
     if problems:
         return Found(None, tuple(problems))
     of = _without_idle(recipe, of)
@@ -82,6 +83,21 @@ def _features(recipe: Recipe, table: Table, of: Mapping[str, str]) -> tuple[str,
     if isinstance(named, str) or (recipe.task == "ad-copy" and not named and "product" not in of):
         return tuple(name for name in table.columns if name and name not in of.values())
     return tuple(name for name in named if not is_derived(recipe, name))
+
+
+def _ungrouped(recipe: Recipe, table: Table, of: Mapping[str, str]) -> Iterable[Problem]:
+    """Columns to group by that are not there, or that have a role and go by its name."""
+    roles = {column: role for role, column in of.items()}
+    for name in recipe.grouped:
+        if (name in of and name in READ) or is_derived(recipe, name):
+            continue
+        fix = f"{near(name, table.columns)}, or take it out of report.groups and gates.max_group_gap"
+        if name not in table.columns:
+            yield Problem(table.name, f"no column `{name}` to group by", fix, line=1)
+        elif name in roles:
+            role = roles[name]
+            fix = f"Write {role}, its role" if role in READ else "Group by what is known before the outcome"
+            yield Problem(table.name, f"`{name}` is the {role} and cannot be grouped by", fix, line=1)
 
 
 def _required(recipe: Recipe, has: set[str], features: Sequence[str]) -> list[str]:
@@ -148,7 +164,7 @@ def _listed(table: Table, most: int = 12) -> str:
 
 
 def _notes(recipe: Recipe, table: Table, of: Mapping[str, str], features: Sequence[str]) -> Iterable[str]:
-    unused = [name for name in table.columns if name not in of.values() and name not in features]
+    unused = [name for name in table.columns if name not in {*of.values(), *features, *recipe.grouped}]
     if unused:
         yield f"{table.title}: columns not used: {', '.join(name or '(without a name)' for name in unused)}"
     if recipe.task == "recommendation" and "text" in of and recipe.data.prompt is None:

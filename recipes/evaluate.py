@@ -31,20 +31,28 @@ def auc(truth: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -
 
 def log_loss(classes: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Mean negative log-likelihood in nats. classes: [rows]; probabilities: [rows, labels]."""
+    return _mean(losses(classes, probabilities), weights)
+
+
+def losses(classes: ArrayLike, probabilities: ArrayLike) -> Floats:
+    """Each row's negative log-likelihood in nats, [rows]."""
     classes = np.asarray(classes, dtype=int)
     table = np.asarray(probabilities, dtype=float)
-    given = np.clip(table[np.arange(len(classes)), classes], _SMALLEST, 1.0)
-    return _mean(-np.log(given), weights)
+    return np.asarray(-np.log(np.clip(table[np.arange(len(classes)), classes], _SMALLEST, 1.0)))
 
 
 def multilabel_log_loss(
     truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None
 ) -> float:
     """Binary cross-entropy in nats, mean over labels, then over rows. Both arguments: [rows, labels]."""
+    return _mean(multilabel_losses(truth, probabilities), weights)
+
+
+def multilabel_losses(truth: ArrayLike, probabilities: ArrayLike) -> Floats:
+    """Each row's binary cross-entropy in nats, mean over labels, [rows]."""
     true = np.asarray(truth, dtype=float)
     given = np.clip(np.asarray(probabilities, dtype=float), _SMALLEST, 1 - _SMALLEST)
-    losses = -(true * np.log(given) + (1 - true) * np.log1p(-given))
-    return _mean(losses.mean(axis=1), weights)
+    return np.asarray(-(true * np.log(given) + (1 - true) * np.log1p(-given)).mean(axis=1))
 
 
 def calibration_error(
@@ -57,14 +65,28 @@ def calibration_error(
     (arXiv:1904.01685), weighted by their mass. Equal probabilities always share a bin, so that the order of the
     rows does not matter and a constant guess is judged by its one distance. truth, probabilities: [rows].
     """
+    predicted, observed, mass = reliability(truth, probabilities, weights, bins)
+    return float((mass * np.abs(observed - predicted)).sum())
+
+
+def reliability(
+    truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None, bins: int = 15
+) -> tuple[Floats, Floats, Floats]:
+    """The bins of `calibration_error` that hold rows: mean probability, mean truth, share of the mass, [bins] each."""
     positive, given, weight = _rows(truth, probabilities, weights)
     values, place = np.unique(given, return_inverse=True)
     mass = np.bincount(place, weights=weight)
     hits = np.bincount(place, weights=weight * positive)
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()  # where each value's mass is centred, in (0, 1)
     bin_of = np.minimum((middle * bins).astype(int), bins - 1)
-    gaps = np.bincount(bin_of, weights=hits) - np.bincount(bin_of, weights=mass * values)
-    return float(np.abs(gaps).sum() / mass.sum())
+    held = np.bincount(bin_of, weights=mass)
+    full = held > 0
+    held, sums, hits = (
+        held[full],
+        np.bincount(bin_of, weights=mass * values)[full],
+        np.bincount(bin_of, weights=hits)[full],
+    )
+    return sums / held, hits / held, held / held.sum()
 
 
 def ndcg(groups: Iterable[tuple[ArrayLike, ArrayLike]], k: int) -> tuple[float, int]:
@@ -95,14 +117,17 @@ def pair_accuracy(groups: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
 
     groups: (gains, scores) per group; all pairs of all groups count alike.
     """
-    right = pairs = 0.0
-    for gains, scores in groups:
-        gain, score = np.asarray(gains, dtype=float), np.asarray(scores, dtype=float)
-        better = gain[:, None] > gain[None, :]
-        order = np.sign(score[:, None] - score[None, :])
-        right += float(((order + 1) / 2 * better).sum())
-        pairs += float(better.sum())
-    return right / pairs if pairs else float("nan")
+    counted = [pairs(gains, scores) for gains, scores in groups]
+    every = sum(differ for _, differ in counted)
+    return sum(right for right, _ in counted) / every if every else float("nan")
+
+
+def pairs(gains: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
+    """Of one group: how many pairs of different gains the scores order rightly, ties half, and how many there are."""
+    gain, score = np.asarray(gains, dtype=float), np.asarray(scores, dtype=float)
+    better = gain[:, None] > gain[None, :]
+    order = np.sign(score[:, None] - score[None, :])
+    return float(((order + 1) / 2 * better).sum()), float(better.sum())
 
 
 def exact_match(truth: Bools, given: Bools, weights: ArrayLike | None = None) -> float:
@@ -160,6 +185,17 @@ def chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     from sacrebleu.metrics import CHRF
 
     return float(CHRF().corpus_score(list(texts), _streams(references)).score)
+
+
+def text_chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
+    """chrF2 of each text by itself, 0 to 100: unlike a corpus' chrF, its mean can be resampled text by text."""
+    from sacrebleu.metrics import CHRF
+
+    metric = CHRF()
+    return [
+        float(metric.sentence_score(text, list(each)).score)
+        for text, each in zip(texts, references, strict=True)
+    ]
 
 
 def distinct_2(tokens: Sequence[Sequence[str]]) -> float:

@@ -36,9 +36,9 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 class Job:
     """Training of one adapter in one slot.
 
-    train, validation: encoded rows; adapter: as `start` made it; before: the test metrics of the base without it. step:
-    optimizer steps taken; drawn: micro-batches drawn; history: one entry per validation with step, loss and metric;
-    best: the weights of the best validation so far.
+    train, validation: encoded rows; adapter: as `start` made it, until `restore_best`. step: optimizer steps taken;
+    drawn: micro-batches drawn; history: one entry per validation with step, loss and metric; best: the weights of the
+    best validation so far.
     """
 
     recipe: Recipe
@@ -50,7 +50,6 @@ class Job:
     slot: int = 0
     step: int = 0
     drawn: int = 0
-    before: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_metric: float = math.nan
@@ -282,7 +281,7 @@ def _several(label: int | tuple[int, ...] | None) -> tuple[int, ...]:
 
 
 _KEPT = (
-    "step", "drawn", "before", "history", "best_step", "done", "_loss_sum", "_loss_count", "_window_weight"
+    "step", "drawn", "history", "best_step", "done", "_loss_sum", "_loss_count", "_window_weight"
 )  # fmt: skip
 
 

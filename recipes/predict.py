@@ -28,14 +28,31 @@ def probabilities(
     calibration: Calibration = UNCALIBRATED,
 ) -> NDArray[np.float64]:
     """Probabilities `[rows, labels]` of the head in a slot; without `adapted`, of that head on the base alone."""
+    found = logits(base, slots, slot, rows, adapted)
+    return np.asarray(calibration.apply(found, slots.head(slot).head.multi_label))
+
+
+def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True) -> Tensor:
+    """Logits `[rows, labels]`, float64, of the head in a slot; `adapted` as above."""
     head = slots.head(slot)
-    found = np.zeros((len(rows), len(head.head.labels)))
+    found = torch.zeros(len(rows), len(head.head.labels), dtype=torch.float64)
     for places in _batches([len(row.ids) for row in rows]):
         own = Rows((slot if adapted else None,) * len(places))
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [rows[place].ids for place in places]), own)
-            logits = head(hidden.states, hidden.mask, hidden.pooler).float()
-        found[places] = calibration.apply(logits, head.head.multi_label).cpu().numpy()
+            found[places] = head(hidden.states, hidden.mask, hidden.pooler).double().cpu()
+    return found
+
+
+def states(base: Base, slots: Slots, rows: Sequence[EncodedRow]) -> NDArray[np.float64]:
+    """The base's own last hidden states, without any adapter, mean over each row's tokens: `[rows, width]`."""
+    found = np.zeros((len(rows), base.width))
+    for places in _batches([len(row.ids) for row in rows]):
+        with torch.inference_mode():
+            tokens = pad(base, [rows[place].ids for place in places])
+            hidden = forward(base, slots, tokens, Rows((None,) * len(places)))
+            mask = hidden.mask.unsqueeze(-1)
+            found[places] = ((hidden.states.float() * mask).sum(1) / mask.sum(1)).cpu().numpy()
     return found
 
 
@@ -43,15 +60,24 @@ def copy_loss(
     base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
 ) -> tuple[float, int]:
     """Sum of the negative log-likelihoods (nats) of all copy tokens, and their number."""
-    total, count = 0.0, 0
+    losses = copy_losses(base, slots, slot, rows, adapted)
+    return sum(nats for nats, _ in losses), sum(tokens for _, tokens in losses)
+
+
+def copy_losses(
+    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+) -> list[tuple[float, int]]:
+    """For each row the sum of the negative log-likelihoods (nats) of its copy tokens, and their number."""
+    found = [(0.0, len(row.target)) for row in rows]
     for places in _batches([len(row) for row in rows]):
         own = Rows((slot if adapted else None,) * len(places))
         batch = [rows[place] for place in places]
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [(*row.ids, *row.target) for row in batch]), own)
-            total += float(target_losses(base, hidden, batch).sum())
-        count += sum(len(row.target) for row in batch)
-    return total, count
+            each = target_losses(base, hidden, batch).split([len(row.target) for row in batch])
+        for place, losses in zip(places, each, strict=True):
+            found[place] = (float(losses.sum()), len(losses))
+    return found
 
 
 def target_losses(base: Base, hidden: Hidden, rows: Sequence[EncodedRow]) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -34,6 +34,21 @@ STOPPING: Mapping[str, Mapping[str, Literal["max", "min"]]] = {
     "recommendation": {"auc": "max", "log_loss": "min", "accuracy": "max"},
     "behavior": {"accuracy": "max", "macro_f1": "max", "log_loss": "min"},
     "ad-copy": {"nll": "min"},
+}
+# The metrics whose uncertainty is measured, so that a gate may ask for a gain in them.
+RESAMPLED: Mapping[str, tuple[str, ...]] = {
+    "recommendation": (
+        "auc",
+        "log_loss",
+        "accuracy",
+        "ndcg@1",
+        "ndcg@3",
+        "ndcg@5",
+        "ndcg@10",
+        "pair_accuracy",
+    ),
+    "behavior": ("accuracy", "macro_f1", "log_loss"),
+    "ad-copy": ("nll", "text_chrf"),
 }
 # Blocks whose keys are the client's words: a dot in them is just a dot.
 _FREE_MAPPINGS = ("data.columns", "data.labels")
@@ -215,6 +230,63 @@ class WriteOptions(_Section):
     stop: list[str] = Field(default_factory=list)
 
 
+class ReportOptions(_Section):
+    """`report:` what is measured beside the task's metrics.
+
+    groups: heads, columns (or roles that are read, such as ad); each value of one is a group of test rows with metrics
+        of its own. The model does not read a column that only stands here.
+    """
+
+    groups: list[str] = Field(default_factory=list)
+
+
+class MinGain(_Section):
+    """`gates.min_gain:` how much better than something else the adapter must be, and surely so.
+
+    It passes where the gain in `metric` (null: train.metric) is at least `by` and the paired 95 % interval of the gain
+    lies above 0 as a whole. over: before (the base untouched), best_baseline, or a baseline's name. A number alone is
+    `by`.
+    """
+
+    metric: str | None = None
+    over: str = "best_baseline"
+    by: float = Field(default=0.0, ge=0)
+
+
+class MaxGroupGap(_Section):
+    """`gates.max_group_gap:` the most that a metric may differ between the groups of a column.
+
+    selection_rate is the share of rows whose click is predicted, from a probability of one half. Groups of fewer than
+    20 test rows are shown and do not count. behavior has accuracy only.
+    """
+
+    column: str
+    gap: float = Field(ge=0, le=1)
+    metric: Literal["accuracy", "selection_rate", "auc"] = "accuracy"
+
+
+class GateOptions(_Section):
+    """`gates:` what an adapter must reach on the test rows before a hub takes it. Null gates are open.
+
+    max_calibration_error: heads. policy: ad-copy, the share of texts that must be within the policy; true is all.
+    """
+
+    min_gain: MinGain | None = None
+    max_calibration_error: float | None = Field(default=None, ge=0, le=1)
+    max_group_gap: MaxGroupGap | None = None
+    policy: float | None = Field(default=None, ge=0, le=1)
+
+    @field_validator("min_gain", mode="before")
+    @classmethod
+    def _by_alone(cls, gain: Any) -> Any:
+        return {"by": gain} if isinstance(gain, int | float) and not isinstance(gain, bool) else gain
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _all_or_any(cls, policy: Any) -> Any:
+        return {True: 1.0, False: None}[policy] if isinstance(policy, bool) else policy
+
+
 class Recipe(_Section):
     """Task, method and every option of one training. Make one with `load` or `from_dict`."""
 
@@ -226,6 +298,8 @@ class Recipe(_Section):
     data: DataOptions = DataOptions()
     train: TrainOptions
     write: WriteOptions = WriteOptions()
+    report: ReportOptions = ReportOptions()
+    gates: GateOptions = GateOptions()
 
     @classmethod
     def load(cls, name_or_path: str | Path, **overrides: Any) -> Self:
@@ -290,6 +364,12 @@ class Recipe(_Section):
         if wrong := _misfits(self.model_dump(include=self.model_fields_set)):
             raise ValueError("\n".join(wrong))
         return self
+
+    @property
+    def grouped(self) -> tuple[str, ...]:
+        """The columns by which test rows are grouped for a report: those of `report` and of the gate."""
+        gate = self.gates.max_group_gap
+        return tuple(dict.fromkeys([*self.report.groups, *([gate.column] if gate else [])]))
 
     def to_dict(self) -> dict[str, Any]:
         """The whole recipe as JSON, without the sections that its task and method do not have."""
@@ -394,6 +474,40 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
         wrong.append("data.prompt: holds no {product}; write {product} where the product goes")
     if metric in {name for metrics in STOPPING.values() for name in metrics} - STOPPING[task].keys():
         wrong.append(f"train.metric: {task} has no {metric}; choose one of {', '.join(STOPPING[task])}")
+    return wrong + _gate_misfits(task, metric, recipe)
+
+
+def _gate_misfits(task: str, metric: Any, recipe: Mapping[str, Any]) -> list[str]:
+    """Gates and groups that the task cannot have, or that could never open."""
+    gates, report = (
+        block if isinstance(block := recipe.get(name), Mapping) else {} for name in ("gates", "report")
+    )
+    wrong = []
+    if task == "ad-copy":
+        absent = {"gates.max_calibration_error", "gates.max_group_gap", "report.groups"}
+        why = "ad-copy gives no probabilities; leave it out"
+    else:
+        absent, why = {"gates.policy"}, f"{task} writes no texts; leave it out"
+    for place in sorted(absent):
+        section, key = place.split(".")
+        if (gates if section == "gates" else report).get(key):
+            wrong.append(f"{place}: {why}")
+    gap = gates.get("max_group_gap")
+    if task == "behavior" and isinstance(gap, Mapping) and gap.get("metric", "accuracy") != "accuracy":
+        wrong.append(f"gates.max_group_gap.metric: behavior has no {gap['metric']} of groups; write accuracy")
+    gain = gates.get("min_gain")
+    if gain is None:
+        return wrong
+    asked = gain if isinstance(gain, Mapping) else {}
+    name, over = asked.get("metric") or metric, asked.get("over", "best_baseline")
+    if asked.get("metric") is not None and name not in RESAMPLED[task]:
+        wrong.append(
+            f"gates.min_gain.metric: {name} is none of {', '.join(RESAMPLED[task])}; choose one of them"
+        )
+    elif name == "nll" and over != "before":
+        wrong.append(
+            "gates.min_gain: no baseline of ad-copy has an nll; write over: before, or metric: text_chrf"
+        )
     return wrong
 
 
@@ -480,7 +594,8 @@ def _keys(parents: list[Any]) -> list[str]:
     model: Any = Recipe
     for part in parents:
         annotation = model.model_fields[part].annotation
-        model = annotation if isinstance(annotation, type) else History
+        choices = (annotation, *get_args(annotation))  # a section, or a section or None
+        model = next(each for each in choices if isinstance(each, type) and issubclass(each, _Section))
     return list(model.model_fields)
 
 

@@ -3,12 +3,15 @@
 A report is the JSON that an adapter carries as `info["report"]`:
 
     {"metric": "auc", "before": {"auc": 0.51, ...}, "after": {...}, "baselines": {"constant prior": {...}, ...},
+     "intervals": {"auc": {"low": 0.7, "high": 0.8}, ...}, the adapter's own, 95 %,
+     "gains": {"before": {"auc": {"difference": 0.2, "low": 0.1, "high": 0.3}, ...}, "constant prior": {...}, ...},
      "best_reachable": {"auc": 0.81}, "rows": {"train": 720, "validation": 80, "test": 200}, "seconds": 41.2}
 
+`gains` are the adapter's metric minus the other's on the same rows, over the base alone and over every baseline.
 `best_reachable` is there only where the data's maker knows it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -16,8 +19,9 @@ from rich.text import Text
 
 from recipes.tasks import METRICS
 
-_ARROWS = {"max": "↑", "min": "↓"}
-_COARSE = frozenset({"bleu", "chrf", "perplexity"})  # one digit after the point says enough
+ARROWS = {"max": "↑", "min": "↓"}
+_UNKNOWN = "–"
+_COARSE = frozenset({"bleu", "chrf", "text_chrf", "perplexity"})  # one digit after the point says enough
 
 
 def table(report: Mapping[str, Any]) -> Table:
@@ -32,7 +36,7 @@ def table(report: Mapping[str, Any]) -> Table:
     )
     result.add_column("")
     for name in names:
-        result.add_column(f"{name.replace('_', ' ')} {_ARROWS[METRICS[name]]}", justify="right")
+        result.add_column(f"{name.replace('_', ' ')} {ARROWS[METRICS[name]]}", justify="right")
     for row, values in rows.items():
         cells = [Text(number(name, values.get(name))) for name in names]
         if row == _AFTER:
@@ -58,6 +62,42 @@ def labels_table(report: Mapping[str, Any], most: int = 15) -> Table | None:
     return result
 
 
+def certainty_lines(report: Mapping[str, Any]) -> list[str]:
+    """The adapter's own metric with its interval, and what it has above the base and the best baseline; nothing for a
+    report without intervals."""
+    metric = report.get("metric")
+    if metric is None or metric not in report.get("intervals", {}):
+        return []
+    name, own = metric.replace("_", " "), number(metric, report["after"][metric])
+    lines = [f"{name} with the adapter: {own}, 95 %: {between(metric, report['intervals'][metric])}"]
+    for other in filter(None, (BEFORE, best_baseline(report, metric))):
+        called = _BEFORE if other == BEFORE else other
+        lines.append(
+            f"{name} above {called}, on the same rows: {gain(metric, report['gains'][other][metric])}"
+        )
+    return lines
+
+
+def verdict_lines(gates: Mapping[str, Any] | None) -> list[str]:
+    """A line for each gate of `info["gates"]`: whether it is passed, and what was wanted and found."""
+    return [
+        f"{'✓' if verdict['passed'] else '✗'} gate {verdict['gate']}: {verdict['sentence']}"
+        for verdict in (gates or {}).get("verdicts", ())
+    ]
+
+
+def best_baseline(report: Mapping[str, Any], metric: str) -> str | None:
+    """The baseline over which the adapter's gain in a metric is the least; None where no baseline has the metric."""
+    sign = 1 if METRICS[metric] == "max" else -1
+    gains = {
+        name: sign * each[metric]["difference"]
+        for name, each in report["gains"].items()
+        if name != BEFORE and metric in each and number(metric, each[metric]["difference"]) != _UNKNOWN
+    }
+    return min(gains, key=lambda name: (gains[name], name), default=None)
+
+
+BEFORE = "before"  # what the base untouched is called in `gains`
 _BEFORE, _AFTER = "base alone", "with the adapter"
 
 
@@ -72,8 +112,23 @@ def results(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def number(metric: str, value: Any) -> str:
     """A metric's value as it is shown: "–" where it was not measured or is not defined."""
     if not isinstance(value, int | float) or value != value:
-        return "–"
+        return _UNKNOWN
     return f"{value:.1f}" if metric in _COARSE else f"{value:.3f}"
+
+
+def gain(metric: str, difference: Mapping[str, Any]) -> str:
+    """A difference with its interval: "+0.101 (-0.018 to +0.209)"."""
+    return f"{_signed(metric, difference['difference'])} ({between(metric, difference, _signed)})"
+
+
+def between(metric: str, interval: Mapping[str, Any], shown: Callable[[str, Any], str] = number) -> str:
+    """An interval: "0.470 to 0.658"."""
+    return f"{shown(metric, interval['low'])} to {shown(metric, interval['high'])}"
+
+
+def _signed(metric: str, value: Any) -> str:
+    text = number(metric, value)
+    return f"+{text}" if text != _UNKNOWN and value >= 0 else text
 
 
 def _is_best(name: str, rows: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -25,15 +25,25 @@ def publish(
     publish_id: Annotated[
         str | None, typer.Option(help="Publishing again with the same id gives the same version.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish although the recipe's gates failed; needs --reason.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; the record keeps it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Put an adapter into a hub, as the next version of a name. The hub is made where there is none.
 
     Example: `repertoire publish adapters/acme acme/spring/recommendation --tag spring -m "first season"`
     """
+    if force != (reason is not None):
+        missing = "--reason" if force else "--force"
+        raise typer.BadParameter(f"--force and --reason go together; give {missing} too", param_hint=missing)
+
     from hub.hub import Hub
 
-    version = Hub(hub).publish(folder, name, tags=tag or (), message=message, publish_id=publish_id)
+    version = Hub(hub).publish(
+        folder, name, tags=tag or (), message=message, publish_id=publish_id, force_reason=reason
+    )
     if as_json:
         document(summary(version))
         return
@@ -109,6 +119,7 @@ def show(
         "published": f"{record.created} by {record.publisher}",
         "message": record.message,
         "tags": ", ".join(record.tags),
+        "forced": record.forced and f"{record.forced} (its gates had failed)",
         "folder": str(version.folder),
         "size": f"{sum(file.size for file in record.files):,} bytes in {len(record.files)} files",
     }
@@ -118,9 +129,13 @@ def show(
             grid.add_row(key, value)
     display(version.reference, grid)
     if record.metrics:
-        from recipes.report import labels_table, table
+        from recipes.report import certainty_lines, labels_table, table, verdict_lines
 
-        display(*filter(None, [table(record.metrics), labels_table(record.metrics)]))
+        display(
+            *filter(None, [table(record.metrics), labels_table(record.metrics)]),
+            *certainty_lines(record.metrics),
+            *verdict_lines(record.gates),
+        )
 
 
 def summary(version: "Version") -> dict[str, Any]:

@@ -43,24 +43,33 @@ def train(
     load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
+    from recipes.page import PAGE, folder_of
     from recipes.profile import table as profile_table
-    from recipes.report import labels_table, table
+    from recipes.report import certainty_lines, labels_table, table, verdict_lines
     from recipes.train import train as run
 
     loaded = load_base(base, quantization.value)
     adapter = run(
         chosen, data, loaded, validation=validation or None, test=test or None, out=out, progress=not as_json
     )
-    report = adapter.info["report"]
+    report, gates, notes = adapter.info["report"], adapter.info["gates"], adapter.info["data"]["notes"]
     if as_json:
-        notes = adapter.info["data"]["notes"]
-        document(
-            {"folder": str(out), "task": adapter.task, "base": loaded.id, "report": report, "notes": notes}
-        )
+        about = {"folder": str(out), "task": adapter.task, "base": loaded.id, "report": report}
+        document(about | {"gates": gates, "notes": notes, "page": str(folder_of(out) / PAGE)})
         return
     show(
         profile_table(adapter.info["data"]["profile"]),
         *filter(None, [table(report), labels_table(report)]),
-        *(f"- {note}" for note in adapter.info["data"]["notes"]),
+        *certainty_lines(report),
+        *(f"- {note}" for note in notes),
+        *verdict_lines(gates),
     )
-    show(f"The adapter is in {out}. Next: repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}")
+    show(f"The report, with rows of the data, is in {folder_of(out) / PAGE}.")
+    publish = f"repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}"
+    if gates is None or gates["passed"]:
+        show(f"The adapter is in {out}. Next: {publish}")
+    else:
+        show(
+            f"The adapter is in {out}, but it did not pass its gates: publish will refuse it. Change the recipe or the "
+            f"data and train again; or say why it may pass: {publish} --force --reason TEXT"
+        )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from recipes.examples import Example, Splits
+from recipes.intervals import Statistic
 from recipes.recipe import Recipe, TaskName
 from recipes.tasks import ad_copy, behavior, recommendation
 from recipes.tasks.roles import Role
@@ -36,11 +37,21 @@ class Task(Protocol):
         predictions: heads, probabilities [examples, labels]; ad-copy, `ad_copy.Written`. labels: `Splits.labels`.
         """
 
-    def baselines(self, splits: Splits, recipe: Recipe | None = ...) -> dict[str, dict[str, Any]]:
-        """A baseline's name -> its metrics on the test split, after learning from the training split alone.
+    def statistics(
+        self, examples: Sequence[Example], predictions: Any, labels: Sequence[str] = ...
+    ) -> Mapping[str, Statistic]:
+        """A metric -> how it is measured on rows that are drawn again; `recipe.RESAMPLED` lists them."""
+
+    def guesses(self, splits: Splits, recipe: Recipe | None = ...) -> Mapping[str, Any]:
+        """A baseline's name -> its predictions for the test split, after learning from the training split alone.
 
         recipe: ad-copy, for its length limit and for how many products are written (`write.evaluated`).
         """
+
+    def baselines(
+        self, splits: Splits, recipe: Recipe | None = ..., found: Mapping[str, Any] | None = ...
+    ) -> dict[str, dict[str, Any]]:
+        """A baseline's name -> its metrics on the test split. found: its guesses, where they are made already."""
 
 
 _TASKS: Mapping[TaskName, Task] = {

@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+
 from recipes import baselines as learned
-from recipes import evaluate, products
+from recipes import evaluate, intervals, products
 from recipes.examples import Example, Splits
+from recipes.intervals import Statistic
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, fill, with_features
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "perplexity": "min",
     "bleu": "max",
     "chrf": "max",
+    "text_chrf": "max",
     "coverage": "max",
     "unsupported_claims": "min",
     "distinct_2": "max",
@@ -46,7 +50,8 @@ class Written:
 
     texts: one per product of `products`; products None means `inputs(examples)`, each different product once.
     nll: mean negative log-likelihood of the references' tokens (the copy and EOS) in nats, over `tokens` of them;
-        None for methods that have no likelihood. max_chars: the length limit, where there is one.
+        None for methods that have no likelihood. losses: (nats, tokens) of each reference, in the examples' order.
+    max_chars: the length limit, where there is one.
     """
 
     texts: Sequence[str]
@@ -54,6 +59,7 @@ class Written:
     tokens: int | None = None
     products: Sequence[str] | None = None
     max_chars: int | None = None
+    losses: Sequence[tuple[float, int]] | None = None
 
 
 def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
@@ -86,9 +92,10 @@ def inputs(examples: Sequence[Example], most: int | None = None) -> tuple[str, .
 def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[str] = ()) -> dict[str, Any]:
     """How likely the references are, how near the written texts come, and whether they say what is true.
 
-    nll and perplexity per token; BLEU and chrF against all references of a product (0 to 100); coverage: mean share
-    of attribute values that a text names, over the products that have attributes; unsupported_claims: numbers and
-    names per text that the product does not hold, and texts_with_claims, the share of texts with any; distinct_2;
+    nll and perplexity per token; BLEU and chrF against all references of a product (0 to 100), text_chrf: the mean of
+    each text's own chrF; coverage: mean share of attribute values that a text names, over the products that have
+    attributes; unsupported_claims: numbers and names per text that the product does not hold, and texts_with_claims,
+    the share of texts with any; distinct_2;
     within_limit where there is a limit. Coverage alone says nothing, since a list of the attributes covers them all:
     read it beside BLEU and the claims.
     """
@@ -108,6 +115,7 @@ def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[
     known = [references[product] for product in asked]
     chinese = products.is_chinese(" ".join(each[0] for each in known))
     result |= {"bleu": evaluate.bleu(texts, known, chinese), "chrf": evaluate.chrf(texts, known)}
+    result["text_chrf"] = sum(evaluate.text_chrf(texts, known)) / len(texts)
     return result | _truth(texts, asked, predictions.max_chars) | {"texts": len(texts)}
 
 
@@ -132,21 +140,54 @@ def _references(examples: Sequence[Example]) -> dict[str, list[str]]:
     return references
 
 
-def baselines(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, dict[str, Any]]:
-    """The nearest training product's copy; the bare list of attributes; and how the references themselves read.
+def statistics(
+    examples: Sequence[Example], predictions: Written, labels: Sequence[str] = ()
+) -> dict[str, Statistic]:
+    """nll, where each reference's is known, and text_chrf: metric -> its statistic over the units of
+    `intervals.units_of`."""
+    units = intervals.units_of(examples)
+    result = {}
+    if predictions.losses is not None:
+        nats, tokens = np.asarray(predictions.losses, dtype=float).T
+        result["nll"] = intervals.ratio(nats, tokens, units)
+    if predictions.texts:
+        asked = predictions.products if predictions.products is not None else inputs(examples)
+        references = _references(examples)
+        scores = evaluate.text_chrf(predictions.texts, [references[product] for product in asked])
+        unit = {example.text: own for example, own in zip(examples, units, strict=True)}
+        own = np.array([unit[product] for product in asked])
+        silent = np.zeros(len(units))  # a product that nothing was written for adds nothing
+        places = np.concatenate([own, units])
+        result["text_chrf"] = intervals.ratio([*scores, *silent], [*np.ones(len(own)), *silent], places)
+    return result
+
+
+def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, Written]:
+    """The nearest training product's copy; and the bare list of attributes.
 
     recipe: its `write` says how many of the products are written for and how long a text may be.
     """
-    write = recipe.write if recipe is not None else None
-    asked = inputs(splits.test, write.evaluated if write else None)
-    limit = write.max_chars if write else None
-    references = _references(splits.test)
-    nearest = learned.nearest_copies(splits.train, asked)
-    written = Written(nearest, products=asked, max_chars=limit)
-    result = {"nearest training product's copy": metrics(splits.test, written)}
+    asked, limit = _asked(splits, recipe)
+    found = {"nearest training product's copy": learned.nearest_copies(splits.train, asked)}
     listed = [", ".join(value for _, value in products.attributes(product)) for product in asked]
     if all(listed):
-        written = Written(listed, products=asked, max_chars=limit)
-        result["the attributes as a list"] = metrics(splits.test, written)
+        found["the attributes as a list"] = listed
+    return {name: Written(texts, products=asked, max_chars=limit) for name, texts in found.items()}
+
+
+def baselines(
+    splits: Splits, recipe: "Recipe | None" = None, found: Mapping[str, Written] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The metrics of the guesses, and how the references themselves read."""
+    made = guesses(splits, recipe) if found is None else found
+    result = {name: metrics(splits.test, guess) for name, guess in made.items()}
+    asked, limit = _asked(splits, recipe)
+    references = _references(splits.test)
     result["the references themselves"] = _truth([references[product][0] for product in asked], asked, limit)
     return result
+
+
+def _asked(splits: Splits, recipe: "Recipe | None") -> tuple[tuple[str, ...], int | None]:
+    """The test products that are written for, and the length limit."""
+    write = recipe.write if recipe is not None else None
+    return inputs(splits.test, write.evaluated if write else None), write.max_chars if write else None

@@ -8,10 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes import baselines as learned
-from recipes import evaluate
+from recipes import evaluate, intervals
 from recipes.calibration import shift_for, shifted
 from recipes.examples import Example, Splits
-from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, feature_names, fill, with_features
+from recipes.intervals import Floats, Indices, Statistic
+from recipes.tasks.roles import (
+    GROUP,
+    TIMESTAMP,
+    WEIGHT,
+    Role,
+    feature_columns,
+    feature_names,
+    fill,
+    with_features,
+)
 
 if TYPE_CHECKING:
     from recipes.recipe import History, Recipe
@@ -43,6 +53,7 @@ METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "auc": "max",
     "log_loss": "min",
     "calibration_error": "min",
+    "normalized_entropy": "min",
     "accuracy": "max",
     "ndcg@1": "max",
     "ndcg@3": "max",
@@ -105,7 +116,7 @@ def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str]
     result: dict[str, Any] = {
         "auc": evaluate.auc(clicked, scores, weights),
         "log_loss": evaluate.log_loss(clicked, probabilities, weights),
-        "calibration_error": evaluate.calibration_error(clicked, scores, weights),
+        "calibration_error": evaluate.calibration_error(*decisions(examples, probabilities)),
         "accuracy": float(np.average((scores >= 0.5) == clicked, weights=weights)),
     }
     groups = _ranked_items(examples, scores)
@@ -136,36 +147,97 @@ def _ranked_items(
     ]
 
 
-def baselines(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, dict[str, Any]]:
-    """What is learned without a language model, or needs no training at all.
+def decisions(examples: Sequence[Example], predictions: Any) -> tuple[Floats, Floats, Floats]:
+    """What is calibrated: whether each example was clicked, the probability of it, and its weight, [examples] each."""
+    clicked = np.array([example.label for example in examples], dtype=float)
+    return clicked, np.asarray(predictions, dtype=float)[:, 1], learned.weights_of(examples)
 
-    The constant prior; TF-IDF + logistic regression; the user's past click share and the ad's popularity where test
-    rows show users or ads of the training rows (`seen`: their share); the liked share of the row's own history and
-    its regression with the target's popularity, where the recipe says how to read histories.
+
+def statistics(
+    examples: Sequence[Example], predictions: Any, labels: Sequence[str] = LABELS
+) -> dict[str, Statistic]:
+    """The metrics above that are resampled, except the calibration error: metric -> its statistic over the units of
+    `intervals.units_of`."""
+    probabilities = np.asarray(predictions, dtype=float)
+    clicked = np.array([example.label for example in examples], dtype=int)
+    weights, units = learned.weights_of(examples), intervals.units_of(examples)
+    scores = probabilities[:, 1]
+    right = ((scores >= 0.5) == clicked).astype(float)
+    result = {
+        "auc": intervals.auc(clicked, scores, weights, units),
+        "log_loss": intervals.ratio(weights * evaluate.losses(clicked, probabilities), weights, units),
+        "accuracy": intervals.ratio(weights * right, weights, units),
+    }
+    groups = _ranked_items(examples, scores)
+    if groups:
+        # An example without a group is a unit without anything to rank.
+        first = dict(zip([example.group for example in examples][::-1], units[::-1], strict=True))
+        own = np.array(
+            [first[group] for group in dict.fromkeys(e.group for e in examples) if group is not None]
+        )
+        for k in _CUTS:
+            reached = [evaluate.ndcg([group], k) for group in groups]
+            ranked = [float(count) for _, count in reached]
+            values = [value if count else 0.0 for value, count in reached]
+            result[f"ndcg@{k}"] = _over(values, ranked, own, units)
+        pairs = [evaluate.pairs(gains, given) for gains, given in groups]
+        result["pair_accuracy"] = _over(
+            [right for right, _ in pairs], [all_ for _, all_ in pairs], own, units
+        )
+    return result
+
+
+def _over(above: Sequence[float], below: Sequence[float], own: Indices, units: Indices) -> Statistic:
+    """A ratio of sums over groups, each in its unit; units without a group add nothing."""
+    rest = np.zeros(len(units))
+    return intervals.ratio([*above, *rest], [*below, *rest], np.concatenate([own, units]))
+
+
+def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray[np.float64]]:
+    """What is learned without a language model, or needs no training at all: probabilities [test, 2] of each.
+
+    The constant prior; TF-IDF + logistic regression; logistic regression on the features, where the recipe has any; the
+    user's past click share and the ad's popularity where test rows show users or ads of the training rows; the liked
+    share of the row's own history and its regression with the target's popularity, where the recipe says how to read
+    histories. What learned from sampled rows is corrected as the adapter is.
     """
-    guesses = {
+    found = {
         "constant prior": learned.prior(splits),
         "TF-IDF + logistic regression": learned.bag_of_words(splits),
     }
-    seen = {}
-    for name, key in (("user's past click share", _user), ("ad's popularity", _ad)):
-        guess, known = learned.past_share(splits, key)
-        if known:
-            guesses[name], seen[name] = guess, known
+    if columns := _columns(splits, recipe):
+        found["columns + logistic regression"] = learned.on_columns(splits, columns)
+    for name, key in _PAST.items():
+        if learned.seen_share(splits, key):
+            found[name] = learned.past_share(splits, key)
     if all(LIKED_SHARE in example.fields for example in (*splits.train, *splits.test)):
         shares = np.array([_liked_share(example) for example in splits.test])
-        guesses[_OWN_HISTORY] = np.stack([1 - shares, shares], axis=1)
-        if "ad's popularity" in seen:
-            guesses["liked share and ad's popularity, regression"] = learned.regression_on(
+        found[_OWN_HISTORY] = np.stack([1 - shares, shares], axis=1)
+        if "ad's popularity" in found:
+            found["liked share and ad's popularity, regression"] = learned.regression_on(
                 splits, _liked_share, _ad
             )
-    shift = shift_for(
-        splits.negative_share
-    )  # what has learned from the same rows as the adapter is corrected alike
-    guesses = {n: guess if n == _OWN_HISTORY else shifted(guess, shift) for n, guess in guesses.items()}
+    shift = shift_for(splits.negative_share)
+    return {n: guess if n == _OWN_HISTORY else shifted(guess, shift) for n, guess in found.items()}
+
+
+def _columns(splits: Splits, recipe: "Recipe | None") -> tuple[str, ...]:
+    """What a model of columns reads: the features, and with them who the user and which the ad is."""
+    rows = [example.fields for example in splits.train]
+    named = feature_columns(recipe.data.features, rows, ROLES) if recipe is not None else ()
+    ids = [name for name in ("user_id", "ad_id") if any(fields.get(name) for fields in rows)]
+    return (*named, *ids) if named else ()
+
+
+def baselines(
+    splits: Splits, recipe: "Recipe | None" = None, found: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The metrics of the guesses; with `seen`, the share of test rows whose user or ad the training rows show."""
+    made = guesses(splits, recipe) if found is None else found
     return {
-        name: metrics(splits.test, guess) | ({"seen": seen[name]} if name in seen else {})
-        for name, guess in guesses.items()
+        name: metrics(splits.test, guess)
+        | ({"seen": learned.seen_share(splits, _PAST[name])} if name in _PAST else {})
+        for name, guess in made.items()
     }
 
 
@@ -179,3 +251,6 @@ def _ad(example: Example) -> str | None:
 
 def _liked_share(example: Example) -> float:
     return int(example.fields[LIKED_SHARE].removesuffix("%")) / 100
+
+
+_PAST: Final = {"user's past click share": _user, "ad's popularity": _ad}

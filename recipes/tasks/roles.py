@@ -71,3 +71,11 @@ def feature_names(
     shown = set(placeholders(template)) if template else set()
     names = [name for name in fields if name not in roles] if isinstance(features, str) else features
     return tuple(name for name in names if name not in shown)
+
+
+def feature_columns(
+    features: Sequence[str] | str, examples: Sequence[Mapping[str, str]], roles: Mapping[str, Role]
+) -> tuple[str, ...]:
+    """The features that these rows have, whether or not a template shows them."""
+    every = dict.fromkeys(name for fields in examples for name in fields if name not in roles)
+    return tuple(name for name in every if isinstance(features, str) or name in features)

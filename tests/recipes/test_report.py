@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from recipes.report import labels_table, number, results, table
+from recipes.report import best_baseline, certainty_lines, labels_table, number, results, table
 
 REPORT: dict[str, Any] = {
     "metric": "auc",
@@ -72,3 +72,34 @@ def test_numbers_are_as_fine_as_their_metric() -> None:
     assert number("bleu", 21.449) == "21.4"
     assert number("auc", 0.72603) == "0.726"
     assert number("auc", None) == number("auc", float("nan")) == "–"
+
+
+GAINS: dict[str, Any] = {
+    "before": {"auc": {"difference": 0.3333, "low": 0.2111, "high": 0.4222}},
+    "weak": {"auc": {"difference": 0.3, "low": 0.2, "high": 0.4}},
+    "strong": {"auc": {"difference": -0.0456, "low": -0.1, "high": None}},
+    "silent": {},
+}
+
+
+def test_the_watched_metric_is_told_with_its_interval_and_what_it_gains() -> None:
+    report = REPORT | {"intervals": {"auc": {"low": 0.81, "high": 0.88}}, "gains": GAINS}
+    assert certainty_lines(report) == [
+        "auc with the adapter: 0.846, 95 %: 0.810 to 0.880",
+        "auc above base alone, on the same rows: +0.333 (+0.211 to +0.422)",
+        "auc above strong, on the same rows: -0.046 (-0.100 to –)",
+    ]
+    assert certainty_lines(REPORT) == [], "reports of before there were intervals"
+
+
+def test_the_best_baseline_is_the_one_with_the_least_gain_whichever_way_is_better() -> None:
+    assert best_baseline({"gains": GAINS}, "auc") == "strong"
+    losses = {
+        "before": {"log_loss": {"difference": 9.0}},
+        "weak": {"log_loss": {"difference": -0.4}},
+        "strong": {"log_loss": {"difference": -0.1}},
+        "undefined": {"log_loss": {"difference": float("nan")}},
+        "in a record": {"log_loss": {"difference": None}},
+    }
+    assert best_baseline({"gains": losses}, "log_loss") == "strong"
+    assert best_baseline({"gains": {"before": GAINS["before"]}}, "auc") is None

@@ -190,10 +190,10 @@ def test_a_past_share_is_smoothed_towards_the_prior_and_unknown_users_get_it() -
 
     train = (row("a", 1), row("a", 1), row("b", 0, 4.0), row("c", 1, 2.0))
     data = Splits(train, train, (row("a", 1), row("b", 0), row("new", 0)), recommendation.LABELS, "")
-    from recipes.baselines import past_share
+    from recipes.baselines import past_share, seen_share
 
-    shares, seen = past_share(data, lambda example: example.fields["user"])
-    assert seen == pytest.approx(2 / 3)
+    shares = past_share(data, lambda example: example.fields["user"])
+    assert seen_share(data, lambda example: example.fields["user"]) == pytest.approx(2 / 3)
     assert list(shares[:, 1]) == pytest.approx(
         [(2 + 1) / (2 + 2), (0 + 1) / (4 + 2), 0.5]
     )  # the prior is 4 / 8
@@ -270,3 +270,48 @@ def test_baselines_of_ad_copy_retrieve_list_and_read_the_references() -> None:
     assert found["the attributes as a list"]["bleu"] < 5
     assert found["the references themselves"]["coverage"] == 0.5
     assert found["the references themselves"]["within_limit"] == 0.0
+
+
+def test_columns_are_a_baseline_where_the_recipe_has_features() -> None:
+    draw = random.Random(0)
+
+    def row(line: int) -> Example:
+        price, season = draw.uniform(1, 100), draw.choice(["spring", "autumn"])
+        label = int((price < 40) == (season == "spring"))
+        fields = {
+            "user": "u",
+            "ad": "a",
+            "price": f"{price:.2f}",
+            "season": season,
+            "city": "x" if label else "y",
+        }
+        return Example("User: u\nAd: a", line, label if draw.random() < 0.95 else 1 - label, fields=fields)
+
+    rows = [row(i) for i in range(800)]
+    data = splits(rows[:600], rows[600:], recommendation.LABELS)
+    named = recommendation.guesses(data, recipe("recommendation", features=["price", "season"]))
+    found = recommendation.baselines(data, None, named)["columns + logistic regression"]
+    assert 0.55 < found["auc"] < 0.8, (
+        "additive in price and season, and blind to the city, which is no feature"
+    )
+    every = recommendation.guesses(data, recipe("recommendation", features="all"))
+    assert recommendation.baselines(data, None, every)["columns + logistic regression"]["auc"] > 0.9
+    assert "columns + logistic regression" not in recommendation.guesses(data, recipe("recommendation"))
+
+
+def test_numbers_are_cut_into_steps_and_words_are_not() -> None:
+    from recipes.baselines import on_columns
+
+    rows = [Example("t", i, int(30 <= i < 60), fields={"n": str(i), "w": f"w{i % 3}"}) for i in range(100)]
+    data = Splits(tuple(rows), tuple(rows), (rows[45], rows[80], rows[5]), ("no", "yes"), "")
+    inside = on_columns(data, ["n"])[:, 1]
+    assert inside[0] > 0.9 > 0.1 > max(inside[1], inside[2])
+    assert np.ptp(on_columns(data, ["w"])[:, 1]) < 0.1
+
+
+def test_behavior_reads_columns_too() -> None:
+    rows = [Example(f"text {i}", i, i % 3, fields={"text": "t", "page": f"p{i % 3}"}) for i in range(90)]
+    found = behavior.guesses(
+        splits(rows[:60], rows[60:], ("a", "b", "c")), recipe("behavior", features=["page"])
+    )
+    assert (found["columns + logistic regression"].argmax(axis=1) == [i % 3 for i in range(60, 90)]).all()

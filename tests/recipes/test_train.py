@@ -18,9 +18,9 @@ from recipes import Order, Recipe, train, train_many
 from recipes.encode import EncodedRow, encode_copy, encode_prompt, encode_texts
 from recipes.errors import DataError, TrainingError
 from recipes.fused import Fused
-from recipes.predict import copy_loss, target_losses
+from recipes.order import prepare
+from recipes.predict import copy_loss, states, target_losses
 from recipes.start import start
-from recipes.train import prepare
 from tests.adapters import models
 
 QUICK: dict[str, Any] = {"train.epochs": 2, "train.batch_size": 8, "data.max_tokens": 64}
@@ -74,6 +74,16 @@ def test_a_head_learns_and_the_report_says_how_far(method: str, base: Base, tmp_
     assert report["after"]["accuracy"] >= 0.95
     assert report["before"]["accuracy"] < 0.8
     assert report["baselines"]["constant prior"]["accuracy"] < 0.7
+    gain = report["gains"]["constant prior"]["accuracy"]
+    assert (
+        gain["difference"] == report["after"]["accuracy"] - report["baselines"]["constant prior"]["accuracy"]
+    )
+    assert 0 < gain["low"] < gain["difference"] < gain["high"]
+    assert report["intervals"]["accuracy"]["low"] <= report["after"]["accuracy"]
+    assert report["baselines"]["frozen base + logistic regression"].keys() == report["after"].keys()
+    blend = report["blend"]
+    assert blend["baseline"] in report["baselines"] and 0 <= blend["weight"] <= 1
+    assert blend["gain"]["difference"] == pytest.approx(blend["value"] - report["after"]["accuracy"])
     assert adapter.head is not None and set(adapter.head.labels) == {"bad", "good"}
     again = read(tmp_path / "out")
     assert torch.equal(weights(again), weights(adapter))
@@ -97,6 +107,10 @@ def test_copy_is_learned_with_its_end(method: str, base: Base, tmp_path: Path) -
     adapter = train(recipe, copies(tmp_path), base)
     report = adapter.info["report"]
     assert report["after"]["nll"] < 0.6 * report["before"]["nll"]
+    gain = report["gains"]["before"]["nll"]
+    assert gain["difference"] == pytest.approx(report["after"]["nll"] - report["before"]["nll"])
+    assert gain["low"] < gain["difference"] < gain["high"] < 0
+    assert report["gains"]["nearest training product's copy"].keys() == {"text_chrf"}
     slots = Slots(base, 1)
     slots.load(0, adapter)
     rows, ids = (
@@ -180,6 +194,36 @@ def test_lora_starts_as_the_base(base: Base) -> None:
     slots.load(0, start(recipe, base, ()))
     assert copy_loss(base, slots, 0, rows) == copy_loss(base, slots, 0, rows, adapted=False)
     slots.close()
+
+
+@pytest.mark.parametrize("family", ["llama", "bert"])
+def test_the_frozen_base_is_read_without_any_adapter_and_without_padding(family: str) -> None:
+    base = models.base(family)
+    rows = [EncodedRow((5, 6, 7)), EncodedRow((9,)), EncodedRow((4, 3, 2, 8, 6))]
+    slots = Slots(base, 1)
+    slots.load(0, start(Recipe.load("behavior-prefix"), base, ("a", "b")))
+    found = states(base, slots, rows)
+    slots.close()
+    for row, vector in zip(rows, found, strict=True):
+        with torch.no_grad():
+            hidden = base.model(input_ids=torch.tensor([row.ids]), output_hidden_states=True).hidden_states[
+                -1
+            ]
+        assert vector == pytest.approx(hidden[0].mean(0).numpy(), abs=1e-5)
+
+
+def test_less_than_the_priors_log_loss_is_a_normalized_entropy_below_one(base: Base, tmp_path: Path) -> None:
+    path = tmp_path / "clicks.csv"
+    lines = [
+        f"{('tea', 'shoes')[i % 2]} {i},buy {('tea', 'shoes')[i // 2 % 2]},{i % 2 == i // 2 % 2:d}"
+        for i in range(240)
+    ]
+    path.write_text("user,ad,clicked\n" + "\n".join(lines) + "\n")
+    report = train(Recipe.load("recommendation", **QUICK | {"train.max_steps": 2}), path, base).info["report"]
+    prior = report["baselines"]["constant prior"]
+    assert prior["normalized_entropy"] == 1.0
+    for values in (report["before"], report["after"], *report["baselines"].values()):
+        assert values["normalized_entropy"] == pytest.approx(values["log_loss"] / prior["log_loss"])
 
 
 @pytest.mark.parametrize("family", ["llama", "bert"])

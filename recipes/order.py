@@ -1,0 +1,89 @@
+"""From an order to a job, and from a trained job to an adapter with its report, gates and page."""
+
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from adapters import Base
+from adapters.files import write
+from adapters.slots import Slots
+from recipes import gates, page
+from recipes.calibration import Calibration, shift_for
+from recipes.data import check_lengths, load_splits
+from recipes.encode import count_tokens, token_limit
+from recipes.evaluation import assess, evaluate
+from recipes.job import Job
+from recipes.picked import pick
+from recipes.profile import profile
+from recipes.recipe import Recipe
+from recipes.start import start
+
+if TYPE_CHECKING:
+    from recipes.tables import Data
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to train: a recipe, its data, and where to write the adapter (None: nowhere). name: for messages."""
+
+    recipe: Recipe
+    data: "Data"
+    validation: "Data | None" = None
+    test: "Data | None" = None
+    out: str | os.PathLike[str] | None = None
+    name: str = ""
+
+
+def prepare(order: Order, base: Base, progress: bool = False) -> Job:
+    """Load, check and encode the data of an order. Raises DataError and BaseError, before anything is trained."""
+    recipe = order.recipe
+    splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
+    adapter = start(recipe, base, splits.labels)
+    limit = token_limit(base, recipe)
+    lengths = check_lengths(splits, lambda example: count_tokens(base, recipe, example), limit)
+    found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
+    adapter.info["data"] = {
+        "digest": splits.digest,
+        "files": [asdict(source) for source in splits.files],
+        "roles": list(splits.train[0].fields),
+        "notes": [*splits.notes, str(lengths)],
+        "profile": found.to_dict(),
+    }
+    if splits.negative_share < 1:
+        adapter.info["calibration"] = Calibration(shift=shift_for(splits.negative_share)).to_info()
+    return Job.prepare(recipe, splits, adapter, base, order.name)
+
+
+def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> None:
+    """Measure a trained job's best weights on the test rows, beside the base and the baselines; write the adapter."""
+    splits = job.splits
+    slots.load(job.slot, job.adapter)  # as it started: the base is measured under the untrained head
+    before = evaluate(job, base, slots, adapted=False)
+    job.restore_best()
+    found = assess(job, before, base, slots)
+    report = {
+        "metric": job.metric_name,
+        **found.report,
+        "rows": {
+            "train": len(splits.train),
+            "validation": len(splits.validation),
+            "test": len(splits.test),
+        },
+        "steps": job.step,
+        "best_step": job.best_step,
+        "history": job.history,
+        "seconds": round(seconds, 2),
+    }
+    job.adapter.info |= {
+        "recipe": order.recipe.to_dict(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "quantization": base.quantization,
+        "report": report,
+        "gates": gates.mark(gates.judge(report, order.recipe.gates)),
+    }
+    if found.calibration is not None:
+        job.adapter.info["calibration"] = found.calibration.to_info()
+    if order.out is not None:
+        write(job.adapter, order.out)
+        page.write(job.adapter, pick(job, before, found), page.folder_of(order.out))
