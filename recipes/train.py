@@ -112,7 +112,10 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> dict[s
     products = ad_copy.inputs(test, settings.evaluated)
     prompts = [encode_prompt(base, job.recipe, product) for product in products]
     made = texts(base, slots, job.slot, prompts, sampling, adapted)
-    return ad_copy.metrics(test, ad_copy.Written(made, total / count, count, products, settings.max_chars))
+    written = ad_copy.Written(
+        made, total / count, count, products, settings.max_chars, settings.policy.rules()
+    )
+    return ad_copy.metrics(test, written)
 
 
 def prepare(order: Order, base: Base) -> Job:

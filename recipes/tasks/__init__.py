@@ -39,7 +39,7 @@ class Task(Protocol):
     def baselines(self, splits: Splits, recipe: Recipe | None = ...) -> dict[str, dict[str, Any]]:
         """A baseline's name -> its metrics on the test split, after learning from the training split alone.
 
-        recipe: ad-copy, for its length limit and for how many products are written (`write.evaluated`).
+        recipe: ad-copy, for its length limit, its policy and how many products are written (`write.evaluated`).
         """
 
 

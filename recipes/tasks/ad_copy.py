@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from recipes import baselines as learned
 from recipes import evaluate, products
 from recipes.examples import Example, Splits
+from recipes.policy import Policy, violations
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, fill, with_features
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "unsupported_claims": "min",
     "distinct_2": "max",
     "within_limit": "max",
+    "policy_violations": "min",
+    "texts_within_policy": "max",
 }
 PROMPT_ENGLISH: Final = "Write an ad.\n{product}"
 PROMPT_CHINESE: Final = "写一句广告。\n{product}"
@@ -46,7 +49,8 @@ class Written:
 
     texts: one per product of `products`; products None means `inputs(examples)`, each different product once.
     nll: mean negative log-likelihood of the references' tokens (the copy and EOS) in nats, over `tokens` of them;
-        None for methods that have no likelihood. max_chars: the length limit, where there is one.
+        None for methods that have no likelihood. max_chars: the length limit, where there is one. policy: what a text
+        may say.
     """
 
     texts: Sequence[str]
@@ -54,6 +58,7 @@ class Written:
     tokens: int | None = None
     products: Sequence[str] | None = None
     max_chars: int | None = None
+    policy: Policy = field(default_factory=Policy)
 
 
 def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
@@ -89,7 +94,8 @@ def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[
     nll and perplexity per token; BLEU and chrF against all references of a product (0 to 100); coverage: mean share
     of attribute values that a text names, over the products that have attributes; unsupported_claims: numbers and
     names per text that the product does not hold, and texts_with_claims, the share of texts with any; distinct_2;
-    within_limit where there is a limit. Coverage alone says nothing, since a list of the attributes covers them all:
+    within_limit where there is a limit; policy_violations per text, and texts_within_policy, the share of texts without
+    any, where there is a policy. Coverage alone says nothing, since a list of the attributes covers them all:
     read it beside BLEU and the claims.
     """
     result: dict[str, Any] = {}
@@ -108,10 +114,12 @@ def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[
     known = [references[product] for product in asked]
     chinese = products.is_chinese(" ".join(each[0] for each in known))
     result |= {"bleu": evaluate.bleu(texts, known, chinese), "chrf": evaluate.chrf(texts, known)}
-    return result | _truth(texts, asked, predictions.max_chars) | {"texts": len(texts)}
+    return result | _truth(texts, asked, predictions.max_chars, predictions.policy) | {"texts": len(texts)}
 
 
-def _truth(texts: Sequence[str], asked: Sequence[str], max_chars: int | None) -> dict[str, Any]:
+def _truth(
+    texts: Sequence[str], asked: Sequence[str], max_chars: int | None, policy: Policy
+) -> dict[str, Any]:
     """The metrics that need no reference."""
     covered = [products.coverage(text, product) for text, product in zip(texts, asked, strict=True)]
     shares = [share for share in covered if share is not None]
@@ -122,6 +130,10 @@ def _truth(texts: Sequence[str], asked: Sequence[str], max_chars: int | None) ->
     result["distinct_2"] = evaluate.distinct_2([products.tokens(text) for text in texts])
     if max_chars is not None:
         result["within_limit"] = evaluate.share_within(texts, max_chars)
+    if policy:
+        broken = [len(violations(text, product, policy)) for text, product in zip(texts, asked, strict=True)]
+        result["policy_violations"] = sum(broken) / len(broken)
+        result["texts_within_policy"] = broken.count(0) / len(broken)
     return result
 
 
@@ -135,18 +147,19 @@ def _references(examples: Sequence[Example]) -> dict[str, list[str]]:
 def baselines(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, dict[str, Any]]:
     """The nearest training product's copy; the bare list of attributes; and how the references themselves read.
 
-    recipe: its `write` says how many of the products are written for and how long a text may be.
+    recipe: its `write` says how many of the products are written for, how long a text may be and what it may say.
     """
     write = recipe.write if recipe is not None else None
     asked = inputs(splits.test, write.evaluated if write else None)
-    limit = write.max_chars if write else None
+    limit, policy = (write.max_chars, write.policy.rules()) if write else (None, Policy())
     references = _references(splits.test)
     nearest = learned.nearest_copies(splits.train, asked)
-    written = Written(nearest, products=asked, max_chars=limit)
+    written = Written(nearest, products=asked, max_chars=limit, policy=policy)
     result = {"nearest training product's copy": metrics(splits.test, written)}
     listed = [", ".join(value for _, value in products.attributes(product)) for product in asked]
     if all(listed):
-        written = Written(listed, products=asked, max_chars=limit)
+        written = Written(listed, products=asked, max_chars=limit, policy=policy)
         result["the attributes as a list"] = metrics(splits.test, written)
-    result["the references themselves"] = _truth([references[product][0] for product in asked], asked, limit)
+    first = [references[product][0] for product in asked]
+    result["the references themselves"] = _truth(first, asked, limit, policy)
     return result
