@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hub.hub import Hub, Version
     from hub.registry import Pending, Registry
-    from hub.requests import Analysis, Analyze, Ranked, Recommend, Write
+    from hub.requests import Analysis, Analyze, Ranked, Recommend, Refused, Texts, Write
 
 __all__ = [
     "Analysis",
@@ -15,7 +15,9 @@ __all__ = [
     "Pending",
     "Ranked",
     "Recommend",
+    "Refused",
     "Registry",
+    "Texts",
     "Version",
     "Write",
 ]

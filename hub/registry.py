@@ -21,10 +21,12 @@ from adapters.residency import Fetched, Resident
 from adapters.runtime import Runtime
 from adapters.sampling import Sampling
 from hub.hub import Hub, Version
-from hub.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Result, Write
+from hub.requests import Analysis, Analyze, Answer, Ranked, Recommend, Refused, Request, Result, Texts, Write
+from hub.writing import checked, none_kept, product_text, rules
 from recipes.calibration import Calibration
 from recipes.columns import is_derived
 from recipes.encode import encode_prompt, encode_texts
+from recipes.policy import violations
 from recipes.recipe import Recipe
 from recipes.tasks import task_for
 
@@ -66,7 +68,7 @@ class Pending:
         return self._registry._read(self.request, self._voice, found, monotonic() - self._began)
 
     def done(self) -> bool:
-        """Whether the first draft of the answer is there. Texts over a length limit are drawn again in `result`."""
+        """Whether the first draft of the answer is there. Texts that break a rule are drawn again in `result`."""
         return all(ticket.done() for ticket in self._tickets)
 
     def cancel(self) -> None:
@@ -112,29 +114,25 @@ class Registry:
         """One analysis per text."""
         return self._one(Analyze(reference, [texts] if isinstance(texts, str) else texts))  # type: ignore[return-value]
 
-    def write(
-        self, reference: str, product: str | Mapping[str, Any], n: int = 1, **options: Any
-    ) -> list[str]:
-        """`n` texts for a product; `options` as in `Write`."""
+    def write(self, reference: str, product: str | Mapping[str, Any], n: int = 1, **options: Any) -> Texts:
+        """`n` texts for a product, fewer where too many break the adapter's policy or a length limit; `refused` holds
+        those that did. `options` as in `Write`. Raises RequestError where none keeps the rules."""
         return self._one(Write(reference, product, n, **options))  # type: ignore[return-value]
 
     def stream(self, reference: str, product: str | Mapping[str, Any], **options: Any) -> Iterator[str]:
         """One text for a product, in pieces as they are written; `options` as in `Write`. Put together they are what
-        `write` gives. Raises RequestError as soon as the text is over `max_chars`: what was shown cannot be drawn
-        again. A stream that is closed early gives its request up."""
+        `write` gives where that draws once. A stream that is closed early gives its request up.
+
+        Raises RequestError as soon as the text breaks a rule: what was shown cannot be drawn again. See
+        `hub.writing.checked`.
+        """
         request = Write(reference, product, 1, **options)
         voice = self._find(request)
         rows = [replace(row, stream=True) for row in self._rows(request, voice)]
+        policy, about = rules(request, voice.recipe), product_text(request, voice.recipe)
         (ticket,) = self._runtime.submit(rows)
-        limit, length = _limit(request, voice), 0
         try:
-            for piece in ticket:
-                length += len(piece)
-                if limit is not None and length > limit:
-                    raise RequestError(
-                        f"the text is over {limit} characters; raise max_chars, or write without a stream"
-                    )
-                yield piece
+            yield from checked(ticket, about, policy)
         finally:
             ticket.cancel()
 
@@ -250,6 +248,7 @@ class Registry:
     def _rows(self, request: Request, voice: _Voice) -> list[Row]:
         recipe = voice.recipe
         if isinstance(request, Write):
+            rules(request, recipe)  # what is wrong with them is told before anything is written
             return self._draws(request, voice, 0)
         if isinstance(request, Recommend):
             rows = [_columns(request, ad, voice.roles) for ad in request.ads]
@@ -266,13 +265,8 @@ class Registry:
         ]
 
     def _draws(self, request: Write, voice: _Voice, round_: int) -> list[Row]:
-        recipe = voice.recipe
-        product = request.product
-        text = (
-            product if isinstance(product, str) else task_for(recipe.task).render(_as_text(product), recipe)
-        )
-        ids = encode_prompt(self.base, recipe, text)
-        own = recipe.write
+        ids = encode_prompt(self.base, voice.recipe, product_text(request, voice.recipe))
+        own = voice.recipe.write
         temperature = own.temperature if request.temperature is None else request.temperature
         if temperature == 0 and (request.n > 1 or round_ > 0):
             temperature = 0.8
@@ -307,33 +301,30 @@ class Registry:
             analyses.append(Analysis(text, chosen, by_label))
         return analyses
 
-    def _fitting(self, request: Write, voice: _Voice, results: Sequence[Written], passed: float) -> list[str]:
-        """The texts within the length limit; those over it are drawn again a few times."""
-        limit = _limit(request, voice)
+    def _fitting(self, request: Write, voice: _Voice, results: Sequence[Any], passed: float) -> Texts:
+        """The texts that keep the policy and the length limit; the others are refused, and drawn again a few times."""
+        policy, product = rules(request, voice.recipe), product_text(request, voice.recipe)
         began = monotonic() - passed
-        texts = [result.text for result in results]
-        for round_ in range(1, _WRITING_ROUNDS):
-            fit = [text for text in texts if limit is None or len(text) <= limit]
-            left = None if request.deadline is None else began + request.deadline - monotonic()
-            if len(fit) >= request.n or (left is not None and left <= 0):
-                break
-            draws = self._draws(replace(request, deadline=left), voice, round_)
-            texts += [found.text for found in self._runtime.run(draws) if isinstance(found, Written)]
-        fit = [text for text in texts if limit is None or len(text) <= limit]
-        if fit:
-            return fit[: request.n]
-        raise RequestError(
-            f"none of {len(texts)} texts by {request.reference} fits {limit} characters (the shortest has "
-            f"{min(map(len, texts))}); raise max_chars, or train the adapter on shorter texts"
-        )
+        kept: list[str] = []
+        refused: list[Refused] = []
+        for round_ in range(_WRITING_ROUNDS):
+            if round_ > 0:
+                left = None if request.deadline is None else began + request.deadline - monotonic()
+                if len(kept) >= request.n or (left is not None and left <= 0):
+                    break
+                results = self._runtime.run(self._draws(replace(request, deadline=left), voice, round_))
+            for text in (result.text for result in results if isinstance(result, Written)):
+                if broken := violations(text, product, policy):
+                    refused.append(Refused(text, tuple(broken)))
+                else:
+                    kept.append(text)
+        if not kept:
+            raise none_kept(request.reference, refused)
+        return Texts(kept[: request.n], refused)
 
 
 def _client(request: Request) -> str:
     return request.reference.split("/", 1)[0]
-
-
-def _limit(request: Write, voice: _Voice) -> int | None:
-    return voice.recipe.write.max_chars if request.max_chars is None else request.max_chars
 
 
 def _probabilities(logits: Tensor, head: Head, calibration: Calibration) -> list[float]:

@@ -1,10 +1,11 @@
 """What a registry is asked, and what it answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.errors import RepertoireError
+from recipes.policy import Violation
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,11 @@ class Analyze:
 class Write:
     """Write `n` texts for a product, given as text or as columns. What is left out comes from the adapter's recipe.
 
-    max_chars: texts over it are drawn again, never cut. More than one text needs a temperature above 0 (0.8
-    unless given). The others are those of `adapters.sampling.Sampling`. deadline: seconds from now.
+    max_chars: texts over it are drawn again, never cut. policy: rules beside those of the adapter's recipe, with the
+    keys of its `write.policy`, such as `{"banned": [...], "required": [...]}`; it can only add, so that `allowed` is
+    refused. Texts that break a rule are drawn again too; `Texts.refused` tells them. Several texts, and texts that are
+    drawn again, need a temperature above 0 (0.8 unless given). The others are those of `adapters.sampling.Sampling`.
+    deadline: seconds from now.
     """
 
     reference: str
@@ -52,6 +56,7 @@ class Write:
     stop: Sequence[str] | None = None
     seed: int = 0
     deadline: float | None = None
+    policy: Mapping[str, Any] | None = None
 
 
 Request = Recommend | Analyze | Write
@@ -79,5 +84,21 @@ class Analysis:
         return max(self.probabilities, key=lambda label: self.probabilities[label])
 
 
-Result = list[Ranked] | list[Analysis] | list[str]
+@dataclass(frozen=True)
+class Refused:
+    """A text that was written and not given, and every rule that it breaks."""
+
+    text: str
+    reasons: tuple[Violation, ...]
+
+
+class Texts(list[str]):
+    """The texts that a `Write` gives, and in `refused`, in the order of writing, those that broke a rule."""
+
+    def __init__(self, texts: Iterable[str] = (), refused: Iterable[Refused] = ()) -> None:
+        super().__init__(texts)
+        self.refused = tuple(refused)
+
+
+Result = list[Ranked] | list[Analysis] | Texts
 Answer = Result | RepertoireError

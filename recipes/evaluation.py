@@ -207,4 +207,5 @@ def _write(job: Job, base: Base, slots: Slots, adapted: bool) -> ad_copy.Written
     products = ad_copy.inputs(test, settings.evaluated)
     prompts = [encode_prompt(base, job.recipe, product) for product in products]
     made = texts(base, slots, job.slot, prompts, sampling, adapted)
-    return ad_copy.Written(made, nats / tokens, tokens, products, settings.max_chars, losses)
+    policy = settings.policy.rules()
+    return ad_copy.Written(made, nats / tokens, tokens, products, settings.max_chars, losses, policy)

@@ -10,14 +10,14 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-_CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_TOKEN = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['’][^\W_{_CJK}]+)*")
+CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’][^\W_{CJK}]+)*")
 _BRACKETS = re.compile(r"\s*([^\[\],]+)\[([^\[\]]*)\]\s*(?:,|$)")
 _LINE = re.compile(r"^([^:：\n]{1,40})[:：][ \t]*(\S.*)$")
 # Several values in one attribute; a comma between digits belongs to a number.
 _VALUES = re.compile(r"\s*(?:[;、；，|]|(?<!\d),|,(?!\d))\s*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_WORD = re.compile(rf"[^\W\d_{_CJK}][^\W_{_CJK}]*(?:['’-][^\W_{_CJK}]+)*")
+_WORD = re.compile(rf"[^\W\d_{CJK}][^\W_{CJK}]*(?:['’-][^\W_{CJK}]+)*")
 _YES_NO = frozenset({"yes", "true", "是", "有", "no", "false", "否", "无", "none"})
 # Capitalised for other reasons than being a name: calendar words, and words that carry no claim of their own.
 _NO_NAMES = frozenset(
@@ -42,7 +42,7 @@ class Claims:
 def is_chinese(text: str) -> bool:
     """Whether most of a text's tokens are Chinese characters (a word in letters counts as one token)."""
     found = tokens(text)
-    return sum(1 for token in found if re.match(f"[{_CJK}]", token)) * 2 > len(found)
+    return sum(1 for token in found if re.match(f"[{CJK}]", token)) * 2 > len(found)
 
 
 def tokens(text: str) -> list[str]:
@@ -81,12 +81,18 @@ def unsupported(text: str, product: str) -> Claims:
     sentence, and texts in Title Case, show no names. Spelled numbers and Chinese names (twelve, 耐克) are not seen: a
     lower bound too.
     """
-    held_numbers = {_digits(number) for number in _NUMBER.findall(unicodedata.normalize("NFKC", product))}
+    held_numbers = {amount(number) for number in _NUMBER.findall(unicodedata.normalize("NFKC", product))}
     plain = unicodedata.normalize("NFKC", text)
-    numbers = tuple(number for number in _NUMBER.findall(plain) if _digits(number) not in held_numbers)
+    numbers = tuple(number for number in _NUMBER.findall(plain) if amount(number) not in held_numbers)
     held = set(tokens(product)) | set(tokens(_parted(product))) | _NO_NAMES
     names = tuple(name for name in _names(plain) if not _is_held(name, held))
     return Claims(numbers, names)
+
+
+def amount(number: str) -> str:
+    """1,000 -> 1000 and 4.50 -> 4.5, so that one amount has one form."""
+    number = re.sub(r",(?=\d{3}(?!\d))", "", number).replace(",", ".")
+    return number.rstrip("0").rstrip(".") if number.count(".") == 1 else number
 
 
 def _plain(text: str) -> str:
@@ -106,7 +112,7 @@ def _named(key: str, value: str, said: str, joined: str) -> bool:
     words = _spaced(value)
     if words.isspace():
         return value in said
-    chinese = re.search(f"[{_CJK}]", words) is not None
+    chinese = re.search(f"[{CJK}]", words) is not None
     return words.replace(" ", "") in joined if chinese else words in said
 
 
@@ -136,12 +142,6 @@ def _lines(product: str) -> list[tuple[str, str]]:
     """Lines of "key: value"; other lines between them are free text and hold no attribute."""
     matches = [_LINE.match(line.strip()) for line in product.splitlines()]
     return [(match[1].strip(), match[2].strip()) for match in matches if match]
-
-
-def _digits(number: str) -> str:
-    """1,000 -> 1000 and 4.50 -> 4.5, so that one amount has one form."""
-    number = re.sub(r",(?=\d{3}(?!\d))", "", number).replace(",", ".")
-    return number.rstrip("0").rstrip(".") if number.count(".") == 1 else number
 
 
 def _names(text: str) -> list[str]:

@@ -102,6 +102,12 @@ def write(
     max_chars: Annotated[
         int | None, typer.Option(min=1, help="The longest text. [default: the recipe's]")
     ] = None,
+    banned: Annotated[
+        list[str] | None, typer.Option(help="A term that no text may hold; may be repeated.")
+    ] = None,
+    required: Annotated[
+        list[str] | None, typer.Option(help="A disclaimer that every text must hold; may be repeated.")
+    ] = None,
     temperature: Annotated[
         float | None, typer.Option(min=0.0, help="0 writes the likeliest. [default: the recipe's]")
     ] = None,
@@ -120,7 +126,7 @@ def write(
     quantization: BaseQuantization = None,
     as_json: Json = False,
 ) -> None:
-    """Write ad texts for a product.
+    """Write ad texts for a product, by the rules of its adapter's policy. --json gives the refused texts with reasons.
 
     Example: `repertoire write globex/launch/ad-copy --product name=Kettle --product "audience=tea lovers" -n 5
     --max-chars 90 --temperature 0.8`
@@ -131,6 +137,7 @@ def write(
         raise typer.BadParameter("--stream shows one text as it comes; leave out --json and -n")
     options = {
         "max_chars": max_chars,
+        "policy": {"banned": banned or [], "required": required or []},
         "temperature": temperature,
         "top_p": top_p,
         "top_k": top_k,
@@ -146,9 +153,12 @@ def write(
         return
     texts = registry.write(reference, facts, n, **options)
     if as_json:
-        document(texts)
+        refused = [{"text": each.text, "reasons": [*map(str, each.reasons)]} for each in texts.refused]
+        document({"texts": texts, "refused": refused})
         return
     show(*(f"{place}. {text}" if len(texts) > 1 else text for place, text in enumerate(texts, 1)))
+    for each in texts.refused:
+        typer.echo(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", err=True)
 
 
 def _registry(hub: Path, reference: str, base: str | None, quantization: Quantization | None) -> "Registry":

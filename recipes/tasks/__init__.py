@@ -45,7 +45,7 @@ class Task(Protocol):
     def guesses(self, splits: Splits, recipe: Recipe | None = ...) -> Mapping[str, Any]:
         """A baseline's name -> its predictions for the test split, after learning from the training split alone.
 
-        recipe: ad-copy, for its length limit and for how many products are written (`write.evaluated`).
+        recipe: ad-copy, for its length limit, its policy and how many products are written (`write.evaluated`).
         """
 
     def baselines(

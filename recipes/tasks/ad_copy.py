@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from recipes import baselines as learned
 from recipes import evaluate, intervals, products
 from recipes.examples import Example, Splits
 from recipes.intervals import Statistic
+from recipes.policy import Policy, violations
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, fill, with_features
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "unsupported_claims": "min",
     "distinct_2": "max",
     "within_limit": "max",
+    "policy_violations": "min",
+    "texts_within_policy": "max",
 }
 PROMPT_ENGLISH: Final = "Write an ad.\n{product}"
 PROMPT_CHINESE: Final = "写一句广告。\n{product}"
@@ -51,7 +54,7 @@ class Written:
     texts: one per product of `products`; products None means `inputs(examples)`, each different product once.
     nll: mean negative log-likelihood of the references' tokens (the copy and EOS) in nats, over `tokens` of them;
         None for methods that have no likelihood. losses: (nats, tokens) of each reference, in the examples' order.
-    max_chars: the length limit, where there is one.
+    max_chars: the length limit, where there is one. policy: what a text may say.
     """
 
     texts: Sequence[str]
@@ -60,6 +63,7 @@ class Written:
     products: Sequence[str] | None = None
     max_chars: int | None = None
     losses: Sequence[tuple[float, int]] | None = None
+    policy: Policy = field(default_factory=Policy)
 
 
 def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
@@ -95,8 +99,10 @@ def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[
     nll and perplexity per token; BLEU and chrF against all references of a product (0 to 100), text_chrf: the mean of
     each text's own chrF; coverage: mean share of attribute values that a text names, over the products that have
     attributes; unsupported_claims: numbers and names per text that the product does not hold, and texts_with_claims,
-    the share of texts with any; distinct_2;
-    within_limit where there is a limit. Coverage alone says nothing, since a list of the attributes covers them all:
+    the share of texts with any; distinct_2; within_limit where there is a limit; policy_violations per text, and
+    texts_within_policy, the share of texts without any, where there is a policy.
+
+    Coverage alone says nothing, since a list of the attributes covers them all:
     read it beside BLEU and the claims.
     """
     result: dict[str, Any] = {}
@@ -116,10 +122,12 @@ def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[
     chinese = products.is_chinese(" ".join(each[0] for each in known))
     result |= {"bleu": evaluate.bleu(texts, known, chinese), "chrf": evaluate.chrf(texts, known)}
     result["text_chrf"] = sum(evaluate.text_chrf(texts, known)) / len(texts)
-    return result | _truth(texts, asked, predictions.max_chars) | {"texts": len(texts)}
+    return result | _truth(texts, asked, predictions.max_chars, predictions.policy) | {"texts": len(texts)}
 
 
-def _truth(texts: Sequence[str], asked: Sequence[str], max_chars: int | None) -> dict[str, Any]:
+def _truth(
+    texts: Sequence[str], asked: Sequence[str], max_chars: int | None, policy: Policy
+) -> dict[str, Any]:
     """The metrics that need no reference."""
     covered = [products.coverage(text, product) for text, product in zip(texts, asked, strict=True)]
     shares = [share for share in covered if share is not None]
@@ -130,6 +138,10 @@ def _truth(texts: Sequence[str], asked: Sequence[str], max_chars: int | None) ->
     result["distinct_2"] = evaluate.distinct_2([products.tokens(text) for text in texts])
     if max_chars is not None:
         result["within_limit"] = evaluate.share_within(texts, max_chars)
+    if policy:
+        broken = [len(violations(text, product, policy)) for text, product in zip(texts, asked, strict=True)]
+        result["policy_violations"] = sum(broken) / len(broken)
+        result["texts_within_policy"] = broken.count(0) / len(broken)
     return result
 
 
@@ -165,14 +177,16 @@ def statistics(
 def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, Written]:
     """The nearest training product's copy; and the bare list of attributes.
 
-    recipe: its `write` says how many of the products are written for and how long a text may be.
+    recipe: its `write` says how many of the products are written for, how long a text may be and what it may say.
     """
-    asked, limit = _asked(splits, recipe)
+    asked, limit, policy = _asked(splits, recipe)
     found = {"nearest training product's copy": learned.nearest_copies(splits.train, asked)}
     listed = [", ".join(value for _, value in products.attributes(product)) for product in asked]
     if all(listed):
         found["the attributes as a list"] = listed
-    return {name: Written(texts, products=asked, max_chars=limit) for name, texts in found.items()}
+    return {
+        name: Written(texts, products=asked, max_chars=limit, policy=policy) for name, texts in found.items()
+    }
 
 
 def baselines(
@@ -181,13 +195,16 @@ def baselines(
     """The metrics of the guesses, and how the references themselves read."""
     made = guesses(splits, recipe) if found is None else found
     result = {name: metrics(splits.test, guess) for name, guess in made.items()}
-    asked, limit = _asked(splits, recipe)
+    asked, limit, policy = _asked(splits, recipe)
     references = _references(splits.test)
-    result["the references themselves"] = _truth([references[product][0] for product in asked], asked, limit)
+    first = [references[product][0] for product in asked]
+    result["the references themselves"] = _truth(first, asked, limit, policy)
     return result
 
 
-def _asked(splits: Splits, recipe: "Recipe | None") -> tuple[tuple[str, ...], int | None]:
-    """The test products that are written for, and the length limit."""
-    write = recipe.write if recipe is not None else None
-    return inputs(splits.test, write.evaluated if write else None), write.max_chars if write else None
+def _asked(splits: Splits, recipe: "Recipe | None") -> tuple[tuple[str, ...], int | None, Policy]:
+    """The test products that are written for, the length limit, and what a text may say."""
+    if recipe is None:
+        return inputs(splits.test), None, Policy()
+    write = recipe.write
+    return inputs(splits.test, write.evaluated), write.max_chars, write.policy.rules()

@@ -12,6 +12,8 @@ import pytest
 from adapters import files
 from hub.cli import app, main
 from hub.hub import Hub
+from hub.requests import Refused, Texts
+from recipes.policy import Violation
 from tests.hub.tiny import NAME, lora, prefix
 
 Run = Callable[..., tuple[int, str, str]]
@@ -222,6 +224,26 @@ def test_train_publish_recommend_from_a_file_with_its_own_words(run: Run, tmp_pa
     assert code == 0 and f"{ranked[0]['probability']:.3f}" in out
     code, _, err = run("analyze", NAME, "asked twice about refunds")
     assert code == 2 and "recommendation" in err, "the wrong call for this adapter"
+
+
+def test_write_shows_what_was_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, Any] = {}
+
+    class Fake:
+        def write(self, reference: str, product: Any, n: int, **options: Any) -> Texts:
+            asked.update(options)
+            return Texts(["A mug"], [Refused("The best mug", (Violation("banned", "best", (4, 8)),))])
+
+    monkeypatch.setattr("hub.cli.ask._registry", lambda *_: Fake())
+    line = ("write", "acme/spring/ad-copy", "--product", "mug", "--banned", "best", "--required", "mug")
+    code, out, err = run(*line)
+    assert (code, out) == (0, "A mug\n")
+    assert err == "refused: The best mug ('best' is banned)\n"
+    assert asked["policy"] == {"banned": ["best"], "required": ["mug"]}
+    assert json.loads(run(*line, "--json")[1]) == {
+        "texts": ["A mug"],
+        "refused": [{"text": "The best mug", "reasons": ["'best' is banned"]}],
+    }
 
 
 def test_help_does_not_wait_for_torch() -> None:

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import pytest
 
 from adapters import Adapter, Base, Limits, WrongBase
 from adapters.errors import Busy, Cancelled, DeadlineExceeded, RequestError
-from hub import Analysis, Analyze, Hub, Ranked, Recommend, Registry, Write
+from hub import Analysis, Analyze, Hub, Ranked, Recommend, Refused, Registry, Texts, Write
 from hub.errors import Damaged, NotInHub
 from recipes import Order, Recipe, train, train_many
+from recipes.policy import Violation
 from tests.adapters import models
 
 QUICK: dict[str, Any] = {
@@ -148,8 +149,94 @@ def test_a_name_that_moves_on_answers_from_what_it_names_now(hub: Hub, base: Bas
 def test_texts_over_the_limit_are_drawn_again_and_never_cut(registry: Registry) -> None:
     texts = registry.write("acme/spring/ad-copy", "mug 7", n=2, max_chars=14, temperature=1.0)
     assert texts and all(len(text) <= 14 for text in texts)
-    with pytest.raises(RequestError, match="raise max_chars"):
+    with pytest.raises(RequestError, match=r"none of 4 texts by .*: 4 too long.*raise max_chars"):
         registry.write("acme/spring/ad-copy", "mug 7", max_chars=1, temperature=0.1)
+
+
+# --- an adapter with a policy; its likeliest text for mug 7 is "Buy mug 7!" ----------------------------------------
+
+COPY = "acme/spring/ad-copy"
+
+
+@pytest.fixture
+def ruled(hub: Hub, base: Base, tmp_path: Path) -> Iterator[Callable[..., Registry]]:
+    """A registry whose ad-copy adapter has a policy."""
+    opened = []
+
+    def make(**policy: Any) -> Registry:
+        adapter = hub.read(COPY)
+        adapter.info["recipe"]["write"]["policy"] = policy
+        own = Hub(tmp_path / "hub")
+        own.publish(adapter, COPY)
+        opened.append(Registry(own, base))
+        return opened[-1]
+
+    yield make
+    for registry in opened:
+        registry.close()
+
+
+def test_texts_that_break_the_policy_are_drawn_again_and_told(ruled: Callable[..., Registry]) -> None:
+    texts = ruled(banned=["BUY"]).write(COPY, "mug 7")
+    assert isinstance(texts, Texts) and len(texts) == 1 and "buy" not in texts[0].casefold()
+    assert texts.refused[0] == Refused("Buy mug 7!", (Violation("banned", "BUY", (0, 3)),))
+
+
+def test_a_policy_that_is_kept_changes_nothing(registry: Registry, ruled: Callable[..., Registry]) -> None:
+    texts = ruled(banned=["buyer"], required=["mug"], placement="headline", facts=True).write(COPY, "mug 7")
+    assert texts == registry.write(COPY, "mug 7") == ["Buy mug 7!"]
+    assert texts.refused == ()
+
+
+def test_numbers_are_those_of_the_product_as_it_is_rendered(ruled: Callable[..., Registry]) -> None:
+    registry = ruled(facts=True)
+    assert registry.write(COPY, {"product": "mug 7"}) == ["Buy mug 7!"]
+    found = registry.write(COPY, "mug 7", policy={"banned": ["7"]}, temperature=0.8, n=2)
+    assert not any(character in text for text in found for character in "0123456789")
+
+
+def test_when_no_text_keeps_the_policy_the_error_says_what_and_why(ruled: Callable[..., Registry]) -> None:
+    registry = ruled(banned=["mug"], required=["Drink responsibly."])
+    with pytest.raises(RequestError) as caught:
+        registry.write(COPY, "mug 7", temperature=0.01)
+    told = str(caught.value)
+    assert "none of 4 texts by acme/spring/ad-copy keeps the rules: 4 banned, 4 missing" in told
+    assert "The nearest is 'Buy mug 7!': 'mug' is banned; 'Drink responsibly.' is missing" in told
+    assert "train the adapter on texts that hold the disclaimer" in told
+    good, bad = registry.run(
+        [Analyze("acme/spring/behavior", ["glad"]), Write(COPY, "mug 7", temperature=0.01)]
+    )
+    assert isinstance(good, NotInHub) and isinstance(bad, RequestError), "an answer in its own place"
+
+
+def test_a_request_adds_rules_and_never_takes_one_away(ruled: Callable[..., Registry]) -> None:
+    registry = ruled(banned=["buy"], allowed=["buy mug"])
+    assert registry.write(COPY, "mug 7") == ["Buy mug 7!"]
+    tighter = registry.write(COPY, "mug 7", policy={"banned": ["Mug"]})
+    assert tighter.refused[0].text == "Buy mug 7!" and "mug" not in tighter[0].casefold()
+    assert registry.submit(Write(COPY, "mug 7", policy={"required": ["mug 7"]})).result(60) == ["Buy mug 7!"]
+    for policy, says in (
+        ({"allowed": ["buy"]}, "a request can only add rules"),
+        ({"required": ["Buy now"]}, "'Buy now' is required, but 'buy' is banned"),
+        ({"banned": [""]}, "policy.banned: holds an empty term"),
+        ({"baned": ["x"]}, "policy.baned: unknown key; did you mean `banned`?"),
+        (["x"], "write a mapping such as"),
+    ):
+        with pytest.raises(RequestError) as caught:
+            registry.write(COPY, "mug 7", policy=policy)
+        assert says in str(caught.value)
+        assert isinstance(registry.run([Write(COPY, "mug 7", policy=policy)])[0], RequestError)  # type: ignore[arg-type]
+
+
+def test_a_stream_ends_before_a_refused_term_is_shown(ruled: Callable[..., Registry]) -> None:
+    registry = ruled(banned=["mug"])
+    shown: list[str] = []
+    with pytest.raises(RequestError, match="'mug' is banned; write without a stream"):
+        shown.extend(registry.stream(COPY, "mug 7"))
+    assert "".join(shown).startswith("Buy") and "mug" not in "".join(shown)
+    assert "".join(registry.stream(COPY, "x 7", policy={"required": ["buy"]}, max_new_tokens=3)) == "Buy"
+    with pytest.raises(RequestError, match="'Ad' is missing"):
+        list(registry.stream(COPY, "x 7", policy={"required": ["Ad"]}, max_new_tokens=3))
 
 
 def test_training_on_the_registrys_base_changes_no_answer(hub: Hub, base: Base, tmp_path: Path) -> None:

@@ -102,10 +102,14 @@ def test_copy_is_learned_with_its_end(method: str, base: Base, tmp_path: Path) -
             "train.learning_rate": 0.02,
             "train.patience": None,
             "write.max_new_tokens": 40,
+            "write.policy.required": ["Buy"],
         },
     )
     adapter = train(recipe, copies(tmp_path), base)
     report = adapter.info["report"]
+    assert report["before"]["texts_within_policy"] == 0, "the base alone never writes Buy"
+    assert report["baselines"]["the references themselves"]["texts_within_policy"] == 1
+    assert 0 <= report["after"]["policy_violations"] <= report["before"]["policy_violations"] == 1
     assert report["after"]["nll"] < 0.6 * report["before"]["nll"]
     gain = report["gains"]["before"]["nll"]
     assert gain["difference"] == pytest.approx(report["after"]["nll"] - report["before"]["nll"])
