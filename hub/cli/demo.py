@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from adapters.errors import RepertoireError
 from hub.cli.options import Json
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
     from adapters import Adapter, Base
+    from adapters.errors import RepertoireError
     from hub.registry import Registry
 
 CAMPAIGNS = {"acme": "spring", "globex": "launch"}
@@ -131,7 +131,7 @@ def demo(
 
 
 def _sound(result: "Adapter | RepertoireError") -> "Adapter":
-    if isinstance(result, RepertoireError):
+    if isinstance(result, Exception):
         raise result
     return result
 

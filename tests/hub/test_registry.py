@@ -43,7 +43,7 @@ def hub(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Hub:
     moods = "text,label\n" + "".join(
         f"{mood} {i},{mood}\n" for i in range(120) for mood in [draw.choice(["glad", "mad"])]
     )
-    copies = "product,copy\n" + "".join(f"mug {i},Buy mug {i}!\n" for i in range(40))
+    copies = "product,copy\n" + "".join(f"mug {i},Buy mug 7!\n" for i in range(40))
     for name, text in (("clicks", clicks), ("moods", moods), ("copies", copies)):
         (folder / f"{name}.csv").write_text(text)
     made = train_many(
@@ -401,6 +401,7 @@ def test_a_share_of_the_negatives_is_corrected_for_in_evaluation_and_in_answers(
             registry.close()
 
     hub = Hub(tmp_path / "hub")
+    adapter.info["calibration"]["temperature"] = 1.0
     hub.publish(adapter, "acme/rare/recommendation")
     del adapter.info["calibration"]
     hub.publish(adapter, "acme/raw/recommendation")
