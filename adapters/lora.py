@@ -189,16 +189,18 @@ class LoraStack:
 
     def _give_gradients(self, views: Mapping[str, Weights]) -> None:
         """Make leaves of what the layers see, their gradients side by side in a buffer of the same layout."""
-        with torch.inference_mode(False), torch.enable_grad():
-            self.gradient = torch.zeros_like(self.buffer)
-            for path, own in self.layout.views(self.gradient).items():
-                weights, old = views[path], self.layers.get(path)
-                pairs = ((weights.source.a, own.source.a), (weights.b, own.b), (weights.gain, own.gain))
-                for leaf, gradient in pairs:
-                    if leaf is not None:
-                        leaf.requires_grad_().grad = gradient
-                weights.a = weights.source.a[:, weights.at]
-                weights.scaling = old.scaling if old else self.buffer.new_zeros(len(self.buffer))
+        self.gradient = torch.zeros_like(self.buffer)
+        sources: dict[str, Source] = {}
+        for path, own in self.layout.views(self.gradient).items():
+            weights, old, name = views[path], self.layers.get(path), own.source.name
+            if name not in sources:
+                leaf = _leaf(weights.source.a, own.source.a)
+                sources[name] = Source(leaf, weights.source.rank, name)
+            weights.source = sources[name]
+            weights.b = _leaf(weights.b, own.b)
+            if weights.gain is not None and own.gain is not None:
+                weights.gain = _leaf(weights.gain, own.gain)
+            weights.scaling = old.scaling if old else self.buffer.new_zeros(len(self.buffer))
 
     def _hook(self, path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
         bias = self.linears[path].bias
@@ -209,6 +211,13 @@ class LoraStack:
             return kernels.add(output, inputs[0], self.layers[path], bias, self.rows)
 
         return add
+
+
+def _leaf(values: Tensor, gradient: Tensor) -> Tensor:
+    """Values that autograd sees, and where it puts their gradient."""
+    leaf = values.detach().requires_grad_()
+    leaf.grad = gradient
+    return leaf
 
 
 def _fill(target: Mapping[str, Weights], source: Mapping[str, Weights]) -> None:

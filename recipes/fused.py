@@ -10,6 +10,7 @@ the base: each job gets the gradient that it would get alone.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -131,7 +132,10 @@ def checkpointing(base: Base, on: bool) -> Iterator[None]:
     if not on:
         yield
         return
-    base.model.gradient_checkpointing_enable({"use_reentrant": False})
+    model: Any = base.model  # from some transformers 5 on it is called activation checkpointing
+    enable = getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)
+    disable = getattr(model, "activation_checkpointing_disable", model.gradient_checkpointing_disable)
+    enable({"use_reentrant": False})
     layers = [module for module in base.model.modules() if hasattr(module, "gradient_checkpointing")]
     for layer in layers:
         layer.training = True
@@ -140,7 +144,7 @@ def checkpointing(base: Base, on: bool) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.training = False
-        base.model.gradient_checkpointing_disable()
+        disable()
 
 
 def _told(job: Job, error: Exception) -> TrainingError:

@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from adapters import Adapter, Base, Head, Lora, Prefix
+from adapters.base import plain_weight
 from adapters.config import Pooling
 from adapters.errors import BaseError
 from recipes.recipe import Recipe
@@ -24,7 +25,7 @@ def start(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Adapter:
     if recipe.method == "lora":
         chosen = recipe.lora
         targets = base.targets("all-linear" if chosen.targets == "all-linear" else tuple(chosen.targets))
-        method = Lora(chosen.rank, chosen.alpha, targets, chosen.rslora, chosen.dropout)
+        method = Lora(chosen.rank, chosen.alpha, targets, chosen.rslora, chosen.dropout, dora=chosen.dora)
         tensors = _lora(method, base, stream)
         where = "base_model.model"
     else:
@@ -47,7 +48,8 @@ def _head(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Head:
 
 
 def _lora(method: Lora, base: Base, stream: torch.Generator) -> dict[str, Tensor]:
-    """A uniform as Kaiming with a = sqrt(5), that is within 1 / sqrt(in); B zero: PEFT's start."""
+    """PEFT's start: A uniform as Kaiming with a = sqrt(5), that is within 1 / sqrt(in); B zero; DoRA's magnitudes the
+    norms of W's rows."""
     tensors = {}
     for path, linear in base.linears.items():
         if method.covers(path):
@@ -55,6 +57,9 @@ def _lora(method: Lora, base: Base, stream: torch.Generator) -> dict[str, Tensor
             a = torch.empty(method.rank, linear.in_features).uniform_(-bound, bound, generator=stream)
             tensors[f"base_model.model.{path}.lora_A.weight"] = a
             tensors[f"base_model.model.{path}.lora_B.weight"] = torch.zeros(linear.out_features, method.rank)
+            if method.dora:
+                norms = torch.linalg.norm(plain_weight(linear).float().cpu(), dim=1)
+                tensors[f"base_model.model.{path}.lora_magnitude_vector"] = norms
     return tensors
 
 

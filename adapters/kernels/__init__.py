@@ -30,8 +30,8 @@ def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: 
     """
     if x.dim() == 2:
         return add(output[:, None], x[:, None], weights, bias, rows)[:, 0]
-    if torch.is_grad_enabled() and (output.requires_grad or weights.a.requires_grad):
-        if weights.a.requires_grad and not rows.dora:
+    if torch.is_grad_enabled() and (output.requires_grad or weights.b.requires_grad):
+        if weights.b.requires_grad and not rows.dora:
             return torch_training.add(output, x, weights, rows)
         return torch_reference.segments(output, x, weights, bias, rows)
     if output.is_cuda and output.is_contiguous() and (triton := _triton()) is not None:

@@ -23,7 +23,9 @@ def segments(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, r
         if slot is None:
             parts.append(base)
             continue
-        low = x[segment.start : segment.stop].to(weights.a.dtype) @ weights.a[slot].T
+        low = (
+            x[segment.start : segment.stop].to(weights.source.a.dtype) @ weights.source.a[slot, weights.at].T
+        )
         if weights.scaling is not None:
             low = low * weights.scaling[slot]
         term = low @ weights.b[slot]

@@ -41,7 +41,6 @@ for command in (
     ask.write,
     doctor.doctor,
     demo.demo,
-    demo.demo,
 ):
     app.command()(command)
 

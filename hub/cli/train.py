@@ -1,18 +1,32 @@
-"""repertoire train: one recipe on one client's data, to a PEFT directory."""
+"""repertoire train: one recipe on one client's data, or a file of many jobs; to PEFT directories."""
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.table import Table
 
-from hub.cli.options import Changes, Columns, DataFiles, Json, Labels, Quantization, RecipeName, chosen_recipe
+from hub.cli.options import Changes, Columns, Json, Labels, Quantization, RecipeName, chosen_recipe
 from hub.cli.output import document, show
+
+if TYPE_CHECKING:
+    from adapters import Adapter
+    from recipes import Order, Settings
+    from recipes.run import Result
 
 
 def train(
     recipe: RecipeName,
-    data: DataFiles,
-    out: Annotated[Path, typer.Option(help="Folder for the adapter; it must be new or empty.")],
+    out: Annotated[Path, typer.Option(help="Folder for the adapter, or for all of them; new or empty.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="CSV, TSV, JSONL, JSON or Parquet; several are read as one. None for a file of jobs.",
+            show_default=False,
+        ),
+    ] = None,
     base: Annotated[str, typer.Option(help="`starter`, a Hugging Face id or a folder.")] = "starter",
     quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
     validation: Annotated[
@@ -24,17 +38,60 @@ def train(
     column: Columns = None,
     label: Labels = None,
     set_: Changes = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run of the same command that was stopped.")
+    ] = False,
+    checkpoint: Annotated[
+        bool, typer.Option("--checkpoint", help="Spare memory: compute layers again in the backward.")
+    ] = False,
+    pass_tokens: Annotated[
+        int | None, typer.Option(min=16, help="Most tokens of one forward. [default: by device and memory]")
+    ] = None,
+    publish: Annotated[
+        Path | None,
+        typer.Option(
+            "--publish", metavar="HUB", help="Publish each job that passes its gates, under its name."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train an adapter on a client's data and measure it on rows that it has not seen.
+    """Train an adapter on a client's data, or the many of a file of jobs together, and measure it on rows that it has
+    not seen.
 
     Example: `repertoire train recommendation clicks.csv --out adapters/acme --column clicked=bought --label 1=yes
     --label 0=no --set train.epochs=5`
+
+    Example: `repertoire train jobs.yaml --out night --publish campaigns`, and after a crash the same with `--resume`
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    state = out.with_name(out.name + ".state")
+    if resume and not state.is_dir():
+        raise typer.BadParameter(
+            f"{state} is not there, so that nothing was stopped; run it without --resume",
+            param_hint="--resume",
+        )
+    if not resume and state.is_dir():
+        raise typer.BadParameter(
+            f"{state} holds a run that was stopped; go on with --resume, or remove that folder",
+            param_hint="--out",
+        )
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise typer.BadParameter(
             f"{out} holds files already; give a new folder, or empty this one", param_hint="--out"
         )
+
+    from recipes import Settings
+    from recipes.jobs import is_jobs
+
+    settings = Settings(pass_tokens, checkpoint, state)
+    if is_jobs(recipe):
+        if data or validation or test or column or label or set_:
+            raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
+        _many(recipe, out, base, quantization, settings, publish, as_json)
+        return
+    if not data:
+        raise typer.BadParameter("give the client's data, or a file of jobs", param_hint="DATA")
+    if publish is not None:
+        raise typer.BadParameter("is for files of jobs, which have names", param_hint="--publish")
 
     from recipes.data import load_splits
 
@@ -43,18 +100,31 @@ def train(
     load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
-    from recipes.page import PAGE, folder_of
-    from recipes.profile import table as profile_table
-    from recipes.report import certainty_lines, labels_table, table, verdict_lines
     from recipes.train import train as run
 
     loaded = load_base(base, quantization.value)
     adapter = run(
-        chosen, data, loaded, validation=validation or None, test=test or None, out=out, progress=not as_json
+        chosen,
+        data,
+        loaded,
+        validation=validation or None,
+        test=test or None,
+        out=out,
+        progress=not as_json,
+        settings=settings,
     )
+    _told(adapter, out, loaded.id, as_json)
+
+
+def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
+    """What came of one job."""
+    from recipes.page import PAGE, folder_of
+    from recipes.profile import table as profile_table
+    from recipes.report import certainty_lines, labels_table, table, verdict_lines
+
     report, gates, notes = adapter.info["report"], adapter.info["gates"], adapter.info["data"]["notes"]
     if as_json:
-        about = {"folder": str(out), "task": adapter.task, "base": loaded.id, "report": report}
+        about = {"folder": str(out), "task": adapter.task, "base": base, "report": report}
         document(about | {"gates": gates, "notes": notes, "page": str(folder_of(out) / PAGE)})
         return
     show(
@@ -73,3 +143,113 @@ def train(
             f"The adapter is in {out}, but it did not pass its gates: publish will refuse it. Change the recipe or the "
             f"data and train again; or say why it may pass: {publish} --force --reason TEXT"
         )
+
+
+def _many(
+    file: str,
+    out: Path,
+    base: str,
+    quantization: Quantization,
+    settings: "Settings",
+    publish: Path | None,
+    as_json: bool,
+) -> None:
+    """Train a file of jobs. Ends with exit code 4 where a job has failed; the others are trained."""
+    from hub.names import check_name
+    from recipes.jobs import load_jobs
+
+    orders = load_jobs(file, out)
+    for order in orders if publish is not None else ():
+        check_name(order.name)
+
+    from adapters import load_base
+    from recipes import train_many
+
+    published: dict[int, str] = {}
+    results = train_many(
+        orders,
+        load_base(base, quantization.value),
+        progress=not as_json,
+        settings=settings,
+        on_result=None if publish is None else _publisher(publish, orders, published),
+    )
+    rows = [_row(order, result) for order, result in zip(orders, results, strict=True)]
+    for place, what in published.items():
+        rows[place]["published"] = what
+    if as_json:
+        document(rows)
+    else:
+        show(_table(rows), *_failures(rows))
+        show(f"The adapters are in {out}; each has a page, NAME-report/report.html.")
+    if any(row["error"] for row in rows):
+        raise typer.Exit(4)
+
+
+def _publisher(
+    folder: Path, orders: "list[Order]", published: dict[int, str]
+) -> "Callable[[int, Result], None]":
+    """Publishes a job's adapter as soon as it is trained. Done again after a resume, it gives the same version."""
+    from adapters.files import WEIGHTS, render
+    from hub.errors import Refused
+    from hub.hub import Hub
+
+    hub = Hub(folder)
+
+    def publish(place: int, result: "Result") -> None:
+        if isinstance(result, Exception):
+            return
+        weights = hashlib.sha256(render(result)[WEIGHTS]).hexdigest()
+        try:
+            published[place] = hub.publish(result, orders[place].name, publish_id=weights).reference
+        except Refused as error:
+            published[place] = f"refused: {error}"
+
+    return publish
+
+
+def _row(order: "Order", result: "Result") -> dict[str, Any]:
+    """One job's result in brief, as plain JSON."""
+    from recipes.report import best_baseline
+
+    row: dict[str, Any] = {"name": order.name, "folder": str(order.out), "error": None}
+    if isinstance(result, Exception):
+        return row | {"error": str(result)}
+    report, gates = result.info["report"], result.info["gates"]
+    metric = report["metric"]
+    baseline = best_baseline(report, metric)
+    return row | {
+        "method": order.recipe.method,
+        "metric": metric,
+        "before": report["before"].get(metric),
+        "baseline": report["baselines"][baseline][metric] if baseline else None,
+        "baseline_name": baseline,
+        "after": report["after"].get(metric),
+        "steps": report["steps"],
+        "gates": gates,
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    from recipes.report import number
+
+    result = Table(title="Jobs", title_justify="left")
+    for column in ("job", "method", "metric", "before", "baseline", "after", "gates", "published"):
+        result.add_column(column, justify="right" if column in ("before", "baseline", "after") else "left")
+    for row in rows:
+        if row["error"]:
+            result.add_row(row["name"], "", "", "", "", "failed", "", "")
+            continue
+        values = (number(row["metric"], row[key]) for key in ("before", "baseline", "after"))
+        gates = "–" if row["gates"] is None else "passed" if row["gates"]["passed"] else "not passed"
+        published = row.get("published", "").partition(":")[0]
+        result.add_row(row["name"], row["method"], row["metric"], *values, gates, published)
+    return result
+
+
+def _failures(rows: list[dict[str, Any]]) -> list[str]:
+    """Why jobs failed or did not pass."""
+    told = [f"{row['name']} failed: {row['error']}" for row in rows if row["error"]]
+    for row in rows:
+        verdicts = (row.get("gates") or {}).get("verdicts", [])
+        told += [f"{row['name']}: {v['sentence']}" for v in verdicts if not v["passed"]]
+    return told
