@@ -47,6 +47,10 @@ def train(
     pass_tokens: Annotated[
         int | None, typer.Option(min=16, help="Most tokens of one forward. [default: by device and memory]")
     ] = None,
+    snapshot: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Between two snapshots, from which --resume goes on."),
+    ] = 60.0,
     publish: Annotated[
         Path | None,
         typer.Option(
@@ -82,7 +86,7 @@ def train(
     from recipes import Settings
     from recipes.jobs import is_jobs
 
-    settings = Settings(pass_tokens, checkpoint, state)
+    settings = Settings(pass_tokens, checkpoint, state, snapshot)
     if is_jobs(recipe):
         if data or validation or test or column or label or set_:
             raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
