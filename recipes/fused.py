@@ -22,6 +22,7 @@ from adapters.slots import Slots
 from recipes.encode import EncodedRow
 from recipes.errors import TrainingError
 from recipes.job import Job
+from recipes.parallel import Processes
 from recipes.passes import arrange
 
 _FEWEST = 16  # tokens of a pass below which running out of memory is no matter of its size
@@ -31,28 +32,54 @@ class Fused:
     """Runs turns on one base.
 
     budget: padded tokens of one pass; it is halved whenever memory runs out. checkpoint: compute each layer again in
-    the backward, which spares most of the activations' memory for a third more time. computed, useful: tokens so far,
-    with and without padding.
+    the backward, which spares most of the activations' memory for a third more time. processes: among which each
+    micro-batch is divided. computed, useful: tokens so far, with and without padding.
     """
 
-    def __init__(self, base: Base, slots: Slots, budget: int, checkpoint: bool = False) -> None:
+    def __init__(
+        self,
+        base: Base,
+        slots: Slots,
+        budget: int,
+        checkpoint: bool = False,
+        processes: Processes | None = None,
+    ) -> None:
         self.base = base
         self.slots = slots
         self.budget = budget
         self.checkpoint = checkpoint
+        self.processes = processes or Processes()
         self.computed = 0
         self.useful = 0
 
     def turn(self, jobs: Sequence[Job]) -> None:
         """A micro-batch of each job, forward and backward. What goes wrong in a job stops that job alone."""
         batches = {job: job.next_batch() for job in jobs}
+        own = {job: self.processes.share(len(batch)) for job, batch in batches.items()}
+        lengths = {job: [len(batches[job][place]) for place in places] for job, places in own.items()}
         losses = dict.fromkeys(jobs, 0.0)
         with checkpointing(self.base, self.checkpoint):
-            for part in arrange({job: list(map(len, batch)) for job, batch in batches.items()}, self.budget):
-                self._run(part, batches, losses)
+            for part in arrange(lengths, self.budget):
+                rows = {job: [own[job][at] for at in places] for job, places in part.items()}
+                self._run(rows, batches, losses)
+        self._add_up(jobs, losses)
         for job, loss in losses.items():
             if job.failure is None:
                 job.after_batch(loss)
+
+    def _add_up(self, jobs: Sequence[Job], losses: dict[Job, float]) -> None:
+        """Losses, failures and, at the end of a window, gradients of all processes."""
+        if self.processes.count == 1:
+            return
+        told = torch.tensor([[losses[job], float(job.failure is not None)] for job in jobs])
+        told = told.double().to(self.base.device)
+        self.processes.add([told])
+        for job, (loss, failed) in zip(jobs, told.tolist(), strict=True):
+            losses[job] = loss
+            if failed and job.failure is None:
+                job.fail(TrainingError(f"{job.name}: step {job.step} failed in another process"))
+            elif not failed and not job.in_window:
+                self.processes.add(job.gradients())
 
     def _run(
         self, part: dict[Job, list[int]], batches: dict[Job, list[EncodedRow]], losses: dict[Job, float]

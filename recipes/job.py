@@ -145,6 +145,15 @@ class Job:
         self.step += 1
         self._loss_count += 1
 
+    def gradients(self) -> list[Tensor]:
+        """Of all parameters, zeros where there is none yet."""
+        found = []
+        for parameter in self.trained.parameters.values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            found.append(parameter.grad)
+        return found
+
     def due(self) -> bool:
         """Whether it is time to validate."""
         return not self.in_window and (self.step % self.evaluate_every == 0 or self.step >= self.steps)

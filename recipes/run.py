@@ -23,6 +23,7 @@ from recipes.errors import TrainingError
 from recipes.fused import Fused
 from recipes.job import Job
 from recipes.order import Order, finish, prepare
+from recipes.parallel import Processes
 
 PASS_TOKENS = {"cpu": 2048, "cuda": 16384}
 """The most padded tokens of one forward and backward."""
@@ -63,6 +64,7 @@ class Run:
         progress: bool,
     ) -> None:
         self.base, self.settings, self.orders = base, settings, orders
+        self.processes = Processes.here()
         self.state = None if settings.state is None else Path(settings.state)
         self._on_result = on_result
         self._found: dict[int, Result] = {}
@@ -142,7 +144,7 @@ class Run:
     def _fuse(self, job: Job) -> Fused:
         if self._fused is None:
             budget = memory.token_budget(self.base, self.slots, job.slot, self._most)
-            self._fused = Fused(self.base, self.slots, budget, self.settings.checkpoint)
+            self._fused = Fused(self.base, self.slots, budget, self.settings.checkpoint, self.processes)
         return self._fused
 
     def _judge(self, job: Job) -> None:
@@ -157,7 +159,10 @@ class Run:
         try:
             if job.failure is not None:
                 raise job.failure
-            finish(order, job, self.base, self.slots, time.perf_counter() - self.running[place])
+            if self.processes.rank == 0:
+                finish(order, job, self.base, self.slots, time.perf_counter() - self.running[place])
+            else:
+                job.restore_best()
             result = job.adapter
         except RepertoireError as error:
             result = error
@@ -174,7 +179,7 @@ class Run:
 
     def _end(self, place: int, result: Result) -> None:
         self._found[place] = result
-        if self._on_result is not None:
+        if self._on_result is not None and self.processes.rank == 0:
             self._on_result(place, result)
 
     def _save(self) -> None:
@@ -182,8 +187,10 @@ class Run:
         began = time.perf_counter()
         wait = self.settings.snapshot_seconds
         wait = max(wait, self._saving / _SNAPSHOT_SHARE) if wait else 0.0
-        if self.state is None or began - self._saved < wait:
+        if self.state is None or self.processes.rank or began - self._saved < wait:
             return
+        if self.processes.count > 1 and any(self.jobs[place].in_window for place in self.running):
+            return  # each process holds a part of the window's gradient
         states = {place: self.jobs[place].state() for place in self.running}
         manifest = {
             "digests": self._digests(),
@@ -233,7 +240,9 @@ class Run:
             job.restore(entry["job"], tensors[place])
             self.running[place] = now - entry["seconds"]
         if manifest["budget"] is not None:
-            self._fused = Fused(self.base, self.slots, manifest["budget"], self.settings.checkpoint)
+            self._fused = Fused(
+                self.base, self.slots, manifest["budget"], self.settings.checkpoint, self.processes
+            )
 
     def _digests(self) -> list[str | None]:
         """What each job is: its recipe, data and base."""
@@ -252,7 +261,7 @@ class Shown:
     def __init__(self, run: Run, on: bool) -> None:
         self._run = run
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bars = Progress(*columns, disable=not on, transient=True)
+        self._bars = Progress(*columns, disable=not on or run.processes.rank > 0, transient=True)
         self._lines: dict[int, Any] = {}
 
     def __enter__(self) -> "Shown":

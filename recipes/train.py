@@ -70,6 +70,6 @@ def train_many(
                 shown.update()
     finally:
         run.close()
-    if settings.state is not None:
+    if settings.state is not None and run.processes.rank == 0:
         resume.forget(Path(settings.state))
     return run.results

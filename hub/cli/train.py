@@ -104,6 +104,7 @@ def train(
     load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
+    from recipes.parallel import Processes
     from recipes.train import train as run
 
     loaded = load_base(base, quantization.value)
@@ -117,7 +118,8 @@ def train(
         progress=not as_json,
         settings=settings,
     )
-    _told(adapter, out, loaded.id, as_json)
+    if Processes.here().rank == 0:
+        _told(adapter, out, loaded.id, as_json)
 
 
 def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
@@ -168,6 +170,7 @@ def _many(
 
     from adapters import load_base
     from recipes import train_many
+    from recipes.parallel import Processes
 
     published: dict[int, str] = {}
     results = train_many(
@@ -177,6 +180,8 @@ def _many(
         settings=settings,
         on_result=None if publish is None else _publisher(publish, orders, published),
     )
+    if Processes.here().rank:
+        return
     rows = [_row(order, result) for order, result in zip(orders, results, strict=True)]
     for place, what in published.items():
         rows[place]["published"] = what
