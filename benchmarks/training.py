@@ -3,8 +3,8 @@
 in turn     8 jobs on one base that is loaded once: a plain PyTorch loop around PEFT, one job after another
 runs        8 separate runs of PEFT with transformers' Trainer, each loading its base
 one job     the same loop around PEFT, and ours, for one job alone
-agency      the first 8 steps of 32 click-prediction jobs of 200 to 2,000 rows with 8 to 128 tokens, validated twice with
-            early stopping: one by one, and fused, to the same validation metric; with the peak memory of both
+agency      the first 8 steps of 32 click-prediction jobs of 200 to 2,000 rows with 8 to 128 tokens, validated twice,
+            early stopping on: one by one, and fused, to the same validation metric; with the peak memory of both
 
 A head on the last token, batch 4, LoRA of rank 8 on all linear layers, dropout 0.05, AdamW, clipping.
 """

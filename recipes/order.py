@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from adapters import Base
+from adapters import Adapter, Base
 from adapters.files import write
 from adapters.slots import Slots
 from recipes import gates, page
@@ -17,7 +17,7 @@ from recipes.job import Job
 from recipes.picked import pick
 from recipes.profile import profile
 from recipes.recipe import Recipe
-from recipes.start import start
+from recipes.start import continued, start
 
 if TYPE_CHECKING:
     from recipes.tables import Data
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """What to train: a recipe, its data, and where to write the adapter (None: nowhere). name: for messages."""
+    """What to train: a recipe, its data, and where to write the adapter (None: nowhere). name: for messages. parent: a
+    trained adapter to go on from, and what it is called."""
 
     recipe: Recipe
     data: "Data"
@@ -33,13 +34,17 @@ class Order:
     test: "Data | None" = None
     out: str | os.PathLike[str] | None = None
     name: str = ""
+    parent: tuple[Adapter, str] | None = None
 
 
 def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     """Load, check and encode the data of an order. Raises DataError and BaseError, before anything is trained."""
     recipe = order.recipe
     splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
-    adapter = start(recipe, base, splits.labels)
+    if order.parent is None:
+        adapter = start(recipe, base, splits.labels)
+    else:
+        adapter = continued(order.parent[0], recipe, base, splits.labels, order.parent[1])
     limit = token_limit(base, recipe)
     lengths = check_lengths(splits, lambda example: count_tokens(base, recipe, example), limit)
     found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)

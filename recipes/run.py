@@ -250,8 +250,12 @@ class Run:
         digests: list[str | None] = []
         for place in range(len(self.orders)):
             job = self.jobs.get(place)
-            about = job and json.dumps([job.recipe.to_dict(), job.splits.digest, base], sort_keys=True)
-            digests.append(hashlib.sha256(about.encode()).hexdigest() if about else None)
+            if job is None:
+                digests.append(None)
+                continue
+            parent = job.adapter.info.get("parent")
+            about = json.dumps([job.recipe.to_dict(), job.splits.digest, base, parent], sort_keys=True)
+            digests.append(hashlib.sha256(about.encode()).hexdigest())
         return digests
 
 

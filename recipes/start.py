@@ -1,4 +1,4 @@
-"""The adapter before its first step: LoRA whose term is zero, or a prefix, with an untrained head."""
+"""The adapter before its first step: LoRA whose term is zero, or a prefix, with an untrained head; or a trained one."""
 
 from typing import Any
 
@@ -10,6 +10,8 @@ from adapters import Adapter, Base, Head, Lora, Prefix
 from adapters.base import plain_weight
 from adapters.config import Pooling
 from adapters.errors import BaseError
+from adapters.packed import check_base
+from recipes.errors import TrainingError
 from recipes.recipe import Recipe
 from recipes.tasks import task_for
 
@@ -39,6 +41,40 @@ def start(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Adapter:
         if head.bias:
             tensors[f"{name}.bias"] = torch.zeros(len(labels))
     return Adapter(method, head, tensors, base.identity, recipe.task, info)
+
+
+def continued(parent: Adapter, recipe: Recipe, base: Base, labels: tuple[str, ...], name: str) -> Adapter:
+    """An adapter to train on from a trained one, with its weights and its head; `name` is kept as its parent.
+
+    Raises WrongBase; TrainingError where task, method or labels are not those of the recipe and the data.
+    """
+    check_base(parent, base)
+    fresh = start(recipe, base, labels)
+    theirs = () if parent.head is None else parent.head.labels
+    problems = []
+    if (parent.task or recipe.task) != recipe.task:
+        problems.append(f"it does {parent.task}, the recipe {recipe.task}")
+    if theirs != labels:
+        missing, unknown = sorted({*theirs} - {*labels}), sorted({*labels} - {*theirs})
+        differ = [f"the data lacks {', '.join(missing)}"] if missing else []
+        differ += [f"it does not know {', '.join(unknown)}"] if unknown else []
+        problems.append("; ".join(differ) or "its labels are in another order")
+    shapes, wanted = ({n: tuple(t.shape) for n, t in a.tensors.items()} for a in (parent, fresh))
+    if not problems and (shapes != wanted or _scaling(parent) != _scaling(fresh)):
+        problems.append("its rank, alpha, layers, prefix length or head are not those of the recipe")
+    if problems:
+        raise TrainingError(
+            f"{name} cannot be trained on with this recipe and data: {'; '.join(problems)}. Give the recipe and the "
+            "labels that it was trained with, or start afresh"
+        )
+    fresh.tensors = {key: tensor.float().clone() for key, tensor in parent.tensors.items()}
+    fresh.info["parent"] = name
+    return fresh
+
+
+def _scaling(adapter: Adapter) -> tuple[float, bool] | None:
+    method = adapter.method
+    return (method.alpha, method.rslora) if isinstance(method, Lora) else None
 
 
 def _head(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Head:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from hub.cli.options import Changes, Columns, Json, Labels, Quantization, RecipeName, chosen_recipe
+from hub.cli.options import (
+    DEFAULT_HUB,
+    Changes,
+    Columns,
+    HubPath,
+    Json,
+    Labels,
+    Quantization,
+    RecipeName,
+    chosen_recipe,
+)
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
@@ -38,6 +48,11 @@ def train(
     column: Columns = None,
     label: Labels = None,
     set_: Changes = None,
+    parent: Annotated[
+        str | None,
+        typer.Option("--from", metavar="REFERENCE", help="Go on from a published adapter, on new data."),
+    ] = None,
+    hub: HubPath = DEFAULT_HUB,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run of the same command that was stopped.")
     ] = False,
@@ -88,7 +103,7 @@ def train(
 
     settings = Settings(pass_tokens, checkpoint, state, snapshot)
     if is_jobs(recipe):
-        if data or validation or test or column or label or set_:
+        if data or validation or test or column or label or set_ or parent:
             raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
         _many(recipe, out, base, quantization, settings, publish, as_json)
         return
@@ -104,8 +119,11 @@ def train(
     load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
+    from hub.hub import Hub
     from recipes.parallel import Processes
     from recipes.train import train as run
+
+    version = None if parent is None else Hub(hub, create=False).resolve(parent)
 
     loaded = load_base(base, quantization.value)
     adapter = run(
@@ -115,6 +133,7 @@ def train(
         validation=validation or None,
         test=test or None,
         out=out,
+        parent=None if version is None else (Hub(hub).read(version.reference), version.reference),
         progress=not as_json,
         settings=settings,
     )

@@ -291,3 +291,27 @@ def test_a_long_recommendation_keeps_the_ad_and_a_long_behavior_its_beginning(ba
     assert base.tokenizer.decode(ids).endswith("the ad") and len(ids) == 10
     ids = encode_texts(base, Recipe.load("behavior", **{"data.max_tokens": 10}), texts)[0]
     assert base.tokenizer.decode(ids) == "user user "
+
+
+@pytest.mark.parametrize("method", ["behavior", "behavior-prefix"])
+def test_training_goes_on_from_a_trained_adapter(method: str, base: Base, tmp_path: Path) -> None:
+    recipe = Recipe.load(method, **QUICK | {"train.learning_rate": 0.01})
+    first = train(recipe, moods(tmp_path, 64), base)
+    tiny = {"train.max_steps": 1, "train.learning_rate": 1e-9, "train.head_learning_rate": 1e-9}
+    still = Recipe.load(method, **QUICK | tiny)
+    again = train(still, moods(tmp_path, 64, seed=1), base, parent=(first, "acme/spring/behavior@1"))
+    assert torch.allclose(weights(again), weights(first), atol=1e-6), "one tiny step away from its parent"
+    assert again.info["parent"] == "acme/spring/behavior@1"
+    assert again.info["data"]["digest"] != first.info["data"]["digest"]
+
+
+def test_an_adapter_that_the_recipe_or_the_data_does_not_fit_is_no_parent(base: Base, tmp_path: Path) -> None:
+    first = train(Recipe.load("behavior", **QUICK), moods(tmp_path, 64), base)
+    other = tmp_path / "other.csv"
+    other.write_text((tmp_path / "moods0.csv").read_text().replace(",bad", ",awful"))
+    for changes, data, part in (
+        ({"lora.rank": 4}, tmp_path / "moods0.csv", "its rank, alpha, layers"),
+        ({}, other, "the data lacks bad; it does not know awful"),
+    ):
+        with pytest.raises(TrainingError, match=part):
+            train(Recipe.load("behavior", **QUICK | changes), data, base, parent=(first, "a/b/behavior@1"))
