@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from adapters import Base
+from adapters import Adapter, Base
 from adapters.files import write
 from adapters.slots import Slots
 from recipes import gates, page
@@ -13,6 +13,7 @@ from recipes.calibration import Calibration, shift_for
 from recipes.data import check_lengths, load_splits
 from recipes.encode import count_tokens, token_limit
 from recipes.evaluation import assess, evaluate
+from recipes.examples import Splits
 from recipes.job import Job
 from recipes.picked import pick
 from recipes.profile import profile
@@ -39,7 +40,7 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     """Load, check and encode the data of an order. Raises DataError and BaseError, before anything is trained."""
     recipe = order.recipe
     splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
-    adapter = start(recipe, base, splits.labels)
+    adapter = untrained(recipe, splits, base)
     limit = token_limit(base, recipe)
     lengths = check_lengths(splits, lambda example: count_tokens(base, recipe, example), limit)
     found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
@@ -50,9 +51,15 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
         "notes": [*splits.notes, str(lengths)],
         "profile": found.to_dict(),
     }
+    return Job.prepare(recipe, splits, adapter, base, order.name)
+
+
+def untrained(recipe: Recipe, splits: Splits, base: Base) -> Adapter:
+    """A fresh adapter for the data, which corrects for rows that were left out. Raises as `start`."""
+    adapter = start(recipe, base, splits.labels)
     if splits.negative_share < 1:
         adapter.info["calibration"] = Calibration(shift=shift_for(splits.negative_share)).to_info()
-    return Job.prepare(recipe, splits, adapter, base, order.name)
+    return adapter
 
 
 def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> None:
