@@ -2,5 +2,6 @@
 
 from recipes.recipe import Recipe
 from recipes.train import Order, Settings, train, train_many
+from recipes.tune import Tuned, tune
 
-__all__ = ["Order", "Recipe", "Settings", "train", "train_many"]
+__all__ = ["Order", "Recipe", "Settings", "Tuned", "train", "train_many", "tune"]

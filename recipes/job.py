@@ -194,6 +194,11 @@ class Job:
         self.trained.update()
         self.adapter.tensors = self.trained.tensors(self.best)
 
+    def release(self) -> None:
+        """Let go of weights and optimizer, when the slot is left."""
+        self.best = {}
+        del self.trained, self._optimizer
+
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """All that `restore` needs, between two micro-batches: plain JSON, and tensors."""
         tensors = {f"best/{name}": value for name, value in self.best.items()}

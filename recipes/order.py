@@ -13,6 +13,7 @@ from recipes.calibration import Calibration, shift_for
 from recipes.data import check_lengths, load_splits
 from recipes.encode import count_tokens, token_limit
 from recipes.evaluation import assess, evaluate
+from recipes.examples import Splits
 from recipes.job import Job
 from recipes.picked import pick
 from recipes.profile import profile
@@ -41,10 +42,7 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     """Load, check and encode the data of an order. Raises DataError and BaseError, before anything is trained."""
     recipe = order.recipe
     splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
-    if order.parent is None:
-        adapter = start(recipe, base, splits.labels)
-    else:
-        adapter = continued(order.parent[0], recipe, base, splits.labels, order.parent[1])
+    adapter = untrained(recipe, splits, base, order.parent)
     limit = token_limit(base, recipe)
     lengths = check_lengths(splits, lambda example: count_tokens(base, recipe, example), limit)
     found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
@@ -55,9 +53,21 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
         "notes": [*splits.notes, str(lengths)],
         "profile": found.to_dict(),
     }
+    return Job.prepare(recipe, splits, adapter, base, order.name)
+
+
+def untrained(
+    recipe: Recipe, splits: Splits, base: Base, parent: tuple[Adapter, str] | None = None
+) -> Adapter:
+    """An adapter before its first step on the data, which corrects for rows that were left out. Raises as `start` and
+    `continued`."""
+    if parent is None:
+        adapter = start(recipe, base, splits.labels)
+    else:
+        adapter = continued(parent[0], recipe, base, splits.labels, parent[1])
     if splits.negative_share < 1:
         adapter.info["calibration"] = Calibration(shift=shift_for(splits.negative_share)).to_info()
-    return Job.prepare(recipe, splits, adapter, base, order.name)
+    return adapter
 
 
 def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> None:

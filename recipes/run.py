@@ -53,7 +53,12 @@ Result = Adapter | RepertoireError
 
 
 class Run:
-    """Jobs on one base: who waits, who runs in which slot, and what came of the others."""
+    """Jobs on one base: who waits, who runs in which slot, and what came of the others.
+
+    For a search: at_once: how many jobs run at the same time, None for as many as memory and a few passes a turn take.
+    on_validation: told of each validation, by the job's place; where it says True, the job leaves at once. finish: what
+    is done with a job that leaves without a failure. `add` lets further jobs in.
+    """
 
     def __init__(
         self,
@@ -62,11 +67,15 @@ class Run:
         settings: Settings,
         on_result: Callable[[int, Result], None] | None,
         progress: bool,
+        *,
+        at_once: int | None = None,
+        on_validation: Callable[[int, Job], bool] | None = None,
+        finish: Callable[[Order, Job, Base, Slots, float], None] = finish,
     ) -> None:
-        self.base, self.settings, self.orders = base, settings, orders
+        self.base, self.settings, self.orders = base, settings, list(orders)
         self.processes = Processes.here()
         self.state = None if settings.state is None else Path(settings.state)
-        self._on_result = on_result
+        self._on_result, self._on_validation, self._finish = on_result, on_validation, finish
         self._found: dict[int, Result] = {}
         self.jobs: dict[int, Job] = {}
         self.running: dict[int, float] = {}  # since when, by the place in `orders`
@@ -82,7 +91,7 @@ class Run:
             raise TrainingError(
                 f"{self.state} holds a run of other recipes, data or base; give another folder, or remove it"
             )
-        count = self._places() if snapshot is None else snapshot[0]["slots"]
+        count = (at_once or self._places()) if snapshot is None else snapshot[0]["slots"]
         self.slots = Slots(base, count, dtype=torch.float32, trains=True)
         for job in self.jobs.values():  # the same places whoever comes first, also after a resume
             self.slots.reserve(job.adapter)
@@ -96,17 +105,32 @@ class Run:
         """Of all orders, when none waits or runs any more."""
         return [self._found[place] for place in range(len(self.orders))]
 
+    @property
+    def free(self) -> int:
+        """Slots that no job runs in or waits for."""
+        return self.slots.count - len(self.running) - len(self.waiting)
+
+    def add(self, order: Order, job: Job) -> int:
+        """Let a further job wait for a slot; returns its place. Raises as `Slots.reserve`, and then nothing waits."""
+        self.slots.reserve(job.adapter)
+        place = len(self.orders)
+        self.orders.append(order)
+        self.jobs[place] = job
+        self.waiting.append(place)
+        return place
+
     def turn(self) -> bool:
         """Let jobs in, train a turn, let jobs out; False when all are done."""
         self._admit()
         if not self.running:
             return False
-        active = [self.jobs[place] for place in self.running if not self.jobs[place].done]
+        active = {place: self.jobs[place] for place in self.running if not self.jobs[place].done}
         if active:
-            self._fuse(active[0]).turn(active)
-        for job in active:
+            jobs = list(active.values())
+            self._fuse(jobs[0]).turn(jobs)
+        for place, job in active.items():
             if not job.done and job.due():
-                self._judge(job)
+                self._judge(place, job)
         for place in [place for place in self.running if self.jobs[place].done]:
             self._leave(place)
         self._save()
@@ -147,11 +171,14 @@ class Run:
             self._fused = Fused(self.base, self.slots, budget, self.settings.checkpoint, self.processes)
         return self._fused
 
-    def _judge(self, job: Job) -> None:
+    def _judge(self, place: int, job: Job) -> None:
         try:
             job.judge(self.base, self.slots)
         except Exception as error:
             job.fail(TrainingError(f"{job.name}: validating at step {job.step} failed: {error!r}"))
+            return
+        if self._on_validation is not None and self._on_validation(place, job):
+            job.done = True
 
     def _leave(self, place: int) -> None:
         job, order = self.jobs[place], self.orders[place]
@@ -160,7 +187,7 @@ class Run:
             if job.failure is not None:
                 raise job.failure
             if self.processes.rank == 0:
-                finish(order, job, self.base, self.slots, time.perf_counter() - self.running[place])
+                self._finish(order, job, self.base, self.slots, time.perf_counter() - self.running[place])
             else:
                 job.restore_best()
             result = job.adapter
@@ -175,6 +202,7 @@ class Run:
             result = TrainingError(f"{job.name}: measuring the trained adapter failed: {error!r}")
         del self.running[place]
         self.slots.clear(job.slot)
+        job.release()
         self._end(place, result)
 
     def _end(self, place: int, result: Result) -> None:
@@ -270,8 +298,7 @@ class Shown:
 
     def __enter__(self) -> "Shown":
         self._bars.start()
-        total = sum(job.steps for job in self._run.jobs.values())
-        self._all = self._bars.add_task("all jobs", total=total)
+        self._all = self._bars.add_task("all jobs", total=None)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -293,7 +320,7 @@ class Shown:
             job.step if place in (*run.running, *run.waiting) else job.steps
             for place, job in run.jobs.items()
         )
-        self._bars.update(self._all, completed=steps)
+        self._bars.update(self._all, completed=steps, total=sum(job.steps for job in run.jobs.values()))
 
 
 def _bytes(adapter: Adapter) -> int:

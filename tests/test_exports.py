@@ -33,7 +33,7 @@ EXPORTS: dict[str, set[str]] = {
         "Write",
     },
     "hub.cli": {"app", "main"},
-    "recipes": {"Order", "Recipe", "Settings", "train", "train_many"},
+    "recipes": {"Order", "Recipe", "Settings", "Tuned", "train", "train_many", "tune"},
 }
 
 

@@ -1,6 +1,7 @@
 """The command `repertoire`: the whole project from a terminal.
 
     train.py      train
+    tune.py       tune
     profile.py    profile
     hub.py        publish, ls, show
     ask.py        recommend, analyze, write
@@ -18,7 +19,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, hub, profile, train
+from hub.cli import ask, demo, doctor, hub, profile, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -33,6 +34,7 @@ app = typer.Typer(
 for command in (
     profile.profile,
     train.train,
+    tune.tune,
     hub.publish,
     hub.ls,
     hub.show,

@@ -14,6 +14,7 @@ from hub.cli import app, main
 from hub.hub import Hub
 from hub.requests import Refused, Texts
 from recipes.policy import Violation
+from recipes.recipe import Recipe
 from tests.hub.tiny import NAME, lora, prefix
 
 Run = Callable[..., tuple[int, str, str]]
@@ -152,7 +153,9 @@ def test_failures_have_a_code_a_message_and_a_document(
 
 def test_every_command_has_help_with_an_example_and_json(run: Run) -> None:
     commands = [command.callback.__name__ for command in app.registered_commands if command.callback]
-    assert {"train", "publish", "ls", "show", "recommend", "analyze", "write", "doctor"} <= set(commands)
+    assert {"train", "tune", "publish", "ls", "show", "recommend", "analyze", "write", "doctor"} <= set(
+        commands
+    )
     for command in commands:
         code, out, _ = run(command, "--help")
         assert code == 0
@@ -224,6 +227,37 @@ def test_train_publish_recommend_from_a_file_with_its_own_words(run: Run, tmp_pa
     assert code == 0 and f"{ranked[0]['probability']:.3f}" in out
     code, _, err = run("analyze", NAME, "asked twice about refunds")
     assert code == 2 and "recommendation" in err, "the wrong call for this adapter"
+
+
+def test_tune_writes_the_best_recipe_and_tells_each_trial(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("--column", "user=shopper", "--column", "ad=banner", "--column", "clicked=bought")
+    labels = ("--label", "1=Yes.", "--label", "0=No.")
+    data, space = clicks(tmp_path / "clicks.csv"), tmp_path / "space.yaml"
+    space.write_text("train.learning_rate: {low: 1e-4, high: 1e-2, log: true}\nlora.rank: [2, 4]\n")
+    search = ("tune", "recommendation", data, "--space", space, *words, *labels, "--set", "train.max_steps=2")
+    few = ("--trials", "2", "--together", "2")
+    code, out, err = run(*search, *few, "--out", "best.yaml", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    best = told["trials"][told["best"]]
+    assert [trial["state"] for trial in told["trials"]] == ["complete", "complete"]
+    assert told["value"] == best["value"] == max(trial["value"] for trial in told["trials"])
+    written = Recipe.load("best.yaml")
+    assert written.to_dict() == told["recipe"] and written.lora.rank == best["values"]["lora.rank"]
+    assert written.train.learning_rate == best["values"]["train.learning_rate"]
+    code, out, err = run(*search, *few, "--out", "again.yaml")
+    assert code == 0, err
+    assert "2 of 2" in out and "complete" in out and f"repertoire train again.yaml {data} --out" in out
+    assert not any(record.name.startswith("optuna") for record in caplog.records)
+    assert Path("again.yaml").read_text() == Path("best.yaml").read_text()
+    code, _, err = run(*search, "--out", "best.yaml")
+    assert code == 2 and "best.yaml is there already" in err
+    space.write_text("lora.rnak: [2]\ndata.seed: [1, 2]\n")
+    code, _, err = run(*search, "--out", "third.yaml")
+    assert code == 2 and "did you mean `rank`?" in err and "data.seed: changes the rows" in err
+    assert not Path("third.yaml").exists()
 
 
 def test_write_shows_what_was_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,86 @@
+"""repertoire tune: search for a recipe's values, to a recipe file."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.cli.options import Changes, Columns, DataFiles, Json, Labels, Quantization, RecipeName, chosen_recipe
+from hub.cli.output import document, show
+
+
+def tune(
+    recipe: RecipeName,
+    data: DataFiles,
+    space: Annotated[
+        Path, typer.Option(help="YAML: `train.learning_rate: {low: 1e-4, high: 1e-2, log: true}`")
+    ],
+    out: Annotated[Path, typer.Option(help="File for the best recipe; it must be new.")],
+    trials: Annotated[int, typer.Option(min=1, help="How many sets of values to try.")] = 20,
+    together: Annotated[int, typer.Option(min=1, help="How many of them train at the same time.")] = 8,
+    seed: Annotated[int, typer.Option(help="The same seed tries the same values.")] = 0,
+    base: Annotated[str, typer.Option(help="`starter`, a Hugging Face id or a folder.")] = "starter",
+    quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="Rows to compare trials by. [default: cut from DATA]")
+    ] = None,
+    test: Annotated[
+        list[Path] | None, typer.Option(help="Rows that the search must not use. [default: cut from DATA]")
+    ] = None,
+    column: Columns = None,
+    label: Labels = None,
+    set_: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Search for the values of a recipe that do best on the validation rows; trials train together on one base.
+
+    The search never looks at how good a trial is on the test rows, and keeps no weights: train with the recipe that it
+    writes.
+
+    Example: `repertoire tune recommendation clicks.csv --space space.yaml --trials 20 --together 8 --out best.yaml`,
+    then `repertoire train best.yaml clicks.csv --out my-adapter`
+    """
+    if out.exists():
+        raise typer.BadParameter(f"{out} is there already; give a new file", param_hint="--out")
+
+    import optuna
+
+    from recipes.data import load_splits
+    from recipes.space import read_space
+
+    chosen = chosen_recipe(recipe, column, label, set_)
+    # What is wrong with the space or the data is said before the base loads.
+    read_space(space, chosen)
+    load_splits(chosen, data, validation or None, test or None, progress=not as_json)
+
+    from adapters import load_base
+    from recipes.tune import table
+    from recipes.tune import tune as search
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it tells of each study it makes
+    found = search(
+        chosen,
+        space,
+        data,
+        load_base(base, quantization.value),
+        validation=validation or None,
+        test=test or None,
+        trials=trials,
+        together=together,
+        seed=seed,
+        progress=not as_json,
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(found.recipe.to_yaml(), encoding="utf-8")
+    if as_json:
+        about = {"file": str(out), "metric": found.metric, "value": found.value, "best": found.best.number}
+        document(about | {"recipe": found.recipe.to_dict(), "trials": [asdict(t) for t in found.trials]})
+        return
+    show(table(found), *(f"- {trial.error}" for trial in found.trials if trial.error))
+    same = [("--validation", each) for each in validation or ()] + [("--test", each) for each in test or ()]
+    files = [*map(str, data), *(f"{option} {each}" for option, each in same)]
+    show(
+        f"Trial {found.best.number} is in {out}. Its {found.metric} is that of the rows that chose it, so too good; "
+        f"training measures it on rows that chose nothing: repertoire train {out} {' '.join(files)} --out FOLDER"
+    )
