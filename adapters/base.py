@@ -172,6 +172,11 @@ class Base:
             found.add(next(s for s in suffixes if {p for p in self.linears if matches(p, (s,))} <= blocks))
         return tuple(sorted(found))
 
+    def embed(self, ids: Tensor) -> Tensor:
+        """Embeddings of token ids, as the base's first layer reads them: `[...]` to `[..., width]`."""
+        embeddings: Tensor = self.model.get_input_embeddings()(ids)
+        return embeddings
+
     def memory_footprint(self) -> int:
         """Bytes of its weights as they lie in memory."""
         return int(self.model.get_memory_footprint()) + repacked_bytes(self.model)

@@ -53,16 +53,18 @@ def forward(
     tokens: Tokens,
     rows: Rows,
     dropout: Mapping[int, Dropout] | None = None,
+    embedded: Tensor | None = None,
 ) -> Hidden:
     """Run the base over whole sequences, each row through its own adapter.
 
-    A row's first token stands at its prefix length, as in PEFT, whatever the padding and on whichever side it is.
+    embedded: what stands in the place of the tokens' embeddings, `[rows, tokens, width]`. A row's first token stands at
+    its prefix length, as in PEFT, whatever the padding and on whichever side it is.
     """
     lengths = [slots.prefix_length(slot) for slot in rows.slots]
     starts = torch.tensor(lengths, device=base.device)[:, None]
     positions = (tokens.mask.cumsum(1) - 1).clamp(min=0) + starts
     arguments: dict[str, Any] = {
-        "input_ids": tokens.ids,
+        **({"input_ids": tokens.ids} if embedded is None else {"inputs_embeds": embedded}),
         "attention_mask": tokens.mask,
         "position_ids": positions + base.first_position,
         "repertoire": slots.prefix_view(rows, positions),

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from adapters import Base
 from adapters.errors import RepertoireError
-from adapters.forward import Hidden, forward, pad
+from adapters.forward import Hidden, Tokens, forward, pad
 from adapters.rows import join
 from adapters.slots import Slots
 from recipes.encode import EncodedRow
@@ -100,21 +101,45 @@ class Fused:
             losses[job] += loss
 
     def _pass(self, part: dict[Job, list[int]], batches: dict[Job, list[EncodedRow]]) -> dict[Job, float]:
-        """The loss of each job's rows, after their backward."""
+        """The loss of each job's rows, after their backward; and another pass over the rows of jobs that train
+        against an adversary."""
         jobs = sorted(part, key=lambda job: (job.recipe.method == "prefix", job.slot))
-        own = {job: [batches[job][place] for place in part[job]] for job in jobs}
-        lengths = {job: [len(row) for row in own[job]] for job in jobs}
-        tokens = pad(self.base, [(*row.ids, *row.target) for job in jobs for row in own[job]])
-        rows = join([(job.slot, len(own[job])) for job in jobs])
+        given = {job: [batches[job][place] for place in part[job]] for job in jobs}
+        wary = [job for job in jobs if job.recipe.train.fgm]
+        tokens = pad(self.base, [(*row.ids, *row.target) for job in jobs for row in given[job]])
+        embedded = self.base.embed(tokens.ids).detach().requires_grad_() if wary else None
+        found = self._backward(jobs, part, given, tokens, embedded)
+        if again := [job for job in wary if job in found]:
+            assert embedded is not None and embedded.grad is not None
+            moved = embedded.detach() + _against(embedded.grad, [(job, len(given[job])) for job in jobs])
+            rows = [at for at, job in enumerate(j for j in jobs for _ in given[j]) if job in again]
+            adverse = Tokens(tokens.ids[rows], tokens.mask[rows])
+            still = self._backward(again, part, given, adverse, moved[rows])
+            found = {job: loss for job, loss in found.items() if job in still or job not in again}
+        for job in jobs:
+            job.trained.take_gradients(keep=job in found)
+        return {job: float(loss.detach()) for job, loss in found.items()}
+
+    def _backward(
+        self,
+        jobs: Sequence[Job],
+        part: dict[Job, list[int]],
+        given: dict[Job, list[EncodedRow]],
+        tokens: Tokens,
+        embedded: Tensor | None,
+    ) -> dict[Job, Tensor]:
+        """One forward and backward; the losses of the jobs whose loss is finite. The others fail."""
+        lengths = {job: [len(row) for row in given[job]] for job in jobs}
+        rows = join([(job.slot, len(given[job])) for job in jobs])
         left = self.base.kind == "decoder"
         drawn = {job.slot: job.dropout(part[job], lengths[job], left) for job in jobs}
         dropout = {slot: each for slot, each in drawn.items() if each is not None}
-        found: dict[Job, torch.Tensor] = {}
+        found: dict[Job, Tensor] = {}
         with self.slots.using(rows, dropout):  # also while checkpointed layers run again
-            hidden, at = forward(self.base, self.slots, tokens, rows, dropout), 0
+            hidden, at = forward(self.base, self.slots, tokens, rows, dropout, embedded), 0
             for job in jobs:
-                loss = job.loss(self.base, self.slots, _slice(hidden, at, at + len(own[job])), own[job])
-                at += len(own[job])
+                loss = job.loss(self.base, self.slots, _slice(hidden, at, at + len(given[job])), given[job])
+                at += len(given[job])
                 if torch.isfinite(loss):
                     found[job] = loss
                 else:
@@ -122,11 +147,9 @@ class Fused:
                     job.fail(TrainingError(f"{place}; lower train.learning_rate"))
             if found:
                 torch.stack(list(found.values())).sum().backward()
-        for job in jobs:
-            job.trained.take_gradients(keep=job in found)
         self.computed += tokens.ids.numel()
         self.useful += sum(sum(each) for each in lengths.values())
-        return {job: float(loss.detach()) for job, loss in found.items()}
+        return found
 
     def _smaller(
         self, part: dict[Job, list[int]], batches: dict[Job, list[EncodedRow]], error: Exception
@@ -182,6 +205,16 @@ def _told(job: Job, error: Exception) -> TrainingError:
         )
     message = str(error) if isinstance(error, RepertoireError) else repr(error)
     return TrainingError(f"{job.name}: step {job.step} failed: {message}")
+
+
+def _against(gradient: Tensor, jobs: Sequence[tuple[Job, int]]) -> Tensor:
+    """The step of length `train.fgm` by which each row's embeddings `[rows, tokens, width]` raise its loss most (Miyato
+    et al. 2017, arXiv:1605.07725, equation 5); zero for jobs without."""
+    lengths = [job.recipe.train.fgm for job, rows in jobs for _ in range(rows)]
+    norms = torch.linalg.vector_norm(gradient.float(), dim=(1, 2)).clamp(min=1e-12)
+    factors = torch.tensor(lengths, device=gradient.device) / norms
+    step: Tensor = gradient * factors[:, None, None].to(gradient.dtype)
+    return step
 
 
 def _slice(hidden: Hidden, start: int, stop: int) -> Hidden:

@@ -206,7 +206,8 @@ class TrainOptions(_Section):
 
     max_steps: stop after so many steps (null: only epochs count). accumulate: batches per step.
     head_learning_rate: null is learning_rate. evaluate_every: steps, null is once an epoch.
-    patience: evaluations without improvement before stopping, null is never.
+    patience: evaluations without improvement before stopping, null is never. fgm: length of the step by which each
+    row's embeddings are moved against it for a second pass, whose gradient is added; 0 is off.
     """
 
     epochs: int = Field(default=3, ge=1)
@@ -222,6 +223,7 @@ class TrainOptions(_Section):
     evaluate_every: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=3, ge=1)
     metric: MetricName
+    fgm: float = Field(default=0.0, ge=0)
     seed: int = 0
 
 

@@ -18,7 +18,7 @@ from adapters.slots import Slots
 from adapters.trained import Trained
 from recipes import Order, Recipe, Settings, memory, train_many
 from recipes.errors import TrainingError
-from recipes.fused import checkpointing
+from recipes.fused import Fused, checkpointing
 from recipes.order import prepare
 from recipes.passes import PASS_TOKENS, arrange
 from recipes.start import start
@@ -228,3 +228,41 @@ def test_dora_trains_beside_others_and_answers_as_peft_does(
     with torch.inference_mode():
         expected = theirs.base_model.model.model(input_ids=ids).last_hidden_state
     assert float((mine - expected).abs().max()) <= 1e-4 * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "bert"])
+def test_adversarial_training_adds_the_gradient_at_the_worst_point_near_by(
+    family: str, tmp_path: Path
+) -> None:
+    """Against autograd on the plain definition, with a neighbour that trains without."""
+    base = models.base(family)
+    options = QUICK | {"lora.dropout": 0.0, "train.batch_size": 3, "train.accumulate": 2}
+    data = moods(tmp_path, 40)
+    jobs = [
+        prepare(Order(Recipe.load("behavior", **options | {"train.fgm": epsilon}), data), base)
+        for epsilon in (0.0, 0.7)
+    ]
+    slots = Slots(base, 2, trains=True)
+    for slot, job in enumerate(jobs):
+        slots.load(slot, job.adapter)
+        job.begin(slots, slot)
+    batch = jobs[1]._batch(0)
+    Fused(base, slots, 2048).turn(jobs)  # the first half of a window: nothing moves yet
+    found = {name: p.grad.clone() for name, p in jobs[1].trained.parameters.items() if p.grad is not None}
+    plain = {name: p.grad.clone() for name, p in jobs[0].trained.parameters.items() if p.grad is not None}
+
+    tokens, rows = pad(base, [row.ids for row in batch]), Rows((1,) * 3)
+    clean = base.embed(tokens.ids).detach().requires_grad_()
+    jobs[1].loss(base, slots, forward(base, slots, tokens, rows, None, clean), batch).backward()
+    assert clean.grad is not None
+    worst = clean.detach() + 0.7 * clean.grad / clean.grad.flatten(1).norm(dim=1)[:, None, None]
+    jobs[1].loss(base, slots, forward(base, slots, tokens, rows, None, worst), batch).backward()
+    for parameter in jobs[1].trained.parameters.values():
+        parameter.grad = None
+    jobs[1].trained.take_gradients()
+    for name, parameter in jobs[1].trained.parameters.items():
+        assert parameter.grad is not None
+        scale = float(parameter.grad.abs().max())
+        assert float((parameter.grad - found[name]).abs().max()) <= 1e-4 * scale
+        assert float((found[name] - plain[name]).abs().max()) > 1e-2 * scale, "the neighbour trains without"
+    slots.close()
