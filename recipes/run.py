@@ -24,6 +24,7 @@ from recipes.fused import Fused
 from recipes.job import Job
 from recipes.order import Order, finish, prepare
 from recipes.parallel import Processes
+from recipes.tracking import Trackers
 
 PASS_TOKENS = {"cpu": 2048, "cuda": 16384}
 """The most padded tokens of one forward and backward."""
@@ -40,13 +41,16 @@ class Settings:
     pass_tokens: the most padded tokens of one forward and backward, None for what the device takes. checkpoint: compute
     layers again in the backward, where memory is short. state: folder for snapshots, with which a run that was killed
     goes on where it was; None for none. snapshot_seconds: between two of them, longer where they take more than a
-    twentieth of the time; 0 for one after every turn.
+    twentieth of the time; 0 for one after every turn. track: trackers (`recipes/tracking.py`) that draw curves, into
+    the folder `curves`.
     """
 
     pass_tokens: int | None = None
     checkpoint: bool = False
     state: str | os.PathLike[str] | None = None
     snapshot_seconds: float = _SNAPSHOT_EVERY
+    track: tuple[str, ...] = ()
+    curves: str | os.PathLike[str] = "curves"
 
 
 Result = Adapter | RepertoireError
@@ -76,6 +80,8 @@ class Run:
         self.processes = Processes.here()
         self.state = None if settings.state is None else Path(settings.state)
         self._on_result, self._on_validation, self._finish = on_result, on_validation, finish
+        tracked = settings.track if self.processes.rank == 0 else ()
+        self._trackers = Trackers(tracked, Path(settings.curves))
         self._found: dict[int, Result] = {}
         self.jobs: dict[int, Job] = {}
         self.running: dict[int, float] = {}  # since when, by the place in `orders`
@@ -139,6 +145,7 @@ class Run:
     def close(self) -> None:
         """Leave the base as it was found."""
         self.slots.close()
+        self._trackers.close()
 
     def _places(self) -> int:
         """How many jobs may run at once: as many as memory takes, and no more than fill a few passes a turn."""
@@ -177,6 +184,7 @@ class Run:
         except Exception as error:
             job.fail(TrainingError(f"{job.name}: validating at step {job.step} failed: {error!r}"))
             return
+        self._trackers.log(job.name, job.history[-1], job.step)
         if self._on_validation is not None and self._on_validation(place, job):
             job.done = True
 
@@ -191,6 +199,8 @@ class Run:
             else:
                 job.restore_best()
             result = job.adapter
+            after = result.info.get("report", {}).get("after", {})
+            self._trackers.log(f"{job.name}/test", after, job.step)
         except RepertoireError as error:
             result = error
         except OSError as error:

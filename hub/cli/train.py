@@ -66,6 +66,10 @@ def train(
         float,
         typer.Option(min=0, metavar="SECONDS", help="Between two snapshots, from which --resume goes on."),
     ] = 60.0,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TRACKER", help="tensorboard, wandb or mlflow: curves, beside OUT."),
+    ] = None,
     publish: Annotated[
         Path | None,
         typer.Option(
@@ -101,7 +105,8 @@ def train(
     from recipes import Settings
     from recipes.jobs import is_jobs
 
-    settings = Settings(pass_tokens, checkpoint, state, snapshot)
+    curves = out.with_name(out.name + "-curves")
+    settings = Settings(pass_tokens, checkpoint, state, snapshot, tuple(track or ()), curves)
     if is_jobs(recipe):
         if data or validation or test or column or label or set_ or parent:
             raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")

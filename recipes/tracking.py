@@ -1,0 +1,53 @@
+"""Curves of a run, for TensorBoard, Weights & Biases or MLflow, through accelerate's trackers."""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, WandBTracker
+
+from recipes.errors import TrainingError
+
+TRACKERS = ("tensorboard", "wandb", "mlflow")
+
+
+class Trackers:
+    """Told of every validation and every result; one curve for each job and number, `client/campaign/task/loss`.
+
+    names: of `TRACKERS`; folder: where TensorBoard and MLflow write. Raises TrainingError for one that is not known or
+    not installed.
+    """
+
+    def __init__(self, names: Sequence[str], folder: Path) -> None:
+        self._trackers = [_tracker(name, folder) for name in names]
+        for tracker in self._trackers:
+            tracker.start()
+
+    def log(self, job: str, values: Mapping[str, Any], step: int) -> None:
+        """Note the numbers among some values."""
+        numbers = {
+            f"{job}/{name}": float(value) for name, value in values.items() if isinstance(value, int | float)
+        }
+        for tracker in self._trackers:
+            if tracker.name == "wandb":  # its steps only grow, and jobs stand at different ones
+                tracker.log(numbers | {f"{job}/step": step})
+            else:
+                tracker.log(numbers, step=step)
+
+    def close(self) -> None:
+        """Write what is not yet written."""
+        for tracker in self._trackers:
+            tracker.finish()
+
+
+def _tracker(name: str, folder: Path) -> GeneralTracker:
+    if name not in TRACKERS:
+        raise TrainingError(f"{name} is no tracker; choose of {', '.join(TRACKERS)}")
+    if find_spec(name) is None:
+        raise TrainingError(f"{name} is not installed; run pip install {name}, or track with tensorboard")
+    if name == "tensorboard":
+        return TensorBoardTracker(folder.name, folder.parent)
+    if name == "wandb":
+        return WandBTracker(folder.name)
+    return MLflowTracker(folder.name, folder.parent)
