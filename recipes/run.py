@@ -83,6 +83,7 @@ class Run:
         tracked = settings.track if self.processes.rank == 0 else ()
         self._trackers = Trackers(tracked, Path(settings.curves))
         self._found: dict[int, Result] = {}
+        self.unwritten = False
         self.jobs: dict[int, Job] = {}
         self.running: dict[int, float] = {}  # since when, by the place in `orders`
         for place, order in enumerate(orders):
@@ -204,9 +205,10 @@ class Run:
         except RepertoireError as error:
             result = error
         except OSError as error:
+            self.unwritten = True  # the last snapshot stays, with what trained it
             result = TrainingError(
                 f"{job.name}: the trained adapter cannot be written to {order.out} ({error}); free some space and "
-                "run it again with --resume"
+                "run it again, with --resume where a snapshot was taken"
             )
         except Exception as error:
             result = TrainingError(f"{job.name}: measuring the trained adapter failed: {error!r}")
@@ -225,7 +227,7 @@ class Run:
         began = time.perf_counter()
         wait = self.settings.snapshot_seconds
         wait = max(wait, self._saving / _SNAPSHOT_SHARE) if wait else 0.0
-        if self.state is None or self.processes.rank or began - self._saved < wait:
+        if self.state is None or self.unwritten or self.processes.rank or began - self._saved < wait:
             return
         if self.processes.count > 1 and any(self.jobs[place].in_window for place in self.running):
             return  # each process holds a part of the window's gradient

@@ -72,6 +72,6 @@ def train_many(
                 shown.update()
     finally:
         run.close()
-    if settings.state is not None and run.processes.rank == 0:
+    if settings.state is not None and not run.unwritten and run.processes.rank == 0:
         resume.forget(Path(settings.state))
     return run.results

@@ -222,8 +222,8 @@ def _publisher(
     folder: Path, orders: "list[Order]", published: dict[int, str]
 ) -> "Callable[[int, Result], None]":
     """Publishes a job's adapter as soon as it is trained. Done again after a resume, it gives the same version."""
+    from adapters.errors import RepertoireError
     from adapters.files import WEIGHTS, render
-    from hub.errors import Refused
     from hub.hub import Hub
 
     hub = Hub(folder)
@@ -234,7 +234,7 @@ def _publisher(
         weights = hashlib.sha256(render(result)[WEIGHTS]).hexdigest()
         try:
             published[place] = hub.publish(result, orders[place].name, publish_id=weights).reference
-        except Refused as error:
+        except (RepertoireError, OSError) as error:  # it lies in its folder, and the others go on
             published[place] = f"refused: {error}"
 
     return publish

@@ -17,6 +17,7 @@ from adapters import Adapter, Base
 from adapters.files import read
 from recipes import Order, Recipe, Settings, resume, train_many
 from recipes.errors import TrainingError
+from recipes.fused import Fused
 from tests.adapters import models
 from tests.recipes.test_train import QUICK, copies, moods, weights
 
@@ -171,3 +172,24 @@ def test_bad_data_and_a_base_that_cannot_carry_it_fail_their_own_job(data: Path,
     missing, sound = train_many([bad, good], base, on_result=told.__setitem__)
     assert not isinstance(missing, Adapter) and "absent.csv" in str(missing)
     assert isinstance(sound, Adapter) and told == {0: missing, 1: sound}
+
+
+def test_an_adapter_that_could_not_be_written_is_not_lost(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = models.base("llama", tie_word_embeddings=False)
+    settings = Settings(state=tmp_path / "state", snapshot_seconds=0)
+    job = orders(data, tmp_path / "out")[0]
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("recipes.order.write", full)
+    (failed,) = train_many([job], base, settings=settings)
+    assert isinstance(failed, TrainingError) and "cannot be written" in str(failed)
+    monkeypatch.undo()
+    turns, real = [], Fused.turn
+    monkeypatch.setattr("recipes.fused.Fused.turn", lambda self, jobs: turns.append(real(self, jobs)))
+    (made,) = train_many([job], base, settings=settings)
+    assert isinstance(made, Adapter) and (tmp_path / "out" / "lora").is_dir()
+    assert len(turns) == 1, "only the last turn is trained again"
