@@ -24,6 +24,9 @@ def main(arguments: list[str]) -> int:
     for name, measures in _SPEED.items():
         print(f"python -m benchmarks.{name}: {measures}")
     print("benchmarks/adapterhub.py: AdapterHub's library, in an environment of its own (see the file)")
+    print(
+        "python -m benchmarks.techniques: word dropout and ensembles on banking77; 10 minutes, not run by `make bench`"
+    )
     print("python -m benchmarks.real_data NAME ...: `repertoire train` on ../shared/data")
     for run in RUNS:
         reason = real_data.skipped(run)

@@ -2,10 +2,12 @@
 
 A name becomes folders, on any file system, so that its grammar is narrow: three parts of at most 64 lowercase ASCII
 letters, digits, `-`, `_` and `.`; a part begins with a letter or a digit, does not end with a dot, and is no device
-name of Windows. One spelling only: nothing is trimmed, folded or decoded.
+name of Windows. One spelling only: nothing is trimmed, folded or decoded. No name holds a `+`, so that `a+b` can mean
+two adapters that answer as one.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.errors import BadName
@@ -41,6 +43,15 @@ def parse(text: str) -> Reference:
     if which.isdigit():
         raise BadName(f"{which!r} is no version number; versions count from 1: {name}@1, {name}@2 ...")
     return Reference(name, alias=_check_part(which, "alias"))
+
+
+def members(reference: str | Sequence[str]) -> tuple[str, ...]:
+    """The references of an ensemble, `"a@1+a@2"` or `["a@1", "a@2"]`; of a single adapter its own. Raises BadName for
+    none at all."""
+    found = tuple(reference.split("+") if isinstance(reference, str) else reference)
+    if not found:
+        raise BadName("no adapter is named; give client/campaign/task, or several such references")
+    return found
 
 
 def check_name(name: str) -> str:

@@ -1,9 +1,17 @@
-"""Names to answers: a hub, one base and its runtime behind four calls."""
+"""Names to answers: a hub, one base and its runtime behind four calls.
+
+request     Analyze(["a", "b"], [text 0, text 1])
+rows        text 0 for a, text 0 for b, text 1 for a, text 1 for b      each rendered by its adapter's recipe
+answer      for each text the mean of its rows' probabilities, label by label; of a single adapter its own
+"""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import cycle
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -21,6 +29,7 @@ from adapters.residency import Fetched, Resident
 from adapters.runtime import Runtime
 from adapters.sampling import Sampling
 from hub.hub import Hub, Version
+from hub.names import members
 from hub.requests import Analysis, Analyze, Answer, Ranked, Recommend, Refused, Request, Result, Texts, Write
 from hub.writing import checked, none_kept, product_text, rules
 from recipes.calibration import Calibration
@@ -46,15 +55,19 @@ class _Voice:
     calibration: Calibration
 
 
+_Voices = Mapping[str, _Voice]
+"""A request's adapters, by the references that it gives: one, or the members of an ensemble."""
+
+
 class Pending:
     """A request that was submitted: its answer on the way."""
 
     def __init__(
-        self, registry: "Registry", request: Request, voice: _Voice, tickets: Sequence[Ticket]
+        self, registry: "Registry", request: Request, voices: _Voices, tickets: Sequence[Ticket]
     ) -> None:
         self.request = request
         self._registry = registry
-        self._voice = voice
+        self._voices = voices
         self._tickets = tickets
         self._began = monotonic()
 
@@ -62,10 +75,14 @@ class Pending:
         """The answer, waited for at most `timeout` seconds. Raises the RepertoireError that stands in its place, and
         TimeoutError; the request goes on then."""
         ends = None if timeout is None else monotonic() + timeout
-        found = [
-            ticket.result(None if ends is None else max(0.0, ends - monotonic())) for ticket in self._tickets
-        ]
-        return self._registry._read(self.request, self._voice, found, monotonic() - self._began)
+        found: list[Any] = []
+        for ticket in self._tickets:
+            try:
+                found.append(ticket.result(None if ends is None else max(0.0, ends - monotonic())))
+            except RepertoireError as error:
+                found.append(error)
+                break
+        return self._registry._read(self.request, self._voices, found, monotonic() - self._began)
 
     def done(self) -> bool:
         """Whether the first draft of the answer is there. Texts that break a rule are drawn again in `result`."""
@@ -83,8 +100,12 @@ class Registry:
     hub: a Hub or its folder. base: a loaded Base, or what `load_base` takes. limits: how much it takes on. Any thread
     may call it.
 
+    Where `recommend` and `analyze` are given several references of one task and the same labels, these answer as one,
+    by the mean of their probabilities; what one of them cannot answer, the ensemble does not.
+
     Raises NotInHub with near names, WrongBase with both fingerprints, RequestError for a request that does not fit the
-    adapter; `run` puts them in the place of the answer instead.
+    adapter, each with the member's reference in front where it speaks of one of an ensemble; `run` puts them in the
+    place of the answer instead.
     """
 
     def __init__(
@@ -102,7 +123,7 @@ class Registry:
 
     def recommend(
         self,
-        reference: str,
+        reference: str | Sequence[str],
         user: str = "",
         ads: Sequence[str | Mapping[str, Any]] = (),
         features: Mapping[str, Any] | None = None,
@@ -110,7 +131,9 @@ class Registry:
         """The ads, the most likely to be clicked first."""
         return self._one(Recommend(reference, user, ads, features or {}))  # type: ignore[return-value]
 
-    def analyze(self, reference: str, texts: Sequence[str | Mapping[str, Any]] | str) -> list[Analysis]:
+    def analyze(
+        self, reference: str | Sequence[str], texts: Sequence[str | Mapping[str, Any]] | str
+    ) -> list[Analysis]:
         """One analysis per text."""
         return self._one(Analyze(reference, [texts] if isinstance(texts, str) else texts))  # type: ignore[return-value]
 
@@ -127,8 +150,9 @@ class Registry:
         `hub.writing.checked`.
         """
         request = Write(reference, product, 1, **options)
-        voice = self._find(request)
-        rows = [replace(row, stream=True) for row in self._rows(request, voice)]
+        voices = self._find(request)
+        (voice,) = voices.values()
+        rows = [replace(row, stream=True) for row in self._rows(request, voices)]
         policy, about = rules(request, voice.recipe), product_text(request, voice.recipe)
         (ticket,) = self._runtime.submit(rows)
         try:
@@ -144,20 +168,19 @@ class Registry:
         """Answer requests for any adapters and tasks in one mixed batch. What one request gets wrong is its
         own answer: a RepertoireError in its place, and the others are answered."""
         answers: list[Answer] = [[] for _ in requests]
-        waiting: list[tuple[int, Request, _Voice, list[Row]]] = []
+        waiting: list[tuple[int, Request, _Voices, list[Row]]] = []
         for place, request in enumerate(requests):
             try:
-                voice = self._find(request)
-                waiting.append((place, request, voice, self._rows(request, voice)))
+                voices = self._find(request)
+                waiting.append((place, request, voices, self._rows(request, voices)))
             except RepertoireError as error:
                 answers[place] = error
         began = monotonic()
         found = iter(self._runtime.run([row for *_, rows in waiting for row in rows]))
-        for place, request, voice, rows in waiting:
+        for place, request, voices, rows in waiting:
             results = [next(found) for _ in rows]
-            fault = next((result for result in results if isinstance(result, RepertoireError)), None)
             try:
-                answers[place] = fault or self._read(request, voice, results, monotonic() - began)
+                answers[place] = self._read(request, voices, results, monotonic() - began)
             except RepertoireError as error:
                 answers[place] = error
         return answers
@@ -165,8 +188,8 @@ class Registry:
     def submit(self, request: Request) -> Pending:
         """Put a request in the queue and go on. Raises as the class says, and Busy where too much of its client
         waits."""
-        voice = self._find(request)
-        return Pending(self, request, voice, self._runtime.submit(self._rows(request, voice)))
+        voices = self._find(request)
+        return Pending(self, request, voices, self._runtime.submit(self._rows(request, voices)))
 
     def load(self, reference: str, pin: bool = False) -> None:
         """Bring an adapter into a slot before anybody asks for it; with `pin` it stays there. Raises NotInHub,
@@ -214,9 +237,24 @@ class Registry:
         self._versions[version.digest] = version
         return version.digest
 
-    def _find(self, request: Request) -> _Voice:
-        """What is known of the adapter that a request names."""
-        key = self._key(request.reference)
+    def _find(self, request: Request) -> _Voices:
+        """What is known of the adapters that a request names."""
+        references = members(request.reference)
+        if len(references) > 1 and isinstance(request, Write):
+            raise RequestError("several adapters cannot write one text together; name one of them")
+        voices: dict[str, _Voice] = {}
+        for reference in references:
+            with _naming(reference, references):
+                voice = self._member(reference, request)
+            same = [other for other, known in voices.items() if known.key == voice.key]
+            if same:
+                raise RequestError(f"{same[0]} and {reference} are the same adapter; name it once")
+            voices[reference] = voice
+        _check_labels(voices)
+        return voices
+
+    def _member(self, reference: str, request: Request) -> _Voice:
+        key = self._key(reference)
         voice = self._voice(key)
         wanted = {"Recommend": "recommendation", "Analyze": "behavior", "Write": "ad-copy"}[
             type(request).__name__
@@ -245,11 +283,21 @@ class Registry:
         calibration = Calibration.from_info(adapter.info)
         return _Voice(key, adapter.task, adapter.head, recipe, roles, calibration)
 
-    def _rows(self, request: Request, voice: _Voice) -> list[Row]:
-        recipe = voice.recipe
+    def _rows(self, request: Request, voices: _Voices) -> list[Row]:
+        """The rows of a request, as the module's first lines draw them."""
         if isinstance(request, Write):
-            rules(request, recipe)  # what is wrong with them is told before anything is written
+            (voice,) = voices.values()
+            rules(request, voice.recipe)  # what is wrong with them is told before anything is written
             return self._draws(request, voice, 0)
+        of_each = []
+        for reference, voice in voices.items():
+            with _naming(reference, voices):
+                of_each.append(self._texts(request, voice, _client(reference)))
+        return [row for together in zip(*of_each, strict=True) for row in together]
+
+    def _texts(self, request: Recommend | Analyze, voice: _Voice, client: str) -> list[Row]:
+        """One row of one adapter for each ad or text."""
+        recipe = voice.recipe
         if isinstance(request, Recommend):
             rows = [_columns(request, ad, voice.roles) for ad in request.ads]
         else:
@@ -258,7 +306,6 @@ class Registry:
         texts = [task_for(recipe.task).render(row, recipe) for row in rows]
         if not texts:
             raise RequestError("nothing to answer; give at least one ad or text")
-        client = _client(request)
         return [
             Row(voice.key, ids, client=client, deadline=request.deadline)
             for ids in encode_texts(self.base, recipe, texts)
@@ -279,26 +326,33 @@ class Registry:
             stop=tuple(own.stop if request.stop is None else request.stop),
         )
         return [
-            Row(voice.key, ids, replace(how, seed=seed), _client(request), request.deadline)
+            Row(voice.key, ids, replace(how, seed=seed), _client(request.reference), request.deadline)
             for seed in range(request.seed + round_ * request.n, request.seed + (round_ + 1) * request.n)
         ]
 
-    def _read(self, request: Request, voice: _Voice, results: Sequence[Any], passed: float) -> Result:
-        """The answer of a request from its rows' answers. passed: seconds since it was sent."""
+    def _read(self, request: Request, voices: _Voices, results: Sequence[Any], passed: float) -> Result:
+        """The answer of a request from its rows' answers. passed: seconds since it was sent. Raises the first error
+        among them."""
+        for result, reference in zip(results, cycle(voices), strict=False):
+            if isinstance(result, RepertoireError):
+                with _naming(reference, voices):
+                    raise result
+        first = next(iter(voices.values()))
         if isinstance(request, Write):
-            return self._fitting(request, voice, results, passed)
-        head = voice.head
-        assert head is not None
-        shares = [_probabilities(result, head, voice.calibration) for result in results]
+            return self._fitting(request, first, results, passed)
+        head = _head(first)
+        means = [
+            _mean(results[start : start + len(voices)], list(voices.values()))
+            for start in range(0, len(results), len(voices))
+        ]
         if isinstance(request, Recommend):
-            ranked = [Ranked(ad, share[-1]) for ad, share in zip(request.ads, shares, strict=True)]
+            ranked = [Ranked(ad, mean[head.labels[-1]]) for ad, mean in zip(request.ads, means, strict=True)]
             return sorted(ranked, key=lambda item: -item.probability)
         analyses = []
-        for text, share in zip(request.texts, shares, strict=True):
-            by_label = dict(zip(head.labels, share, strict=True))
-            top = max(by_label, key=lambda label: by_label[label])
-            chosen = tuple(label for label, p in by_label.items() if p > 0.5) if head.multi_label else (top,)
-            analyses.append(Analysis(text, chosen, by_label))
+        for text, mean in zip(request.texts, means, strict=True):
+            top = max(mean, key=lambda label: mean[label])
+            chosen = tuple(label for label, p in mean.items() if p > 0.5) if head.multi_label else (top,)
+            analyses.append(Analysis(text, chosen, mean))
         return analyses
 
     def _fitting(self, request: Write, voice: _Voice, results: Sequence[Any], passed: float) -> Texts:
@@ -323,12 +377,53 @@ class Registry:
         return Texts(kept[: request.n], refused)
 
 
-def _client(request: Request) -> str:
-    return request.reference.split("/", 1)[0]
+@contextmanager
+def _naming(reference: str, among: Collection[str]) -> Iterator[None]:
+    """In an ensemble, an error says whose it is."""
+    try:
+        yield
+    except RepertoireError as error:
+        if len(among) == 1:
+            raise
+        named = copy(error)
+        named.args = (f"{reference}: {error}",)
+        raise named from error
 
 
-def _probabilities(logits: Tensor, head: Head, calibration: Calibration) -> list[float]:
-    return [float(value) for value in calibration.apply(logits, head.multi_label)]
+def _client(reference: str) -> str:
+    return reference.split("/", 1)[0]
+
+
+def _head(voice: _Voice) -> Head:
+    assert voice.head is not None
+    return voice.head
+
+
+def _check_labels(voices: _Voices) -> None:
+    """Probabilities are averaged by label: each member must have every label. Raises RequestError."""
+    (one, first), *others = voices.items()
+    for other, voice in others:
+        own, theirs = _head(first), _head(voice)
+        if own.multi_label != theirs.multi_label:
+            several, single = (one, other) if own.multi_label else (other, one)
+            raise RequestError(
+                f"{several} may give a text several labels, {single} gives one; name adapters of one kind"
+            )
+        if odd := sorted({*own.labels} ^ {*theirs.labels}):
+            raise RequestError(
+                f"{one} and {other} have different labels (only one of them has {', '.join(odd)}); adapters answer as "
+                "one where all have the same labels, in any order"
+            )
+
+
+def _mean(logits: Sequence[Tensor], voices: Sequence[_Voice]) -> dict[str, float]:
+    """Label -> the mean of what the members give it, in the first one's order. logits: `[labels]` of each member."""
+    shares = []
+    for own, voice in zip(logits, voices, strict=True):
+        head = _head(voice)
+        probabilities = voice.calibration.apply(own, head.multi_label).tolist()
+        shares.append(dict(zip(head.labels, probabilities, strict=True)))
+    return {label: sum(share[label] for share in shares) / len(shares) for label in shares[0]}
 
 
 def _columns(request: Recommend, ad: str | Mapping[str, Any], roles: Sequence[str]) -> dict[str, str]:

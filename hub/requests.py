@@ -14,9 +14,11 @@ class Recommend:
 
     An ad is its text, or a mapping of columns of its own. For an adapter trained on one ready `text` column, an
     "ad" is that text, and there is no user. deadline: seconds from now.
+
+    reference: one adapter, or an ensemble, `"a@3+a@4"` or `["a@3", "a@4"]`: the mean of their probabilities.
     """
 
-    reference: str
+    reference: str | Sequence[str]
     user: str
     ads: Sequence[str | Mapping[str, Any]]
     features: Mapping[str, Any] = field(default_factory=dict)
@@ -26,9 +28,9 @@ class Recommend:
 @dataclass(frozen=True)
 class Analyze:
     """Label texts; a text may be a mapping of columns, for adapters whose recipe renders several. deadline: seconds
-    from now."""
+    from now. reference: one adapter or an ensemble, as in `Recommend`."""
 
-    reference: str
+    reference: str | Sequence[str]
     texts: Sequence[str | Mapping[str, Any]]
     deadline: float | None = None
 

@@ -24,6 +24,7 @@ from recipes.calibration import Calibration
 from recipes.data import Splits
 from recipes.encode import EncodedRow, encode
 from recipes.errors import TrainingError
+from recipes.examples import Example
 from recipes.predict import copy_loss, probabilities, target_losses
 from recipes.recipe import Recipe
 from recipes.tasks import task_for
@@ -36,9 +37,9 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 class Job:
     """Training of one adapter in one slot.
 
-    train, validation: encoded rows; adapter: as `start` made it, until `restore_best`. step: optimizer steps taken;
-    drawn: micro-batches drawn; history: one entry per validation with step, loss and metric; best: the weights of the
-    best validation so far.
+    train: encoded rows, those of `splits.train` and then what augmentation added; validation: encoded rows; adapter:
+    as `start` made it, until `restore_best`. step: optimizer steps taken; drawn: micro-batches drawn; history: one
+    entry per validation with step, loss and metric; best: the weights of the best validation so far.
     """
 
     recipe: Recipe
@@ -58,9 +59,17 @@ class Job:
     failure: TrainingError | None = None
 
     @classmethod
-    def prepare(cls, recipe: Recipe, splits: Splits, adapter: Adapter, base: Base, name: str = "") -> "Job":
-        """Encode the data of a job."""
-        train, validation = (encode(base, recipe, part) for part in (splits.train, splits.validation))
+    def prepare(
+        cls,
+        recipe: Recipe,
+        splits: Splits,
+        rows: Sequence[Example],
+        adapter: Adapter,
+        base: Base,
+        name: str = "",
+    ) -> "Job":
+        """Encode the data of a job. rows: what it trains on."""
+        train, validation = (encode(base, recipe, part) for part in (rows, splits.validation))
         return cls(recipe, splits, adapter, train, validation, name or recipe.task)
 
     @property

@@ -1,14 +1,16 @@
 """From an order to a job, and from a trained job to an adapter with its report, gates and page."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from adapters import Adapter, Base
 from adapters.files import write
 from adapters.slots import Slots
 from recipes import gates, page
+from recipes.augment import Augmenter, augment
 from recipes.calibration import Calibration, shift_for
 from recipes.data import check_lengths, load_splits
 from recipes.encode import count_tokens, token_limit
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """What to train: a recipe, its data, and where to write the adapter (None: nowhere). name: for messages. parent: a
-    trained adapter to go on from, and what it is called."""
+    """What to train: a recipe, its data, and where to write the adapter (None: nowhere). name: for messages.
+
+    parent: a trained adapter to go on from, and what it is called. augmenter: puts a text of a training row in other
+    words, where the recipe's `data.augment` asks for copies; called once for each different text.
+    """
 
     recipe: Recipe
     data: "Data"
@@ -36,24 +41,35 @@ class Order:
     out: str | os.PathLike[str] | None = None
     name: str = ""
     parent: tuple[Adapter, str] | None = None
+    augmenter: Augmenter | None = None
 
 
 def prepare(order: Order, base: Base, progress: bool = False) -> Job:
-    """Load, check and encode the data of an order. Raises DataError and BaseError, before anything is trained."""
+    """Load, check and encode the data of an order. Raises DataError and BaseError, and as `augment`, before anything is
+    trained."""
     recipe = order.recipe
     splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
     adapter = untrained(recipe, splits, base, order.parent)
     limit = token_limit(base, recipe)
-    lengths = check_lengths(splits, lambda example: count_tokens(base, recipe, example), limit)
+    rows = augment(splits.train, recipe, order.augmenter)
+    notes = [*splits.notes]
+    if recipe.data.augment is not None:
+        notes.append(
+            f"{len(rows) - len(splits.train)} copies of {len(splits.train)} training rows were added to train on "
+            "(data.augment); a row and its copies together count as the row did"
+        )
+    lengths = check_lengths(
+        replace(splits, train=rows), lambda example: count_tokens(base, recipe, example), limit
+    )
     found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
     adapter.info["data"] = {
         "digest": splits.digest,
         "files": [asdict(source) for source in splits.files],
         "roles": list(splits.train[0].fields),
-        "notes": [*splits.notes, str(lengths)],
+        "notes": [*notes, str(lengths)],
         "profile": found.to_dict(),
     }
-    return Job.prepare(recipe, splits, adapter, base, order.name)
+    return Job.prepare(recipe, splits, rows, adapter, base, order.name)
 
 
 def untrained(
@@ -91,7 +107,7 @@ def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> 
         "seconds": round(seconds, 2),
     }
     job.adapter.info |= {
-        "recipe": order.recipe.to_dict(),
+        "recipe": _published(order.recipe),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "quantization": base.quantization,
         "report": report,
@@ -102,3 +118,11 @@ def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> 
     if order.out is not None:
         write(job.adapter, order.out)
         page.write(job.adapter, pick(job, before, found), page.folder_of(order.out))
+
+
+def _published(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as it travels with the adapter: the synonyms' file, like those of the data, without its folders."""
+    made = recipe.to_dict()
+    if recipe.data.augment is not None and recipe.data.augment.synonyms is not None:
+        made["data"]["augment"]["synonyms"] = Path(recipe.data.augment.synonyms).name
+    return made

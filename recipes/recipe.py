@@ -138,6 +138,27 @@ class History(_Section):
         return pattern
 
 
+class AugmentOptions(_Section):
+    """`data.augment:` copies of training rows that say the same in other words, see `recipes.augment`.
+
+    dropout: leave out this share of a text's words (of its characters, in Chinese), at least one.
+    synonyms: a file of the client's own, a group a line: "buy, purchase, get". share: of a text's words, at the most
+    so many (at least one) are replaced. copies: of each row; the row and its copies count together as the row did.
+    An epoch has as many more steps as there are more rows; a hook for other changes is `train(augmenter=...)`.
+    """
+
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    synonyms: str | None = Field(default=None, min_length=1)
+    share: float = Field(default=0.1, gt=0, le=1)
+    copies: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _share_of_synonyms(self) -> Self:
+        if self.synonyms is None and self.share != type(self).model_fields["share"].default:
+            raise ValueError("share is only read where there are synonyms; give their file, or leave it out")
+        return self
+
+
 class DataOptions(_Section):
     """`data:` how the client's file is read and split.
 
@@ -155,6 +176,7 @@ class DataOptions(_Section):
         corrected for it (see `calibration`).
     pii: e-mail addresses and phone numbers in the texts: refuse the data, mask them as <email> and <phone>, or allow
         them (see `pii`).
+    augment: null is off, see AugmentOptions.
     """
 
     columns: dict[str, str] = Field(default_factory=dict)
@@ -168,6 +190,7 @@ class DataOptions(_Section):
     repeats: Literal["refuse", "keep", "drop"] = "refuse"
     negative_share: float | None = Field(default=None, gt=0, lt=1)
     pii: Literal["refuse", "mask", "allow"] = "refuse"
+    augment: AugmentOptions | None = None
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     test_share: float = Field(default=0.2, gt=0, lt=1)
     seed: int = 0
@@ -554,6 +577,8 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
         wrong.append("data.separator: only behavior has several labels in one cell; leave it out")
     if task != "recommendation" and data.get("history") is not None:
         wrong.append("data.history: only recommendation reads histories; leave it out")
+    if data.get("augment") is not None and data.get("history") is not None:
+        wrong.append("data.augment: would change the texts that data.history reads; leave one of them out")
     if data.get("negative_share") is not None:
         if task != "recommendation":
             wrong.append("data.negative_share: only recommendation has rows without a click; leave it out")

@@ -94,7 +94,8 @@ class Run:
         self.waiting = list(self.jobs)
         self._most = settings.pass_tokens or PASS_TOKENS[base.device.type]
         snapshot = None if self.state is None else resume.load(self.state)
-        if snapshot is not None and snapshot[0]["digests"] != self._digests():
+        self._digests = [] if self.state is None else self._identify()
+        if snapshot is not None and snapshot[0]["digests"] != self._digests:
             raise TrainingError(
                 f"{self.state} holds a run of other recipes, data or base; give another folder, or remove it"
             )
@@ -233,7 +234,7 @@ class Run:
             return  # each process holds a part of the window's gradient
         states = {place: self.jobs[place].state() for place in self.running}
         manifest = {
-            "digests": self._digests(),
+            "digests": self._digests,
             "slots": self.slots.count,
             "budget": self._fused.budget if self._fused else None,
             "running": [
@@ -284,8 +285,8 @@ class Run:
                 self.base, self.slots, manifest["budget"], self.settings.checkpoint, self.processes
             )
 
-    def _digests(self) -> list[str | None]:
-        """What each job is: its recipe, data and base."""
+    def _identify(self) -> list[str | None]:
+        """What each job is: its recipe, its data as it trains on it, its base and its parent."""
         base = [self.base.fingerprint, self.base.quantization]
         digests: list[str | None] = []
         for place in range(len(self.orders)):
@@ -293,9 +294,11 @@ class Run:
             if job is None:
                 digests.append(None)
                 continue
-            parent = job.adapter.info.get("parent")
-            about = json.dumps([job.recipe.to_dict(), job.splits.digest, base, parent], sort_keys=True)
-            digests.append(hashlib.sha256(about.encode()).hexdigest())
+            about = [job.recipe.to_dict(), job.splits.digest, base, job.adapter.info.get("parent")]
+            digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+            for row in job.train:
+                digest.update(repr(row).encode())
+            digests.append(digest.hexdigest())
         return digests
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from adapters import Adapter, Base
 from adapters.errors import RepertoireError
 from recipes import resume
+from recipes.augment import Augmenter
 from recipes.order import Order
 from recipes.recipe import Recipe
 from recipes.run import Result, Run, Settings, Shown
@@ -29,19 +30,21 @@ def train(
     parent: tuple[Adapter, str] | None = None,
     progress: bool = False,
     settings: Settings | None = None,
+    augmenter: Augmenter | None = None,
 ) -> Adapter:
     """Train one adapter and measure it against the base and the task's baselines on held-out data.
 
     data, validation, test: files (CSV, JSONL, JSON, Parquet); splits that are not given are cut from `data`.
     out: folder for the PEFT directory; a page for people is written beside it (see `recipes/page.py`). parent: a
-    trained adapter to go on from, on new data, and what it is called.
+    trained adapter to go on from, on new data, and what it is called. augmenter: a hook such as back-translation, see
+    `Order`.
 
     The adapter's `info["report"]` holds before, after, baselines, intervals and gains; `info["gates"]` what the
     recipe's gates say of them. An adapter that fails them is written all the same, but a hub refuses it.
 
     Raises DataError (every problem of the data, before anything is trained or written), BaseError, TrainingError.
     """
-    order = Order(recipe, data, validation, test, out, parent=parent)
+    order = Order(recipe, data, validation, test, out, parent=parent, augmenter=augmenter)
     (result,) = train_many([order], base, progress=progress, settings=settings)
     if isinstance(result, RepertoireError):
         raise result

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from adapters import Base
 from adapters.errors import RepertoireError
+from recipes.augment import augment
 from recipes.data import check_lengths, load_splits
 from recipes.encode import EncodedRow, count_tokens, encode, token_limit
 from recipes.errors import TrainingError
@@ -233,9 +234,8 @@ class _Search:
         """A trial's job; its encoded rows are shared by all trials of the same token limit."""
         limit = token_limit(self.base, recipe)
         if limit not in self._rows:
-            train, validation = (
-                encode(self.base, recipe, part) for part in (self.splits.train, self.splits.validation)
-            )
+            rows = augment(self.splits.train, recipe)
+            train, validation = (encode(self.base, recipe, part) for part in (rows, self.splits.validation))
             self._rows[limit] = train, validation
         adapter = untrained(recipe, self.splits, self.base)
         return Job(recipe, self.splits, adapter, *self._rows[limit], name)

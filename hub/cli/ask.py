@@ -15,6 +15,7 @@ from hub.cli.options import (
     Json,
     Quantization,
     ReferenceName,
+    ReferenceNames,
     pairs,
 )
 from hub.cli.output import document, show
@@ -28,7 +29,7 @@ LinesFile = Annotated[
 
 
 def recommend(
-    reference: ReferenceName,
+    reference: ReferenceNames,
     user: Annotated[str, typer.Option(help="The user, described as in the training data.")] = "",
     ad: Annotated[list[str] | None, typer.Option(help="An ad to rank; may be repeated.")] = None,
     file: LinesFile = None,
@@ -43,7 +44,8 @@ def recommend(
     """Rank ads for a user, the most likely to be clicked first.
 
     Example: `repertoire recommend acme/spring/recommendation --user "searched trail shoes; bought socks"
-    --ad "Trail shoes for mud" --ad "A quiet kettle"`
+    --ad "Trail shoes for mud" --ad "A quiet kettle"`; with `acme/spring/recommendation@3+acme/spring/recommendation@4`
+    both versions answer as one, by the mean of their probabilities.
     """
     ads = [*(ad or ()), *_lines(file)]
     if not ads:
@@ -61,7 +63,7 @@ def recommend(
 
 
 def analyze(
-    reference: ReferenceName,
+    reference: ReferenceNames,
     text: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
     file: LinesFile = None,
     top: Annotated[int, typer.Option(min=1, help="How many labels to show for each text.")] = 3,
@@ -162,12 +164,13 @@ def write(
 
 
 def _registry(hub: Path, reference: str, base: str | None, quantization: Quantization | None) -> "Registry":
-    """A registry on the base that the adapter was made for, unless another was named."""
+    """A registry on the base that the (first) adapter was made for, unless another was named."""
     from hub.errors import NotInHub
     from hub.hub import Hub
+    from hub.names import members
 
     opened = Hub(hub, create=False)
-    record = opened.resolve(reference).record
+    record = opened.resolve(members(reference)[0]).record
     held: Any = quantization.value if quantization else record.quantization or "nf4"
 
     from adapters import load_base

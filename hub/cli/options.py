@@ -36,6 +36,13 @@ BaseQuantization = Annotated[
 ReferenceName = Annotated[
     str, typer.Argument(metavar="REFERENCE", help="client/campaign/task, or with @alias or @3.")
 ]
+ReferenceNames = Annotated[
+    str,
+    typer.Argument(
+        metavar="REFERENCE",
+        help="client/campaign/task, or with @alias or @3; several with + between them answer as one.",
+    ),
+]
 RecipeName = Annotated[
     str,
     typer.Argument(

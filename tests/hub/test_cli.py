@@ -225,6 +225,17 @@ def test_train_publish_recommend_from_a_file_with_its_own_words(run: Run, tmp_pa
     assert 0 < ranked[1]["probability"] <= ranked[0]["probability"] < 1
     code, out, _ = run(*ask)
     assert code == 0 and f"{ranked[0]['probability']:.3f}" in out
+    second = files.read("made")
+    second.info["calibration"] = {"temperature": 5.0}
+    run("publish", files.write(second, tmp_path / "second"), NAME)
+    one, two, both = (
+        {
+            item["ad"]: item["probability"]
+            for item in json.loads(run("recommend", name, *ask[2:], "--json")[1])
+        }
+        for name in (f"{NAME}@1", f"{NAME}@2", f"{NAME}@1+{NAME}@2")
+    )
+    assert both == pytest.approx({ad: (one[ad] + two[ad]) / 2 for ad in one}) and both != pytest.approx(one)
     code, _, err = run("analyze", NAME, "asked twice about refunds")
     assert code == 2 and "recommendation" in err, "the wrong call for this adapter"
 

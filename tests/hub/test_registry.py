@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from adapters import Adapter, Base, Limits, WrongBase
 from adapters.errors import Busy, Cancelled, DeadlineExceeded, RequestError
 from hub import Analysis, Analyze, Hub, Ranked, Recommend, Refused, Registry, Texts, Write
-from hub.errors import Damaged, NotInHub
+from hub.errors import BadName, Damaged, NotInHub
 from recipes import Order, Recipe, train, train_many
 from recipes.policy import Violation
 from tests.adapters import models
@@ -151,6 +152,121 @@ def test_texts_over_the_limit_are_drawn_again_and_never_cut(registry: Registry) 
     assert texts and all(len(text) <= 14 for text in texts)
     with pytest.raises(RequestError, match=r"none of 4 texts by .*: 4 too long.*raise max_chars"):
         registry.write("acme/spring/ad-copy", "mug 7", max_chars=1, temperature=0.1)
+
+
+# --- several adapters that answer as one ---------------------------------------------------------------------------
+
+MOOD, CLICK = "acme/spring/behavior", "acme/spring/recommendation"
+
+
+@pytest.fixture
+def many(hub: Hub, base: Base, tmp_path: Path) -> Iterator[Registry]:
+    """A registry with version 2 beside version 1: other weights, another calibration, labels in another order, and for
+    moods a recipe that reads the text twice. tea/spring/behavior has other labels, tea/late/behavior another feature.
+    """
+    own = Hub(tmp_path / "hub")
+    for name in (MOOD, CLICK):
+        own.publish(hub.read(name), name)
+        second = hub.read(name)
+        assert second.head is not None
+        score = next(key for key in second.tensors if key.endswith("score.weight"))
+        second.tensors[score] = second.tensors[score].flip(0) * 0.5  # rows and labels alike
+        second.head = replace(second.head, labels=second.head.labels[::-1])
+        second.info["calibration"] = {"temperature": 2.0, "shift": 0.0}
+        if name == MOOD:
+            second.info["recipe"]["data"]["prompt"] = "{text} {text}"
+        own.publish(second, name)
+    other = hub.read(MOOD)
+    assert other.head is not None
+    other.head = replace(other.head, labels=("glad", "sad"))
+    own.publish(other, "tea/spring/behavior")
+    needs = hub.read(MOOD)
+    needs.info["recipe"]["data"]["features"] = ["season"]
+    own.publish(needs, "tea/late/behavior")
+    registry = Registry(own, base)
+    yield registry
+    registry.close()
+
+
+def test_an_ensemble_answers_with_the_mean_of_its_members(many: Registry) -> None:
+    texts = ["glad 500", "mad 501", "glad mad"]
+    one, two = (many.analyze(f"{MOOD}@{version}", texts) for version in (1, 2))
+    assert [*one[0].probabilities] == ["glad", "mad"] and [*two[0].probabilities] == ["mad", "glad"]
+    together = many.analyze([f"{MOOD}@1", f"{MOOD}@2"], texts)
+    for mean, first, second in zip(together, one, two, strict=True):
+        assert abs(first.probabilities["glad"] - second.probabilities["glad"]) > 0.005
+        expected = {
+            label: (first.probabilities[label] + second.probabilities[label]) / 2
+            for label in first.probabilities
+        }
+        assert mean.probabilities == pytest.approx(expected, abs=1e-5)
+        assert mean.text == first.text and mean.labels == (max(expected, key=lambda label: expected[label]),)
+    assert_same(many.analyze(f"{MOOD}@1+{MOOD}@2", texts), together)
+    assert_same(many.analyze([f"{MOOD}@1"], texts), one)
+
+
+def test_an_ensemble_ranks_by_the_mean_of_the_firsts_last_label(many: Registry) -> None:
+    ads = ["rum sale 3", "tea sale 5"]
+    one = many.recommend(f"{CLICK}@1", "likes tea", ads)
+    reversed_ = many.recommend(f"{CLICK}@2", "likes tea", ads)  # alone its last label is "not clicked"
+    clicked = {item.ad: 1 - item.probability for item in reversed_}
+    expected = {item.ad: (item.probability + clicked[item.ad]) / 2 for item in one}
+    found = many.recommend([f"{CLICK}@1", f"{CLICK}@2"], "likes tea", ads)
+    assert {item.ad: item.probability for item in found} == pytest.approx(expected, abs=1e-5)
+    assert found[0].probability >= found[1].probability
+
+
+def test_an_ensemble_runs_in_the_batch_of_others_and_is_submitted_like_them(many: Registry) -> None:
+    ensemble = Analyze(f"{MOOD}@1+{MOOD}@2", ["glad 500", "mad 501"])
+    alone = many.run([ensemble])[0]
+    before = many.state()["answered"]
+    bad, found, single = many.run(
+        [Analyze([MOOD, "acme/spring/nothing"], ["glad"]), ensemble, Analyze(f"{MOOD}@1", ["glad 500"])]
+    )
+    assert many.state()["answered"] - before == 2 * 2 + 1
+    assert_same(found, alone)
+    assert isinstance(bad, NotInHub) and isinstance(single, list)
+    pending = many.submit(ensemble)
+    assert_same(pending.result(60), alone)
+    late = many.submit(replace(ensemble, deadline=-1.0))
+    with pytest.raises(DeadlineExceeded, match=rf"^{MOOD}@1: "):
+        late.result(60)
+
+
+def test_what_cannot_answer_as_one_is_refused(many: Registry) -> None:
+    refused: list[tuple[Callable[[], object], type[Exception], str]] = [
+        (lambda: many.analyze([MOOD, "tea/spring/behavior"], "glad"), RequestError, "only one of them has mad, sad"),
+        (lambda: many.analyze([MOOD, CLICK], "glad"), RequestError, "does recommendation, not behavior"),
+        (lambda: many.analyze([MOOD, f"{MOOD}@2"], "glad"), RequestError, "are the same adapter; name it once"),
+        (lambda: many.analyze([MOOD, MOOD], "glad"), RequestError, "are the same adapter; name it once"),
+        (lambda: many.analyze([], "glad"), BadName, "no adapter is named"),
+        (lambda: many.analyze(f"{MOOD}+", "glad"), BadName, "expected client/campaign/task"),
+        (lambda: many.write(f"{COPY}@1+{COPY}@2", "mug"), RequestError, "cannot write one text together"),
+        (
+            lambda: many.analyze([MOOD, "tea/late/behavior"], "glad"),
+            RequestError,
+            "^tea/late/behavior: this adapter reads the columns season too",
+        ),
+    ]  # fmt: skip
+    for call, kind, says in refused:
+        with pytest.raises(kind, match=says):
+            call()
+    several = many.hub.read(MOOD)
+    assert several.head is not None
+    several.head = replace(several.head, multi_label=True)
+    many.publish(several, "tea/several/behavior")
+    with pytest.raises(RequestError, match="tea/several/behavior may give a text several labels"):
+        many.analyze([MOOD, "tea/several/behavior"], "glad")
+
+
+def test_a_broken_member_fails_the_ensemble_by_name_and_nobody_else(many: Registry) -> None:
+    weights = many.hub.resolve(f"{MOOD}@2").record.file("adapter_model.safetensors").sha256
+    damaged = many.hub.path / "blobs" / "sha256" / weights[:2] / weights
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes()[:-4] + b"\0\0\0\1")
+    bad, good = many.run([Analyze([f"{MOOD}@1", f"{MOOD}@2"], ["glad"]), Analyze(f"{MOOD}@1", ["glad"])])
+    assert isinstance(bad, Damaged) and str(bad).startswith(f"{MOOD}@2: ")
+    assert isinstance(good, list)
 
 
 # --- an adapter with a policy; its likeliest text for mug 7 is "Buy mug 7!" ----------------------------------------
