@@ -1,5 +1,5 @@
-"""One run in several processes (`accelerate launch`): each takes its share of every micro-batch's rows, and gradients
-are added up before each step, so that all of them hold the weights that one process would."""
+"""One run in several processes (`torchrun`, `accelerate launch`): each takes its share of every micro-batch's rows, and
+gradients are added up before each step, so that all of them hold the weights that one process would."""
 
 import os
 from collections.abc import Sequence
