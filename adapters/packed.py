@@ -72,7 +72,9 @@ def pack(adapter: Adapter, base: Base, dtype: torch.dtype, trains: bool = False)
         return replace(packed, prefix=table.pin_memory() if pin else table, prefix_length=len(table))
     terms = lora_terms(adapter, base.linears)
     layout, buffer = raw_lora(adapter, terms, base)
-    _fold(layout, buffer, terms, base, into_b=not trains)
+    buffer, _ = with_factors(layout, buffer, terms, base)
+    if not trains:
+        _fold(layout, buffer, terms)
     buffer = buffer.to(dtype)
     scaling = {path: term.scaling for path, term in terms.items()} if trains else {}
     return replace(packed, layout=layout, lora=buffer.pin_memory() if pin else buffer, scaling=scaling)
@@ -177,21 +179,30 @@ def raw_lora(adapter: Adapter, terms: Mapping[str, LoraTerm], base: Base) -> tup
     return layout, buffer[0]
 
 
-def dora_norm(linear: nn.Linear, a: Tensor, b: Tensor, scaling: float) -> Tensor:
-    """The norms of the rows of W + scaling B A, `[out]`: DoRA's factor on each output is its magnitude over this norm
-    (Liu et al. 2024, arXiv:2402.09353). a: `[rank, in]`; b: `[rank, out]`."""
-    weight = plain_weight(linear).to(a.device, a.dtype)
-    norm: Tensor = torch.linalg.norm(torch.addmm(weight, b.T, a, alpha=scaling), dim=1)
-    return norm
+def with_factors(
+    layout: Layout, buffer: Tensor, terms: Mapping[str, LoraTerm], base: Base
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A `raw_lora` buffer with DoRA's factors less 1 in the places of its magnitudes, and the norms `[out]` by path;
+    one without DoRA as it is.
+
+    A factor is a magnitude over the norm of its row of W + scaling B A (Liu et al. 2024, arXiv:2402.09353).
+    """
+    norms: dict[str, Tensor] = {}
+    if not any(term.magnitude for term in terms.values()):
+        return buffer, norms
+    buffer = buffer.clone()
+    for path, weights in layout.views(buffer[None]).items():
+        if weights.gain is not None:
+            a, b = weights.a[0], weights.b[0]
+            weight = plain_weight(base.linears[path]).to(a.device, a.dtype)
+            moved = torch.addmm(weight, b.T, a, alpha=terms[path].scaling)
+            norms[path] = torch.linalg.norm(moved, dim=1)
+            weights.gain[0] = weights.gain[0] / norms[path] - 1
+    return buffer, norms
 
 
-def _fold(layout: Layout, buffer: Tensor, terms: Mapping[str, LoraTerm], base: Base, into_b: bool) -> None:
-    """Put DoRA's factors less 1 in the places of its magnitudes; `into_b`: multiply B by its scaling and the factor,
-    so that nothing is left to do at each step."""
+def _fold(layout: Layout, buffer: Tensor, terms: Mapping[str, LoraTerm]) -> None:
+    """Multiply B by its scaling and DoRA's factor, so that nothing is left to do at each step."""
     for path, weights in layout.views(buffer[None]).items():
         scaling = terms[path].scaling
-        if weights.gain is not None:
-            norm = dora_norm(base.linears[path], weights.a[0], weights.b[0], scaling)
-            weights.gain[0] = weights.gain[0] / norm - 1
-        if into_b:
-            weights.b[0] *= scaling if weights.gain is None else scaling * (1 + weights.gain[0])
+        weights.b[0] *= scaling if weights.gain is None else scaling * (1 + weights.gain[0])

@@ -41,7 +41,7 @@ class Slots:
         self._heads: dict[int, HeadWeights] = {}
         self._loaded: dict[int, Packed] = {}
         self._scratch = Scratch()
-        self._planned: tuple[Rows, LoraRows | None] | None = None
+        self._planned: tuple[Rows, Mapping[int, Dropout], LoraRows | None] | None = None
 
     def reserve(self, adapter: Adapter) -> None:
         """Make room for an adapter before it comes, so that nothing moves later. Raises as `load`."""
@@ -152,8 +152,8 @@ class Slots:
 
     def _plan(self, rows: Rows, dropout: Mapping[int, Dropout]) -> LoraRows | None:
         """The plan of a step's low-rank terms; None where no row has any. Kept for as long as the rows stay."""
-        if self._planned is not None and self._planned[0] is rows and not dropout:
-            return self._planned[1]
+        if self._planned is not None and self._planned[0] is rows and self._planned[1] == dropout:
+            return self._planned[2]
         empty = sorted({slot for slot in rows.slots if slot is not None and slot not in self._loaded})
         if empty:
             raise AdapterError(f"no adapter is loaded in slot {empty[0]}; load one before rows use it")
@@ -166,7 +166,7 @@ class Slots:
             plan = LoraRows(
                 adapted.segments, self.count, highest, self.base.device, self._scratch, dropout, dora
             )
-        self._planned = (rows, plan)
+        self._planned = (rows, dropout, plan)
         return plan
 
     def _rank(self, slot: int) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from adapters.config import Lora
 from adapters.files import head_names
 from adapters.lora import Layout
-from adapters.packed import dora_norm, lora_terms, raw_lora
+from adapters.packed import lora_terms, raw_lora, with_factors
 from adapters.prefix import TABLE
 from adapters.slots import Slots
 
@@ -52,9 +52,11 @@ class Trained:
         found: dict[str, Tensor | None] = {}
         if self._terms:
             lora = found[LORA] = self._slots.take_lora_gradient(self._slot, self._layout)
-            for path, weights in self._layout.views(lora[None]).items():
-                if weights.gain is not None:
-                    weights.gain[0] /= self._norms[path]
+            views = self._layout.views(lora[None]) if self._norms else {}
+            for path, norms in self._norms.items():
+                gain = views[path].gain
+                assert gain is not None
+                gain[0] /= norms
         if TABLE in self.parameters:
             found[TABLE] = self._slots.take_prefix_gradient(self._slot)
         for name, leaf in self._head_leaves().items():
@@ -68,8 +70,9 @@ class Trained:
     def update(self) -> None:
         """Copy the parameters into the slot."""
         if self._terms:
-            buffer = self.parameters[LORA].detach()
-            self._slots.set_lora(self._slot, self._layout, self._with_factors(buffer))
+            raw = self.parameters[LORA].detach()
+            buffer, self._norms = with_factors(self._layout, raw, self._terms, self._slots.base)
+            self._slots.set_lora(self._slot, self._layout, buffer)
         if TABLE in self.parameters:
             self._slots.set_prefix(self._slot, self.parameters[TABLE])
         for name, leaf in self._head_leaves().items():
@@ -84,18 +87,6 @@ class Trained:
             if term.magnitude is not None and weights.gain is not None:
                 named[term.magnitude] = weights.gain[0]
         return {name: value.detach().float().cpu().contiguous().clone() for name, value in named.items()}
-
-    def _with_factors(self, buffer: Tensor) -> Tensor:
-        """A buffer with DoRA's factors less 1 in the places of its magnitudes."""
-        if not any(term.magnitude for term in self._terms.values()):
-            return buffer
-        buffer = buffer.clone()
-        for path, weights in self._layout.views(buffer[None]).items():
-            if weights.gain is not None:
-                linear, scaling = self._slots.base.linears[path], self._terms[path].scaling
-                self._norms[path] = dora_norm(linear, weights.a[0], weights.b[0], scaling)
-                weights.gain[0] = weights.gain[0] / self._norms[path] - 1
-        return buffer
 
     def _head_leaves(self) -> dict[str, Tensor]:
         if not self.head_names:

@@ -104,6 +104,7 @@ class Run:
         for job in self.jobs.values():  # the same places whoever comes first, also after a resume
             self.slots.reserve(job.adapter)
         self._fused: Fused | None = None
+        self._budget: int | None = None  # as a snapshot has it
         self._saved, self._saving = time.perf_counter(), 0.0
         if snapshot is not None:
             self._resume(*snapshot)
@@ -176,7 +177,7 @@ class Run:
 
     def _fuse(self, job: Job) -> Fused:
         if self._fused is None:
-            budget = memory.token_budget(self.base, self.slots, job.slot, self._most)
+            budget = self._budget or memory.token_budget(self.base, self.slots, job.slot, self._most)
             self._fused = Fused(self.base, self.slots, budget, self.settings.checkpoint, self.processes)
         return self._fused
 
@@ -236,7 +237,7 @@ class Run:
         manifest = {
             "digests": self._digests,
             "slots": self.slots.count,
-            "budget": self._fused.budget if self._fused else None,
+            "budget": self._fused.budget if self._fused else self._budget,
             "running": [
                 {
                     "place": place,
@@ -280,10 +281,7 @@ class Run:
             job.begin(self.slots, entry["slot"])
             job.restore(entry["job"], tensors[place])
             self.running[place] = now - entry["seconds"]
-        if manifest["budget"] is not None:
-            self._fused = Fused(
-                self.base, self.slots, manifest["budget"], self.settings.checkpoint, self.processes
-            )
+        self._budget = manifest["budget"]
 
     def _identify(self) -> list[str | None]:
         """What each job is: its recipe, its data as it trains on it, its base and its parent."""

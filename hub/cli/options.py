@@ -53,6 +53,13 @@ RecipeName = Annotated[
 DataFiles = Annotated[
     list[Path], typer.Argument(help="CSV, TSV, JSONL, JSON or Parquet; several are read as one.")
 ]
+ValidationFiles = Annotated[
+    list[Path] | None, typer.Option("--validation", help="Rows to stop early by. [default: cut from DATA]")
+]
+TestFiles = Annotated[
+    list[Path] | None, typer.Option("--test", help="Rows to measure on. [default: cut from DATA]")
+]
+BaseToTrain = Annotated[str, typer.Option("--base", help="`starter`, a Hugging Face id or a folder.")]
 Columns = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="ROLE=COLUMN", help="What a column is called in the file."),

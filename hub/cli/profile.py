@@ -1,11 +1,21 @@
 """repertoire profile: what a client's data is like, before anything is trained."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hub.cli.options import Changes, Columns, DataFiles, Json, Labels, Quantization, RecipeName, chosen_recipe
+from hub.cli.options import (
+    Changes,
+    Columns,
+    DataFiles,
+    Json,
+    Labels,
+    Quantization,
+    RecipeName,
+    TestFiles,
+    ValidationFiles,
+    chosen_recipe,
+)
 from hub.cli.output import document, show
 
 
@@ -14,12 +24,8 @@ def profile(
     data: DataFiles,
     base: Annotated[str, typer.Option(help="Whose tokens are counted.")] = "starter",
     quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
-    validation: Annotated[
-        list[Path] | None, typer.Option(help="Rows to stop early by. [default: cut from DATA]")
-    ] = None,
-    test: Annotated[
-        list[Path] | None, typer.Option(help="Rows to measure on. [default: cut from DATA]")
-    ] = None,
+    validation: ValidationFiles = None,
+    test: TestFiles = None,
     column: Columns = None,
     label: Labels = None,
     set_: Changes = None,

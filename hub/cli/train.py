@@ -10,6 +10,7 @@ from rich.table import Table
 
 from hub.cli.options import (
     DEFAULT_HUB,
+    BaseToTrain,
     Changes,
     Columns,
     HubPath,
@@ -17,6 +18,8 @@ from hub.cli.options import (
     Labels,
     Quantization,
     RecipeName,
+    TestFiles,
+    ValidationFiles,
     chosen_recipe,
 )
 from hub.cli.output import document, show
@@ -37,14 +40,10 @@ def train(
             show_default=False,
         ),
     ] = None,
-    base: Annotated[str, typer.Option(help="`starter`, a Hugging Face id or a folder.")] = "starter",
+    base: BaseToTrain = "starter",
     quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
-    validation: Annotated[
-        list[Path] | None, typer.Option(help="Rows to stop early by. [default: cut from DATA]")
-    ] = None,
-    test: Annotated[
-        list[Path] | None, typer.Option(help="Rows to measure on. [default: cut from DATA]")
-    ] = None,
+    validation: ValidationFiles = None,
+    test: TestFiles = None,
     column: Columns = None,
     label: Labels = None,
     set_: Changes = None,
@@ -128,8 +127,11 @@ def train(
     from recipes.parallel import Processes
     from recipes.train import train as run
 
-    version = None if parent is None else Hub(hub, create=False).resolve(parent)
-
+    trained = None
+    if parent is not None:
+        known = Hub(hub, create=False)
+        reference = known.resolve(parent).reference
+        trained = known.read(reference), reference
     loaded = load_base(base, quantization.value)
     adapter = run(
         chosen,
@@ -138,7 +140,7 @@ def train(
         validation=validation or None,
         test=test or None,
         out=out,
-        parent=None if version is None else (Hub(hub).read(version.reference), version.reference),
+        parent=trained,
         progress=not as_json,
         settings=settings,
     )

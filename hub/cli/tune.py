@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.options import Changes, Columns, DataFiles, Json, Labels, Quantization, RecipeName, chosen_recipe
+from hub.cli.options import (
+    BaseToTrain,
+    Changes,
+    Columns,
+    DataFiles,
+    Json,
+    Labels,
+    Quantization,
+    RecipeName,
+    chosen_recipe,
+)
 from hub.cli.output import document, show
 
 
@@ -20,7 +30,7 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="How many sets of values to try.")] = 20,
     together: Annotated[int, typer.Option(min=1, help="How many of them train at the same time.")] = 8,
     seed: Annotated[int, typer.Option(help="The same seed tries the same values.")] = 0,
-    base: Annotated[str, typer.Option(help="`starter`, a Hugging Face id or a folder.")] = "starter",
+    base: BaseToTrain = "starter",
     quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
     validation: Annotated[
         list[Path] | None, typer.Option(help="Rows to compare trials by. [default: cut from DATA]")
