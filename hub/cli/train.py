@@ -70,7 +70,7 @@ def train(
         typer.Option(metavar="TRACKER", help="tensorboard, wandb or mlflow: curves, beside OUT."),
     ] = None,
     publish: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--publish", metavar="HUB", help="Publish each job that passes its gates, under its name."
         ),
@@ -183,7 +183,7 @@ def _many(
     base: str,
     quantization: Quantization,
     settings: "Settings",
-    publish: Path | None,
+    publish: str | None,
     as_json: bool,
 ) -> None:
     """Train a file of jobs. Ends with exit code 4 where a job has failed; the others are trained."""
@@ -221,14 +221,14 @@ def _many(
 
 
 def _publisher(
-    folder: Path, orders: "list[Order]", published: dict[int, str]
+    address: str, orders: "list[Order]", published: dict[int, str]
 ) -> "Callable[[int, Result], None]":
     """Publishes a job's adapter as soon as it is trained. Done again after a resume, it gives the same version."""
     from adapters.errors import RepertoireError
     from adapters.files import WEIGHTS, render
     from hub.hub import Hub
 
-    hub = Hub(folder)
+    hub = Hub(address)
 
     def publish(place: int, result: "Result") -> None:
         if isinstance(result, Exception):
