@@ -30,7 +30,7 @@ from hub.errors import HubError, NoHub, NotInHub, Refused
 from hub.names import LATEST, Reference, check_alias, check_name, is_part, parse
 from hub.place import place_of
 from hub.records import Record
-from hub.store import Store, blob, check, numbered
+from hub.store import Store, blob, check, numbered, sha256
 
 FORMAT = 1
 _MARKER = "hub.json"
@@ -113,7 +113,7 @@ class Hub:
         check_name(name)
         adapter, rendered = intake.admit(source)
         forced = intake.pass_gates(adapter, force_reason)
-        digests = self.store.put(rendered)
+        digests = {file: sha256(data) for file, data in rendered.items()}
         fields = {
             "format": records.FORMAT,
             "name": name,
@@ -140,7 +140,7 @@ class Hub:
                 {**fields, "version": number, "parent": number - 1 or None}
             ).to_bytes()
 
-        number = self.store.append(log(name), entry)
+        number = self.store.append(log(name), entry, {digests[file]: data for file, data in rendered.items()})
         if number is None and earlier[0].file(files.WEIGHTS).sha256 != digests[files.WEIGHTS]:
             raise Refused(
                 f"publish id {publish_id!r} already stands for {earlier[0].reference}, which has other weights; "

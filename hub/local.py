@@ -1,7 +1,7 @@
 """A place on a disk: the promises of `place.py` kept by hard links and fsync.
 
 A file is written under `.tmp/`, synced, and then linked to its place; linking fails when the place is taken. Then every
-folder on its path is synced.
+folder on its path is synced. What can be synced at the same time is, since each sync costs about as much as all.
 
     .tmp/      what a killed process was writing; nothing ever reads it
 """
@@ -9,9 +9,12 @@ folder on its path is synced.
 import errno
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from adapters.files import Bytes
 from hub.errors import HubError
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV}
@@ -25,23 +28,34 @@ class Local:
         self.address = str(root)
         self._scratch = root / ".tmp"
 
-    def create(self, files: Mapping[str, bytes]) -> set[str]:
-        created = {path for path, data in files.items() if self._link(self.root / path, data)}
-        self._sync_up({(self.root / path).parent for path in files})
+    def create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes] | None = None) -> set[str]:
+        then = then or {}
+        contents = {path: data for path, data in {**files, **then}.items() if not self.exists(path)}
+        partials = {path: self._partial() for path in contents}
+        created: set[str] = set()
+        try:
+            _together(_write, [(partials[path], data) for path, data in contents.items()])
+            for wave in filter(None, (files, then)):
+                created |= {path for path in wave if path in partials and self._link(partials[path], path)}
+                self._sync_up({(self.root / path).parent for path in wave})
+        finally:
+            for partial in partials.values():
+                partial.unlink(missing_ok=True)
         return created
 
-    def replace(self, path: str, data: bytes) -> None:
+    def replace(self, path: str, data: Bytes) -> None:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self._write(data), target)
+        partial = self._partial()
+        _write(partial, data)
+        os.replace(partial, target)
         self._sync_up([target.parent])
 
-    def read(self, path: str) -> bytes:
-        with open(os.open(self.root / path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            return file.read()
+    def read(self, path: str) -> bytearray:
+        return read(self.root / path)
 
     def exists(self, path: str) -> bool:
-        return (self.root / path).exists()
+        return os.path.lexists(self.root / path)
 
     def files(self, folder: str) -> list[str]:
         return [entry.name for entry in self._entries(folder) if not entry.is_dir(follow_symlinks=False)]
@@ -68,13 +82,14 @@ class Local:
     def project(self, folder: str, files: Mapping[str, str]) -> None:
         """By hard links."""
         target = self.root / folder
-        if target.is_dir():
+        if set(files) <= set(self.files(folder)):
             return
         partial = self._partial()
         partial.mkdir()
         for name, path in files.items():
             os.link(self.root / path, partial / name)
-        _sync(partial)
+        if target.is_dir():  # less than whole: what a power cut left
+            target.rename(self._partial())
         try:
             os.rename(partial, target)
         except OSError as error:
@@ -83,7 +98,6 @@ class Local:
             for name in files:
                 os.unlink(partial / name)
             os.rmdir(partial)
-        self._sync_up([target.parent])
 
     def _entries(self, folder: str) -> Iterator["os.DirEntry[str]"]:
         try:
@@ -92,18 +106,16 @@ class Local:
         except (FileNotFoundError, NotADirectoryError):
             return
 
-    def _link(self, path: Path, data: bytes) -> bool:
-        """Promise 1: the whole file in its place, or False when the place is taken."""
-        if path.exists():
-            return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._write(data)
+    def _link(self, partial: Path, path: str) -> bool:
+        """Promise 1: a whole file in its place, or False when the place is taken."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(partial, path)
+            os.link(partial, target)
             return True
         except FileExistsError:
             # On a network file system a link may succeed and its answer be lost: then the place holds our own file.
-            return os.path.samefile(partial, path)
+            return os.path.samefile(partial, target)
         except OSError as error:
             if error.errno in _NO_LINKS:
                 raise HubError(
@@ -111,17 +123,6 @@ class Local:
                     f"({error.strerror}); put the hub on another one"
                 ) from error
             raise
-        finally:
-            os.unlink(partial)
-
-    def _write(self, data: bytes) -> Path:
-        partial = self._partial()
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        return partial
 
     def _partial(self) -> Path:
         self._scratch.mkdir(parents=True, exist_ok=True)
@@ -133,9 +134,35 @@ class Local:
         Also after losing a race: the winner may not have synced yet, and our caller will rely on its file.
         """
         above = {parent for folder in folders for parent in [folder, *folder.parents]}
-        for folder in sorted(above, key=lambda path: -len(path.parts)):
-            if folder.is_relative_to(self.root):
-                _sync(folder)
+        _together(_sync, [(folder,) for folder in sorted(above) if folder.is_relative_to(self.root)])
+
+
+def _together(call: Callable[..., None], given: Sequence[tuple[Any, ...]]) -> None:
+    """Call with each of these arguments at once. Raises the first error when all have ended."""
+    with ThreadPoolExecutor(max_workers=max(1, len(given))) as pool:
+        waiting = [pool.submit(call, *arguments) for arguments in given]
+    for done in waiting:
+        done.result()
+
+
+def _write(path: Path, data: Bytes) -> None:
+    """A new file, synced. Its folder is not."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444), "wb", buffering=0) as file:
+        left = memoryview(data)
+        while len(left):
+            left = left[file.write(left) :]
+        os.fsync(file.fileno())
+
+
+def read(path: Path) -> bytearray:
+    """The bytes of a regular file, also when somebody puts a link or a pipe in its place after it was looked at. Raises
+    OSError."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:
+        data, filled = bytearray(os.fstat(file.fileno()).st_size), 0
+        while count := file.readinto(memoryview(data)[filled:]):
+            filled += count
+    del data[filled:]
+    return data
 
 
 def _sync(folder: Path) -> None:

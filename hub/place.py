@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from adapters.files import Bytes
 from hub.local import Local
 
 
@@ -19,15 +20,15 @@ class Place(Protocol):
 
     address: str
 
-    def create(self, files: Mapping[str, bytes]) -> set[str]:
+    def create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes] | None = None) -> set[str]:
         """Write new files, path -> content, for good. Returns those that were not there before; the others are left
-        as they are."""
+        as they are. `then` appear when all of `files` are there for good, and not earlier, whatever happens."""
 
-    def replace(self, path: str, data: bytes) -> None:
+    def replace(self, path: str, data: Bytes) -> None:
         """Put other content into the place of a file, whole or not at all. Only to mend what is damaged or derived."""
 
-    def read(self, path: str) -> bytes:
-        """The content of a file. Raises OSError, FileNotFoundError where there is none."""
+    def read(self, path: str) -> Bytes:
+        """The content of a file, the caller's own. Raises OSError, FileNotFoundError where there is none."""
 
     def exists(self, path: str) -> bool:
         """Whether there is a file, or a folder."""
@@ -51,8 +52,9 @@ class Place(Protocol):
         """Where a folder lies on this machine's disk; None where it does not."""
 
     def project(self, folder: str, files: Mapping[str, str]) -> None:
-        """Show files, name -> path, in a folder too, without copying them; it appears whole, and is kept when it is
-        there. Nothing happens where files cannot be shown twice."""
+        """Show files, name -> path, in a folder too, without copying them; it appears whole, and is kept when they are
+        there. Nothing happens where files cannot be shown twice. A folder so made is derived: a power cut may take it
+        away, or what is in it."""
 
 
 def place_of(address: str | os.PathLike[str]) -> Place:

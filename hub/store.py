@@ -7,6 +7,7 @@ blobs/sha256/ab/ab12...       content, read-only
 import hashlib
 from collections.abc import Callable, Mapping
 
+from adapters.files import Bytes
 from hub.errors import Damaged
 from hub.place import Place
 
@@ -17,18 +18,24 @@ class Store:
     def __init__(self, place: Place) -> None:
         self.place = place
 
-    def append(self, log: str, entry: Callable[[int], bytes | None]) -> int | None:
+    def append(
+        self, log: str, entry: Callable[[int], bytes | None], contents: Mapping[str, Bytes] | None = None
+    ) -> int | None:
         """Take the next free number of a log with `entry(number)`; None when `entry` returns None.
 
-        `entry` is asked again whenever another writer took the number; all smaller numbers can be read by then.
+        `entry` is asked again whenever another writer took the number; all smaller numbers can be read by then. It
+        appears when `contents`, hash -> content, are there for good; one that is there already is checked, and
+        replaced if damaged.
         """
+        blobs = {blob(digest): data for digest, data in (contents or {}).items()}
+        self._mend(blobs)
         while True:
             number = self.last(log) + 1
             data = entry(number)
             if data is None:
                 return None
             path = numbered(log, number)
-            if self.place.create({path: data}):
+            if path in self.place.create(blobs, then={path: data}):
                 return number
 
     def last(self, log: str) -> int:
@@ -42,22 +49,13 @@ class Store:
             int(stem) for stem, *rest in found if rest == ["json"] and len(stem) >= 6 and stem.isdecimal()
         )
 
-    def put(self, files: Mapping[str, bytes]) -> dict[str, str]:
-        """Store contents; file name -> sha256. One that is there already is checked, and replaced if damaged."""
-        digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-        created = self.place.create({blob(digest): files[name] for name, digest in digests.items()})
-        for name, digest in digests.items():
-            if blob(digest) not in created and not self._sound(digest):
-                self.place.replace(blob(digest), files[name])
-        return digests
-
-    def get(self, digest: str) -> bytes:
+    def get(self, digest: str) -> Bytes:
         """The content with this hash, from the very bytes that were hashed. Raises Damaged."""
         data = self.read(digest)
         check(digest, data)
         return data
 
-    def read(self, digest: str) -> bytes:
+    def read(self, digest: str) -> Bytes:
         """What lies in the place of this hash, unchecked. Raises Damaged where nothing can be read."""
         try:
             return self.place.read(blob(digest))
@@ -66,12 +64,14 @@ class Store:
                 f"blob {digest} cannot be read ({error.strerror or error}); publish the adapter again"
             ) from error
 
-    def _sound(self, digest: str) -> bool:
-        try:
-            self.get(digest)
-        except Damaged:
-            return False
-        return True
+    def _mend(self, blobs: Mapping[str, Bytes]) -> None:
+        for path, data in blobs.items():
+            try:
+                sound = not self.place.exists(path) or self.place.read(path) == data
+            except OSError:
+                sound = False
+            if not sound:
+                self.place.replace(path, data)
 
 
 def blob(digest: str) -> str:
@@ -84,7 +84,12 @@ def numbered(log: str, number: int) -> str:
     return f"{log}/{number:06d}.json"
 
 
-def check(digest: str, data: bytes) -> None:
+def sha256(data: Bytes) -> str:
+    """64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def check(digest: str, data: Bytes) -> None:
     """Raise Damaged where bytes do not have this hash."""
-    if hashlib.sha256(data).hexdigest() != digest:
+    if sha256(data) != digest:
         raise Damaged(f"blob {digest} holds other bytes than were published; publish the adapter again")
