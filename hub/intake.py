@@ -116,7 +116,7 @@ def _why_not(name: str) -> str:
 def _config_problems(data: Bytes) -> Iterator[str]:
     try:
         config = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         yield f"{files.CONFIG} is not JSON ({error}); save the adapter again"
         return
     if not isinstance(config, dict):
