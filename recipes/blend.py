@@ -1,7 +1,7 @@
 """What the adapter and a baseline reach together, and how a registry answers with both.
 
     logits  -> / temperature, + shift -> probabilities --+
-                                                         +-- weight, sharpness --> the answer
+                                                         +-- weight, sharpness, shift --> the answer
     the row -> linear model,  + shift -> probabilities --+
 
 Each part is first corrected by itself: the adapter by its `Calibration`, the baseline by the same shift where it
@@ -9,11 +9,14 @@ learned from sampled rows. Then their evidence is mixed: what each says beyond t
 training, in log-odds,
 
     logit = logit(p) + sharpness * ((1 - weight) * (logit(adapter) - logit(p)) + weight * (logit(baseline) - logit(p)))
+            + shift
 
-Two that know the same are averaged (sharpness 1). The evidence of two that know different things adds up (sharpness 2,
-weight one half); an average would be too unsure (Satopää et al. 2014, doi:10.1016/j.ijforecast.2013.09.009). Between
-the two, neither part ever counts for more than what it says alone. Nothing is done to the mix after that: an ensemble
-averages the answers of its members.
+Two that know the same are averaged (sharpness 1); the evidence of two that know different things adds up (sharpness 2,
+weight one half), where an average would be too unsure (Satopää et al. 2014, doi:10.1016/j.ijforecast.2013.09.009).
+Where there are two labels, a shift mends a click rate that is off, so that no weight has to. All three are fitted
+together on the validation rows, as a logistic regression on both parts' log-odds whose weights are not negative, that
+is stacking (Breiman 1996, "Stacked Regressions"). Nothing is done to the mix after that: an ensemble averages the
+answers of its members.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,20 +30,23 @@ from scipy.special import expit, logit, softmax
 from adapters.errors import BadAdapter
 from recipes import evaluate
 from recipes.linear import Linear, is_finite
+from recipes.temperature import smoothed
 
 Floats = NDArray[np.float64]
 _FORMAT = 1
 _SMALLEST = 1e-6  # no part is ever surer than this
+_LEAST, _MOST_SHARPNESS, _MOST_SHIFT = 1e-3, 20.0, 5.0
 
 
 @dataclass(frozen=True)
 class Mix:
-    """How two are mixed. weight: 0 is the adapter alone, 1 the baseline alone. sharpness: 1 to 2. prior: the labels'
-    shares [labels]."""
+    """How two are mixed. weight: 0 is the adapter alone, 1 the baseline alone. sharpness: above 0. prior: the labels'
+    shares [labels]. shift: added to the log-odds of the last of two labels."""
 
     weight: float
     sharpness: float
     prior: tuple[float, ...]
+    shift: float = 0.0
 
 
 def blend(adapter: ArrayLike, baseline: ArrayLike, mix: Mix, multi_label: bool = False) -> Floats:
@@ -49,6 +55,7 @@ def blend(adapter: ArrayLike, baseline: ArrayLike, mix: Mix, multi_label: bool =
     own, other, prior = (_log_odds(each, multi_label) for each in (adapter, baseline, mix.prior))
     evidence = (1 - mix.weight) * (own - prior) + mix.weight * (other - prior)
     mixed = prior + mix.sharpness * evidence
+    mixed[:, -1] += mix.shift
     return np.asarray(expit(mixed) if multi_label else softmax(mixed, axis=1))
 
 
@@ -60,17 +67,23 @@ def fit_mix(
     weights: ArrayLike,
     multi_label: bool = False,
 ) -> tuple[Mix, float]:
-    """The mix with the least log loss on these rows, and that loss. prior: [labels]; truth: true where a row has a
-    label, [rows, labels]; weights: [rows]."""
+    """The mix with the least log loss on these rows, whose targets are smoothed as `fit_temperature` does, and its log
+    loss; the adapter alone where no mix lowers it. prior: [labels]; truth: true where a row has a label, [rows,
+    labels]; weights: [rows]."""
     from scipy.optimize import minimize
 
     true, shares = np.asarray(truth), tuple(map(float, np.asarray(prior)))
+    targets = smoothed(true, multi_label)
 
     def mix_of(parts: Floats) -> Mix:
-        """parts: what the adapter and the baseline count, each from 0 to 1, together at least 1."""
-        own, other = (float(part) for part in np.clip(parts, 0.0, 1.0))
-        total = min(max(own + other, 1.0), 2.0)
-        return Mix(min(other / total, 1.0), total, shares)
+        """parts: what the adapter's evidence counts, what the baseline's does, and the shift."""
+        own, other, shift = map(float, parts)
+        return Mix(other / (own + other), own + other, shares, shift)
+
+    def smooth_loss(parts: Floats) -> float:
+        mixed = blend(adapter, baseline, mix_of(parts), multi_label)
+        each = targets * np.log(mixed) + ((1 - targets) * np.log(1 - mixed) if multi_label else 0)
+        return -float(np.average(each.sum(axis=1), weights=np.asarray(weights)))
 
     def loss(parts: Floats) -> float:
         mixed = blend(adapter, baseline, mix_of(parts), multi_label)
@@ -78,15 +91,12 @@ def fit_mix(
             return evaluate.multilabel_log_loss(true, mixed, weights)
         return evaluate.log_loss(true.argmax(axis=1), mixed, weights)
 
-    # The loss is convex in the two parts, and so is the triangle that they may lie in.
-    found = minimize(
-        loss,
-        (0.7, 0.7),
-        method="SLSQP",
-        bounds=[(0.0, 1.0)] * 2,
-        constraints={"type": "ineq", "fun": lambda parts: parts.sum() - 1},
+    most = _MOST_SHIFT if true.shape[1] == 2 and not multi_label else 0.0
+    half = _MOST_SHARPNESS / 2
+    found = minimize(  # a convex loss
+        smooth_loss, (0.7, 0.7, 0.0), method="L-BFGS-B", bounds=[(_LEAST, half), (0.0, half), (-most, most)]
     )
-    best = min((np.array([1.0, 0.0]), np.array([0.0, 1.0]), found.x), key=loss)
+    best = min((np.array([1.0, 0.0, 0.0]), found.x), key=loss)
     return mix_of(best), loss(best)
 
 
@@ -111,6 +121,7 @@ class Blend:
             "weight": self.mix.weight,
             "sharpness": self.mix.sharpness,
             "prior": list(self.mix.prior),
+            "shift": self.mix.shift,
             "baseline": self.baseline.to_info(),
         }
 
@@ -120,28 +131,30 @@ class Blend:
         saved = info.get("blend")
         if saved is None:
             return None
-        wanted = {"format", "weight", "sharpness", "prior", "baseline"}
+        wanted = {"format", "weight", "sharpness", "prior", "shift", "baseline"}
         if isinstance(saved, Mapping) and saved.get("format", _FORMAT) != _FORMAT:
             raise BadAdapter(
                 f"the blend has format {saved['format']!r}, this Repertoire reads {_FORMAT}: upgrade"
             )
         if not isinstance(saved, Mapping) or saved.keys() != wanted:
             raise BadAdapter(f"the blend should hold {', '.join(sorted(wanted))}; train the adapter again")
-        weight, sharpness, prior = saved["weight"], saved["sharpness"], saved["prior"]
+        weight, sharpness, prior, shift = (saved[name] for name in ("weight", "sharpness", "prior", "shift"))
         problems = []
         if not (is_finite(weight) and 0 <= weight <= 1):
             problems.append(f"its weight {weight!r} is not between 0 and 1")
-        if not (is_finite(sharpness) and 1 <= sharpness <= 2):
-            problems.append(f"its sharpness {sharpness!r} is not between 1 and 2")
+        if not (is_finite(sharpness) and 0 < sharpness <= _MOST_SHARPNESS):
+            problems.append(f"its sharpness {sharpness!r} is not between 0 and {_MOST_SHARPNESS}")
         if not (isinstance(prior, list) and len(prior) == labels and all(map(_is_share, prior))):
             problems.append(f"its prior is not {labels} shares between 0 and 1")
+        if not (is_finite(shift) and abs(shift) <= _MOST_SHIFT):
+            problems.append(f"its shift {shift!r} is not between {-_MOST_SHIFT} and {_MOST_SHIFT}")
         try:
             baseline = Linear.from_info(saved["baseline"], labels, multi_label)
         except BadAdapter as error:
             problems.append(str(error))
         if problems:
             raise BadAdapter(f"the blend is impossible: {'; '.join(problems)}; train the adapter again")
-        return cls(baseline, Mix(float(weight), float(sharpness), tuple(map(float, prior))))
+        return cls(baseline, Mix(float(weight), float(sharpness), tuple(map(float, prior)), float(shift)))
 
 
 def _is_share(value: Any) -> bool:

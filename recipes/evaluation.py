@@ -197,6 +197,7 @@ def _blend(job: Job, name: str, mix: Mix, mixed: Outcome, after: Outcome) -> dic
         "baseline": name,
         "weight": mix.weight,
         "sharpness": mix.sharpness,
+        "shift": mix.shift,
         "metric": metric,
         "value": mixed.metrics[metric],
         "gain": gains["adapter"][metric],

@@ -2,7 +2,9 @@
 
 import base64
 import random
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +12,29 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from adapters import Adapter, Base
+from adapters import Adapter, Base, files
 from adapters.slots import Slots
-from hub import Analyze, Hub, Recommend, Refused, Registry
+from hub import Analyze, Hub, Recommend, Registry
+from hub.errors import Refused
 from recipes import Order, Recipe, evaluate, train_many
 from recipes.baselines import label_matrix
-from recipes.blend import Blend
+from recipes.blend import Blend, Mix
 from recipes.calibration import Calibration
 from recipes.data import load_splits
 from recipes.encode import encode
 from recipes.errors import RecipeError
 from recipes.examples import Splits
-from recipes.order import prepare
+from recipes.gates import judge
 from recipes.predict import probabilities
+from recipes.recipe import GateOptions
+from recipes.report import certainty_lines, results, served
 from tests.adapters import models
 from tests.hub.tiny import NAME, lora, prefix
 
 QUICK: dict[str, Any] = {
     "train.epochs": 8,
-    "train.learning_rate": 0.01,
+    "train.learning_rate": 0.02,
+    "train.metric": "log_loss",
     "train.batch_size": 16,
     "data.max_tokens": 64,
     "data.validation_share": 0.25,
@@ -50,9 +56,9 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Order]:
     folder, draw = tmp_path_factory.mktemp("data"), random.Random(0)
     clicks, moods, topics = ["user,ad,ad_id,clicked"], ["text,season,label"], ["text,label"]
     for row in range(480):
-        user, ad, which = draw.choice(["tea", "rum"]), draw.choice(["tea", "rum"]), draw.randrange(6)
-        clicked = draw.random() < expit(2 * (1 if user == ad else -1) + 2 * (1 if which % 2 else -1))
-        clicks.append(f"likes {user},{ad} sale {row},ad-{which},{clicked:d}")
+        user, which = draw.choice(["eager", "idle"]), draw.randrange(6)
+        clicked = draw.random() < expit(2 * (1 if user == "eager" else -1) + 2 * (1 if which % 2 else -1))
+        clicks.append(f"{user},tea {row},ad-{which},{clicked:d}")
     for row in range(300):
         mood = draw.choice(["glad", "mad", "sad"])
         word = {"glad": "很好 glad", "mad": "太差 mad", "sad": "一般 sad"}[draw.choice([mood, mood, "sad"])]
@@ -63,7 +69,7 @@ def orders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Order]:
         topics.append(f"{' and '.join(said)} {row},{';'.join(sorted(said))}")
     found = {}
     for name, lines, changes in (
-        (CLICK, clicks, {"data.negative_share": 0.6}),
+        (CLICK, clicks, {"data.negative_share": 0.7}),
         (MOOD, moods, {"data.features": ["season"], "data.prompt": "{text}"}),
         (TOPICS, topics, {"data.separator": ";", "train.epochs": 2}),
     ):
@@ -138,7 +144,167 @@ def test_a_baseline_that_knows_more_gains_on_rows_that_nobody_saw(made: dict[str
     report = made[CLICK].info["report"]
     assert report["blend"]["baseline"] == "hashed columns + logistic regression"
     alone, blended = report["after"], report["blended"]["after"]
-    assert blended["auc"] > alone["auc"] + 0.05 and report["blend"]["gain"]["low"] > 0
-    assert blended["log_loss"] < alone["log_loss"] - 0.05
+    assert blended["auc"] > alone["auc"] + 0.05
+    gain = report["blend"]["gain"]
+    assert gain["difference"] == pytest.approx(blended["log_loss"] - alone["log_loss"])
+    assert gain["low"] < gain["difference"] < -0.04 and gain["high"] < 0
     assert blended["auc"] > report["baselines"]["hashed columns + logistic regression"]["auc"] + 0.05
-    assert report["blend"]["value"] == blended["auc"]
+    assert report["blend"]["value"] == blended["log_loss"]
+
+
+def test_gates_and_tables_speak_of_what_is_served(made: dict[str, Adapter]) -> None:
+    report = made[CLICK].info["report"]
+    blended = report["blended"]
+    assert report["blend"]["served"] and served(report)["after"] is blended["after"]
+    low, high = blended["intervals"]["auc"].values()
+    assert low < blended["after"]["auc"] < high
+    assert blended["gains"].keys() == report["gains"].keys()
+    for name, found in blended["gains"].items():
+        other = report["before"] if name == "before" else report["baselines"][name]
+        assert found["auc"]["difference"] == pytest.approx(blended["after"]["auc"] - other["auc"])
+    error = blended["after"]["calibration_error"]
+    [verdict] = judge(report, GateOptions(max_calibration_error=error))
+    assert verdict.passed and verdict.found == error != report["after"]["calibration_error"]
+    told = certainty_lines(report)
+    loss = blended["after"]["log_loss"]
+    assert told[0].startswith(f"log loss adapter and baseline blended: {loss:.3f}")
+    assert told[-1].startswith("blended with hashed columns + logistic regression, ")
+    assert [*results(report)][-2:] == ["with the adapter", "adapter and baseline blended"]
+    card = files.render(made[CLICK])[files.CARD].decode()
+    assert "| blended, as Repertoire answers |" in card and "Stock PEFT does not know it" in card
+
+
+def test_an_ensemble_averages_what_its_members_serve(registry: Registry, made: dict[str, Adapter]) -> None:
+    second = replace(made[MOOD], info={**made[MOOD].info, "calibration": {"temperature": 3.0, "shift": 0.0}})
+    registry.publish(second, MOOD)
+    texts = [{"text": "很好 glad", "season": "winter"}, {"text": "太差", "season": ""}]
+    one, two, both = (registry.analyze(f"{MOOD}{which}", texts) for which in ("@1", "@2", f"@1+{MOOD}@2"))
+    for first, other, mean in zip(one, two, both, strict=True):
+        assert mean.probabilities == pytest.approx(
+            {
+                label: (first.probabilities[label] + other.probabilities[label]) / 2
+                for label in first.probabilities
+            }
+        )
+
+
+def test_a_column_that_a_request_leaves_out_counts_as_an_empty_one(registry: Registry) -> None:
+    [known] = registry.recommend(CLICK, "eager", [{"ad": "tea 7", "ad_id": "ad-0"}])
+    [gone] = registry.recommend(CLICK, "eager", ["tea 7"])
+    [unknown] = registry.recommend(CLICK, "eager", [{"ad": "tea 7", "ad_id": "never seen"}])
+    assert gone.probability == pytest.approx(unknown.probability, abs=1e-6)
+    assert known.probability < gone.probability - 0.05
+
+
+def test_without_the_switch_nothing_changes(orders: dict[str, Order], base: Base) -> None:
+    assert Recipe.load("behavior").blend is False
+    few = orders[CLICK].recipe.to_dict()
+    few["train"]["max_steps"] = 4
+    plain, blended = (
+        train_many([replace(orders[CLICK], recipe=Recipe.from_dict(few, blend=switch))], base)[0]
+        for switch in (False, True)
+    )
+    assert isinstance(plain, Adapter) and isinstance(blended, Adapter)
+    assert "blend" not in plain.info and "blend" in blended.info
+    report, other = plain.info["report"], blended.info["report"]
+    assert "blended" not in report and "served" not in report["blend"]
+    assert plain.info["calibration"] == blended.info["calibration"]
+    for part in ("before", "after", "intervals", "history"):
+        assert report[part] == other[part]
+    own = other["baselines"].keys() - report["baselines"].keys()
+    assert own == {"hashed n-grams + logistic regression", "hashed columns + logistic regression"}
+    assert report["baselines"] == {name: other["baselines"][name] for name in report["baselines"]}
+    assert "linear baseline" not in files.render(plain)[files.CARD].decode()
+
+
+def test_what_helps_nothing_is_not_served_and_the_report_says_so(base: Base, tmp_path: Path) -> None:
+    draw = random.Random(0)
+    path = tmp_path / "moods.csv"
+    rows = [f"{word} {i},{word}" for i in range(200) for word in [draw.choice(["glad", "mad"])]]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    never = Mix(0.0, 1.0, (0.5, 0.5))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recipes.evaluation.fit_mix", lambda *_: (never, 0.5))
+        [adapter] = train_many([Order(Recipe.load("behavior", **QUICK | {"train.epochs": 1}), path)], base)
+    assert isinstance(adapter, Adapter)
+    report = adapter.info["report"]
+    assert "blend" not in adapter.info and "blended" not in report and report["blend"]["served"] is False
+    assert certainty_lines(report)[-1].startswith("nothing is blended: no baseline that can travel")
+
+
+def test_a_recipe_without_probabilities_has_nothing_to_blend() -> None:
+    with pytest.raises(RecipeError, match="blend: ad-copy gives no probabilities"):
+        Recipe.load("ad-copy", blend=True)
+    with pytest.raises(RecipeError, match="blend: 'yes' cannot be used; write true or false"):
+        Recipe.load("behavior", blend="yes")
+
+
+# --- what enters a hub ---------------------------------------------------------------------------------------------
+
+
+def carried(**changes: Any) -> dict[str, Any]:
+    """A sound blend for two labels, with changes to it or to its baseline."""
+    table = base64.b64encode(np.ones((4, 2), dtype="<f2").tobytes()).decode()
+    baseline = {"name": "b", "columns": {"price": [1.0, 2.0], "city": None}, "characters": False}
+    baseline |= {"bias": [0.5], "table": table}
+    blend = {
+        "format": 1,
+        "weight": 0.5,
+        "sharpness": 1.5,
+        "shift": 0.1,
+        "prior": [0.5, 0.5],
+        "baseline": baseline,
+    }
+    for key, value in changes.items():
+        (baseline if key in baseline else blend)[key] = value
+    return blend
+
+
+def numbers(*values: float) -> str:
+    return base64.b64encode(np.array(values, dtype="<f2").tobytes()).decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"weight": 1.5}, "its weight 1.5 is not between 0 and 1"),
+        ({"weight": float("nan")}, "its weight nan is not between"),
+        ({"weight": True}, "its weight True is not between"),
+        ({"sharpness": 0}, "its sharpness 0 is not between 0 and 20"),
+        ({"shift": -9.0}, "its shift -9.0 is not between -5.0 and 5.0"),
+        ({"prior": [0.5]}, "its prior is not 2 shares"),
+        ({"prior": [0.5, float("inf")]}, "its prior is not 2 shares"),
+        ({"bias": [0.5, 0.5]}, "its bias is not 1 finite numbers"),
+        ({"bias": [float("nan")]}, "its bias is not 1 finite numbers"),
+        ({"table": "no base64!"}, "its table is not the base64 of numbers of two bytes"),
+        ({"table": "AAA="}, "its table"),
+        ({"table": ""}, "its table of 0 numbers is none of 2 columns"),
+        ({"table": numbers(1, 2, 3)}, "its table of 3 numbers is none of 2 columns"),
+        ({"table": numbers(1, float("inf"))}, "its table holds numbers that are not finite"),
+        ({"table": "A" * (3 << 20)}, "its table has more than"),
+        ({"columns": {"price": [2.0, 1.0]}}, "the cuts of its column 'price' are not at most nine numbers in order"),
+        ({"columns": {"price": "many"}}, "the cuts of its column 'price'"),
+        ({"columns": ["price"]}, "columns of its baseline are of another type"),
+        ({"characters": "yes"}, "characters of its baseline are of another type"),
+        ({"extra": 1}, "the blend should hold"),
+        ({"format": 2}, "the blend has format 2, this Repertoire reads 1: upgrade"),
+        ({"baseline": None}, "its baseline should hold"),
+    ],
+)  # fmt: skip
+def test_a_hub_takes_no_impossible_blend(hub: Hub, change: dict[str, Any], says: str) -> None:
+    with pytest.raises(Refused, match=re.escape(says)):
+        hub.publish(lora(blend=carried(**change)), NAME)
+    assert hub.names() == ()
+
+
+def test_a_hub_takes_a_sound_blend_and_tells_all_that_is_wrong_with_another(hub: Hub) -> None:
+    assert hub.publish(lora(blend=carried()), NAME).number == 1
+    with pytest.raises(Refused, match=r"weight 2 is not.*prior is not.*not finite; train the adapter again"):
+        hub.publish(lora(blend=carried(weight=2, prior=[], table=numbers(1, float("nan")))), NAME)
+    for nonsense in ([1], "half", 7):
+        with pytest.raises(Refused, match="the blend should hold"):
+            hub.publish(lora(blend=nonsense), NAME)
+    without_labels = prefix()
+    without_labels.info["blend"] = carried()
+    with pytest.raises(Refused, match="has a blend but no labels"):
+        hub.publish(without_labels, NAME)

@@ -1,32 +1,19 @@
 """Blends: the mix is found again, what is served is what was measured, and lies are refused."""
 
-import base64
 import math
 import random
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from adapters import Adapter, Base, files
-from adapters.errors import BadAdapter
-from hub import Hub, Refused, Registry
-from recipes import Recipe, baselines, evaluate, train
-from recipes.blend import Blend, Mix, blend, fit_mix
-from recipes.data import load_splits
-from recipes.errors import RecipeError
+from recipes import Recipe, baselines, evaluate
+from recipes.blend import Mix, blend, fit_mix
 from recipes.examples import Example, Splits
-from recipes.gates import judge
 from recipes.linear import Linear, Reader, learn
-from recipes.recipe import GateOptions
-from recipes.report import certainty_lines, served, table
-from tests.hub.tiny import NAME, lora, prefix
-from tests.recipes.test_train import QUICK, base
+from tests.recipes.test_train import base
 
 __all__ = ["base"]
 
@@ -55,6 +42,8 @@ def test_evidence_is_mixed_around_the_prior() -> None:
     start = logit(0.1)
     evidence = 0.75 * (logit(0.8) - start) + 0.25 * (logit(0.4) - start)
     assert logit(mixed[0, 1]) == pytest.approx(start + 1.6 * evidence)
+    shifted = blend([[0.2, 0.8]], [[0.6, 0.4]], Mix(0.25, 1.6, (0.9, 0.1), shift=-0.5))
+    assert logit(shifted[0, 1]) == pytest.approx(logit(mixed[0, 1]) - 0.5)
     several = blend([[0.2, 0.8]], [[0.6, 0.4]], Mix(0.5, 2.0, (0.3, 0.1)), multi_label=True)
     assert logit(several[0, 0]) == pytest.approx(logit(0.2) + logit(0.6) - logit(0.3))
 
@@ -77,6 +66,13 @@ def test_the_mix_that_labels_follow_is_found_again(own_part: float, other_part: 
     assert mix.sharpness * (1 - mix.weight) == pytest.approx(own_part, abs=0.04)
     assert mix.sharpness * mix.weight == pytest.approx(other_part, abs=0.04)
     assert loss == evaluate.log_loss(truth.argmax(1), blend(own, other, mix))
+
+
+def test_a_rate_that_is_off_is_mended_by_the_shift_and_not_by_the_weight() -> None:
+    own, other, truth = drawn(1.0, 1.0)
+    off = pair(expit(logit(own[:, 1]) - 2))
+    mix, _ = fit_mix(off, other, EVEN, truth, np.ones(len(own)))
+    assert mix.weight == pytest.approx(0.5, abs=0.02) and mix.shift == pytest.approx(2, abs=0.1)
 
 
 def test_a_baseline_that_knows_nothing_more_gets_next_to_nothing() -> None:
