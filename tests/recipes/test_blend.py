@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from recipes import Recipe, baselines, evaluate
 from recipes.blend import Mix, blend, fit_mix
+from recipes.calibration import shift_for, shifted
 from recipes.examples import Example, Splits
 from recipes.linear import Linear, Reader, learn
 from tests.recipes.test_train import base
@@ -180,6 +181,16 @@ def test_no_word_and_no_value_of_the_data_stands_in_the_numbers() -> None:
     told = str([model.to_info() for model in learn(splits_of(2), RECIPE)])
     assert not any(word in told for word in ("alpha", "gamma", "autumn", "春", "清仓"))
     assert "season" in told, "the names of columns do"
+
+
+def test_what_learned_from_sampled_rows_is_corrected_as_the_adapter_is() -> None:
+    splits = replace(splits_of(2), labels=("not clicked", "clicked"))
+    recipe = Recipe.load("recommendation", **{"data.features": ["season"]})
+    for every, sampled in zip(
+        learn(splits, recipe), learn(replace(splits, negative_share=0.25), recipe), strict=True
+    ):
+        expected = shifted(probabilities(every, splits.test), shift_for(0.25))
+        assert probabilities(sampled, splits.test) == pytest.approx(expected)
 
 
 def test_who_the_user_is_is_not_read_and_which_ad_it_is_is() -> None:
