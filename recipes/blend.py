@@ -81,7 +81,7 @@ def fit_mix(
         return Mix(other / (own + other), own + other, shares, shift)
 
     def smooth_loss(parts: Floats) -> float:
-        mixed = blend(adapter, baseline, mix_of(parts), multi_label)
+        mixed = np.clip(blend(adapter, baseline, mix_of(parts), multi_label), 1e-15, 1 - 1e-15)
         each = targets * np.log(mixed) + ((1 - targets) * np.log(1 - mixed) if multi_label else 0)
         return -float(np.average(each.sum(axis=1), weights=np.asarray(weights)))
 

@@ -45,6 +45,7 @@ _USUAL_BUCKETS = 1 << 10
 _MOST_NUMBERS = 3 << 18  # of two bytes each, which are 2 MiB in base64
 _SHARE = re.compile(r"(\d{1,3})%")
 _LETTERS = range(1, 5)
+_ADS = ("ad_id", "ad")
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,7 @@ def learn(splits: Splits, recipe: Recipe) -> list[Linear]:
     texts = [example.text for example in splits.train]
     readers = {"hashed n-grams": Reader(None, baselines.reads_characters(texts))}
     if names := _columns(splits.train, recipe):
-        cuts = {
-            name: baselines.cuts_of([example.fields.get(name, "") for example in splits.train])
-            for name in names
-        }
-        columns = {name: None if found is None else tuple(map(float, found)) for name, found in cuts.items()}
-        readers["hashed columns"] = Reader(columns)
+        readers["hashed columns"] = Reader({name: _cuts(splits.train, name) for name in names})
     found = (
         _learned(f"{name} + logistic regression", reader, splits, recipe) for name, reader in readers.items()
     )
@@ -172,9 +168,15 @@ def _columns(train: Sequence[Example], recipe: Recipe) -> tuple[str, ...]:
     names = feature_columns(recipe.data.features, rows, task_for(recipe.task).ROLES)
     if recipe.task != "recommendation":
         return names
-    ad = [name for name in ("ad_id", "ad") if any(fields.get(name) for fields in rows)][:1]
+    ad = [name for name in _ADS if any(fields.get(name) for fields in rows)][:1]
     shares = [recommendation.LIKED_SHARE] if recipe.data.history is not None else []
     return tuple(dict.fromkeys([*names, *shares, *ad]))
+
+
+def _cuts(train: Sequence[Example], name: str) -> Cuts:
+    """Where a column of numbers is cut; the number of an ad is a name."""
+    found = None if name in _ADS else baselines.cuts_of([example.fields.get(name, "") for example in train])
+    return None if found is None else tuple(map(float, found))
 
 
 def _learned(name: str, reader: Reader, splits: Splits, recipe: Recipe) -> Linear | None:

@@ -197,7 +197,7 @@ def test_who_the_user_is_is_not_read_and_which_ad_it_is_is() -> None:
     draw = random.Random(0)
     examples = tuple(
         Example(
-            "t", i, int(draw.random() < 0.5), fields={"user_id": f"u{i % 3}", "ad_id": f"a{i % 4}", "ad": "x"}
+            "t", i, int(draw.random() < 0.5), fields={"user_id": f"u{i % 3}", "ad_id": str(i % 4), "ad": "x"}
         )
         for i in range(60)
     )
