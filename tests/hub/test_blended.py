@@ -25,6 +25,8 @@ from recipes.encode import encode
 from recipes.errors import RecipeError
 from recipes.examples import Splits
 from recipes.gates import judge
+from recipes.page import render
+from recipes.picked import Picked
 from recipes.predict import probabilities
 from recipes.recipe import GateOptions
 from recipes.report import certainty_lines, results, served
@@ -170,6 +172,9 @@ def test_gates_and_tables_speak_of_what_is_served(made: dict[str, Adapter]) -> N
     assert told[0].startswith(f"log loss adapter and baseline blended: {loss:.3f}")
     assert told[-1].startswith("blended with hashed columns + logistic regression, ")
     assert [*results(report)][-2:] == ["with the adapter", "adapter and baseline blended"]
+    page = " ".join(render(made[CLICK], Picked(), {"curves": b"", "calibration": b""}).split())
+    assert '<tr class="own"><td>adapter and baseline blended</td>' in page
+    assert "The blend is what is served." in page and "the blend minus them" in page
     card = files.render(made[CLICK])[files.CARD].decode()
     assert "| blended, as Repertoire answers |" in card and "Stock PEFT does not know it" in card
 
