@@ -55,6 +55,8 @@ def _metrics(report: Mapping[str, Any] | None) -> str:
         **report.get("baselines", {}),
         "after": report["after"],
     }
+    if blended := report.get("blended"):
+        rows["blended, as Repertoire answers"] = blended["after"]
     names = [name for name, value in report["after"].items() if isinstance(value, int | float)]
     lines = [f"| | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}"]
     for row, values in rows.items():
@@ -87,5 +89,10 @@ def _loading(adapter: Adapter) -> str:
         text += (
             f"\n\n**The head pools by `{head.pooling}`, which transformers' own class for this base does not: "
             "stock PEFT loads these weights but will not give the same answers. Use Repertoire for them.**"
+        )
+    if adapter.info.get("blend"):
+        text += (
+            "\n\n**Repertoire blends these answers with a linear baseline, whose numbers travel in the metadata of the "
+            "weights (`blend`). Stock PEFT does not know it and gives the adapter's own logits.**"
         )
     return text

@@ -115,6 +115,8 @@ def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> 
     }
     if found.calibration is not None:
         job.adapter.info["calibration"] = found.calibration.to_info()
+    if found.blend is not None:
+        job.adapter.info["blend"] = found.blend.to_info()
     if order.out is not None:
         write(job.adapter, order.out)
         page.write(job.adapter, pick(job, before, found), page.folder_of(order.out))

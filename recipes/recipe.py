@@ -401,7 +401,10 @@ class GateOptions(_Section):
 
 
 class Recipe(_Section):
-    """Task, method and every option of one training. Make one with `load` or `from_dict`."""
+    """Task, method and every option of one training. Make one with `load` or `from_dict`.
+
+    blend: heads, answer with the adapter and the best baseline that can travel with it, see `recipes.blend`.
+    """
 
     task: TaskName
     method: MethodName = "lora"
@@ -411,6 +414,7 @@ class Recipe(_Section):
     data: DataOptions = DataOptions()
     train: TrainOptions
     write: WriteOptions = WriteOptions()
+    blend: bool = False
     report: ReportOptions = ReportOptions()
     gates: GateOptions = GateOptions()
 
@@ -588,6 +592,8 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
             )
     if task == "ad-copy" and labels:
         wrong.append("data.labels: ad-copy has no labels; leave it out")
+    if task == "ad-copy" and recipe.get("blend") is True:
+        wrong.append("blend: ad-copy gives no probabilities that could be blended; leave it out")
     if task == "ad-copy" and data.get("limit_per_label") is not None:
         wrong.append("data.limit_per_label: ad-copy has no labels; leave it out")
     if task == "recommendation" and isinstance(labels, Mapping):

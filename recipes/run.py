@@ -24,6 +24,7 @@ from recipes.fused import Fused
 from recipes.job import Job
 from recipes.order import Order, finish, prepare
 from recipes.parallel import Processes
+from recipes.report import served
 from recipes.tracking import Trackers
 
 PASS_TOKENS = {"cpu": 2048, "cuda": 16384}
@@ -202,7 +203,7 @@ class Run:
             else:
                 job.restore_best()
             result = job.adapter
-            after = result.info.get("report", {}).get("after", {})
+            after = served(result.info.get("report", {})).get("after", {})
             self._trackers.log(f"{job.name}/test", after, job.step)
         except RepertoireError as error:
             result = error

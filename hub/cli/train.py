@@ -244,12 +244,12 @@ def _publisher(
 
 def _row(order: "Order", result: "Result") -> dict[str, Any]:
     """One job's result in brief, as plain JSON."""
-    from recipes.report import best_baseline
+    from recipes.report import best_baseline, served
 
     row: dict[str, Any] = {"name": order.name, "folder": str(order.out), "error": None}
     if isinstance(result, Exception):
         return row | {"error": str(result)}
-    report, gates = result.info["report"], result.info["gates"]
+    report, gates = served(result.info["report"]), result.info["gates"]
     metric = report["metric"]
     baseline = best_baseline(report, metric)
     return row | {
