@@ -64,7 +64,15 @@ def main(cases: int) -> None:
     for seed in [*seeds, b"\4acme/spring/behavior@3", b'\5{"format": 1}', b"\5" + b"[" * 9999]:
         one(seed)
     atheris.Setup(
-        [sys.argv[0], f"-runs={cases}", "-max_len=4096", "-timeout=10", "-rss_limit_mb=4096", "-verbosity=0"],
+        [
+            sys.argv[0],
+            f"-runs={cases}",
+            "-max_len=4096",
+            "-timeout=10",
+            "-rss_limit_mb=4096",
+            "-print_final_stats=1",
+            "-verbosity=0",
+        ],
         one,
     )
     atheris.Fuzz()
