@@ -53,7 +53,9 @@ def ranks_told(ranks: Mapping[str, int]) -> str:
     least, most, mean = min(ranks.values()), max(ranks.values()), sum(ranks.values()) / len(ranks)
     none = sum(rank == 0 for rank in ranks.values())
     left_out = f"; {none} with none are left out" if none else ""
-    return f"{least} to {most}, {mean:.3g} on average, shared out among {len(ranks)} layers by AdaLoRA{left_out}"
+    return (
+        f"{least} to {most}, {mean:.3g} on average, shared out among {len(ranks)} layers by AdaLoRA{left_out}"
+    )
 
 
 def _metrics(report: Mapping[str, Any] | None) -> str:

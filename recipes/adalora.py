@@ -98,7 +98,9 @@ class Allocation:
     def state(self) -> dict[str, Tensor]:
         """All that `restore` needs."""
         told = {f"smoothed/{name}": each for name, each in self._smoothed.items()}
-        return told | {f"unsteady/{name}": each for name, each in self._unsteady.items()} | {"kept": self._kept}
+        return (
+            told | {f"unsteady/{name}": each for name, each in self._unsteady.items()} | {"kept": self._kept}
+        )
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a `state`."""

@@ -28,9 +28,7 @@ def state(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> dict[str
     return {name: torch.as_tensor(value) for name, value in own.items() if name not in _FIXED}
 
 
-def restore(
-    optimizer: torch.optim.Optimizer, parameter: nn.Parameter, tensors: Mapping[str, Tensor]
-) -> None:
+def restore(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, tensors: Mapping[str, Tensor]) -> None:
     """Go on from a `state`."""
     if not tensors:
         return

@@ -708,7 +708,7 @@ def _override(content: dict[str, Any], key: str, value: Any) -> str | None:
         if not isinstance(inner, dict):
             return f"--set {key}: `{part}` is a value and has nothing inside; set it as a whole"
         block = inner
-    block[parts[-1]] = value
+    block[parts[-1]] = deepcopy(value)
     return None
 
 

@@ -334,4 +334,3 @@ class Shown:
             for place, job in run.jobs.items()
         )
         self._bars.update(self._all, completed=steps, total=sum(job.steps for job in run.jobs.values()))
-

@@ -65,7 +65,9 @@ def continued(parent: Adapter, recipe: Recipe, base: Base, labels: tuple[str, ..
     theirs = () if parent.head is None else parent.head.labels
     problems = []
     if lora is not None and recipe.lora.adalora is not None:
-        problems.append("lora.adalora shares out the ranks of a fresh adapter; write lora.adalora: null to keep those")
+        problems.append(
+            "lora.adalora shares out the ranks of a fresh adapter; write lora.adalora: null to keep those"
+        )
     if (parent.task or recipe.task) != recipe.task:
         problems.append(f"it does {parent.task}, the recipe {recipe.task}")
     if theirs != labels:

@@ -102,7 +102,7 @@ def test_every_step_is_the_one_that_peft_takes(every: int, base: Base, tmp_path:
         ids = torch.tensor([[*row.ids, *[0] * (width - len(row.ids))] for row in batch])
         labels = torch.tensor([row.label for row in batch])
         outputs = theirs(input_ids=ids, attention_mask=(ids > 0).long(), labels=labels)
-        expected = float(outputs.loss) - penalty(theirs, shared.orthogonality)
+        expected = float(outputs.loss.detach()) - penalty(theirs, shared.orthogonality)
         outputs.loss.backward()
         torch.nn.utils.clip_grad_norm_([*body, *head], settings.clip)
         optimizer.step()
@@ -117,8 +117,7 @@ def test_every_step_is_the_one_that_peft_takes(every: int, base: Base, tmp_path:
             deltas[name.removeprefix("base_model.model.")] = module.get_delta_weight("default")
     own = [job.trained.parameters[name].detach() for name in ("lora", "values")]
     for layer in triplets(job.trained.layout, *own):
-        kept = pattern[f"model.{layer.path}.lora_E.default".removeprefix("model.")]
-        assert (layer.values != 0).tolist() == kept, layer.path
+        assert (layer.values != 0).tolist() == pattern[f"{layer.path}.lora_E.default"], layer.path
     assert sum(map(sum, pattern.values())) == shared.target_rank * len(base.linears)
     assert len({sum(kept) for kept in pattern.values()}) > 2, "layers differ"
     job.best = {name: each.detach().clone() for name, each in job.trained.parameters.items()}
@@ -132,3 +131,131 @@ def test_every_step_is_the_one_that_peft_takes(every: int, base: Base, tmp_path:
             mine = method.scaling_of(path) * b @ a
         assert float((mine - delta).abs().max()) <= 1e-4 * max(1.0, float(delta.abs().max())), path
     slots.close()
+
+
+def test_neighbours_never_show(base: Base, tmp_path: Path) -> None:
+    """With dropout, accumulation, an adversary and ad copy; beside LoRA of another rank, DoRA and a prefix."""
+    moods(tmp_path, 64)
+    copies(tmp_path, 40)
+    shared = ADALORA | {"lora.dropout": 0.1, "train.epochs": 3}
+    own = [
+        Order(Recipe.load("behavior", **shared | {"train.fgm": 0.3}), tmp_path / "moods0.csv"),
+        Order(Recipe.load("ad-copy", **shared | {"train.accumulate": 2}), tmp_path / "copies.csv"),
+    ]
+    others = [
+        Order(Recipe.load("behavior", **QUICK | {"lora.rank": 9}), tmp_path / "moods0.csv"),
+        Order(
+            Recipe.load("behavior", **QUICK | {"lora.dora": True, "lora.dropout": 0.0}),
+            tmp_path / "moods0.csv",
+        ),
+        Order(Recipe.load("behavior-prefix", **QUICK), tmp_path / "moods0.csv"),
+    ]
+    beside = train_many([*others, *own], base)[-2:]
+    for order, fused in zip(own, beside, strict=True):
+        (alone,) = train_many([order], base)
+        assert isinstance(alone, Adapter) and isinstance(fused, Adapter), fused
+        assert alone.method == fused.method
+        assert float((weights(alone) - weights(fused)).abs().max()) <= 1e-4
+        for mine, its in zip(alone.info["report"]["history"], fused.info["report"]["history"], strict=True):
+            assert abs(mine["loss"] - its["loss"]) <= 1e-5
+
+
+def test_what_comes_out_is_plain_lora_for_stock_peft(base: Base, tmp_path: Path) -> None:
+    """Layers with ranks of their own, and some that are left out."""
+    changes = {"lora.adalora.target_rank": 1, "train.epochs": 6}
+    recipe = Recipe.load("behavior", **ADALORA | changes)
+    made = train(recipe, moods(tmp_path, 64), base, out=tmp_path / "out")
+    adapter, ids = read(tmp_path / "out"), torch.tensor([[3, 4, 5, 6]])
+    ranks = adapter.info["report"]["ranks"]
+    assert ranks.keys() == base.linears.keys() and sum(ranks.values()) == len(ranks)
+    assert min(ranks.values()) == 0 and max(ranks.values()) > 2
+    assert isinstance(adapter.method, Lora) and adapter.method == made.method
+    assert adapter.method.rank == max(ranks.values())
+    for path, rank in ranks.items():
+        name = f"base_model.model.{path}.lora_A.weight"
+        assert (name in adapter.tensors) == (rank > 0)
+        if rank:
+            assert adapter.method.rank_of(path) == len(adapter.tensors[name]) == rank
+            assert adapter.method.scaling_of(path) == pytest.approx(16 / 6)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"0 to {max(ranks.values())}, 1 on average, shared out among 14 layers by AdaLoRA" in card
+    slots = Slots(base, 1)
+    slots.load(0, adapter)
+    with torch.inference_mode():
+        mine = forward(base, slots, pad(base, ids.tolist()), Rows((0,))).states
+        alone = forward(base, slots, pad(base, ids.tolist()), Rows((None,))).states
+    slots.close()
+    bare = models.model("llama", head=2, tie_word_embeddings=False)
+    theirs = peft.PeftModel.from_pretrained(bare, tmp_path / "out").eval()
+    with torch.inference_mode():
+        expected = theirs.base_model.model.model(input_ids=ids).last_hidden_state
+    assert float((mine - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
+    assert float((mine - alone).abs().max()) > 1e-2 * float(expected.abs().max()), "it was trained"
+
+
+def test_the_best_weights_are_of_the_ranks_that_were_asked_for(base: Base, tmp_path: Path) -> None:
+    """Validations before the ranks are fixed are shown; none is the best, and none stops the training."""
+    changes = {"train.evaluate_every": 1, "train.patience": 1, "train.max_steps": 20}
+    adapter = train(Recipe.load("behavior", **ADALORA | changes), moods(tmp_path, 64), base)
+    report = adapter.info["report"]
+    assert report["best_step"] >= 12 and report["history"][0]["step"] == 1
+    assert sum(report["ranks"].values()) == 2 * len(base.linears)
+
+
+def test_rows_that_are_zero_leave() -> None:
+    a, b = torch.tensor([[1.0, 2.0], [0.0, 0.0], [0.0, 3.0]]), torch.arange(6.0).view(2, 3)
+    stems = [f"base_model.model.x.{name}" for name in ("q", "k", "v")]
+    tensors = {f"{stem}.lora_A.weight": a.clone() for stem in stems}
+    tensors |= {f"{stem}.lora_B.weight": b for stem in stems} | {"base_model.model.score.weight": b}
+    tensors["base_model.model.x.k.lora_A.weight"].zero_()
+    tensors["base_model.model.x.v.lora_A.weight"][0].zero_()
+    method, found = as_plain(Lora(3, 12.0, ("q", "k", "v"), dropout=0.1), tensors)
+    assert method == Lora(
+        2, 8.0, ("x.q", "x.v"), dropout=0.1, rank_pattern={"x.v": 1}, alpha_pattern={"x.v": 4.0}
+    )
+    assert torch.equal(found[f"{stems[0]}.lora_A.weight"], a[[0, 2]])
+    assert torch.equal(found[f"{stems[0]}.lora_B.weight"], b[:, [0, 2]])
+    assert found[f"{stems[2]}.lora_B.weight"].shape == (2, 1) and len(found) == 5
+    assert torch.equal(found["base_model.model.score.weight"], b)
+    nothing, one = as_plain(
+        Lora(3, 12.0, ("q",)),
+        {"base_model.model.x.q.lora_A.weight": torch.zeros(3, 2), "base_model.model.x.q.lora_B.weight": b},
+    )
+    assert nothing == Lora(1, 4.0, ("q",)) and one["base_model.model.x.q.lora_A.weight"].shape == (1, 2)
+
+
+def test_it_is_gone_on_from_as_lora_of_the_ranks_that_it_has(base: Base, tmp_path: Path) -> None:
+    first = train(Recipe.load("behavior", **ADALORA), moods(tmp_path, 64), base)
+    parent = (first, "acme/spring/behavior@1")
+    still = QUICK | {"train.learning_rate": 1e-7, "train.head_learning_rate": 1e-7, "train.weight_decay": 0.0}
+    again = train(Recipe.load("behavior", **still), moods(tmp_path, 64, seed=1), base, parent=parent)
+    assert isinstance(again.method, Lora) and isinstance(first.method, Lora)
+    assert again.method.rank_pattern == first.method.rank_pattern != {}
+    assert torch.allclose(weights(again), weights(first), atol=1e-5), "one tiny step away from its parent"
+    with pytest.raises(TrainingError, match=r"write lora\.adalora: null to keep"):
+        train(Recipe.load("behavior", **ADALORA), moods(tmp_path, 64), base, parent=parent)
+
+
+def test_too_few_steps_fail_their_own_job(base: Base, tmp_path: Path) -> None:
+    few = Recipe.load("behavior", **ADALORA | {"train.max_steps": 1})
+    good = Recipe.load("behavior", **QUICK)
+    failed, sound = train_many(
+        [Order(few, moods(tmp_path, 64), name="few"), Order(good, tmp_path / "moods0.csv")], base
+    )
+    assert isinstance(failed, RepertoireError) and "few: 1 steps are too few for lora.adalora" in str(failed)
+    assert isinstance(sound, Adapter)
+
+
+def test_a_wrong_recipe_is_told_with_the_fix() -> None:
+    def told(**options: Any) -> str:
+        with pytest.raises(RecipeError) as caught:
+            Recipe.load("behavior", **options)
+        return str(caught.value)
+
+    assert "lora.adalora.target_rank: missing; write the mean rank" in told(**{"lora.adalora": {}})
+    assert "target_rank 8 is not below rank 8" in told(**{"lora.adalora": {"target_rank": 8}})
+    halves = {"target_rank": 4, "start_share": 0.5, "final_share": 0.5}
+    assert "lora.adalora: start_share and final_share leave no steps" in told(**{"lora.adalora": halves})
+    both = {"lora.adalora": {"target_rank": 4}, "lora.rslora": True}
+    assert "lora: adalora is trained without dora and without rslora" in told(**both)
+    assert "did you mean `target_rank`?" in told(**{"lora.adalora": {"target_rnk": 4}})
