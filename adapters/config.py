@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, PeftConfig, PrefixTuningConfig
-from peft.utils.other import get_pattern_key
 
 from adapters.errors import BadAdapter
 
 Pooling = Literal["last", "mean", "first", "pooler"]
 POOLINGS: tuple[Pooling, ...] = ("last", "mean", "first", "pooler")
+_PLAIN = re.compile(r"[\w.]+")
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,30 @@ class Lora:
         `exclude_modules`) promises nothing."""
         if self.partial:
             return False
-        if len(self.targets) == 1 and re.fullmatch(r"[\w.]+", self.targets[0]) is None:
+        if len(self.targets) == 1 and _PLAIN.fullmatch(self.targets[0]) is None:
             return re.fullmatch(self.targets[0], module) is not None
         return any(module == target or module.endswith("." + target) for target in self.targets)
 
     def rank_of(self, module: str) -> int:
         """Rank of the low-rank term of one module."""
-        return int(self.rank_pattern.get(get_pattern_key(list(self.rank_pattern), module), self.rank))
+        return int(self.rank_pattern.get(_key_of(module, self.rank_pattern), self.rank))
 
     def scaling_of(self, module: str) -> float:
         """Factor on the low-rank term of one module."""
-        alpha = self.alpha_pattern.get(get_pattern_key(list(self.alpha_pattern), module), self.alpha)
+        alpha = self.alpha_pattern.get(_key_of(module, self.alpha_pattern), self.alpha)
         rank = self.rank_of(module)
         return float(alpha / (rank**0.5 if self.rslora else rank))
+
+
+def _key_of(module: str, pattern: Mapping[str, object]) -> str:
+    """The first key that a module's name ends in, as PEFT's `get_pattern_key`. That compiles a regular expression for
+    each key and module, which takes seconds where each of hundreds of layers has its own key."""
+    for key in pattern:
+        if module == key or module.endswith("." + key):
+            return key
+        if _PLAIN.fullmatch(key) is None and re.match(rf"(.*\.)?({key})$", module):
+            return key
+    return module
 
 
 @dataclass(frozen=True)

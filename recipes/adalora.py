@@ -88,7 +88,7 @@ class Allocation:
         plan, options, values = self._schedule, self._options, self._own[VALUES]
         if step < plan.last:
             self._weigh()
-        if step == plan.last or plan.start < step < plan.last and step % options.every == 0:
+        if step == plan.last or (plan.start < step < plan.last and step % options.every == 0):
             target = options.target_rank * len(self._trained.layout.terms)
             self._kept = self._best(plan.budget(step, len(values), target))
         elif step < plan.last:
