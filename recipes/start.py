@@ -55,19 +55,21 @@ def continued(parent: Adapter, recipe: Recipe, base: Base, labels: tuple[str, ..
     One whose layers have ranks of their own, as AdaLoRA leaves them, keeps these, its scaling and its layers, whatever
     the recipe's are.
 
-    Raises WrongBase; TrainingError where task, method or labels are not those of the recipe and the data.
+    Raises WrongBase; TrainingError where task, method or labels are not those of the recipe and the data, and for a
+    recipe of AdaLoRA.
     """
     check_base(parent, base)
     lora = _lora_method(recipe, base)
+    if lora is not None and recipe.lora.adalora is not None:
+        raise TrainingError(
+            f"{name} cannot be trained on with lora.adalora, which shares out the ranks of a fresh adapter; write "
+            "lora.adalora: null, and it keeps the ranks that it has"
+        )
     if lora is not None and isinstance(parent.method, Lora) and parent.method.rank_pattern:
         lora = replace(parent.method, dropout=lora.dropout, dora=lora.dora)
     fresh = _start(recipe, base, labels, lora)
     theirs = () if parent.head is None else parent.head.labels
     problems = []
-    if lora is not None and recipe.lora.adalora is not None:
-        problems.append(
-            "lora.adalora shares out the ranks of a fresh adapter; write lora.adalora: null to keep those"
-        )
     if (parent.task or recipe.task) != recipe.task:
         problems.append(f"it does {parent.task}, the recipe {recipe.task}")
     if theirs != labels:

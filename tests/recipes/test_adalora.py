@@ -232,7 +232,7 @@ def test_it_is_gone_on_from_as_lora_of_the_ranks_that_it_has(base: Base, tmp_pat
     assert isinstance(again.method, Lora) and isinstance(first.method, Lora)
     assert again.method.rank_pattern == first.method.rank_pattern != {}
     assert torch.allclose(weights(again), weights(first), atol=1e-5), "one tiny step away from its parent"
-    with pytest.raises(TrainingError, match=r"write lora\.adalora: null to keep"):
+    with pytest.raises(TrainingError, match=r"write lora\.adalora: null, and it keeps the ranks"):
         train(Recipe.load("behavior", **ADALORA), moods(tmp_path, 64), base, parent=parent)
 
 
