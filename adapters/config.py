@@ -17,6 +17,7 @@ POOLINGS: tuple[Pooling, ...] = ("last", "mean", "first", "pooler")
 _LONGEST_PATTERN = 4000  # characters
 _MOST_REPEATED = 10_000  # by counts such as {2}{3}, which take 6 times the memory
 _PATIENCE = 0.1  # seconds to match one module's name
+_PLAIN = re.compile(r"[\w.]+")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Lora:
         `exclude_modules`) promises nothing."""
         if self.partial:
             return False
-        if len(self.targets) == 1 and re.fullmatch(r"[\w.]+", self.targets[0]) is None:
+        if len(self.targets) == 1 and _PLAIN.fullmatch(self.targets[0]) is None:
             return _matches(self.targets[0], module)
         return any(module == target or module.endswith("." + target) for target in self.targets)
 
@@ -65,8 +66,14 @@ class Lora:
 
 
 def _of_module(patterns: Mapping[str, float], module: str, default: float) -> float:
-    """The value of the first pattern that fits the end of a module's name, as PEFT reads them."""
-    return next((value for key, value in patterns.items() if _matches(rf"(.*\.)?({key})", module)), default)
+    """The value of the first key that a module's name ends in, as PEFT reads them. A plain name needs no regular
+    expression, which takes seconds where each of hundreds of layers has its own key."""
+    for key, value in patterns.items():
+        if module == key or module.endswith("." + key):
+            return value
+        if _PLAIN.fullmatch(key) is None and _matches(rf"(.*\.)?({key})", module):
+            return value
+    return default
 
 
 def _matches(pattern: str, module: str) -> bool:

@@ -106,6 +106,8 @@ def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> 
         "history": job.history,
         "seconds": round(seconds, 2),
     }
+    if job.ranks:
+        report["ranks"] = job.ranks
     job.adapter.info |= {
         "recipe": _published(order.recipe),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -19,6 +19,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from adapters import Adapter
+from adapters.card import ranks_told
 from recipes.picked import Picked
 from recipes.report import ARROWS, BEFORE, between, gain, number, own_row, results, served
 from recipes.tasks import METRICS
@@ -81,6 +82,7 @@ def _facts(adapter: Adapter) -> dict[str, str]:
     report, rows = adapter.info["report"], adapter.info["report"]["rows"]
     return {
         "method": adapter.method.name,
+        **({"ranks": ranks_told(report["ranks"])} if "ranks" in report else {}),
         "created": adapter.info.get("created", ""),
         "rows": f"{rows['train']:,} trained on, {rows['validation']:,} to choose the best step by "
         f"{report['metric'].replace('_', ' ')}, {rows['test']:,} measured on",

@@ -6,11 +6,12 @@ A report is the JSON that an adapter carries as `info["report"]`:
      "intervals": {"auc": {"low": 0.7, "high": 0.8}, ...}, the adapter's own, 95 %,
      "gains": {"before": {"auc": {"difference": 0.2, "low": 0.1, "high": 0.3}, ...}, "constant prior": {...}, ...},
      "blended": {"after": {"auc": 0.75, ...}, "intervals": {...}, "gains": {...}},
+     "ranks": {"model.layers.0.self_attn.q_proj": 3, ...},
      "best_reachable": {"auc": 0.81}, "rows": {"train": 720, "validation": 80, "test": 200}, "seconds": 41.2}
 
 `gains` are the adapter's metric minus the other's on the same rows, over the base alone and over every baseline.
 `blended` is there where a blend is served (`recipes/blend.py`): the same for its answers; `served` puts it in the
-adapter's place. `best_reachable` is there only where the data's maker knows it.
+adapter's place. `ranks` is there only for AdaLoRA, `best_reachable` only where the data's maker knows it.
 """
 
 from collections.abc import Callable, Mapping

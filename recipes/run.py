@@ -155,7 +155,7 @@ class Run:
         """How many jobs may run at once: as many as memory takes, and no more than fill a few passes a turn."""
         if not self.jobs:
             return 1
-        largest = max(_bytes(job.adapter) for job in self.jobs.values())
+        largest = max(memory.job_bytes(job.recipe, job.adapter) for job in self.jobs.values())
         tokens, count = 0.0, 0
         for job in self.jobs.values():
             tokens, count = tokens + job.batch_tokens, count + 1
@@ -335,7 +335,3 @@ class Shown:
             for place, job in run.jobs.items()
         )
         self._bars.update(self._all, completed=steps, total=sum(job.steps for job in run.jobs.values()))
-
-
-def _bytes(adapter: Adapter) -> int:
-    return sum(4 * tensor.numel() for tensor in adapter.tensors.values())
