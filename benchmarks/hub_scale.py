@@ -6,8 +6,8 @@ with a report of eight metrics and a recipe, but straight to their paths and wit
 since nothing here reads any. A minute or two for each hub, and half a gigabyte of disk while it is measured.
 
 Opening and resolving are calls in one process. `list` and `search` are measured on a hub that was just opened, so that
-reading the index is part of them, and `again` on one that has it in memory. What is found is read into Python. The disk's
-cache is warm. Milliseconds, medians.
+reading the index is part of them, and `again` on one that has it in memory. What is found is read into Python. The
+disk's cache is warm. Milliseconds, medians.
 """
 
 import json
@@ -45,11 +45,17 @@ METRICS = (
 
 def main(total: int) -> int:
     """Make and measure each hub, and write the result; of fewer versions than 100,000 only print it."""
-    result: dict[str, Any] = {"benchmark": "hub_scale", "command": "python -m benchmarks.hub_scale", "versions": total}
+    result: dict[str, Any] = {
+        "benchmark": "hub_scale",
+        "command": "python -m benchmarks.hub_scale",
+        "versions": total,
+    }
     result["machine"] = machine()
     for names in (total // 100, 1, total):
         with tempfile.TemporaryDirectory(dir=ROOT.parent) as folder:
-            result[f"{names:,} names x {total // names:,}"] = measure(Path(folder, "hub"), names, total // names)
+            result[f"{names:,} names x {total // names:,}"] = measure(
+                Path(folder, "hub"), names, total // names
+            )
     result |= {"versions of": versions("pydantic"), "date": now()}
     print(json.dumps(result, indent=2))
     if total == VERSIONS:
@@ -76,13 +82,17 @@ def measure(path: Path, names: int, each: int) -> dict[str, Any]:
         "search, all versions: metric": lambda opened: opened.search(metric="auc>=0.99", all_versions=True),
         "search, all versions: text": lambda opened: opened.search("season 77", all_versions=True),
         "search, all versions: tag": lambda opened: opened.search(tag="week-7", all_versions=True),
-        "search, all versions: best 10": lambda opened: opened.search(sort="auc", limit=10, all_versions=True),
+        "search, all versions: best 10": lambda opened: opened.search(
+            sort="auc", limit=10, all_versions=True
+        ),
     }
     times = {
         "open": timed(lambda: Hub(path, create=False), 100),
         "resolve name": timed(lambda: hub.resolve(stream.choice(known)), 200),
         "resolve name@alias": timed(lambda: hub.resolve(f"{stream.choice(known)}@production"), 200),
-        "resolve name@N": timed(lambda: hub.resolve(f"{stream.choice(known)}@{stream.randint(1, each)}"), 200),
+        "resolve name@N": timed(
+            lambda: hub.resolve(f"{stream.choice(known)}@{stream.randint(1, each)}"), 200
+        ),
         **{name: timed(lambda ask=ask: ask(Hub(path)), 7) for name, ask in found.items()},
         **{f"{name}, again": timed(lambda ask=ask: ask(hub), 7) for name, ask in found.items()},
     }
@@ -143,10 +153,7 @@ def record(name: str, number: int, stream: random.Random) -> bytes:
     digest = f"{stream.getrandbits(256):064x}"
     report = {
         "metric": "auc",
-        **{
-            part: {metric: round(stream.random(), 4) for metric in METRICS}
-            for part in ("before", "after")
-        },
+        **{part: {metric: round(stream.random(), 4) for metric in METRICS} for part in ("before", "after")},
         "baselines": {"constant": {"auc": 0.5, "log_loss": 0.69}},
         "rows": {"train": 700, "validation": 100, "test": 200},
     }

@@ -152,7 +152,9 @@ class Hub:
                 f"publish id {publish_id!r} already stands for {earlier[0].reference}, which has other weights; "
                 "use a new id for a new adapter"
             )
-        if number is None:  # found, and not written: whoever wrote it may have died before it was there for good
+        if (
+            number is None
+        ):  # found, and not written: whoever wrote it may have died before it was there for good
             self.place.create({numbered(log(name), earlier[0].version): earlier[0].to_bytes()})
         version = self._version(name, number or earlier[0].version)
         try:
@@ -213,7 +215,9 @@ class Hub:
     def search(self, text: str = "", **filters: Unpack[Filters]) -> tuple[Found, ...]:
         """The versions that fit and have all words of `text` in their name or message, read from the index; see
         `Filters`. A version that was acknowledged before this is called is never missing. Raises BadSearch."""
-        return search.search(self.index, text, filters, lambda *version: self.place.folder(projection(*version)))
+        return search.search(
+            self.index, text, filters, lambda *version: self.place.folder(projection(*version))
+        )
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version, `latest` included. Raises BadName, NotInHub."""

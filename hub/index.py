@@ -24,7 +24,7 @@ import re
 import sqlite3
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -241,9 +241,7 @@ class Index:
             self._learned += 1
         return unread
 
-    def _follow(
-        self, db: sqlite3.Connection, own: int, name: str, events: dict[str, int]
-    ) -> dict[str, int]:
+    def _follow(self, db: sqlite3.Connection, own: int, name: str, events: dict[str, int]) -> dict[str, int]:
         """Take in what the aliases of a name mean. Returns its events as far as they could be read."""
         self._learned += 1
         db.execute("DELETE FROM alias WHERE name = ?", (own,))
@@ -269,10 +267,10 @@ class Index:
 
 def packed(digest: str | None) -> bytes | str | None:
     """A digest as the index keeps it: hex digits as bytes."""
-    try:
-        return bytes.fromhex(digest) if digest and digest.islower() | digest.isdecimal() else digest
-    except ValueError:
-        return digest
+    with suppress(ValueError):
+        data = bytes.fromhex(digest or "")
+        return data if data.hex() == digest else digest
+    return digest
 
 
 def unpacked(digest: bytes | str | None) -> str | None:
@@ -335,17 +333,12 @@ def _crc(image: Any) -> bytes:
 
 def _folder(db: sqlite3.Connection, parent: int | None, part: str) -> tuple[int, str]:
     """Number and stamp of a folder; it is taken in when it is new."""
-    known = db.execute(
-        "SELECT id, stamp FROM folder WHERE parent = ? AND part = ?", (parent or 0, part)
-    ).fetchone()
+    where = (parent or 0, part)
+    known = db.execute("SELECT id, stamp FROM folder WHERE parent = ? AND part = ?", where).fetchone()
     if known is None:
-        known = (
-            db.execute(
-                "INSERT INTO folder (parent, part, stamp) VALUES (?, ?, '')", (parent or 0, part)
-            ).lastrowid,
-            "",
-        )
-    return known
+        made = db.execute("INSERT INTO folder (parent, part, stamp) VALUES (?, ?, '')", where)
+        known = (made.lastrowid, "")
+    return int(known[0]), str(known[1])
 
 
 def _known(db: sqlite3.Connection, own: int) -> tuple[_Logs, str, list[int]]:

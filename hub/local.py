@@ -5,8 +5,8 @@ folder on its path is synced. What can be synced at the same time is, since each
 
     .tmp/      what a killed process was writing; nothing ever reads it
 
-A file in a folder changes that folder's times, but not those of the folders above. In `adapters/` a writer touches
-these too, just before the file appears and again before it is acknowledged, so that one look at the times of `adapters/`
+A new file changes the times of its folder, but not those of the folders above. In `adapters/` a writer touches these
+too, just before the file appears and again before it is acknowledged, so that one look at the times of `adapters/`
 tells whether anything changed in a hub of any size; see `stamp`.
 """
 
@@ -223,7 +223,8 @@ def _restamp(folder: Path) -> None:
         return
     except OSError as error:
         _log.warning(
-            "%s cannot be touched (%s); a search may miss what was written below it until `repertoire search --rebuild`",
+            "%s cannot be touched (%s); searches may miss what was written below it until "
+            "`repertoire search --rebuild`",
             folder,
             error.strerror,
         )

@@ -142,7 +142,8 @@ def _conditions(
     for condition in _several(filters.get("metric")):
         yield _measured(condition, columns)
     for word in text.split():
-        yield "instr(casefold(n.name || char(10) || v.message), ?)", (word.casefold(),)
+        fold = "lower" if word.isascii() else "casefold"  # the first is SQLite's own and faster
+        yield f"(instr(n.name, ?) OR instr({fold}(v.message), ?))", (word.casefold(),) * 2
 
 
 def _measured(condition: str, columns: Mapping[str, str]) -> tuple[str, tuple[float]]:
@@ -180,7 +181,7 @@ def _several(value: str | Sequence[str] | None) -> Sequence[str]:
 
 
 def _found(row: tuple[Any, ...], columns: Mapping[str, str], folder: Path | None) -> Found:
-    head, measured = row[:-len(columns) or None], row[len(row) - len(columns) :]
+    head, measured = row[: -len(columns) or None], row[len(row) - len(columns) :]
     name, number, task, method, size, base, created, publisher, message, tags, data, digest = head[:12]
     withdrawn, newest, aliases = head[12:]
     return Found(
