@@ -130,6 +130,7 @@ class Index:
         try:
             db.deserialize(image)
             db.execute("PRAGMA trusted_schema = OFF")
+            db.execute("PRAGMA secure_delete = ON")
             about = db.execute("SELECT format, hub FROM about").fetchone()
         except sqlite3.DatabaseError:
             return None
@@ -213,6 +214,8 @@ class Index:
             _forget(db, own)  # records were taken away, and others may stand in their place
             self._learned = _WORTH_WRITING
             known, mark, unread = _Logs(), "", []
+        if not logs.last:
+            return True
         unread = self._read(db, own, name, [*unread, *range(known.last + 1, logs.last + 1)])
         if known.last != logs.last or not mark:
             mark = self._mark(name, logs.last)

@@ -160,6 +160,10 @@ def missing_name(run: Run, folder: Path) -> tuple[Any, ...]:
     return ("show", "acme/spring/recomendation")
 
 
+def missing_versions(run: Run, folder: Path) -> tuple[Any, ...]:
+    return ("versions", *missing_name(run, folder)[1:])
+
+
 def bad_condition(run: Run, folder: Path) -> tuple[Any, ...]:
     run("publish", folder, NAME)
     return ("search", "--metric", "auc")
@@ -204,12 +208,7 @@ FAILURES: list[tuple[Callable[[Run, Path], tuple[Any, ...]], int, str, str]] = [
     (lambda run, folder: ("ls",), 3, "NoHub", "no hub at"),
     (lambda run, folder: ("search",), 3, "NoHub", "no hub at"),
     (bad_condition, 2, "BadSearch", "write it as auc>=0.8"),
-    (
-        lambda run, folder: (missing_name(run, folder), "versions", "acme/spring/recomendation")[1:],
-        3,
-        "NotInHub",
-        NAME,
-    ),
+    (missing_versions, 3, "NotInHub", f"did you mean {NAME}?"),
     (missing_name, 3, "NotInHub", f"did you mean {NAME}?"),
     (stranger, 4, "Refused", "evil.py does not belong"),
     (broken, 5, "Damaged", "cannot be read"),
