@@ -27,8 +27,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
 
+from adapters.files import Bytes
 from hub import aliases, records
 from hub.errors import Damaged, HubError
 from hub.names import is_part
@@ -126,11 +126,8 @@ class Index:
             return None
         if len(image) < 512 or image[_CRC] != _crc(image):
             return None
-        db = _connect()
         try:
-            db.deserialize(image)
-            db.execute("PRAGMA trusted_schema = OFF")
-            db.execute("PRAGMA secure_delete = ON")
+            db = _connect(image)
             about = db.execute("SELECT format, hub FROM about").fetchone()
         except sqlite3.DatabaseError:
             return None
@@ -139,6 +136,8 @@ class Index:
     def _write(self, db: sqlite3.Connection) -> None:
         """Save the next search what this one learned, where that can be."""
         self._learned = 0
+        if not self._place.exists("adapters"):
+            return  # an empty hub, or one whose folder was taken away
         try:
             self._place.replace(FILE, _image(db))
         except (OSError, HubError) as error:
@@ -219,7 +218,7 @@ class Index:
         unread = self._read(db, own, name, [*unread, *range(known.last + 1, logs.last + 1)])
         if known.last != logs.last or not mark:
             mark = self._mark(name, logs.last)
-        if known.last != logs.last or known.tombstones != logs.tombstones:
+        if known.tombstones or logs.tombstones:
             _withdraw(db, own, logs.tombstones)
         if known.events != logs.events:
             logs.events = self._follow(db, own, name, logs.events)
@@ -239,6 +238,10 @@ class Index:
                 data = self._place.read(numbered(f"adapters/{name}/.records", number))
                 _put(db, own, records.from_bytes(data, name, number))
             except (OSError, Damaged) as error:
+                if isinstance(error, OSError) and not (
+                    self._place.near or isinstance(error, FileNotFoundError)
+                ):
+                    raise  # a request that failed; nothing is known to be lost
                 _log.warning("%s@%d is left out of searches: %s", name, number, error)
                 unread.append(number)
             self._learned += 1
@@ -317,8 +320,15 @@ def _put(db: sqlite3.Connection, own: int, record: Record) -> None:
     )
 
 
-def _connect() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", check_same_thread=False)
+def _connect(image: Bytes | None = None) -> sqlite3.Connection:
+    """A database in memory. It believes nothing that its file says beyond rows, and leaves no trace of what was
+    deleted."""
+    db = sqlite3.connect(":memory:", check_same_thread=False)
+    if image is not None:
+        db.deserialize(image)
+    db.execute("PRAGMA trusted_schema = OFF")
+    db.execute("PRAGMA secure_delete = ON")
+    return db
 
 
 def _image(db: sqlite3.Connection) -> bytearray:
@@ -328,7 +338,7 @@ def _image(db: sqlite3.Connection) -> bytearray:
     return image
 
 
-def _crc(image: Any) -> bytes:
+def _crc(image: Bytes) -> bytes:
     """CRC-32 of a database without the four bytes that hold it."""
     view = memoryview(image)
     return zlib.crc32(view[_CRC.stop :], zlib.crc32(view[: _CRC.start])).to_bytes(4, "big")

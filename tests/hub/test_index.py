@@ -335,6 +335,14 @@ def test_a_record_that_cannot_be_read_is_left_out_until_it_can(
     assert seen(path) == there(path)
 
 
+def test_a_search_makes_nothing_where_there_is_nothing(path: Path, tmp_path: Path) -> None:
+    hub = Hub(path)
+    shutil.rmtree(path)
+    assert seen(hub) == [] and not path.exists()
+    assert seen(Hub(tmp_path / "empty")) == []
+    assert not (tmp_path / "empty" / FILE).exists()
+
+
 class Far(Local):
     """A place where every look is a request."""
 
@@ -360,6 +368,24 @@ def test_a_place_without_stamps_is_listed_once_and_only_what_is_new_is_read(
     assert numbered(log(NAME), 3) in asked[:3]
     shutil.rmtree(path / "adapters" / "acme")
     assert seen(path) == [(f"{OTHER}@1", ("staging", "latest"))]
+
+
+def test_a_request_that_fails_is_told_and_nothing_is_missed_afterwards(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.hub.place_of", Far)
+    hub = Hub(path)
+
+    def refuse(self: Local, path: str, real: Any = Local.read) -> Any:
+        if path.endswith("000002.json"):
+            raise TimeoutError("the store does not answer")
+        return real(self, path)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Local, "read", refuse)
+        with pytest.raises(TimeoutError):
+            seen(hub)
+    assert seen(hub) == there(path)
 
 
 def publish_and_tell(path: str, worker: int, told: int) -> None:
