@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from adapters.files import Bytes
@@ -67,6 +68,10 @@ class Local:
         for path, _, names in os.walk(self.root / folder):
             inside = Path(path).relative_to(self.root).as_posix()
             yield from (f"{inside}/{name}" for name in names)
+
+    def marks(self, folder: str) -> dict[str, tuple[int, str | None]]:
+        found = {path: os.lstat(self.root / path) for path in self.walk(folder)}
+        return {path: (status.st_size, None) for path, status in found.items() if S_ISREG(status.st_mode)}
 
     def move(self, path: str, target: str) -> None:
         (self.root / target).parent.mkdir(parents=True, exist_ok=True)

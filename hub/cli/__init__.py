@@ -4,6 +4,7 @@
     tune.py       tune
     profile.py    profile
     hub.py        publish, ls, show
+    remote.py     push, pull, sync
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -19,7 +20,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, hub, profile, train, tune
+from hub.cli import ask, demo, doctor, hub, profile, remote, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -38,6 +39,9 @@ for command in (
     hub.publish,
     hub.ls,
     hub.show,
+    remote.push,
+    remote.pull,
+    remote.sync,
     ask.recommend,
     ask.analyze,
     ask.write,

@@ -47,7 +47,8 @@ def publish(
     if as_json:
         document(summary(version))
         return
-    display(f"Published {version.reference} to {hub}. Its PEFT directory: {version.folder}")
+    where = f" Its PEFT directory: {version.folder}" if version.folder else ""
+    display(f"Published {version.reference} to {hub}.{where}")
 
 
 def ls(
@@ -120,7 +121,7 @@ def show(
         "message": record.message,
         "tags": ", ".join(record.tags),
         "forced": record.forced and f"{record.forced} (its gates had failed)",
-        "folder": str(version.folder),
+        "folder": version.folder and str(version.folder),
         "size": f"{sum(file.size for file in record.files):,} bytes in {len(record.files)} files",
     }
     grid = Table.grid(padding=(0, 2))
@@ -152,7 +153,7 @@ def summary(version: "Version") -> dict[str, Any]:
         "message": record.message,
         "tags": list(record.tags),
         "digest": version.digest,
-        "folder": str(version.folder),
+        "folder": version.folder and str(version.folder),
     }
 
 
