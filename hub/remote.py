@@ -182,8 +182,8 @@ class Remote:
             if refused is None or held == second:
                 raise HubError(
                     f"{self.address} lets a file be created where one is already: it ignores "
-                    f"{_CONDITION[self._scheme]}, so that two publishers would overwrite each other. Use another store, or "
-                    "a newer release of it"
+                    f"{_CONDITION[self._scheme]}, so that two publishers would overwrite each other. Use another store, "
+                    "or a newer release of it"
                 )
             self._proven = True
 
@@ -238,7 +238,7 @@ def open_remote(address: str) -> Remote:
         )
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._=-]*)*", root):
         raise HubError(
-            f"{address!r} is no address of a hub; write {scheme}://bucket/path, in plain letters and without "
+            f"that is no address of a hub; write {scheme}://bucket/path, in plain letters and without "
             f"credentials: {_ACCESS[scheme]}"
         )
     module, name = _LIBRARIES[scheme]

@@ -3,12 +3,14 @@
 moto looks whether a file is there and stores it in two steps; one request at a time makes that one, as it is in S3.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from s3fs import S3FileSystem
 from werkzeug.serving import make_server
 
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -20,7 +22,7 @@ ENVIRONMENT = {
     "AWS_CONFIG_FILE": "/dev/null",
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_MAX_ATTEMPTS": "2",
+    "AWS_MAX_ATTEMPTS": "1",
     "NO_PROXY": "127.0.0.1",
 }
 
@@ -44,6 +46,14 @@ class Server:
         self.fault: Fault | None = None
         self.asked: list[tuple[str, str]] = []
         self.sent = self.answered = 0
+        self._clients: dict[str, Any] = {}
+
+    def client(self, **options: Any) -> Any:
+        """A client of this server, the same one for the same options."""
+        options = {"use_listings_cache": False} | options | {"skip_instance_cache": True}
+        if repr(options) not in self._clients:
+            self._clients[repr(options)] = S3FileSystem(**options)
+        return self._clients[repr(options)]
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -64,15 +74,36 @@ class Server:
         self.asked, self.sent, self.answered = [], 0, 0
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        answer = self.fault(environ, start_response, self._serve) if self.fault else None
+        whole = list(self._serve(environ, start_response) if answer is None else answer)
         with self._lock:
             self.asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
             self.sent += int(environ.get("CONTENT_LENGTH") or 0)
-            answer = self.fault(environ, start_response, self._app) if self.fault else None
-            whole = list(self._app(environ, start_response) if answer is None else answer)
             self.answered += sum(map(len, whole))
-            return whole
+        return whole
+
+    def _serve(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        with self._lock:
+            return list(self._app(environ, start_response))
 
 
 def is_put(environ: dict[str, Any], part: str = "") -> bool:
     """Whether a request stores a file whose path holds this."""
     return environ["REQUEST_METHOD"] == "PUT" and part in environ["PATH_INFO"]
+
+
+def told(start_response: Any, status: str, code: str = "") -> list[bytes]:
+    """An answer of S3's own form."""
+    body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode() if code else b""
+    start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def swallow(status: str, headers: object) -> None:
+    """A start_response for an answer that nobody is to see."""
+
+
+def hang_up(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The connection is gone before the answer."""
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    return told(start_response, "200 OK")
