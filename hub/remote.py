@@ -31,6 +31,7 @@ from hub.errors import Damaged, HubError, Unreachable
 _PROBE = ".tmp/created-once"
 _SMALL = 64 << 10  # bytes that are sent, or read back, without asking first
 _AT_ONCE = 8  # requests
+_TRIES = 3
 _LIBRARIES = {"s3": ("s3fs", "S3FileSystem"), "gs": ("gcsfs", "GCSFileSystem")}
 _ACCESS = {
     "s3": "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, say who you are; AWS_ENDPOINT_URL says where a "
@@ -66,10 +67,13 @@ class Remote:
         return {path for wave in (files, then or {}) for path in self._wave(wave)}
 
     def replace(self, path: str, data: Bytes) -> None:
-        with self._asking(path):
-            self._files.pipe_file(self._key(path), data)
-        if self._held(path, data) != data:
-            raise Damaged(f"{self.address} was given {path} and holds other bytes; do not trust this store")
+        for _ in range(_TRIES):
+            failed = self._try(path, data, "overwrite")
+            if self._held(path, data) == data:
+                return
+        if failed is not None:
+            raise self._unreachable(path, failed)
+        raise Damaged(f"{self.address} was given {path} and holds other bytes; do not trust this store")
 
     def read(self, path: str) -> bytearray:
         with self._asking(path):
@@ -145,10 +149,10 @@ class Remote:
             )
         return False
 
-    def _try(self, path: str, data: Bytes) -> Exception | None:
-        """Create a file. Returns what went wrong, which says nothing about whether it was created."""
+    def _try(self, path: str, data: Bytes, mode: str = "create") -> Exception | None:
+        """Send a file. Returns what went wrong, which does not say whether it was stored."""
         try:
-            self._files.pipe_file(self._key(path), data, mode="create")
+            self._files.pipe_file(self._key(path), data, mode=mode)
         except Exception as error:
             return error
         return None
