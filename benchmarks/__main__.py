@@ -14,6 +14,7 @@ _SPEED = {
     "mixed_batch": "forward, generation and loading, beside the base alone and PEFT; 8 minutes",
     "data": "a log of a million rows, checked, split and profiled; 2 minutes",
     "training": "8 and 32 small trainings on one 4-bit base, beside PEFT; 15 minutes",
+    "mirror": "bytes that a mirror of a thousand adapters moves, over S3; 3 minutes",
     "traffic": "requests that come and go: 64 adapters over 16 slots, Poisson arrivals; 12 minutes",
 }
 _SHORT = 4  # minutes

@@ -6,8 +6,8 @@
 The store decides which of many writers creates a file; its answers alone are not believed.
 
     .tmp/created-once   before the first write this file is created twice: the store must refuse the second time
-    after every write   a small file is read back; a larger one is compared by its size and the MD5 that the store took
-                        of it (ETag, md5Hash), and read back where that is none (encrypted by KMS, sent in parts)
+    after every write   what arrived is compared by its size and the MD5 that the store took of it (ETag, md5Hash), and
+                        read back where that is none (encrypted by KMS, sent in parts)
 
 Whose a file is, its content says: a request that failed, timed out or was sent twice succeeded if the place holds these
 very bytes. Two writers of equal bytes are therefore both told that they created the file, which harms neither.
@@ -29,10 +29,11 @@ from adapters.files import Bytes
 from hub.errors import Damaged, HubError, Unreachable
 
 _PROBE = ".tmp/created-once"
-_SMALL = 64 << 10  # bytes that are sent, or read back, without asking first
+_SMALL = 64 << 10  # bytes that are sent without asking first whether they are there
 _AT_ONCE = 8  # requests
 _TRIES = 3
-_LIBRARIES = {"s3": ("s3fs", "S3FileSystem"), "gs": ("gcsfs", "GCSFileSystem")}
+# gcsfs' own face also asks by gRPC what kind of bucket it is, which stays without an answer behind many firewalls.
+_LIBRARIES = {"s3": ("s3fs", "S3FileSystem"), "gs": ("gcsfs.core", "GCSFileSystem")}
 _ACCESS = {
     "s3": "AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, say who you are; AWS_ENDPOINT_URL says where a "
     "store is that is not Amazon's",
@@ -159,15 +160,12 @@ class Remote:
 
     def _held(self, path: str, data: Bytes) -> Bytes | None:
         """What a place holds, None for nothing; `data` itself where the store's own sums show that it does."""
-        if len(data) > _SMALL:
-            info = self._info(path)
-            if info is None:
-                return None
-            if (info["size"], _md5(info)) == (
-                len(data),
-                hashlib.md5(data, usedforsecurity=False).hexdigest(),
-            ):
-                return data
+        info = self._info(path)
+        if info is None:
+            return None
+        sent = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if (info["size"], _md5(info)) == (len(data), sent):
+            return data
         try:
             return self.read(path)
         except FileNotFoundError:
@@ -186,8 +184,8 @@ class Remote:
             if refused is None or held == second:
                 raise HubError(
                     f"{self.address} lets a file be created where one is already: it ignores "
-                    f"{_CONDITION[self._scheme]}, so that two publishers would overwrite each other. Use another store, "
-                    "or a newer release of it"
+                    f"{_CONDITION[self._scheme]}, so that two publishers would overwrite each other. Use another "
+                    "store, or a newer release of it"
                 )
             self._proven = True
 
@@ -250,7 +248,7 @@ def open_remote(address: str) -> Remote:
         system: Callable[..., Any] = getattr(import_module(module), name)
     except ImportError as error:
         raise HubError(
-            f"{scheme}:// needs {module} ({error}): pip install 'adapter-repertoire[{scheme}]'"
+            f"{scheme}:// needs {module.partition('.')[0]} ({error}): pip install 'adapter-repertoire[{scheme}]'"
         ) from error
     return Remote(scheme, system(use_listings_cache=False, skip_instance_cache=True), root)
 

@@ -34,7 +34,7 @@ class _Quiet(MotoRequestHandler):
 
 class Server:
     """fault: answers instead of S3 where it returns something. asked: method and path of every request. sent, answered:
-    bytes of all bodies."""
+    bytes of the bodies of all requests and answers. headers: bytes of the headers of both."""
 
     def __init__(self) -> None:
         self._app: App = DomainDispatcherApplication(create_backend_app)
@@ -45,7 +45,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.fault: Fault | None = None
         self.asked: list[tuple[str, str]] = []
-        self.sent = self.answered = 0
+        self.sent = self.answered = self.headers = 0
         self._clients: dict[str, Any] = {}
 
     def client(self, **options: Any) -> Any:
@@ -71,12 +71,21 @@ class Server:
 
     def forget(self) -> None:
         """Count anew."""
-        self.asked, self.sent, self.answered = [], 0, 0
+        self.asked, self.sent, self.answered, self.headers = [], 0, 0, 0
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        answer = self.fault(environ, start_response, self._serve) if self.fault else None
-        whole = list(self._serve(environ, start_response) if answer is None else answer)
+        answered: list[tuple[str, str]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            answered.extend(headers)
+            return start_response(status, headers, *more)
+
+        answer = self.fault(environ, start, self._serve) if self.fault else None
+        whole = list(self._serve(environ, start) if answer is None else answer)
+        asked = [(key, value) for key, value in environ.items() if key.startswith(("HTTP_", "CONTENT_"))]
+        asked.append((environ["REQUEST_METHOD"], environ.get("REQUEST_URI", "")))
         with self._lock:
+            self.headers += sum(len(key) + len(str(value)) + 4 for key, value in [*asked, *answered])
             self.asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
             self.sent += int(environ.get("CONTENT_LENGTH") or 0)
             self.answered += sum(map(len, whole))
