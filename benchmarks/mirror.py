@@ -1,8 +1,8 @@
 """How many bytes a mirror moves: `python -m benchmarks.mirror [--adapters 1000]`; 3 minutes.
 
-A thousand adapters of which eight each have the same weights (one adapter, published for eight campaigns) are pushed from
-a hub on a disk to S3 and pulled from there into an empty folder. S3 is moto's server in this process; it counts the
-bodies of all requests and all answers, records, listings and errors among them, and the headers apart.
+A thousand adapters, of which eight each have the same weights (one adapter, published for eight campaigns), go from a
+hub on a disk to S3 by push, and from there into an empty folder by pull. S3 is moto's server in this process; it counts
+the bodies of all requests and all answers, records, listings and errors among them, and the headers apart.
 
 unique      bytes of all distinct contents and of all records: what has to move
 plain       bytes of all version folders: what a copy of each of them moves

@@ -188,7 +188,8 @@ class _Carrier:
     def __init__(self, source: Hub, target: Hub, lacked: Difference, progress: Progress | None) -> None:
         self.source, self.target, self.lacked = source, target, lacked
         self._progress, self._total, self._done = progress, _size(lacked), 0
-        self._sent: dict[str, str] = {}  # blob -> MD5
+        self._sent: dict[str, str] = {}  # path of a blob -> MD5
+        self._given_up: set[str] = set()  # blobs that nothing needs any more
 
     def carry(self, wanted: Selection) -> None:
         place = self.target.place
@@ -196,13 +197,13 @@ class _Carrier:
         self._advance(self.lacked.marks)
         for digests in _batches(self.lacked.blobs):
             self._carry_blobs(digests)
-        for entries in _turns(self.lacked.records):
-            self._carry_entries(entries, self.lacked.records)
+        for turn in _turns(self.lacked.records):
+            self._carry_entries(turn, self.lacked.records)
         if place.folder("") is not None:
             for version in self.lacked.versions:
                 self._show(version)
-        for entries in _turns(self.lacked.events):
-            self._carry_entries(entries, self.lacked.events)
+        for turn in _turns(self.lacked.events):
+            self._carry_entries(turn, self.lacked.events)
         self._verify(wanted)
 
     def _carry_blobs(self, digests: Sequence[str]) -> None:
@@ -223,14 +224,16 @@ class _Carrier:
         del self.lacked.blobs[digest]
         records = [record for record, needed in self.lacked.needs.items() if digest in needed]
         for record in records:
+            self._given_up |= self.lacked.needs[record]
             self.lacked.leave(record, str(why))
-        if not records:
+        if digest not in self._given_up:
             self.lacked.problems.append(f"{self.target.address} needs a blob that cannot be had: {why}")
 
-    def _carry_entries(self, entries: Mapping[str, Bytes], queues: Mapping[str, Mapping[str, Bytes]]) -> None:
-        """The next entry of every log, of those that still move."""
-        going = {path for queue in queues.values() for path in queue}
-        moving = {path: data for path, data in entries.items() if path in going}
+    def _carry_entries(
+        self, turn: Sequence[tuple[str, str]], queues: Mapping[str, Mapping[str, Bytes]]
+    ) -> None:
+        """The next entry of every queue, of those that still move."""
+        moving = {path: queues[key][path] for key, path in turn if path in queues.get(key, ())}
         taken = moving.keys() - self.target.place.create(moving)
         for path in taken:
             if self.target.place.read(path) != moving[path]:
@@ -289,9 +292,9 @@ def _batches(blobs: Mapping[str, int]) -> Iterator[list[str]]:
         yield batch
 
 
-def _turns(queues: Mapping[str, Mapping[str, Bytes]]) -> Iterator[dict[str, Bytes]]:
-    """The first entry of every queue, then the second, and so on; a bounded number at once."""
-    for turn in zip_longest(*(list(queue.items()) for queue in queues.values())):
+def _turns(queues: Mapping[str, Mapping[str, Bytes]]) -> Iterator[list[tuple[str, str]]]:
+    """Key and path of the first entry of every queue, then of the second, and so on; a bounded number at once."""
+    for turn in zip_longest(*([(key, path) for path in queue] for key, queue in queues.items())):
         entries = [entry for entry in turn if entry is not None]
         for start in range(0, len(entries), _BATCH_FILES):
-            yield dict(entries[start : start + _BATCH_FILES])
+            yield entries[start : start + _BATCH_FILES]

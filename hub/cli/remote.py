@@ -1,8 +1,9 @@
 """repertoire push, pull, sync: hubs in step with each other."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -142,17 +143,17 @@ def _origin(origin: str | None) -> str:
     return origin
 
 
-def _tell(moved: "tuple[moving.Moved, ...] | list[moving.Moved]", as_json: bool) -> int:
+def _tell(moved: "Sequence[moving.Moved]", as_json: bool) -> int:
     """What moved, and what did not. Returns the exit code."""
-    conflicts = {str(conflict): conflict for each in moved for conflict in each.conflicts}
+    conflicts = {(one.name, one.what): one for each in reversed(moved) for one in each.conflicts}
     if as_json:
-        document([_summary(each) for each in moved] if len(moved) > 1 else _summary(moved[0]))
+        told = [asdict(each) for each in moved]
+        document(told if len(told) > 1 else told[0])
     else:
         for each in moved:
             _show(each)
-        seen = {(conflict.name, conflict.what): text for text, conflict in conflicts.items()}
-        for text in seen.values():
-            show(f"Conflict: {text}")
+        for conflict in conflicts.values():
+            show(f"Conflict: {conflict}")
     if any(each.problems for each in moved):
         return 5
     return 4 if conflicts else 0
@@ -165,9 +166,9 @@ def _show(moved: "moving.Moved") -> None:
     else:
         verb = "Would move" if moved.dry_run else "Moved"
         show(
-            f"{verb} {len(moved.versions)} versions {way}: {len(moved.blobs)} contents and {len(moved.files)} records, "
-            f"events, tombstones and signatures, {moved.size:,} bytes"
-            + ("." if moved.dry_run else "; all of it was looked at where it arrived.")
+            f"{verb} {len(moved.versions)} version{'s' * (len(moved.versions) != 1)} {way}: {moved.size:,} bytes, in "
+            f"{len(moved.blobs)} contents and {len(moved.files)} records, alias events, tombstones and signatures."
+            + ("" if moved.dry_run else " All of it was checked where it arrived.")
         )
     for version in moved.versions[:_SHOWN]:
         show(f"  {version}")
@@ -175,12 +176,6 @@ def _show(moved: "moving.Moved") -> None:
         show(f"  and {len(moved.versions) - _SHOWN} more")
     for problem in moved.problems:
         show(f"Problem: {problem}")
-
-
-def _summary(moved: "moving.Moved") -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(moved)
 
 
 @contextmanager

@@ -407,7 +407,7 @@ def test_the_commands_push_pull_and_sync(
     told_json = json.loads(out)
     assert (code, told_json["versions"]) == (0, [f"{NAME}@1", f"{NAME}@2", f"{OTHER}@1"])
     code, out = run(capsys, "pull", remote, "--hub", mirror, "--only", f"{NAME}@production")
-    assert code == 0 and "Moved 1 versions" in out
+    assert code == 0 and "Moved 1 version from" in out
     code, out = run(capsys, "pull", "--hub", mirror)
     assert code == 0 and "Moved 2 versions" in out, "from its origin"
     Hub(mirror).publish(lora(11), OTHER)
