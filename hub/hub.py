@@ -1,6 +1,6 @@
 """The hub: a directory in which adapters live under names, in versions that never change.
 
-    hub.json                                     format version, id
+    hub.json                                     format version, id, and of a mirror its origin
     blobs/sha256/ab/<64 hex>                     content, read-only
     adapters/<client>/<campaign>/<task>/
       .records/000003.json                       the commit point of version 3
@@ -75,18 +75,23 @@ class Version:
 class Hub:
     """A hub directory. Many processes may read and publish at once; none of them takes a lock.
 
-    create: make the hub where the folder is missing or empty. Raises HubError where the folder is something else.
+    address: a folder, `s3://bucket/path` or `gs://bucket/path`. create: make the hub where the place is missing or
+    empty. origin: the address of another hub, noted in one that is made to mirror it. Raises HubError where the place
+    is something else, Unreachable where it does not answer.
     """
 
-    def __init__(self, address: str | os.PathLike[str], create: bool = True) -> None:
+    def __init__(
+        self, address: str | os.PathLike[str], create: bool = True, origin: str | None = None
+    ) -> None:
         self.place = place_of(address)
         self.address = self.place.address
         self.store = Store(self.place)
         if not self.place.exists(_MARKER):
-            self._found(create)
+            self._found(create, origin)
         try:
             about = json.loads(self.place.read(_MARKER))
             self.id, written = str(about["id"]), int(about["format"])
+            self.origin: str | None = about.get("origin")
         except (ValueError, KeyError, TypeError) as error:
             raise HubError(
                 f"{_MARKER} of {self.address} cannot be read ({error}); restore it from another copy of the hub"
@@ -281,7 +286,13 @@ class Hub:
         return tuple(self._version(name, number).record for number in self.store.numbers(log(name)))
 
     def _version(self, name: str, number: int) -> Version:
-        data = self.place.read(numbered(log(name), number))
+        try:
+            data = self.place.read(numbered(log(name), number))
+        except FileNotFoundError:
+            raise NotInHub(
+                f"{self.address} holds no version {number} of {name}, though newer ones: it mirrors a part of a hub; "
+                f"`repertoire pull --only {name}@{number}` brings it"
+            ) from None
         return self._at(records.from_bytes(data, name, number))
 
     def _at(self, record: Record) -> Version:
@@ -290,13 +301,13 @@ class Hub:
     def _last(self, name: str) -> int:
         return self.store.last(log(name))
 
-    def _found(self, create: bool) -> None:
+    def _found(self, create: bool, origin: str | None) -> None:
         if not create:
             raise NoHub(f"no hub at {self.address}; `repertoire publish` makes one, or give the right --hub")
         strangers = {*self.place.files(""), *self.place.folders("")} - {".tmp", _MARKER}
         if strangers:
             raise HubError(f"{self.address} holds other files and no hub.json; give an empty or a new folder")
-        about = {"format": FORMAT, "id": uuid.uuid4().hex}
+        about = {"format": FORMAT, "id": uuid.uuid4().hex} | ({"origin": origin} if origin else {})
         self.place.create({_MARKER: json.dumps(about, sort_keys=True).encode() + b"\n"})
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from adapters.files import Bytes
@@ -90,6 +91,10 @@ class Local:
         if time.time() - about.st_ctime < _SETTLED:
             return ""
         return f"{about.st_ino:x}.{about.st_ctime_ns:x}"
+
+    def marks(self, folder: str) -> dict[str, tuple[int, str | None]]:
+        found = {path: os.lstat(self.root / path) for path in self.walk(folder)}
+        return {path: (status.st_size, None) for path, status in found.items() if S_ISREG(status.st_mode)}
 
     def move(self, path: str, target: str) -> None:
         (self.root / target).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""Where the files of a hub lie: what a folder on a disk (`local.py`) can do, and any other place must.
+"""Where the files of a hub lie: what a folder on a disk (`local.py`) can do, and any other place must
+(`remote.py`).
 
 Paths are relative to the hub, with `/` between their parts, in ASCII. Two promises, on which the whole hub stands:
 
@@ -10,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 from adapters.files import Bytes
 from hub.local import Local
@@ -49,6 +51,10 @@ class Place(Protocol):
         `replace`, `move` and `remove` in the folders below, by anybody, as soon as that call returned. Empty where it
         cannot be told, because of a change that has just begun or because the place keeps no such thing."""
 
+    def marks(self, folder: str) -> dict[str, tuple[int, str | None]]:
+        """Path -> size in bytes, and MD5 where the place knows it without reading, of all files in a folder and below.
+        Equal sums prove equal files; others prove nothing. A link is none."""
+
     def move(self, path: str, target: str) -> None:
         """Give a file another path; at every moment it can be read under one of them."""
 
@@ -65,5 +71,12 @@ class Place(Protocol):
 
 
 def place_of(address: str | os.PathLike[str]) -> Place:
-    """The place that an address means."""
-    return Local(Path(address).absolute())
+    """The place that an address means: a folder, `file://`, `s3://` or `gs://`. Raises HubError."""
+    text = os.fspath(address)
+    if text.startswith("file:///"):
+        return Local(Path(unquote(urlsplit(text).path)))
+    if "://" in text:
+        from hub.remote import open_remote
+
+        return open_remote(text)
+    return Local(Path(text).absolute())

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters import Adapter, Lora
 from adapters.files import Bytes
@@ -28,11 +28,11 @@ class _Frozen(BaseModel):
 
 
 class File(_Frozen):
-    """One file of a version, by content."""
+    """One file of a version, by content. Both become paths, also where the record came from another hub."""
 
-    name: str
-    sha256: str
-    size: int
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
 
 
 class MadeFor(_Frozen):

@@ -5,6 +5,7 @@
     profile.py    profile
     hub.py        init, publish, ls, search, versions, show
     exchange.py   import, export, card
+    remote.py     push, pull, sync
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -20,7 +21,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, exchange, hub, profile, train, tune
+from hub.cli import ask, demo, doctor, exchange, hub, profile, remote, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -44,6 +45,9 @@ for command in (
     hub.show,
     exchange.export,
     exchange.card,
+    remote.push,
+    remote.pull,
+    remote.sync,
     ask.recommend,
     ask.analyze,
     ask.write,

@@ -66,7 +66,8 @@ def publish(
     if as_json:
         document(summary(version))
         return
-    display(f"Published {version.reference} to {hub}. Its PEFT directory: {version.folder}")
+    where = f" Its PEFT directory: {version.folder}" if version.folder else ""
+    display(f"Published {version.reference} to {hub}.{where}")
 
 
 def init(hub: HubPath = DEFAULT_HUB, as_json: Json = False) -> None:
@@ -239,7 +240,7 @@ def show(
         "forced": record.forced and f"{record.forced} (its gates had failed)",
         "imported from": ", commit ".join(filter(None, map((record.origin or {}).get, ("source", "commit")))),
         "served by": "\n".join(lines(record.servable_by or {})),
-        "folder": str(version.folder),
+        "folder": version.folder and str(version.folder),
         "size": f"{sum(file.size for file in record.files):,} bytes in {len(record.files)} files",
     }
     grid = Table.grid(padding=(0, 2))
@@ -271,7 +272,7 @@ def summary(version: "Version") -> dict[str, Any]:
         "message": record.message,
         "tags": list(record.tags),
         "digest": version.digest,
-        "folder": str(version.folder),
+        "folder": version.folder and str(version.folder),
     }
 
 

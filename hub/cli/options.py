@@ -24,7 +24,13 @@ class Quantization(StrEnum):
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words and tables.")]
 HubPath = Annotated[
-    str, typer.Option("--hub", envvar="REPERTOIRE_HUB", help="The hub's folder.", show_default=True)
+    str,
+    typer.Option(
+        "--hub",
+        envvar="REPERTOIRE_HUB",
+        help="The hub: a folder, s3://bucket/path or gs://bucket/path.",
+        show_default=True,
+    ),
 ]
 BaseName = Annotated[
     str | None,

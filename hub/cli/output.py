@@ -5,8 +5,8 @@ Exit codes
     1    doctor found a fault; or an error that Repertoire did not expect, with its traceback
     2    the command line, a name, a search, a recipe or a request is wrong
     3    there is no such adapter, hub or base
-    4    the data, the adapter or the base cannot be used, for the reasons that are listed
-    5    stored bytes are damaged, or the operating system refused (disk full, no permission)
+    4    the data, the adapter or the base cannot be used, or two hubs disagree, for the reasons that are listed
+    5    stored bytes are damaged, or the operating system or a remote store refused (disk full, no permission, network)
     130  interrupted
 """
 
@@ -64,7 +64,7 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, OSError):
         return 5
     from adapters.errors import BaseNotFound, RepertoireError, RequestError
-    from hub.errors import BadName, BadSearch, Damaged, NoHub, NotInHub
+    from hub.errors import BadName, BadSearch, Damaged, NoHub, NotInHub, Unreachable
     from recipes.errors import RecipeError
 
     kinds: tuple[tuple[type[Exception], int], ...] = (
@@ -76,6 +76,7 @@ def exit_code(error: Exception) -> int:
         (NotInHub, 3),
         (BaseNotFound, 3),
         (Damaged, 5),
+        (Unreachable, 5),
         (RepertoireError, 4),
     )
     return next((code for kind, code in kinds if isinstance(error, kind)), 1)
