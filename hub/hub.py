@@ -25,10 +25,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Unpack
 
-from adapters import Adapter, files
+from adapters import Adapter, Base, files
+from adapters.fit import Shape
 from adapters.residency import Fetched
-from hub import aliases, intake, records, search
+from hub import aliases, huggingface, intake, records, search
+from hub.allowed import REQUIRED
 from hub.errors import HubError, NoHub, NotInHub, Refused
+from hub.huggingface import Download
 from hub.index import Index
 from hub.names import LATEST, Reference, check_alias, check_name, is_part, parse
 from hub.place import place_of
@@ -97,16 +100,20 @@ class Hub:
 
     def publish(
         self,
-        source: Adapter | str | os.PathLike[str],
+        source: Adapter | Download | str | os.PathLike[str],
         name: str,
         *,
+        base: Base | Shape | None = None,
         tags: Sequence[str] = (),
         message: str = "",
         publish_id: str | None = None,
         publisher: str | None = None,
         force_reason: str | None = None,
     ) -> Version:
-        """Store an adapter, or a PEFT directory, as the next version of `name`.
+        """Store an adapter, a PEFT directory, or `hf://owner/repo[@revision][/folder]` as the next version of `name`.
+
+        base: what the adapter must fit, by every name and shape: a loaded base, or `adapters.fit.load_shape(...)`, for
+        which the base's configuration is enough.
 
         When this returns, the version is on disk for good. With a `publish_id` of your own it is safe to try again
         after a failure that left you in doubt: the same id gives the same version, however often.
@@ -117,7 +124,9 @@ class Hub:
         written.
         """
         check_name(name)
-        adapter, rendered = intake.admit(source)
+        if huggingface.is_address(source):
+            source = huggingface.fetch(str(source))
+        adapter, rendered = intake.admit(source, base)
         forced = intake.pass_gates(adapter, force_reason)
         digests = {file: sha256(data) for file, data in rendered.items()}
         fields = {
@@ -132,8 +141,9 @@ class Hub:
                 {"name": file, "sha256": digests[file], "size": len(data)}
                 for file, data in sorted(rendered.items())
             ],
-            **records.describe(adapter),
+            **records.describe(adapter, json.loads(rendered[files.CONFIG])),
             "forced": forced,
+            "origin": source.origin if isinstance(source, Download) else None,
         }
         earlier: list[Record] = []
 
@@ -174,7 +184,7 @@ class Hub:
     def fetch(self, version: Version | str) -> Fetched:
         """As `read`, with the seconds that reading the bytes and checking them took."""
         record = (self.resolve(version) if isinstance(version, str) else version).record
-        digests = [record.file(name).sha256 for name in intake.REQUIRED]
+        digests = [record.file(name).sha256 for name in REQUIRED]
         began = perf_counter()
         found = [self.store.read(digest) for digest in digests]
         read = perf_counter()

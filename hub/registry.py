@@ -165,8 +165,9 @@ class Registry:
             ticket.cancel()
 
     def publish(self, adapter: Adapter | str | os.PathLike[str], name: str, **options: Any) -> Version:
-        """Publish an adapter, or a PEFT directory, to this registry's hub; see `Hub.publish`."""
-        return self.hub.publish(adapter, name, **options)
+        """Publish an adapter, or a PEFT directory, to this registry's hub, checked against its base; see
+        `Hub.publish`."""
+        return self.hub.publish(adapter, name, **{"base": self.base} | options)
 
     def run(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer requests for any adapters and tasks in one mixed batch. What one request gets wrong is its

@@ -4,6 +4,7 @@
     tune.py       tune
     profile.py    profile
     hub.py        init, publish, ls, search, versions, show
+    exchange.py   import, export, card
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -19,7 +20,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, hub, profile, train, tune
+from hub.cli import ask, demo, doctor, exchange, hub, profile, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -41,6 +42,8 @@ for command in (
     hub.search,
     hub.versions,
     hub.show,
+    exchange.export,
+    exchange.card,
     ask.recommend,
     ask.analyze,
     ask.write,
@@ -48,6 +51,7 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.command("import")(exchange.import_)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

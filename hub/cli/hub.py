@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from hub.cli.completion import references
-from hub.cli.options import DEFAULT_HUB, HubPath, Json, ReferenceName
+from hub.cli.options import DEFAULT_HUB, BaseToFit, HubPath, Json, ReferenceName, base_to_fit
 from hub.cli.output import document
 from hub.cli.output import show as display
 
@@ -26,7 +25,10 @@ ForBase = Annotated[str | None, typer.Option("--base", help="Only those for this
 
 def publish(
     folder: Annotated[
-        Path, typer.Argument(help="The adapter's PEFT directory, from `train` or from stock PEFT.")
+        str,
+        typer.Argument(
+            help="The adapter's PEFT directory, from `train` or from stock PEFT; or hf://owner/repo."
+        ),
     ],
     name: Annotated[str, typer.Argument(help="client/campaign/task")],
     hub: HubPath = DEFAULT_HUB,
@@ -35,6 +37,7 @@ def publish(
     publish_id: Annotated[
         str | None, typer.Option(help="Publishing again with the same id gives the same version.")
     ] = None,
+    base: BaseToFit = None,
     force: Annotated[
         bool, typer.Option("--force", help="Publish although the recipe's gates failed; needs --reason.")
     ] = False,
@@ -52,7 +55,13 @@ def publish(
     from hub.hub import Hub
 
     version = Hub(hub).publish(
-        folder, name, tags=tag or (), message=message, publish_id=publish_id, force_reason=reason
+        folder,
+        name,
+        base=base_to_fit(base),
+        tags=tag or (),
+        message=message,
+        publish_id=publish_id,
+        force_reason=reason,
     )
     if as_json:
         document(summary(version))
@@ -202,10 +211,12 @@ def show(
 
     Example: `repertoire show acme/spring/recommendation@3`
     """
+    from hub.exchange import complete
     from hub.hub import Hub
+    from hub.servable import lines
 
     opened = Hub(hub, create=False)
-    version = opened.resolve(reference)
+    version = complete(opened, opened.resolve(reference))
     aliases = opened.aliases(version.name)
     if as_json:
         document(summary(version) | {"aliases": aliases, "record": version.record.model_dump(mode="json")})
@@ -226,6 +237,8 @@ def show(
         "message": record.message,
         "tags": ", ".join(record.tags),
         "forced": record.forced and f"{record.forced} (its gates had failed)",
+        "imported from": ", commit ".join(filter(None, map((record.origin or {}).get, ("source", "commit")))),
+        "served by": "\n".join(lines(record.servable_by or {})),
         "folder": str(version.folder),
         "size": f"{sum(file.size for file in record.files):,} bytes in {len(record.files)} files",
     }

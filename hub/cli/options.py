@@ -10,6 +10,7 @@ import typer
 from hub.cli.completion import references
 
 if TYPE_CHECKING:
+    from adapters.fit import Shape
     from recipes.recipe import Recipe
 
 
@@ -65,6 +66,13 @@ ValidationFiles = Annotated[
 TestFiles = Annotated[
     list[Path] | None, typer.Option("--test", help="Rows to measure on. [default: cut from DATA]")
 ]
+BaseToFit = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        help="Check every tensor against this base: `starter`, a Hugging Face id or a folder. No weights are loaded.",
+    ),
+]
 BaseToTrain = Annotated[str, typer.Option("--base", help="`starter`, a Hugging Face id or a folder.")]
 Columns = Annotated[
     list[str] | None,
@@ -78,6 +86,15 @@ Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
 ]
 DEFAULT_HUB = "campaigns"
+
+
+def base_to_fit(base: str | None) -> "Shape | None":
+    """What an adapter is checked against before it is published. Raises BaseNotFound."""
+    if base is None:
+        return None
+    from adapters.fit import load_shape
+
+    return load_shape(base)
 
 
 def chosen_recipe(

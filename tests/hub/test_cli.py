@@ -231,7 +231,9 @@ def test_failures_have_a_code_a_message_and_a_document(
 
 
 def test_every_command_has_help_with_an_example_and_json(run: Run) -> None:
-    commands = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    commands = [
+        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+    ]
     assert {"train", "tune", "init", "publish", "ls", "search", "versions", "show", "recommend"} <= set(
         commands
     )
