@@ -5,6 +5,7 @@ HubError          the folder holds something else, or a newer format, or its fil
 ├── BadName       a name or a reference that the grammar does not allow
 ├── NotInHub      no such adapter, version or alias; lists the nearest
 ├── BadSearch     a filter or an order that cannot be read
+├── Moved         an alias means another version than was expected: somebody was faster
 ├── Refused       intake: what was to be published is not a sound, safe adapter, or failed its gates; lists every
 │                 problem
 └── Damaged       stored bytes are not the bytes that were published
@@ -31,6 +32,10 @@ class NotInHub(HubError):
 
 class BadSearch(HubError):
     """A filter or an order of a search that cannot be read."""
+
+
+class Moved(HubError):
+    """An alias means another version than was expected; nothing was changed."""
 
 
 class Refused(HubError):

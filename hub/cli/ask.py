@@ -177,14 +177,14 @@ def _registry(hub: str, reference: str, base: str | None, quantization: Quantiza
     from hub.registry import Registry
 
     if base is not None:
-        return Registry(opened, load_base(base, held))
+        return Registry(opened, load_base(base, held), follow=False)
     if record.base.id.startswith("local/"):
         raise NotInHub(
             f"{record.reference} was made for the base in a folder {record.base.id.removeprefix('local/')!r}, "
             "which is not in the hub; say where it is with --base FOLDER"
         )
     revision = None if record.base.id == "starter" else record.base.revision
-    return Registry(opened, load_base(record.base.id, held, revision))
+    return Registry(opened, load_base(record.base.id, held, revision), follow=False)
 
 
 def _lines(file: Path | None) -> list[str]:
