@@ -103,15 +103,20 @@ def roll_back(
     return back
 
 
-def version_of(store: Store, folder: str, alias: str) -> int | None:
-    """What an alias means now; None where it was never set, or removed."""
+def last_event(store: Store, folder: str, alias: str) -> Event | None:
+    """The event that is current; None where there was none yet. Raises Damaged."""
     log = log_of(folder, alias)
-    event = read(store, log, store.last(log))
+    return read(store, log, store.last(log))
+
+
+def version_of(store: Store, folder: str, alias: str) -> int | None:
+    """What an alias means now; None where it was never set, or removed. Raises Damaged."""
+    event = last_event(store, folder, alias)
     return None if event is None else event.version
 
 
 def current(store: Store, folder: str) -> dict[str, int]:
-    """Alias -> version, of all aliases of the adapter in `folder`."""
+    """Alias -> version, of all aliases of the adapter in `folder`. Raises Damaged."""
     meant = {alias: version_of(store, folder, alias) for alias in known(store, folder)}
     return {alias: version for alias, version in meant.items() if version is not None}
 

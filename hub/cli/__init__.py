@@ -4,6 +4,7 @@
     tune.py       tune
     profile.py    profile
     hub.py        init, publish, ls, search, versions, show
+    aliases.py    alias set|ls|rm, rollback, history, diff
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -19,7 +20,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, hub, profile, train, tune
+from hub.cli import aliases, ask, demo, doctor, hub, profile, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -41,6 +42,9 @@ for command in (
     hub.search,
     hub.versions,
     hub.show,
+    aliases.rollback,
+    aliases.history,
+    aliases.diff,
     ask.recommend,
     ask.analyze,
     ask.write,
@@ -48,6 +52,7 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.add_typer(aliases.alias, name="alias")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -359,7 +359,7 @@ def test_write_shows_what_was_refused(run: Run, monkeypatch: pytest.MonkeyPatch)
             asked.update(options)
             return Texts(["A mug"], [Refused("The best mug", (Violation("banned", "best", (4, 8)),))])
 
-    monkeypatch.setattr("hub.cli.ask._registry", lambda *_: Fake())
+    monkeypatch.setattr("hub.cli.ask.open_registry", lambda *_: Fake())
     line = ("write", "acme/spring/ad-copy", "--product", "mug", "--banned", "best", "--required", "mug")
     code, out, err = run(*line)
     assert (code, out) == (0, "A mug\n")
