@@ -15,6 +15,7 @@ _SPEED = {
     "data": "a log of a million rows, checked, split and profiled; 2 minutes",
     "hub_scale": "three hubs of 100,000 versions: open, resolve, list, search, rebuild; 5 minutes",
     "training": "8 and 32 small trainings on one 4-bit base, beside PEFT; 15 minutes",
+    "following": "aliases that move under a running registry, and the watch's idle cost; 2 minutes",
     "traffic": "requests that come and go: 64 adapters over 16 slots, Poisson arrivals; 12 minutes",
 }
 _SHORT = 4  # minutes

@@ -16,6 +16,7 @@ from adapters import Adapter
 from adapters.errors import RepertoireError, RequestError
 from hub.distance import Distances, distances
 from hub.hub import Hub, Version
+from hub.records import finite
 from hub.requests import Analyze, Ranked, Recommend, Request, Write
 from recipes.tasks import METRICS
 
@@ -84,11 +85,9 @@ def diff(hub: Hub, a: str, b: str) -> Difference:
     """Compare what two references mean now. Raises BadName, NotInHub, Damaged."""
     one, other = hub.resolve(a), hub.resolve(b)
     mine, theirs = hub.read(one), hub.read(other)
-    facts = {
-        section: changes
-        for section, of_a in _facts(one, mine).items()
-        if (changes := _changes(of_a, _facts(other, theirs)[section]))
-    }
+    of_a, of_b = _facts(one, mine), _facts(other, theirs)
+    changes = {section: _changes(of_a[section], of_b[section]) for section in of_a}
+    facts = {section: found for section, found in changes.items() if found}
     metrics = _paired(_metrics(one), _metrics(other))
     same = one.digest == other.digest
     return Difference(one.reference, other.reference, same, facts, metrics, distances(mine, theirs))
@@ -136,7 +135,6 @@ def read_prompts(path: Path) -> list[Prompt]:
 def _facts(version: Version, adapter: Adapter) -> dict[str, dict[str, Any]]:
     """Section -> dotted key -> value."""
     record = version.record
-    data = {key: value for key, value in adapter.info.get("data", {}).items() if key != "digest"}
     return {
         "adapter": _flat(
             {
@@ -147,12 +145,12 @@ def _facts(version: Version, adapter: Adapter) -> dict[str, dict[str, Any]]:
                 "pooling": adapter.head and adapter.head.pooling,
                 "base": record.base.model_dump(),
                 "quantization": record.quantization,
-                "calibration": adapter.info.get("calibration"),
+                "calibration": finite(adapter.info.get("calibration")),
                 "parent": adapter.info.get("parent"),
             }
         ),
         "recipe": _flat(record.recipe),
-        "data": {"digest": record.data_digest, **_flat(data)},
+        "data": {"digest": record.data_digest} | _flat(finite(adapter.info.get("data"))),
         "gates": {"forced": record.forced, **dict(_verdicts(record.gates))},
         "publication": {
             "published": record.created,

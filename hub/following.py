@@ -145,7 +145,7 @@ class Following:
         return known.version or version
 
     def _round(self) -> float:
-        """Look at every reference whose time has come. Returns the seconds until the next one's, a second at most."""
+        """Look at every reference whose time has come, all in one waking. Returns the seconds until the next round."""
         now = monotonic()
         for text, entry in self._all():
             if self._closed.is_set():
@@ -155,8 +155,7 @@ class Following:
                     del self._entries[text]
             elif entry.due <= now:
                 self._look(entry)
-        soonest = min((entry.due for _, entry in self._all()), default=now + 1.0)
-        return min(1.0, max(0.01, soonest - monotonic()))
+        return self._pauses[0]
 
     def _look(self, entry: _Entry, at_once: bool = False) -> None:
         with self._looking:
