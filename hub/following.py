@@ -86,7 +86,7 @@ class Following:
         self._hub = hub
         self._ready = ready
         self._held = held
-        self._pauses = (_PAUSE, _PAUSE) if hub.place.folder("") is not None else _REMOTE_PAUSES
+        self._pauses = (_PAUSE, _PAUSE) if hub.place.near else _REMOTE_PAUSES
         self._entries: dict[str, _Entry] = {}
         self._lock = Lock()  # of the entries, never held for long
         self._looking = Lock()  # held by whoever looks and loads

@@ -9,6 +9,7 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
+from hub.cli.completion import references
 from hub.cli.options import DEFAULT_HUB, BaseName, BaseQuantization, HubPath, Json, ReferenceName
 from hub.cli.output import document, show
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from hub.diff import Answered, Change, Difference
     from hub.distance import Distance
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="client/campaign/task")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="client/campaign/task", autocompletion=references)]
 Alias = Annotated[str, typer.Argument(help="Such as production.")]
 Why = Annotated[str, typer.Option("--why", "-m", help="The reason; the log keeps it.")]
 Expect = Annotated[
@@ -59,7 +60,10 @@ def set_(
 
 @alias.command()
 def ls(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="client/campaign/task")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="client/campaign/task", autocompletion=references),
+    ] = None,
     hub: HubPath = DEFAULT_HUB,
     as_json: Json = False,
 ) -> None:
@@ -160,7 +164,7 @@ def history(
 
 def diff(
     a: ReferenceName,
-    b: Annotated[str, typer.Argument(metavar="REFERENCE", help="The other one.")],
+    b: Annotated[str, typer.Argument(metavar="REFERENCE", help="The other one.", autocompletion=references)],
     prompts: Annotated[
         Path | None,
         typer.Option(

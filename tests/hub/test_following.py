@@ -350,7 +350,7 @@ def test_references_that_nobody_uses_are_not_looked_at(
 def test_a_remote_hub_is_looked_at_less_often_while_nothing_moves(
     hub: Hub, base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub.place, "folder", lambda path: None)
+    monkeypatch.setattr(hub.place, "near", False)
     monkeypatch.setattr("hub.following._REMOTE_PAUSES", (0.02, 0.08))
     registry = Registry(hub, base)
     try:
