@@ -168,11 +168,9 @@ class Following:
                 last = self._hub.store.last(_log_of(entry.reference))
                 before = entry.version
                 buried = before is not None and self._hub.place.exists(_tombstone(before))
-            except (
-                Exception
-            ) as error:  # such as a network that does not answer: no look makes sense before it does
+            except Exception as error:
                 self._stay(entry, str(entry.reference), error)
-                entry.due = entry.in_full
+                entry.due = entry.in_full  # a disk or a network does not answer: no look makes sense before
                 return
             entry.due = now + entry.pause
             self._follow(entry, last)

@@ -9,6 +9,7 @@ The runtime pins by content; one content stays pinned for as long as any referen
 
 import logging
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -61,7 +62,8 @@ class Held:
             own = self._holds[reference] = _Hold(key, before.pinned)
         self._settle(before.key)  # first: its slot may be the only one that the next can have
         if key is not None:
-            self._begin(own).add_done_callback(lambda done: _tell(reference, done))
+            with suppress(Cancelled):  # the runtime is closed, and the watch is about to end
+                self._begin(own).add_done_callback(lambda done: _tell(reference, done))
 
     def let_go(self, key: str) -> None:
         """Nothing holds this content any more, whichever reference did."""
