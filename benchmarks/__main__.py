@@ -16,6 +16,7 @@ _SPEED = {
     "hub_scale": "three hubs of 100,000 versions: open, resolve, list, search, rebuild; 5 minutes",
     "training": "8 and 32 small trainings on one 4-bit base, beside PEFT; 15 minutes",
     "mirror": "bytes that a mirror of a thousand adapters moves, over S3; 3 minutes",
+    "following": "aliases that move under a running registry, and the watch's idle cost; 2 minutes",
     "traffic": "requests that come and go: 64 adapters over 16 slots, Poisson arrivals; 12 minutes",
 }
 _SHORT = 4  # minutes

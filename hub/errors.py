@@ -6,6 +6,7 @@ HubError          the folder holds something else, or a newer format, or its fil
 ├── NotInHub      no such adapter, version or alias; lists the nearest
 ├── BadSearch     a filter or an order that cannot be read
 ├── Unreachable   a remote store does not answer, or refuses: no network, no permission, no bucket
+├── Moved         an alias means another version than was expected: somebody was faster
 ├── Refused       intake: what was to be published is not a sound, safe adapter, or failed its gates; lists every
 │                 problem
 └── Damaged       stored bytes are not the bytes that were published
@@ -36,6 +37,10 @@ class BadSearch(HubError):
 
 class Unreachable(HubError):
     """A remote store does not answer, or refuses; what it acknowledged before is safe."""
+
+
+class Moved(HubError):
+    """An alias means another version than was expected; nothing was changed."""
 
 
 class Refused(HubError):

@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Unpack
@@ -28,7 +29,7 @@ from typing import Unpack
 from adapters import Adapter, Base, files
 from adapters.fit import Shape
 from adapters.residency import Fetched
-from hub import aliases, huggingface, intake, records, search
+from hub import aliases, history, huggingface, intake, records, search
 from hub.allowed import REQUIRED
 from hub.errors import HubError, NoHub, NotInHub, Refused
 from hub.huggingface import Download
@@ -238,13 +239,60 @@ class Hub:
         return {**aliases.current(self.store, home(name)), LATEST: newest}
 
     def set_alias(
-        self, name: str, alias: str, version: int, *, why: str = "", who: str | None = None
+        self,
+        name: str,
+        alias: str,
+        version: int,
+        *,
+        why: str = "",
+        who: str | None = None,
+        expect: int | None = None,
     ) -> None:
-        """Point an alias at a version; what it pointed at before stays in its log. Raises BadName, NotInHub."""
+        """Point an alias at a version; what it pointed at before stays in its log.
+
+        expect: the version that it must mean until now, 0 for none, where another operator may be at work too. Raises
+        Moved where it means another; BadName, NotInHub.
+        """
         check_alias(alias)
         self._resolve(Reference(check_name(name), version=version))
-        event = aliases.Event(alias, version, who or _user(), _now(), why)
-        aliases.set_alias(self.store, home(name), event)
+        aliases.record(self.store, home(name), _event(alias, version, who, why), expect)
+
+    def remove_alias(
+        self, name: str, alias: str, *, why: str = "", who: str | None = None, expect: int | None = None
+    ) -> None:
+        """Let an alias mean nothing, until it is set or rolled back. Raises as `set_alias`."""
+        check_name(name)
+        aliases.record(self.store, home(name), _event(check_alias(alias), None, who, why), expect)
+
+    def rollback(
+        self,
+        name: str,
+        alias: str = "production",
+        to: int | None = None,
+        *,
+        why: str = "",
+        who: str | None = None,
+        expect: int | None = None,
+    ) -> Version:
+        """Let an alias mean again what it meant before, a step further back with every rollback, as undo does; or the
+        version `to`, one that it meant at any time. Returns the version that it means now.
+
+        expect: as in `set_alias`; without it too, of two rollbacks at the same moment only one succeeds. Raises Moved,
+        BadName, NotInHub. How "before" is counted stands in `hub.aliases`.
+        """
+        self._check_known(check_name(name), check_alias(alias))
+        if to is not None:
+            self._resolve(Reference(name, version=to))
+        event, stands = _event(alias, None, who, why), partial(self._stands, name)
+        back = aliases.roll_back(self.store, home(name), event, to, expect, stands)
+        return self._resolve(Reference(name, version=back.version))
+
+    def history(self, name: str, alias: str | None = None) -> tuple[history.Entry, ...]:
+        """What happened to a name, oldest first: publications, tombstones, and the changes of its aliases, or of one of
+        them. Raises BadName, NotInHub, Damaged."""
+        wanted = aliases.known(self.store, home(check_name(name))) if alias is None else [check_alias(alias)]
+        self._check_known(name, *wanted)
+        return history.of(self.store, home(name), self._records(name), wanted)
 
     def project(self, version: Version) -> Path | None:
         """Make the version's PEFT directory again where it is missing. Returns it; None in a remote hub."""
@@ -258,10 +306,24 @@ class Hub:
         if number is None:
             number = newest
             if reference.alias != LATEST:
-                number = aliases.current(self.store, home(name)).get(reference.alias, 0)
+                number = aliases.version_of(self.store, home(name), reference.alias) or 0
         if not 1 <= number <= newest:
             raise self._missing(reference)
         return self._version(name, number)
+
+    def _check_known(self, name: str, *wanted: str) -> None:
+        """Raise NotInHub where a name has no version, or never had one of these aliases."""
+        unknown = sorted({*wanted} - {*aliases.known(self.store, home(name))})
+        if unknown or not self._last(name):
+            raise self._missing(Reference(name, alias=(unknown or [LATEST])[0]))
+
+    def _stands(self, name: str, number: int) -> bool:
+        """Whether a version can be had."""
+        try:
+            self._resolve(Reference(name, version=number))
+        except HubError:
+            return False
+        return True
 
     def _missing(self, reference: Reference) -> NotInHub:
         """What to say of a reference that means nothing here, with what there is instead."""
@@ -324,6 +386,10 @@ def log(name: str) -> str:
 def projection(name: str, number: int) -> str:
     """The PEFT directory of a version."""
     return f"{home(name)}/v{number:06d}"
+
+
+def _event(alias: str, version: int | None, who: str | None, why: str) -> aliases.Event:
+    return aliases.Event(alias=alias, version=version, who=who or _user(), when=_now(), why=why)
 
 
 def _now() -> str:

@@ -6,6 +6,7 @@
     hub.py        init, publish, ls, search, versions, show
     exchange.py   import, export, card
     remote.py     push, pull, sync
+    aliases.py    alias set|ls|rm, rollback, history, diff
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -21,7 +22,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, exchange, hub, profile, remote, train, tune
+from hub.cli import aliases, ask, demo, doctor, exchange, hub, profile, remote, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -48,6 +49,9 @@ for command in (
     remote.push,
     remote.pull,
     remote.sync,
+    aliases.rollback,
+    aliases.history,
+    aliases.diff,
     ask.recommend,
     ask.analyze,
     ask.write,
@@ -56,6 +60,7 @@ for command in (
 ):
     app.command()(command)
 app.command("import")(exchange.import_)
+app.add_typer(aliases.alias, name="alias")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -50,7 +50,7 @@ def recommend(
     ads = [*(ad or ()), *_lines(file)]
     if not ads:
         raise typer.BadParameter("no ads to rank; give --ad TEXT, or --file with one a line")
-    ranked = _registry(hub, reference, base, quantization).recommend(
+    ranked = open_registry(hub, reference, base, quantization).recommend(
         reference, user, ads, dict(pairs(feature or (), "--feature"))
     )
     if as_json:
@@ -79,7 +79,7 @@ def analyze(
     texts = [*(text or ()), *_lines(file)]
     if not texts:
         raise typer.BadParameter("no texts to label; give some, or --file with one a line")
-    found = _registry(hub, reference, base, quantization).analyze(reference, texts)
+    found = open_registry(hub, reference, base, quantization).analyze(reference, texts)
     if as_json:
         document(
             [
@@ -147,7 +147,7 @@ def write(
         "stop": stop or None,
         "seed": seed,
     }
-    registry = _registry(hub, reference, base, quantization)
+    registry = open_registry(hub, reference, base, quantization)
     if stream:
         for piece in registry.stream(reference, facts, **options):
             typer.echo(piece, nl=False)
@@ -163,7 +163,9 @@ def write(
         typer.echo(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", err=True)
 
 
-def _registry(hub: str, reference: str, base: str | None, quantization: Quantization | None) -> "Registry":
+def open_registry(
+    hub: str, reference: str, base: str | None, quantization: Quantization | None
+) -> "Registry":
     """A registry on the base that the (first) adapter was made for, unless another was named."""
     from hub.errors import NotInHub
     from hub.hub import Hub
@@ -177,14 +179,14 @@ def _registry(hub: str, reference: str, base: str | None, quantization: Quantiza
     from hub.registry import Registry
 
     if base is not None:
-        return Registry(opened, load_base(base, held))
+        return Registry(opened, load_base(base, held), follow=False)
     if record.base.id.startswith("local/"):
         raise NotInHub(
             f"{record.reference} was made for the base in a folder {record.base.id.removeprefix('local/')!r}, "
             "which is not in the hub; say where it is with --base FOLDER"
         )
     revision = None if record.base.id == "starter" else record.base.revision
-    return Registry(opened, load_base(record.base.id, held, revision))
+    return Registry(opened, load_base(record.base.id, held, revision), follow=False)
 
 
 def _lines(file: Path | None) -> list[str]:

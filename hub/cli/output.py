@@ -7,6 +7,7 @@ Exit codes
     3    there is no such adapter, hub or base
     4    the data, the adapter or the base cannot be used, or two hubs disagree, for the reasons that are listed
     5    stored bytes are damaged, or the operating system or a remote store refused (disk full, no permission, network)
+    6    an alias moved meanwhile: somebody was faster, and nothing was changed
     130  interrupted
 """
 
@@ -64,7 +65,7 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, OSError):
         return 5
     from adapters.errors import BaseNotFound, RepertoireError, RequestError
-    from hub.errors import BadName, BadSearch, Damaged, NoHub, NotInHub, Unreachable
+    from hub.errors import BadName, BadSearch, Damaged, Moved, NoHub, NotInHub, Unreachable
     from recipes.errors import RecipeError
 
     kinds: tuple[tuple[type[Exception], int], ...] = (
@@ -77,6 +78,7 @@ def exit_code(error: Exception) -> int:
         (BaseNotFound, 3),
         (Damaged, 5),
         (Unreachable, 5),
+        (Moved, 6),
         (RepertoireError, 4),
     )
     return next((code for kind, code in kinds if isinstance(error, kind)), 1)

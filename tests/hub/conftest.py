@@ -1,14 +1,17 @@
-"""A fresh hub for a test, and a store for remote ones."""
+"""A fresh hub for a test, a store for remote ones, and the command line in an empty folder."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import s3fs
 
+from hub.cli import main
 from hub.hub import Hub
 from tests.hub.s3 import ENVIRONMENT, Server
+
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -42,3 +45,19 @@ def bucket(s3: Server) -> str:
     s3.client().mkdir(name)
     s3.forget()
     return f"s3://{name}"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs one command line in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REPERTOIRE_HUB", raising=False)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert isinstance(left.value.code, int)
+        return left.value.code, captured.out, captured.err
+
+    return call

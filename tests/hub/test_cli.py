@@ -11,31 +11,13 @@ from typing import Any
 import pytest
 
 from adapters import files
-from hub.cli import app, main
+from hub.cli import app
 from hub.hub import Hub
 from hub.requests import Refused, Texts
 from recipes.policy import Violation
 from recipes.recipe import Recipe
+from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora, prefix
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs one command line in an empty folder: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("REPERTOIRE_HUB", raising=False)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return left.value.code, captured.out, captured.err
-
-    return call
-
 
 REPORT = {
     "metric": "auc",
@@ -361,7 +343,7 @@ def test_write_shows_what_was_refused(run: Run, monkeypatch: pytest.MonkeyPatch)
             asked.update(options)
             return Texts(["A mug"], [Refused("The best mug", (Violation("banned", "best", (4, 8)),))])
 
-    monkeypatch.setattr("hub.cli.ask._registry", lambda *_: Fake())
+    monkeypatch.setattr("hub.cli.ask.open_registry", lambda *_: Fake())
     line = ("write", "acme/spring/ad-copy", "--product", "mug", "--banned", "best", "--required", "mug")
     code, out, err = run(*line)
     assert (code, out) == (0, "A mug\n")
