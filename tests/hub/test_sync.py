@@ -388,6 +388,18 @@ def test_what_no_hub_would_hold_is_not_taken_from_another(
     } | {blob(file.sha256) for file in filled.resolve(OTHER).record.files}
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"name": "../../x"}, {"name": "x\n"}, {"sha256": "../../../etc/passwd"}, {"size": -1}]
+)
+def test_a_record_whose_files_would_lead_elsewhere_is_damaged(filled: Hub, wrong: dict[str, object]) -> None:
+    path = f"adapters/{OTHER}/.records/000001.json"
+    record = json.loads(filled.place.read(path))
+    record["files"][0].update(wrong)
+    filled.place.replace(path, json.dumps(record).encode())
+    with pytest.raises(Damaged, match="cannot be read"):
+        filled.resolve(OTHER)
+
+
 # ---- the commands
 
 
