@@ -4,6 +4,7 @@
     tune.py       tune
     profile.py    profile
     hub.py        init, publish, ls, search, versions, show
+    sign.py       keygen, sign
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -19,7 +20,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, hub, profile, train, tune
+from hub.cli import ask, demo, doctor, hub, profile, sign, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -41,6 +42,8 @@ for command in (
     hub.search,
     hub.versions,
     hub.show,
+    sign.keygen,
+    sign.sign,
     ask.recommend,
     ask.analyze,
     ask.write,
