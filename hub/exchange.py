@@ -78,6 +78,7 @@ def upload(
 
 def files_for(hub: Hub, version: Version, base: str | None = None) -> dict[str, bytes]:
     """The files of a version, checked against their hashes, with the version's own card where the maker wrote none."""
+    hub.check_signed(version)
     contents = {file.name: bytes(hub.store.get(file.sha256)) for file in version.record.files}
     if base is not None:
         config: dict[str, Any] = json.loads(contents[files.CONFIG])

@@ -5,6 +5,7 @@
     adapters/<client>/<campaign>/<task>/
       .records/000003.json                       the commit point of version 3
       .events/<alias>/000007.json                alias log; the highest is current
+      .signatures/000003/<key id>.json           who vouches for version 3
       v000003/                                   plain PEFT directory: links to the blobs, can be made again
     index.sqlite                                 what searches read, can be made again
 
@@ -29,7 +30,7 @@ from typing import Unpack
 from adapters import Adapter, Base, files
 from adapters.fit import Shape
 from adapters.residency import Fetched
-from hub import aliases, history, huggingface, intake, records, search
+from hub import aliases, history, huggingface, intake, records, search, signing
 from hub.allowed import REQUIRED
 from hub.errors import HubError, NoHub, NotInHub, Refused
 from hub.huggingface import Download
@@ -38,7 +39,9 @@ from hub.names import LATEST, Reference, check_alias, check_name, is_part, parse
 from hub.place import place_of
 from hub.records import Record
 from hub.search import Filters, Found
+from hub.signing import PrivateKey
 from hub.store import Store, blob, check, numbered, sha256
+from hub.trust import Signature, Trust, check_signed, load_trust, signatures
 
 FORMAT = 1
 _MARKER = "hub.json"
@@ -77,16 +80,25 @@ class Hub:
     """A hub directory. Many processes may read and publish at once; none of them takes a lock.
 
     address: a folder, `s3://bucket/path` or `gs://bucket/path`. create: make the hub where the place is missing or
-    empty. origin: the address of another hub, noted in one that is made to mirror it. Raises HubError where the place
-    is something else, Unreachable where it does not answer.
+    empty. origin: the address of another hub, noted in one that is made to mirror it. trust: a trust file, or one that
+    was read: which clients' adapters are loaded only when signed (see `trust.py`); None is the file that
+    REPERTOIRE_TRUST names.
+
+    Raises HubError where the place is something else, Unreachable where it does not answer, BadTrust.
     """
 
     def __init__(
-        self, address: str | os.PathLike[str], create: bool = True, origin: str | None = None
+        self,
+        address: str | os.PathLike[str],
+        create: bool = True,
+        origin: str | None = None,
+        trust: Trust | str | os.PathLike[str] | None = None,
     ) -> None:
         self.place = place_of(address)
         self.address = self.place.address
         self.store = Store(self.place)
+        named = os.environ.get("REPERTOIRE_TRUST") if trust is None else trust
+        self.trust = named if named is None or isinstance(named, Trust) else load_trust(named)
         if not self.place.exists(_MARKER):
             self._found(create, origin)
         try:
@@ -115,6 +127,7 @@ class Hub:
         publish_id: str | None = None,
         publisher: str | None = None,
         force_reason: str | None = None,
+        key: PrivateKey | None = None,
     ) -> Version:
         """Store an adapter, a PEFT directory, or `hf://owner/repo[@revision][/folder]` as the next version of `name`.
 
@@ -125,6 +138,8 @@ class Hub:
         after a failure that left you in doubt: the same id gives the same version, however often.
 
         An adapter that failed its recipe's gates is taken only with a `force_reason`, which the record keeps.
+
+        key: sign the version too, as it was written here, whatever the hub says that it holds.
 
         Raises BadName; Refused with every problem of the adapter or every gate that it failed, before anything is
         written.
@@ -152,15 +167,17 @@ class Hub:
             "origin": source.origin if isinstance(source, Download) else None,
         }
         earlier: list[Record] = []
+        written = b""
 
         def entry(number: int) -> bytes | None:
+            nonlocal written
             if publish_id is not None:
                 earlier.extend(r for r in self._records(name) if r.publish_id == publish_id)
             if earlier:
                 return None
-            return Record.model_validate(
-                {**fields, "version": number, "parent": number - 1 or None}
-            ).to_bytes()
+            record = Record.model_validate({**fields, "version": number, "parent": number - 1 or None})
+            written = record.to_bytes()
+            return written
 
         number = self.store.append(log(name), entry, {digests[file]: data for file, data in rendered.items()})
         if number is None and earlier[0].file(files.WEIGHTS).sha256 != digests[files.WEIGHTS]:
@@ -175,6 +192,15 @@ class Hub:
             self.project(version)
         except OSError as error:
             _log.warning("%s is published, but its folder could not be made: %s", version.reference, error)
+        if key is not None:
+            if number is None:
+                written = self._bytes(version)
+                if {file.name: file.sha256 for file in version.record.files} != digests:
+                    raise Refused(
+                        f"{version.reference}, for which publish id {publish_id!r} stands, has other files, so that "
+                        f"it was not signed; look at it, and sign it with `repertoire sign {version.reference}`"
+                    )
+            signing.sign(self.place, name, version.number, written, key)
         return version
 
     def resolve(self, reference: str) -> Version:
@@ -182,12 +208,15 @@ class Hub:
         return self._resolve(parse(reference))
 
     def read(self, version: Version | str) -> Adapter:
-        """The adapter, parsed from the very bytes whose hashes were checked. Raises Damaged, NotInHub."""
+        """The adapter, parsed from the very bytes whose hashes were checked. Raises Damaged, NotInHub, and Untrusted
+        where a trust file asks for a signature that the version does not have."""
         return self.fetch(version).adapter
 
     def fetch(self, version: Version | str) -> Fetched:
         """As `read`, with the seconds that reading the bytes and checking them took."""
-        record = (self.resolve(version) if isinstance(version, str) else version).record
+        version = self.resolve(version) if isinstance(version, str) else version
+        self.check_signed(version)
+        record = version.record
         digests = [record.file(name).sha256 for name in REQUIRED]
         began = perf_counter()
         found = [self.store.read(digest) for digest in digests]
@@ -196,6 +225,27 @@ class Hub:
             check(digest, data)
         adapter = files.parse(*found)
         return Fetched(adapter, read - began, perf_counter() - read)
+
+    def sign(self, reference: str, key: PrivateKey) -> Version:
+        """Sign a version, after its files were read and found to be those that its record names: from then on the
+        holder of the key vouches for them. Raises BadName, NotInHub, Damaged."""
+        version = self.resolve(reference)
+        data = self._bytes(version)
+        version = self._at(records.from_bytes(data, version.name, version.number))
+        for file in version.record.files:
+            self.store.get(file.sha256)
+        signing.sign(self.place, version.name, version.number, data, key)
+        return version
+
+    def signatures(self, version: Version | str) -> list[Signature]:
+        """Who signed a version, and whether it counts for the clients' keys in this hub's trust file."""
+        record = (self.resolve(version) if isinstance(version, str) else version).record
+        return signatures(self.place, record, self.trust)
+
+    def check_signed(self, version: Version) -> None:
+        """Raise Untrusted where the trust file asks for a signature that this version does not have."""
+        if self.trust is not None:
+            check_signed(self.place, version.record, self.trust)
 
     def names(self) -> tuple[str, ...]:
         """All names that have a version, sorted."""
@@ -356,6 +406,10 @@ class Hub:
                 f"`repertoire pull --only {name}@{number}` brings it"
             ) from None
         return self._at(records.from_bytes(data, name, number))
+
+    def _bytes(self, version: Version) -> bytes:
+        """What lies in the hub as a version's record."""
+        return bytes(self.place.read(numbered(log(version.name), version.number)))
 
     def _at(self, record: Record) -> Version:
         return Version(record, self.place.folder(projection(record.name, record.version)))

@@ -30,11 +30,13 @@ from adapters.request import Ticket, Written
 from adapters.residency import Fetched, Resident
 from adapters.runtime import Runtime
 from adapters.sampling import Sampling
+from hub.errors import HubError
 from hub.following import Followed, Following
 from hub.held import Held
 from hub.hub import Hub, Version
 from hub.names import members, parse
 from hub.requests import Analysis, Analyze, Answer, Ranked, Recommend, Refused, Request, Result, Texts, Write
+from hub.trust import Trust
 from hub.writing import checked, none_kept, product_text, rules
 from recipes.blend import Blend
 from recipes.calibration import Calibration
@@ -103,8 +105,8 @@ class Pending:
 class Registry:
     """Loads adapters by reference (`client/campaign/task`, `...@production`, `...@3`) and answers with them.
 
-    hub: a Hub or its folder. base: a loaded Base, or what `load_base` takes. limits: how much it takes on. Any thread
-    may call it.
+    hub: a Hub or its folder. base: a loaded Base, or what `load_base` takes. limits: how much it takes on. trust: as
+    `Hub` takes it, where `hub` is a folder. Any thread may call it.
 
     follow: names and aliases that were asked for once are known in memory from then on, and a thread watches where they
     point. Within a second of a move the new version is loaded and answers, between two requests, and nobody waits for
@@ -115,9 +117,9 @@ class Registry:
     Where `recommend` and `analyze` are given several references of one task and the same labels, these answer as one,
     by the mean of their probabilities; what one of them cannot answer, the ensemble does not.
 
-    Raises NotInHub with near names, WrongBase with both fingerprints, RequestError for a request that does not fit the
-    adapter, each with the member's reference in front where it speaks of one of an ensemble; `run` puts them in the
-    place of the answer instead.
+    Raises NotInHub with near names, Untrusted, WrongBase with both fingerprints, RequestError for a request that does
+    not fit the adapter, each with the member's reference in front where it speaks of one of an ensemble; `run` puts
+    them in the place of the answer instead.
     """
 
     def __init__(
@@ -127,8 +129,11 @@ class Registry:
         quantization: Quantization = "nf4",
         limits: Limits | None = None,
         follow: bool = True,
+        trust: Trust | str | os.PathLike[str] | None = None,
     ) -> None:
-        self.hub = hub if isinstance(hub, Hub) else Hub(hub)
+        if isinstance(hub, Hub) and trust is not None:
+            raise HubError("an open Hub has its own trust file; give it there: Hub(..., trust=...)")
+        self.hub = hub if isinstance(hub, Hub) else Hub(hub, trust=trust)
         self.base = base if isinstance(base, Base) else load_base(base, quantization)
         self._versions: dict[str, Version] = {}
         self._runtime = Runtime(self.base, self._fetch, limits)
@@ -265,13 +270,15 @@ class Registry:
 
     def _key(self, reference: str) -> str:
         """The content key of what a reference means now. Keyed by content, never by name: a name that moves on never
-        answers from what it named before."""
+        answers from what it named before. Raises Untrusted, also for content that is loaded for another version."""
         version = (self._following.version if self._following else self.hub.resolve)(reference)
+        self.hub.check_signed(version)
         self._versions[version.digest] = version
         return version.digest
 
     def _prepare(self, version: Version) -> None:
         """Bring a version into host memory, checked, before a request names it. Raises what loading it raises."""
+        self.hub.check_signed(version)
         key = version.digest
         self._versions.setdefault(key, version)
         self._voice(key)

@@ -7,6 +7,7 @@
     exchange.py   import, export, card
     remote.py     push, pull, sync
     aliases.py    alias set|ls|rm, rollback, history, diff
+    sign.py       keygen, sign
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -22,7 +23,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import aliases, ask, demo, doctor, exchange, hub, profile, remote, train, tune
+from hub.cli import aliases, ask, demo, doctor, exchange, hub, profile, remote, sign, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -52,6 +53,8 @@ for command in (
     aliases.rollback,
     aliases.history,
     aliases.diff,
+    sign.keygen,
+    sign.sign,
     ask.recommend,
     ask.analyze,
     ask.write,

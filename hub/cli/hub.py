@@ -8,13 +8,24 @@ import typer
 from rich.table import Table
 
 from hub.cli.completion import references
-from hub.cli.options import DEFAULT_HUB, BaseToFit, HubPath, Json, ReferenceName, base_to_fit
+from hub.cli.options import (
+    DEFAULT_HUB,
+    BaseToFit,
+    HubPath,
+    Json,
+    ReferenceName,
+    SigningKey,
+    TrustFile,
+    base_to_fit,
+)
 from hub.cli.output import document
 from hub.cli.output import show as display
+from hub.cli.sign import open_key
 
 if TYPE_CHECKING:
-    from hub.hub import Version
+    from hub.hub import Hub, Version
     from hub.search import Found
+    from hub.trust import Signature
 
 Client = Annotated[str | None, typer.Option(help="Only this client's.")]
 Campaign = Annotated[str | None, typer.Option(help="Only this campaign's.")]
@@ -42,6 +53,7 @@ def publish(
         bool, typer.Option("--force", help="Publish although the recipe's gates failed; needs --reason.")
     ] = False,
     reason: Annotated[str | None, typer.Option(help="Why; the record keeps it.")] = None,
+    key: SigningKey = None,
     as_json: Json = False,
 ) -> None:
     """Put an adapter into a hub, as the next version of a name. The hub is made where there is none.
@@ -54,6 +66,7 @@ def publish(
 
     from hub.hub import Hub
 
+    opened_key = open_key(key) if key else None
     version = Hub(hub).publish(
         folder,
         name,
@@ -62,12 +75,14 @@ def publish(
         message=message,
         publish_id=publish_id,
         force_reason=reason,
+        key=opened_key,
     )
     if as_json:
-        document(summary(version))
+        document(summary(version) | ({"signed_by": opened_key.public.id} if opened_key else {}))
         return
     where = f" Its PEFT directory: {version.folder}" if version.folder else ""
-    display(f"Published {version.reference} to {hub}.{where}")
+    signed = " and signed it" if opened_key else ""
+    display(f"Published {version.reference} to {hub}{signed}.{where}")
 
 
 def init(hub: HubPath = DEFAULT_HUB, as_json: Json = False) -> None:
@@ -206,9 +221,10 @@ def versions(
 def show(
     reference: ReferenceName,
     hub: HubPath = DEFAULT_HUB,
+    trust: TrustFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show one version: what it was made from, how it measured, where its files are.
+    """Show one version: what it was made from, how it measured, who signed it, where its files are.
 
     Example: `repertoire show acme/spring/recommendation@3`
     """
@@ -216,11 +232,17 @@ def show(
     from hub.hub import Hub
     from hub.servable import lines
 
-    opened = Hub(hub, create=False)
+    opened = Hub(hub, create=False, trust=trust)
     version = complete(opened, opened.resolve(reference))
     aliases = opened.aliases(version.name)
+    signatures, untrusted = opened.signatures(version), _untrusted(opened, version)
     if as_json:
-        document(summary(version) | {"aliases": aliases, "record": version.record.model_dump(mode="json")})
+        signed = [{"key": s.key, "name": s.name, "counts": s.counts, "fault": s.fault} for s in signatures]
+        document(
+            summary(version)
+            | {"aliases": aliases, "signatures": signed, "untrusted": untrusted}
+            | {"record": version.record.model_dump(mode="json")}
+        )
         return
     record = version.record
     pointing = [alias for alias, number in aliases.items() if number == version.number]
@@ -240,6 +262,8 @@ def show(
         "forced": record.forced and f"{record.forced} (its gates had failed)",
         "imported from": ", commit ".join(filter(None, map((record.origin or {}).get, ("source", "commit")))),
         "served by": "\n".join(lines(record.servable_by or {})),
+        "signed by": "\n".join(map(_signed, signatures)),
+        "not loaded": untrusted,
         "folder": version.folder and str(version.folder),
         "size": f"{sum(file.size for file in record.files):,} bytes in {len(record.files)} files",
     }
@@ -335,6 +359,24 @@ def _table(title: str, found: Sequence["Found"], metrics: Sequence[str] = ()) ->
 
 def _rounded(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
+
+
+def _untrusted(hub: "Hub", version: "Version") -> str | None:
+    """Why a version is not loaded, where the trust file asks for a signature that it does not have."""
+    from hub.errors import Untrusted
+
+    try:
+        hub.check_signed(version)
+    except Untrusted as error:
+        return str(error)
+    return None
+
+
+def _signed(signature: "Signature") -> str:
+    key = f"key {signature.key[:12]}"
+    if signature.name is None:
+        return f"{key}, not checked: no trust file names it for this client"
+    return f"{signature.name}, {key}: {signature.fault or 'counts'}"
 
 
 def _some(labels: tuple[str, ...] | None, limit: int = 12) -> str:

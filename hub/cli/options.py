@@ -32,6 +32,18 @@ HubPath = Annotated[
         show_default=True,
     ),
 ]
+TrustFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust",
+        envvar="REPERTOIRE_TRUST",
+        help="A file that says which clients' adapters must be signed, and by whom.",
+    ),
+]
+KEY_HELP = "A private key; its password is asked for, or taken from REPERTOIRE_KEY_PASSWORD."
+SigningKey = Annotated[
+    Path | None, typer.Option("--key", help=f"Sign the new version too. {KEY_HELP}", show_default=False)
+]
 BaseName = Annotated[
     str | None,
     typer.Option(
