@@ -5,6 +5,7 @@
     adapters/<client>/<campaign>/<task>/
       .records/000003.json                       the commit point of version 3
       .events/<alias>/000007.json                alias log; the highest is current
+      .tombstones/000003.json                    version 3 was removed
       v000003/                                   plain PEFT directory: links to the blobs, can be made again
 
 A publication stores blobs, then links the record, then makes the folder. Stopped before the record, it never was;
@@ -17,7 +18,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +26,18 @@ from time import perf_counter
 
 from adapters import Adapter, files
 from adapters.residency import Fetched
-from hub import aliases, intake, records
-from hub.errors import HubError, NoHub, NotInHub, Refused
-from hub.names import LATEST, Reference, check_alias, check_name, is_part, parse
+from hub import aliases, intake, records, tombstones
+from hub.collect import GRACE, Collected, collect
+from hub.errors import BadName, HubError, NoHub, NotInHub, Refused
+from hub.layout import home, log, names, projection
+from hub.names import LATEST, Reference, check_alias, check_name, parse
 from hub.place import place_of
+from hub.purge import Purged, purge
 from hub.records import Record
+from hub.repair import Repaired, repair
 from hub.store import Store, blob, check, numbered, sha256
+from hub.tombstones import Tombstone
+from hub.verify import Verified, verify
 
 FORMAT = 1
 _MARKER = "hub.json"
@@ -140,12 +147,11 @@ class Hub:
                 {**fields, "version": number, "parent": number - 1 or None}
             ).to_bytes()
 
-        number = self.store.append(log(name), entry, {digests[file]: data for file, data in rendered.items()})
-        if number is None and earlier[0].file(files.WEIGHTS).sha256 != digests[files.WEIGHTS]:
-            raise Refused(
-                f"publish id {publish_id!r} already stands for {earlier[0].reference}, which has other weights; "
-                "use a new id for a new adapter"
-            )
+        contents = {digests[file]: data for file, data in rendered.items()}
+        number = self.store.append(log(name), entry, contents)
+        if number is None:
+            self._check_same(earlier[0], publish_id, digests[files.WEIGHTS])
+            self.store.keep(contents)
         version = self._version(name, number or earlier[0].version)
         try:
             self.project(version)
@@ -175,17 +181,11 @@ class Hub:
 
     def names(self) -> tuple[str, ...]:
         """All names that have a version, sorted."""
-        found = ["adapters"]
-        for _ in range(3):
-            found = [
-                f"{folder}/{part}" for folder in found for part in self.place.folders(folder) if is_part(part)
-            ]
-        names = (folder.removeprefix("adapters/") for folder in found)
-        return tuple(sorted(name for name in names if self._last(name)))
+        return tuple(name for name in sorted(names(self.place)) if self._standing(name))
 
     def versions(self, name: str) -> tuple[Version, ...]:
         """All versions of one name, oldest first. Raises BadName, NotInHub."""
-        found = tuple(self._at(record) for record in self._records(check_name(name)))
+        found = tuple(self._version(name, number) for number in self._standing(check_name(name)))
         if not found:
             raise self._missing(Reference(name))
         return found
@@ -200,9 +200,10 @@ class Hub:
         tag: str | None = None,
     ) -> tuple[Version, ...]:
         """The newest version of every name, of those that fit. task: what the adapter does, such as `ad-copy`."""
-        newest = [
-            self._version(name, self._last(name)) for name in self.names() if _under(name, client, campaign)
-        ]
+        standing = {
+            name: self._standing(name) for name in sorted(names(self.place)) if _under(name, client, campaign)
+        }
+        newest = [self._version(name, numbers[-1]) for name, numbers in standing.items() if numbers]
         return tuple(
             version
             for version in newest
@@ -226,6 +227,36 @@ class Hub:
         event = aliases.Event(alias, version, who or _user(), _now(), why)
         aliases.set_alias(self.store, home(name), event)
 
+    def remove(self, reference: str, *, why: str = "", who: str | None = None) -> Tombstone:
+        """Remove one version, `name@3`: no reference leads to it any more. Its number is not used again.
+
+        Raises BadName, NotInHub; Refused where an alias points at it.
+        """
+        given = parse(reference)
+        if given.version is None:
+            raise BadName(f"{reference!r} may mean another version tomorrow; say which one: {given.name}@3")
+        return tombstones.remove(
+            self.store, given.name, Tombstone(given.version, who or _user(), _now(), why)
+        )
+
+    def verify(self, target: str = "", told: Callable[[int, int], None] | None = None) -> Verified:
+        """Look at every file of the hub, or of a client or a name; see verify.py. Raises NotInHub."""
+        return verify(self.store, target, told)
+
+    def repair(self, dry_run: bool = False, told: Callable[[int, int], None] | None = None) -> Repaired:
+        """Mend what `verify` finds, as far as the hub itself allows; see repair.py."""
+        return repair(self.store, dry_run, told)
+
+    def collect(
+        self, grace: float = GRACE, dry_run: bool = False, told: Callable[[str], None] | None = None
+    ) -> Collected:
+        """Take away blobs that nothing needs, once `grace` seconds are over; see collect.py. Raises Damaged."""
+        return collect(self.store, grace, dry_run, told)
+
+    def purge(self, client: str, dry_run: bool = False) -> Purged:
+        """Erase all that belongs to one client, and look what is left; see purge.py. Raises BadName, Damaged."""
+        return purge(self.store, client, dry_run)
+
     def project(self, version: Version) -> Path | None:
         """Make the version's PEFT directory again where it is missing. Returns it; None in a remote hub."""
         shown = {file.name: blob(file.sha256) for file in version.record.files}
@@ -233,19 +264,34 @@ class Hub:
         return version.folder
 
     def _resolve(self, reference: Reference) -> Version:
-        name, newest = reference.name, self._last(reference.name)
-        number = reference.version
+        name, number = reference.name, reference.version
+        if number is None and reference.alias == LATEST:
+            standing = self._standing(name)
+            if not standing:
+                raise self._missing(reference)
+            return self._version(name, standing[-1])
         if number is None:
-            number = newest
-            if reference.alias != LATEST:
-                number = aliases.current(self.store, home(name)).get(reference.alias, 0)
-        if not 1 <= number <= newest:
+            number = aliases.current(self.store, home(name)).get(reference.alias, 0)
+        if not 1 <= number <= self._last(name):
             raise self._missing(reference)
+        tombstone = tombstones.find(self.store, name, number)
+        if tombstone is not None:
+            raise NotInHub(f"{name}@{number} was {tombstone}; {self._rest(name)}")
         return self._version(name, number)
+
+    def _rest(self, name: str) -> str:
+        """What there is where a version was removed."""
+        standing = self._standing(name)
+        if not standing:
+            return f"all versions of {name} were removed; publish a new one"
+        older = " and older ones" if standing[10:] else ""
+        return f"there is {', '.join(f'{name}@{number}' for number in standing[-10:])}{older}"
 
     def _missing(self, reference: Reference) -> NotInHub:
         """What to say of a reference that means nothing here, with what there is instead."""
         name, newest = reference.name, self._last(reference.name)
+        if newest and not self._standing(name):
+            return NotInHub(self._rest(name))
         if newest and reference.version is not None:
             return NotInHub(f"{name} has no version {reference.version}; it has 1 to {newest}")
         if newest:
@@ -262,6 +308,20 @@ class Hub:
         hint = f"did you mean {', '.join(near)}?" if near else "`repertoire ls` lists what there is"
         return NotInHub(f"no {name} in {self.address}; {hint}")
 
+    def _check_same(self, earlier: Record, publish_id: str | None, weights: str) -> None:
+        """Raise Refused where what is published again with an id is not what it stands for, or was removed."""
+        tombstone = tombstones.find(self.store, earlier.name, earlier.version)
+        if tombstone is not None:
+            raise Refused(
+                f"publish id {publish_id!r} stands for {earlier.reference}, which was {tombstone}; "
+                "use a new id to publish the adapter again"
+            )
+        if earlier.file(files.WEIGHTS).sha256 != weights:
+            raise Refused(
+                f"publish id {publish_id!r} already stands for {earlier.reference}, which has other weights; "
+                "use a new id for a new adapter"
+            )
+
     def _records(self, name: str) -> tuple[Record, ...]:
         return tuple(self._version(name, number).record for number in self.store.numbers(log(name)))
 
@@ -271,6 +331,9 @@ class Hub:
 
     def _at(self, record: Record) -> Version:
         return Version(record, self.place.folder(projection(record.name, record.version)))
+
+    def _standing(self, name: str) -> Sequence[int]:
+        return tombstones.standing(self.store, name)
 
     def _last(self, name: str) -> int:
         return self.store.last(log(name))
@@ -283,21 +346,6 @@ class Hub:
             raise HubError(f"{self.address} holds other files and no hub.json; give an empty or a new folder")
         about = {"format": FORMAT, "id": uuid.uuid4().hex}
         self.place.create({_MARKER: json.dumps(about, sort_keys=True).encode() + b"\n"})
-
-
-def home(name: str) -> str:
-    """The folder of a name in the hub."""
-    return f"adapters/{name}"
-
-
-def log(name: str) -> str:
-    """The log of a name's records."""
-    return f"{home(name)}/.records"
-
-
-def projection(name: str, number: int) -> str:
-    """The PEFT directory of a version."""
-    return f"{home(name)}/v{number:06d}"
 
 
 def _under(name: str, client: str | None, campaign: str | None) -> bool:
