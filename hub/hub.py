@@ -227,7 +227,9 @@ class Hub:
         event = aliases.Event(alias, version, who or _user(), _now(), why)
         aliases.set_alias(self.store, home(name), event)
 
-    def remove(self, reference: str, *, why: str = "", who: str | None = None) -> Tombstone:
+    def remove(
+        self, reference: str, *, why: str = "", who: str | None = None, dry_run: bool = False
+    ) -> Tombstone:
         """Remove one version, `name@3`: no reference leads to it any more. Its number is not used again.
 
         Raises BadName, NotInHub; Refused where an alias points at it.
@@ -235,9 +237,8 @@ class Hub:
         given = parse(reference)
         if given.version is None:
             raise BadName(f"{reference!r} may mean another version tomorrow; say which one: {given.name}@3")
-        return tombstones.remove(
-            self.store, given.name, Tombstone(given.version, who or _user(), _now(), why)
-        )
+        tombstone = Tombstone(given.version, who or _user(), _now(), why)
+        return tombstones.remove(self.store, given.name, tombstone, dry_run)
 
     def verify(self, target: str = "", told: Callable[[int, int], None] | None = None) -> Verified:
         """Look at every file of the hub, or of a client or a name; see verify.py. Raises NotInHub."""

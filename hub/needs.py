@@ -24,7 +24,7 @@ class Needs:
     removed: dict[str, float] = field(default_factory=dict)
 
 
-def needs(store: Store, without: str | None = None, told: Callable[[str], None] = lambda name: None) -> Needs:
+def needs(store: Store, without: str | None = None, told: Callable[[str], None] | None = None) -> Needs:
     """What the hub needs; without that of one client, where it is given. told: called with each name.
 
     Pins are read before records, as pins.py explains. Raises Damaged, with every record that is missing or cannot be
@@ -37,7 +37,8 @@ def needs(store: Store, without: str | None = None, told: Callable[[str], None] 
     for name in names(store.place):
         if without and name.startswith(f"{without}/"):
             continue
-        told(name)
+        if told is not None:
+            told(name)
         try:
             _needs_of(store, name, found)
         except Damaged as error:

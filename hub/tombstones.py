@@ -35,9 +35,10 @@ class Tombstone:
         return f"removed by {self.who} on {self.when}{f' ({self.why})' if self.why else ''}"
 
 
-def remove(store: Store, name: str, tombstone: Tombstone) -> Tombstone:
-    """Remove a version; doing so again finishes what was stopped. Returns the tombstone that stands, which is another's
-    where the version was removed before.
+def remove(store: Store, name: str, tombstone: Tombstone, dry_run: bool = False) -> Tombstone:
+    """Remove a version, or only look whether it may be; doing so again finishes what was stopped.
+
+    Returns the tombstone that stands, which is another's where the version was removed before.
 
     The record is not read: a damaged version can be removed. Raises NotInHub; Refused with the aliases that point at
     it.
@@ -54,10 +55,13 @@ def remove(store: Store, name: str, tombstone: Tombstone) -> Tombstone:
                 f"{name}@{version} is what {' and '.join(f'{name}@{alias}' for alias in pointing)} means; "
                 "point that at another version first (`repertoire alias set`)"
             )
+        if dry_run:
+            return tombstone
         data = json.dumps(asdict(tombstone), sort_keys=True, ensure_ascii=False).encode() + b"\n"
         store.place.create({numbered(tombstones(name), version): data})
         standing = find(store, name, version) or tombstone
-    store.place.discard(projection(name, version))
+    if not dry_run:
+        store.place.discard(projection(name, version))
     return standing
 
 

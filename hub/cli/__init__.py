@@ -4,6 +4,7 @@
     tune.py       tune
     profile.py    profile
     hub.py        publish, ls, show
+    keeping.py    verify, repair, rm, gc, purge
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -19,7 +20,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, hub, profile, train, tune
+from hub.cli import ask, demo, doctor, hub, keeping, profile, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -38,6 +39,11 @@ for command in (
     hub.publish,
     hub.ls,
     hub.show,
+    keeping.verify,
+    keeping.repair,
+    keeping.rm,
+    keeping.gc,
+    keeping.purge,
     ask.recommend,
     ask.analyze,
     ask.write,

@@ -6,7 +6,7 @@ Exit codes
     2    the command line, a name, a recipe or a request is wrong
     3    there is no such adapter, hub or base
     4    the data, the adapter or the base cannot be used, for the reasons that are listed
-    5    stored bytes are damaged, or the operating system refused (disk full, no permission)
+    5    stored bytes are damaged, `verify` found damage, or the operating system refused (disk full, no permission)
     130  interrupted
 """
 
