@@ -57,8 +57,12 @@ def findings(disk: Disk, whole: bool) -> Iterator[Finding]:
         yield finding("cannot be listed", folder, why)
     names = Counter((status.st_dev, status.st_ino) for status in disk.files.values())
     told = set()
-    for path, status in sorted(disk.files.items(), key=lambda item: (layout.kind(item[0]) != "blob", item[0])):
+    for path, status in sorted(
+        disk.files.items(), key=lambda item: (layout.kind(item[0]) != "blob", item[0])
+    ):
         kind, mode, inode = layout.kind(path), status.st_mode, (status.st_dev, status.st_ino)
+        if kind == "work":
+            continue
         if stat.S_ISLNK(mode):
             yield finding(
                 "link", path, "this is a symbolic link; nothing in a hub is, and it was not followed"

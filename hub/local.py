@@ -141,7 +141,8 @@ class Local:
 
     def _create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes], created: set[str]) -> bool:
         """Write what is not there, and add it to `created`; False where somebody swept and it has to be tried again."""
-        contents = {path: data for path, data in {**files, **then}.items() if not self.exists(path)}
+        given = {**files, **then}
+        contents = {path: data for path, data in given.items() if not os.path.lexists(self._inside(path))}
         partials = {path: self._partial() for path in contents}
         try:
             _together(_write, [(partials[path], data) for path, data in contents.items()])

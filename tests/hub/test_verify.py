@@ -131,15 +131,11 @@ CASES: dict[str, tuple[Break, set[tuple[str, str, str]]]] = {
         {("alias event unreadable", f"{HOME}/.events/production/000002.json", "damage")},
     ),
     "event of another alias": (
-        plant(
-            f"{HOME}/.events/staging/000001.json", written(json.dumps(EVENT | {"version": 2}).encode())
-        ),
+        plant(f"{HOME}/.events/staging/000001.json", written(json.dumps(EVENT | {"version": 2}).encode())),
         {("alias event unreadable", f"{HOME}/.events/staging/000001.json", "damage")},
     ),
     "alias to a version that never was": (
-        plant(
-            f"{HOME}/.events/production/000002.json", written(json.dumps(EVENT | {"version": 9}).encode())
-        ),
+        plant(f"{HOME}/.events/production/000002.json", written(json.dumps(EVENT | {"version": 9}).encode())),
         {("alias dangling", f"{HOME}/.events/production/000002.json", "damage")},
     ),
     "gap in a log of events": (
