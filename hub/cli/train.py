@@ -150,6 +150,7 @@ def train(
 
 def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
     """What came of one job."""
+    from adapters.card import ranks_told
     from recipes.page import PAGE, folder_of
     from recipes.profile import table as profile_table
     from recipes.report import certainty_lines, labels_table, table, verdict_lines
@@ -163,6 +164,7 @@ def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
         profile_table(adapter.info["data"]["profile"]),
         *filter(None, [table(report), labels_table(report)]),
         *certainty_lines(report),
+        *([f"ranks: {ranks_told(report['ranks'])}"] if "ranks" in report else []),
         *(f"- {note}" for note in notes),
         *verdict_lines(gates),
     )
@@ -244,12 +246,12 @@ def _publisher(
 
 def _row(order: "Order", result: "Result") -> dict[str, Any]:
     """One job's result in brief, as plain JSON."""
-    from recipes.report import best_baseline
+    from recipes.report import best_baseline, served
 
     row: dict[str, Any] = {"name": order.name, "folder": str(order.out), "error": None}
     if isinstance(result, Exception):
         return row | {"error": str(result)}
-    report, gates = result.info["report"], result.info["gates"]
+    report, gates = served(result.info["report"]), result.info["gates"]
     metric = report["metric"]
     baseline = best_baseline(report, metric)
     return row | {
