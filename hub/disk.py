@@ -107,9 +107,7 @@ def folder_findings(
         for number in removed.get(name, ()):
             folder = projection(name, number)
             if shown.pop(folder, None) is not None and store.place.exists(folder):
-                yield finding(
-                    "folder of no version", folder, f"{name}@{number} was removed, its folder is there"
-                )
+                yield finding("folder of a removed version", folder, f"{name}@{number} was removed")
         for folder in [folder for folder in shown if folder.startswith(f"{home(name)}/v")]:
             del shown[folder]
             number = int(folder.rsplit("/v", 1)[1])

@@ -39,11 +39,13 @@ def needs(store: Store, without: str | None = None, told: Callable[[str], None] 
             continue
         if told is not None:
             told(name)
-        try:
-            _needs_of(store, name, found)
-        except Damaged as error:
-            if store.place.exists(home(name)):  # else it was purged meanwhile
-                problems.append(str(error))
+        for last_try in (False, True):  # a name may be purged, and published again, while it is read
+            try:
+                _needs_of(store, name, found)
+                break
+            except Damaged as error:
+                if last_try and store.place.exists(home(name)):
+                    problems.append(str(error))
     if problems:
         listed = "".join(f"\n  - {problem}" for problem in problems)
         raise Damaged(

@@ -17,7 +17,7 @@ from hub.findings import Finding
 from hub.layout import index_files, names, projection
 from hub.needs import read
 from hub.records import Record
-from hub.store import Store, blob, numbered
+from hub.store import Store, blob
 from hub.verify import verify
 
 _BLOB_KINDS = ("blob missing", "blob damaged", "blob in the trash", "link", "no file")
@@ -72,7 +72,7 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
 
 
 def _mend_blob(store: Store, path: str, standing: list[Record], done: Repaired) -> bool:
-    """Bring a blob back from a sound copy, if there is one; one that no version needs goes to the trash."""
+    """Bring a blob back from a sound copy, if there is one."""
     digest, place = path.rsplit("/", 1)[-1], store.place
     copies = [
         f"{projection(record.name, record.version)}/{file.name}"
@@ -80,9 +80,6 @@ def _mend_blob(store: Store, path: str, standing: list[Record], done: Repaired) 
         for file in record.files
         if file.sha256 == digest
     ]
-    if not copies:
-        done.mended[path] = "moved to the trash; no version needs it"
-        return done.dry_run or trash.throw(place, path, time())
     thrown = trash.find(place, digest)
     source = thrown[0].path if thrown else next((copy for copy in copies if store.sound(copy, digest)), None)
     if source is None:
@@ -102,9 +99,8 @@ def _mend_other(store: Store, found: Finding, done: Repaired) -> bool:
             with suppress(FileNotFoundError):
                 disk.put_right(root / where)
         return True
-    name, number = layout.version_of(where) or ("", 0)
-    if found.kind == "folder of no version" and store.place.exists(numbered(layout.tombstones(name), number)):
-        done.mended[where] = f"{name}@{number} was removed, and now its folder too"
+    if found.kind == "folder of a removed version":
+        done.mended[where] = "taken away, as the version was"
         if not done.dry_run:
             store.place.discard(where)
         return True

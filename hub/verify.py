@@ -197,8 +197,9 @@ def _blob_findings(
         if told is not None:
             told(done.bytes, total)
         if sha256(data) != digest:
-            who = f"; {_some(references)} cannot be loaded" if references else "; no version needs it"
-            yield finding("blob damaged", blob(digest), f"its bytes have another hash{who}")
+            kind: Kind = "blob damaged" if references else "unneeded blob damaged"
+            who = f"; {_some(references)} cannot be loaded" if references else ""
+            yield finding(kind, blob(digest), f"its bytes have another hash{who}")
             continue
         if references and len(data) != sizes[digest]:
             yield finding(

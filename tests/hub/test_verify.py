@@ -146,7 +146,7 @@ CASES: dict[str, tuple[Break, set[tuple[str, str, str]]]] = {
         plant(f"{HOME}/.tombstones/000002.json", written(b"{}")),
         {
             ("tombstone unreadable", f"{HOME}/.tombstones/000002.json", "damage"),
-            ("folder of no version", f"{HOME}/v000002", "damage"),
+            ("folder of a removed version", f"{HOME}/v000002", "warning"),
         },
     ),
     "folder missing": (
@@ -192,7 +192,7 @@ CASES: dict[str, tuple[Break, set[tuple[str, str, str]]]] = {
         {("folder of no version", f"{HOME}/v000009", "damage")},
     ),
     "name that the grammar forbids": (
-        plant(f"adapters/Acme/spring/behavior/.records/000001.json", written(b"")),
+        plant("adapters/Acme/spring/behavior/.records/000001.json", written(b"")),
         {("stranger", "adapters/Acme/spring/behavior/.records/000001.json", "warning")},
     ),
     "record beside the numbers": (
