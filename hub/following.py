@@ -32,7 +32,8 @@ from adapters.errors import RepertoireError
 from hub import aliases
 from hub.errors import NotInHub
 from hub.held import Held
-from hub.hub import Hub, Version, home, log
+from hub.hub import Hub, Version
+from hub.layout import home, log, tombstones
 from hub.names import LATEST, Reference, parse
 from hub.store import numbered
 
@@ -251,4 +252,4 @@ def _log_of(reference: Reference) -> str:
 
 
 def _tombstone(version: Version) -> str:
-    return numbered(f"{home(version.name)}/.tombstones", version.number)
+    return numbered(tombstones(version.name), version.number)

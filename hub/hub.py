@@ -6,6 +6,7 @@
       .records/000003.json                       the commit point of version 3
       .events/<alias>/000007.json                alias log; the highest is current
       .signatures/000003/<key id>.json           who vouches for version 3
+      .tombstones/000003.json                    version 3 was removed
       v000003/                                   plain PEFT directory: links to the blobs, can be made again
     index.sqlite                                 what searches read, can be made again
 
@@ -19,7 +20,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -30,18 +31,24 @@ from typing import Unpack
 from adapters import Adapter, Base, files
 from adapters.fit import Shape
 from adapters.residency import Fetched
-from hub import aliases, history, huggingface, intake, records, search, signing
+from hub import aliases, history, huggingface, intake, records, search, signing, tombstones
 from hub.allowed import REQUIRED
-from hub.errors import HubError, NoHub, NotInHub, Refused
+from hub.collect import GRACE, Collected, collect
+from hub.errors import BadName, HubError, NoHub, NotInHub, Refused
 from hub.huggingface import Download
 from hub.index import Index
-from hub.names import LATEST, Reference, check_alias, check_name, is_part, parse
+from hub.layout import home, log, names, projection
+from hub.names import LATEST, Reference, check_alias, check_name, parse
 from hub.place import place_of
+from hub.purge import Purged, purge
 from hub.records import Record
+from hub.repair import Repaired, repair
 from hub.search import Filters, Found
 from hub.signing import PrivateKey
 from hub.store import Store, blob, check, numbered, sha256
+from hub.tombstones import Tombstone
 from hub.trust import Signature, Trust, check_signed, load_trust, signatures
+from hub.verify import Verified, verify
 
 FORMAT = 1
 _MARKER = "hub.json"
@@ -179,13 +186,11 @@ class Hub:
             written = record.to_bytes()
             return written
 
-        number = self.store.append(log(name), entry, {digests[file]: data for file, data in rendered.items()})
-        if number is None and earlier[0].file(files.WEIGHTS).sha256 != digests[files.WEIGHTS]:
-            raise Refused(
-                f"publish id {publish_id!r} already stands for {earlier[0].reference}, which has other weights; "
-                "use a new id for a new adapter"
-            )
+        contents = {digests[file]: data for file, data in rendered.items()}
+        number = self.store.append(log(name), entry, contents)
         if number is None:  # found, not written: whoever wrote it may have died before it was there for good
+            self._check_same(earlier[0], publish_id, digests[files.WEIGHTS])
+            self.store.keep(contents)
             self.place.create({numbered(log(name), earlier[0].version): earlier[0].to_bytes()})
         version = self._version(name, number or earlier[0].version)
         try:
@@ -249,17 +254,11 @@ class Hub:
 
     def names(self) -> tuple[str, ...]:
         """All names that have a version, sorted."""
-        found = ["adapters"]
-        for _ in range(3):
-            found = [
-                f"{folder}/{part}" for folder in found for part in self.place.folders(folder) if is_part(part)
-            ]
-        names = (folder.removeprefix("adapters/") for folder in found)
-        return tuple(sorted(name for name in names if self._last(name)))
+        return tuple(name for name in sorted(names(self.place)) if self._standing(name))
 
     def versions(self, name: str) -> tuple[Version, ...]:
         """All versions of one name, oldest first. Raises BadName, NotInHub."""
-        found = tuple(self._at(record) for record in self._records(check_name(name)))
+        found = tuple(self._version(name, number) for number in self._standing(check_name(name)))
         if not found:
             raise self._missing(Reference(name))
         return found
@@ -344,6 +343,37 @@ class Hub:
         self._check_known(name, *wanted)
         return history.of(self.store, home(name), self._records(name), wanted)
 
+    def remove(
+        self, reference: str, *, why: str = "", who: str | None = None, dry_run: bool = False
+    ) -> Tombstone:
+        """Remove one version, `name@3`: no reference leads to it any more. Its number is not used again.
+
+        Raises BadName, NotInHub; Refused where an alias points at it.
+        """
+        given = parse(reference)
+        if given.version is None:
+            raise BadName(f"{reference!r} may mean another version tomorrow; say which one: {given.name}@3")
+        tombstone = Tombstone(given.version, who or _user(), _now(), why)
+        return tombstones.remove(self.store, given.name, tombstone, dry_run)
+
+    def verify(self, target: str = "", told: Callable[[int, int], None] | None = None) -> Verified:
+        """Look at every file of the hub, or of a client or a name; see verify.py. Raises NotInHub."""
+        return verify(self.store, target, told)
+
+    def repair(self, dry_run: bool = False, told: Callable[[int, int], None] | None = None) -> Repaired:
+        """Mend what `verify` finds, as far as the hub itself allows; see repair.py."""
+        return repair(self.store, dry_run, told)
+
+    def collect(
+        self, grace: float = GRACE, dry_run: bool = False, told: Callable[[str], None] | None = None
+    ) -> Collected:
+        """Take away blobs that nothing needs, once `grace` seconds are over; see collect.py. Raises Damaged."""
+        return collect(self.store, grace, dry_run, told)
+
+    def purge(self, client: str, dry_run: bool = False) -> Purged:
+        """Erase all that belongs to one client, and look what is left; see purge.py. Raises BadName, Damaged."""
+        return purge(self.store, client, dry_run)
+
     def project(self, version: Version) -> Path | None:
         """Make the version's PEFT directory again where it is missing. Returns it; None in a remote hub."""
         shown = {file.name: blob(file.sha256) for file in version.record.files}
@@ -351,14 +381,19 @@ class Hub:
         return version.folder
 
     def _resolve(self, reference: Reference) -> Version:
-        name, newest = reference.name, self._last(reference.name)
-        number = reference.version
+        name, number = reference.name, reference.version
+        if number is None and reference.alias == LATEST:
+            newest = tombstones.newest(self.store, name)
+            if not newest:
+                raise self._missing(reference)
+            return self._version(name, newest)
         if number is None:
-            number = newest
-            if reference.alias != LATEST:
-                number = aliases.version_of(self.store, home(name), reference.alias) or 0
-        if not 1 <= number <= newest:
+            number = aliases.version_of(self.store, home(name), reference.alias) or 0
+        if not 1 <= number <= self._last(name):
             raise self._missing(reference)
+        tombstone = tombstones.find(self.store, name, number)
+        if tombstone is not None:
+            raise NotInHub(f"{name}@{number} was {tombstone}; {self._rest(name)}")
         return self._version(name, number)
 
     def _check_known(self, name: str, *wanted: str) -> None:
@@ -375,9 +410,19 @@ class Hub:
             return False
         return True
 
+    def _rest(self, name: str) -> str:
+        """What there is where a version was removed."""
+        standing = self._standing(name)
+        if not standing:
+            return f"all versions of {name} were removed; publish a new one"
+        older = " and older ones" if standing[10:] else ""
+        return f"there is {', '.join(f'{name}@{number}' for number in standing[-10:])}{older}"
+
     def _missing(self, reference: Reference) -> NotInHub:
         """What to say of a reference that means nothing here, with what there is instead."""
         name, newest = reference.name, self._last(reference.name)
+        if newest and not self._standing(name):
+            return NotInHub(self._rest(name))
         if newest and reference.version is not None:
             return NotInHub(f"{name} has no version {reference.version}; it has 1 to {newest}")
         if newest:
@@ -393,6 +438,20 @@ class Hub:
         near = difflib.get_close_matches(name, known_names, n=5, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "`repertoire ls` lists what there is"
         return NotInHub(f"no {name} in {self.address}; {hint}")
+
+    def _check_same(self, earlier: Record, publish_id: str | None, weights: str) -> None:
+        """Raise Refused where what is published again with an id is not what it stands for, or was removed."""
+        tombstone = tombstones.find(self.store, earlier.name, earlier.version)
+        if tombstone is not None:
+            raise Refused(
+                f"publish id {publish_id!r} stands for {earlier.reference}, which was {tombstone}; "
+                "use a new id to publish the adapter again"
+            )
+        if earlier.file(files.WEIGHTS).sha256 != weights:
+            raise Refused(
+                f"publish id {publish_id!r} already stands for {earlier.reference}, which has other weights; "
+                "use a new id for a new adapter"
+            )
 
     def _records(self, name: str) -> tuple[Record, ...]:
         return tuple(self._version(name, number).record for number in self.store.numbers(log(name)))
@@ -414,6 +473,9 @@ class Hub:
     def _at(self, record: Record) -> Version:
         return Version(record, self.place.folder(projection(record.name, record.version)))
 
+    def _standing(self, name: str) -> Sequence[int]:
+        return tombstones.standing(self.store, name)
+
     def _last(self, name: str) -> int:
         return self.store.last(log(name))
 
@@ -425,21 +487,6 @@ class Hub:
             raise HubError(f"{self.address} holds other files and no hub.json; give an empty or a new folder")
         about = {"format": FORMAT, "id": uuid.uuid4().hex} | ({"origin": origin} if origin else {})
         self.place.create({_MARKER: json.dumps(about, sort_keys=True).encode() + b"\n"})
-
-
-def home(name: str) -> str:
-    """The folder of a name in the hub."""
-    return f"adapters/{name}"
-
-
-def log(name: str) -> str:
-    """The log of a name's records."""
-    return f"{home(name)}/.records"
-
-
-def projection(name: str, number: int) -> str:
-    """The PEFT directory of a version."""
-    return f"{home(name)}/v{number:06d}"
 
 
 def _event(alias: str, version: int | None, who: str | None, why: str) -> aliases.Event:

@@ -68,6 +68,19 @@ def admit(
     return adapter, rendered
 
 
+def stored_problems(config: Bytes, weights: Bytes) -> list[str]:
+    """What speaks against an adapter that lies in a hub: whatever `admit` would not let in today."""
+    problems = list(_config_problems(config))
+    if problems:
+        return problems
+    if json.loads(config).get("auto_mapping"):
+        problems.append(f"{files.CONFIG} has auto_mapping, which names a class to import")
+    try:
+        return [*problems, *_adapter_problems(files.parse(config, weights))]
+    except Exception as error:  # whatever such bytes lead to: who walks a hub goes on
+        return [*problems, str(error) or type(error).__name__]
+
+
 def pass_gates(adapter: Adapter, force_reason: str | None = None) -> str | None:
     """Refuse an adapter that its recipe's gates held back, unless somebody says why it may enter all the same.
 

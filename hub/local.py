@@ -8,11 +8,15 @@ folder on its path is synced. What can be synced at the same time is, since each
 A new file changes the times of its folder, but not those of the folders above. In `adapters/` a writer touches these
 too, just before the file appears and again before it is acknowledged, so that one look at the times of `adapters/`
 tells whether anything changed in a hub of any size; see `stamp`.
+What lies in `.tmp/` may be swept away at any time: a writer whose file vanished writes it again. No link is followed
+inside the hub, neither to a file nor to a folder.
 """
 
 import errno
 import logging
 import os
+import shutil
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,30 +46,23 @@ class Local:
         self._scratch = root / ".tmp"
 
     def create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes] | None = None) -> set[str]:
-        then = then or {}
-        contents = {path: data for path, data in {**files, **then}.items() if not self.exists(path)}
-        partials = {path: self._partial() for path in contents}
         created: set[str] = set()
-        try:
-            _together(_write, [(partials[path], data) for path, data in contents.items()])
-            for wave in filter(None, (files, then)):
-                created |= {path for path in wave if path in partials and self._link(partials[path], path)}
-                self._sync_up({(self.root / path).parent for path in wave})
-        finally:
-            for partial in partials.values():
-                partial.unlink(missing_ok=True)
+        while not self._create(files, then or {}, created):
+            continue
         return created
 
+    def mark(self, path: str, data: Bytes) -> None:
+        self._replace(path, data, Path.write_bytes)
+
     def replace(self, path: str, data: Bytes) -> None:
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._partial()
-        _write(partial, data)
-        os.replace(partial, target)
-        self._sync_up([target.parent])
+        self._replace(path, data, _write)
+        self._sync_up([(self.root / path).parent])
 
     def read(self, path: str) -> bytearray:
-        return read(self.root / path)
+        return read(self._inside(path))
+
+    def size(self, path: str) -> int:
+        return os.lstat(self.root / path).st_size
 
     def exists(self, path: str) -> bool:
         return os.path.lexists(f"{self.address}/{path}")  # building a Path takes longer than asking
@@ -78,8 +75,8 @@ class Local:
 
     def walk(self, folder: str) -> Iterator[str]:
         for path, _, names in os.walk(self.root / folder):
-            inside = Path(path).relative_to(self.root).as_posix()
-            yield from (f"{inside}/{name}" for name in names)
+            inside = Path(path).relative_to(self.root)
+            yield from ((inside / name).as_posix() for name in names)
 
     def stamp(self, folder: str) -> str:
         """Which folder it is and when it last changed, by the clock of the file system. Times are only compared with
@@ -97,48 +94,102 @@ class Local:
         return {path: (status.st_size, None) for path, status in found.items() if S_ISREG(status.st_mode)}
 
     def move(self, path: str, target: str) -> None:
-        (self.root / target).parent.mkdir(parents=True, exist_ok=True)
-        os.rename(self.root / path, self.root / target)
-        self._sync_up([(self.root / path).parent, (self.root / target).parent])
+        old, new = self._inside(path), self._inside(target)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(old, new)
+        self._sync_up([new.parent])
+        _sync(old.parent)
 
     def remove(self, path: str) -> None:
-        (self.root / path).unlink(missing_ok=True)
-        for folder in self._stamped([(self.root / path).parent]):
+        file = self._inside(path)
+        file.unlink(missing_ok=True)
+        for folder in self._stamped([file.parent]):
             _restamp(folder)
+
+    def discard(self, folder: str) -> None:
+        old, partial = self._inside(folder), self._partial()
+        try:
+            os.rename(old, partial)
+        except FileNotFoundError:
+            return
+        _sync(old.parent)
+        _erase(partial)
+
+    def sweep(self, before: float) -> int:
+        """What is in `.tmp/`, by the time of its last change."""
+        freed = 0
+        for name in (*self.files(".tmp"), *self.folders(".tmp")):
+            path = self._scratch / name
+            with suppress(FileNotFoundError):
+                if os.lstat(path).st_mtime <= before:
+                    freed += _bytes_alone(path)
+                    _erase(path)
+        _together(_sync, [(self.root,), *((self.root / folder,) for folder in self.folders(""))])
+        return freed
 
     def folder(self, path: str) -> Path | None:
         return self.root / path
 
     def project(self, folder: str, files: Mapping[str, str]) -> None:
         """By hard links."""
-        target = self.root / folder
-        if set(files) <= set(self.files(folder)):
-            return
-        partial = self._partial()
-        partial.mkdir()
-        for name, path in files.items():
-            os.link(self.root / path, partial / name)
-        if target.is_dir():  # less than whole: what a power cut left
-            target.rename(self._partial())
-        try:
-            os.rename(partial, target)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
-            for name in files:
-                os.unlink(partial / name)
-            os.rmdir(partial)
+        target = self._inside(folder)
+        while not set(files) <= set(self.files(folder)):
+            partial = self._partial()
+            partial.mkdir()
+            try:
+                for name, path in files.items():
+                    os.link(self._inside(path), partial / name, follow_symlinks=False)
+                if target.is_dir():  # less than whole: what a power cut left
+                    target.rename(self._partial())
+                os.rename(partial, target)
+            except OSError as error:
+                swept = not partial.exists()
+                _erase(partial)
+                if not swept and error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+
+    def _inside(self, path: str) -> Path:
+        """Where a file lies. Raises OSError where a folder on the way is a link, which may lead anywhere."""
+        if self._linked(os.path.dirname(path)):
+            raise OSError(errno.ELOOP, "a folder on the way is a link, which is not followed", path)
+        return self.root / path
+
+    def _linked(self, folder: str) -> bool:
+        parts = folder.split("/")
+        ways = ("/".join(parts[: end + 1]) for end in range(len(parts)))
+        return any(os.path.islink(f"{self.address}/{way}") for way in ways)
 
     def _entries(self, folder: str) -> Iterator["os.DirEntry[str]"]:
+        if self._linked(folder):
+            return
         try:
             with os.scandir(self.root / folder) as entries:
                 yield from entries
         except (FileNotFoundError, NotADirectoryError):
             return
 
+    def _create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes], created: set[str]) -> bool:
+        """Write what is not there, and add it to `created`; False where somebody swept and it has to be tried again."""
+        given = {**files, **then}
+        contents = {path: data for path, data in given.items() if not os.path.lexists(self._inside(path))}
+        partials = {path: self._partial() for path in contents}
+        try:
+            _together(_write, [(partials[path], data) for path, data in contents.items()])
+            for wave in filter(None, (files, then)):
+                created |= {path for path in wave if path in partials and self._link(partials[path], path)}
+                self._sync_up({(self.root / path).parent for path in wave})
+        except FileNotFoundError:
+            if all(map(os.path.lexists, partials.values())):
+                raise
+            return False
+        finally:
+            for partial in partials.values():
+                partial.unlink(missing_ok=True)
+        return True
+
     def _link(self, partial: Path, path: str) -> bool:
         """Promise 1: a whole file in its place, or False when the place is taken."""
-        target = self.root / path
+        target = self._inside(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         for folder in self._stamped([target.parent]):
             with suppress(OSError):
@@ -148,7 +199,7 @@ class Local:
             return True
         except FileExistsError:
             # On a network file system a link may succeed and its answer be lost: then the place holds our own file.
-            return os.path.samefile(partial, target)
+            return _same(partial, target)
         except OSError as error:
             if error.errno in _NO_LINKS:
                 raise HubError(
@@ -161,6 +212,16 @@ class Local:
         """The folders above these whose stamps tell of a change in these."""
         top = self.root / _STAMPED
         return {parent for folder in folders for parent in folder.parents if parent.is_relative_to(top)}
+
+    def _replace(self, path: str, data: Bytes, write: Callable[[Path, Bytes], Any]) -> None:
+        target = self._inside(path)
+        while True:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = self._partial()
+            write(partial, data)
+            with suppress(FileNotFoundError):  # swept
+                os.replace(partial, target)
+                return
 
     def _partial(self) -> Path:
         self._scratch.mkdir(parents=True, exist_ok=True)
@@ -204,6 +265,37 @@ def read(path: Path) -> bytearray:
             filled += count
     del data[filled:]
     return data
+
+
+def _same(path: Path, other: Path) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(other))
+    except FileNotFoundError:  # moved away since
+        return False
+
+
+def _erase(path: Path) -> None:
+    """Take away a file, or a folder with all that is in it, also beside others who do the same."""
+    while os.path.lexists(path):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
+
+
+def _bytes_alone(path: Path) -> int:
+    """Bytes of the files here that have no other name."""
+    inside = () if path.is_symlink() else os.walk(path)
+    freed = 0
+    for file in [path, *(Path(folder, name) for folder, _, names in inside for name in names)]:
+        with suppress(FileNotFoundError):
+            status = os.lstat(file)
+            freed += status.st_size if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 else 0
+    return freed
 
 
 def _sync(folder: Path) -> None:

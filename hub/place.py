@@ -56,10 +56,24 @@ class Place(Protocol):
         Equal sums prove equal files; others prove nothing. A link is none."""
 
     def move(self, path: str, target: str) -> None:
-        """Give a file another path; at every moment it can be read under one of them."""
+        """Give a file another path, for good, instead of what lies there; at every moment it can be read under one of
+        them. Raises FileNotFoundError where there is none."""
+
+    def mark(self, path: str, data: Bytes) -> None:
+        """As `replace`, at once: a power cut may take it away."""
 
     def remove(self, path: str) -> None:
-        """Take a file away; nothing happens where there is none."""
+        """Take a file away; nothing happens where there is none. Until `sweep`, a power cut may bring it back."""
+
+    def size(self, path: str) -> int:
+        """Bytes of a file. Raises FileNotFoundError where there is none."""
+
+    def discard(self, folder: str) -> None:
+        """Take a folder away with all that is in it; where the place can, all of it vanishes at once."""
+
+    def sweep(self, before: float) -> int:
+        """Take away what killed writers left behind before this moment (unix seconds); returns the bytes that it held.
+        A writer that is still at work writes again what it misses. What was removed before stays so for good."""
 
     def folder(self, path: str) -> Path | None:
         """Where a folder lies on this machine's disk; None where it does not."""

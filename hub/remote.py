@@ -14,7 +14,9 @@ very bytes. Two writers of equal bytes are therefore both told that they created
 """
 
 import base64
+import errno
 import hashlib
+import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -76,6 +78,24 @@ class Remote:
         if failed is not None:
             raise self._unreachable(path, failed)
         raise Damaged(f"{self.address} was given {path} and holds other bytes; do not trust this store")
+
+    def mark(self, path: str, data: Bytes) -> None:
+        self.replace(path, data)
+
+    def size(self, path: str) -> int:
+        found = self._info(path)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return int(found["size"])
+
+    def discard(self, folder: str) -> None:
+        """File by file: an object store knows no folders."""
+        for path in self.marks(folder):
+            self.remove(path)
+
+    def sweep(self, before: float) -> int:
+        """Nothing: a request that did not end left nothing behind."""
+        return 0
 
     def read(self, path: str) -> bytearray:
         with self._asking(path):

@@ -5,10 +5,13 @@ blobs/sha256/ab/ab12...       content, read-only
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from adapters.files import Bytes
+from hub import trash
 from hub.errors import Damaged
+from hub.pins import pin
 from hub.place import Place
 
 
@@ -25,18 +28,28 @@ class Store:
 
         `entry` is asked again whenever another writer took the number; all smaller numbers can be read by then. It
         appears when `contents`, hash -> content, are there for good; one that is there already is checked, and
-        replaced if damaged.
+        replaced if damaged. No collector takes them away meanwhile.
         """
         blobs = {blob(digest): data for digest, data in (contents or {}).items()}
-        self._mend(blobs)
-        while True:
-            number = max(self.numbers(log), default=0) + 1
-            data = entry(number)
-            if data is None:
-                return None
-            path = numbered(log, number)
-            if path in self.place.create(blobs, then={path: data}):
-                return number
+        with self._pinned(log, contents):
+            self._mend(blobs)
+            while True:
+                number = max(self.numbers(log), default=0) + 1
+                data = entry(number)
+                if data is None:
+                    return None
+                path = numbered(log, number)
+                if path in self.place.create(blobs, then={path: data}):
+                    self.keep(contents or {})
+                    return number
+
+    def keep(self, contents: Mapping[str, Bytes]) -> None:
+        """Store contents, hash -> content, that are not in their place."""
+        missing = {
+            blob(digest): data for digest, data in contents.items() if not self.place.exists(blob(digest))
+        }
+        if missing:
+            self.place.create(missing)
 
     def last(self, log: str) -> int:
         """Highest number of a log; 0 when it is empty.
@@ -68,13 +81,43 @@ class Store:
         return data
 
     def read(self, digest: str) -> Bytes:
-        """What lies in the place of this hash, unchecked. Raises Damaged where nothing can be read."""
+        """What lies in the place of this hash, unchecked. Raises Damaged where nothing can be read.
+
+        A blob that is in the trash is moved back: somebody needs it.
+        """
+        for _ in range(3):  # a blob may be moved, either way, between two looks
+            try:
+                return self.place.read(blob(digest))
+            except OSError as error:
+                cause = error
+            if not isinstance(cause, FileNotFoundError):
+                break
+            if found := trash.find(self.place, digest):
+                with suppress(OSError):  # a hub may be read-only, or another reader was faster
+                    self.place.move(found[0].path, blob(digest))
+                return found[1]
+        raise Damaged(
+            f"blob {digest} cannot be read ({cause.strerror or cause}); publish the adapter again"
+        ) from cause
+
+    def sound(self, path: str, digest: str) -> bool:
+        """Whether the file at this path holds the content with this hash."""
         try:
-            return self.place.read(blob(digest))
-        except OSError as error:
-            raise Damaged(
-                f"blob {digest} cannot be read ({error.strerror or error}); publish the adapter again"
-            ) from error
+            return sha256(self.place.read(path)) == digest
+        except OSError:
+            return False
+
+    @contextmanager
+    def _pinned(self, log: str, contents: Mapping[str, Bytes] | None) -> Iterator[None]:
+        if not contents:
+            yield
+            return
+        path = pin(self.place, log, contents)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # a pin that stays only keeps its blobs for a day
+                self.place.remove(path)
 
     def _has(self, log: str, number: int) -> bool:
         return self.place.exists(numbered(log, number))

@@ -28,7 +28,8 @@ from hub.difference import (
     together,
 )
 from hub.errors import BadName, Damaged, NoHub, NotInHub
-from hub.hub import Hub, home, log
+from hub.hub import Hub
+from hub.layout import home, log
 from hub.names import check_name, is_part, parse
 from hub.place import place_of
 from hub.store import blob

@@ -8,6 +8,7 @@
     remote.py     push, pull, sync
     aliases.py    alias set|ls|rm, rollback, history, diff
     sign.py       keygen, sign
+    keeping.py    verify, repair, rm, gc, purge
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -23,7 +24,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import aliases, ask, demo, doctor, exchange, hub, profile, remote, sign, train, tune
+from hub.cli import aliases, ask, demo, doctor, exchange, hub, keeping, profile, remote, sign, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -55,6 +56,11 @@ for command in (
     aliases.diff,
     sign.keygen,
     sign.sign,
+    keeping.verify,
+    keeping.repair,
+    keeping.rm,
+    keeping.gc,
+    keeping.purge,
     ask.recommend,
     ask.analyze,
     ask.write,

@@ -72,7 +72,8 @@ def ls(
     Example: `repertoire alias ls acme/spring/behavior`
     """
     from hub.aliases import last_event
-    from hub.hub import Hub, home
+    from hub.hub import Hub
+    from hub.layout import home
 
     opened = Hub(hub, create=False)
     found: list[dict[str, Any]] = []

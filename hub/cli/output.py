@@ -5,9 +5,10 @@ Exit codes
     1    doctor found a fault; or an error that Repertoire did not expect, with its traceback
     2    the command line, a name, a search, a recipe, a request, a key or a trust file is wrong
     3    there is no such adapter, hub or base
-    4    the data, the adapter or the base cannot be used, or two hubs disagree, for the reasons that are
-         listed; or nobody trusted signed it
-    5    stored bytes are damaged, or the operating system or a remote store refused (disk full, no permission, network)
+    4    the data, the adapter or the base cannot be used, two hubs disagree, or nobody trusted signed it, for the
+         reasons that are listed
+    5    stored bytes are damaged, also where `verify` found it; or the operating system or a remote store refused (disk
+         full, no permission, network)
     6    an alias moved meanwhile: somebody was faster, and nothing was changed
     130  interrupted
 """

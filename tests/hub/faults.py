@@ -12,15 +12,16 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from adapters.errors import RepertoireError
 from hub.errors import NoHub, NotInHub
-from hub.hub import Hub
+from hub.hub import Hub, Version
 from tests.hub.killed import killed_at
 from tests.hub.power import Disk, PowerCut
 from tests.hub.tiny import NAME, lora
@@ -127,36 +128,121 @@ def killed_publishers(root: Path, publishers: int, versions: int, seed: int, pau
     """Publishers at once, each of so many versions; every `pause` seconds one of them is killed and begins again
     where it does not know whether it was heard. cases: kills."""
     counts, chance = Counts(), random.Random(seed)
-    path, fork = root / "hub", multiprocessing.get_context("fork")
+    path = root / "hub"
     Hub(path)
-
-    def begin(worker: int) -> multiprocessing.process.BaseProcess:
-        process = fork.Process(target=_publish_all, args=(path, worker, versions, root / f"told-{worker}"))
-        process.start()
-        return process
-
-    running = {worker: begin(worker) for worker in range(publishers)}
-    kills = 0
-    while running:
-        time.sleep(pause * chance.uniform(0.5, 1.5))
-        for worker, process in list(running.items()):
-            if process.exitcode == 0:
-                del running[worker]
-        if running:
-            worker = chance.choice(list(running))
-            victim = running[worker]
-            assert victim.pid is not None
-            os.kill(victim.pid, signal.SIGKILL)
-            victim.join()
-            if victim.exitcode != 0:
-                kills += 1
-                running[worker] = begin(worker)
-    told = [line for file in root.glob("told-*") for line in file.read_text().split()]
+    works = [
+        partial(_publish_all, path, worker, versions, root / f"told-{worker}") for worker in range(publishers)
+    ]
+    kills = _under_fire(works, [], chance, pause)
+    told = _lines(root, "told")
     counts.take(path, told)
     assert len(set(told)) == publishers * versions
     counts.stuck += counts.survived != publishers * versions
     counts.cases = kills
     return counts
+
+
+def killed_collectors(
+    root: Path, publishers: int, versions: int, collectors: int = 2, seed: int = 0, pause: float = 0.3
+) -> Counts:
+    """Publishers of one name who publish equal bytes again and again and remove some versions, beside collectors that
+    leave no grace and a client who shares those bytes and is purged again and again; one of all is killed after about
+    `pause` seconds and started anew, for as long as versions are missing. cases: kills. What `verify` calls damage is
+    torn; a blob that no collector takes is stuck."""
+    counts, chance, path = Counts(), random.Random(seed), root / "hub"
+    Hub(path).publish(lora(0), "globex/launch/recommendation")  # imports what the processes would each import
+    works = [partial(_publish_and_remove, path, worker, versions, root) for worker in range(publishers)]
+    beside = [*[partial(_collect_always, path)] * collectors, partial(_purge_always, path)]
+    kills = _under_fire(works, beside, chance, pause)
+    told, removed = set(_lines(root, "told")), set(_lines(root, "removing"))
+    assert len(told) == publishers * versions
+    after = Counts()
+    for seen in (counts, after):  # as they left it, and when all that waited to be collected is gone
+        seen.take(path, told - removed)
+        seen.torn += sum(found.level == "damage" for found in Hub(path).verify().findings)
+        Hub(path).purge("globex")
+        Hub(path).collect(0)
+    counts.lost, counts.torn = counts.lost + after.lost, counts.torn + after.torn
+    counts.stuck += bool(Hub(path).verify().unneeded)
+    counts.cases = kills
+    return counts
+
+
+def _under_fire(
+    works: Sequence[Callable[[], None]],
+    beside: Sequence[Callable[[], None]],
+    chance: random.Random,
+    pause: float,
+) -> int:
+    """Run all at once, each in a process, until `works` are done; kill one after each pause and start it again. Returns
+    how many were killed."""
+    fork = multiprocessing.get_context("fork")
+
+    def begin(work: Callable[[], None]) -> multiprocessing.process.BaseProcess:
+        process = fork.Process(target=work, daemon=True)
+        process.start()
+        return process
+
+    kinds = dict(enumerate([*works, *beside]))
+    running = {number: begin(work) for number, work in kinds.items()}
+    kills = 0
+    while any(number < len(works) for number in running):
+        time.sleep(pause * chance.uniform(0.5, 1.5))
+        for number, process in list(running.items()):
+            assert process.exitcode in (None, 0), "a process failed by itself"
+            if process.exitcode == 0:
+                del running[number]
+        if running:
+            number = chance.choice(list(running))
+            kills += _kill(running[number])
+            running[number] = begin(kinds[number])
+    for process in running.values():
+        _kill(process)
+    return kills
+
+
+def _kill(process: multiprocessing.process.BaseProcess) -> bool:
+    """False where it had ended before."""
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    return process.exitcode != 0
+
+
+def _publish_and_remove(path: Path, worker: int, versions: int, root: Path) -> None:
+    hub, chance = Hub(path), random.Random(worker)
+    told, removing = root / f"told-{worker}", root / f"removing-{worker}"
+    known = len(told.read_text().split()) if told.exists() else 0
+    standing: list[Version] = []
+    for index in range(known, versions):
+        publish_id = f"{worker}-{index}"
+        version = hub.publish(lora(index % 2), NAME, publish_id=publish_id)
+        standing.append(version)
+        for each in standing:
+            hub.read(each)
+        with open(told, "a") as file:
+            file.write(publish_id + "\n")
+        if chance.random() < 0.7:
+            with open(removing, "a") as file:
+                file.write(publish_id + "\n")
+            hub.remove(standing.pop().reference)
+
+
+def _collect_always(path: Path) -> None:
+    while True:
+        Hub(path).collect(0)
+
+
+def _purge_always(path: Path) -> None:
+    hub = Hub(path)
+    while True:
+        for seed in range(2):
+            hub.read(hub.publish(lora(seed), "globex/launch/recommendation"))
+        hub.purge("globex")
+
+
+def _lines(root: Path, kind: str) -> list[str]:
+    return [line for file in root.glob(f"{kind}-*") for line in file.read_text().split()]
 
 
 def _publish_all(path: Path, worker: int, versions: int, told: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ class Killed(BaseException):
 class Mortal:
     """Counts the calls into the operating system and dies instead of the n-th (which is: just after the one before)."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, names: Sequence[str] = CALLS) -> None:
         self.calls, self.at = 0, at
-        for name in CALLS:
+        for name in names:
             monkeypatch.setattr(os, name, self._wrap(getattr(os, name)))
 
     def _wrap(self, real: Any) -> Any:

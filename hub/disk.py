@@ -1,0 +1,158 @@
+"""What only a hub on a disk can have: links, pipes, wrong permissions, second names, version folders.
+
+Nothing here follows a link, and nothing opens what is no regular file.
+"""
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub import layout
+from hub.findings import Finding, finding
+from hub.layout import home, projection
+from hub.records import Record
+from hub.store import Store, blob
+
+_OURS = ("blob", "record", "event", "tombstone", "signature", "folder", "marker")
+
+
+@dataclass
+class Disk:
+    """What lies in the hub: path -> what the file system says of it; folders only where they cannot be listed."""
+
+    files: dict[str, os.stat_result] = field(default_factory=dict)
+    unlisted: dict[str, str] = field(default_factory=dict)
+
+
+def look(root: Path, folders: list[str]) -> Disk:
+    """All files in some folders of a hub, and below."""
+    disk = Disk()
+    waiting = [root / folder for folder in folders]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            disk.unlisted[folder.relative_to(root).as_posix()] = error.strerror or str(error)
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(Path(entry.path))
+                continue
+            try:
+                disk.files[os.path.relpath(entry.path, root)] = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+    return disk
+
+
+def findings(disk: Disk, whole: bool) -> Iterator[Finding]:
+    """Links, strangers, permissions, second names. whole: the whole hub was looked at, so that names can be counted."""
+    for folder, why in disk.unlisted.items():
+        yield finding("cannot be listed", folder, why)
+    names = Counter((status.st_dev, status.st_ino) for status in disk.files.values())
+    told = set()
+    for path, status in sorted(
+        disk.files.items(), key=lambda item: (layout.kind(item[0]) != "blob", item[0])
+    ):
+        kind, mode, inode = layout.kind(path), status.st_mode, (status.st_dev, status.st_ino)
+        if kind == "work":
+            continue
+        if stat.S_ISLNK(mode):
+            yield finding(
+                "link", path, "this is a symbolic link; nothing in a hub is, and it was not followed"
+            )
+        elif not stat.S_ISREG(mode):
+            yield finding("no file", path, "this is a pipe, a socket or a device; it was not opened")
+        elif kind == "stranger":
+            yield finding("stranger", path, "no file of a hub lies here")
+        elif kind in _OURS and inode not in told:
+            told.add(inode)
+            if mode & 0o222 or not mode & 0o400:
+                fault = "can be written to" if mode & 0o222 else "cannot be read by its owner"
+                yield finding("permissions", path, f"the file {fault} ({stat.filemode(mode)})")
+            if whole and kind == "blob" and status.st_nlink > names[inode]:
+                outside = status.st_nlink - names[inode]
+                yield finding(
+                    "name outside", path, f"the same file has {outside} more names outside of the hub"
+                )
+
+
+def folder_findings(
+    store: Store,
+    root: Path,
+    disk: Disk,
+    records: Mapping[str, Sequence[Record]],
+    removed: Mapping[str, Collection[int]],
+) -> Iterator[Finding]:
+    """Version folders that are missing, or hold something else than the record says; of these names.
+
+    records: name -> those that stand. removed: name -> numbers. A folder that shows a damaged blob is not told of: the
+    blob is.
+    """
+    shown: dict[str, dict[str, os.stat_result]] = {}
+    for path, status in disk.files.items():
+        if layout.version_of(path):
+            parts = path.split("/")
+            shown.setdefault("/".join(parts[:5]), {})["/".join(parts[5:])] = status
+    for name, known in records.items():
+        for record in known:
+            folder = projection(name, record.version)
+            yield from _compare(store, root, record, folder, shown.pop(folder, None))
+        for number in removed.get(name, ()):
+            folder = projection(name, number)
+            if shown.pop(folder, None) is not None and store.place.exists(folder):
+                yield finding("folder of a removed version", folder, f"{name}@{number} was removed")
+        for folder in [folder for folder in shown if folder.startswith(f"{home(name)}/v")]:
+            del shown[folder]
+            number = int(folder.rsplit("/v", 1)[1])
+            if store.place.exists(folder) and not store.place.exists(f"{layout.log(name)}/{number:06d}.json"):
+                yield finding("folder of no version", folder, f"there is no record of {name}@{number}")
+
+
+def _compare(
+    store: Store, root: Path, record: Record, folder: str, shown: Mapping[str, os.stat_result] | None
+) -> Iterator[Finding]:
+    """A version folder against its record: the same files by inode, or else by hash."""
+    if shown is None:
+        if not store.place.exists(folder):
+            yield finding(
+                "folder missing", folder, f"{record.reference} has no folder for stock PEFT to load"
+            )
+            return
+        shown = {}
+    if "" in shown:  # the folder itself is a link, which is told of as such
+        return
+    expected = {file.name: file.sha256 for file in record.files}
+    for extra in sorted(shown.keys() - expected.keys()):
+        yield finding(
+            "folder differs", f"{folder}/{extra}", f"the record of {record.reference} lists no such file"
+        )
+    for file, digest in expected.items():
+        status = shown.get(file)
+        if status is None:
+            yield finding("folder differs", f"{folder}/{file}", "the file is missing")
+        elif stat.S_ISREG(status.st_mode) and not (
+            _is(root / blob(digest), status) or store.sound(f"{folder}/{file}", digest)
+        ):
+            yield finding("folder differs", f"{folder}/{file}", f"not the bytes that {record.reference} has")
+
+
+def _is(path: Path, status: os.stat_result) -> bool:
+    """Whether this is the very file."""
+    try:
+        return os.path.samestat(os.lstat(path), status)
+    except OSError:
+        return False
+
+
+def put_right(path: Path) -> None:
+    """Give a file of the hub its permissions: nobody writes, its owner reads."""
+    status = os.lstat(path)
+    if stat.S_ISREG(status.st_mode):
+        os.chmod(path, stat.S_IMODE(status.st_mode) & ~0o222 | 0o400)

@@ -1,0 +1,121 @@
+"""Where everything lies in a hub.
+
+hub.json                                     format version, id
+blobs/sha256/ab/<64 hex>                     content
+adapters/<client>/<campaign>/<task>/
+  .records/000003.json                       the commit point of version 3
+  .events/<alias>/000007.json                alias log
+  .tombstones/000003.json                    version 3 was removed
+  .signatures/000003/<key>.json
+  v000003/                                   plain PEFT directory, a projection
+index.sqlite                                 derived
+.pins/   .trash/   .purge/   .tmp/           work under way; see pins.py, trash.py, purge.py, local.py
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from hub.names import is_part
+from hub.place import Place
+
+Kind = Literal[
+    "marker", "index", "work", "blob", "record", "event", "tombstone", "signature", "folder", "stranger"
+]
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NUMBER = re.compile(r"(?!0{6})[0-9]{6}|[1-9][0-9]{6,8}")
+
+
+def home(name: str) -> str:
+    """The folder of a name in the hub."""
+    return f"adapters/{name}"
+
+
+def log(name: str) -> str:
+    """The log of a name's records."""
+    return f"{home(name)}/.records"
+
+
+def events(name: str, alias: str) -> str:
+    """The log of an alias."""
+    return f"{home(name)}/.events/{alias}"
+
+
+def tombstones(name: str) -> str:
+    """Where the tombstones of a name's versions lie."""
+    return f"{home(name)}/.tombstones"
+
+
+def projection(name: str, number: int) -> str:
+    """The PEFT directory of a version."""
+    return f"{home(name)}/v{number:06d}"
+
+
+def names(place: Place, client: str | None = None) -> Iterator[str]:
+    """Every `client/campaign/task` that has a folder, also without a version; of one client, where one is given."""
+    clients = sorted(place.folders("adapters")) if client is None else [client]
+    for own in filter(is_part, clients):
+        for campaign in filter(is_part, sorted(place.folders(f"adapters/{own}"))):
+            tasks = sorted(place.folders(f"adapters/{own}/{campaign}"))
+            yield from (f"{own}/{campaign}/{task}" for task in tasks if is_part(task))
+
+
+def is_digest(text: str) -> bool:
+    """Whether this is a sha256 in lowercase hex."""
+    return bool(_DIGEST.fullmatch(text))
+
+
+def digests(place: Place) -> Iterator[str]:
+    """The hashes under which blobs lie."""
+    for folder in sorted(place.folders("blobs/sha256")):
+        for name in sorted(place.files(f"blobs/sha256/{folder}")):
+            if is_digest(name) and name[:2] == folder:
+                yield name
+
+
+def index_files(place: Place) -> list[str]:
+    """The files of the search index, which can be made again."""
+    return [file for file in place.files("") if file.startswith("index.sqlite")]
+
+
+def version_of(path: str) -> tuple[str, int] | None:
+    """Name and number of the version whose folder this is, or in whose folder it lies."""
+    parts = path.split("/")
+    if len(parts) < 5 or kind("/".join([*parts[:5], "file"])) != "folder":
+        return None
+    return "/".join(parts[1:4]), int(parts[4][1:])
+
+
+def kind(path: str) -> Kind:
+    """What a file in the hub is, by its path; a stranger where no file of the hub lies there."""
+    match path.split("/"):
+        case ["hub.json"]:
+            return "marker"
+        case [name] if name.startswith("index.sqlite"):
+            return "index"
+        case [".tmp", *_] | [".trash" | ".pins" | ".purge", _]:
+            return "work"
+        case ["blobs", "sha256", folder, digest] if is_digest(digest) and digest[:2] == folder:
+            return "blob"
+        case ["adapters", client, campaign, task, *rest] if all(map(is_part, (client, campaign, task))):
+            return _kind_at_home(rest)
+    return "stranger"
+
+
+def _kind_at_home(rest: list[str]) -> Kind:
+    match rest:
+        case [".records", file] if _is_entry(file):
+            return "record"
+        case [".events", alias, file] if is_part(alias) and _is_entry(file):
+            return "event"
+        case [".tombstones", file] if _is_entry(file):
+            return "tombstone"
+        case [".signatures", number, file] if _NUMBER.fullmatch(number) and file.endswith(".json"):
+            return "signature"
+        case [folder, *_] if folder[:1] == "v" and _NUMBER.fullmatch(folder[1:]):
+            return "folder"
+    return "stranger"
+
+
+def _is_entry(file: str) -> bool:
+    return file.endswith(".json") and bool(_NUMBER.fullmatch(file.removesuffix(".json")))
