@@ -82,7 +82,7 @@ class Local:
         """Which folder it is and when it last changed, by the clock of the file system. Times are only compared with
         each other, but for those of the last seconds: there a writer may have touched, and not yet linked."""
         try:
-            about = os.stat(self.root / folder, follow_symlinks=False)
+            about = os.stat(f"{self.address}/{folder}", follow_symlinks=False)
         except OSError:
             return ""
         if time.time() - about.st_ctime < _SETTLED:
@@ -163,7 +163,7 @@ class Local:
         if self._linked(folder):
             return
         try:
-            with os.scandir(self.root / folder) as entries:
+            with os.scandir(f"{self.address}/{folder}") as entries:
                 yield from entries
         except (FileNotFoundError, NotADirectoryError):
             return
