@@ -55,7 +55,7 @@ CREATE TABLE base (id INTEGER PRIMARY KEY, base TEXT UNIQUE);
 CREATE TABLE tags (id INTEGER PRIMARY KEY, tags TEXT UNIQUE);
 CREATE TABLE metric (id INTEGER PRIMARY KEY, metric TEXT UNIQUE);
 CREATE TABLE version (
-    name INTEGER, number INTEGER, withdrawn INTEGER, created TEXT, publisher TEXT, message TEXT, task TEXT,
+    name INTEGER, number INTEGER, removed INTEGER, created TEXT, publisher TEXT, message TEXT, task TEXT,
     method TEXT, size INTEGER, base INTEGER, tags INTEGER, data BLOB, digest BLOB,
     PRIMARY KEY (name, number)
 ) WITHOUT ROWID;
@@ -65,7 +65,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Logs:
-    """What the logs of one name hold. last: its highest record. tombstones: versions that were withdrawn. events:
+    """What the logs of one name hold. last: its highest record. tombstones: versions that were removed. events:
     alias -> number of its last event."""
 
     last: int = 0
@@ -94,6 +94,8 @@ class Index:
         with self._lock:
             self._db = self._make()
             self._place.replace(FILE, _image(self._db))
+            self._learned = 0
+            self._fresh()
 
     def _fresh(self) -> sqlite3.Connection:
         self._db = self._db or self._open()
@@ -106,8 +108,10 @@ class Index:
         if self._db is None:
             self._db = self._make()
             self._learned = _WORTH_WRITING
-        if self._learned >= _WORTH_WRITING:
-            self._write(self._db)
+        while self._learned >= _WORTH_WRITING and self._write(self._db):
+            self._catch_up(
+                self._db
+            )  # a purge may have come before the file: what it erased must not stay in there
         return self._db
 
     def _make(self) -> sqlite3.Connection:
@@ -133,15 +137,17 @@ class Index:
             return None
         return db if about == (_FORMAT, self._hub) else None
 
-    def _write(self, db: sqlite3.Connection) -> None:
-        """Save the next search what this one learned, where that can be."""
+    def _write(self, db: sqlite3.Connection) -> bool:
+        """Save the next search what this one learned. Returns whether that can be."""
         self._learned = 0
         if not self._place.exists("adapters"):
-            return  # an empty hub, or one whose folder was taken away
+            return False  # an empty hub, or one whose folder was taken away
         try:
             self._place.replace(FILE, _image(db))
         except (OSError, HubError) as error:
             _log.debug("%s of %s is not written: %s", FILE, self._place.address, error)
+            return False
+        return True
 
     def _catch_up(self, db: sqlite3.Connection) -> None:
         with db:
@@ -219,7 +225,7 @@ class Index:
         if known.last != logs.last or not mark:
             mark = self._mark(name, logs.last)
         if known.tombstones or logs.tombstones:
-            _withdraw(db, own, logs.tombstones)
+            _remove(db, own, logs.tombstones)
         if known.events != logs.events:
             logs.events = self._follow(db, own, name, logs.events)
         standing = (number for number in range(logs.last, 0, -1) if number not in logs.tombstones)
@@ -244,12 +250,12 @@ class Index:
                     raise  # a request that failed; nothing is known to be lost
                 _log.warning("%s@%d is left out of searches: %s", name, number, error)
                 unread.append(number)
-            self._learned += 1
+            else:
+                self._learned += 1
         return unread
 
     def _follow(self, db: sqlite3.Connection, own: int, name: str, events: dict[str, int]) -> dict[str, int]:
         """Take in what the aliases of a name mean. Returns its events as far as they could be read."""
-        self._learned += 1
         db.execute("DELETE FROM alias WHERE name = ?", (own,))
         try:
             meant = aliases.current(self._store, f"adapters/{name}")
@@ -259,6 +265,7 @@ class Index:
         db.executemany(
             "INSERT INTO alias VALUES (?, ?, ?)", [(own, alias, number) for alias, number in meant.items()]
         )
+        self._learned += 1
         return events
 
     def _mark(self, name: str, number: int) -> str:
@@ -301,7 +308,7 @@ def _put(db: sqlite3.Connection, own: int, record: Record) -> None:
     row = {
         "name": own,
         "number": record.version,
-        "withdrawn": 0,
+        "removed": 0,
         "created": record.created,
         "publisher": record.publisher,
         "message": record.message,
@@ -364,11 +371,11 @@ def _known(db: sqlite3.Connection, own: int) -> tuple[_Logs, str, list[int]]:
     return _Logs(row[0], json.loads(row[1]), json.loads(row[2])), row[3], json.loads(row[4])
 
 
-def _withdraw(db: sqlite3.Connection, own: int, tombstones: list[int]) -> None:
-    """Mark these versions of a name as withdrawn, and no others."""
-    db.execute("UPDATE version SET withdrawn = 0 WHERE name = ? AND withdrawn", (own,))
+def _remove(db: sqlite3.Connection, own: int, tombstones: list[int]) -> None:
+    """Mark these versions of a name as removed, and no others."""
+    db.execute("UPDATE version SET removed = 0 WHERE name = ? AND removed", (own,))
     db.executemany(
-        "UPDATE version SET withdrawn = 1 WHERE name = ? AND number = ?",
+        "UPDATE version SET removed = 1 WHERE name = ? AND number = ?",
         [(own, number) for number in tombstones],
     )
 

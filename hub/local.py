@@ -98,6 +98,8 @@ class Local:
         new.parent.mkdir(parents=True, exist_ok=True)
         os.rename(old, new)
         self._sync_up([new.parent])
+        for folder in self._stamped([old.parent]):
+            _restamp(folder)
         _sync(old.parent)
 
     def remove(self, path: str) -> None:
@@ -112,6 +114,8 @@ class Local:
             os.rename(old, partial)
         except FileNotFoundError:
             return
+        for above in self._stamped([old]):
+            _restamp(above)
         _sync(old.parent)
         _erase(partial)
 

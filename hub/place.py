@@ -48,8 +48,8 @@ class Place(Protocol):
 
     def stamp(self, folder: str) -> str:
         """What a folder of `adapters/`, or that one itself, never had before: it is another after every `create`,
-        `replace`, `move` and `remove` in the folders below, by anybody, as soon as that call returned. Empty where it
-        cannot be told, because of a change that has just begun or because the place keeps no such thing."""
+        `replace`, `move`, `remove` and `discard` in the folders below, by anybody, as soon as that call returned. Empty
+        where it cannot be told, because of a change that has just begun or because the place keeps no such thing."""
 
     def marks(self, folder: str) -> dict[str, tuple[int, str | None]]:
         """Path -> size in bytes, and MD5 where the place knows it without reading, of all files in a folder and below.

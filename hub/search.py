@@ -22,7 +22,7 @@ from recipes.tasks import METRICS
 _CONDITION = re.compile(r"\s*([^\s<>=]+)\s*(>=|<=|>|<|==?)\s*(\S+)\s*")
 _SHOWN = (
     "n.name, v.number, v.task, v.method, v.size, b.base, v.created, v.publisher, v.message, t.tags, v.data, v.digest, "
-    "v.withdrawn, v.number IS n.newest, "
+    "v.removed, v.number IS n.newest, "
     "(SELECT json_group_array(alias) FROM alias a WHERE a.name = n.id AND a.number = v.number)"
 )
 _FROM = (
@@ -39,7 +39,7 @@ class Filters(TypedDict, total=False):
     base: of the adapter; the base by its id. tag: one that it has, or several, all of which it has. data: how the
     sha256 of its data begins. metric: conditions on its held-out metrics, `auc>=0.8`. alias: one that means it.
 
-    all_versions: also those that are not the newest of their name. withdrawn: also those that were withdrawn. sort:
+    all_versions: also those that are not the newest of their name. removed: also those that were removed. sort:
     `name`, `created` with the newest first, or a metric with the best first. limit: at most so many.
     """
 
@@ -54,7 +54,7 @@ class Filters(TypedDict, total=False):
     metric: str | Sequence[str] | None
     alias: str | None
     all_versions: bool
-    withdrawn: bool
+    removed: bool
     sort: str | None
     limit: int | None
 
@@ -79,7 +79,7 @@ class Found:
     tags: tuple[str, ...]
     data_digest: str | None
     digest: str
-    withdrawn: bool
+    removed: bool
     aliases: tuple[str, ...]
     metrics: Mapping[str, float]
     folder: Path | None
@@ -118,8 +118,8 @@ def _conditions(
         yield "v.number IN (SELECT number FROM alias a WHERE a.name = n.id AND a.alias = ?)", (alias,)
     elif alias or not filters.get("all_versions"):
         yield "v.number = n.newest", ()
-    if not filters.get("withdrawn"):
-        yield "NOT v.withdrawn", ()
+    if not filters.get("removed"):
+        yield "NOT v.removed", ()
     if whole is not None:
         yield "n.name = ?", (whole,)
     if (client := filters.get("client")) is not None:
@@ -183,7 +183,7 @@ def _several(value: str | Sequence[str] | None) -> Sequence[str]:
 def _found(row: tuple[Any, ...], columns: Mapping[str, str], folder: Path | None) -> Found:
     head, measured = row[: -len(columns) or None], row[len(row) - len(columns) :]
     name, number, task, method, size, base, created, publisher, message, tags, data, digest = head[:12]
-    withdrawn, newest, aliases = head[12:]
+    removed, newest, aliases = head[12:]
     return Found(
         name=name,
         number=number,
@@ -197,7 +197,7 @@ def _found(row: tuple[Any, ...], columns: Mapping[str, str], folder: Path | None
         tags=tuple(json.loads(tags)),
         data_digest=unpacked(data),
         digest=unpacked(digest) or "",
-        withdrawn=bool(withdrawn),
+        removed=bool(removed),
         aliases=(*sorted(json.loads(aliases)), *([LATEST] if newest else [])),
         metrics={metric: value for metric, value in zip(columns, measured, strict=True) if value is not None},
         folder=folder,

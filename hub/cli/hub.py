@@ -209,7 +209,7 @@ def versions(
     from hub.names import check_name
 
     opened = Hub(hub, create=False)
-    found = opened.search(name=check_name(name), all_versions=True, withdrawn=True)
+    found = opened.search(name=check_name(name), all_versions=True, removed=True)
     if not found:
         opened.resolve(name)  # tells what there is instead
     if as_json:
@@ -318,7 +318,7 @@ def listed(found: "Found") -> dict[str, Any]:
         "data_digest": found.data_digest,
         "metrics": found.metrics,
         "aliases": list(found.aliases),
-        "withdrawn": found.withdrawn,
+        "removed": found.removed,
     }
 
 
@@ -328,8 +328,8 @@ def _table(title: str, found: Sequence["Found"], metrics: Sequence[str] = ()) ->
         "version": [version.reference for version in found],
         **{metric: [_rounded(version.metrics.get(metric)) for version in found] for metric in metrics},
         "aliases": [
-            "withdrawn"
-            if version.withdrawn
+            "removed"
+            if version.removed
             else ", ".join(alias for alias in version.aliases if alias != "latest")
             for version in found
         ],

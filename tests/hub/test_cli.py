@@ -52,7 +52,7 @@ def test_the_same_as_documents(run: Run, folder: Path) -> None:
     published = json.loads(run("publish", folder, NAME, "--publish-id", "job", "--json")[1])
     assert (published["reference"], published["base"]["id"]) == (f"{NAME}@1", "starter")
     assert json.loads(run("publish", folder, NAME, "--publish-id", "job", "--json")[1]) == published
-    found = {"publisher", "data_digest", "metrics", "aliases", "withdrawn"}
+    found = {"publisher", "data_digest", "metrics", "aliases", "removed"}
     (listed,) = json.loads(run("ls", "--json")[1])
     assert {key: value for key, value in listed.items() if key not in found} == published
     assert listed.keys() - published.keys() == found

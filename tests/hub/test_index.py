@@ -122,14 +122,14 @@ def test_a_hub_that_stays_open_sees_what_others_do(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("trusting")
-def test_a_withdrawn_version_is_not_found_and_is_no_longer_the_newest(path: Path) -> None:
+def test_a_removed_version_is_not_found_and_is_no_longer_the_newest(path: Path) -> None:
     reader = Hub(path)
     assert [found.reference for found in reader.list("acme")] == [f"{NAME}@2"]
-    reader.place.create({f"adapters/{NAME}/.tombstones/000002.json": b"{}"})
+    Hub(path).remove(f"{NAME}@2", why="clicks of bots")
     assert [found.reference for found in reader.list("acme")] == [f"{NAME}@1"]
     assert [found.reference for found in reader.search(client="acme", all_versions=True)] == [f"{NAME}@1"]
-    everything = reader.search(client="acme", all_versions=True, withdrawn=True)
-    assert [(found.number, found.withdrawn) for found in everything] == [(1, False), (2, True)]
+    everything = reader.search(client="acme", all_versions=True, removed=True)
+    assert [(found.number, found.removed) for found in everything] == [(1, False), (2, True)]
 
 
 def age(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
@@ -293,6 +293,24 @@ def test_what_was_erased_is_gone_from_the_file_too(path: Path) -> None:
     place.remove(f"adapters/{OTHER}/.records/000001.json")
     place.remove(f"adapters/{OTHER}/.records/000002.json")
     assert [reference for reference, _ in seen(path)] == [f"{NAME}@1", f"{NAME}@2"]
+    assert OTHER.encode() not in (path / FILE).read_bytes()
+
+
+@pytest.mark.usefixtures("trusting")
+@pytest.mark.parametrize("call", [lambda hub: hub.search(), lambda hub: hub.index.rebuild()])
+def test_a_client_that_is_purged_while_the_index_is_written_is_not_in_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[[Hub], object]
+) -> None:
+    hub, seldom = Hub(path), iter([True])
+
+    def replace(self: Local, path: str, data: Any, real: Any = Local.replace) -> None:
+        if path == FILE and next(seldom, False):
+            Hub(self.root).purge("globex")
+        real(self, path, data)
+
+    monkeypatch.setattr(Local, "replace", replace)
+    call(hub)
+    assert [found.name for found in hub.search()] == [NAME]
     assert OTHER.encode() not in (path / FILE).read_bytes()
 
 
