@@ -81,17 +81,7 @@ class Base:
         self.model.eval().requires_grad_(False)
         if self.quantization == "nf4":
             split_products(self.model)
-        prefix = self.model.base_model_prefix
-        self.linears = {
-            f"{prefix}.{name}": module
-            for name, module in self.backbone.named_modules()
-            if isinstance(module, nn.Linear)
-        }
-        if not self.linears:
-            raise UnsupportedArchitecture(
-                f"{type(self.model).__name__} has no linear layers that LoRA could reach; "
-                "use a Llama, Qwen, Mistral, Gemma, Phi or BERT-family model"
-            )
+        self.linears = linears_of(self.model)
         route_attention(self.model)
         self.attention, self.sources = probe(self.model, self.linears)
         if not self.fingerprint:
@@ -208,6 +198,21 @@ class Base:
             )
 
 
+def linears_of(model: PreTrainedModel) -> dict[str, nn.Linear]:
+    """The backbone's linear layers by PEFT's module path. Raises UnsupportedArchitecture where there are none."""
+    found = {
+        f"{model.base_model_prefix}.{name}": module
+        for name, module in model.base_model.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+    if not found:
+        raise UnsupportedArchitecture(
+            f"{type(model).__name__} has no linear layers that LoRA could reach; "
+            "use a Llama, Qwen, Mistral, Gemma, Phi or BERT-family model"
+        )
+    return found
+
+
 def plain_weight(linear: nn.Linear) -> Tensor:
     """The weight `[out, in]` that a layer stands for, dequantized where it is quantized; the layer is not touched
     (PEFT's function of this kind moves an int8 layer's scales away)."""
@@ -243,7 +248,7 @@ def load_base(
     """
     if quantization not in get_args(Quantization):
         raise UnsupportedQuantization(f"quantization {quantization!r} is unknown; use nf4, int8 or none")
-    source = str(_STARTER_FOLDER) if id_or_path == STARTER else id_or_path
+    source = source_of(id_or_path)
     place = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     automatic = torch.bfloat16 if place.type == "cuda" else torch.float32
     kind = automatic if dtype == "auto" else getattr(torch, dtype, None)
@@ -251,7 +256,7 @@ def load_base(
         raise BaseError(f"dtype {dtype!r} is unknown; use auto, float32, bfloat16 or float16")
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
-        auto = _auto_class(config, id_or_path)
+        auto = auto_class(config, id_or_path)
         if quantization != "none":
             _check_quantization(quantization, place, kind)
         check_memory(bytes_needed(config, auto, quantization, kind), place, id_or_path)
@@ -264,17 +269,34 @@ def load_base(
             quantization_config=_bitsandbytes(quantization, kind, auto),
         )
     except (OSError, ValueError) as error:
-        raise BaseNotFound(
-            f"no base {id_or_path!r}: neither a folder with a model and a tokenizer nor an id that can be reached from "
-            f"here. Check the spelling and the network, or download it first (hf download {id_or_path}). Cause: {error}"
-        ) from error
-    folder = Path(source)
-    known_revision = (
-        _sample_weights(folder) if folder.is_dir() else getattr(config, "_commit_hash", None) or revision
+        raise not_found(id_or_path, error) from error
+    identity = identify(id_or_path, config, revision)
+    return Base(
+        model, tokenizer, str(identity.id), identity.revision, str(identity.fingerprint), quantization
     )
+
+
+def source_of(id_or_path: str) -> str:
+    """Where transformers finds a base."""
+    return str(_STARTER_FOLDER) if id_or_path == STARTER else id_or_path
+
+
+def not_found(id_or_path: str, error: Exception) -> BaseNotFound:
+    """What to say of a base that transformers could not load."""
+    return BaseNotFound(
+        f"no base {id_or_path!r}: neither a folder with a model and a tokenizer nor an id that can be reached from "
+        f"here. Check the spelling and the network, or download it first (hf download {id_or_path}). Cause: {error}"
+    )
+
+
+def identify(id_or_path: str, config: PretrainedConfig, revision: str | None = None) -> BaseId:
+    """What adapters record of a base, from its files: no weight is loaded."""
+    source = source_of(id_or_path)
+    folder = Path(source)
+    known = _sample_weights(folder) if folder.is_dir() else getattr(config, "_commit_hash", None) or revision
     name = id_or_path if id_or_path == STARTER or not folder.is_dir() else f"local/{folder.resolve().name}"
-    fingerprint = _digest({"id": name, "revision": known_revision, **_file_hashes(source, revision)})
-    return Base(model, tokenizer, name, known_revision, fingerprint, quantization)
+    fingerprint = _digest({"id": name, "revision": known, **_file_hashes(source, revision)})
+    return BaseId(name, known, fingerprint)
 
 
 def bytes_needed(config: PretrainedConfig, auto: Any, quantization: Quantization, dtype: torch.dtype) -> int:
@@ -307,7 +329,8 @@ def check_memory(needed: int, device: torch.device, name: str) -> None:
         )
 
 
-def _auto_class(config: PretrainedConfig, name: str) -> Any:
+def auto_class(config: PretrainedConfig, name: str) -> Any:
+    """transformers' class for a base. Raises UnsupportedArchitecture."""
     if config.model_type in _ENCODERS:
         return AutoModel
     if config.is_encoder_decoder or config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:

@@ -7,8 +7,6 @@ import yaml
 
 from adapters.config import Adapter
 
-_HEAD_AS_TRANSFORMERS = {"last": "decoder", "pooler": "encoder"}
-
 
 def model_card(adapter: Adapter) -> str:
     """Markdown with Hugging Face front matter: what it does, base, data, metrics, how to load it."""
@@ -83,21 +81,10 @@ def _number(value: Any) -> str:
 
 def _loading(adapter: Adapter) -> str:
     head = adapter.head
-    auto = "AutoModelForCausalLM" if head is None else "AutoModelForSequenceClassification"
-    labels = "" if head is None else f", num_labels={len(head.labels)}"
-    place = str(adapter.base.id)
-    if place == "starter":
-        place = "adapters/starter/weights"  # where the package is installed
-    elif place.startswith("local/"):
-        place = place.replace("local/", "path/to/")
-    code = (
-        f"from peft import PeftModel\nfrom transformers import {auto}\n\n"
-        f'base = {auto}.from_pretrained("{place}"{labels})\n'
-        'model = PeftModel.from_pretrained(base, "path/to/this/folder")'
+    text = "## Load with stock PEFT\n\n" + stock_loading(
+        adapter.base.id, None if head is None else len(head.labels)
     )
-    text = f"## Load with stock PEFT\n\n```python\n{code}\n```"
-    encoder_head = head is not None and head.bias
-    if head and _HEAD_AS_TRANSFORMERS.get(head.pooling) != ("encoder" if encoder_head else "decoder"):
+    if head and not pools_as_transformers(head.pooling, head.bias):
         text += (
             f"\n\n**The head pools by `{head.pooling}`, which transformers' own class for this base does not: "
             "stock PEFT loads these weights but will not give the same answers. Use Repertoire for them.**"
@@ -108,3 +95,25 @@ def _loading(adapter: Adapter) -> str:
             "weights (`blend`). Stock PEFT does not know it and gives the adapter's own logits.**"
         )
     return text
+
+
+def stock_loading(base: str | None, labels: int | None) -> str:
+    """How stock PEFT loads an adapter, as a block of Python. labels: of its head, None without one."""
+    auto = "AutoModelForCausalLM" if labels is None else "AutoModelForSequenceClassification"
+    count = "" if labels is None else f", num_labels={labels}"
+    place = str(base)
+    if place == "starter":
+        place = "adapters/starter/weights"  # where the package is installed
+    elif place.startswith("local/"):
+        place = place.replace("local/", "path/to/")
+    return (
+        f"```python\nfrom peft import PeftModel\nfrom transformers import {auto}\n\n"
+        f'base = {auto}.from_pretrained("{place}"{count})\n'
+        'model = PeftModel.from_pretrained(base, "path/to/this/folder")\n```'
+    )
+
+
+def pools_as_transformers(pooling: str, bias: bool) -> bool:
+    """Whether a head reads the hidden states as transformers' own class does: of an encoder, whose heads have a bias,
+    through the pooler, of a decoder at the last token."""
+    return pooling == ("pooler" if bias else "last")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from adapters.base import Base, plain_weight
-from adapters.config import Adapter, Lora
+from adapters.config import Adapter, BaseId, Lora
 from adapters.errors import BadAdapter, WrongBase
 from adapters.heads import HeadWeights, head_weights
 from adapters.lora import Layout, Term
@@ -80,14 +80,14 @@ def pack(adapter: Adapter, base: Base, dtype: torch.dtype, trains: bool = False)
     return replace(packed, layout=layout, lora=buffer.pin_memory() if pin else buffer, scaling=scaling)
 
 
-def check_base(adapter: Adapter, base: Base) -> None:
-    """Raise WrongBase where an adapter was made for another base. Adapters of stock PEFT carry no fingerprint: for them
-    names and shapes decide."""
-    made_for = adapter.base
-    if made_for.fingerprint is not None and made_for.fingerprint != base.fingerprint:
+def check_base(adapter: Adapter, base: Base | BaseId) -> None:
+    """Raise WrongBase where an adapter was made for another base. Adapters of stock PEFT carry no fingerprint, and a
+    base of which only the configuration is at hand has none: there names and shapes decide."""
+    made_for, own = adapter.base, base.fingerprint
+    if made_for.fingerprint is not None and own is not None and made_for.fingerprint != own:
         raise WrongBase(
-            f"it was made for {made_for.id} (fingerprint {made_for.fingerprint[:12]}), but the loaded base is "
-            f"{base.id} (fingerprint {base.fingerprint[:12]}); load that base, or train the adapter on this one"
+            f"it was made for {made_for.id} (fingerprint {made_for.fingerprint[:12]}), but this base is "
+            f"{base.id} (fingerprint {own[:12]}); load that base, or train the adapter on this one"
         )
 
 

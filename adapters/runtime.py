@@ -125,9 +125,18 @@ class Runtime:
         """Take an adapter that the caller has fetched into host memory. Raises WrongBase, BadAdapter."""
         self._residency.offer(key, fetched)
 
+    def holds(self, key: str) -> bool:
+        """Whether an adapter is in host memory or in a slot, so that requests for it need no hub."""
+        with self._changed:
+            return self._residency.find(key) is not None
+
     def load(self, key: str, pin: bool = False) -> None:
         """Bring an adapter into a slot, and with `pin` keep it there. Waits for it. Raises what fetching it raises, and
         AdapterError where every slot is pinned."""
+        self.bring(key, pin).result()
+
+    def bring(self, key: str, pin: bool = False) -> Future[None]:
+        """As `load`, without waiting: what it raises is the future's."""
         load = Load(key, pin)
         hand_back_threads()
         with self._changed:
@@ -135,7 +144,7 @@ class Runtime:
                 raise Cancelled("this runtime is closed")
             self._queue.loads.append(load)
             self._wake()
-        load.done.result()
+        return load.done
 
     def unpin(self, key: str) -> None:
         """Let a pinned adapter leave again when its slot is needed."""

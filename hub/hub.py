@@ -1,12 +1,14 @@
 """The hub: a directory in which adapters live under names, in versions that never change.
 
-    hub.json                                     format version, id
+    hub.json                                     format version, id, and of a mirror its origin
     blobs/sha256/ab/<64 hex>                     content, read-only
     adapters/<client>/<campaign>/<task>/
       .records/000003.json                       the commit point of version 3
       .events/<alias>/000007.json                alias log; the highest is current
+      .signatures/000003/<key id>.json           who vouches for version 3
       .tombstones/000003.json                    version 3 was removed
       v000003/                                   plain PEFT directory: links to the blobs, can be made again
+    index.sqlite                                 what searches read, can be made again
 
 A publication stores blobs, then links the record, then makes the folder. Stopped before the record, it never was;
 stopped after it, the version is whole, and publishing again with the same id only finishes the folder.
@@ -21,22 +23,31 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Unpack
 
-from adapters import Adapter, files
+from adapters import Adapter, Base, files
+from adapters.fit import Shape
 from adapters.residency import Fetched
-from hub import aliases, intake, records, tombstones
+from hub import aliases, history, huggingface, intake, records, search, signing, tombstones
+from hub.allowed import REQUIRED
 from hub.collect import GRACE, Collected, collect
 from hub.errors import BadName, HubError, NoHub, NotInHub, Refused
+from hub.huggingface import Download
+from hub.index import Index
 from hub.layout import home, log, names, projection
 from hub.names import LATEST, Reference, check_alias, check_name, parse
 from hub.place import place_of
 from hub.purge import Purged, purge
 from hub.records import Record
 from hub.repair import Repaired, repair
+from hub.search import Filters, Found
+from hub.signing import PrivateKey
 from hub.store import Store, blob, check, numbered, sha256
 from hub.tombstones import Tombstone
+from hub.trust import Signature, Trust, check_signed, load_trust, signatures
 from hub.verify import Verified, verify
 
 FORMAT = 1
@@ -75,18 +86,32 @@ class Version:
 class Hub:
     """A hub directory. Many processes may read and publish at once; none of them takes a lock.
 
-    create: make the hub where the folder is missing or empty. Raises HubError where the folder is something else.
+    address: a folder, `s3://bucket/path` or `gs://bucket/path`. create: make the hub where the place is missing or
+    empty. origin: the address of another hub, noted in one that is made to mirror it. trust: a trust file, or one that
+    was read: which clients' adapters are loaded only when signed (see `trust.py`); None is the file that
+    REPERTOIRE_TRUST names.
+
+    Raises HubError where the place is something else, Unreachable where it does not answer, BadTrust.
     """
 
-    def __init__(self, address: str | os.PathLike[str], create: bool = True) -> None:
+    def __init__(
+        self,
+        address: str | os.PathLike[str],
+        create: bool = True,
+        origin: str | None = None,
+        trust: Trust | str | os.PathLike[str] | None = None,
+    ) -> None:
         self.place = place_of(address)
         self.address = self.place.address
         self.store = Store(self.place)
+        named = os.environ.get("REPERTOIRE_TRUST") if trust is None else trust
+        self.trust = named if named is None or isinstance(named, Trust) else load_trust(named)
         if not self.place.exists(_MARKER):
-            self._found(create)
+            self._found(create, origin)
         try:
             about = json.loads(self.place.read(_MARKER))
             self.id, written = str(about["id"]), int(about["format"])
+            self.origin: str | None = about.get("origin")
         except (ValueError, KeyError, TypeError) as error:
             raise HubError(
                 f"{_MARKER} of {self.address} cannot be read ({error}); restore it from another copy of the hub"
@@ -96,29 +121,40 @@ class Hub:
                 f"{self.address} has hub format {written}, this Repertoire reads {FORMAT}; upgrade it"
             )
 
+        self.index = Index(self.store, self.id)
+
     def publish(
         self,
-        source: Adapter | str | os.PathLike[str],
+        source: Adapter | Download | str | os.PathLike[str],
         name: str,
         *,
+        base: Base | Shape | None = None,
         tags: Sequence[str] = (),
         message: str = "",
         publish_id: str | None = None,
         publisher: str | None = None,
         force_reason: str | None = None,
+        key: PrivateKey | None = None,
     ) -> Version:
-        """Store an adapter, or a PEFT directory, as the next version of `name`.
+        """Store an adapter, a PEFT directory, or `hf://owner/repo[@revision][/folder]` as the next version of `name`.
+
+        base: what the adapter must fit, by every name and shape: a loaded base, or `adapters.fit.load_shape(...)`, for
+        which the base's configuration is enough.
 
         When this returns, the version is on disk for good. With a `publish_id` of your own it is safe to try again
         after a failure that left you in doubt: the same id gives the same version, however often.
 
         An adapter that failed its recipe's gates is taken only with a `force_reason`, which the record keeps.
 
+        key: sign the version too, as it was written here, whatever the hub says that it holds.
+
         Raises BadName; Refused with every problem of the adapter or every gate that it failed, before anything is
         written.
         """
         check_name(name)
-        adapter, rendered = intake.admit(source)
+        if huggingface.is_address(source):
+            source = huggingface.fetch(str(source))
+        adapter, rendered = intake.admit(source, base)
         forced = intake.pass_gates(adapter, force_reason)
         digests = {file: sha256(data) for file, data in rendered.items()}
         fields = {
@@ -133,30 +169,43 @@ class Hub:
                 {"name": file, "sha256": digests[file], "size": len(data)}
                 for file, data in sorted(rendered.items())
             ],
-            **records.describe(adapter),
+            **records.describe(adapter, json.loads(rendered[files.CONFIG])),
             "forced": forced,
+            "origin": source.origin if isinstance(source, Download) else None,
         }
         earlier: list[Record] = []
+        written = b""
 
         def entry(number: int) -> bytes | None:
+            nonlocal written
             if publish_id is not None:
                 earlier.extend(r for r in self._records(name) if r.publish_id == publish_id)
             if earlier:
                 return None
-            return Record.model_validate(
-                {**fields, "version": number, "parent": number - 1 or None}
-            ).to_bytes()
+            record = Record.model_validate({**fields, "version": number, "parent": number - 1 or None})
+            written = record.to_bytes()
+            return written
 
         contents = {digests[file]: data for file, data in rendered.items()}
         number = self.store.append(log(name), entry, contents)
-        if number is None:
+        if number is None:  # found, not written: whoever wrote it may have died before it was there for good
             self._check_same(earlier[0], publish_id, digests[files.WEIGHTS])
             self.store.keep(contents)
+            self.place.create({numbered(log(name), earlier[0].version): earlier[0].to_bytes()})
         version = self._version(name, number or earlier[0].version)
         try:
             self.project(version)
         except OSError as error:
             _log.warning("%s is published, but its folder could not be made: %s", version.reference, error)
+        if key is not None:
+            if number is None:
+                written = self._bytes(version)
+                if {file.name: file.sha256 for file in version.record.files} != digests:
+                    raise Refused(
+                        f"{version.reference}, for which publish id {publish_id!r} stands, has other files, so that "
+                        f"it was not signed; look at it, and sign it with `repertoire sign {version.reference}`"
+                    )
+            signing.sign(self.place, name, version.number, written, key)
         return version
 
     def resolve(self, reference: str) -> Version:
@@ -164,13 +213,16 @@ class Hub:
         return self._resolve(parse(reference))
 
     def read(self, version: Version | str) -> Adapter:
-        """The adapter, parsed from the very bytes whose hashes were checked. Raises Damaged, NotInHub."""
+        """The adapter, parsed from the very bytes whose hashes were checked. Raises Damaged, NotInHub, and Untrusted
+        where a trust file asks for a signature that the version does not have."""
         return self.fetch(version).adapter
 
     def fetch(self, version: Version | str) -> Fetched:
         """As `read`, with the seconds that reading the bytes and checking them took."""
-        record = (self.resolve(version) if isinstance(version, str) else version).record
-        digests = [record.file(name).sha256 for name in intake.REQUIRED]
+        version = self.resolve(version) if isinstance(version, str) else version
+        self.check_signed(version)
+        record = version.record
+        digests = [record.file(name).sha256 for name in REQUIRED]
         began = perf_counter()
         found = [self.store.read(digest) for digest in digests]
         read = perf_counter()
@@ -178,6 +230,27 @@ class Hub:
             check(digest, data)
         adapter = files.parse(*found)
         return Fetched(adapter, read - began, perf_counter() - read)
+
+    def sign(self, reference: str, key: PrivateKey) -> Version:
+        """Sign a version, after its files were read and found to be those that its record names: from then on the
+        holder of the key vouches for them. Raises BadName, NotInHub, Damaged."""
+        version = self.resolve(reference)
+        data = self._bytes(version)
+        version = self._at(records.from_bytes(data, version.name, version.number))
+        for file in version.record.files:
+            self.store.get(file.sha256)
+        signing.sign(self.place, version.name, version.number, data, key)
+        return version
+
+    def signatures(self, version: Version | str) -> list[Signature]:
+        """Who signed a version, and whether it counts for the clients' keys in this hub's trust file."""
+        record = (self.resolve(version) if isinstance(version, str) else version).record
+        return signatures(self.place, record, self.trust)
+
+    def check_signed(self, version: Version) -> None:
+        """Raise Untrusted where the trust file asks for a signature that this version does not have."""
+        if self.trust is not None:
+            check_signed(self.place, version.record, self.trust)
 
     def names(self) -> tuple[str, ...]:
         """All names that have a version, sorted."""
@@ -198,19 +271,15 @@ class Hub:
         method: str | None = None,
         base: str | None = None,
         tag: str | None = None,
-    ) -> tuple[Version, ...]:
+    ) -> tuple[Found, ...]:
         """The newest version of every name, of those that fit. task: what the adapter does, such as `ad-copy`."""
-        standing = {
-            name: self._standing(name) for name in sorted(names(self.place)) if _under(name, client, campaign)
-        }
-        newest = [self._version(name, numbers[-1]) for name, numbers in standing.items() if numbers]
-        return tuple(
-            version
-            for version in newest
-            if task in (None, version.record.task)
-            and method in (None, version.record.method)
-            and base in (None, version.record.base.id)
-            and (tag is None or tag in version.record.tags)
+        return self.search(client=client, campaign=campaign, task=task, method=method, base=base, tag=tag)
+
+    def search(self, text: str = "", **filters: Unpack[Filters]) -> tuple[Found, ...]:
+        """The versions that fit and have all words of `text` in their name or message, read from the index; see
+        `Filters`. A version that was acknowledged before this is called is never missing. Raises BadSearch."""
+        return search.search(
+            self.index, text, filters, lambda *version: self.place.folder(projection(*version))
         )
 
     def aliases(self, name: str) -> dict[str, int]:
@@ -219,13 +288,60 @@ class Hub:
         return {**aliases.current(self.store, home(name)), LATEST: newest}
 
     def set_alias(
-        self, name: str, alias: str, version: int, *, why: str = "", who: str | None = None
+        self,
+        name: str,
+        alias: str,
+        version: int,
+        *,
+        why: str = "",
+        who: str | None = None,
+        expect: int | None = None,
     ) -> None:
-        """Point an alias at a version; what it pointed at before stays in its log. Raises BadName, NotInHub."""
+        """Point an alias at a version; what it pointed at before stays in its log.
+
+        expect: the version that it must mean until now, 0 for none, where another operator may be at work too. Raises
+        Moved where it means another; BadName, NotInHub.
+        """
         check_alias(alias)
         self._resolve(Reference(check_name(name), version=version))
-        event = aliases.Event(alias, version, who or _user(), _now(), why)
-        aliases.set_alias(self.store, home(name), event)
+        aliases.record(self.store, home(name), _event(alias, version, who, why), expect)
+
+    def remove_alias(
+        self, name: str, alias: str, *, why: str = "", who: str | None = None, expect: int | None = None
+    ) -> None:
+        """Let an alias mean nothing, until it is set or rolled back. Raises as `set_alias`."""
+        check_name(name)
+        aliases.record(self.store, home(name), _event(check_alias(alias), None, who, why), expect)
+
+    def rollback(
+        self,
+        name: str,
+        alias: str = "production",
+        to: int | None = None,
+        *,
+        why: str = "",
+        who: str | None = None,
+        expect: int | None = None,
+    ) -> Version:
+        """Let an alias mean again what it meant before, a step further back with every rollback, as undo does; or the
+        version `to`, one that it meant at any time. Returns the version that it means now.
+
+        expect: as in `set_alias`; without it too, of two rollbacks at the same moment only one succeeds. Raises Moved,
+        BadName, NotInHub. How "before" is counted stands in `hub.aliases`.
+        """
+        self._check_known(check_name(name), check_alias(alias))
+        if to is not None:
+            self._resolve(Reference(name, version=to))
+        event, stands = _event(alias, None, who, why), partial(self._stands, name)
+        back = aliases.roll_back(self.store, home(name), event, to, expect, stands)
+        return self._resolve(Reference(name, version=back.version))
+
+    def history(self, name: str, alias: str | None = None) -> tuple[history.Entry, ...]:
+        """What happened to a name, oldest first: publications, tombstones, and the changes of its aliases, or of one of
+        them. Raises BadName, NotInHub, Damaged."""
+        wanted = aliases.known(self.store, home(check_name(name))) if alias is None else [check_alias(alias)]
+        self._check_known(name, *wanted)
+        return history.of(self.store, home(name), self._records(name), wanted)
 
     def remove(
         self, reference: str, *, why: str = "", who: str | None = None, dry_run: bool = False
@@ -267,18 +383,32 @@ class Hub:
     def _resolve(self, reference: Reference) -> Version:
         name, number = reference.name, reference.version
         if number is None and reference.alias == LATEST:
-            standing = self._standing(name)
-            if not standing:
+            newest = tombstones.newest(self.store, name)
+            if not newest:
                 raise self._missing(reference)
-            return self._version(name, standing[-1])
+            return self._version(name, newest)
         if number is None:
-            number = aliases.current(self.store, home(name)).get(reference.alias, 0)
+            number = aliases.version_of(self.store, home(name), reference.alias) or 0
         if not 1 <= number <= self._last(name):
             raise self._missing(reference)
         tombstone = tombstones.find(self.store, name, number)
         if tombstone is not None:
             raise NotInHub(f"{name}@{number} was {tombstone}; {self._rest(name)}")
         return self._version(name, number)
+
+    def _check_known(self, name: str, *wanted: str) -> None:
+        """Raise NotInHub where a name has no version, or never had one of these aliases."""
+        unknown = sorted({*wanted} - {*aliases.known(self.store, home(name))})
+        if unknown or not self._last(name):
+            raise self._missing(Reference(name, alias=(unknown or [LATEST])[0]))
+
+    def _stands(self, name: str, number: int) -> bool:
+        """Whether a version can be had."""
+        try:
+            self._resolve(Reference(name, version=number))
+        except HubError:
+            return False
+        return True
 
     def _rest(self, name: str) -> str:
         """What there is where a version was removed."""
@@ -327,8 +457,18 @@ class Hub:
         return tuple(self._version(name, number).record for number in self.store.numbers(log(name)))
 
     def _version(self, name: str, number: int) -> Version:
-        data = self.place.read(numbered(log(name), number))
+        try:
+            data = self.place.read(numbered(log(name), number))
+        except FileNotFoundError:
+            raise NotInHub(
+                f"{self.address} holds no version {number} of {name}, though newer ones: it mirrors a part of a hub; "
+                f"`repertoire pull --only {name}@{number}` brings it"
+            ) from None
         return self._at(records.from_bytes(data, name, number))
+
+    def _bytes(self, version: Version) -> bytes:
+        """What lies in the hub as a version's record."""
+        return bytes(self.place.read(numbered(log(version.name), version.number)))
 
     def _at(self, record: Record) -> Version:
         return Version(record, self.place.folder(projection(record.name, record.version)))
@@ -339,19 +479,18 @@ class Hub:
     def _last(self, name: str) -> int:
         return self.store.last(log(name))
 
-    def _found(self, create: bool) -> None:
+    def _found(self, create: bool, origin: str | None) -> None:
         if not create:
             raise NoHub(f"no hub at {self.address}; `repertoire publish` makes one, or give the right --hub")
         strangers = {*self.place.files(""), *self.place.folders("")} - {".tmp", _MARKER}
         if strangers:
             raise HubError(f"{self.address} holds other files and no hub.json; give an empty or a new folder")
-        about = {"format": FORMAT, "id": uuid.uuid4().hex}
+        about = {"format": FORMAT, "id": uuid.uuid4().hex} | ({"origin": origin} if origin else {})
         self.place.create({_MARKER: json.dumps(about, sort_keys=True).encode() + b"\n"})
 
 
-def _under(name: str, client: str | None, campaign: str | None) -> bool:
-    own_client, own_campaign, _ = name.split("/")
-    return client in (None, own_client) and campaign in (None, own_campaign)
+def _event(alias: str, version: int | None, who: str | None, why: str) -> aliases.Event:
+    return aliases.Event(alias=alias, version=version, who=who or _user(), when=_now(), why=why)
 
 
 def _now() -> str:

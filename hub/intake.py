@@ -2,7 +2,7 @@
 
     adapter_config.json          PEFT's configuration, stored with sorted keys and without what could name code
     adapter_model.safetensors    finite numbers under the names that the method needs, and no others
-    README.md                    model card; made from the adapter where a folder has none
+    README.md                    model card: the maker's own where it wrote one, else made here; see card.py
 
 Nothing else: no pickle, no code, no archive, no symlink, no path of the publisher's machine. An adapter that failed
 its recipe's gates enters only with a reason.
@@ -19,42 +19,52 @@ from typing import Any
 
 import torch
 
-from adapters import Adapter, Lora, files
-from adapters.errors import BadAdapter
+from adapters import Adapter, Base, Lora, files
+from adapters.errors import AdapterError, BadAdapter
 from adapters.files import Bytes
+from adapters.fit import Shape, check_fit
+from hub import card, records
+from hub.allowed import ALLOWED, ARCHIVES, REQUIRED, TEXT_LIMIT, refused, why_not
 from hub.errors import Refused
+from hub.huggingface import Download
 from hub.local import read
 from recipes.blend import Blend
 
-REQUIRED = (files.CONFIG, files.WEIGHTS)
-ALLOWED = (*REQUIRED, files.CARD)
-_TEXT_LIMIT = 1 << 20  # bytes of a configuration or a card
 _CODE_KEYS = ("auto_map", "auto_mapping")
 _PATH = re.compile(r"[/\\~.]|[A-Za-z]:[/\\]|file:")
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
-def admit(source: Adapter | str | os.PathLike[str]) -> tuple[Adapter, dict[str, Bytes]]:
-    """An adapter, and the files that a version of it holds. Raises Refused with all that is wrong."""
+def admit(
+    source: Adapter | Download | str | os.PathLike[str], base: Base | Shape | None = None
+) -> tuple[Adapter, dict[str, Bytes]]:
+    """An adapter, and the files that a version of it holds. Raises Refused with all that is wrong.
+
+    base: what it must fit, name by name and shape by shape. Without one, what can be known without it is checked, and
+    loading checks the rest.
+    """
     rendered: dict[str, Bytes]
     if isinstance(source, Adapter):
         rendered, where = {**files.render(source)}, "this adapter"
+    elif isinstance(source, Download):
+        rendered, where = {**source.files}, source.address
     else:
         rendered, where = read_folder(Path(source)), str(source)
     problems = list(_config_problems(rendered[files.CONFIG]))
     if problems:
-        raise _refused(where, problems)
-    rendered[files.CONFIG] = _canonical_config(rendered[files.CONFIG])
+        raise refused(where, problems)
+    rendered[files.CONFIG] = _canonical_config(rendered[files.CONFIG], base)
     try:
         adapter = files.parse(rendered[files.CONFIG], rendered[files.WEIGHTS])
     except BadAdapter as error:
-        raise _refused(where, [str(error)]) from error
-    problems = list(_adapter_problems(adapter))
+        raise refused(where, [str(error)]) from error
+    config = json.loads(rendered[files.CONFIG])
+    problems = [*_adapter_problems(adapter), *_base_problems(adapter, config, base)]
     if problems:
-        raise _refused(where, problems)
+        raise refused(where, problems)
     rendered[files.WEIGHTS] = files.canonical(rendered[files.WEIGHTS])
-    if files.CARD not in rendered:
-        rendered[files.CARD] = files.render(adapter)[files.CARD]
+    if files.CARD not in rendered or card.is_ours(rendered[files.CARD]):
+        rendered[files.CARD] = card.adapter_card(records.describe(adapter, config)).encode()
     return adapter, rendered
 
 
@@ -98,6 +108,8 @@ def pass_gates(adapter: Adapter, force_reason: str | None = None) -> str | None:
 
 def read_folder(folder: Path) -> dict[str, Bytes]:
     """File name -> bytes of a PEFT directory. Raises Refused for anything that an adapter does not need."""
+    if folder.is_file() and folder.name.lower().endswith(ARCHIVES):
+        raise Refused(f"{folder} is an archive, which is never taken; unpack it and give the PEFT directory")
     if folder.is_symlink() or not folder.is_dir():
         raise Refused(f"{folder} is not a folder; give the PEFT directory that holds {files.CONFIG}")
     names = sorted(os.listdir(folder))
@@ -108,23 +120,14 @@ def read_folder(folder: Path) -> dict[str, Bytes]:
         if stat.S_ISLNK(status.st_mode):
             problems.append(f"{name} is a symbolic link; copy the file itself")
         elif name not in ALLOWED or not stat.S_ISREG(status.st_mode):
-            problems.append(f"{name} does not belong to an adapter ({_why_not(name)}); take it out")
-        elif name != files.WEIGHTS and status.st_size > _TEXT_LIMIT:
-            problems.append(f"{name} has {status.st_size:,} bytes; at most {_TEXT_LIMIT:,} are allowed")
+            problems.append(f"{name} does not belong to an adapter ({why_not(name)}); take it out")
+        elif name != files.WEIGHTS and status.st_size > TEXT_LIMIT:
+            problems.append(f"{name} has {status.st_size:,} bytes; at most {TEXT_LIMIT:,} are allowed")
         else:
             found[name] = read(folder / name)
     if problems:
-        raise _refused(str(folder), problems)
+        raise refused(str(folder), problems)
     return found
-
-
-def _why_not(name: str) -> str:
-    suffix = Path(name).suffix.lower()
-    if suffix in {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}:
-        return "pickle can run code; save the weights as safetensors"
-    if suffix in {".py", ".so", ".sh"}:
-        return "code is never taken"
-    return f"a version holds {', '.join(ALLOWED)}"
 
 
 def _config_problems(data: Bytes) -> Iterator[str]:
@@ -148,10 +151,13 @@ def _config_problems(data: Bytes) -> Iterator[str]:
         )
 
 
-def _canonical_config(data: Bytes) -> bytes:
-    """Sorted keys; `auto_mapping`, by which PEFT would import a class by its name, is emptied."""
+def _canonical_config(data: Bytes, base: Base | Shape | None) -> bytes:
+    """Sorted keys; `auto_mapping`, by which PEFT would import a class by its name, is emptied. An adapter that names
+    its base and no revision gets the one of the base that it is checked against."""
     config: dict[str, Any] = json.loads(data)
     kept = {key: None if key in _CODE_KEYS else value for key, value in config.items()}
+    if base is not None and not kept.get("revision") and kept["base_model_name_or_path"] == base.identity.id:
+        kept["revision"] = base.identity.revision
     return json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
@@ -174,6 +180,21 @@ def _adapter_problems(adapter: Adapter) -> Iterator[str]:
         elif adapter.tensors[head[0]].shape[0] != len(adapter.head.labels):
             rows = adapter.tensors[head[0]].shape[0]
             yield f"{head[0]} has {rows} rows for {len(adapter.head.labels)} labels"
+
+
+def _base_problems(adapter: Adapter, config: Mapping[str, Any], base: Base | Shape | None) -> Iterator[str]:
+    """The configuration and the weights must name one base, and the adapter must fit the base that is at hand."""
+    if adapter.base.id != config["base_model_name_or_path"]:
+        yield (
+            f"{files.CONFIG} names the base {config['base_model_name_or_path']!r}, {files.WEIGHTS} was made for "
+            f"{adapter.base.id!r}; publish the adapter as it was trained"
+        )
+    if base is None:
+        return
+    try:
+        check_fit(adapter, base)
+    except AdapterError as error:
+        yield f"on {base.identity.id}: {error}"
 
 
 def _calibration_problems(saved: Any) -> Iterator[str]:
@@ -240,9 +261,3 @@ def _prefix_problems(length: int, tensors: Mapping[str, torch.Tensor]) -> Iterat
 def _module(name: str) -> str:
     """`base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight` -> `model.layers.0.self_attn.q_proj`."""
     return name.split(".lora_")[0].removeprefix("base_model.model.")
-
-
-def _refused(where: str, problems: list[str]) -> Refused:
-    shown = "".join(f"\n  - {problem}" for problem in problems[:20])
-    more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-    return Refused(f"{where} cannot be published; nothing was written:{shown}{more}")

@@ -5,29 +5,40 @@ folder on its path is synced. What can be synced at the same time is, since each
 
     .tmp/      what a killed process was writing; nothing ever reads it
 
+A new file changes the times of its folder, but not those of the folders above. In `adapters/` a writer touches these
+too, just before the file appears and again before it is acknowledged, so that one look at the times of `adapters/`
+tells whether anything changed in a hub of any size; see `stamp`.
 What lies in `.tmp/` may be swept away at any time: a writer whose file vanished writes it again. No link is followed
 inside the hub, neither to a file nor to a folder.
 """
 
 import errno
+import logging
 import os
 import shutil
 import stat
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from adapters.files import Bytes
 from hub.errors import HubError
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV}
+_STAMPED = "adapters"
+_SETTLED = 2.0  # seconds from a writer's first touch, within which its file appears unless it was stopped
+_log = logging.getLogger(__name__)
 
 
 class Local:
     """The files under one root folder; see `place.Place`."""
+
+    near = True
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -54,7 +65,7 @@ class Local:
         return os.lstat(self.root / path).st_size
 
     def exists(self, path: str) -> bool:
-        return os.path.lexists(self.root / path)
+        return os.path.lexists(f"{self.address}/{path}")  # building a Path takes longer than asking
 
     def files(self, folder: str) -> list[str]:
         return [entry.name for entry in self._entries(folder) if not entry.is_dir(follow_symlinks=False)]
@@ -67,6 +78,21 @@ class Local:
             inside = Path(path).relative_to(self.root)
             yield from ((inside / name).as_posix() for name in names)
 
+    def stamp(self, folder: str) -> str:
+        """Which folder it is and when it last changed, by the clock of the file system. Times are only compared with
+        each other, but for those of the last seconds: there a writer may have touched, and not yet linked."""
+        try:
+            about = os.stat(self.root / folder, follow_symlinks=False)
+        except OSError:
+            return ""
+        if time.time() - about.st_ctime < _SETTLED:
+            return ""
+        return f"{about.st_ino:x}.{about.st_ctime_ns:x}"
+
+    def marks(self, folder: str) -> dict[str, tuple[int, str | None]]:
+        found = {path: os.lstat(self.root / path) for path in self.walk(folder)}
+        return {path: (status.st_size, None) for path, status in found.items() if S_ISREG(status.st_mode)}
+
     def move(self, path: str, target: str) -> None:
         old, new = self._inside(path), self._inside(target)
         new.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +101,10 @@ class Local:
         _sync(old.parent)
 
     def remove(self, path: str) -> None:
-        self._inside(path).unlink(missing_ok=True)
+        file = self._inside(path)
+        file.unlink(missing_ok=True)
+        for folder in self._stamped([file.parent]):
+            _restamp(folder)
 
     def discard(self, folder: str) -> None:
         old, partial = self._inside(folder), self._partial()
@@ -162,6 +191,9 @@ class Local:
         """Promise 1: a whole file in its place, or False when the place is taken."""
         target = self._inside(path)
         target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in self._stamped([target.parent]):
+            with suppress(OSError):
+                os.utime(folder)
         try:
             os.link(partial, target)
             return True
@@ -175,6 +207,11 @@ class Local:
                     f"({error.strerror}); put the hub on another one"
                 ) from error
             raise
+
+    def _stamped(self, folders: Iterable[Path]) -> set[Path]:
+        """The folders above these whose stamps tell of a change in these."""
+        top = self.root / _STAMPED
+        return {parent for folder in folders for parent in folder.parents if parent.is_relative_to(top)}
 
     def _replace(self, path: str, data: Bytes, write: Callable[[Path, Bytes], Any]) -> None:
         target = self._inside(path)
@@ -195,7 +232,10 @@ class Local:
 
         Also after losing a race: the winner may not have synced yet, and our caller will rely on its file.
         """
+        folders = list(folders)
         above = {parent for folder in folders for parent in [folder, *folder.parents]}
+        for folder in self._stamped(folders):
+            _restamp(folder)
         _together(_sync, [(folder,) for folder in sorted(above) if folder.is_relative_to(self.root)])
 
 
@@ -264,3 +304,24 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _restamp(folder: Path) -> None:
+    """Set a folder's times to now until they are none that it had before: some clocks stand still for milliseconds.
+    Whoever may write in a folder may do so."""
+    try:
+        before = os.stat(folder).st_ctime_ns
+        for _ in range(2000):
+            os.utime(folder)
+            if os.stat(folder).st_ctime_ns != before:
+                return
+            time.sleep(0.001)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _log.warning(
+            "%s cannot be touched (%s); searches may miss what was written below it until "
+            "`repertoire search --rebuild`",
+            folder,
+            error.strerror,
+        )

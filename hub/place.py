@@ -1,4 +1,5 @@
-"""Where the files of a hub lie: what a folder on a disk (`local.py`) can do, and any other place must.
+"""Where the files of a hub lie: what a folder on a disk (`local.py`) can do, and any other place must
+(`remote.py`).
 
 Paths are relative to the hub, with `/` between their parts, in ASCII. Two promises, on which the whole hub stands:
 
@@ -10,15 +11,18 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 from adapters.files import Bytes
 from hub.local import Local
 
 
 class Place(Protocol):
-    """address: how a person names it, a folder or a URL."""
+    """address: how a person names it, a folder or a URL. near: whether a look at a file costs microseconds, as on a
+    disk; elsewhere it is a request, and one listing is cheaper than a few looks."""
 
     address: str
+    near: bool
 
     def create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes] | None = None) -> set[str]:
         """Write new files, path -> content, for good. Returns those that were not there before; the others are left
@@ -41,6 +45,15 @@ class Place(Protocol):
 
     def walk(self, folder: str) -> Iterator[str]:
         """Paths of all files in a folder and below."""
+
+    def stamp(self, folder: str) -> str:
+        """What a folder of `adapters/`, or that one itself, never had before: it is another after every `create`,
+        `replace`, `move` and `remove` in the folders below, by anybody, as soon as that call returned. Empty where it
+        cannot be told, because of a change that has just begun or because the place keeps no such thing."""
+
+    def marks(self, folder: str) -> dict[str, tuple[int, str | None]]:
+        """Path -> size in bytes, and MD5 where the place knows it without reading, of all files in a folder and below.
+        Equal sums prove equal files; others prove nothing. A link is none."""
 
     def move(self, path: str, target: str) -> None:
         """Give a file another path, for good, instead of what lies there; at every moment it can be read under one of
@@ -72,5 +85,12 @@ class Place(Protocol):
 
 
 def place_of(address: str | os.PathLike[str]) -> Place:
-    """The place that an address means."""
-    return Local(Path(address).absolute())
+    """The place that an address means: a folder, `file://`, `s3://` or `gs://`. Raises HubError."""
+    text = os.fspath(address)
+    if text.startswith("file:///"):
+        return Local(Path(unquote(urlsplit(text).path)))
+    if "://" in text:
+        from hub.remote import open_remote
+
+        return open_remote(text)
+    return Local(Path(text).absolute())

@@ -11,11 +11,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters import Adapter, Lora
 from adapters.files import Bytes
 from hub.errors import Damaged
+from hub.servable import servable_by
 
 FORMAT = 1
 
@@ -27,11 +28,11 @@ class _Frozen(BaseModel):
 
 
 class File(_Frozen):
-    """One file of a version, by content."""
+    """One file of a version, by content. Both become paths, also where the record came from another hub."""
 
-    name: str
-    sha256: str
-    size: int
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
 
 
 class MadeFor(_Frozen):
@@ -49,6 +50,8 @@ class Record(_Frozen):
     with the same one gives this version again. created: UTC, ISO 8601. task: None for an adapter that was not made by
     a recipe. quantization: of the base while it was trained. metrics: the recipe's report (before, after, baselines).
     gates: what the recipe's gates said, None where it has none. forced: why it was published although they failed.
+    origin: where it was imported from, such as a repository and its commit. servable_by: see `servable.py`. profile:
+    of the data, see `recipes/profile.py`. pooling, calibration, blended: how its head answers.
     """
 
     format: int
@@ -73,6 +76,13 @@ class Record(_Frozen):
     metrics: dict[str, Any] | None
     gates: dict[str, Any] | None = None
     forced: str | None = None
+    origin: dict[str, str] | None = None
+    servable_by: dict[str, Any] | None = None
+    parameters: int | None = None
+    profile: dict[str, Any] | None = None
+    pooling: str | None = None
+    calibration: dict[str, Any] | None = None
+    blended: bool = False
 
     @property
     def reference(self) -> str:
@@ -113,8 +123,9 @@ def from_bytes(data: Bytes, name: str, version: int) -> Record:
     return record
 
 
-def describe(adapter: Adapter) -> dict[str, Any]:
-    """The fields of a record that come from the adapter itself."""
+def describe(adapter: Adapter, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record that come from the adapter itself. config: its `adapter_config.json`."""
+    data = _object(adapter.info.get("data")) or {}
     return {
         "base": {
             "id": adapter.base.id,
@@ -127,10 +138,16 @@ def describe(adapter: Adapter) -> dict[str, Any]:
         "task": adapter.task,
         "labels": adapter.head.labels if adapter.head else None,
         "quantization": adapter.info.get("quantization"),
-        "recipe": finite(adapter.info.get("recipe")),
-        "data_digest": adapter.info.get("data", {}).get("digest"),
-        "metrics": finite(adapter.info.get("report")),
-        "gates": finite(adapter.info.get("gates")),
+        "recipe": _object(adapter.info.get("recipe")),
+        "data_digest": data.get("digest"),
+        "metrics": _object(adapter.info.get("report")),
+        "gates": _object(adapter.info.get("gates")),
+        "servable_by": servable_by(config, adapter),
+        "parameters": sum(tensor.numel() for tensor in adapter.tensors.values()),
+        "profile": _object(data.get("profile")),
+        "pooling": adapter.head.pooling if adapter.head else None,
+        "calibration": _object(adapter.info.get("calibration")),
+        "blended": bool(adapter.info.get("blend")),
     }
 
 
@@ -141,6 +158,11 @@ def finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): finite(item) for key, item in value.items()}
     return [finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _object(value: Any) -> Any:
+    """A JSON object; None for anything else."""
+    return finite(value) if isinstance(value, Mapping) else None
 
 
 def _canonical(value: Any) -> bytes:

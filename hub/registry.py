@@ -30,9 +30,13 @@ from adapters.request import Ticket, Written
 from adapters.residency import Fetched, Resident
 from adapters.runtime import Runtime
 from adapters.sampling import Sampling
+from hub.errors import HubError
+from hub.following import Followed, Following
+from hub.held import Held
 from hub.hub import Hub, Version
-from hub.names import members
+from hub.names import members, parse
 from hub.requests import Analysis, Analyze, Answer, Ranked, Recommend, Refused, Request, Result, Texts, Write
+from hub.trust import Trust
 from hub.writing import checked, none_kept, product_text, rules
 from recipes.blend import Blend
 from recipes.calibration import Calibration
@@ -101,15 +105,21 @@ class Pending:
 class Registry:
     """Loads adapters by reference (`client/campaign/task`, `...@production`, `...@3`) and answers with them.
 
-    hub: a Hub or its folder. base: a loaded Base, or what `load_base` takes. limits: how much it takes on. Any thread
-    may call it.
+    hub: a Hub or its folder. base: a loaded Base, or what `load_base` takes. limits: how much it takes on. trust: as
+    `Hub` takes it, where `hub` is a folder. Any thread may call it.
+
+    follow: names and aliases that were asked for once are known in memory from then on, and a thread watches where they
+    point. Within a second of a move the new version is loaded and answers, between two requests, and nobody waits for
+    it; one that cannot be loaded leaves the old one in its place (`following` says why). That is what a server wants,
+    so it is the default; without it the hub is asked at each request, as is always done for `name@3`, and no thread
+    runs. See `hub.following`.
 
     Where `recommend` and `analyze` are given several references of one task and the same labels, these answer as one,
     by the mean of their probabilities; what one of them cannot answer, the ensemble does not.
 
-    Raises NotInHub with near names, WrongBase with both fingerprints, RequestError for a request that does not fit the
-    adapter, each with the member's reference in front where it speaks of one of an ensemble; `run` puts them in the
-    place of the answer instead.
+    Raises NotInHub with near names, Untrusted, WrongBase with both fingerprints, RequestError for a request that does
+    not fit the adapter, each with the member's reference in front where it speaks of one of an ensemble; `run` puts
+    them in the place of the answer instead.
     """
 
     def __init__(
@@ -118,12 +128,18 @@ class Registry:
         base: Base | str = "starter",
         quantization: Quantization = "nf4",
         limits: Limits | None = None,
+        follow: bool = True,
+        trust: Trust | str | os.PathLike[str] | None = None,
     ) -> None:
-        self.hub = hub if isinstance(hub, Hub) else Hub(hub)
+        if isinstance(hub, Hub) and trust is not None:
+            raise HubError("an open Hub has its own trust file; give it there: Hub(..., trust=...)")
+        self.hub = hub if isinstance(hub, Hub) else Hub(hub, trust=trust)
         self.base = base if isinstance(base, Base) else load_base(base, quantization)
         self._versions: dict[str, Version] = {}
         self._runtime = Runtime(self.base, self._fetch, limits)
         self._voice = lru_cache(maxsize=1024)(self._read_voice)
+        self._held = Held(self._runtime)
+        self._following = Following(self.hub, self._prepare, self._held) if follow else None
 
     def recommend(
         self,
@@ -165,8 +181,12 @@ class Registry:
             ticket.cancel()
 
     def publish(self, adapter: Adapter | str | os.PathLike[str], name: str, **options: Any) -> Version:
-        """Publish an adapter, or a PEFT directory, to this registry's hub; see `Hub.publish`."""
-        return self.hub.publish(adapter, name, **options)
+        """Publish an adapter, or a PEFT directory, to this registry's hub, checked against its base; see `Hub.publish`.
+        The next request for its name is answered by it."""
+        version = self.hub.publish(adapter, name, **{"base": self.base} | options)
+        if self._following is not None:
+            self._following.look(name)
+        return version
 
     def run(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer requests for any adapters and tasks in one mixed batch. What one request gets wrong is its
@@ -196,9 +216,10 @@ class Registry:
         return Pending(self, request, voices, self._runtime.submit(self._rows(request, voices)))
 
     def load(self, reference: str, pin: bool = False) -> None:
-        """Bring an adapter into a slot before anybody asks for it; with `pin` it stays there. Raises NotInHub,
+        """Bring an adapter into a slot before anybody asks for it; with `pin` it stays there. Where a name or an alias
+        is followed, what it means later is brought in and pinned in its turn, and the old one let go. Raises NotInHub,
         WrongBase, Damaged, and AdapterError where every slot is pinned."""
-        self._runtime.load(self._key(reference), pin)
+        self._held.bring(str(parse(reference)), self._key(reference), pin)
 
     def pin(self, reference: str) -> None:
         """`load`, to stay."""
@@ -206,11 +227,17 @@ class Registry:
 
     def unpin(self, reference: str) -> None:
         """Let a pinned adapter leave again when its slot is needed."""
-        self._runtime.unpin(self._key(reference))
+        self._held.let_go(self._key(reference))
 
     def unload(self, reference: str) -> None:
         """Let an adapter go from slot and memory. Waits for its last running row; later requests load it again."""
-        self._runtime.unload(self._key(reference))
+        key = self._key(reference)
+        self._held.let_go(key)
+        self._runtime.unload(key)
+
+    def following(self) -> list[Followed]:
+        """The names and aliases that are followed: which version answers, and which one should and why it does not."""
+        return [] if self._following is None else self._following.report()
 
     def residency(self) -> list[Resident]:
         """Which adapters are in a slot, in host memory or on their way, the least recently used first."""
@@ -220,12 +247,19 @@ class Registry:
         ]
 
     def state(self) -> dict[str, Any]:
-        """Counters and times since the start (see `adapters.counters.Counters`), and how many requests wait and are
-        written now, as plain JSON."""
-        return self._runtime.state()
+        """Counters and times since the start (see `adapters.counters.Counters`), how many requests wait and are written
+        now, and of what is followed: how many references, their moves, and which are behind and why. Plain JSON."""
+        found = self.following()
+        behind = {each.reference: each.behind for each in found if each.behind is not None}
+        moves = sum(each.moves for each in found)
+        return self._runtime.state() | {
+            "following": {"references": len(found), "moves": moves, "behind": behind}
+        }
 
     def close(self) -> None:
         """End every request with Cancelled, and leave the base as it was found."""
+        if self._following is not None:
+            self._following.close()
         self._runtime.close()
 
     def _one(self, request: Request) -> Answer:
@@ -236,10 +270,20 @@ class Registry:
 
     def _key(self, reference: str) -> str:
         """The content key of what a reference means now. Keyed by content, never by name: a name that moves on never
-        answers from what it named before."""
-        version = self.hub.resolve(reference)
+        answers from what it named before. Raises Untrusted, also for content that is loaded for another version."""
+        version = (self._following.version if self._following else self.hub.resolve)(reference)
+        self.hub.check_signed(version)
         self._versions[version.digest] = version
         return version.digest
+
+    def _prepare(self, version: Version) -> None:
+        """Bring a version into host memory, checked, before a request names it. Raises what loading it raises."""
+        self.hub.check_signed(version)
+        key = version.digest
+        self._versions.setdefault(key, version)
+        self._voice(key)
+        if not self._runtime.holds(key):  # it was here before, and its weights have left meanwhile
+            self._runtime.offer(key, self._fetch(key))
 
     def _find(self, request: Request) -> _Voices:
         """What is known of the adapters that a request names."""

@@ -96,3 +96,12 @@ def standing(store: Store, name: str) -> list[int]:
     numbers = store.numbers(log(name))
     removed = set(store.numbers(tombstones(name)))
     return [number for number in numbers if number not in removed]
+
+
+def newest(store: Store, name: str) -> int:
+    """The highest number of a version that was not removed; 0 where there is none."""
+    number = store.last(log(name))
+    removed = set(store.numbers(tombstones(name)))
+    while number in removed:
+        number -= 1
+    return number

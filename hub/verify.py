@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from adapters import files
 from hub import disk, intake, layout, records, tombstones, trash
 from hub.aliases import Event
+from hub.allowed import ALLOWED, REQUIRED
 from hub.errors import Damaged, NotInHub
 from hub.findings import Finding, Kind, finding
 from hub.layout import home, is_digest, log, names
@@ -133,8 +134,8 @@ def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
 def _record_problems(record: Record) -> Iterator[str]:
     """What a record may parse with, and no publication wrote."""
     listed = [file.name for file in record.files]
-    if len(listed) != len(set(listed)) or not set(intake.REQUIRED) <= set(listed) <= set(intake.ALLOWED):
-        yield f"that it holds {', '.join(listed) or 'no files'}; a version holds {', '.join(intake.ALLOWED)}"
+    if len(listed) != len(set(listed)) or not set(REQUIRED) <= set(listed) <= set(ALLOWED):
+        yield f"that it holds {', '.join(listed) or 'no files'}; a version holds {', '.join(ALLOWED)}"
     for file in record.files:
         if not is_digest(file.sha256) or file.size < 0:
             yield f"that {file.name} has sha256 {file.sha256[:80]!r} and {file.size} bytes"

@@ -3,7 +3,11 @@
     train.py      train
     tune.py       tune
     profile.py    profile
-    hub.py        publish, ls, show
+    hub.py        init, publish, ls, search, versions, show
+    exchange.py   import, export, card
+    remote.py     push, pull, sync
+    aliases.py    alias set|ls|rm, rollback, history, diff
+    sign.py       keygen, sign
     keeping.py    verify, repair, rm, gc, purge
     ask.py        recommend, analyze, write
     doctor.py     doctor
@@ -20,7 +24,7 @@ from typing import NoReturn
 
 import typer
 
-from hub.cli import ask, demo, doctor, hub, keeping, profile, train, tune
+from hub.cli import aliases, ask, demo, doctor, exchange, hub, keeping, profile, remote, sign, train, tune
 from hub.cli.output import fail
 
 __all__ = ["app", "main"]
@@ -36,9 +40,22 @@ for command in (
     profile.profile,
     train.train,
     tune.tune,
+    hub.init,
     hub.publish,
     hub.ls,
+    hub.search,
+    hub.versions,
     hub.show,
+    exchange.export,
+    exchange.card,
+    remote.push,
+    remote.pull,
+    remote.sync,
+    aliases.rollback,
+    aliases.history,
+    aliases.diff,
+    sign.keygen,
+    sign.sign,
     keeping.verify,
     keeping.repair,
     keeping.rm,
@@ -51,6 +68,8 @@ for command in (
     demo.demo,
 ):
     app.command()(command)
+app.command("import")(exchange.import_)
+app.add_typer(aliases.alias, name="alias")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

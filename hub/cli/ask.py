@@ -16,6 +16,7 @@ from hub.cli.options import (
     Quantization,
     ReferenceName,
     ReferenceNames,
+    TrustFile,
     pairs,
 )
 from hub.cli.output import document, show
@@ -39,6 +40,7 @@ def recommend(
     hub: HubPath = DEFAULT_HUB,
     base: BaseName = None,
     quantization: BaseQuantization = None,
+    trust: TrustFile = None,
     as_json: Json = False,
 ) -> None:
     """Rank ads for a user, the most likely to be clicked first.
@@ -50,7 +52,7 @@ def recommend(
     ads = [*(ad or ()), *_lines(file)]
     if not ads:
         raise typer.BadParameter("no ads to rank; give --ad TEXT, or --file with one a line")
-    ranked = _registry(hub, reference, base, quantization).recommend(
+    ranked = open_registry(hub, reference, base, quantization, trust).recommend(
         reference, user, ads, dict(pairs(feature or (), "--feature"))
     )
     if as_json:
@@ -70,6 +72,7 @@ def analyze(
     hub: HubPath = DEFAULT_HUB,
     base: BaseName = None,
     quantization: BaseQuantization = None,
+    trust: TrustFile = None,
     as_json: Json = False,
 ) -> None:
     """Label behaviour texts, with probabilities. --json gives all labels.
@@ -79,7 +82,7 @@ def analyze(
     texts = [*(text or ()), *_lines(file)]
     if not texts:
         raise typer.BadParameter("no texts to label; give some, or --file with one a line")
-    found = _registry(hub, reference, base, quantization).analyze(reference, texts)
+    found = open_registry(hub, reference, base, quantization, trust).analyze(reference, texts)
     if as_json:
         document(
             [
@@ -126,6 +129,7 @@ def write(
     hub: HubPath = DEFAULT_HUB,
     base: BaseName = None,
     quantization: BaseQuantization = None,
+    trust: TrustFile = None,
     as_json: Json = False,
 ) -> None:
     """Write ad texts for a product, by the rules of its adapter's policy. --json gives the refused texts with reasons.
@@ -147,7 +151,7 @@ def write(
         "stop": stop or None,
         "seed": seed,
     }
-    registry = _registry(hub, reference, base, quantization)
+    registry = open_registry(hub, reference, base, quantization, trust)
     if stream:
         for piece in registry.stream(reference, facts, **options):
             typer.echo(piece, nl=False)
@@ -163,13 +167,15 @@ def write(
         typer.echo(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", err=True)
 
 
-def _registry(hub: str, reference: str, base: str | None, quantization: Quantization | None) -> "Registry":
+def open_registry(
+    hub: str, reference: str, base: str | None, quantization: Quantization | None, trust: Path | None = None
+) -> "Registry":
     """A registry on the base that the (first) adapter was made for, unless another was named."""
     from hub.errors import NotInHub
     from hub.hub import Hub
     from hub.names import members
 
-    opened = Hub(hub, create=False)
+    opened = Hub(hub, create=False, trust=trust)
     record = opened.resolve(members(reference)[0]).record
     held: Any = quantization.value if quantization else record.quantization or "nf4"
 
@@ -177,14 +183,14 @@ def _registry(hub: str, reference: str, base: str | None, quantization: Quantiza
     from hub.registry import Registry
 
     if base is not None:
-        return Registry(opened, load_base(base, held))
+        return Registry(opened, load_base(base, held), follow=False)
     if record.base.id.startswith("local/"):
         raise NotInHub(
             f"{record.reference} was made for the base in a folder {record.base.id.removeprefix('local/')!r}, "
             "which is not in the hub; say where it is with --base FOLDER"
         )
     revision = None if record.base.id == "starter" else record.base.revision
-    return Registry(opened, load_base(record.base.id, held, revision))
+    return Registry(opened, load_base(record.base.id, held, revision), follow=False)
 
 
 def _lines(file: Path | None) -> list[str]:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli.completion import references
+
 if TYPE_CHECKING:
+    from adapters.fit import Shape
     from recipes.recipe import Recipe
 
 
@@ -21,7 +24,25 @@ class Quantization(StrEnum):
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words and tables.")]
 HubPath = Annotated[
-    str, typer.Option("--hub", envvar="REPERTOIRE_HUB", help="The hub's folder.", show_default=True)
+    str,
+    typer.Option(
+        "--hub",
+        envvar="REPERTOIRE_HUB",
+        help="The hub: a folder, s3://bucket/path or gs://bucket/path.",
+        show_default=True,
+    ),
+]
+TrustFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust",
+        envvar="REPERTOIRE_TRUST",
+        help="A file that says which clients' adapters must be signed, and by whom.",
+    ),
+]
+KEY_HELP = "A private key; its password is asked for, or taken from REPERTOIRE_KEY_PASSWORD."
+SigningKey = Annotated[
+    Path | None, typer.Option("--key", help=f"Sign the new version too. {KEY_HELP}", show_default=False)
 ]
 BaseName = Annotated[
     str | None,
@@ -34,13 +55,17 @@ BaseQuantization = Annotated[
     typer.Option("--quantization", help="How to hold the base. [default: as the adapter was trained]"),
 ]
 ReferenceName = Annotated[
-    str, typer.Argument(metavar="REFERENCE", help="client/campaign/task, or with @alias or @3.")
+    str,
+    typer.Argument(
+        metavar="REFERENCE", help="client/campaign/task, or with @alias or @3.", autocompletion=references
+    ),
 ]
 ReferenceNames = Annotated[
     str,
     typer.Argument(
         metavar="REFERENCE",
         help="client/campaign/task, or with @alias or @3; several with + between them answer as one.",
+        autocompletion=references,
     ),
 ]
 RecipeName = Annotated[
@@ -59,6 +84,13 @@ ValidationFiles = Annotated[
 TestFiles = Annotated[
     list[Path] | None, typer.Option("--test", help="Rows to measure on. [default: cut from DATA]")
 ]
+BaseToFit = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        help="Check every tensor against this base: `starter`, a Hugging Face id or a folder. No weights are loaded.",
+    ),
+]
 BaseToTrain = Annotated[str, typer.Option("--base", help="`starter`, a Hugging Face id or a folder.")]
 Columns = Annotated[
     list[str] | None,
@@ -72,6 +104,15 @@ Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
 ]
 DEFAULT_HUB = "campaigns"
+
+
+def base_to_fit(base: str | None) -> "Shape | None":
+    """What an adapter is checked against before it is published. Raises BaseNotFound."""
+    if base is None:
+        return None
+    from adapters.fit import load_shape
+
+    return load_shape(base)
 
 
 def chosen_recipe(

@@ -3,10 +3,13 @@
 Exit codes
     0    done
     1    doctor found a fault; or an error that Repertoire did not expect, with its traceback
-    2    the command line, a name, a recipe or a request is wrong
+    2    the command line, a name, a search, a recipe, a request, a key or a trust file is wrong
     3    there is no such adapter, hub or base
-    4    the data, the adapter or the base cannot be used, for the reasons that are listed
-    5    stored bytes are damaged, `verify` found damage, or the operating system refused (disk full, no permission)
+    4    the data, the adapter or the base cannot be used, two hubs disagree, or nobody trusted signed it, for the
+         reasons that are listed
+    5    stored bytes are damaged, also where `verify` found it; or the operating system or a remote store refused (disk
+         full, no permission, network)
+    6    an alias moved meanwhile: somebody was faster, and nothing was changed
     130  interrupted
 """
 
@@ -64,17 +67,22 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, OSError):
         return 5
     from adapters.errors import BaseNotFound, RepertoireError, RequestError
-    from hub.errors import BadName, Damaged, NoHub, NotInHub
+    from hub.errors import BadKey, BadName, BadSearch, BadTrust, Damaged, Moved, NoHub, NotInHub, Unreachable
     from recipes.errors import RecipeError
 
     kinds: tuple[tuple[type[Exception], int], ...] = (
         (BadName, 2),
+        (BadSearch, 2),
+        (BadKey, 2),
+        (BadTrust, 2),
         (RecipeError, 2),
         (RequestError, 2),
         (NoHub, 3),
         (NotInHub, 3),
         (BaseNotFound, 3),
         (Damaged, 5),
+        (Unreachable, 5),
+        (Moved, 6),
         (RepertoireError, 4),
     )
     return next((code for kind, code in kinds if isinstance(error, kind)), 1)

@@ -59,9 +59,16 @@ def test_the_same_adapter_from_memory_and_from_disk_is_the_same_version_content(
     assert hub.publish(folder, NAME).digest == hub.publish(lora(), NAME).digest
 
 
-def test_a_folder_without_a_card_gets_one(folder: Path) -> None:
+def test_a_folder_without_a_card_gets_one_and_one_of_ours_is_made_again(folder: Path) -> None:
+    made = admit(folder)[1][files.CARD]
+    assert made == admit(lora())[1][files.CARD] != files.render(lora())[files.CARD]
     (folder / files.CARD).unlink()
-    assert admit(folder)[1][files.CARD] == files.render(lora())[files.CARD]
+    assert admit(folder)[1][files.CARD] == made
+
+
+def test_a_card_that_the_maker_wrote_is_kept(folder: Path) -> None:
+    (folder / files.CARD).write_text("---\ntags: [mine]\n---\n# Our adapter")
+    assert admit(folder)[1][files.CARD] == b"---\ntags: [mine]\n---\n# Our adapter"
 
 
 def test_all_files_that_do_not_belong_are_named_at_once(folder: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_name_that_moves_on_answers_from_what_it_names_now(hub: Hub, base: Bas
     own = Hub(tmp_path / "hub")
     first = hub.read("acme/spring/behavior")
     own.publish(first, "acme/spring/behavior")
-    registry = Registry(own, base)
+    registry = Registry(own, base, follow=False)
     before = registry.analyze("acme/spring/behavior", "glad 500")[0]
     second = hub.read("acme/spring/behavior")
     second.head = (

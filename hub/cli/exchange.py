@@ -1,0 +1,124 @@
+"""repertoire import, export, card: adapters from and for other tools."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from hub.cli.hub import summary
+from hub.cli.options import DEFAULT_HUB, BaseToFit, HubPath, Json, ReferenceName, base_to_fit
+from hub.cli.output import document, show
+
+
+class Tool(StrEnum):
+    """As in `hub.exchange.export`."""
+
+    vllm = "vllm"
+    peft = "peft"
+    hf = "hf"
+
+
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(help="A PEFT directory, or hf://owner/repo[@revision][/folder].", show_default=False),
+    ],
+    name: Annotated[str, typer.Argument(help="client/campaign/task")],
+    hub: HubPath = DEFAULT_HUB,
+    base: BaseToFit = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; may be repeated.")] = None,
+    message: Annotated[str, typer.Option("--message", "-m", help="What it is.")] = "",
+    publish_id: Annotated[
+        str | None, typer.Option(help="Importing again with the same id gives the same version.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take an adapter that other tools made into a hub, as the next version of a name.
+
+    Only the configuration, the safetensors weights and the card are fetched; what is passed over is named, and code,
+    pickle and archives are refused.
+
+    Example: `repertoire import hf://owner/adapter@main acme/spring/behavior --base Qwen/Qwen2.5-7B-Instruct`
+    """
+    from hub import huggingface
+    from hub.hub import Hub
+
+    found = huggingface.fetch(source) if huggingface.is_address(source) else None
+    version = Hub(hub).publish(
+        source if found is None else found,
+        name,
+        base=base_to_fit(base),
+        tags=tag or (),
+        message=message,
+        publish_id=publish_id,
+    )
+    left = [] if found is None else list(found.left)
+    if as_json:
+        document(summary(version) | {"origin": version.record.origin, "passed_over": left})
+        return
+    origin = version.record.origin
+    at = f", commit {origin['commit']}" if origin else ""
+    show(f"Imported {source}{at}, as {version.reference} in {hub}.")
+    if left:
+        show(f"Passed over, and not fetched: {', '.join(left)}.")
+
+
+def export(
+    reference: ReferenceName,
+    target: Annotated[
+        str,
+        typer.Argument(metavar="DIR", help="A new folder; or hf://owner/repo.", show_default=False),
+    ],
+    to: Annotated[Tool, typer.Option(help="The tool that will read it.", show_default=False)],
+    hub: HubPath = DEFAULT_HUB,
+    base: Annotated[
+        str | None,
+        typer.Option(help="The name or folder by which that tool knows the base. [default: its id]"),
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="A repository that is made by this is open to everybody.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a version for another tool: a real copy, laid out as that tool looks for it.
+
+    Example: `repertoire export acme/spring/ad-copy@3 ./loras --to vllm`
+    """
+    from hub import exchange, huggingface
+    from hub.hub import Hub
+
+    opened = Hub(hub, create=False)
+    if huggingface.is_address(target):
+        if to is not Tool.hf or base is not None:
+            raise typer.BadParameter("hf:// goes with --to hf, and without --base", param_hint="--to")
+        done = exchange.upload(opened, reference, target, private=not public)
+        if as_json:
+            document({"address": done.address, "url": done.url, "commit": done.commit})
+        else:
+            show(f"Uploaded {reference} to {done.address}, commit {done.commit}: {done.url}")
+        return
+    made = exchange.export(opened, reference, target, to, base)
+    if as_json:
+        document({"reference": made.reference, "folder": str(made.folder), "notes": list(made.notes)})
+        return
+    show(f"Wrote {made.reference} to {made.folder}.", *made.notes)
+
+
+def card(reference: ReferenceName, hub: HubPath = DEFAULT_HUB, as_json: Json = False) -> None:
+    """Print the model card of a version, as Markdown.
+
+    Example: `repertoire card acme/spring/recommendation@3 > README.md`
+    """
+    from hub import card as cards
+    from hub import exchange
+    from hub.hub import Hub
+
+    opened = Hub(hub, create=False)
+    version = exchange.complete(opened, opened.resolve(reference))
+    text = cards.version_card(version.record)
+    if as_json:
+        told: dict[str, Any] = {"reference": version.reference, "card": text}
+        document(told | {"servable_by": version.record.servable_by})
+        return
+    sys.stdout.write(text)
