@@ -2,33 +2,22 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hub.cli import main
 from hub.hub import Hub
+from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(hub: Hub, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(run: Run, hub: Hub) -> Run:
     """Runs one command line on a hub with three versions: exit code, standard output, standard error."""
     for seed in range(3):
         hub.publish(lora(seed), NAME)
     hub.set_alias(NAME, "production", 1)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main([*map(str, arguments), "--hub", hub.address])
-        captured = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return left.value.code, captured.out, captured.err
-
-    return call
+    return lambda *arguments: run(*arguments, "--hub", hub.address)
 
 
 def test_verify_says_what_was_looked_at_and_exits_with_5_for_damage(run: Run, hub: Hub) -> None:
