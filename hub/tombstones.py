@@ -77,8 +77,8 @@ def find(store: Store, name: str, version: int) -> Tombstone | None:
         return None
     except (OSError, ValueError, TypeError) as error:
         raise Damaged(
-            f"{name}@{version} was removed, but its tombstone cannot be read ({error}); "
-            f"take away {path} and remove the version again"
+            f"whether {name}@{version} was removed cannot be read ({error}); "
+            f"take {path} away, and remove the version again if it was"
         ) from error
     return tombstone
 

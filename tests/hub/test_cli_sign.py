@@ -7,10 +7,8 @@ import pytest
 
 from adapters import files
 from hub.hub import Hub
-from tests.hub.test_cli import Run, run
+from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora
-
-__all__ = ["run"]
 
 
 @pytest.fixture

@@ -17,10 +17,8 @@ from hub.exchange import export
 from hub.hub import Hub
 from hub.servable import servable_by, smallest_limit
 from tests.adapters import models
-from tests.hub.test_cli import Run, run
+from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora, prefix
-
-__all__ = ["run"]
 
 COPY = "globex/launch/ad-copy"
 PATTERNS = "its layers differ in rank or alpha (rank_pattern, alpha_pattern)"

@@ -10,10 +10,9 @@ from adapters import Adapter, files
 from hub import records
 from hub.errors import Refused
 from hub.hub import Hub
-from tests.hub.test_cli import REPORT, Run, clicks, run
+from tests.hub.conftest import Run
+from tests.hub.test_cli import REPORT, clicks
 from tests.hub.tiny import NAME, lora
-
-__all__ = ["run"]
 
 SENTENCE = "the gain in auc over TF-IDF is +0.010 (95 %: -0.020 to +0.040); wanted +0.000 or more"
 

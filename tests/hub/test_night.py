@@ -9,10 +9,8 @@ import pytest
 from hub.hub import Hub
 from recipes import resume
 from tests.adapters import models
-from tests.hub.test_cli import Run, run
+from tests.hub.conftest import Run
 from tests.recipes.test_train import moods
-
-__all__ = ["run"]
 
 JOBS = """
 defaults:

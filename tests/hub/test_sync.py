@@ -29,6 +29,9 @@ def contents(place: Place) -> dict[str, bytes]:
     }
 
 
+TOMBSTONE = b'{"version": 1, "who": "a", "when": "2026-11-24T12:00:00+00:00", "why": ""}'
+
+
 @pytest.fixture
 def filled(hub: Hub) -> Hub:
     """Two names, three versions, two with the same bytes, an alias that moved, a tombstone and a signature."""
@@ -162,7 +165,7 @@ def test_a_removed_version_moves_as_a_record_and_a_tombstone_without_its_bytes(
     filled: Hub, tmp_path: Path
 ) -> None:
     weights = filled.resolve(f"{NAME}@1").record.file("adapter_model.safetensors").sha256
-    filled.place.create({f"adapters/{NAME}/.tombstones/000001.json": b'{"version": 1, "who": "a"}'})
+    filled.place.create({f"adapters/{NAME}/.tombstones/000001.json": TOMBSTONE})
     moved = sync.push(filled, tmp_path / "a", only=[NAME])
     assert weights not in moved.blobs
     assert (tmp_path / "a" / f"adapters/{NAME}/.records/000001.json").exists()
@@ -170,7 +173,7 @@ def test_a_removed_version_moves_as_a_record_and_a_tombstone_without_its_bytes(
 
 
 def test_a_tombstone_arrives_before_its_record(filled: Hub, bucket: str, s3: Server) -> None:
-    filled.place.create({f"adapters/{NAME}/.tombstones/000001.json": b'{"version": 1, "who": "a"}'})
+    filled.place.create({f"adapters/{NAME}/.tombstones/000001.json": TOMBSTONE})
     sync.push(filled, f"{bucket}/hub")
     written = [path for method, path in s3.asked if method == "PUT"]
 
