@@ -12,9 +12,10 @@ from pathlib import Path
 
 from hub import layout
 from hub.findings import Finding, finding
-from hub.layout import home, projection
+from hub.layout import log, projection
 from hub.records import Record
-from hub.store import Store, blob
+from hub.store import Store, blob, numbered
+from hub.tombstones import stands
 
 _OURS = ("blob", "record", "event", "tombstone", "signature", "folder", "marker")
 
@@ -95,30 +96,32 @@ def folder_findings(
     records: name -> those that stand. removed: name -> numbers. A folder that shows a damaged blob is not told of: the
     blob is.
     """
-    shown: dict[str, dict[str, os.stat_result]] = {}
+    shown: dict[str, dict[int, dict[str, os.stat_result]]] = {}
     for path, status in disk.files.items():
-        if layout.version_of(path):
-            parts = path.split("/")
-            shown.setdefault("/".join(parts[:5]), {})["/".join(parts[5:])] = status
-    for name, known in records.items():
-        for record in known:
-            folder = projection(name, record.version)
-            yield from _compare(store, root, record, folder, shown.pop(folder, None))
-        for number in removed.get(name, ()):
+        if whose := layout.version_of(path):
+            inside = "/".join(path.split("/")[5:])
+            shown.setdefault(whose[0], {}).setdefault(whose[1], {})[inside] = status
+    for name in sorted({*records, *shown}):
+        folders = shown.get(name, {})
+        for record in records.get(name, ()):
+            found = list(_compare(store, root, record, folders.pop(record.version, None)))
+            if found and stands(store, name, record.version):  # else it was removed meanwhile
+                yield from found
+        for number in sorted(folders):
             folder = projection(name, number)
-            if shown.pop(folder, None) is not None and store.place.exists(folder):
+            if not store.place.exists(folder):
+                continue
+            if number in removed.get(name, ()):
                 yield finding("folder of a removed version", folder, f"{name}@{number} was removed")
-        for folder in [folder for folder in shown if folder.startswith(f"{home(name)}/v")]:
-            del shown[folder]
-            number = int(folder.rsplit("/v", 1)[1])
-            if store.place.exists(folder) and not store.place.exists(f"{layout.log(name)}/{number:06d}.json"):
+            elif not store.place.exists(numbered(log(name), number)):
                 yield finding("folder of no version", folder, f"there is no record of {name}@{number}")
 
 
 def _compare(
-    store: Store, root: Path, record: Record, folder: str, shown: Mapping[str, os.stat_result] | None
+    store: Store, root: Path, record: Record, shown: Mapping[str, os.stat_result] | None
 ) -> Iterator[Finding]:
     """A version folder against its record: the same files by inode, or else by hash."""
+    folder = projection(record.name, record.version)
     if shown is None:
         if not store.place.exists(folder):
             yield finding(

@@ -6,7 +6,7 @@ nothing: what is wrong with them is told, and must come from another copy of the
 finished by another one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import time
@@ -36,20 +36,21 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
     """Mend what `verify` finds, but for what it only notes. told: as there."""
     done = Repaired(dry_run)
     findings = [found for found in verify(store, told=told).findings if found.level != "note"]
-    standing = list(_standing(store))
+    standing = {(record.name, record.version): record for record in _standing(store)}
     blobs = [found for found in findings if found.kind in _BLOB_KINDS and layout.kind(found.where) == "blob"]
-    mended = {found.where for found in blobs if _mend_blob(store, found.where, standing, done)}
+    copies = _copies({found.where.rsplit("/", 1)[-1] for found in blobs}, standing.values())
+    mended = {found.where for found in blobs if _mend_blob(store, found.where, copies, done)}
     done.left += [found for found in blobs if found.where not in mended]
     lost = {found.where for found in done.left}
     folders = {
         projection(record.name, record.version): record
-        for record in standing
+        for record in standing.values()
         if any(blob(file.sha256) in mended for file in record.files)
     }
     for found in findings:
         if found in blobs:
             continue
-        record = _record_of(found.where, standing)
+        record = standing.get(layout.version_of(found.where) or ("", 0))
         if found.kind in ("folder missing", "folder differs", "link", "no file") and record is not None:
             folders[projection(record.name, record.version)] = record
             if not dry_run:  # what is not there is not moved either
@@ -71,23 +72,32 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
     return done
 
 
-def _mend_blob(store: Store, path: str, standing: list[Record], done: Repaired) -> bool:
+def _mend_blob(store: Store, path: str, copies: Mapping[str, Sequence[str]], done: Repaired) -> bool:
     """Bring a blob back from a sound copy, if there is one."""
     digest, place = path.rsplit("/", 1)[-1], store.place
-    copies = [
-        f"{projection(record.name, record.version)}/{file.name}"
-        for record in standing
-        for file in record.files
-        if file.sha256 == digest
-    ]
     thrown = trash.find(place, digest)
-    source = thrown[0].path if thrown else next((copy for copy in copies if store.sound(copy, digest)), None)
+    source = (
+        thrown[0].path
+        if thrown
+        else next((copy for copy in copies.get(digest, ()) if store.sound(copy, digest)), None)
+    )
     if source is None:
         return False
     done.mended[path] = f"brought back from {source}"
     if not done.dry_run:
         place.replace(path, place.read(source))
     return True
+
+
+def _copies(digests: Collection[str], standing: Iterable[Record]) -> dict[str, list[str]]:
+    """Where version folders show these blobs."""
+    found: dict[str, list[str]] = {}
+    for record in standing:
+        for file in record.files:
+            if file.sha256 in digests:
+                path = f"{projection(record.name, record.version)}/{file.name}"
+                found.setdefault(file.sha256, []).append(path)
+    return found
 
 
 def _mend_other(store: Store, found: Finding, done: Repaired) -> bool:
@@ -107,18 +117,9 @@ def _mend_other(store: Store, found: Finding, done: Repaired) -> bool:
     return False
 
 
-def _standing(store: Store) -> list[Record]:
+def _standing(store: Store) -> Iterator[Record]:
     """The records of all versions that stand and can be read."""
-    found = []
     for name in names(store.place):
         for number in tombstones.standing(store, name):
             with suppress(Damaged):
-                found.append(read(store, name, number))
-    return found
-
-
-def _record_of(path: str, standing: list[Record]) -> Record | None:
-    """The version in whose folder a path lies."""
-    return next(
-        (record for record in standing if (record.name, record.version) == layout.version_of(path)), None
-    )
+                yield read(store, name, number)

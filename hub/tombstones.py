@@ -83,6 +83,14 @@ def find(store: Store, name: str, version: int) -> Tombstone | None:
     return tombstone
 
 
+def stands(store: Store, name: str, version: int) -> bool:
+    """Whether there is such a version and nobody removed it."""
+    place = store.place
+    return place.exists(numbered(log(name), version)) and not place.exists(
+        numbered(tombstones(name), version)
+    )
+
+
 def standing(store: Store, name: str) -> list[int]:
     """The numbers of the versions that were not removed, in order."""
     numbers = store.numbers(log(name))

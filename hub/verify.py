@@ -26,6 +26,7 @@ from hub.names import is_part
 from hub.purge import unfinished
 from hub.records import Record
 from hub.store import Store, blob, numbered, sha256
+from hub.tombstones import stands
 
 
 @dataclass
@@ -49,11 +50,11 @@ class Verified:
 
 @dataclass
 class _Seen:
-    """What records say. wanted: digest -> (size, references). pairs: weights -> configurations beside them."""
+    """What records say. wanted: digest -> (size, who needs it). pairs: weights -> configurations beside them."""
 
     records: dict[str, list[Record]] = field(default_factory=dict)
     removed: dict[str, set[int]] = field(default_factory=dict)
-    wanted: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    wanted: dict[str, tuple[int, list[Record]]] = field(default_factory=dict)
     pairs: dict[str, set[str]] = field(default_factory=dict)
 
 
@@ -123,7 +124,7 @@ def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
         elif number not in removed:
             seen.records[name].append(record)
             for file in record.files:
-                seen.wanted.setdefault(file.sha256, (file.size, []))[1].append(record.reference)
+                seen.wanted.setdefault(file.sha256, (file.size, []))[1].append(record)
             weights, config = record.file(files.WEIGHTS).sha256, record.file(files.CONFIG).sha256
             seen.pairs.setdefault(weights, set()).add(config)
     for alias in sorted(filter(is_part, place.folders(f"{home(name)}/.events"))):
@@ -162,7 +163,7 @@ def _event_findings(store: Store, name: str, alias: str) -> Iterator[Finding]:
         except (OSError, ValueError, TypeError) as error:
             yield finding("alias event unreadable", path, str(error))
             continue
-        if number == numbers[-1] and event.version is not None:
+        if number == store.last(entries) and event.version is not None:
             means = f"{name}@{alias} means version {event.version}"
             if not store.place.exists(numbered(log(name), event.version)):
                 yield finding("alias dangling", path, f"{means}, which is not there")
@@ -187,36 +188,37 @@ def _blob_findings(
     )
     total = sum(sizes.values())
     for digest in sorted(sizes, key=lambda digest: digest not in configs):
-        references = seen.wanted.get(digest, (0, []))[1]
+        needed_by = seen.wanted.get(digest, (0, []))[1]
         try:
             data = store.place.read(blob(digest))
         except OSError as error:
-            if references:
-                yield _unread(store, digest, references, error)
+            left = [record for record in needed_by if stands(store, record.name, record.version)]
+            if left:  # else all were removed meanwhile
+                yield _unread(store, digest, left, error)
             continue
         done.blobs, done.bytes = done.blobs + 1, done.bytes + len(data)
         if told is not None:
             told(done.bytes, total)
         if sha256(data) != digest:
-            kind: Kind = "blob damaged" if references else "unneeded blob damaged"
-            who = f"; {_some(references)} cannot be loaded" if references else ""
+            kind: Kind = "blob damaged" if needed_by else "unneeded blob damaged"
+            who = f"; {_some(needed_by)} cannot be loaded" if needed_by else ""
             yield finding(kind, blob(digest), f"its bytes have another hash{who}")
             continue
-        if references and len(data) != sizes[digest]:
+        if needed_by and len(data) != sizes[digest]:
             yield finding(
                 "record unreadable",
                 blob(digest),
-                f"records say {sizes[digest]:,} bytes, it has {len(data):,}; needed by {_some(references)}",
+                f"records say {sizes[digest]:,} bytes, it has {len(data):,}; needed by {_some(needed_by)}",
             )
         if digest in configs:
             configs[digest] = data
         for config in sorted(seen.pairs.get(digest, ())):
             if configs[config]:
-                yield from _adapter_findings(configs, config, digest, data, references)
+                yield from _adapter_findings(configs, config, digest, data, needed_by)
 
 
 def _adapter_findings(
-    configs: Mapping[str, files.Bytes], config: str, digest: str, data: files.Bytes, references: list[str]
+    configs: Mapping[str, files.Bytes], config: str, digest: str, data: files.Bytes, needed_by: list[Record]
 ) -> Iterator[Finding]:
     problems = intake.stored_problems(configs[config], data)
     if problems:
@@ -224,19 +226,19 @@ def _adapter_findings(
         yield finding(
             "adapter unsound",
             blob(digest),
-            f"{_some(references)} is no sound adapter: {'; '.join(problems[:3])}{more}",
+            f"{_some(needed_by)} is no sound adapter: {'; '.join(problems[:3])}{more}",
         )
 
 
-def _unread(store: Store, digest: str, references: list[str], error: OSError) -> Finding:
+def _unread(store: Store, digest: str, needed_by: list[Record], error: OSError) -> Finding:
     if isinstance(error, FileNotFoundError):
         if trash.find(store.place, digest):
             return finding(
-                "blob in the trash", blob(digest), f"{_some(references)} needs it, and it lies in the trash"
+                "blob in the trash", blob(digest), f"{_some(needed_by)} needs it, and it lies in the trash"
             )
-        return finding("blob missing", blob(digest), f"{_some(references)} cannot be loaded")
+        return finding("blob missing", blob(digest), f"{_some(needed_by)} cannot be loaded")
     return finding(
-        "blob damaged", blob(digest), f"{_some(references)} cannot be loaded: {error.strerror or error}"
+        "blob damaged", blob(digest), f"{_some(needed_by)} cannot be loaded: {error.strerror or error}"
     )
 
 
@@ -247,6 +249,6 @@ def _size(store: Store, digest: str) -> int:
         return 0
 
 
-def _some(references: list[str]) -> str:
-    more = f" and {len(references) - 3} more" if references[3:] else ""
-    return ", ".join(references[:3]) + more
+def _some(needed_by: list[Record]) -> str:
+    more = f" and {len(needed_by) - 3} more" if needed_by[3:] else ""
+    return ", ".join(record.reference for record in needed_by[:3]) + more

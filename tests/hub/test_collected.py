@@ -310,6 +310,30 @@ def test_a_reader_reads_at_any_call_of_a_collection_with_a_grace(tmp_path: Path)
             return
 
 
+def test_a_look_at_any_moment_takes_no_work_under_way_for_damage(tmp_path: Path, before: Path) -> None:
+    def others(path: Path) -> None:
+        hub = Hub(path)
+        hub.set_alias(NAME, "production", 3)
+        hub.remove(f"{NAME}@1")
+        hub.remove(f"{OTHER}@1")
+        hub.collect(0)
+        hub.publish(lora(9), NAME)
+        hub.set_alias(NAME, "production", 5)
+
+    for meanwhile in (others, WORKS["purge"]):
+        for at in range(1, 1000, 3):
+            path = tmp_path / "hub"
+            shutil.copytree(before, path)
+            relink(path)
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                interrupted = Interrupted(monkeypatch, at, lambda path=path, work=meanwhile: work(path))  # type: ignore[misc]
+                assert damage(path) == set(), at
+            shutil.rmtree(path)
+            if interrupted.calls < at:
+                assert at > 10
+                break
+
+
 def test_a_stale_look_deletes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A collector that was held up between its two looks finds what was published meanwhile, and puts it back."""
     hub = unneeded(tmp_path / "hub")

@@ -1,0 +1,96 @@
+"""verify, repair, rm, gc and purge as they are typed."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.hub import Hub
+from tests.hub.conftest import Run
+from tests.hub.tiny import NAME, lora
+
+
+@pytest.fixture
+def run(run: Run, hub: Hub) -> Run:
+    """Runs one command line on a hub with three versions: exit code, standard output, standard error."""
+    for seed in range(3):
+        hub.publish(lora(seed), NAME)
+    hub.set_alias(NAME, "production", 1)
+    return lambda *arguments: run(*arguments, "--hub", hub.address)
+
+
+def test_verify_says_what_was_looked_at_and_exits_with_5_for_damage(run: Run, hub: Hub) -> None:
+    code, out, _ = run("verify")
+    assert code == 0 and "3 versions under 1 names, 0 removed; 5 blobs" in out and "All is sound." in out
+    record = Path(hub.address) / f"adapters/{NAME}/.records/000002.json"
+    record.chmod(0o644)
+    record.write_bytes(b"")
+    code, out, _ = run("verify", "acme")
+    assert code == 5 and "record unreadable" in out and "The hub is damaged" in out
+    code, out, _ = run("verify", "--json")
+    told = json.loads(out)
+    assert code == 5 and not told["sound"] and told["versions"] == 2
+    assert {(found["kind"], found["level"]) for found in told["findings"]} == {
+        ("record unreadable", "damage"),
+        ("permissions", "warning"),
+    }
+    assert all(found["mend"] for found in told["findings"])
+    assert run("verify", "globex")[0] == 3
+    code, out, _ = run("repair", "--json")
+    told = json.loads(out)
+    assert code == 5 and [left["kind"] for left in told["left"]] == ["record unreadable"]
+    assert list(told["mended"].values()) == ["its permissions were put right"]
+
+
+def test_repair_says_what_it_would_do_and_does_it(run: Run, hub: Hub) -> None:
+    hub.place.discard(f"adapters/{NAME}/v000002")
+    code, out, _ = run("repair", "--dry-run")
+    assert code == 0 and "would be done" in out and "1 would be mended, 0 left" in out
+    assert not (Path(hub.address) / f"adapters/{NAME}/v000002").exists()
+    assert run("repair")[0] == 0
+    assert (Path(hub.address) / f"adapters/{NAME}/v000002").is_dir()
+
+
+def test_nothing_is_destroyed_without_a_word(run: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in (["rm", f"{NAME}@2"], ["gc"], ["purge", "--client", "acme"]):
+        code, _, error = run(*command)
+        assert code == 2 and "--yes" in error
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    for answer, code, left in (("n\n", 0, 3), ("", 130, 3), ("y\n", 0, 2)):
+        answers = iter(answer)
+        monkeypatch.setattr(sys.stdin, "readline", lambda answers=answers: "".join(answers))
+        assert run("rm", f"{NAME}@2")[0] == code
+        assert len(hub.versions(NAME)) == left
+
+
+def test_a_version_is_removed_and_collected(run: Run, hub: Hub) -> None:
+    assert run("rm", f"{NAME}@1", "--yes")[0] == 4, "an alias points at it"
+    assert run("rm", NAME, "--yes")[0] == 2
+    assert run("rm", f"{NAME}@9", "--yes")[0] == 3
+    code, out, _ = run("rm", f"{NAME}@3", "--dry-run")
+    assert code == 0 and "would be removed" in out and len(hub.versions(NAME)) == 3
+    code, out, _ = run("rm", f"{NAME}@3", "--why", "bad", "--yes", "--json")
+    assert code == 0 and json.loads(out)["tombstone"]["why"] == "bad"
+    assert "1 blobs would be moved to the trash; 0 would be deleted" in run("gc", "--dry-run")[1]
+    code, out, _ = run("gc", "--yes")
+    assert "1 blobs moved to the trash; 0 deleted, 0 bytes freed." in out
+    assert "1 stay in the trash" in out and "UTC" in out
+    told = json.loads(run("gc", "--grace", "0", "--yes", "--json")[1])
+    assert len(told["deleted"]) == 1 and told["freed"] > 500 and told["waiting"] == []
+    for wrong in ("7", "-1d", "1w", "soon"):
+        assert run("gc", f"--grace={wrong}", "--yes")[0] == 2
+
+
+def test_a_client_is_purged_and_what_is_left_is_told(run: Run, hub: Hub) -> None:
+    hub.publish(lora(0), "globex/launch/recommendation")
+    code, out, _ = run("purge", "--client", "acme", "--dry-run")
+    assert code == 0 and "would be erased" in out and len(hub.versions(NAME)) == 3
+    code, out, _ = run("purge", "--client", "acme", "--yes")
+    assert code == 0 and "3 versions under 1 names and 2 blobs erased" in out
+    assert "nothing under acme/ and none of its own blobs is left" in out
+    assert out.count("which globex/launch/recommendation@1 needs too") == 3
+    assert "Mirrors" in out and "backups" in out
+    told = json.loads(run("purge", "--client", "acme", "--yes", "--json")[1])
+    assert (told["versions"], told["erased"], told["shared"]) == (0, [], {})
+    assert run("purge", "--client", "a/b", "--yes")[0] == 2
