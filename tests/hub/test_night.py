@@ -111,6 +111,24 @@ def test_a_night_that_was_stopped_goes_on_only_when_asked(
     assert turns > 8
 
 
+def test_a_night_that_is_killed_after_a_publication_publishes_nothing_twice(
+    run: Run, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = Hub.publish
+
+    def killed(*arguments: Any, **options: Any) -> None:
+        publish(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr(Hub, "publish", killed)
+        assert run(*NIGHT)[0] == 130
+    assert Hub(night / "hub").names() == ("acme/spring/behavior",)
+    code, out, _ = run(*NIGHT, "--resume", "--json")
+    assert code == 4 and json.loads(out)[0]["published"] == "acme/spring/behavior@1"
+    assert len(Hub(night / "hub").versions("acme/spring/behavior")) == 1
+
+
 def test_what_a_file_of_jobs_cannot_have_is_refused(run: Run, night: Path) -> None:
     code, _, err = run(*NIGHT, "--set", "train.epochs=3")
     assert code == 2 and "its data and settings stand in it" in err
