@@ -1,12 +1,12 @@
-"""The real sets of ../shared/data as an agency's clients: two nights, each of one command, killed in the middle and resumed.
+"""The real sets of ../shared/data as an agency's clients: nights of one command each, killed in the middle and resumed.
 
     python -m benchmarks.agency             about twenty minutes on one core
     python -m benchmarks.agency encoder     one of the two nights
 
 The jobs, their settings and their gates stand in agency-encoder.yaml and agency-starter.yaml. A night is killed by
-SIGKILL some seconds after the first snapshot in which a job is done, and goes on with the same command and --resume.
-What came out, and what was there at the kill, goes to benchmarks/results/agency.json; the nights themselves, with their
-pages, stay in build/benchmarks/agency/.
+SIGKILL some seconds after its first job is done, and goes on with the same command and --resume. What there was at the
+kill and what came out goes to benchmarks/results/agency.json; the nights, with their pages, stay in
+build/benchmarks/agency/.
 """
 
 import json
@@ -22,10 +22,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from adapters.files import WEIGHTS, read
 from benchmarks import minilm
 from benchmarks.measure import machine, now, versions
 from benchmarks.real_data import ROOT
-from benchmarks.runs import DATA, UPWORTHY, prepare_upworthy
+from benchmarks.runs import DATA, prepare_upworthy
+from hub import Hub
+from recipes.jobs import load_jobs
 
 NIGHTS: Mapping[str, str] = {"encoder": '"$(python -m benchmarks.minilm)"', "starter": "starter"}
 FOLDER = Path("build", "benchmarks", "agency")
@@ -57,7 +60,7 @@ def main(names: Sequence[str]) -> int:
 def measure(name: str) -> Json:
     """One night from its first command to the last version in its hub.
 
-    Raises RuntimeError where the night ends before it can be killed, or where something was lost.
+    Raises RuntimeError where the night ends before it can be killed.
     """
     if name == "encoder":
         prepare_upworthy(ROOT)
@@ -70,27 +73,109 @@ def measure(name: str) -> Json:
     words += ["--base", str(minilm.folder()) if name == "encoder" else "starter"]
     about = machine()
     print(f"{command}", flush=True)
-    killed = _kill(words, night, hub)
-    print(f"killed after {killed['seconds']} s: {killed['done']} done, {killed['running']}", flush=True)
+    killed, before = _kill(words, night)
+    told = ", ".join(f"{job} at step {step}" for job, step in killed["running"].items())
+    print(f"killed after {killed['seconds']} s; done {killed['done']}; in the snapshot {told}", flush=True)
     began = time.perf_counter()
-    with (ROOT / FOLDER / f"{name}.log").open("w+", encoding="utf-8") as log:
-        resumed = subprocess.Popen(_typed(*words, "--resume"), cwd=ROOT, env=_offline(), stdout=log)
+    with (ROOT / FOLDER / f"{name}.json").open("w+", encoding="utf-8") as out:
+        resumed = subprocess.Popen(_typed(*words, "--resume", "--json"), cwd=ROOT, env=_offline(), stdout=out)
         _, status, used = os.wait4(resumed.pid, 0)
         seconds = time.perf_counter() - began
-        log.seek(0)
-        print(log.read(), flush=True)
-    jobs = _jobs(night, hub, words)
+        out.seek(0)
+        jobs = json.load(out)
+    for job in jobs:
+        print(f"{job['name']}: {job['state']}, {job['published'] or _why(job)}", flush=True)
     return {
         "command": command,
-        "killed": {key: value for key, value in killed.items() if key not in ("weights", "histories")},
+        "killed": killed,
         "resumed": {
             "exit code": os.waitstatus_to_exitcode(status),
             "seconds": round(seconds, 1),
             "peak memory, MiB": round(used.ru_maxrss / 1024),
         },
-        "nothing lost": _lost(killed, jobs, night),
-        "jobs": jobs,
+        "nothing lost": _compared(before, night, hub, jobs),
+        "jobs": [{key: value for key, value in job.items() if key != "folder"} for job in jobs],
         "machine": about,
         "versions": versions(*_LIBRARIES),
         "date": now(),
     }
+
+
+def _kill(words: Sequence[str], night: Path) -> tuple[Json, Json]:
+    """Start a night and kill it. Returns what is told of it, and what the resumed one is compared with: the weights of
+    jobs that are done, and the courses of those that run, by the jobs' places.
+
+    Raises RuntimeError where the night ends before it can be killed.
+    """
+    state, began = (ROOT / night).with_name(f"{night.name}.state"), time.perf_counter()
+    run = subprocess.Popen(
+        _typed(*words, "--json"), cwd=ROOT, env=_offline(), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    while not _snapshot(state).get("done"):
+        if run.poll() is not None:
+            raise RuntimeError(f"the night ended, with exit code {run.returncode}, before it could be killed")
+        time.sleep(0.2)
+    time.sleep(_LOST)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    seconds, snapshot = time.perf_counter() - began, _snapshot(state)
+    names = [order.name for order in load_jobs(ROOT / words[1], night)]
+    running = {names[each["place"]]: each["job"] for each in snapshot["running"]}
+    told = {
+        "seconds": round(seconds, 1),
+        "done": [names[place] for place in snapshot["done"]],
+        "running": {name: job["step"] for name, job in running.items()},
+        "waiting": sorted({*names} - {*running} - {names[place] for place in snapshot["done"]}),
+    }
+    weights = {name: _digest(night, name) for name in told["done"]}
+    return told, {"weights": weights, "courses": {name: job["history"] for name, job in running.items()}}
+
+
+def _snapshot(state: Path) -> Json:
+    """What the newest snapshot says; nothing where there is none, or where it is just making room for the next."""
+    for manifest in sorted(state.glob("[0-9]*/run.json"), reverse=True):
+        try:
+            found: Json = json.loads(manifest.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        return found
+    return {}
+
+
+def _compared(before: Json, night: Path, hub: Path, jobs: Sequence[Json]) -> dict[str, bool]:
+    """Whether what there was at the kill is there after the resume."""
+    opened = Hub(ROOT / hub, create=False)
+    courses = {name: read(ROOT / night / name).info["report"]["history"] for name in before["courses"]}
+    published = [job for job in jobs if job["state"] == "passed"]
+    return {
+        "every job has a result": all(job["state"] in ("passed", "closed") for job in jobs),
+        "what was done has the same bytes": all(
+            _digest(night, name) == digest for name, digest in before["weights"].items()
+        ),
+        "what ran went on from its course": all(
+            courses[name][: len(course)] == course for name, course in before["courses"].items()
+        ),
+        "what passed was published once": all(len(opened.versions(job["name"])) == 1 for job in published),
+        "what did not pass was not published": {*opened.names()} == {job["name"] for job in published},
+    }
+
+
+def _why(job: Json) -> str:
+    verdicts = (job["gates"] or {}).get("verdicts", ())
+    return job["error"] or "; ".join(each["sentence"] for each in verdicts if not each["passed"])
+
+
+def _digest(night: Path, name: str) -> str:
+    return sha256((ROOT / night / name / WEIGHTS).read_bytes()).hexdigest()
+
+
+def _typed(*words: str) -> list[str]:
+    return [str(Path(sys.executable).with_name("repertoire")), *words]
+
+
+def _offline() -> dict[str, str]:
+    return os.environ | {"HF_HUB_OFFLINE": "1"}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
