@@ -25,6 +25,8 @@ from adapters.errors import BadAdapter
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 CARD = "README.md"
+Bytes = bytes | bytearray
+"""What a file holds."""
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
@@ -43,9 +45,22 @@ def render(adapter: Adapter) -> dict[str, bytes]:
     config = json.dumps(to_peft(adapter), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     return {
         CONFIG: config.encode(),
-        WEIGHTS: save_safetensors(tensors, metadata=metadata),
+        WEIGHTS: bytes(canonical(save_safetensors(tensors, metadata=metadata))),
         CARD: model_card(adapter).encode(),
     }
+
+
+def canonical(weights: Bytes) -> Bytes:
+    """The same safetensors file with a sorted header: writers leave its order to chance, and equal adapters should
+    be equal bytes. 8 bytes of length, JSON padded with spaces to a multiple of 8, tensors (untouched)."""
+    end = 8 + int.from_bytes(weights[:8], "little")
+    header = json.dumps(
+        json.loads(weights[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    header += b" " * (-len(header) % 8)
+    if header == weights[8:end]:
+        return weights
+    return len(header).to_bytes(8, "little") + header + weights[end:]
 
 
 def write(adapter: Adapter, folder: str | os.PathLike[str]) -> Path:
@@ -70,8 +85,9 @@ def read(folder: str | os.PathLike[str]) -> Adapter:
     return parse((path / CONFIG).read_bytes(), (path / WEIGHTS).read_bytes())
 
 
-def parse(config_bytes: bytes, weights_bytes: bytes) -> Adapter:
-    """The adapter that these bytes describe. Raises BadAdapter where they are not a whole, sound adapter."""
+def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
+    """The adapter that these bytes describe; see `parse_safetensors` for who owns them then. Raises BadAdapter where
+    they are not a whole, sound adapter."""
     try:
         config = json.loads(config_bytes)
         method = method_from_peft(config)
@@ -100,8 +116,9 @@ def parse(config_bytes: bytes, weights_bytes: bytes) -> Adapter:
     return Adapter(method, head, tensors, BaseId(**ours["base"]), ours["task"], ours["info"])
 
 
-def parse_safetensors(data: bytes | bytearray) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
-    """The tensors of a safetensors file, as views of one copy of its bytes, and our own metadata.
+def parse_safetensors(data: Bytes) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
+    """The tensors of a safetensors file, as views of its bytes, and our own metadata. `bytes`, which nobody may write
+    to, are copied once; a bytearray is not, and belongs to the tensors from now on.
 
     8 bytes of header length, a JSON header of `name: {dtype, shape, data_offsets}`, then the tensors without gaps. The
     safetensors package copies each tensor by itself; for adapters of many small ones that takes longer than all else.
@@ -112,7 +129,9 @@ def parse_safetensors(data: bytes | bytearray) -> tuple[dict[str, torch.Tensor],
         raise ValueError("the header is longer than the file")
     header = json.loads(bytes(data[8:start]))
     metadata = header.pop("__metadata__", {})
-    content, at = bytearray(memoryview(data)[start:]), 0
+    content, at = memoryview(data)[start:], 0
+    if content.readonly or start % 8:
+        content = memoryview(bytearray(content))
     tensors = {}
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, end = entry["data_offsets"]
@@ -136,13 +155,13 @@ def parse_safetensors(data: bytes | bytearray) -> tuple[dict[str, torch.Tensor],
     return tensors, json.loads(ours) if ours else None
 
 
-def _check_finite(content: bytearray, tensors: Mapping[str, torch.Tensor]) -> None:
+def _check_finite(content: memoryview, tensors: Mapping[str, torch.Tensor]) -> None:
     """Raise ValueError where a value is not a finite number. One sum over everything shows that all are; where it is
     not finite itself, for having grown too large perhaps, each tensor is looked at."""
     kinds = {tensor.dtype for tensor in tensors.values()}
     if (
         len(kinds) == 1
-        and content
+        and len(content)
         and math.isfinite(torch.frombuffer(content, dtype=kinds.pop()).sum().item())
     ):
         return

@@ -7,11 +7,10 @@
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from hub.errors import Damaged
 from hub.names import is_part
-from hub.store import Store
+from hub.store import Store, numbered
 
 
 @dataclass(frozen=True)
@@ -25,29 +24,31 @@ class Event:
     why: str
 
 
-def set_alias(store: Store, folder: Path, event: Event) -> None:
+def set_alias(store: Store, folder: str, event: Event) -> None:
     """Point an alias of the adapter in `folder` at a version, from the moment that this returns."""
     data = json.dumps(asdict(event), sort_keys=True, ensure_ascii=False).encode() + b"\n"
-    store.append(folder / ".events" / event.alias, lambda number: data)
+    store.append(f"{folder}/.events/{event.alias}", lambda number: data)
 
 
-def current(store: Store, folder: Path) -> dict[str, int]:
+def current(store: Store, folder: str) -> dict[str, int]:
     """Alias -> version, of all aliases of the adapter in `folder`."""
-    events = folder / ".events"
-    found = sorted(path for path in events.iterdir() if is_part(path.name)) if events.is_dir() else []
-    last = {log.name: store.last(log) for log in found}
-    return {alias: _read(events / alias, number).version for alias, number in last.items() if number}
+    events = f"{folder}/.events"
+    found = sorted(alias for alias in store.place.folders(events) if is_part(alias))
+    last = {alias: store.last(f"{events}/{alias}") for alias in found}
+    return {
+        alias: _read(store, f"{events}/{alias}", number).version for alias, number in last.items() if number
+    }
 
 
-def history(store: Store, folder: Path, alias: str) -> list[Event]:
+def history(store: Store, folder: str, alias: str) -> list[Event]:
     """Every change of one alias, oldest first."""
-    log = folder / ".events" / alias
-    return [_read(log, number) for number in store.numbers(log)]
+    log = f"{folder}/.events/{alias}"
+    return [_read(store, log, number) for number in store.numbers(log)]
 
 
-def _read(log: Path, number: int) -> Event:
-    path = log / f"{number:06d}.json"
+def _read(store: Store, log: str, number: int) -> Event:
+    path = numbered(log, number)
     try:
-        return Event(**json.loads(path.read_bytes()))
+        return Event(**json.loads(store.place.read(path)))
     except (OSError, ValueError, TypeError) as error:
         raise Damaged(f"alias event {path} cannot be read ({error}); set the alias again") from error

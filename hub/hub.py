@@ -28,19 +28,21 @@ from adapters.residency import Fetched
 from hub import aliases, intake, records
 from hub.errors import HubError, NoHub, NotInHub, Refused
 from hub.names import LATEST, Reference, check_alias, check_name, is_part, parse
+from hub.place import place_of
 from hub.records import Record
-from hub.store import Store, check
+from hub.store import Store, blob, check, numbered, sha256
 
 FORMAT = 1
+_MARKER = "hub.json"
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version in a hub. folder: its PEFT directory, for stock PEFT and other tools."""
+    """One version in a hub. folder: its PEFT directory, for stock PEFT and other tools; None in a remote hub."""
 
     record: Record
-    folder: Path
+    folder: Path | None
 
     @property
     def name(self) -> str:
@@ -69,22 +71,22 @@ class Hub:
     create: make the hub where the folder is missing or empty. Raises HubError where the folder is something else.
     """
 
-    def __init__(self, path: str | os.PathLike[str], create: bool = True) -> None:
-        self.path = Path(path).absolute()
-        self._store = Store(self.path)
-        marker = self.path / "hub.json"
-        if not marker.exists():
-            self._found(marker, create)
+    def __init__(self, address: str | os.PathLike[str], create: bool = True) -> None:
+        self.place = place_of(address)
+        self.address = self.place.address
+        self.store = Store(self.place)
+        if not self.place.exists(_MARKER):
+            self._found(create)
         try:
-            about = json.loads(marker.read_bytes())
+            about = json.loads(self.place.read(_MARKER))
             self.id, written = str(about["id"]), int(about["format"])
         except (ValueError, KeyError, TypeError) as error:
             raise HubError(
-                f"{marker} cannot be read ({error}); restore it from another copy of the hub"
+                f"{_MARKER} of {self.address} cannot be read ({error}); restore it from another copy of the hub"
             ) from error
         if written > FORMAT:
             raise HubError(
-                f"{self.path} has hub format {written}, this Repertoire reads {FORMAT}; upgrade it"
+                f"{self.address} has hub format {written}, this Repertoire reads {FORMAT}; upgrade it"
             )
 
     def publish(
@@ -111,7 +113,7 @@ class Hub:
         check_name(name)
         adapter, rendered = intake.admit(source)
         forced = intake.pass_gates(adapter, force_reason)
-        digests = self._store.put(rendered)
+        digests = {file: sha256(data) for file, data in rendered.items()}
         fields = {
             "format": records.FORMAT,
             "name": name,
@@ -138,7 +140,7 @@ class Hub:
                 {**fields, "version": number, "parent": number - 1 or None}
             ).to_bytes()
 
-        number = self._store.append(self._folder(name) / ".records", entry)
+        number = self.store.append(log(name), entry, {digests[file]: data for file, data in rendered.items()})
         if number is None and earlier[0].file(files.WEIGHTS).sha256 != digests[files.WEIGHTS]:
             raise Refused(
                 f"publish id {publish_id!r} already stands for {earlier[0].reference}, which has other weights; "
@@ -164,7 +166,7 @@ class Hub:
         record = (self.resolve(version) if isinstance(version, str) else version).record
         digests = [record.file(name).sha256 for name in intake.REQUIRED]
         began = perf_counter()
-        found = [self._store.read(digest) for digest in digests]
+        found = [self.store.read(digest) for digest in digests]
         read = perf_counter()
         for digest, data in zip(digests, found, strict=True):
             check(digest, data)
@@ -173,16 +175,13 @@ class Hub:
 
     def names(self) -> tuple[str, ...]:
         """All names that have a version, sorted."""
-        found = [(self.path / "adapters", "")]
+        found = ["adapters"]
         for _ in range(3):
             found = [
-                (Path(entry.path), f"{name}/{entry.name}")
-                for folder, name in found
-                if folder.is_dir()
-                for entry in os.scandir(folder)
-                if is_part(entry.name) and entry.is_dir(follow_symlinks=False)
+                f"{folder}/{part}" for folder in found for part in self.place.folders(folder) if is_part(part)
             ]
-        return tuple(sorted(name[1:] for folder, name in found if self._store.last(folder / ".records")))
+        names = (folder.removeprefix("adapters/") for folder in found)
+        return tuple(sorted(name for name in names if self._last(name)))
 
     def versions(self, name: str) -> tuple[Version, ...]:
         """All versions of one name, oldest first. Raises BadName, NotInHub."""
@@ -216,7 +215,7 @@ class Hub:
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version, `latest` included. Raises BadName, NotInHub."""
         newest = self._resolve(Reference(check_name(name))).number
-        return {**aliases.current(self._store, self._folder(name)), LATEST: newest}
+        return {**aliases.current(self.store, home(name)), LATEST: newest}
 
     def set_alias(
         self, name: str, alias: str, version: int, *, why: str = "", who: str | None = None
@@ -225,11 +224,12 @@ class Hub:
         check_alias(alias)
         self._resolve(Reference(check_name(name), version=version))
         event = aliases.Event(alias, version, who or _user(), _now(), why)
-        aliases.set_alias(self._store, self._folder(name), event)
+        aliases.set_alias(self.store, home(name), event)
 
-    def project(self, version: Version) -> Path:
-        """Make the version's PEFT directory again where it is missing. Returns it."""
-        self._store.project(version.folder, {file.name: file.sha256 for file in version.record.files})
+    def project(self, version: Version) -> Path | None:
+        """Make the version's PEFT directory again where it is missing. Returns it; None in a remote hub."""
+        shown = {file.name: blob(file.sha256) for file in version.record.files}
+        self.place.project(projection(version.name, version.number), shown)
         return version.folder
 
     def _resolve(self, reference: Reference) -> Version:
@@ -238,7 +238,7 @@ class Hub:
         if number is None:
             number = newest
             if reference.alias != LATEST:
-                number = aliases.current(self._store, self._folder(name)).get(reference.alias, 0)
+                number = aliases.current(self.store, home(name)).get(reference.alias, 0)
         if not 1 <= number <= newest:
             raise self._missing(reference)
         return self._version(name, number)
@@ -255,36 +255,49 @@ class Hub:
             )
         known_names = self.names()
         if not known_names:
-            return NotInHub(f"no {name} in {self.path}: the hub is empty; fill it with `repertoire publish`")
+            return NotInHub(
+                f"no {name} in {self.address}: the hub is empty; fill it with `repertoire publish`"
+            )
         near = difflib.get_close_matches(name, known_names, n=5, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "`repertoire ls` lists what there is"
-        return NotInHub(f"no {name} in {self.path}; {hint}")
+        return NotInHub(f"no {name} in {self.address}; {hint}")
 
     def _records(self, name: str) -> tuple[Record, ...]:
-        numbers = self._store.numbers(self._folder(name) / ".records")
-        return tuple(self._version(name, number).record for number in numbers)
+        return tuple(self._version(name, number).record for number in self.store.numbers(log(name)))
 
     def _version(self, name: str, number: int) -> Version:
-        data = (self._folder(name) / ".records" / f"{number:06d}.json").read_bytes()
+        data = self.place.read(numbered(log(name), number))
         return self._at(records.from_bytes(data, name, number))
 
     def _at(self, record: Record) -> Version:
-        return Version(record, self._folder(record.name) / f"v{record.version:06d}")
+        return Version(record, self.place.folder(projection(record.name, record.version)))
 
     def _last(self, name: str) -> int:
-        return self._store.last(self._folder(name) / ".records")
+        return self.store.last(log(name))
 
-    def _folder(self, name: str) -> Path:
-        return self.path.joinpath("adapters", *name.split("/"))
-
-    def _found(self, marker: Path, create: bool) -> None:
+    def _found(self, create: bool) -> None:
         if not create:
-            raise NoHub(f"no hub at {self.path}; `repertoire publish` makes one, or give the right --hub")
-        if self.path.is_dir() and set(os.listdir(self.path)) - {".tmp", marker.name}:
-            raise HubError(f"{self.path} holds other files and no hub.json; give an empty or a new folder")
-        self.path.mkdir(parents=True, exist_ok=True)
+            raise NoHub(f"no hub at {self.address}; `repertoire publish` makes one, or give the right --hub")
+        strangers = {*self.place.files(""), *self.place.folders("")} - {".tmp", _MARKER}
+        if strangers:
+            raise HubError(f"{self.address} holds other files and no hub.json; give an empty or a new folder")
         about = {"format": FORMAT, "id": uuid.uuid4().hex}
-        self._store.create(marker, json.dumps(about, sort_keys=True).encode() + b"\n")
+        self.place.create({_MARKER: json.dumps(about, sort_keys=True).encode() + b"\n"})
+
+
+def home(name: str) -> str:
+    """The folder of a name in the hub."""
+    return f"adapters/{name}"
+
+
+def log(name: str) -> str:
+    """The log of a name's records."""
+    return f"{home(name)}/.records"
+
+
+def projection(name: str, number: int) -> str:
+    """The PEFT directory of a version."""
+    return f"{home(name)}/v{number:06d}"
 
 
 def _under(name: str, client: str | None, campaign: str | None) -> bool:

@@ -21,7 +21,9 @@ import torch
 
 from adapters import Adapter, Lora, files
 from adapters.errors import BadAdapter
+from adapters.files import Bytes
 from hub.errors import Refused
+from hub.local import read
 
 REQUIRED = (files.CONFIG, files.WEIGHTS)
 ALLOWED = (*REQUIRED, files.CARD)
@@ -31,10 +33,11 @@ _PATH = re.compile(r"[/\\~.]|[A-Za-z]:[/\\]|file:")
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
-def admit(source: Adapter | str | os.PathLike[str]) -> tuple[Adapter, dict[str, bytes]]:
+def admit(source: Adapter | str | os.PathLike[str]) -> tuple[Adapter, dict[str, Bytes]]:
     """An adapter, and the files that a version of it holds. Raises Refused with all that is wrong."""
+    rendered: dict[str, Bytes]
     if isinstance(source, Adapter):
-        rendered, where = files.render(source), "this adapter"
+        rendered, where = {**files.render(source)}, "this adapter"
     else:
         rendered, where = read_folder(Path(source)), str(source)
     problems = list(_config_problems(rendered[files.CONFIG]))
@@ -48,7 +51,7 @@ def admit(source: Adapter | str | os.PathLike[str]) -> tuple[Adapter, dict[str, 
     problems = list(_adapter_problems(adapter))
     if problems:
         raise _refused(where, problems)
-    rendered[files.WEIGHTS] = _canonical_header(rendered[files.WEIGHTS])
+    rendered[files.WEIGHTS] = files.canonical(rendered[files.WEIGHTS])
     if files.CARD not in rendered:
         rendered[files.CARD] = files.render(adapter)[files.CARD]
     return adapter, rendered
@@ -79,13 +82,13 @@ def pass_gates(adapter: Adapter, force_reason: str | None = None) -> str | None:
     )
 
 
-def read_folder(folder: Path) -> dict[str, bytes]:
+def read_folder(folder: Path) -> dict[str, Bytes]:
     """File name -> bytes of a PEFT directory. Raises Refused for anything that an adapter does not need."""
     if folder.is_symlink() or not folder.is_dir():
         raise Refused(f"{folder} is not a folder; give the PEFT directory that holds {files.CONFIG}")
     names = sorted(os.listdir(folder))
     problems = [f"{name} is missing" for name in REQUIRED if name not in names]
-    found: dict[str, bytes] = {}
+    found: dict[str, Bytes] = {}
     for name in names:
         status = os.lstat(folder / name)
         if stat.S_ISLNK(status.st_mode):
@@ -95,16 +98,10 @@ def read_folder(folder: Path) -> dict[str, bytes]:
         elif name != files.WEIGHTS and status.st_size > _TEXT_LIMIT:
             problems.append(f"{name} has {status.st_size:,} bytes; at most {_TEXT_LIMIT:,} are allowed")
         else:
-            found[name] = _read(folder / name)
+            found[name] = read(folder / name)
     if problems:
         raise _refused(str(folder), problems)
     return found
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a regular file, also when somebody puts a link in its place after it was looked at."""
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-        return file.read()
 
 
 def _why_not(name: str) -> str:
@@ -116,7 +113,7 @@ def _why_not(name: str) -> str:
     return f"a version holds {', '.join(ALLOWED)}"
 
 
-def _config_problems(data: bytes) -> Iterator[str]:
+def _config_problems(data: Bytes) -> Iterator[str]:
     try:
         config = json.loads(data)
     except ValueError as error:
@@ -137,22 +134,11 @@ def _config_problems(data: bytes) -> Iterator[str]:
         )
 
 
-def _canonical_config(data: bytes) -> bytes:
+def _canonical_config(data: Bytes) -> bytes:
     """Sorted keys; `auto_mapping`, by which PEFT would import a class by its name, is emptied."""
     config: dict[str, Any] = json.loads(data)
     kept = {key: None if key in _CODE_KEYS else value for key, value in config.items()}
     return json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-
-
-def _canonical_header(weights: bytes) -> bytes:
-    """The same safetensors file with a sorted header: writers leave its order to chance, and equal adapters should
-    be equal bytes. 8 bytes of length, JSON padded with spaces to a multiple of 8, tensors (untouched)."""
-    end = 8 + int.from_bytes(weights[:8], "little")
-    header = json.dumps(
-        json.loads(weights[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + weights[end:]
 
 
 def _adapter_problems(adapter: Adapter) -> Iterator[str]:

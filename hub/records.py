@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapters import Adapter, Lora
+from adapters.files import Bytes
 from hub.errors import Damaged
 
 FORMAT = 1
@@ -95,7 +96,7 @@ class Record(_Frozen):
         return _canonical(self.model_dump(mode="json"))
 
 
-def from_bytes(data: bytes, name: str, version: int) -> Record:
+def from_bytes(data: Bytes, name: str, version: int) -> Record:
     """The record that was read from this place. Raises Damaged where it is none, or one of another place."""
     where = f"the record of {name}@{version}"
     try:

@@ -12,7 +12,6 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import cycle
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -115,7 +114,7 @@ class Registry:
         quantization: Quantization = "nf4",
         limits: Limits | None = None,
     ) -> None:
-        self.hub = hub if isinstance(hub, Hub) else Hub(Path(hub))
+        self.hub = hub if isinstance(hub, Hub) else Hub(hub)
         self.base = base if isinstance(base, Base) else load_base(base, quantization)
         self._versions: dict[str, Version] = {}
         self._runtime = Runtime(self.base, self._fetch, limits)

@@ -163,7 +163,7 @@ def write(
         typer.echo(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", err=True)
 
 
-def _registry(hub: Path, reference: str, base: str | None, quantization: Quantization | None) -> "Registry":
+def _registry(hub: str, reference: str, base: str | None, quantization: Quantization | None) -> "Registry":
     """A registry on the base that the (first) adapter was made for, unless another was named."""
     from hub.errors import NotInHub
     from hub.hub import Hub

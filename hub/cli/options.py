@@ -21,7 +21,7 @@ class Quantization(StrEnum):
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words and tables.")]
 HubPath = Annotated[
-    Path, typer.Option("--hub", envvar="REPERTOIRE_HUB", help="The hub's folder.", show_default=True)
+    str, typer.Option("--hub", envvar="REPERTOIRE_HUB", help="The hub's folder.", show_default=True)
 ]
 BaseName = Annotated[
     str | None,
@@ -71,7 +71,7 @@ Labels = Annotated[
 Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
 ]
-DEFAULT_HUB = Path("campaigns")
+DEFAULT_HUB = "campaigns"
 
 
 def chosen_recipe(

@@ -71,7 +71,7 @@ def train(
         typer.Option(metavar="TRACKER", help="tensorboard, wandb or mlflow: curves, beside OUT."),
     ] = None,
     publish: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--publish", metavar="HUB", help="Publish each job that passes its gates, under its name."
         ),
@@ -184,7 +184,7 @@ def _many(
     base: str,
     quantization: Quantization,
     settings: "Settings",
-    publish: Path | None,
+    publish: str | None,
     as_json: bool,
 ) -> None:
     """Train a file of jobs. Ends with exit code 4 where a job has failed; the others are trained."""
@@ -226,13 +226,13 @@ def _many(
         raise typer.Exit(4)
 
 
-def _publisher(folder: Path) -> "Callable[[str, Adapter], dict[str, str]]":
+def _publisher(address: str) -> "Callable[[str, Adapter], dict[str, str]]":
     """Publishes a job's adapter as soon as it is trained. Done again after a resume, it gives the same version."""
     from adapters.errors import RepertoireError
     from adapters.files import WEIGHTS, render
     from hub.hub import Hub
 
-    hub = Hub(folder)
+    hub = Hub(address)
 
     def publish(name: str, adapter: "Adapter") -> dict[str, str]:
         weights = hashlib.sha256(render(adapter)[WEIGHTS]).hexdigest()

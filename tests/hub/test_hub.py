@@ -127,7 +127,7 @@ def test_a_version_folder_is_a_plain_peft_directory_of_read_only_links(hub: Hub)
 def test_equal_content_is_stored_once_and_has_one_digest(hub: Hub) -> None:
     first, second = hub.publish(lora(), NAME), hub.publish(lora(), "globex/launch/recommendation")
     assert first.digest == second.digest != hub.publish(lora(5), NAME).digest
-    blobs = [path for path in (hub.path / "blobs").rglob("*") if path.is_file()]
+    blobs = [path for path in (Path(hub.address) / "blobs").rglob("*") if path.is_file()]
     assert len(blobs) == 3 + 1, "config and card are shared by all three, weights by two"
 
 
@@ -139,7 +139,7 @@ def rewrite(path: Path, data: bytes) -> None:
 def test_a_flipped_bit_is_found_before_anything_is_parsed(hub: Hub) -> None:
     version = hub.publish(lora(), NAME)
     weights = version.record.file(files.WEIGHTS).sha256
-    blob = hub.path / "blobs" / "sha256" / weights[:2] / weights
+    blob = Path(hub.address) / "blobs" / "sha256" / weights[:2] / weights
     data = bytearray(blob.read_bytes())
     data[-1] ^= 1
     rewrite(blob, bytes(data))
@@ -152,7 +152,7 @@ def test_a_flipped_bit_is_found_before_anything_is_parsed(hub: Hub) -> None:
 def test_a_link_in_the_place_of_a_blob_is_not_followed(hub: Hub, tmp_path: Path) -> None:
     version = hub.publish(lora(), NAME)
     digest = version.record.file(files.WEIGHTS).sha256
-    blob = hub.path / "blobs" / "sha256" / digest[:2] / digest
+    blob = Path(hub.address) / "blobs" / "sha256" / digest[:2] / digest
     shutil.copy(blob, tmp_path / "elsewhere")
     blob.unlink()
     blob.symlink_to(tmp_path / "elsewhere")
@@ -163,7 +163,7 @@ def test_a_link_in_the_place_of_a_blob_is_not_followed(hub: Hub, tmp_path: Path)
 def test_records_that_lie_are_found(hub: Hub) -> None:
     hub.publish(lora(0), NAME)
     hub.publish(lora(1), NAME)
-    folder = hub.path / "adapters" / NAME / ".records"
+    folder = Path(hub.address) / "adapters" / NAME / ".records"
     rewrite(folder / "000001.json", (folder / "000002.json").read_bytes())
     with pytest.raises(Damaged, match=f"says that it is {NAME}@2"):
         hub.resolve(f"{NAME}@1")
@@ -191,8 +191,8 @@ def test_a_hub_is_made_only_where_there_is_room(tmp_path: Path) -> None:
 
 def test_strangers_in_the_hub_are_not_names(hub: Hub) -> None:
     hub.publish(lora(), NAME)
-    (hub.path / "adapters" / ".DS_Store").write_text("")
-    (hub.path / "adapters" / "acme" / "notes.txt").write_text("")
-    (hub.path / "adapters" / "acme" / "Spring" / "x").mkdir(parents=True)
-    (hub.path / "adapters" / "link").symlink_to(hub.path / "adapters" / "acme")
+    (Path(hub.address) / "adapters" / ".DS_Store").write_text("")
+    (Path(hub.address) / "adapters" / "acme" / "notes.txt").write_text("")
+    (Path(hub.address) / "adapters" / "acme" / "Spring" / "x").mkdir(parents=True)
+    (Path(hub.address) / "adapters" / "link").symlink_to(Path(hub.address) / "adapters" / "acme")
     assert hub.names() == (NAME,)

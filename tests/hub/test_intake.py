@@ -190,5 +190,8 @@ def test_nothing_is_written_when_something_is_refused(folder: Path, hub: Hub) ->
     (folder / "evil.py").write_text("")
     with pytest.raises(Refused):
         hub.publish(folder, NAME)
-    assert os.listdir(hub.path) == ["hub.json"] or sorted(os.listdir(hub.path)) == [".tmp", "hub.json"]
+    assert os.listdir(Path(hub.address)) == ["hub.json"] or sorted(os.listdir(Path(hub.address))) == [
+        ".tmp",
+        "hub.json",
+    ]
     assert hub.names() == ()

@@ -261,7 +261,7 @@ def test_what_cannot_answer_as_one_is_refused(many: Registry) -> None:
 
 def test_a_broken_member_fails_the_ensemble_by_name_and_nobody_else(many: Registry) -> None:
     weights = many.hub.resolve(f"{MOOD}@2").record.file("adapter_model.safetensors").sha256
-    damaged = many.hub.path / "blobs" / "sha256" / weights[:2] / weights
+    damaged = Path(many.hub.address) / "blobs" / "sha256" / weights[:2] / weights
     damaged.chmod(0o644)
     damaged.write_bytes(damaged.read_bytes()[:-4] + b"\0\0\0\1")
     bad, good = many.run([Analyze([f"{MOOD}@1", f"{MOOD}@2"], ["glad"]), Analyze(f"{MOOD}@1", ["glad"])])
@@ -459,7 +459,7 @@ def test_a_damaged_version_fails_alone_and_never_answers(hub: Hub, base: Base, t
     own = Hub(tmp_path / "hub")
     version = own.publish(hub.read("acme/spring/behavior"), "acme/spring/behavior")
     own.publish(hub.read("acme/spring/ad-copy"), "acme/spring/ad-copy")
-    blob = own.path / "blobs" / "sha256"
+    blob = Path(own.address) / "blobs" / "sha256"
     weights = version.record.file("adapter_model.safetensors").sha256
     damaged = blob / weights[:2] / weights
     damaged.chmod(0o644)

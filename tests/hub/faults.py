@@ -1,0 +1,169 @@
+"""What can befall a hub, as scenarios that count what came of it: tests run them short, `benchmarks/faults.py` long.
+
+lost          an acknowledged version that is not there afterwards
+torn          a version that is there, and cannot be read, or not by a plain listing of its folder once it is mended
+duplicated    a publication that is there twice
+stuck         a hub in which the publication that was cut short cannot be done again
+"""
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+
+from adapters.errors import RepertoireError
+from hub.errors import NoHub, NotInHub
+from hub.hub import Hub
+from tests.hub.killed import killed_at
+from tests.hub.power import Disk, PowerCut
+from tests.hub.tiny import NAME, lora
+
+
+@dataclass
+class Counts:
+    """cases: how often the fault struck; survived: versions there afterwards, over all cases."""
+
+    cases: int = 0
+    survived: int = 0
+    lost: int = 0
+    torn: int = 0
+    duplicated: int = 0
+    stuck: int = 0
+
+    def faults(self) -> dict[str, int]:
+        """All that must be 0."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("cases", "survived")}
+
+    def take(self, path: Path, acknowledged: Iterable[str], again: str | None = None) -> None:
+        """Look at the hub that a fault left; `acknowledged` are publish ids that must be there, `again` one that is
+        published once more."""
+        self.cases += 1
+        ids = self._look(path)
+        self.lost += len(set(acknowledged) - set(ids))
+        self.duplicated += len(ids) - len(set(ids))
+        self.survived += len(ids)
+        if again is not None:
+            try:
+                Hub(path).publish(lora(7), NAME, publish_id=again)
+            except (RepertoireError, OSError):
+                self.stuck += 1
+            else:
+                after = self._look(path)
+                self.stuck += after.count(again) != 1 or len(after) != len(set(ids) | {again})
+
+    def _look(self, path: Path) -> list[str]:
+        try:
+            hub = Hub(path, create=False)
+            versions = hub.versions(NAME)
+        except (NoHub, NotInHub):
+            return []
+        except (RepertoireError, OSError):
+            self.torn += 1
+            return []
+        for version in versions:
+            try:
+                hub.read(version)
+                folder = hub.project(version)
+                assert folder is not None
+                sizes = {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
+                self.torn += sizes != {file.name: file.size for file in version.record.files}
+            except (RepertoireError, OSError):
+                self.torn += 1
+        return [version.record.publish_id for version in versions]
+
+
+def killed_publications(root: Path, stops: Iterable[int]) -> Counts:
+    """A publication beside an earlier one, killed at these stops of its system calls; ends where it was not reached."""
+    before, counts = root / "before", Counts()
+    Hub(before).publish(lora(0), NAME, publish_id="first")
+    for stop in stops:
+        path = root / "hub"
+        shutil.copytree(before, path)
+        killed = killed_at(stop, lambda: Hub(path).publish(lora(7), NAME, publish_id="second"))  # noqa: B023
+        counts.take(path, ["first"] if killed else ["first", "second"], again="second")
+        shutil.rmtree(path)
+        if not killed:
+            break
+    return counts
+
+
+def power_cuts(root: Path, seeds: Iterable[int], every: int = 1) -> Counts:
+    """Power fails at each `every`-th call of two publications, the second into what the first left; `seeds`: what of
+    the unsynced is kept."""
+    counts, seeds = Counts(), list(seeds)
+    at = 1
+    while True:
+        live = root / "live"
+        live.mkdir()
+        acknowledged = []
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            disk = Disk(live, monkeypatch, at)
+            try:
+                for seed, publish_id in [(0, "first"), (7, "second")]:
+                    Hub(live).publish(lora(seed), NAME, publish_id=publish_id)
+                    acknowledged.append(publish_id)
+                cut = False
+            except PowerCut:
+                cut = True
+        for seed in seeds:
+            found = root / "found"
+            disk.after(found, seed)
+            counts.take(found, acknowledged, again="second")
+            shutil.rmtree(found)
+        shutil.rmtree(live)
+        if not cut:
+            return counts
+        at += every
+
+
+def killed_publishers(root: Path, publishers: int, versions: int, seed: int, pause: float = 0.2) -> Counts:
+    """Publishers at once, each of so many versions; every `pause` seconds one of them is killed and begins again
+    where it does not know whether it was heard. cases: kills."""
+    counts, chance = Counts(), random.Random(seed)
+    path, fork = root / "hub", multiprocessing.get_context("fork")
+    Hub(path)
+
+    def begin(worker: int) -> multiprocessing.process.BaseProcess:
+        process = fork.Process(target=_publish_all, args=(path, worker, versions, root / f"told-{worker}"))
+        process.start()
+        return process
+
+    running = {worker: begin(worker) for worker in range(publishers)}
+    kills = 0
+    while running:
+        time.sleep(pause * chance.uniform(0.5, 1.5))
+        for worker, process in list(running.items()):
+            if process.exitcode == 0:
+                del running[worker]
+        if running:
+            worker = chance.choice(list(running))
+            victim = running[worker]
+            assert victim.pid is not None
+            os.kill(victim.pid, signal.SIGKILL)
+            victim.join()
+            if victim.exitcode != 0:
+                kills += 1
+                running[worker] = begin(worker)
+    told = [line for file in root.glob("told-*") for line in file.read_text().split()]
+    counts.take(path, told)
+    assert len(set(told)) == publishers * versions
+    counts.stuck += counts.survived != publishers * versions
+    counts.cases = kills
+    return counts
+
+
+def _publish_all(path: Path, worker: int, versions: int, told: Path) -> None:
+    hub = Hub(path)
+    known = len(told.read_text().split()) if told.exists() else 0
+    for index in range(known, versions):
+        publish_id = f"{worker}-{index}"
+        hub.publish(lora(worker), NAME, publish_id=publish_id)
+        with open(told, "a") as file:
+            file.write(publish_id + "\n")
