@@ -144,7 +144,9 @@ class Run:
         left = [place for place in self.running if self.jobs[place].done]
         for place in left:
             self._leave(place)
-        self._save(at_once=bool(left))  # before a result is told, or a run that is killed now would tell another
+        self._save(
+            at_once=bool(left)
+        )  # before a result is told, or a run that is killed now would tell another
         for place in left:
             self._tell(place)
         return True
@@ -228,7 +230,8 @@ class Run:
             self._on_result(place, self._found[place])
 
     def _save(self, at_once: bool = False) -> None:
-        """A snapshot, when it is time for one or `at_once`. One that cannot be written (a full disk) must not stop the training."""
+        """A snapshot, when it is time for one, or at once. One that cannot be written (a full disk) must not stop the
+        training."""
         began = time.perf_counter()
         wait = self.settings.snapshot_seconds
         wait = max(wait, self._saving / _SNAPSHOT_SHARE) if wait else 0.0
