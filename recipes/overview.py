@@ -20,8 +20,8 @@ from recipes.run import Result
 
 STATES = {
     "passed": "passed",
-    "ungated": "trained, without gates",
-    "closed": "did not pass the gates",
+    "ungated": "without gates",
+    "closed": "not passed",
     "failed": "failed",
     "waiting": "not done yet",
 }
@@ -69,7 +69,7 @@ def entry(order: Order, result: Result | None) -> dict[str, Any]:
 
 
 def counts(entries: Sequence[Mapping[str, Any]]) -> str:
-    """How many jobs are in which state: "7 jobs: 2 passed, 4 did not pass the gates, 1 failed"."""
+    """How many jobs are in which state: "7 jobs: 2 passed, 4 not passed, 1 failed"."""
     found = Counter(each["state"] for each in entries)
     told = ", ".join(f"{found[state]} {words}" for state, words in STATES.items() if found[state])
     return f"{len(entries)} {'job' if len(entries) == 1 else 'jobs'}: {told}"

@@ -64,7 +64,7 @@ def test_a_night_trains_publishes_what_passed_and_says_why_the_others_did_not(ru
 def test_a_person_sees_what_passed_and_why_the_others_did_not(run: Run, night: Path) -> None:
     code, out, _ = run(*NIGHT)
     assert code == 4
-    assert "3 jobs: 1 passed, 1 did not pass the gates, 1 failed." in out
+    assert "3 jobs: 1 passed, 1 not passed, 1 failed." in out
     assert "globex/launch/behavior: min_gain: the gain in accuracy over" in out
     assert "initech/sale/behavior failed: " in out and "absent.csv" in out
     assert "night-report/report.html leads to the report of each" in out

@@ -60,7 +60,7 @@ def test_the_page_says_what_came_of_each_job_and_shows_text_as_text(tmp_path: Pa
         entry(order("a/b/waiting", tmp_path), None),
     ]
     assert counts(entries) == (
-        "5 jobs: 1 passed, 1 trained, without gates, 1 did not pass the gates, 1 failed, 1 not done yet"
+        "5 jobs: 1 passed, 1 without gates, 1 not passed, 1 failed, 1 not done yet"
     )
     text = " ".join(render(entries, tmp_path / "night-report").split())
     assert "0.846<small>0.812 to 0.879</small>" in text
