@@ -33,7 +33,7 @@ from recipes.jobs import load_jobs
 NIGHTS: Mapping[str, str] = {"encoder": '"$(python -m benchmarks.minilm)"', "starter": "starter"}
 FOLDER = Path("build", "benchmarks", "agency")
 RESULT = ROOT / "benchmarks" / "results" / "agency.json"
-_LOST = 15.0  # seconds of work after a snapshot, which the kill throws away
+_LOST = 5.0  # seconds of work after a snapshot, which the kill throws away
 _LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "scikit-learn")
 
 Json = dict[str, Any]
@@ -91,6 +91,7 @@ def measure(name: str) -> Json:
         "resumed": {
             "exit code": os.waitstatus_to_exitcode(status),
             "seconds": round(seconds, 1),
+            "seconds of the processor": round(used.ru_utime + used.ru_stime, 1),
             "peak memory, MiB": round(used.ru_maxrss / 1024),
         },
         "nothing lost": _compared(before, night, hub, jobs),
@@ -111,11 +112,11 @@ def _kill(words: Sequence[str], night: Path) -> tuple[Json, Json]:
     run = subprocess.Popen(
         _typed(*words, "--json"), cwd=ROOT, env=_offline(), stdout=subprocess.DEVNULL, start_new_session=True
     )
-    while not _snapshot(state).get("done"):
-        if run.poll() is not None:
-            raise RuntimeError(f"the night ended, with exit code {run.returncode}, before it could be killed")
+    while run.poll() is None and not _snapshot(state).get("done"):
         time.sleep(0.2)
     time.sleep(_LOST)
+    if run.poll() is not None:
+        raise RuntimeError(f"the night ended, with exit code {run.returncode}, before it could be killed")
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     seconds, snapshot = time.perf_counter() - began, _snapshot(state)

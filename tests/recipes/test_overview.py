@@ -59,9 +59,7 @@ def test_the_page_says_what_came_of_each_job_and_shows_text_as_text(tmp_path: Pa
         entry(order("a/b/failed", tmp_path), TrainingError(f"line 3: {HOSTILE}")),
         entry(order("a/b/waiting", tmp_path), None),
     ]
-    assert counts(entries) == (
-        "5 jobs: 1 passed, 1 without gates, 1 not passed, 1 failed, 1 not done yet"
-    )
+    assert counts(entries) == ("5 jobs: 1 passed, 1 without gates, 1 not passed, 1 failed, 1 not done yet")
     text = " ".join(render(entries, tmp_path / "night-report").split())
     assert "0.846<small>0.812 to 0.879</small>" in text
     assert "0.820<small>TF-IDF</small>" in text
