@@ -40,10 +40,22 @@ def _facts(adapter: Adapter) -> str:
         "data sha256": adapter.info.get("data", {}).get("digest"),
         "parameters": f"{sum(t.numel() for t in adapter.tensors.values()):,}",
     }
+    if ranks := adapter.info.get("report", {}).get("ranks"):
+        rows["ranks"] = ranks_told(ranks)
     if adapter.head:
         rows["labels"] = ", ".join(adapter.head.labels[:20]) + (" …" if len(adapter.head.labels) > 20 else "")
         rows["pooling"] = adapter.head.pooling
     return "\n".join(f"- {key}: {value}" for key, value in rows.items() if value is not None)
+
+
+def ranks_told(ranks: Mapping[str, int]) -> str:
+    """What AdaLoRA left of each layer, in a line."""
+    least, most, mean = min(ranks.values()), max(ranks.values()), sum(ranks.values()) / len(ranks)
+    none = sum(rank == 0 for rank in ranks.values())
+    left_out = f"; {none} with none are left out" if none else ""
+    return (
+        f"{least} to {most}, {mean:.3g} on average, shared out among {len(ranks)} layers by AdaLoRA{left_out}"
+    )
 
 
 def _metrics(report: Mapping[str, Any] | None) -> str:
@@ -55,6 +67,8 @@ def _metrics(report: Mapping[str, Any] | None) -> str:
         **report.get("baselines", {}),
         "after": report["after"],
     }
+    if blended := report.get("blended"):
+        rows["blended, as Repertoire answers"] = blended["after"]
     names = [name for name, value in report["after"].items() if isinstance(value, int | float)]
     lines = [f"| | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}"]
     for row, values in rows.items():
@@ -87,5 +101,10 @@ def _loading(adapter: Adapter) -> str:
         text += (
             f"\n\n**The head pools by `{head.pooling}`, which transformers' own class for this base does not: "
             "stock PEFT loads these weights but will not give the same answers. Use Repertoire for them.**"
+        )
+    if adapter.info.get("blend"):
+        text += (
+            "\n\n**Repertoire blends these answers with a linear baseline, whose numbers travel in the metadata of the "
+            "weights (`blend`). Stock PEFT does not know it and gives the adapter's own logits.**"
         )
     return text

@@ -1,18 +1,23 @@
 """What an adapter is: its method, its head, its base; and the same as PEFT's `adapter_config.json`."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import regex
 import torch
 from peft import LoraConfig, PeftConfig, PrefixTuningConfig
-from peft.utils.other import get_pattern_key
 
 from adapters.errors import BadAdapter
 
 Pooling = Literal["last", "mean", "first", "pooler"]
 POOLINGS: tuple[Pooling, ...] = ("last", "mean", "first", "pooler")
+_LONGEST_PATTERN = 4000  # characters
+_MOST_REPEATED = 10_000  # by counts such as {2}{3}, which take 6 times the memory
+_PATIENCE = 0.1  # seconds to match one module's name
+_PLAIN = re.compile(r"[\w.]+")
 
 
 @dataclass(frozen=True)
@@ -45,19 +50,50 @@ class Lora:
         `exclude_modules`) promises nothing."""
         if self.partial:
             return False
-        if len(self.targets) == 1 and re.fullmatch(r"[\w.]+", self.targets[0]) is None:
-            return re.fullmatch(self.targets[0], module) is not None
+        if len(self.targets) == 1 and _PLAIN.fullmatch(self.targets[0]) is None:
+            return _matches(self.targets[0], module)
         return any(module == target or module.endswith("." + target) for target in self.targets)
 
     def rank_of(self, module: str) -> int:
         """Rank of the low-rank term of one module."""
-        return int(self.rank_pattern.get(get_pattern_key(list(self.rank_pattern), module), self.rank))
+        return int(_of_module(self.rank_pattern, module, self.rank))
 
     def scaling_of(self, module: str) -> float:
         """Factor on the low-rank term of one module."""
-        alpha = self.alpha_pattern.get(get_pattern_key(list(self.alpha_pattern), module), self.alpha)
+        alpha = _of_module(self.alpha_pattern, module, self.alpha)
         rank = self.rank_of(module)
         return float(alpha / (rank**0.5 if self.rslora else rank))
+
+
+def _of_module(patterns: Mapping[str, float], module: str, default: float) -> float:
+    """The value of the first key that a module's name ends in, as PEFT reads them. A plain name needs no regular
+    expression, which takes seconds where each of hundreds of layers has its own key."""
+    for key, value in patterns.items():
+        if module == key or module.endswith("." + key):
+            return value
+        if _PLAIN.fullmatch(key) is None and _matches(rf"(.*\.)?({key})", module):
+            return value
+    return default
+
+
+def _matches(pattern: str, module: str) -> bool:
+    """Whether a regular expression fits a module's whole name. It comes with an adapter, from anywhere: one that takes
+    for ever, or all the memory, must not stop whoever loads it. Raises BadAdapter."""
+    counts = (
+        int(count) for count in re.findall(r"\d+", "".join(re.findall(r"\{.*?\}", pattern))) if int(count)
+    )
+    try:
+        if len(pattern) <= _LONGEST_PATTERN and math.prod(counts) <= _MOST_REPEATED:
+            return regex.fullmatch(pattern, module, timeout=_PATIENCE) is not None
+        problem = "it is too long"
+    except TimeoutError:
+        problem = "it takes too long to match"
+    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+        problem = str(error)
+    raise BadAdapter(
+        f"the configuration's regular expression {pattern[:80]!r} cannot be used: {problem}; "
+        "list the names of the modules instead"
+    )
 
 
 @dataclass(frozen=True)
@@ -175,7 +211,8 @@ def to_peft(adapter: Adapter) -> dict[str, Any]:
 
 
 def method_from_peft(config: Mapping[str, Any]) -> Lora | Prefix:
-    """The method that an `adapter_config.json` describes. Raises BadAdapter for what cannot be computed exactly."""
+    """The method that an `adapter_config.json` describes. Raises BadAdapter for what cannot be computed exactly, and
+    what a wrong configuration leads to (ValueError, KeyError, TypeError, AttributeError)."""
     kind = config.get("peft_type")
     if kind == "LORA":
         refused = sorted(name for name, value in config.items() if value and name not in _KNOWN_LORA)
@@ -192,13 +229,13 @@ def method_from_peft(config: Mapping[str, Any]) -> Lora | Prefix:
             )
         targets = config.get("target_modules") or ()
         return Lora(
-            rank=int(config["r"]),
-            alpha=float(config["lora_alpha"]),
-            targets=(targets,) if isinstance(targets, str) else tuple(sorted(targets)),
+            rank=whole(config["r"]),
+            alpha=_finite(config["lora_alpha"]),
+            targets=(targets,) if isinstance(targets, str) else tuple(sorted(map(str, targets))),
             rslora=bool(config.get("use_rslora")),
-            dropout=float(config.get("lora_dropout") or 0.0),
-            alpha_pattern=dict(config.get("alpha_pattern") or {}),
-            rank_pattern=dict(config.get("rank_pattern") or {}),
+            dropout=_finite(config.get("lora_dropout") or 0.0),
+            alpha_pattern={key: _finite(alpha) for key, alpha in (config.get("alpha_pattern") or {}).items()},
+            rank_pattern={key: whole(rank) for key, rank in (config.get("rank_pattern") or {}).items()},
             partial=bool(config.get("layers_to_transform") or config.get("exclude_modules")),
             dora=bool(config.get("use_dora")),
         )
@@ -207,5 +244,18 @@ def method_from_peft(config: Mapping[str, Any]) -> Lora | Prefix:
             raise BadAdapter(
                 "this prefix is for an encoder-decoder model; Repertoire runs decoders and encoders"
             )
-        return Prefix(length=int(config["num_virtual_tokens"]))
+        return Prefix(length=whole(config["num_virtual_tokens"]))
     raise BadAdapter(f"peft_type {kind!r} is not supported; Repertoire runs LORA and PREFIX_TUNING")
+
+
+def whole(value: Any) -> int:
+    """A whole number above 0, of those that a configuration must give. Raises ValueError."""
+    if type(value) is not int or not 0 < value < 2**31:
+        raise ValueError(f"{value!r} should be a whole number above 0")
+    return value
+
+
+def _finite(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} should be a finite number")
+    return float(value)

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save as save_safetensors
 
 from adapters.card import model_card
-from adapters.config import POOLINGS, Adapter, BaseId, Head, Lora, method_from_peft, to_peft
+from adapters.config import POOLINGS, Adapter, BaseId, Head, Lora, Prefix, method_from_peft, to_peft, whole
 from adapters.errors import BadAdapter
 
 CONFIG = "adapter_config.json"
@@ -27,6 +27,8 @@ WEIGHTS = "adapter_model.safetensors"
 CARD = "README.md"
 Bytes = bytes | bytearray
 """What a file holds."""
+_WRONG = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a file raises that is not as it should be."""
 _FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
@@ -91,28 +93,43 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
     try:
         config = json.loads(config_bytes)
         method = method_from_peft(config)
-    except (ValueError, KeyError, TypeError) as error:
+    except _WRONG as error:
         raise BadAdapter(
             f"{CONFIG} cannot be read ({error!r}); publish the adapter again from its source"
         ) from error
     try:
         tensors, ours = parse_safetensors(weights_bytes)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _WRONG as error:
         raise BadAdapter(
             f"{WEIGHTS} is damaged ({error!r}); publish the adapter again from its source"
         ) from error
     if isinstance(method, Lora) and method.dora and not any("lora_magnitude" in name for name in tensors):
         raise BadAdapter(f"{CONFIG} says DoRA, but {WEIGHTS} holds no magnitudes; train it again")
     tensors = {name: tensor.float() for name, tensor in tensors.items()}
-    if ours is None:
-        base = BaseId(config.get("base_model_name_or_path"), config.get("revision"))
-        info = {"prefix_shape": _prefix_shape(config)} if config["peft_type"] == "PREFIX_TUNING" else {}
-        return Adapter(method, _foreign_head(tensors), tensors, base, None, info)
-    head = ours["head"] and Head(**{**ours["head"], "labels": tuple(ours["head"]["labels"])})
+    try:
+        return _foreign(method, tensors, config) if ours is None else _own(method, tensors, ours)
+    except _WRONG as error:
+        raise BadAdapter(
+            f"what the files say of the adapter is wrong ({error!r}); publish it again from its source"
+        ) from error
+
+
+def _foreign(method: Lora | Prefix, tensors: dict[str, torch.Tensor], config: Mapping[str, Any]) -> Adapter:
+    """An adapter that stock PEFT made."""
+    base = BaseId(config.get("base_model_name_or_path"), config.get("revision"))
+    info = {} if isinstance(method, Lora) else {"prefix_shape": _prefix_shape(config)}
+    return Adapter(method, _foreign_head(tensors), tensors, base, None, info)
+
+
+def _own(method: Lora | Prefix, tensors: dict[str, torch.Tensor], ours: Mapping[str, Any]) -> Adapter:
+    """An adapter that was made here."""
+    head = ours["head"] and Head(**{**ours["head"], "labels": tuple(map(str, ours["head"]["labels"]))})
     if head and head.pooling not in POOLINGS:
         raise BadAdapter(
             f"pooling {head.pooling!r} is unknown; this adapter was made by a newer Repertoire: upgrade"
         )
+    if not isinstance(ours["info"], dict):
+        raise TypeError("its info is no object")
     return Adapter(method, head, tensors, BaseId(**ours["base"]), ours["task"], ours["info"])
 
 
@@ -122,13 +139,18 @@ def parse_safetensors(data: Bytes) -> tuple[dict[str, torch.Tensor], dict[str, A
 
     8 bytes of header length, a JSON header of `name: {dtype, shape, data_offsets}`, then the tensors without gaps. The
     safetensors package copies each tensor by itself; for adapters of many small ones that takes longer than all else.
-    Raises ValueError, or what a wrong header leads to (KeyError, TypeError, AttributeError).
+    Raises ValueError, or what else a wrong header leads to (`_WRONG`).
     """
     start = 8 + int.from_bytes(data[:8], "little")
     if not 8 < start <= len(data):
         raise ValueError("the header is longer than the file")
-    header = json.loads(bytes(data[8:start]))
+    header = json.loads(bytes(data[8:start]).decode(), object_pairs_hook=_once)
     metadata = header.pop("__metadata__", {})
+    if not all(type(value) is str for value in metadata.values()):
+        raise ValueError("the metadata holds other things than text")
+    "".join(
+        (*header, *metadata, *metadata.values())
+    ).encode()  # a ValueError where JSON's escapes are no Unicode
     content, at = memoryview(data)[start:], 0
     if content.readonly or start % 8:
         content = memoryview(bytearray(content))
@@ -138,7 +160,9 @@ def parse_safetensors(data: Bytes) -> tuple[dict[str, torch.Tensor], dict[str, A
         dtype, shape = _FLOATS.get(entry["dtype"]), entry["shape"]
         if dtype is None:
             raise ValueError(f"{name} is of type {entry['dtype']}; weights are floating-point numbers")
-        if begin != at or not all(type(size) is int and size >= 0 for size in shape):
+        if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
+            raise ValueError(f"{name} has an impossible shape or place")
+        if begin != at:
             raise ValueError(f"{name} is not where it should be")
         count = math.prod(shape)
         at = begin + count * dtype.itemsize
@@ -153,6 +177,14 @@ def parse_safetensors(data: Bytes) -> tuple[dict[str, torch.Tensor], dict[str, A
     _check_finite(content, tensors)
     ours = metadata.get("repertoire")
     return tensors, json.loads(ours) if ours else None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, in which a name may stand once only: readers differ in which of two they believe."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("the header says something twice")
+    return found
 
 
 def _check_finite(content: memoryview, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -190,9 +222,5 @@ def _foreign_head(tensors: Mapping[str, torch.Tensor]) -> Head | None:
 
 
 def _prefix_shape(config: Mapping[str, Any]) -> dict[str, int]:
-    heads = int(config["num_attention_heads"])
-    return {
-        "layers": int(config["num_layers"]),
-        "kv_heads": heads,
-        "head_dim": int(config["token_dim"]) // heads,
-    }
+    heads, layers = whole(config["num_attention_heads"]), whole(config["num_layers"])
+    return {"layers": layers, "kv_heads": heads, "head_dim": whole(config["token_dim"]) // heads}

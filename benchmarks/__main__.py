@@ -13,6 +13,7 @@ _SPEED = {
     "kernels": "the two ways of computing low-rank terms, by shape; 1 minute",
     "mixed_batch": "forward, generation and loading, beside the base alone and PEFT; 8 minutes",
     "data": "a log of a million rows, checked, split and profiled; 2 minutes",
+    "hub_scale": "three hubs of 100,000 versions: open, resolve, list, search, rebuild; 5 minutes",
     "training": "8 and 32 small trainings on one 4-bit base, beside PEFT; 15 minutes",
     "traffic": "requests that come and go: 64 adapters over 16 slots, Poisson arrivals; 12 minutes",
 }

@@ -7,10 +7,12 @@ if TYPE_CHECKING:
     from hub.hub import Hub, Version
     from hub.registry import Pending, Registry
     from hub.requests import Analysis, Analyze, Ranked, Recommend, Refused, Texts, Write
+    from hub.search import Found
 
 __all__ = [
     "Analysis",
     "Analyze",
+    "Found",
     "Hub",
     "Pending",
     "Ranked",
@@ -21,7 +23,13 @@ __all__ = [
     "Version",
     "Write",
 ]
-_HOMES = {"Hub": "hub.hub", "Version": "hub.hub", "Pending": "hub.registry", "Registry": "hub.registry"}
+_HOMES = {
+    "Found": "hub.search",
+    "Hub": "hub.hub",
+    "Version": "hub.hub",
+    "Pending": "hub.registry",
+    "Registry": "hub.registry",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -50,5 +50,5 @@ def _read(store: Store, log: str, number: int) -> Event:
     path = numbered(log, number)
     try:
         return Event(**json.loads(store.place.read(path)))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise Damaged(f"alias event {path} cannot be read ({error}); set the alias again") from error

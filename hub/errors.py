@@ -4,6 +4,7 @@ HubError          the folder holds something else, or a newer format, or its fil
 ├── NoHub         there is no hub in this place
 ├── BadName       a name or a reference that the grammar does not allow
 ├── NotInHub      no such adapter, version or alias; lists the nearest
+├── BadSearch     a filter or an order that cannot be read
 ├── Refused       intake: what was to be published is not a sound, safe adapter, or failed its gates; lists every
 │                 problem
 └── Damaged       stored bytes are not the bytes that were published
@@ -26,6 +27,10 @@ class BadName(HubError):
 
 class NotInHub(HubError):
     """No such adapter, version or alias in this hub."""
+
+
+class BadSearch(HubError):
+    """A filter or an order of a search that cannot be read."""
 
 
 class Refused(HubError):

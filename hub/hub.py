@@ -6,6 +6,7 @@
       .records/000003.json                       the commit point of version 3
       .events/<alias>/000007.json                alias log; the highest is current
       v000003/                                   plain PEFT directory: links to the blobs, can be made again
+    index.sqlite                                 what searches read, can be made again
 
 A publication stores blobs, then links the record, then makes the folder. Stopped before the record, it never was;
 stopped after it, the version is whole, and publishing again with the same id only finishes the folder.
@@ -22,14 +23,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Unpack
 
 from adapters import Adapter, files
 from adapters.residency import Fetched
-from hub import aliases, intake, records
+from hub import aliases, intake, records, search
 from hub.errors import HubError, NoHub, NotInHub, Refused
+from hub.index import Index
 from hub.names import LATEST, Reference, check_alias, check_name, is_part, parse
 from hub.place import place_of
 from hub.records import Record
+from hub.search import Filters, Found
 from hub.store import Store, blob, check, numbered, sha256
 
 FORMAT = 1
@@ -89,6 +93,8 @@ class Hub:
                 f"{self.address} has hub format {written}, this Repertoire reads {FORMAT}; upgrade it"
             )
 
+        self.index = Index(self.store, self.id)
+
     def publish(
         self,
         source: Adapter | str | os.PathLike[str],
@@ -146,6 +152,10 @@ class Hub:
                 f"publish id {publish_id!r} already stands for {earlier[0].reference}, which has other weights; "
                 "use a new id for a new adapter"
             )
+        if (
+            number is None
+        ):  # found, and not written: whoever wrote it may have died before it was there for good
+            self.place.create({numbered(log(name), earlier[0].version): earlier[0].to_bytes()})
         version = self._version(name, number or earlier[0].version)
         try:
             self.project(version)
@@ -198,18 +208,15 @@ class Hub:
         method: str | None = None,
         base: str | None = None,
         tag: str | None = None,
-    ) -> tuple[Version, ...]:
+    ) -> tuple[Found, ...]:
         """The newest version of every name, of those that fit. task: what the adapter does, such as `ad-copy`."""
-        newest = [
-            self._version(name, self._last(name)) for name in self.names() if _under(name, client, campaign)
-        ]
-        return tuple(
-            version
-            for version in newest
-            if task in (None, version.record.task)
-            and method in (None, version.record.method)
-            and base in (None, version.record.base.id)
-            and (tag is None or tag in version.record.tags)
+        return self.search(client=client, campaign=campaign, task=task, method=method, base=base, tag=tag)
+
+    def search(self, text: str = "", **filters: Unpack[Filters]) -> tuple[Found, ...]:
+        """The versions that fit and have all words of `text` in their name or message, read from the index; see
+        `Filters`. A version that was acknowledged before this is called is never missing. Raises BadSearch."""
+        return search.search(
+            self.index, text, filters, lambda *version: self.place.folder(projection(*version))
         )
 
     def aliases(self, name: str) -> dict[str, int]:
@@ -298,11 +305,6 @@ def log(name: str) -> str:
 def projection(name: str, number: int) -> str:
     """The PEFT directory of a version."""
     return f"{home(name)}/v{number:06d}"
-
-
-def _under(name: str, client: str | None, campaign: str | None) -> bool:
-    own_client, own_campaign, _ = name.split("/")
-    return client in (None, own_client) and campaign in (None, own_campaign)
 
 
 def _now() -> str:

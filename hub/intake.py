@@ -24,6 +24,7 @@ from adapters.errors import BadAdapter
 from adapters.files import Bytes
 from hub.errors import Refused
 from hub.local import read
+from recipes.blend import Blend
 
 REQUIRED = (files.CONFIG, files.WEIGHTS)
 ALLOWED = (*REQUIRED, files.CARD)
@@ -116,7 +117,7 @@ def _why_not(name: str) -> str:
 def _config_problems(data: Bytes) -> Iterator[str]:
     try:
         config = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         yield f"{files.CONFIG} is not JSON ({error}); save the adapter again"
         return
     if not isinstance(config, dict):
@@ -147,6 +148,7 @@ def _adapter_problems(adapter: Adapter) -> Iterator[str]:
         yield f"{files.WEIGHTS} holds no tensors; save the trained adapter again"
         return
     yield from _calibration_problems(adapter.info.get("calibration"))
+    yield from _blend_problems(adapter)
     head = files.head_names(adapter.tensors)
     body = {name: tensor for name, tensor in adapter.tensors.items() if name not in (head or ())}
     if isinstance(adapter.method, Lora):
@@ -169,6 +171,18 @@ def _calibration_problems(saved: Any) -> Iterator[str]:
     temperature, shift = told.get("temperature", 1.0), told.get("shift", 0.0)
     if not (_is_finite(temperature) and _is_finite(shift) and temperature > 0):
         yield f"the calibration {saved!r} is impossible; train the adapter again"
+
+
+def _blend_problems(adapter: Adapter) -> Iterator[str]:
+    """The numbers of a blend fit each other and the head."""
+    if adapter.head is None:
+        if adapter.info.get("blend") is not None:
+            yield "the adapter has a blend but no labels; train it again"
+        return
+    try:
+        Blend.from_info(adapter.info, len(adapter.head.labels), adapter.head.multi_label)
+    except BadAdapter as error:
+        yield str(error)
 
 
 def _is_finite(value: Any) -> bool:

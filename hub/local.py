@@ -4,13 +4,20 @@ A file is written under `.tmp/`, synced, and then linked to its place; linking f
 folder on its path is synced. What can be synced at the same time is, since each sync costs about as much as all.
 
     .tmp/      what a killed process was writing; nothing ever reads it
+
+A new file changes the times of its folder, but not those of the folders above. In `adapters/` a writer touches these
+too, just before the file appears and again before it is acknowledged, so that one look at the times of `adapters/`
+tells whether anything changed in a hub of any size; see `stamp`.
 """
 
 import errno
+import logging
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +25,15 @@ from adapters.files import Bytes
 from hub.errors import HubError
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV}
+_STAMPED = "adapters"
+_SETTLED = 2.0  # seconds from a writer's first touch, within which its file appears unless it was stopped
+_log = logging.getLogger(__name__)
 
 
 class Local:
     """The files under one root folder; see `place.Place`."""
+
+    near = True
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -68,6 +80,17 @@ class Local:
             inside = Path(path).relative_to(self.root).as_posix()
             yield from (f"{inside}/{name}" for name in names)
 
+    def stamp(self, folder: str) -> str:
+        """Which folder it is and when it last changed, by the clock of the file system. Times are only compared with
+        each other, but for those of the last seconds: there a writer may have touched, and not yet linked."""
+        try:
+            about = os.stat(self.root / folder, follow_symlinks=False)
+        except OSError:
+            return ""
+        if time.time() - about.st_ctime < _SETTLED:
+            return ""
+        return f"{about.st_ino:x}.{about.st_ctime_ns:x}"
+
     def move(self, path: str, target: str) -> None:
         (self.root / target).parent.mkdir(parents=True, exist_ok=True)
         os.rename(self.root / path, self.root / target)
@@ -75,6 +98,8 @@ class Local:
 
     def remove(self, path: str) -> None:
         (self.root / path).unlink(missing_ok=True)
+        for folder in self._stamped([(self.root / path).parent]):
+            _restamp(folder)
 
     def folder(self, path: str) -> Path | None:
         return self.root / path
@@ -110,6 +135,9 @@ class Local:
         """Promise 1: a whole file in its place, or False when the place is taken."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in self._stamped([target.parent]):
+            with suppress(OSError):
+                os.utime(folder)
         try:
             os.link(partial, target)
             return True
@@ -124,6 +152,11 @@ class Local:
                 ) from error
             raise
 
+    def _stamped(self, folders: Iterable[Path]) -> set[Path]:
+        """The folders above these whose stamps tell of a change in these."""
+        top = self.root / _STAMPED
+        return {parent for folder in folders for parent in folder.parents if parent.is_relative_to(top)}
+
     def _partial(self) -> Path:
         self._scratch.mkdir(parents=True, exist_ok=True)
         return self._scratch / uuid.uuid4().hex
@@ -133,7 +166,10 @@ class Local:
 
         Also after losing a race: the winner may not have synced yet, and our caller will rely on its file.
         """
+        folders = list(folders)
         above = {parent for folder in folders for parent in [folder, *folder.parents]}
+        for folder in self._stamped(folders):
+            _restamp(folder)
         _together(_sync, [(folder,) for folder in sorted(above) if folder.is_relative_to(self.root)])
 
 
@@ -171,3 +207,24 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _restamp(folder: Path) -> None:
+    """Set a folder's times to now until they are none that it had before: some clocks stand still for milliseconds.
+    Whoever may write in a folder may do so."""
+    try:
+        before = os.stat(folder).st_ctime_ns
+        for _ in range(2000):
+            os.utime(folder)
+            if os.stat(folder).st_ctime_ns != before:
+                return
+            time.sleep(0.001)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _log.warning(
+            "%s cannot be touched (%s); searches may miss what was written below it until "
+            "`repertoire search --rebuild`",
+            folder,
+            error.strerror,
+        )

@@ -16,9 +16,11 @@ from hub.local import Local
 
 
 class Place(Protocol):
-    """address: how a person names it, a folder or a URL."""
+    """address: how a person names it, a folder or a URL. near: whether a look at a file costs microseconds, as on a
+    disk; elsewhere it is a request, and one listing is cheaper than a few looks."""
 
     address: str
+    near: bool
 
     def create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes] | None = None) -> set[str]:
         """Write new files, path -> content, for good. Returns those that were not there before; the others are left
@@ -41,6 +43,11 @@ class Place(Protocol):
 
     def walk(self, folder: str) -> Iterator[str]:
         """Paths of all files in a folder and below."""
+
+    def stamp(self, folder: str) -> str:
+        """What a folder of `adapters/`, or that one itself, never had before: it is another after every `create`,
+        `replace`, `move` and `remove` in the folders below, by anybody, as soon as that call returned. Empty where it
+        cannot be told, because of a change that has just begun or because the place keeps no such thing."""
 
     def move(self, path: str, target: str) -> None:
         """Give a file another path; at every moment it can be read under one of them."""

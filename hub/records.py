@@ -106,7 +106,7 @@ def from_bytes(data: Bytes, name: str, version: int) -> Record:
                 f"{where} has format {raw['format']}, written by a newer Repertoire; upgrade to read it"
             )
         record = Record.model_validate(raw)
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
         raise Damaged(f"{where} cannot be read ({error}); publish the adapter again") from error
     if (record.name, record.version) != (name, version):
         raise Damaged(f"{where} says that it is {record.reference}; somebody moved files in the hub by hand")

@@ -3,6 +3,8 @@
 request     Analyze(["a", "b"], [text 0, text 1])
 rows        text 0 for a, text 0 for b, text 1 for a, text 1 for b      each rendered by its adapter's recipe
 answer      for each text the mean of its rows' probabilities, label by label; of a single adapter its own
+
+A row's probabilities are its logits, calibrated and then blended with the adapter's baseline where it carries one.
 """
 
 import os
@@ -15,6 +17,7 @@ from itertools import cycle
 from time import monotonic
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from adapters import Adapter, Base, Limits, load_base
@@ -31,12 +34,13 @@ from hub.hub import Hub, Version
 from hub.names import members
 from hub.requests import Analysis, Analyze, Answer, Ranked, Recommend, Refused, Request, Result, Texts, Write
 from hub.writing import checked, none_kept, product_text, rules
+from recipes.blend import Blend
 from recipes.calibration import Calibration
 from recipes.columns import is_derived
 from recipes.encode import encode_prompt, encode_texts
 from recipes.policy import violations
 from recipes.recipe import Recipe
-from recipes.tasks import task_for
+from recipes.tasks import recommendation, task_for
 
 _WRITING_ROUNDS = 4
 
@@ -52,6 +56,7 @@ class _Voice:
     recipe: Recipe
     roles: tuple[str, ...]
     calibration: Calibration
+    blend: Blend | None
 
 
 _Voices = Mapping[str, _Voice]
@@ -279,8 +284,9 @@ class Registry:
         task = adapter.task or ("ad-copy" if adapter.head is None else "behavior")
         recipe = Recipe.from_dict(saved) if saved else Recipe.load(task)
         roles = tuple(adapter.info.get("data", {}).get("roles", ("user", "ad")))
-        calibration = Calibration.from_info(adapter.info)
-        return _Voice(key, adapter.task, adapter.head, recipe, roles, calibration)
+        calibration, head = Calibration.from_info(adapter.info), adapter.head
+        blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
+        return _Voice(key, adapter.task, head, recipe, roles, calibration, blend)
 
     def _rows(self, request: Request, voices: _Voices) -> list[Row]:
         """The rows of a request, as the module's first lines draw them."""
@@ -296,18 +302,14 @@ class Registry:
 
     def _texts(self, request: Recommend | Analyze, voice: _Voice, client: str) -> list[Row]:
         """One row of one adapter for each ad or text."""
-        recipe = voice.recipe
-        if isinstance(request, Recommend):
-            rows = [_columns(request, ad, voice.roles) for ad in request.ads]
-        else:
-            rows = [_as_text(text if isinstance(text, Mapping) else {"text": text}) for text in request.texts]
-        _check_features(recipe, rows)
-        texts = [task_for(recipe.task).render(row, recipe) for row in rows]
+        rows = _fields(request, voice)
+        _check_features(voice.recipe, rows)
+        texts = _rendered(rows, voice.recipe)
         if not texts:
             raise RequestError("nothing to answer; give at least one ad or text")
         return [
             Row(voice.key, ids, client=client, deadline=request.deadline)
-            for ids in encode_texts(self.base, recipe, texts)
+            for ids in encode_texts(self.base, voice.recipe, texts)
         ]
 
     def _draws(self, request: Write, voice: _Voice, round_: int) -> list[Row]:
@@ -340,10 +342,12 @@ class Registry:
         if isinstance(request, Write):
             return self._fitting(request, first, results, passed)
         head = _head(first)
-        means = [
-            _mean(results[start : start + len(voices)], list(voices.values()))
-            for start in range(0, len(results), len(voices))
-        ]
+        means = _means(
+            [
+                _shares(request, voice, results[place :: len(voices)])
+                for place, voice in enumerate(voices.values())
+            ]
+        )
         if isinstance(request, Recommend):
             ranked = [Ranked(ad, mean[head.labels[-1]]) for ad, mean in zip(request.ads, means, strict=True)]
             return sorted(ranked, key=lambda item: -item.probability)
@@ -415,14 +419,38 @@ def _check_labels(voices: _Voices) -> None:
             )
 
 
-def _mean(logits: Sequence[Tensor], voices: Sequence[_Voice]) -> dict[str, float]:
-    """Label -> the mean of what the members give it, in the first one's order. logits: `[labels]` of each member."""
-    shares = []
-    for own, voice in zip(logits, voices, strict=True):
-        head = _head(voice)
-        probabilities = voice.calibration.apply(own, head.multi_label).tolist()
-        shares.append(dict(zip(head.labels, probabilities, strict=True)))
-    return {label: sum(share[label] for share in shares) / len(shares) for label in shares[0]}
+def _shares(request: Recommend | Analyze, voice: _Voice, logits: Sequence[Tensor]) -> list[dict[str, float]]:
+    """Label -> probability, of one adapter for each ad or text. logits: `[labels]` of each."""
+    head, blend = _head(voice), voice.blend
+    if blend is None:
+        found = [voice.calibration.apply(own, head.multi_label).tolist() for own in logits]
+    else:
+        rows = _fields(request, voice)
+        calibrated = voice.calibration.apply(torch.stack([*logits]).double().cpu(), head.multi_label)
+        found = blend.apply(calibrated, _rendered(rows, voice.recipe), rows, head.multi_label).tolist()
+    return [dict(zip(head.labels, probabilities, strict=True)) for probabilities in found]
+
+
+def _means(shares: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
+    """For each text, label -> the mean of what the members give it, in the first one's order. shares: by member."""
+    return [
+        {label: sum(share[label] for share in each) / len(each) for label in each[0]}
+        for each in zip(*shares, strict=True)
+    ]
+
+
+def _fields(request: Recommend | Analyze, voice: _Voice) -> list[dict[str, str]]:
+    """Each ad's or text's columns, as a training row had them, with what its history says."""
+    if isinstance(request, Recommend):
+        rows = [_columns(request, ad, voice.roles) for ad in request.ads]
+    else:
+        rows = [_as_text(text if isinstance(text, Mapping) else {"text": text}) for text in request.texts]
+    history = voice.recipe.data.history
+    return [{**row, **recommendation.derived(row, history)} for row in rows]
+
+
+def _rendered(rows: Sequence[Mapping[str, str]], recipe: Recipe) -> list[str]:
+    return [task_for(recipe.task).render(row, recipe) for row in rows]
 
 
 def _columns(request: Recommend, ad: str | Mapping[str, Any], roles: Sequence[str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Store:
         blobs = {blob(digest): data for digest, data in (contents or {}).items()}
         self._mend(blobs)
         while True:
-            number = self.last(log) + 1
+            number = max(self.numbers(log), default=0) + 1
             data = entry(number)
             if data is None:
                 return None
@@ -39,8 +39,20 @@ class Store:
                 return number
 
     def last(self, log: str) -> int:
-        """Highest number of a log; 0 when it is empty."""
-        return max(self.numbers(log), default=0)
+        """Highest number of a log; 0 when it is empty.
+
+        Numbers have no gaps, so that a near place is asked for a few of them: 1, 2, 4, 8 ..., then by halves. Where a
+        file is missing although the next one is there, somebody lost it, and the whole log is listed.
+        """
+        if not self.place.near:
+            return max(self.numbers(log), default=0)
+        there, missing = 0, 1
+        while self._has(log, missing):
+            there, missing = missing, 2 * missing
+        while missing - there > 1:
+            middle = (there + missing) // 2
+            there, missing = (middle, missing) if self._has(log, middle) else (there, middle)
+        return max(self.numbers(log)) if self._has(log, missing + 1) else there
 
     def numbers(self, log: str) -> list[int]:
         """All numbers of a log, in order."""
@@ -63,6 +75,9 @@ class Store:
             raise Damaged(
                 f"blob {digest} cannot be read ({error.strerror or error}); publish the adapter again"
             ) from error
+
+    def _has(self, log: str, number: int) -> bool:
+        return self.place.exists(numbered(log, number))
 
     def _mend(self, blobs: Mapping[str, Bytes]) -> None:
         for path, data in blobs.items():

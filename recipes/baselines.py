@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from recipes import evaluate
 from recipes.examples import Example, Splits
@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 _STRENGTHS = (0.1, 1.0, 10.0)  # scikit-learn's C
 _DENSE_STRENGTHS = (0.0001, 0.001, 0.01)  # for some hundred standardised numbers a row
+_CERTAIN = 30.0  # log-odds that stand for a probability of 0 or 1
 _SHORT = 100  # characters; in shorter texts words are too few, so that their letters help
 
 
@@ -63,14 +64,15 @@ def regression(
     splits: Splits, train: Any, validation: Any, test: Any, strengths: Sequence[float] = _STRENGTHS
 ) -> Floats:
     """Logistic regression on rows of numbers, dense or sparse, one matrix per split: probabilities [test, labels]."""
-    best, model = float("inf"), None
-    for strength in strengths:
-        tried = _Regression(splits, train, strength)
-        loss = _loss(splits, tried.probabilities(validation))
-        if loss < best:
-            best, model = loss, tried
-    assert model is not None
-    return model.probabilities(test)
+    return best_regression(splits, train, validation, strengths).probabilities(test)
+
+
+def best_regression(
+    splits: Splits, train: Any, validation: Any, strengths: Sequence[float] = _STRENGTHS
+) -> "Regression":
+    """The regression with the least log loss on the validation rows; arguments as above."""
+    tried = [Regression(splits, train, strength) for strength in strengths]
+    return min(tried, key=lambda model: _loss(splits, model.probabilities(validation)))
 
 
 def on_columns(splits: Splits, names: Sequence[str]) -> Floats:
@@ -80,15 +82,9 @@ def on_columns(splits: Splits, names: Sequence[str]) -> Floats:
     """
     from sklearn.feature_extraction import DictVectorizer
 
-    steps = {name: _steps([example.fields.get(name, "") for example in splits.train]) for name in names}
-
-    def cell(example: Example, name: str) -> str:
-        value, cuts = example.fields.get(name, ""), steps[name]
-        number = _number(value)
-        return value if cuts is None or number is None else f"step {np.searchsorted(cuts, number)}"
-
+    cuts = {name: cuts_of([example.fields.get(name, "") for example in splits.train]) for name in names}
     train, *others = (
-        [{name: cell(example, name) for name in names} for example in part]
+        [{name: in_steps(example.fields.get(name, ""), cuts[name]) for name in names} for example in part]
         for part in (splits.train, splits.validation, splits.test)
     )
     places = DictVectorizer().fit(train)
@@ -104,12 +100,18 @@ def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -
     return regression(splits, train, validation, test, _DENSE_STRENGTHS)
 
 
-def _steps(values: Sequence[str]) -> Floats | None:
-    """Where a column of numbers is cut, or None for a column of words."""
+def cuts_of(values: Sequence[str]) -> Floats | None:
+    """Where a column of numbers is cut, so that ten steps hold as many rows each, or None for a column of words."""
     numbers = [_number(value) for value in values if value]
     if not numbers or None in numbers:
         return None
     return np.unique(np.quantile(np.array(numbers, dtype=float), np.linspace(0.1, 0.9, 9)))
+
+
+def in_steps(value: str, cuts: ArrayLike | None) -> str:
+    """The step of a number, "step 3"; words, and what is no number, as they are."""
+    number = _number(value)
+    return value if cuts is None or number is None else f"step {np.searchsorted(cuts, number)}"
 
 
 def _number(text: str) -> float | None:
@@ -120,11 +122,11 @@ def _number(text: str) -> float | None:
     return number if np.isfinite(number) else None
 
 
-class _Regression:
+class Regression:
     """Logistic regression over a split's labels, or one per label; labels without training rows get 0."""
 
     def __init__(self, splits: Splits, train: Any, strength: float) -> None:
-        self._labels = len(splits.labels)
+        self._labels, self._features = len(splits.labels), train.shape[1]
         self._multi = splits.multi_label
         weights = weights_of(splits.train) / weights_of(splits.train).mean()
         truth = label_matrix(splits.train, self._labels)
@@ -140,6 +142,23 @@ class _Regression:
             else:
                 guesses[:, classes] = known
         return guesses
+
+    def linear(self) -> tuple[Floats, Floats]:
+        """The same as numbers: weights [features, labels] and bias [labels], whose sums are the logits of a softmax, or
+        with several labels a row of a sigmoid each."""
+        weights, bias = np.zeros((self._features, self._labels)), np.full(self._labels, -_CERTAIN)
+        for label, (classes, model) in enumerate(self._models):
+            if model is None:
+                bias[label if self._multi else classes] = (
+                    _CERTAIN if classes[0] or not self._multi else -_CERTAIN
+                )
+            elif self._multi:
+                weights[:, label], bias[label] = model.coef_[0], model.intercept_[0]
+            elif len(classes) == 2:  # scikit-learn keeps the weights of the second one
+                weights[:, classes[1]], bias[classes] = model.coef_[0], (0.0, model.intercept_[0])
+            else:
+                weights[:, classes], bias[classes] = model.coef_.T, model.intercept_
+        return weights, bias
 
 
 def _fitted(rows: Any, target: Any, weights: Floats, strength: float) -> tuple[Any, Any]:
@@ -241,6 +260,11 @@ def _batches(matrix: Any, size: int) -> list[Any]:
     return [matrix[start : start + size] for start in range(0, matrix.shape[0], size)]
 
 
+def reads_characters(texts: Sequence[str]) -> bool:
+    """Whether characters tell something beside words: in short texts, and in Chinese."""
+    return median(len(text) for text in texts) < _SHORT or is_chinese(" ".join(texts[:200]))
+
+
 def _tfidf(train: Sequence[str], *others: Sequence[str], characters: bool | None = None) -> list[Any]:
     """Sparse rows of the training texts, then of each of the others."""
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -248,7 +272,7 @@ def _tfidf(train: Sequence[str], *others: Sequence[str], characters: bool | None
 
     rare = 2 if len(train) > 5000 else 1
     if characters is None:
-        characters = median(len(text) for text in train) < _SHORT or is_chinese(" ".join(train[:200]))
+        characters = reads_characters(train)
     kinds = []
     if has_words := any(re.search(r"\w", text) for text in train):
         words = r"(?u)\b\w+\b"

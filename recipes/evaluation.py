@@ -1,6 +1,6 @@
 """Is an adapter any good? Its test rows beside the base's and every baseline's, and how sure the differences are."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,14 +11,15 @@ from adapters.sampling import Sampling
 from adapters.slots import Slots
 from recipes import baselines as learned
 from recipes import intervals
-from recipes.blend import blend, fit_weight
+from recipes.blend import Blend, Mix, blend, fit_mix
 from recipes.calibration import Calibration, shift_for, shifted
 from recipes.encode import encode, encode_prompt
 from recipes.evaluate import reliability
-from recipes.examples import Splits
+from recipes.examples import Example, Splits
 from recipes.groups import by_group
 from recipes.intervals import Floats
 from recipes.job import Job
+from recipes.linear import Linear, learn
 from recipes.predict import copy_losses, logits, probabilities, states, texts
 from recipes.report import BEFORE
 from recipes.tasks import ad_copy, behavior, recommendation, task_for
@@ -39,13 +40,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Assessment:
-    """report: the part of a report that speaks of the test split. guesses: a baseline's name -> its predictions, as in
-    `Outcome`. calibration: of a head."""
+    """report: the part of a report that speaks of the test split. after: what is served. guesses: a baseline's name ->
+    its predictions, as in `Outcome`. calibration: of a head. blend: where one is served."""
 
     report: dict[str, Any]
     after: Outcome
     guesses: Mapping[str, Any]
     calibration: Calibration | None = None
+    blend: Blend | None = None
 
 
 def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> Outcome:
@@ -58,7 +60,8 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> Outcom
 
 
 def assess(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessment:
-    """The trained adapter beside the base untouched and every baseline. A head is calibrated first."""
+    """The trained adapter beside the base untouched and every baseline. A head is calibrated first, then blended where
+    the recipe says so."""
     if job.recipe.task == "ad-copy":
         after = evaluate(job, base, slots)
         guesses = ad_copy.guesses(job.splits, job.recipe)
@@ -80,15 +83,30 @@ def _assess_head(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessm
     both = replace(splits, test=(*splits.validation, *splits.test))
     found = dict(task_for(job.recipe.task).guesses(both, job.recipe))
     found[FROZEN] = _frozen(job, both, base, slots)
+    models = {model.name: model for model in learn(splits, job.recipe)} if job.recipe.blend else {}
+    found |= {name: _guess(model, both.test, several) for name, model in models.items()}
     cut = len(splits.validation)
     guesses = {name: guess[cut:] for name, guess in found.items()}
     earlier = {name: guess[:cut] for name, guess in found.items()}
     report = _report(job, before, after, guesses)
     report["calibration"] = _calibration(job, plain.apply(raw, several), after, calibration)
-    report["blend"] = _blend(job, np.asarray(calibration.apply(known, several)), after, earlier, guesses)
     if job.recipe.grouped:
         report["groups"] = by_group(splits.test, after.predictions, job.recipe.task, job.recipe.grouped)
-    return Assessment(report, after, guesses, calibration)
+    name, mix = _best_mix(job, np.asarray(calibration.apply(known, several)), earlier, models or earlier)
+    mixed = _outcome(job, blend(after.predictions, guesses[name], mix, several))
+    report["blend"] = _blend(job, name, mix, mixed, after)
+    served = Blend(models[name], mix) if name in models and mix.weight else None
+    if job.recipe.blend:
+        report["blend"]["served"] = served is not None
+    if served is None:
+        return Assessment(report, after, guesses, calibration)
+    report["blended"] = _blended(job, report, before, mixed, guesses)
+    return Assessment(report, mixed, guesses, calibration, served)
+
+
+def _guess(model: Linear, examples: Sequence[Example], multi_label: bool) -> Floats:
+    """What a model that can travel says of rows, as `Blend.apply` asks it."""
+    return model.probabilities([e.text for e in examples], [e.fields for e in examples], multi_label)
 
 
 def _outcome(job: Job, predictions: Any) -> Outcome:
@@ -156,28 +174,50 @@ def _calibration(job: Job, raw: Any, after: Outcome, calibration: Calibration) -
     }
 
 
-def _blend(
-    job: Job, known: Floats, after: Outcome, earlier: Mapping[str, Floats], guesses: Mapping[str, Floats]
-) -> dict[str, Any]:
-    """The baseline that helps the adapter most on the validation rows, its weight, and on the test rows the blend's
-    metric and what it gains over the adapter alone. known, earlier: of the validation rows."""
-    splits, metric = job.splits, job.metric_name
+def _best_mix(
+    job: Job, known: Floats, earlier: Mapping[str, Floats], among: Collection[str]
+) -> tuple[str, Mix]:
+    """Of these baselines the one that helps the adapter most on the validation rows, and how they are mixed. known,
+    earlier: the adapter's and each baseline's probabilities of the validation rows."""
+    splits = job.splits
     truth = learned.label_matrix(splits.validation, len(splits.labels))
-    weights = learned.weights_of(splits.validation)
+    weights, prior = learned.weights_of(splits.validation), earlier[PRIOR][0]
     fitted = {
-        name: fit_weight(known, guess, truth, weights, splits.multi_label) for name, guess in earlier.items()
+        name: fit_mix(known, earlier[name], prior, truth, weights, splits.multi_label) for name in among
     }
-    name = min(fitted, key=lambda each: fitted[each][1])
-    weight = fitted[name][0]
-    mixed = _outcome(job, blend(after.predictions, guesses[name], weight, splits.multi_label))
-    gain = _certainty(job, mixed.predictions, {"adapter": after.predictions})["gains"]["adapter"][metric]
+    best = min(fitted, key=lambda name: fitted[name][1])
+    return best, fitted[best][0]
+
+
+def _blend(job: Job, name: str, mix: Mix, mixed: Outcome, after: Outcome) -> dict[str, Any]:
+    """The baseline, how it is mixed in, and on the test rows the mix's metric and its gain over the adapter alone."""
+    metric = job.metric_name
+    gains = _certainty(job, mixed.predictions, {"adapter": after.predictions})["gains"]
     return {
         "baseline": name,
-        "weight": weight,
+        "weight": mix.weight,
+        "sharpness": mix.sharpness,
+        "shift": mix.shift,
         "metric": metric,
         "value": mixed.metrics[metric],
-        "gain": gain,
+        "gain": gains["adapter"][metric],
     }
+
+
+def _blended(
+    job: Job, report: Mapping[str, Any], before: Outcome, mixed: Outcome, guesses: Mapping[str, Floats]
+) -> dict[str, Any]:
+    """after, intervals, gains and groups of what is served, as those of the adapter alone stand in the report."""
+    if job.recipe.task == "recommendation":
+        prior = report["baselines"][PRIOR]["log_loss"]
+        mixed.metrics["normalized_entropy"] = mixed.metrics["log_loss"] / prior
+    found = {
+        "after": mixed.metrics,
+        **_certainty(job, mixed.predictions, {BEFORE: before.predictions, **guesses}),
+    }
+    if job.recipe.grouped:
+        found["groups"] = by_group(job.splits.test, mixed.predictions, job.recipe.task, job.recipe.grouped)
+    return found
 
 
 def _frozen(job: Job, splits: Splits, base: Base, slots: Slots) -> Floats:

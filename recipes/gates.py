@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from recipes.recipe import GateOptions, MaxGroupGap, MinGain
-from recipes.report import best_baseline
+from recipes.report import best_baseline, served
 from recipes.tasks import METRICS
 
 
@@ -26,8 +26,8 @@ class Verdict:
 
 
 def judge(report: Mapping[str, Any], gates: GateOptions) -> list[Verdict]:
-    """A verdict for each gate that the recipe has; report: as in `recipes/report.py`."""
-    return list(_verdicts(report, gates))
+    """A verdict for each gate that the recipe has, on what is served; report: as in `recipes/report.py`."""
+    return list(_verdicts(served(report), gates))
 
 
 def mark(verdicts: Sequence[Verdict]) -> dict[str, Any] | None:

@@ -15,22 +15,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adapters import Adapter, Base
+from adapters import Adapter, Base, Lora
 from adapters.forward import Hidden
 from adapters.kernels import Dropout
 from adapters.slots import Slots
 from adapters.trained import Trained
+from recipes import adalora, optimizer
+from recipes.adalora import Allocation, Schedule
 from recipes.calibration import Calibration
 from recipes.data import Splits
 from recipes.encode import EncodedRow, encode
 from recipes.errors import TrainingError
 from recipes.examples import Example
 from recipes.predict import copy_loss, probabilities, target_losses
-from recipes.recipe import Recipe
+from recipes.recipe import AdaLoraOptions, Recipe
 from recipes.tasks import task_for
 
 _BUCKET = 16  # batches that are sorted by length together
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(eq=False)
@@ -39,7 +40,10 @@ class Job:
 
     train: encoded rows, those of `splits.train` and then what augmentation added; validation: encoded rows; adapter:
     as `start` made it, until `restore_best`. step: optimizer steps taken; drawn: micro-batches drawn; history: one
-    entry per validation with step, loss and metric; best: the weights of the best validation so far.
+    entry per validation with step, loss and metric; best: the weights of the best validation so far. ranks: what
+    AdaLoRA left of each layer, by its path, from `restore_best` on.
+
+    Raises TrainingError where AdaLoRA has too few steps.
     """
 
     recipe: Recipe
@@ -57,6 +61,10 @@ class Job:
     best_step: int = 0
     done: bool = False
     failure: TrainingError | None = None
+    ranks: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._schedule = Schedule.of(self._shared, self.steps, self.name) if self._shared else None
 
     @classmethod
     def prepare(
@@ -100,14 +108,17 @@ class Job:
         """Take a slot, which holds this job's adapter already, and make the optimizer."""
         settings = self.recipe.train
         self.slot = slot
-        self.trained = Trained(slots, slot)
+        self.trained = Trained(slots, slot, as_triplets=self._schedule is not None)
+        self._allocation = None
+        if self._shared and self._schedule:
+            self._allocation = Allocation(self._shared, self._schedule, self.trained)
         parameters = self.trained.parameters
         body = [p for name, p in parameters.items() if name not in self.trained.head_names]
         head = [parameters[name] for name in self.trained.head_names]
         groups = [{"params": body, "lr": settings.learning_rate}]
         if head:
             groups.append({"params": head, "lr": settings.head_learning_rate or settings.learning_rate})
-        self._optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
+        self._optimizer = optimizer.make(settings, groups)
         self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
         self._epoch = lru_cache(maxsize=2)(self._deal_epoch)
         self._loss_sum, self._loss_count = 0.0, 0
@@ -145,13 +156,17 @@ class Job:
         if self.in_window:
             return
         settings = self.recipe.train
+        if self._allocation:
+            self._allocation.straighten()
         nn.utils.clip_grad_norm_(self.trained.parameters.values(), settings.clip)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * self._factor()
         self._optimizer.step()
+        self.step += 1
+        if self._allocation:
+            self._allocation.after_step(self.step)
         self._optimizer.zero_grad(set_to_none=True)
         self.trained.update()
-        self.step += 1
         self._loss_count += 1
 
     def gradients(self) -> list[Tensor]:
@@ -174,12 +189,13 @@ class Job:
         self._loss_sum, self._loss_count = 0.0, 0
         self.history.append({"step": self.step, "loss": mean, self.metric_name: value})
         sign = -1 if task_for(self.recipe.task).METRICS[self.metric_name] == "min" else 1
-        if not self.best or sign * value > sign * self.best_metric:
+        settled = self._allocation is None or self._allocation.settled(self.step)
+        if settled and (not self.best or sign * value > sign * self.best_metric):
             self.best = {name: p.detach().clone() for name, p in self.trained.parameters.items()}
             self.best_metric, self.best_step = value, self.step
         since = sum(entry["step"] > self.best_step for entry in self.history)
         patience = self.recipe.train.patience
-        self.done = self.step >= self.steps or (patience is not None and since >= patience)
+        self.done = self.step >= self.steps or (settled and patience is not None and since >= patience)
 
     def validate(self, base: Base, slots: Slots) -> float:
         """The watched metric on the validation split."""
@@ -201,26 +217,31 @@ class Job:
             for name, parameter in self.trained.parameters.items():
                 parameter.copy_(self.best[name])
         self.trained.update()
-        self.adapter.tensors = self.trained.tensors(self.best)
+        tensors = self.trained.tensors(self.best)
+        if self._shared:
+            assert isinstance(self.adapter.method, Lora)
+            self.ranks = adalora.ranks(tensors)
+            self.adapter.method, tensors = adalora.as_plain(self.adapter.method, tensors)
+        self.adapter.tensors = tensors
 
     def release(self) -> None:
         """Let go of weights and optimizer, when the slot is left."""
         self.best = {}
-        del self.trained, self._optimizer
+        del self.trained, self._optimizer, self._allocation
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """All that `restore` needs, between two micro-batches: plain JSON, and tensors."""
         tensors = {f"best/{name}": value for name, value in self.best.items()}
-        steps = 0.0
         for name, parameter in self.trained.parameters.items():
             tensors[f"parameter/{name}"] = parameter.detach()
             if parameter.grad is not None:
                 tensors[f"gradient/{name}"] = parameter.grad
-            if own := self._optimizer.state.get(parameter):
-                tensors |= {f"{moment}/{name}": own[moment] for moment in _MOMENTS}
-                steps = float(own["step"])
+            own = optimizer.state(self._optimizer, parameter)
+            tensors |= {f"optimizer/{name}/{key}": value for key, value in own.items()}
+        if self._allocation:
+            tensors |= {f"allocation/{key}": value for key, value in self._allocation.state().items()}
         numbers = {name: getattr(self, name) for name in _KEPT}
-        return numbers | {"best_metric": float(self.best_metric), "optimizer_steps": steps}, tensors
+        return numbers | {"best_metric": float(self.best_metric)}, tensors
 
     def restore(self, numbers: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Go on from a `state`, after `begin`."""
@@ -234,16 +255,20 @@ class Job:
                 parameter.copy_(tensors[f"parameter/{name}"])
                 if (gradient := tensors.get(f"gradient/{name}")) is not None:
                     parameter.grad = gradient.to(place, copy=True)
-                if numbers["optimizer_steps"]:
-                    moments = {m: tensors[f"{m}/{name}"].to(place, copy=True) for m in _MOMENTS}
-                    steps = torch.tensor(numbers["optimizer_steps"], device=place)
-                    self._optimizer.state[parameter] = {"step": steps, **moments}
+                optimizer.restore(self._optimizer, parameter, _below(f"optimizer/{name}/", tensors))
+        if self._allocation:
+            self._allocation.restore(_below("allocation/", tensors))
         self.best = {
             name: tensors[f"best/{name}"].to(parameter.device, copy=True)
             for name, parameter in parameters.items()
             if f"best/{name}" in tensors
         }
         self.trained.update()
+
+    @property
+    def _shared(self) -> AdaLoraOptions | None:
+        """How ranks are shared out; None where every layer has its own from the start."""
+        return self.recipe.lora.adalora if self.recipe.method == "lora" else None
 
     def _loss_total(self, base: Base, slots: Slots, hidden: Hidden, batch: Sequence[EncodedRow]) -> Tensor:
         weights = torch.tensor([row.weight for row in batch], device=hidden.states.device)
@@ -306,6 +331,11 @@ def _several(label: int | tuple[int, ...] | None) -> tuple[int, ...]:
 _KEPT = (
     "step", "drawn", "history", "best_step", "done", "_loss_sum", "_loss_count", "_window_weight"
 )  # fmt: skip
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What stands under a prefix, without it."""
+    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
 
 
 def _number(*parts: object) -> int:

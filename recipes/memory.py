@@ -1,21 +1,24 @@
 """How many tokens one forward and backward may hold at once: measured on the base that is there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from adapters import Base
+from adapters import Adapter, Base
 from adapters.forward import forward, pad
 from adapters.memory import free_memory
 from adapters.rows import Rows
 from adapters.slots import Slots
+from recipes.recipe import Recipe
 
 _PROBE = 64  # tokens of the forward that is measured
 _SHARE = 0.5  # of the free memory
 _TEMPORARY = 2.0  # the backward's own tensors, beside what the forward saved
-_JOB_COPIES = 6  # of an adapter in training: slot, its gradient, parameter, gradient, two moments
+_COPIES = 4.0  # of an adapter in training: slot, its gradient, parameter, gradient
+_MOMENTS: Mapping[str, float] = {"adamw": 2.0, "adamw8bit": 0.5}
+_WORTH = 2.0  # AdaLoRA's two numbers for each weight
 
 
 def token_budget(base: Base, slots: Slots, slot: int, most: int) -> int:
@@ -49,6 +52,13 @@ def saved_bytes() -> Iterator[list[int]]:
         yield total
 
 
-def places(job_bytes: int, device: torch.device) -> int:
-    """How many adapters of so many bytes may train at once in a quarter of the free memory; one at least."""
-    return max(1, int(free_memory(device) / 4 / (_JOB_COPIES * max(1, job_bytes))))
+def job_bytes(recipe: Recipe, adapter: Adapter) -> int:
+    """What an adapter in training takes, beside what its rows do in a pass."""
+    worth = _WORTH if recipe.method == "lora" and recipe.lora.adalora is not None else 0.0
+    copies = _COPIES + _MOMENTS[recipe.train.optimizer] + worth
+    return int(4 * copies * sum(tensor.numel() for tensor in adapter.tensors.values()))
+
+
+def places(largest: int, device: torch.device) -> int:
+    """How many jobs of at most so many bytes may train at once in a quarter of the free memory; one at least."""
+    return max(1, int(free_memory(device) / 4 / max(1, largest)))

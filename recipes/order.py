@@ -106,6 +106,8 @@ def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> 
         "history": job.history,
         "seconds": round(seconds, 2),
     }
+    if job.ranks:
+        report["ranks"] = job.ranks
     job.adapter.info |= {
         "recipe": _published(order.recipe),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -115,6 +117,8 @@ def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> 
     }
     if found.calibration is not None:
         job.adapter.info["calibration"] = found.calibration.to_info()
+    if found.blend is not None:
+        job.adapter.info["blend"] = found.blend.to_info()
     if order.out is not None:
         write(job.adapter, order.out)
         page.write(job.adapter, pick(job, before, found), page.folder_of(order.out))

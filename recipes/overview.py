@@ -15,7 +15,7 @@ from typing import Any
 
 from recipes.order import Order
 from recipes.page import PAGE, folder_of, template
-from recipes.report import best_baseline, between, gain, number
+from recipes.report import best_baseline, between, gain, number, served
 from recipes.run import Result
 
 STATES = {
@@ -31,7 +31,7 @@ def entry(order: Order, result: Result | None) -> dict[str, Any]:
     """A job in brief, as plain JSON; result: None while there is none.
 
     metric: the one that `min_gain` looks at, else `train.metric`; before, baseline, after: its values, where baseline
-    is the best one; interval, gain: of the adapter, and of the adapter over that baseline, as in a report.
+    is the best one; interval, gain: of what is served, and over that baseline, as in a report.
     """
     brief: dict[str, Any] = {
         "name": order.name,
@@ -48,7 +48,7 @@ def entry(order: Order, result: Result | None) -> dict[str, Any]:
         return brief
     if isinstance(result, Exception):
         return brief | {"state": "failed", "error": str(result)}
-    report, gates = result.info["report"], result.info["gates"]
+    report, gates = served(result.info["report"]), result.info["gates"]
     gate = order.recipe.gates.min_gain
     metric = (gate and gate.metric) or report["metric"]
     baseline = best_baseline(report, metric)

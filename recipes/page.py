@@ -19,8 +19,9 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from adapters import Adapter
+from adapters.card import ranks_told
 from recipes.picked import Picked
-from recipes.report import ARROWS, BEFORE, between, gain, number, results
+from recipes.report import ARROWS, BEFORE, between, gain, number, own_row, results, served
 from recipes.tasks import METRICS
 
 if TYPE_CHECKING:
@@ -58,11 +59,14 @@ def render(adapter: Adapter, picked: Picked, pictures: Mapping[str, bytes]) -> s
         gates=info.get("gates"),
         metrics=[f"{name.replace('_', ' ')} {ARROWS[METRICS[name]]}" for name in _columns(report)],
         rows=_rows(report),
-        labels=sorted(report["after"].get("labels", ()), key=lambda entry: (entry["f1"], entry["label"])),
+        labels=sorted(
+            served(report)["after"].get("labels", ()), key=lambda entry: (entry["f1"], entry["label"])
+        ),
         calibration=report.get("calibration"),
         blend=blend,
+        own=own_row(report),
         blend_gain=gain(blend["metric"], blend["gain"]) if blend else "",
-        groups=report.get("groups", {}),
+        groups=served(report).get("groups", {}),
         picked=picked,
         notes=info.get("data", {}).get("notes", ()),
         recipe=yaml.safe_dump(info.get("recipe", {}), sort_keys=False, allow_unicode=True),
@@ -83,6 +87,7 @@ def _facts(adapter: Adapter) -> dict[str, str]:
     report, rows = adapter.info["report"], adapter.info["report"]["rows"]
     return {
         "method": adapter.method.name,
+        **({"ranks": ranks_told(report["ranks"])} if "ranks" in report else {}),
         "created": adapter.info.get("created", ""),
         "rows": f"{rows['train']:,} trained on, {rows['validation']:,} to choose the best step by "
         f"{report['metric'].replace('_', ' ')}, {rows['test']:,} measured on",
@@ -96,17 +101,19 @@ def _columns(report: Mapping[str, Any]) -> list[str]:
 
 
 def _rows(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(row, cells): a cell is the value, and below it the adapter's interval, or what the adapter has above the row."""
-    table = []
+    """(row, cells): a cell is the value, and below it its interval, or what is served has above the row."""
+    table, own = [], served(report)
+    who = "blend" if "blended" in report else "adapter"
     for place, (row, values) in enumerate(results(report).items()):
-        gains = report["gains"].get(BEFORE if place == 0 else row, {})
+        gains = own["gains"].get(BEFORE if place == 0 else row, {})
         cells = []
         for name in _columns(report):
             below = ""
-            if values is report["after"] and name in report["intervals"]:
-                below = between(name, report["intervals"][name])
+            measured = next((each for each in (report, own) if values is each["after"]), None)
+            if measured is not None and name in measured["intervals"]:
+                below = between(name, measured["intervals"][name])
             elif name in gains:
-                below = f"adapter {gain(name, gains[name])}"
+                below = f"{who} {gain(name, gains[name])}"
             cells.append((number(name, values.get(name)), below))
         table.append((row, cells))
     return table

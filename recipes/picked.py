@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recipes import baselines as learned
 from recipes.evaluation import Assessment, Outcome
 from recipes.job import Job
-from recipes.report import best_baseline
+from recipes.report import best_baseline, served
 from recipes.tasks import behavior
 
 MOST = 10
@@ -55,7 +55,7 @@ class Picked:
 
 def pick(job: Job, before: Outcome, found: Assessment) -> Picked:
     """The first rows of each kind in the test split; those that both the base and the baseline differ on come first."""
-    baseline = best_baseline(found.report, job.metric_name)
+    baseline = best_baseline(served(found.report), job.metric_name)
     if job.recipe.task == "ad-copy":
         return Picked(baseline=baseline, copies=_copies(job, before, found.after))
     test = job.splits.test

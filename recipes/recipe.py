@@ -61,11 +61,36 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class AdaLoraOptions(_Section):
+    """`lora.adalora:` layers start with `lora.rank`, and share out what is left of it by what it is worth in each
+    (Zhang et al. 2023, arXiv:2303.10512). The adapter is a plain LoRA in the end.
+
+    target_rank: mean rank of a layer in the end; some have more, some none. start_share: of the steps, before ranks
+    begin to fall; final_share: after they are fixed. Only validations after that can be the best, or stop the training.
+    every: steps between two cuts. beta1, beta2: how slowly a weight's worth and its unsteadiness are smoothed.
+    orthogonality: weight of the penalty that keeps a layer's directions apart.
+    """
+
+    target_rank: int = Field(ge=1)
+    start_share: float = Field(default=0.1, ge=0, lt=1)
+    final_share: float = Field(default=0.3, ge=0, lt=1)
+    every: int = Field(default=1, ge=1)
+    beta1: float = Field(default=0.85, gt=0, lt=1)
+    beta2: float = Field(default=0.85, gt=0, lt=1)
+    orthogonality: float = Field(default=0.5, ge=0)
+
+    @model_validator(mode="after")
+    def _ranks_can_fall(self) -> Self:
+        if self.start_share + self.final_share >= 1:
+            raise ValueError("start_share and final_share leave no steps between; keep their sum below 1")
+        return self
+
+
 class LoraOptions(_Section):
     """`lora:` rank and alpha of every targeted layer; `targets` are module-name suffixes or "all-linear".
 
     dora: learn the magnitude of each output beside its direction (Liu et al. 2024, arXiv:2402.09353), for about a
-    third more time; dropout must be 0 with it.
+    third more time; dropout must be 0 with it. adalora: null is off, see AdaLoraOptions.
     """
 
     rank: int = Field(default=8, ge=1)
@@ -74,11 +99,23 @@ class LoraOptions(_Section):
     targets: Literal["all-linear"] | list[str] = "all-linear"
     rslora: bool = False
     dora: bool = False
+    adalora: AdaLoraOptions | None = None
 
     @model_validator(mode="after")
-    def _dora_drops_nothing(self) -> Self:
+    def _goes_together(self) -> Self:
+        wrong = []
         if self.dora and self.dropout:
-            raise ValueError("dora trains without dropout; write dropout: 0.0 beside it")
+            wrong.append("dora trains without dropout; write dropout: 0.0 beside it")
+        if self.adalora is not None:
+            if self.dora or self.rslora:
+                wrong.append("adalora is trained without dora and without rslora; leave them out")
+            if self.adalora.target_rank >= self.rank:
+                wrong.append(
+                    f"adalora.target_rank {self.adalora.target_rank} is not below rank {self.rank}, with which layers "
+                    "start; raise rank, half as much again will do"
+                )
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
     @field_validator("targets", mode="before")
@@ -227,6 +264,7 @@ class DataOptions(_Section):
 class TrainOptions(_Section):
     """`train:` AdamW with warmup and clipping; the best weights by `metric` on the validation rows are kept.
 
+    optimizer: adamw8bit keeps AdamW's two moments in 8 bits each (Dettmers et al. 2021, arXiv:2110.02861).
     max_steps: stop after so many steps (null: only epochs count). accumulate: batches per step.
     head_learning_rate: null is learning_rate. evaluate_every: steps, null is once an epoch.
     patience: evaluations without improvement before stopping, null is never. fgm: length of the step by which each
@@ -236,6 +274,7 @@ class TrainOptions(_Section):
     epochs: int = Field(default=3, ge=1)
     max_steps: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=16, ge=1)
+    optimizer: Literal["adamw", "adamw8bit"] = "adamw"
     accumulate: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0, lt=10)
     head_learning_rate: float | None = Field(default=None, gt=0, lt=10)
@@ -401,7 +440,10 @@ class GateOptions(_Section):
 
 
 class Recipe(_Section):
-    """Task, method and every option of one training. Make one with `load` or `from_dict`."""
+    """Task, method and every option of one training. Make one with `load` or `from_dict`.
+
+    blend: heads, answer with the adapter and the best baseline that can travel with it, see `recipes.blend`.
+    """
 
     task: TaskName
     method: MethodName = "lora"
@@ -411,6 +453,7 @@ class Recipe(_Section):
     data: DataOptions = DataOptions()
     train: TrainOptions
     write: WriteOptions = WriteOptions()
+    blend: bool = False
     report: ReportOptions = ReportOptions()
     gates: GateOptions = GateOptions()
 
@@ -588,6 +631,8 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
             )
     if task == "ad-copy" and labels:
         wrong.append("data.labels: ad-copy has no labels; leave it out")
+    if task == "ad-copy" and recipe.get("blend") is True:
+        wrong.append("blend: ad-copy gives no probabilities that could be blended; leave it out")
     if task == "ad-copy" and data.get("limit_per_label") is not None:
         wrong.append("data.limit_per_label: ad-copy has no labels; leave it out")
     if task == "recommendation" and isinstance(labels, Mapping):
@@ -669,7 +714,7 @@ def _override(content: dict[str, Any], key: str, value: Any) -> str | None:
         if not isinstance(inner, dict):
             return f"--set {key}: `{part}` is a value and has nothing inside; set it as a whole"
         block = inner
-    block[parts[-1]] = value
+    block[parts[-1]] = deepcopy(value)
     return None
 
 
@@ -699,7 +744,10 @@ def _fault(fault: Any) -> str:
     return f"{place}: {given!r} cannot be used; {fix}"
 
 
-_MISSING = {"task": "write task: recommendation, behavior or ad-copy"}
+_MISSING = {
+    "task": "write task: recommendation, behavior or ad-copy",
+    "lora.adalora.target_rank": "write the mean rank of a layer in the end, below lora.rank",
+}
 _COMPARE: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than": lambda c: f"write a number above {c['gt']}",
     "greater_than_equal": lambda c: f"write a number of at least {c['ge']}",

@@ -5,10 +5,13 @@ A report is the JSON that an adapter carries as `info["report"]`:
     {"metric": "auc", "before": {"auc": 0.51, ...}, "after": {...}, "baselines": {"constant prior": {...}, ...},
      "intervals": {"auc": {"low": 0.7, "high": 0.8}, ...}, the adapter's own, 95 %,
      "gains": {"before": {"auc": {"difference": 0.2, "low": 0.1, "high": 0.3}, ...}, "constant prior": {...}, ...},
+     "blended": {"after": {"auc": 0.75, ...}, "intervals": {...}, "gains": {...}},
+     "ranks": {"model.layers.0.self_attn.q_proj": 3, ...},
      "best_reachable": {"auc": 0.81}, "rows": {"train": 720, "validation": 80, "test": 200}, "seconds": 41.2}
 
 `gains` are the adapter's metric minus the other's on the same rows, over the base alone and over every baseline.
-`best_reachable` is there only where the data's maker knows it.
+`blended` is there where a blend is served (`recipes/blend.py`): the same for its answers; `served` puts it in the
+adapter's place. `ranks` is there only for AdaLoRA, `best_reachable` only where the data's maker knows it.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +30,7 @@ _COARSE = frozenset({"bleu", "chrf", "text_chrf", "perplexity"})  # one digit af
 def table(report: Mapping[str, Any]) -> Table:
     """One row each for the base, every baseline, and the adapter; one column per metric, with its better direction.
 
-    The adapter's values are green where they are the best of their column.
+    The values of what is served are green where they are the best of their column.
     """
     rows = results(report)
     names = [name for name in METRICS if any(name in values for values in rows.values())]
@@ -39,16 +42,16 @@ def table(report: Mapping[str, Any]) -> Table:
         result.add_column(f"{name.replace('_', ' ')} {ARROWS[METRICS[name]]}", justify="right")
     for row, values in rows.items():
         cells = [Text(number(name, values.get(name))) for name in names]
-        if row == _AFTER:
+        if row == own_row(report):
             for name, cell in zip(names, cells, strict=True):
-                cell.stylize("bold green" if _is_best(name, rows) else "bold")
+                cell.stylize("bold green" if _is_best(name, row, rows) else "bold")
         result.add_row(row, *cells)
     return result
 
 
 def labels_table(report: Mapping[str, Any], most: int = 15) -> Table | None:
-    """behavior: the adapter's labels, weakest F1 first, at most `most` of them; None for tasks without the table."""
-    labels = report["after"].get("labels")
+    """behavior: the labels as they are served, weakest F1 first, at most `most` of them; None for other tasks."""
+    labels = served(report)["after"].get("labels")
     if not labels:
         return None
     weakest = sorted(labels, key=lambda entry: (entry["f1"], entry["label"]))
@@ -63,19 +66,44 @@ def labels_table(report: Mapping[str, Any], most: int = 15) -> Table | None:
 
 
 def certainty_lines(report: Mapping[str, Any]) -> list[str]:
-    """The adapter's own metric with its interval, and what it has above the base and the best baseline; nothing for a
-    report without intervals."""
+    """The metric of what is served with its interval, and what it has above the base and the best baseline; nothing
+    for a report without intervals."""
+    who, report = own_row(report), served(report)
     metric = report.get("metric")
     if metric is None or metric not in report.get("intervals", {}):
         return []
     name, own = metric.replace("_", " "), number(metric, report["after"][metric])
-    lines = [f"{name} with the adapter: {own}, 95 %: {between(metric, report['intervals'][metric])}"]
+    lines = [f"{name} {who}: {own}, 95 %: {between(metric, report['intervals'][metric])}"]
     for other in filter(None, (BEFORE, best_baseline(report, metric))):
         called = _BEFORE if other == BEFORE else other
         lines.append(
             f"{name} above {called}, on the same rows: {gain(metric, report['gains'][other][metric])}"
         )
-    return lines
+    return lines + _blend_lines(report)
+
+
+def _blend_lines(report: Mapping[str, Any]) -> list[str]:
+    """What a recipe that asked for a blend got."""
+    blend = report.get("blend", {})
+    if "served" not in blend:
+        return []
+    if not blend["served"]:
+        return [
+            "nothing is blended: no baseline that can travel with the adapter helps it on the validation rows"
+        ]
+    share, metric = f"{blend['weight']:.0%} of the evidence", blend["metric"]
+    above = f"{metric.replace('_', ' ')} {gain(metric, blend['gain'])} above the adapter alone"
+    return [f"blended with {blend['baseline']}, {share}: {above}"]
+
+
+def served(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The report with the numbers of what a registry answers: the blend's, where one is served."""
+    return {**report, **report.get("blended", {})}
+
+
+def own_row(report: Mapping[str, Any]) -> str:
+    """The row of `results` that holds what is served."""
+    return _BLENDED if "blended" in report else _AFTER
 
 
 def verdict_lines(gates: Mapping[str, Any] | None) -> list[str]:
@@ -98,12 +126,14 @@ def best_baseline(report: Mapping[str, Any], metric: str) -> str | None:
 
 
 BEFORE = "before"  # what the base untouched is called in `gains`
-_BEFORE, _AFTER = "base alone", "with the adapter"
+_BEFORE, _AFTER, _BLENDED = "base alone", "with the adapter", "adapter and baseline blended"
 
 
 def results(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Row name -> metrics, in the order in which they are shown."""
     rows = {_BEFORE: report["before"], **report.get("baselines", {}), _AFTER: report["after"]}
+    if "blended" in report:
+        rows[_BLENDED] = report["blended"]["after"]
     if report.get("best_reachable"):
         rows["best reachable"] = report["best_reachable"]
     return rows
@@ -131,10 +161,10 @@ def _signed(metric: str, value: Any) -> str:
     return f"+{text}" if text != _UNKNOWN and value >= 0 else text
 
 
-def _is_best(name: str, rows: Mapping[str, Mapping[str, Any]]) -> bool:
-    own = rows[_AFTER].get(name)
+def _is_best(name: str, own_row: str, rows: Mapping[str, Mapping[str, Any]]) -> bool:
+    own = rows[own_row].get(name)
     sign = 1 if METRICS[name] == "max" else -1
-    others = [values.get(name) for row, values in rows.items() if row not in (_AFTER, "best reachable")]
+    others = [values.get(name) for row, values in rows.items() if row not in (own_row, "best reachable")]
     measured = [sign * value for value in others if isinstance(value, int | float) and value == value]
     return isinstance(own, int | float) and own == own and all(sign * own > value for value in measured)
 

@@ -24,6 +24,7 @@ from recipes.fused import Fused
 from recipes.job import Job
 from recipes.order import Order, finish, prepare
 from recipes.parallel import Processes
+from recipes.report import served
 from recipes.tracking import Trackers
 
 PASS_TOKENS = {"cpu": 2048, "cuda": 16384}
@@ -160,7 +161,7 @@ class Run:
         """How many jobs may run at once: as many as memory takes, and no more than fill a few passes a turn."""
         if not self.jobs:
             return 1
-        largest = max(_bytes(job.adapter) for job in self.jobs.values())
+        largest = max(memory.job_bytes(job.recipe, job.adapter) for job in self.jobs.values())
         tokens, count = 0.0, 0
         for job in self.jobs.values():
             tokens, count = tokens + job.batch_tokens, count + 1
@@ -208,7 +209,7 @@ class Run:
             else:
                 job.restore_best()
             result = job.adapter
-            after = result.info.get("report", {}).get("after", {})
+            after = served(result.info.get("report", {})).get("after", {})
             self._trackers.log(f"{job.name}/test", after, job.step)
         except RepertoireError as error:
             result = error
@@ -344,7 +345,3 @@ class Shown:
             for place, job in run.jobs.items()
         )
         self._bars.update(self._all, completed=steps, total=sum(job.steps for job in run.jobs.values()))
-
-
-def _bytes(adapter: Adapter) -> int:
-    return sum(4 * tensor.numel() for tensor in adapter.tensors.values())

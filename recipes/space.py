@@ -26,6 +26,7 @@ _REFUSED: Mapping[str, str] = {
     "task": "is not searched; tune each task's recipe by itself",
     "method": "is not searched; tune a recipe for each method and compare their values",
     "write": "changes how texts are written, not what a validation measures; set it in the recipe",
+    "blend": "changes what answers, not what is learned; set it in the recipe",
     "report": "changes nothing that is learned; set it in the recipe",
     "gates": "changes nothing that is learned; set it in the recipe",
     "train.metric": "is what trials are compared by; set it in the recipe",

@@ -1,5 +1,6 @@
 """The adapter before its first step: LoRA whose term is zero, or a prefix, with an untrained head; or a trained one."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,20 +16,25 @@ from recipes.errors import TrainingError
 from recipes.recipe import Recipe
 from recipes.tasks import task_for
 
+_DEVIATION = 0.02  # of the numbers that AdaLoRA's P and Q start with, as PEFT's
+
 
 def start(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Adapter:
     """A fresh adapter of a recipe, drawn from the recipe's seed. Raises BaseError where the base cannot carry it."""
+    return _start(recipe, base, labels, _lora_method(recipe, base))
+
+
+def _start(recipe: Recipe, base: Base, labels: tuple[str, ...], lora: Lora | None) -> Adapter:
+    """As `start`, with a LoRA of these ranks; None for a prefix."""
     if recipe.task == "ad-copy" and base.kind == "encoder":
         raise BaseError(f"{base.id} is an encoder and cannot write; train ad-copy on a causal decoder")
     stream = torch.Generator().manual_seed(recipe.train.seed)
     head = _head(recipe, base, labels) if recipe.task != "ad-copy" else None
     info: dict[str, Any] = {}
     method: Lora | Prefix
-    if recipe.method == "lora":
-        chosen = recipe.lora
-        targets = base.targets("all-linear" if chosen.targets == "all-linear" else tuple(chosen.targets))
-        method = Lora(chosen.rank, chosen.alpha, targets, chosen.rslora, chosen.dropout, dora=chosen.dora)
-        tensors = _lora(method, base, stream)
+    if lora is not None:
+        method = lora
+        tensors = _lora(method, base, stream, triplets=recipe.lora.adalora is not None)
         where = "base_model.model"
     else:
         method = Prefix(recipe.prefix.length)
@@ -46,10 +52,22 @@ def start(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Adapter:
 def continued(parent: Adapter, recipe: Recipe, base: Base, labels: tuple[str, ...], name: str) -> Adapter:
     """An adapter to train on from a trained one, with its weights and its head; `name` is kept as its parent.
 
-    Raises WrongBase; TrainingError where task, method or labels are not those of the recipe and the data.
+    One whose layers have ranks of their own, as AdaLoRA leaves them, keeps these, its scaling and its layers, whatever
+    the recipe's are.
+
+    Raises WrongBase; TrainingError where task, method or labels are not those of the recipe and the data, and for a
+    recipe of AdaLoRA.
     """
     check_base(parent, base)
-    fresh = start(recipe, base, labels)
+    lora = _lora_method(recipe, base)
+    if lora is not None and recipe.lora.adalora is not None:
+        raise TrainingError(
+            f"{name} cannot be trained on with lora.adalora, which shares out the ranks of a fresh adapter; write "
+            "lora.adalora: null, and it keeps the ranks that it has"
+        )
+    if lora is not None and isinstance(parent.method, Lora) and parent.method.rank_pattern:
+        lora = replace(parent.method, dropout=lora.dropout, dora=lora.dora)
+    fresh = _start(recipe, base, labels, lora)
     theirs = () if parent.head is None else parent.head.labels
     problems = []
     if (parent.task or recipe.task) != recipe.task:
@@ -83,16 +101,29 @@ def _head(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Head:
     return Head(labels, pooling, multi_label=recipe.data.separator is not None, bias=base.kind == "encoder")
 
 
-def _lora(method: Lora, base: Base, stream: torch.Generator) -> dict[str, Tensor]:
+def _lora_method(recipe: Recipe, base: Base) -> Lora | None:
+    if recipe.method != "lora":
+        return None
+    chosen = recipe.lora
+    targets = base.targets("all-linear" if chosen.targets == "all-linear" else tuple(chosen.targets))
+    return Lora(chosen.rank, chosen.alpha, targets, chosen.rslora, chosen.dropout, dora=chosen.dora)
+
+
+def _lora(method: Lora, base: Base, stream: torch.Generator, triplets: bool) -> dict[str, Tensor]:
     """PEFT's start: A uniform as Kaiming with a = sqrt(5), that is within 1 / sqrt(in); B zero; DoRA's magnitudes the
-    norms of W's rows."""
+    norms of W's rows. Of AdaLoRA's triplets, Q and P normal with a deviation of 0.02; their values come in training."""
     tensors = {}
     for path, linear in base.linears.items():
         if method.covers(path):
-            bound = linear.in_features**-0.5
-            a = torch.empty(method.rank, linear.in_features).uniform_(-bound, bound, generator=stream)
+            rank, bound = method.rank_of(path), linear.in_features**-0.5
+            a, b = torch.empty(rank, linear.in_features), torch.zeros(linear.out_features, rank)
+            if triplets:
+                a.normal_(0, _DEVIATION, generator=stream)
+                b.normal_(0, _DEVIATION, generator=stream)
+            else:
+                a.uniform_(-bound, bound, generator=stream)
             tensors[f"base_model.model.{path}.lora_A.weight"] = a
-            tensors[f"base_model.model.{path}.lora_B.weight"] = torch.zeros(linear.out_features, method.rank)
+            tensors[f"base_model.model.{path}.lora_B.weight"] = b
             if method.dora:
                 norms = torch.linalg.norm(plain_weight(linear).float().cpu(), dim=1)
                 tensors[f"base_model.model.{path}.lora_magnitude_vector"] = norms

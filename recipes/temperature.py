@@ -14,6 +14,15 @@ Floats = NDArray[np.float64]
 _COLDEST, _HOTTEST = 0.05, 20.0
 
 
+def smoothed(truth: ArrayLike, multi_label: bool) -> Floats:
+    """What is fitted to, [rows, labels]: 1 - 1 / (n + 2) in place of 1, so that few rows which are all right are no
+    reason for being infinitely sure (Platt 1999, "Probabilistic Outputs for Support Vector Machines")."""
+    true = np.asarray(truth, dtype=float)
+    doubt = 1 / (len(true) + 2)
+    rest = 1 - true if multi_label else (1 - true) / max(1, true.shape[1] - 1)
+    return np.asarray(true * (1 - doubt) + rest * doubt)
+
+
 def fit_temperature(
     logits: ArrayLike,
     truth: ArrayLike,
@@ -23,17 +32,14 @@ def fit_temperature(
 ) -> float:
     """The temperature that minimises the log loss on these rows, between 0.05 and 20; shift: as in `Calibration`.
 
-    logits, truth (true where a row has a label): [rows, labels]; weights: [rows]. So that few rows which are all right
-    are no reason for being infinitely sure, the targets are smoothed as Platt's: 1 - 1 / (n + 2) in place of 1 (Platt
-    1999, "Probabilistic Outputs for Support Vector Machines"). 1 where no temperature lowers the log loss itself.
+    logits, truth (true where a row has a label): [rows, labels]; weights: [rows]. The targets are `smoothed`. 1 where
+    no temperature lowers the log loss itself.
     """
     from scipy.optimize import minimize_scalar
 
     raw, true = np.asarray(logits, dtype=float), np.asarray(truth, dtype=float)
     weight = np.ones(len(raw)) if weights is None else np.asarray(weights, dtype=float)
-    doubt = 1 / (len(raw) + 2)
-    rest = 1 - true if multi_label else (1 - true) / max(1, raw.shape[1] - 1)
-    smooth = true * (1 - doubt) + rest * doubt
+    smooth = smoothed(true, multi_label)
 
     def loss(temperature: float, targets: Floats) -> float:
         warm: Any = raw / temperature

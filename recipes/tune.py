@@ -200,7 +200,8 @@ class _Search:
         """Tell Optuna what came of a trial."""
         own = self._open.pop(place)
         job, error = own.job, str(result) if isinstance(result, RepertoireError) else None
-        if error is None and not math.isfinite(job.best_metric):
+        measured = math.isfinite(job.best_metric)
+        if error is None and not measured and not own.pruned:
             error = f"{job.name}: {job.metric_name} is {job.best_metric} on the validation rows"
         state: State = "failed" if error else "pruned" if own.pruned else "complete"
         if state == "complete":
@@ -211,7 +212,7 @@ class _Search:
             own.trial.number,
             own.values,
             state,
-            None if error else job.best_metric,
+            None if error or not measured else job.best_metric,
             tuple(entry[job.metric_name] for entry in job.history),
             job.step,
             job.steps,

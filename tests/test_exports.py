@@ -22,6 +22,7 @@ EXPORTS: dict[str, set[str]] = {
     "hub": {
         "Analysis",
         "Analyze",
+        "Found",
         "Hub",
         "Pending",
         "Ranked",

@@ -3,7 +3,7 @@
     train.py      train
     tune.py       tune
     profile.py    profile
-    hub.py        publish, ls, show
+    hub.py        init, publish, ls, search, versions, show
     ask.py        recommend, analyze, write
     doctor.py     doctor
     demo.py       demo
@@ -35,8 +35,11 @@ for command in (
     profile.profile,
     train.train,
     tune.tune,
+    hub.init,
     hub.publish,
     hub.ls,
+    hub.search,
+    hub.versions,
     hub.show,
     ask.recommend,
     ask.analyze,

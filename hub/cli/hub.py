@@ -1,17 +1,27 @@
-"""repertoire publish, ls, show: what lies in a hub."""
+"""repertoire init, publish, ls, search, versions, show: what lies in a hub."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from hub.cli.completion import references
 from hub.cli.options import DEFAULT_HUB, HubPath, Json, ReferenceName
 from hub.cli.output import document
 from hub.cli.output import show as display
 
 if TYPE_CHECKING:
     from hub.hub import Version
+    from hub.search import Found
+
+Client = Annotated[str | None, typer.Option(help="Only this client's.")]
+Campaign = Annotated[str | None, typer.Option(help="Only this campaign's.")]
+Task = Annotated[str | None, typer.Option(help="recommendation, behavior or ad-copy.")]
+Method = Annotated[str | None, typer.Option(help="lora, dora or prefix.")]
+ForBase = Annotated[str | None, typer.Option("--base", help="Only those for this base.")]
 
 
 def publish(
@@ -50,13 +60,31 @@ def publish(
     display(f"Published {version.reference} to {hub}. Its PEFT directory: {version.folder}")
 
 
+def init(hub: HubPath = DEFAULT_HUB, as_json: Json = False) -> None:
+    """Make an empty hub. Nothing is changed where there is one already.
+
+    Example: `repertoire init --hub campaigns`
+    """
+    from hub.errors import NoHub
+    from hub.hub import Hub
+
+    try:
+        opened, made = Hub(hub, create=False), False
+    except NoHub:
+        opened, made = Hub(hub), True
+    if as_json:
+        document({"hub": opened.address, "id": opened.id, "made": made})
+        return
+    display(f"Made a hub in {hub}." if made else f"{hub} is a hub already.")
+
+
 def ls(
     hub: HubPath = DEFAULT_HUB,
-    client: Annotated[str | None, typer.Option(help="Only this client's.")] = None,
-    campaign: Annotated[str | None, typer.Option(help="Only this campaign's.")] = None,
-    task: Annotated[str | None, typer.Option(help="recommendation, behavior or ad-copy.")] = None,
-    method: Annotated[str | None, typer.Option(help="lora, dora or prefix.")] = None,
-    base: Annotated[str | None, typer.Option(help="Only those for this base.")] = None,
+    client: Client = None,
+    campaign: Campaign = None,
+    task: Task = None,
+    method: Method = None,
+    base: ForBase = None,
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -68,23 +96,101 @@ def ls(
 
     found = Hub(hub, create=False).list(client, campaign, task, method, base, tag)
     if as_json:
-        document([summary(version) for version in found])
+        document([listed(version) for version in found])
         return
-    table = Table(title=str(hub), title_justify="left")
-    table.add_column("name", no_wrap=True, min_width=max((len(version.name) for version in found), default=0))
-    for column in ("newest", "task", "method", "base", "published", "message"):
-        table.add_column(column, no_wrap=column in ("task", "method", "published"))
-    for version in found:
-        record = version.record
-        size = f"{record.length} positions" if record.method == "prefix" else f"rank {record.rank}"
-        row = (
-            f"{record.method}, {size}",
-            record.base.id,
-            record.created[:16].replace("T", " "),
-            record.message,
-        )
-        table.add_row(version.name, str(version.number), record.task or "", *row)
-    display(table if found else f"No adapters in {hub} fit. `repertoire publish` adds one.")
+    display(_table(hub, found) if found else f"No adapters in {hub} fit. `repertoire publish` adds one.")
+
+
+def search(
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Words that its name or its message must have.")
+    ] = None,
+    hub: HubPath = DEFAULT_HUB,
+    client: Client = None,
+    campaign: Campaign = None,
+    name: Annotated[str | None, typer.Option(help="Only this client/campaign/task.")] = None,
+    task: Task = None,
+    method: Method = None,
+    base: ForBase = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only those with this tag; may be repeated.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="On held-out rows, such as 'auc>=0.8' or 'log_loss<0.5'; may be repeated.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="SHA256", help="Only those made from this data; its first digits do."),
+    ] = None,
+    alias: Annotated[str | None, typer.Option(help="The versions that this alias means.")] = None,
+    all_versions: Annotated[
+        bool, typer.Option("--all-versions", help="Not only the newest version of each name.")
+    ] = False,
+    sort: Annotated[
+        str, typer.Option(help="name; created, the newest first; or a metric, the best first.")
+    ] = "name",
+    limit: Annotated[int | None, typer.Option(min=1, help="Show at most so many.")] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First make the hub's index again, from its records.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Find versions by what they are and how they measured.
+
+    Example: `repertoire search "spring sale" --client acme --metric "auc>=0.8" --all-versions --sort auc --limit 10`
+    """
+    from hub.hub import Hub
+
+    opened = Hub(hub, create=False)
+    if rebuild:
+        opened.index.rebuild()
+    found = opened.search(
+        " ".join(words or ()),
+        client=client,
+        campaign=campaign,
+        name=name,
+        task=task,
+        method=method,
+        base=base,
+        tag=tag,
+        metric=metric,
+        data=data,
+        alias=alias,
+        all_versions=all_versions,
+        sort=sort,
+        limit=limit,
+    )
+    if as_json:
+        document([listed(version) for version in found])
+        return
+    asked = [sort, *(re.split("[<>=]", condition)[0].strip() for condition in metric or ())]
+    display(_table(hub, found, asked) if found else f"Nothing in {hub} fits.")
+
+
+def versions(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="client/campaign/task", autocompletion=references)
+    ],
+    hub: HubPath = DEFAULT_HUB,
+    as_json: Json = False,
+) -> None:
+    """List all versions of one adapter, oldest first, with what was measured and which aliases mean them.
+
+    Example: `repertoire versions acme/spring/recommendation`
+    """
+    from hub.hub import Hub
+    from hub.names import check_name
+
+    opened = Hub(hub, create=False)
+    found = opened.search(name=check_name(name), all_versions=True, withdrawn=True)
+    if not found:
+        opened.resolve(name)  # tells what there is instead
+    if as_json:
+        document([listed(version) for version in found])
+        return
+    display(_table(name, found, list(dict.fromkeys(key for version in found for key in version.metrics))[:4]))
 
 
 def show(
@@ -154,6 +260,67 @@ def summary(version: "Version") -> dict[str, Any]:
         "digest": version.digest,
         "folder": str(version.folder),
     }
+
+
+def listed(found: "Found") -> dict[str, Any]:
+    """What programs want to know of a version that was found: `summary`, and what it is found by."""
+    return {
+        "reference": found.reference,
+        "name": found.name,
+        "version": found.number,
+        "task": found.task,
+        "method": found.method,
+        "base": found.base,
+        "created": found.created,
+        "message": found.message,
+        "tags": list(found.tags),
+        "digest": found.digest,
+        "folder": str(found.folder),
+        "publisher": found.publisher,
+        "data_digest": found.data_digest,
+        "metrics": found.metrics,
+        "aliases": list(found.aliases),
+        "withdrawn": found.withdrawn,
+    }
+
+
+def _table(title: str, found: Sequence["Found"], metrics: Sequence[str] = ()) -> Table:
+    """One row a version, without the columns in which nothing stands. metrics: to be shown."""
+    columns: dict[str, list[str]] = {
+        "version": [version.reference for version in found],
+        **{metric: [_rounded(version.metrics.get(metric)) for version in found] for metric in metrics},
+        "aliases": [
+            "withdrawn"
+            if version.withdrawn
+            else ", ".join(alias for alias in version.aliases if alias != "latest")
+            for version in found
+        ],
+        "task": [
+            "" if version.name.endswith(f"/{version.task}") else version.task or "" for version in found
+        ],
+        "method": [
+            f"{version.method}, {version.size} positions"
+            if version.method == "prefix"
+            else f"{version.method}, rank {version.size}"
+            for version in found
+        ],
+        "base": [version.base["id"] or "" for version in found],
+        "published": [version.created[:16].replace("T", " ") for version in found],
+        "message": [version.message for version in found],
+    }
+    filled = {column: cells for column, cells in columns.items() if any(cells)}
+    table = Table(title=title, title_justify="left")
+    for column in filled:
+        fixed = column not in ("aliases", "base", "message")
+        table.add_column(column, no_wrap=fixed, justify="right" if column in metrics else "left")
+    table.columns[0].min_width = max(map(len, filled["version"]))
+    for row in zip(*filled.values(), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _rounded(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _some(labels: tuple[str, ...] | None, limit: int = 12) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli.completion import references
+
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
 
@@ -34,13 +36,17 @@ BaseQuantization = Annotated[
     typer.Option("--quantization", help="How to hold the base. [default: as the adapter was trained]"),
 ]
 ReferenceName = Annotated[
-    str, typer.Argument(metavar="REFERENCE", help="client/campaign/task, or with @alias or @3.")
+    str,
+    typer.Argument(
+        metavar="REFERENCE", help="client/campaign/task, or with @alias or @3.", autocompletion=references
+    ),
 ]
 ReferenceNames = Annotated[
     str,
     typer.Argument(
         metavar="REFERENCE",
         help="client/campaign/task, or with @alias or @3; several with + between them answer as one.",
+        autocompletion=references,
     ),
 ]
 RecipeName = Annotated[

@@ -3,7 +3,7 @@
 Exit codes
     0    done
     1    doctor found a fault; or an error that Repertoire did not expect, with its traceback
-    2    the command line, a name, a recipe or a request is wrong
+    2    the command line, a name, a search, a recipe or a request is wrong
     3    there is no such adapter, hub or base
     4    the data, the adapter or the base cannot be used, for the reasons that are listed
     5    stored bytes are damaged, or the operating system refused (disk full, no permission)
@@ -64,11 +64,12 @@ def exit_code(error: Exception) -> int:
     if isinstance(error, OSError):
         return 5
     from adapters.errors import BaseNotFound, RepertoireError, RequestError
-    from hub.errors import BadName, Damaged, NoHub, NotInHub
+    from hub.errors import BadName, BadSearch, Damaged, NoHub, NotInHub
     from recipes.errors import RecipeError
 
     kinds: tuple[tuple[type[Exception], int], ...] = (
         (BadName, 2),
+        (BadSearch, 2),
         (RecipeError, 2),
         (RequestError, 2),
         (NoHub, 3),

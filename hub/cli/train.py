@@ -151,6 +151,7 @@ def train(
 
 def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
     """What came of one job."""
+    from adapters.card import ranks_told
     from recipes.page import PAGE, folder_of
     from recipes.profile import table as profile_table
     from recipes.report import certainty_lines, labels_table, table, verdict_lines
@@ -164,6 +165,7 @@ def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
         profile_table(adapter.info["data"]["profile"]),
         *filter(None, [table(report), labels_table(report)]),
         *certainty_lines(report),
+        *([f"ranks: {ranks_told(report['ranks'])}"] if "ranks" in report else []),
         *(f"- {note}" for note in notes),
         *verdict_lines(gates),
     )

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peft.utils.other import get_pattern_key
 from safetensors.torch import load, save
 
 from adapters import Adapter, BaseId, Head, Lora, Prefix
@@ -252,3 +253,21 @@ def test_only_finite_floating_point_numbers_are_weights() -> None:
             parse_safetensors(save({"one": bad, "two": torch.ones(2)}))
     large = torch.full((4,), 3e38)  # their sum is not finite, they are
     assert torch.equal(parse_safetensors(save({"one": large}))[0]["one"], large)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["q_proj", "layers.1.self_attn.q_proj"],
+        ["model.layers.1.self_attn.q_proj", "q_proj"],
+        [r"layers\.[01]\..*", "mlp.up_proj"],
+        ["proj", "up_proj", r".*\.2\..*"],
+    ],
+)
+def test_patterns_name_the_layers_that_they_name_in_peft(keys: list[str]) -> None:
+    method = Lora(99, 1.0, ("q_proj",), rank_pattern={key: rank for rank, key in enumerate(keys, 1)})
+    for path in (
+        f"model.layers.{layer}.{part}" for layer in (1, 2, 11) for part in ("self_attn.q_proj", "mlp.up_proj")
+    ):
+        expected = method.rank_pattern.get(get_pattern_key(keys, path), 99)
+        assert method.rank_of(path) == expected, path

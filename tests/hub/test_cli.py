@@ -1,6 +1,7 @@
 """The command line: words for people, one JSON document for programs, an exit code for scripts."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,7 +70,15 @@ def test_the_same_as_documents(run: Run, folder: Path) -> None:
     published = json.loads(run("publish", folder, NAME, "--publish-id", "job", "--json")[1])
     assert (published["reference"], published["base"]["id"]) == (f"{NAME}@1", "starter")
     assert json.loads(run("publish", folder, NAME, "--publish-id", "job", "--json")[1]) == published
-    assert json.loads(run("ls", "--json")[1]) == [published]
+    found = {"publisher", "data_digest", "metrics", "aliases", "withdrawn"}
+    (listed,) = json.loads(run("ls", "--json")[1])
+    assert {key: value for key, value in listed.items() if key not in found} == published
+    assert listed.keys() - published.keys() == found
+    assert (listed["metrics"]["auc"], listed["aliases"], listed["data_digest"]) == (
+        0.8125,
+        ["latest"],
+        "cd" * 32,
+    )
     shown = json.loads(run("show", f"{NAME}@1", "--json")[1])
     assert shown["aliases"] == {"latest": 1}
     assert shown["record"]["metrics"]["after"] == {"auc": 0.8125, "log_loss": 0.5}
@@ -88,9 +97,76 @@ def test_the_hub_comes_from_the_option_or_the_environment(
     assert "No adapters in" in run("ls", "--client", "nobody")[1]
 
 
+def test_init_makes_a_hub_once(run: Run) -> None:
+    made = json.loads(run("init", "--hub", "one", "--json")[1])
+    assert (made["made"], made["id"]) == (True, Hub("one", create=False).id)
+    assert json.loads(run("init", "--hub", "one", "--json")[1]) == made | {"made": False}
+    assert run("init", "--hub", "two")[1] == "Made a hub in two.\n"
+    Path("full").mkdir()
+    Path("full", "thesis.tex").touch()
+    assert run("init", "--hub", "full")[0] == 4
+
+
+def test_search_and_versions_tell_a_person_and_a_program(run: Run, folder: Path, tmp_path: Path) -> None:
+    run("publish", folder, NAME, "--tag", "spring", "-m", "first season")
+    better = REPORT | {"after": {"auc": 0.9, "log_loss": 0.4}}
+    run("publish", files.write(lora(1, report=better), tmp_path / "two"), NAME, "-m", "second season")
+    run("publish", files.write(prefix(), tmp_path / "three"), "globex/launch/ad-copy")
+    Hub("campaigns").set_alias(NAME, "production", 1)
+
+    def references(*arguments: object) -> list[str]:
+        return [found["reference"] for found in json.loads(run(*arguments, "--json")[1])]
+
+    every = ("search", "--all-versions", "--metric", "auc>=0.8")
+    assert references(*every, "--sort", "auc") == [f"{NAME}@2", f"{NAME}@1"]
+    assert references(*every, "--metric", "log_loss<0.5") == [f"{NAME}@2"]
+    assert references("search", "season", "--limit", 1) == [f"{NAME}@2"]
+    assert references("search", "FIRST season", "--all-versions") == [f"{NAME}@1"]
+    assert references("search", "--tag", "spring", "--all-versions", "--data", "cdcd") == [f"{NAME}@1"]
+    assert references("search", "--alias", "production", "--rebuild") == [f"{NAME}@1"]
+    assert references("versions", NAME) == [f"{NAME}@1", f"{NAME}@2"]
+    out = run(*every, "--sort", "auc")[1]
+    assert out.index("0.9 ") < out.index("0.8125") and "production" in out and "first season" in out
+    assert "log_loss" not in out and "log_loss" in run("versions", NAME)[1]
+    assert run("search", "winter")[1] == "Nothing in campaigns fits.\n"
+    assert run("search", "--rebuild", "--client", "globex")[1].count("globex/launch/ad-copy@1") == 1
+
+
+def complete(words: str) -> list[str]:
+    """What a shell offers for a command line that ends where the last word is typed."""
+    told = {"_REPERTOIRE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    code = "import sys, hub.cli\ntry: hub.cli.main([])\nfinally: assert 'torch' not in sys.modules"
+    environment = {**os.environ, **told, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_a_shell_completes_references(run: Run, tmp_path: Path) -> None:
+    hub = Hub("campaigns")
+    for name in (NAME, "acme/autumn/behavior", "globex/launch/ad-copy"):
+        hub.publish(lora(), name)
+    hub.set_alias(NAME, "production", 1)
+    assert complete("repertoire show acm") == ["acme/autumn/behavior", NAME]
+    assert complete("repertoire versions acme/spr") == [NAME]
+    assert complete(f"repertoire recommend {NAME}@") == [f"{NAME}@latest", f"{NAME}@production"]
+    assert complete("repertoire show --hub campaigns globex/launch/") == ["globex/launch/ad-copy"]
+    assert complete("repertoire show --hub nowhere acme") == []
+    assert complete("repertoire sho") == ["show"]
+
+
 def missing_name(run: Run, folder: Path) -> tuple[Any, ...]:
     run("publish", folder, NAME)
     return ("show", "acme/spring/recomendation")
+
+
+def missing_versions(run: Run, folder: Path) -> tuple[Any, ...]:
+    return ("versions", *missing_name(run, folder)[1:])
+
+
+def bad_condition(run: Run, folder: Path) -> tuple[Any, ...]:
+    run("publish", folder, NAME)
+    return ("search", "--metric", "auc")
 
 
 def stranger(run: Run, folder: Path) -> tuple[Any, ...]:
@@ -130,6 +206,9 @@ FAILURES: list[tuple[Callable[[Run, Path], tuple[Any, ...]], int, str, str]] = [
     ),
     (lambda run, folder: ("train", "behavior", "x.csv", "--out", "o"), 4, "DataError", "x.csv"),
     (lambda run, folder: ("ls",), 3, "NoHub", "no hub at"),
+    (lambda run, folder: ("search",), 3, "NoHub", "no hub at"),
+    (bad_condition, 2, "BadSearch", "write it as auc>=0.8"),
+    (missing_versions, 3, "NotInHub", f"did you mean {NAME}?"),
     (missing_name, 3, "NotInHub", f"did you mean {NAME}?"),
     (stranger, 4, "Refused", "evil.py does not belong"),
     (broken, 5, "Damaged", "cannot be read"),
@@ -153,9 +232,10 @@ def test_failures_have_a_code_a_message_and_a_document(
 
 def test_every_command_has_help_with_an_example_and_json(run: Run) -> None:
     commands = [command.callback.__name__ for command in app.registered_commands if command.callback]
-    assert {"train", "tune", "publish", "ls", "show", "recommend", "analyze", "write", "doctor"} <= set(
+    assert {"train", "tune", "init", "publish", "ls", "search", "versions", "show", "recommend"} <= set(
         commands
     )
+    assert {"analyze", "write", "doctor"} <= set(commands)
     for command in commands:
         code, out, _ = run(command, "--help")
         assert code == 0

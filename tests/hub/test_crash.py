@@ -14,7 +14,7 @@ from hub.errors import NotInHub
 from hub.hub import Hub
 from tests.hub.tiny import NAME, lora
 
-CALLS = ("open", "fsync", "link", "unlink", "rename", "replace", "mkdir", "close", "listdir")
+CALLS = ("open", "fsync", "link", "unlink", "rename", "replace", "mkdir", "close", "listdir", "utime")
 
 
 class Killed(BaseException):
@@ -51,6 +51,7 @@ def whole(path: Path) -> list[int]:
         assert hub.read(version).method == lora().method
         for file in version.record.files:
             assert (hub.project(version) / file.name).stat().st_size == file.size
+    assert [found.reference for found in hub.search(all_versions=True)] == [v.reference for v in versions]
     return [version.number for version in versions]
 
 

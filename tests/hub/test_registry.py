@@ -8,13 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import peft
 import pytest
+import torch
 
 from adapters import Adapter, Base, Limits, WrongBase
 from adapters.errors import Busy, Cancelled, DeadlineExceeded, RequestError
 from hub import Analysis, Analyze, Hub, Ranked, Recommend, Refused, Registry, Texts, Write
 from hub.errors import BadName, Damaged, NotInHub
 from recipes import Order, Recipe, train, train_many
+from recipes.encode import encode_texts
 from recipes.policy import Violation
 from tests.adapters import models
 
@@ -372,6 +375,31 @@ def test_training_on_the_registrys_base_changes_no_answer(hub: Hub, base: Base, 
         "l1",
     }
     assert in_slots(registry) == ["acme/spring/behavior@1", "globex/launch/behavior@1"]
+
+
+def test_adalora_is_published_as_plain_lora_and_answers_as_stock_peft(base: Base, tmp_path: Path) -> None:
+    (tmp_path / "moods.csv").write_text(
+        "text,label\n" + "".join(f"{'yes' if i % 2 else 'no'} {i},l{i % 2}\n" for i in range(60))
+    )
+    changes = {"lora.adalora": {"target_rank": 2}, "lora.rank": 5}
+    recipe, name = Recipe.load("behavior", **QUICK | changes), "globex/launch/behavior"
+    hub = Hub(tmp_path / "hub")
+    version = hub.publish(train(recipe, tmp_path / "moods.csv", base), name)
+    record = version.record
+    assert record.method == "lora" and record.recipe is not None and record.metrics is not None
+    assert record.recipe["lora"]["adalora"]["target_rank"] == 2
+    assert record.rank == max(record.metrics["ranks"].values())
+    texts = ["yes 300", "no 301", "what"]
+    registry = Registry(hub, base)
+    found = registry.analyze(name, texts)
+    registry.close()
+    theirs = peft.PeftModel.from_pretrained(models.model("llama", head=2), version.folder).eval()
+    temperature = hub.read(name).info["calibration"]["temperature"]
+    for ids, mine in zip(encode_texts(base, recipe, texts), found, strict=True):
+        with torch.inference_mode():
+            logits = theirs(input_ids=torch.tensor([ids])).logits[0].double() / temperature
+        for label, expected in zip(("l0", "l1"), logits.softmax(0).tolist(), strict=True):
+            assert mine.probabilities[label] == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_streamed_text_is_the_written_one(registry: Registry) -> None:

@@ -83,7 +83,7 @@ def test_the_page_says_the_numbers_their_intervals_and_the_gains() -> None:
     assert "0.500<small>adapter +0.346 (-0.023 to +0.457)</small>" in text
     assert "0.111 to 0.022" in " ".join(text.split())
     told = " ".join(text.split())
-    assert "Blended with TF-IDF (25% of the log-odds, fitted on the validation rows) the adapter" in told
+    assert "Blended with TF-IDF (25% of the evidence, fitted on the validation rows) the adapter" in told
     assert "auc 0.850, +0.004 (-0.001 to +0.010) over the adapter alone" in told
     assert "failed, a hub refuses it" in text and "✗ min_gain: inside the noise" in text
     assert "Gained: 1 of 7 rows" in text and "Lost: 1 of 1 rows" in text

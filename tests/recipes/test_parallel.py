@@ -18,7 +18,9 @@ from tests.adapters import models
 from tests.recipes.test_train import QUICK
 data, out = Path(sys.argv[1]), Path(sys.argv[2])
 changes = {"train.batch_size": 7, "train.accumulate": 2}
+ranks = {"lora.adalora": {"target_rank": 3}, "train.epochs": 4}
 orders = [
+    Order(Recipe.load("behavior", **QUICK | ranks), data / "moods0.csv", out=out / "ranks"),
     Order(Recipe.load("behavior", **QUICK | changes), data / "moods0.csv", out=out / "lora"),
     Order(Recipe.load("behavior-prefix", **QUICK), data / "moods0.csv", out=out / "prefix"),
     Order(Recipe.load("ad-copy", **QUICK | {"write.evaluated": 2}), data / "copies.csv", out=out / "copy"),
@@ -29,7 +31,7 @@ assert all(isinstance(result, Adapter) for result in results), results
 
 
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
-    """Over gloo: LoRA with dropout and accumulation, a prefix and ad copy, with the same global batches."""
+    """Over gloo: LoRA with dropout and accumulation, AdaLoRA, a prefix and ad copy, with the same global batches."""
     moods(tmp_path, 50)
     copies(tmp_path, 30)
     with socket.socket() as free:
@@ -46,7 +48,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
         for rank in "01"
     ]
     assert [process.wait(timeout=300) for process in (alone, *both)] == [0, 0, 0]
-    for name in ("lora", "prefix", "copy"):
+    for name in ("lora", "ranks", "prefix", "copy"):
         one, two = read(tmp_path / "one" / name), read(tmp_path / "two" / name)
         assert float((weights(one) - weights(two)).abs().max()) <= 1e-4, name
         histories = (each.info["report"]["history"] for each in (one, two))

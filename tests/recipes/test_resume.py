@@ -30,15 +30,18 @@ torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
 night(Path(sys.argv[1]), Path(sys.argv[2]))
 """
-JOBS = ("lora", "prefix", "copy", "late")
+JOBS = ("lora", "prefix", "copy", "ranks", "late")
 
 
 def orders(folder: Path, out: Path) -> list[Order]:
-    """A LoRA with dropout, a prefix, ad copy that accumulates, and one that waits for a slot."""
+    """A LoRA with dropout, a prefix, ad copy that accumulates, AdaLoRA with 8-bit moments, and one that waits for a
+    slot."""
+    ranks = {"lora.adalora": {"target_rank": 4}, "train.optimizer": "adamw8bit", "train.accumulate": 2}
     recipes = {
         "lora": Recipe.load("behavior", **QUICK | {"lora.dropout": 0.1, "train.epochs": 4}),
         "prefix": Recipe.load("behavior-prefix", **QUICK | {"train.batch_size": 5}),
         "copy": Recipe.load("ad-copy", **QUICK | {"train.accumulate": 3, "write.max_new_tokens": 4}),
+        "ranks": Recipe.load("behavior", **QUICK | ranks),
         "late": Recipe.load("behavior", **QUICK | {"lora.rank": 2}),
     }
     return [

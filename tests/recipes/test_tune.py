@@ -85,6 +85,17 @@ def test_a_pruned_trial_leaves_at_once_and_the_next_takes_its_slot(
     assert not any(module._forward_hooks for module in base.model.modules())
 
 
+def test_a_trial_of_adalora_may_be_pruned_before_its_ranks_are_fixed(
+    base: Base, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optuna.trial.Trial.should_prune", lambda trial: trial.number > 0)
+    recipe = Recipe.load("behavior", **RECIPE | {"lora.adalora": {"target_rank": 2}})
+    found = tune(recipe, {"train.learning_rate": [0.01, 0.02]}, data, base, trials=3, together=2)
+    assert [trial.state for trial in found.trials] == ["complete", "pruned", "pruned"]
+    assert [trial.value is None for trial in found.trials] == [False, True, True]
+    assert all(trial.error is None and trial.history for trial in found.trials)
+
+
 def test_a_trial_that_comes_in_changes_nothing_for_those_that_run(base: Base, data: Path) -> None:
     """Also where it is larger than every adapter before it, so that the stacks must grow under a running job."""
     recipe = Recipe.load("behavior", **RECIPE)
