@@ -19,6 +19,10 @@ _SPEED = {
     "following": "aliases that move under a running registry, and the watch's idle cost; 2 minutes",
     "traffic": "requests that come and go: 64 adapters over 16 slots, Poisson arrivals; 12 minutes",
 }
+_APART = {
+    "techniques": "word dropout, adversarial steps and ensembles on banking77; 20 minutes",
+    "agency": "the real sets as clients: two nights, killed and resumed; 20 minutes",
+}
 _SHORT = 4  # minutes
 
 
@@ -27,9 +31,8 @@ def main(arguments: list[str]) -> int:
     for name, measures in _SPEED.items():
         print(f"python -m benchmarks.{name}: {measures}")
     print("benchmarks/adapterhub.py: AdapterHub's library, in an environment of its own (see the file)")
-    print(
-        "python -m benchmarks.techniques: word dropout and ensembles on banking77; 10 minutes, not run by `make bench`"
-    )
+    for name, measures in _APART.items():
+        print(f"python -m benchmarks.{name}: {measures}, not run by `make bench`")
     print("python -m benchmarks.real_data NAME ...: `repertoire train` on ../shared/data")
     for run in RUNS:
         reason = real_data.skipped(run)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from adapters import Adapter
 from adapters.card import ranks_told
@@ -50,13 +50,10 @@ def write(adapter: Adapter, picked: Picked, folder: Path) -> Path:
 
 def render(adapter: Adapter, picked: Picked, pictures: Mapping[str, bytes]) -> str:
     """The page's HTML; everything that comes from data is escaped. pictures: name -> PNG."""
-    environment = Environment(
-        loader=PackageLoader("recipes"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     info = adapter.info
     report = info["report"]
     blend = report.get("blend")
-    return environment.get_template("report.html.jinja").render(
+    return template("report.html.jinja").render(
         title=f"{adapter.task} for {adapter.base.id}",
         facts=_facts(adapter),
         gates=info.get("gates"),
@@ -76,6 +73,14 @@ def render(adapter: Adapter, picked: Picked, pictures: Mapping[str, bytes]) -> s
         pictures={name: base64.b64encode(data).decode() for name, data in pictures.items()},
         number=number,
     )
+
+
+def template(name: str) -> Template:
+    """A template of this package, in which whatever is put in is escaped."""
+    environment = Environment(
+        loader=PackageLoader("recipes"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template(name)
 
 
 def _facts(adapter: Adapter) -> dict[str, str]:

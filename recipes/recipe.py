@@ -397,7 +397,7 @@ class MinGain(_Section):
 
     It passes where the gain in `metric` (null: train.metric) is at least `by` and the paired 95 % interval of the gain
     lies above 0 as a whole. over: before (the base untouched), best_baseline, or a baseline's name. A number alone is
-    `by`.
+    `by`. Of ad copy ask for text_chrf: nll does not look at what is written, and may pass a text without sense.
     """
 
     metric: str | None = None

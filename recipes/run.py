@@ -91,7 +91,8 @@ class Run:
             try:
                 self.jobs[place] = prepare(order, base, progress)
             except RepertoireError as error:
-                self._end(place, error)
+                self._found[place] = error
+                self._tell(place)
         self.waiting = list(self.jobs)
         self._most = settings.pass_tokens or PASS_TOKENS[base.device.type]
         snapshot = None if self.state is None else resume.load(self.state)
@@ -141,9 +142,14 @@ class Run:
         for place, job in active.items():
             if not job.done and job.due():
                 self._judge(place, job)
-        for place in [place for place in self.running if self.jobs[place].done]:
+        left = [place for place in self.running if self.jobs[place].done]
+        for place in left:
             self._leave(place)
-        self._save()
+        self._save(
+            at_once=bool(left)
+        )  # before a result is told, or a run that is killed now would tell another
+        for place in left:
+            self._tell(place)
         return True
 
     def close(self) -> None:
@@ -218,19 +224,21 @@ class Run:
         del self.running[place]
         self.slots.clear(job.slot)
         job.release()
-        self._end(place, result)
-
-    def _end(self, place: int, result: Result) -> None:
         self._found[place] = result
-        if self._on_result is not None and self.processes.rank == 0:
-            self._on_result(place, result)
 
-    def _save(self) -> None:
-        """A snapshot, when it is time for one. One that cannot be written (a full disk) must not stop the training."""
+    def _tell(self, place: int) -> None:
+        if self._on_result is not None and self.processes.rank == 0:
+            self._on_result(place, self._found[place])
+
+    def _save(self, at_once: bool = False) -> None:
+        """A snapshot, when it is time for one, or at once. One that cannot be written (a full disk) must not stop the
+        training."""
         began = time.perf_counter()
         wait = self.settings.snapshot_seconds
         wait = max(wait, self._saving / _SNAPSHOT_SHARE) if wait else 0.0
-        if self.state is None or self.unwritten or self.processes.rank or began - self._saved < wait:
+        if self.state is None or self.unwritten or self.processes.rank:
+            return
+        if not at_once and began - self._saved < wait:
             return
         if self.processes.count > 1 and any(self.jobs[place].in_window for place in self.running):
             return  # each process holds a part of the window's gradient
@@ -270,10 +278,12 @@ class Run:
             out = self.orders[place].out
             if out is not None and Path(out).is_dir():
                 self.waiting.remove(place)
-                self._end(place, read(out))
+                self._found[place] = read(out)
+                self._tell(place)
         for place, message in manifest["failed"].items():
             self.waiting.remove(int(place))
-            self._end(int(place), TrainingError(message))
+            self._found[int(place)] = TrainingError(message)
+            self._tell(int(place))
         now = time.perf_counter()
         for entry in manifest["running"]:
             place, job = entry["place"], self.jobs[entry["place"]]

@@ -1,6 +1,7 @@
 """repertoire train: one recipe on one client's data, or a file of many jobs; to PEFT directories."""
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +27,7 @@ from hub.cli.output import document, show
 
 if TYPE_CHECKING:
     from adapters import Adapter
-    from recipes import Order, Settings
+    from recipes import Settings
     from recipes.run import Result
 
 
@@ -198,33 +199,36 @@ def _many(
 
     from adapters import load_base
     from recipes import train_many
+    from recipes.overview import counts, entry, write
+    from recipes.page import PAGE, folder_of
     from recipes.parallel import Processes
 
-    published: dict[int, str] = {}
-    results = train_many(
-        orders,
-        load_base(base, quantization.value),
-        progress=not as_json,
-        settings=settings,
-        on_result=None if publish is None else _publisher(publish, orders, published),
-    )
+    entries, page = [entry(order, None) for order in orders], folder_of(out) / PAGE
+    told = None if publish is None else _publisher(publish)
+
+    def done(place: int, result: "Result") -> None:
+        entries[place] = entry(orders[place], result)
+        if told is not None and not isinstance(result, Exception):
+            entries[place] |= told(orders[place].name, result)
+        try:
+            write(entries, page.parent)
+        except OSError as error:  # such as for a full disk; the others go on
+            print(f"{page} cannot be written ({error}); the training goes on.", file=sys.stderr)
+
+    loaded = load_base(base, quantization.value)
+    train_many(orders, loaded, progress=not as_json, settings=settings, on_result=done)
     if Processes.here().rank:
         return
-    rows = [_row(order, result) for order, result in zip(orders, results, strict=True)]
-    for place, what in published.items():
-        rows[place]["published"] = what
     if as_json:
-        document(rows)
+        document(entries)
     else:
-        show(_table(rows), *_failures(rows))
-        show(f"The adapters are in {out}; each has a page, NAME-report/report.html.")
-    if any(row["error"] for row in rows):
+        show(_table(entries), *_reasons(entries), f"{counts(entries)}.")
+        show(f"The adapters are in {out}; {page} leads to the report of each.")
+    if any(each["error"] or _unpublished(each) for each in entries):
         raise typer.Exit(4)
 
 
-def _publisher(
-    address: str, orders: "list[Order]", published: dict[int, str]
-) -> "Callable[[int, Result], None]":
+def _publisher(address: str) -> "Callable[[str, Adapter], dict[str, str]]":
     """Publishes a job's adapter as soon as it is trained. Done again after a resume, it gives the same version."""
     from adapters.errors import RepertoireError
     from adapters.files import WEIGHTS, render
@@ -232,61 +236,41 @@ def _publisher(
 
     hub = Hub(address)
 
-    def publish(place: int, result: "Result") -> None:
-        if isinstance(result, Exception):
-            return
-        weights = hashlib.sha256(render(result)[WEIGHTS]).hexdigest()
+    def publish(name: str, adapter: "Adapter") -> dict[str, str]:
+        weights = hashlib.sha256(render(adapter)[WEIGHTS]).hexdigest()
         try:
-            published[place] = hub.publish(result, orders[place].name, publish_id=weights).reference
+            return {"published": hub.publish(adapter, name, publish_id=weights).reference}
         except (RepertoireError, OSError) as error:  # it lies in its folder, and the others go on
-            published[place] = f"refused: {error}"
+            return {"refused": str(error)}
 
     return publish
 
 
-def _row(order: "Order", result: "Result") -> dict[str, Any]:
-    """One job's result in brief, as plain JSON."""
-    from recipes.report import best_baseline, served
-
-    row: dict[str, Any] = {"name": order.name, "folder": str(order.out), "error": None}
-    if isinstance(result, Exception):
-        return row | {"error": str(result)}
-    report, gates = served(result.info["report"]), result.info["gates"]
-    metric = report["metric"]
-    baseline = best_baseline(report, metric)
-    return row | {
-        "method": order.recipe.method,
-        "metric": metric,
-        "before": report["before"].get(metric),
-        "baseline": report["baselines"][baseline][metric] if baseline else None,
-        "baseline_name": baseline,
-        "after": report["after"].get(metric),
-        "steps": report["steps"],
-        "gates": gates,
-    }
+def _unpublished(entry: dict[str, Any]) -> bool:
+    """Whether a hub refused what no gate held back."""
+    return entry["refused"] is not None and entry["state"] != "closed"
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(entries: list[dict[str, Any]]) -> Table:
+    from recipes.overview import STATES
     from recipes.report import number
 
     result = Table(title="Jobs", title_justify="left")
-    for column in ("job", "method", "metric", "before", "baseline", "after", "gates", "published"):
-        result.add_column(column, justify="right" if column in ("before", "baseline", "after") else "left")
-    for row in rows:
-        if row["error"]:
-            result.add_row(row["name"], "", "", "", "", "failed", "", "")
-            continue
-        values = (number(row["metric"], row[key]) for key in ("before", "baseline", "after"))
-        gates = "–" if row["gates"] is None else "passed" if row["gates"]["passed"] else "not passed"
-        published = row.get("published", "").partition(":")[0]
-        result.add_row(row["name"], row["method"], row["metric"], *values, gates, published)
+    result.add_column("job", no_wrap=True, min_width=max(len(each["name"]) for each in entries))
+    for column in ("metric", "base alone", "best baseline", "adapter", "result", "published"):
+        result.add_column(column, justify="left" if column in ("metric", "result", "published") else "right")
+    for each in entries:
+        values = (number(each.get("metric", ""), each.get(key)) for key in ("before", "baseline", "after"))
+        published = (each["published"] or "").removeprefix(each["name"])
+        result.add_row(each["name"], each.get("metric", ""), *values, STATES[each["state"]], published)
     return result
 
 
-def _failures(rows: list[dict[str, Any]]) -> list[str]:
-    """Why jobs failed or did not pass."""
-    told = [f"{row['name']} failed: {row['error']}" for row in rows if row["error"]]
-    for row in rows:
-        verdicts = (row.get("gates") or {}).get("verdicts", [])
-        told += [f"{row['name']}: {v['sentence']}" for v in verdicts if not v["passed"]]
+def _reasons(entries: list[dict[str, Any]]) -> list[str]:
+    """Why jobs failed, did not pass, or were not published."""
+    told = [f"{each['name']} failed: {each['error']}" for each in entries if each["error"]]
+    for each in entries:
+        verdicts = (each["gates"] or {}).get("verdicts", [])
+        told += [f"{each['name']}: {v['gate']}: {v['sentence']}" for v in verdicts if not v["passed"]]
+    told += [f"{each['name']} was not published: {each['refused']}" for each in entries if _unpublished(each)]
     return told

@@ -1,6 +1,7 @@
 """`repertoire train jobs.yaml`: many clients in one night."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ defaults:
   train: {epochs: 2, batch_size: 8}
   data: {max_tokens: 64}
 jobs:
-  - {name: acme/spring/behavior, recipe: behavior, data: moods0.csv}
+  - {name: acme/spring/behavior, recipe: behavior, data: moods0.csv, set: {gates: {min_gain: {over: before}}}}
   - {name: globex/launch/behavior, recipe: behavior-prefix, data: moods1.csv, set: {gates: {min_gain: 0.9}}}
   - {name: initech/sale/behavior, recipe: behavior, data: absent.csv}
 """
@@ -43,13 +44,44 @@ def test_a_night_trains_publishes_what_passed_and_says_why_the_others_did_not(ru
     passed, closed, failed = json.loads(out)
     assert code == 4, "one job has failed"
     assert passed["published"] == "acme/spring/behavior@1" and passed["error"] is None
-    assert closed["gates"]["passed"] is False and closed["published"].startswith("refused")
+    assert (passed["state"], closed["state"], failed["state"]) == ("passed", "closed", "failed")
+    assert closed["published"] is None and "gates" in closed["refused"]
     assert "absent.csv" in failed["error"]
     assert Hub(night / "hub").names() == ("acme/spring/behavior",)
     for name in ("acme/spring/behavior", "globex/launch/behavior"):
         assert (night / "night" / name / "adapter_model.safetensors").is_file()
         assert (night / "night" / f"{name}-report" / "report.html").is_file()
     assert not (night / "night.state").exists()
+    page = night / "night-report" / "report.html"
+    links = re.findall('href="([^"]+)"', page.read_text(encoding="utf-8"))
+    done = ("acme/spring/behavior", "globex/launch/behavior")
+    assert links == [f"../night/{name}-report/report.html" for name in done]
+    assert all((page.parent / link).is_file() for link in links)
+
+
+def test_a_person_sees_what_passed_and_why_the_others_did_not(run: Run, night: Path) -> None:
+    code, out, _ = run(*NIGHT)
+    assert code == 4
+    assert "3 jobs: 1 passed, 1 not passed, 1 failed." in out
+    assert "globex/launch/behavior: min_gain: the gain in accuracy over" in out
+    assert "initech/sale/behavior failed: " in out and "absent.csv" in out
+    assert "night-report/report.html leads to the report of each" in out
+
+
+def test_an_adapter_that_passed_and_could_not_be_published_is_told(
+    run: Run, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = JOBS.partition("  - {name: globex")[0]
+    (night / "jobs.yaml").write_text(first)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Hub, "publish", full)
+    code, out, _ = run(*NIGHT)
+    assert code == 4
+    assert "1 job: 1 passed." in out
+    assert "acme/spring/behavior was not published: [Errno 28] No space left on device" in out
 
 
 def test_a_night_that_was_stopped_goes_on_only_when_asked(
@@ -75,6 +107,24 @@ def test_a_night_that_was_stopped_goes_on_only_when_asked(
     assert code == 4 and json.loads(out)[0]["published"] == "acme/spring/behavior@1"
     assert not (night / "night.state").exists()
     assert turns > 8
+
+
+def test_a_night_that_is_killed_after_a_publication_publishes_nothing_twice(
+    run: Run, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = Hub.publish
+
+    def killed(*arguments: Any, **options: Any) -> None:
+        publish(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr(Hub, "publish", killed)
+        assert run(*NIGHT)[0] == 130
+    assert Hub(night / "hub").names() == ("acme/spring/behavior",)
+    code, out, _ = run(*NIGHT, "--resume", "--json")
+    assert code == 4 and json.loads(out)[0]["published"] == "acme/spring/behavior@1"
+    assert len(Hub(night / "hub").versions("acme/spring/behavior")) == 1
 
 
 def test_what_a_file_of_jobs_cannot_have_is_refused(run: Run, night: Path) -> None:
