@@ -35,8 +35,11 @@ ROWS = {"recommendation": (1600, 400), "behavior": (400, 300), "ad-copy": (300, 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "recommendation": {
         "train.epochs": 3,
+        "train.batch_size": 32,
         "train.learning_rate": 4e-3,
-        "lora.dropout": 0.0,
+        "train.weight_decay": 0.1,
+        "lora.rank": 16,
+        "lora.dropout": 0.1,
         "head.pooling": "mean",
         "data.columns.group": "user_id",
     },

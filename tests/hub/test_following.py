@@ -291,29 +291,36 @@ def test_an_ensemble_resolves_each_member_once(
         assert mine.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
 
 
+def watches(before: set[threading.Thread]) -> list[threading.Thread]:
+    """The watching threads that began since; other tests' registries may still have theirs."""
+    return [each for each in set(threading.enumerate()) - before if each.name == "repertoire-follow"]
+
+
 def test_without_following_no_thread_runs_and_the_hub_is_asked_each_time(hub: Hub, base: Base) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     registry = Registry(hub, base, follow=False)
     first = says(registry, PRODUCTION)
-    assert not [each for each in threading.enumerate() if each.name == "repertoire-follow"]
+    assert not watches(before)
     hub.set_alias(NAME, "production", 2)
     assert says(registry, PRODUCTION) != first
     assert registry.following() == [] and registry.state()["following"]["references"] == 0
     registry.close()
-    assert threading.active_count() <= before
+    assert not [each for each in set(threading.enumerate()) - before if each.name.startswith("repertoire")]
 
 
 def test_the_watch_ends_with_its_registry(hub: Hub, base: Base) -> None:
+    before = set(threading.enumerate())
     registry = Registry(hub, base)
     says(registry, PRODUCTION)
-    (thread,) = (each for each in threading.enumerate() if each.name == "repertoire-follow")
+    (thread,) = watches(before)
     assert thread.daemon
     registry.close()
     assert not thread.is_alive()
 
+    before = set(threading.enumerate())
     forgotten = Registry(hub, base)
     says(forgotten, PRODUCTION)
-    (thread,) = (each for each in threading.enumerate() if each.name == "repertoire-follow")
+    (thread,) = watches(before)
     gone = weakref.ref(forgotten)
     forgotten._runtime.close()
     del forgotten

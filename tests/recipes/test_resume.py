@@ -1,5 +1,6 @@
 """A run that is killed goes on as if it had not been."""
 
+import contextlib
 import json
 import os
 import random
@@ -70,23 +71,33 @@ def start(data: Path, out: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", RUN, str(data), str(out)], env=settings)
 
 
+def snapshot(run: "subprocess.Popen[bytes]", out: Path) -> bool:
+    """Wait until a run has written one of its own; False where it ended before."""
+    began = time.time()
+    while run.poll() is None:
+        with contextlib.suppress(FileNotFoundError):  # one takes the other's place
+            if any(path.stat().st_mtime > began for path in (out / "state").rglob("*")):
+                return True
+        time.sleep(0.01)
+    return False
+
+
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(data: Path, tmp_path: Path) -> None:
-    """SIGKILL at random moments, before and in snapshots, until a run comes through."""
+    """SIGKILL at random moments, before a first snapshot and between and in later ones, until a run comes through."""
+    run = start(data, tmp_path / "whole")
+    assert snapshot(run, tmp_path / "whole")
     began = time.monotonic()
-    assert start(data, tmp_path / "whole").wait(timeout=300) == 0
+    assert run.wait(timeout=300) == 0
     seconds = time.monotonic() - began
-    draw, kills = random.Random(0), 0
-    while True:
+    draw = random.Random(0)
+    for kill in range(6):
         run = start(data, tmp_path / "killed")
-        try:
-            # Importing takes most of the time: the earlier kills come before anything was saved.
-            assert run.wait(timeout=draw.uniform(0.3, 1.0) * seconds if kills < 5 else 300) == 0
-            break
-        except subprocess.TimeoutExpired:
-            run.send_signal(signal.SIGKILL)
-            run.wait()
-            kills += 1
-    assert kills >= 3
+        if kill:
+            assert snapshot(run, tmp_path / "killed"), "a run that had so little time is not through"
+        time.sleep(draw.uniform(0, seconds / 10))
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert start(data, tmp_path / "killed").wait(timeout=300) == 0
     assert not (tmp_path / "killed" / "state").exists(), "a finished run leaves no snapshots"
     for name in JOBS:
         whole, killed = (read(tmp_path / way / name) for way in ("whole", "killed"))
