@@ -23,7 +23,7 @@ LIFE = 86_400.0  # seconds after which a pin is one of a publisher that was kill
 
 @dataclass(frozen=True)
 class Pin:
-    """One publication under way. since: unix seconds. log: where its record will be."""
+    """One publication under way. since: unix seconds. log: where its record will be, or the folder of several logs."""
 
     path: str
     since: float
@@ -32,7 +32,8 @@ class Pin:
 
 
 def pin(place: Place, log: str, digests: Iterable[str]) -> str:
-    """Pin blobs that a record in this log will name. Returns the path of the pin, to be removed afterwards."""
+    """Pin blobs that a record in this log, or below this folder, will name. Returns the path of the pin, to be removed
+    afterwards."""
     path = f"{FOLDER}/{time():.2f}-{uuid.uuid4().hex[:8]}.json"
     place.mark(path, json.dumps({"log": log, "digests": sorted(digests)}).encode())
     return path

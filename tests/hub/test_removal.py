@@ -115,6 +115,20 @@ def test_a_version_whose_record_is_damaged_can_be_removed(hub: Hub) -> None:
     assert hub.verify().sound
 
 
+def test_a_version_behind_two_lost_records_keeps_its_blobs(hub: Hub) -> None:
+    for seed in range(4):
+        hub.publish(lora(seed), NAME)
+    for lost in (2, 3):
+        (Path(hub.address) / f"adapters/{NAME}/.records/00000{lost}.json").unlink()
+    with pytest.raises(Damaged, match=f"(?s){NAME}@2 cannot be read.*{NAME}@3 cannot be read"):
+        hub.collect(0)
+    assert hub.read(f"{NAME}@1").method == lora().method
+    for lost in (2, 3):
+        hub.remove(f"{NAME}@{lost}")
+    assert len(hub.collect(0).deleted) == 2
+    assert hub.verify().sound
+
+
 def test_the_publish_id_of_a_removed_version_brings_nothing_back(hub: Hub) -> None:
     hub.publish(lora(), NAME, publish_id="job")
     hub.remove(f"{NAME}@1", who="ada", why="bad")
