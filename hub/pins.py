@@ -6,7 +6,7 @@ A publisher pins, stores what is missing, writes the record, looks at its blobs 
 collector moves a blob away, and only then reads the pins, and after them the records, to learn whether it may go for
 good. Either it finds the pin or the record; or the pin came later than that look, and then the publisher saw that the
 blob is missing and stored it again. No clock and no lock has a part in this; only a publisher that was held up for
-longer than LIFE between pin and record relies on its last look at its blobs alone.
+longer than LIFE between pin and record, or whose clock is as far behind, relies on its last look at its blobs alone.
 """
 
 import json
@@ -48,5 +48,5 @@ def pins(place: Place) -> Iterator[Pin]:
             yield Pin(path, float(file.partition("-")[0]), str(told["log"]), tuple(told["digests"]))
         except FileNotFoundError:  # its record is there now
             continue
-        except (OSError, ValueError, KeyError, TypeError):  # no pin of ours; verify tells
+        except (OSError, ValueError, KeyError, TypeError):  # no pin of ours
             continue

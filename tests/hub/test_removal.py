@@ -354,3 +354,26 @@ def test_no_folder_that_is_a_link_is_read_or_written_through(hub: Hub, tmp_path:
     with pytest.raises(OSError, match="a folder on the way is a link"):
         hub.publish(lora(1), NAME)
     assert not (tmp_path / f"{NAME}/.records/000002.json").exists()
+
+
+def test_a_remote_hub_is_verified_collected_purged_and_mended(bucket: str) -> None:
+    hub = Hub(f"{bucket}/hub")
+    for seed in range(2):
+        hub.publish(lora(seed), NAME)
+    hub.publish(lora(1), OTHER)
+    hub.place.create({"notes.txt": b""})
+    assert [(one.kind, one.where) for one in hub.verify().findings] == [("stranger", "notes.txt")]
+    hub.place.remove("notes.txt")
+    gone = weights(hub, f"{NAME}@1")
+    hub.remove(f"{NAME}@1")
+    assert hub.collect(HOUR).moved == 1 and thrown(hub) == [gone]
+    assert hub.collect(0).deleted == [gone]
+    assert hub.verify().findings == []
+    lost = blob(weights(hub, OTHER))
+    hub.place.move(lost, f"{trash.FOLDER}/1700000000.00-0badcafe-{lost.rsplit('/', 1)[1]}")
+    assert [one.kind for one in hub.verify().findings] == ["blob in the trash"]
+    assert hub.repair().left == [] and hub.verify().findings == []
+    done = hub.purge("acme")
+    assert done.versions == 2 and len(done.shared) == 3
+    assert not [path for path in paths(hub) if "acme" in path]
+    assert hub.read(OTHER).method == lora().method
