@@ -53,6 +53,12 @@ def _thousand(root: Path) -> dict[str, Any]:
     return asdict(total)
 
 
+def _collectors(root: Path) -> dict[str, Any]:
+    """4 publishers of 100 versions of equal bytes, who remove most of them, 2 collectors without grace and a client who
+    is purged again and again; one of all is killed every 0.1 s"""
+    return asdict(faults.killed_collectors(root, 4, 100, seed=0, pause=0.1))
+
+
 def _lies(root: Path) -> dict[str, Any]:
     """Safetensors files and configurations that lie, made by structure; each read or refused, never another error"""
     taken = sum(
@@ -76,6 +82,7 @@ _ALL: dict[str, Callable[[Path], dict[str, Any]]] = {
     "power": _power,
     "publishers": _publishers,
     "thousand": _thousand,
+    "collectors": _collectors,
     "lies": _lies,
     "fuzz": _fuzz,
 }

@@ -60,7 +60,7 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
     """Add what one name needs. Raises Damaged with all that is wrong with it."""
     aliased = set(aliases.current(store, home(name)).values())
     problems = []
-    for number in range(1, store.last(log(name)) + 1):
+    for number in range(1, max(store.numbers(log(name)), default=0) + 1):  # all are listed: some may be lost
         tombstone = None
         try:
             tombstone = tombstones.find(store, name, number)

@@ -6,7 +6,7 @@ A publisher pins, stores what is missing, writes the record, looks at its blobs 
 collector moves a blob away, and only then reads the pins, and after them the records, to learn whether it may go for
 good. Either it finds the pin or the record; or the pin came later than that look, and then the publisher saw that the
 blob is missing and stored it again. No clock and no lock has a part in this; only a publisher that was held up for
-longer than LIFE between pin and record relies on its last look at its blobs alone.
+longer than LIFE between pin and record, or whose clock is as far behind, relies on its last look at its blobs alone.
 """
 
 import json
@@ -23,7 +23,7 @@ LIFE = 86_400.0  # seconds after which a pin is one of a publisher that was kill
 
 @dataclass(frozen=True)
 class Pin:
-    """One publication under way. since: unix seconds. log: where its record will be."""
+    """One publication under way. since: unix seconds. log: where its record will be, or the folder of several logs."""
 
     path: str
     since: float
@@ -32,7 +32,8 @@ class Pin:
 
 
 def pin(place: Place, log: str, digests: Iterable[str]) -> str:
-    """Pin blobs that a record in this log will name. Returns the path of the pin, to be removed afterwards."""
+    """Pin blobs that a record in this log, or below this folder, will name. Returns the path of the pin, to be removed
+    afterwards."""
     path = f"{FOLDER}/{time():.2f}-{uuid.uuid4().hex[:8]}.json"
     place.mark(path, json.dumps({"log": log, "digests": sorted(digests)}).encode())
     return path
@@ -47,5 +48,5 @@ def pins(place: Place) -> Iterator[Pin]:
             yield Pin(path, float(file.partition("-")[0]), str(told["log"]), tuple(told["digests"]))
         except FileNotFoundError:  # its record is there now
             continue
-        except (OSError, ValueError, KeyError, TypeError):  # no pin of ours; verify tells
+        except (OSError, ValueError, KeyError, TypeError):  # no pin of ours
             continue

@@ -37,7 +37,7 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
     done = Repaired(dry_run)
     findings = [found for found in verify(store, told=told).findings if found.level != "note"]
     standing = {(record.name, record.version): record for record in _standing(store)}
-    blobs = [found for found in findings if found.kind in _BLOB_KINDS and layout.kind(found.where) == "blob"]
+    blobs = list(filter(_is_of_a_blob, findings))
     copies = _copies({found.where.rsplit("/", 1)[-1] for found in blobs}, standing.values())
     mended = {found.where for found in blobs if _mend_blob(store, found.where, copies, done)}
     done.left += [found for found in blobs if found.where not in mended]
@@ -48,7 +48,7 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
         if any(blob(file.sha256) in mended for file in record.files)
     }
     for found in findings:
-        if found in blobs:
+        if _is_of_a_blob(found):
             continue
         record = standing.get(layout.version_of(found.where) or ("", 0))
         if found.kind in ("folder missing", "folder differs", "link", "no file") and record is not None:
@@ -70,6 +70,10 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
         if not dry_run:
             store.place.remove(file)
     return done
+
+
+def _is_of_a_blob(found: Finding) -> bool:
+    return found.kind in _BLOB_KINDS and layout.kind(found.where) == "blob"
 
 
 def _mend_blob(store: Store, path: str, copies: Mapping[str, Sequence[str]], done: Repaired) -> bool:

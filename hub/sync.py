@@ -13,6 +13,7 @@ what is a conflict stands in difference.py.
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -31,6 +32,7 @@ from hub.errors import BadName, Damaged, NoHub, NotInHub
 from hub.hub import Hub
 from hub.layout import home, log
 from hub.names import check_name, is_part, parse
+from hub.pins import pin
 from hub.place import place_of
 from hub.store import blob
 
@@ -194,18 +196,50 @@ class _Carrier:
 
     def carry(self, wanted: Selection) -> None:
         place = self.target.place
-        place.create(self.lacked.marks)
-        self._advance(self.lacked.marks)
-        for digests in _batches(self.lacked.blobs):
-            self._carry_blobs(digests)
-        for turn in _turns(self.lacked.records):
-            self._carry_entries(turn, self.lacked.records)
+        with self._pinned():
+            place.create(self.lacked.marks)
+            self._advance(self.lacked.marks)
+            self._note_taken()
+            for digests in _batches(self.lacked.blobs):
+                self._carry_blobs(digests)
+            for turn in _turns(self.lacked.records):
+                self._carry_entries(turn, self.lacked.records)
+            for digests in _batches(self._note_taken()):
+                self._carry_blobs(digests)
         if place.folder("") is not None:
             for version in self.lacked.versions:
                 self._show(version)
         for turn in _turns(self.lacked.events):
             self._carry_entries(turn, self.lacked.events)
         self._verify(wanted)
+
+    @contextmanager
+    def _pinned(self) -> Iterator[None]:
+        """No collector takes meanwhile what the records need that are about to arrive; a pin for each client."""
+        needed: dict[str, set[str]] = {}
+        for record, digests in self.lacked.needs.items():
+            needed.setdefault("/".join(record.split("/")[:2]), set()).update(digests)
+        paths = [pin(self.target.place, f"{client}/", digests) for client, digests in needed.items()]
+        try:
+            yield
+        finally:
+            for path in paths:
+                with suppress(OSError):  # a pin that stays only keeps its blobs for a day
+                    self.target.place.remove(path)
+
+    def _note_taken(self) -> dict[str, int]:
+        """Blobs that are needed and that a collector took away since they were seen: they move too. Digest -> size."""
+        needed = {digest for digests in self.lacked.needs.values() for digest in digests}
+        sent = {path.rpartition("/")[2] for path in self._sent}
+        waiting = self.lacked.blobs.keys() - sent
+        there = blob_marks(self.target.place, needed - waiting)
+        taken = {digest: 0 for digest in sorted(needed - waiting) if blob(digest) not in there}
+        for digest in taken:
+            with suppress(FileNotFoundError):
+                taken[digest] = self.source.place.size(blob(digest))
+        self.lacked.blobs |= taken
+        self._total = _size(self.lacked)
+        return taken
 
     def _carry_blobs(self, digests: Sequence[str]) -> None:
         got = dict(zip(digests, together(lambda digest: _checked(self.source, digest), digests), strict=True))

@@ -43,7 +43,7 @@ def remove(store: Store, name: str, tombstone: Tombstone, dry_run: bool = False)
     The record is not read: a damaged version can be removed. Raises NotInHub; Refused with the aliases that point at
     it.
     """
-    version, last = tombstone.version, store.last(log(name))
+    version, last = tombstone.version, max(store.numbers(log(name)), default=0)
     if not 1 <= version <= last:
         has = f"{name} has 1 to {last}" if last else f"there is no {name}"
         raise NotInHub(f"no version {name}@{version}; {has}")

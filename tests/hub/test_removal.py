@@ -115,6 +115,20 @@ def test_a_version_whose_record_is_damaged_can_be_removed(hub: Hub) -> None:
     assert hub.verify().sound
 
 
+def test_a_version_behind_two_lost_records_keeps_its_blobs(hub: Hub) -> None:
+    for seed in range(4):
+        hub.publish(lora(seed), NAME)
+    for lost in (2, 3):
+        (Path(hub.address) / f"adapters/{NAME}/.records/00000{lost}.json").unlink()
+    with pytest.raises(Damaged, match=f"(?s){NAME}@2 cannot be read.*{NAME}@3 cannot be read"):
+        hub.collect(0)
+    assert hub.read(f"{NAME}@1").method == lora().method
+    for lost in (2, 3):
+        hub.remove(f"{NAME}@{lost}")
+    assert len(hub.collect(0).deleted) == 2
+    assert hub.verify().sound
+
+
 def test_the_publish_id_of_a_removed_version_brings_nothing_back(hub: Hub) -> None:
     hub.publish(lora(), NAME, publish_id="job")
     hub.remove(f"{NAME}@1", who="ada", why="bad")
@@ -340,3 +354,26 @@ def test_no_folder_that_is_a_link_is_read_or_written_through(hub: Hub, tmp_path:
     with pytest.raises(OSError, match="a folder on the way is a link"):
         hub.publish(lora(1), NAME)
     assert not (tmp_path / f"{NAME}/.records/000002.json").exists()
+
+
+def test_a_remote_hub_is_verified_collected_purged_and_mended(bucket: str) -> None:
+    hub = Hub(f"{bucket}/hub")
+    for seed in range(2):
+        hub.publish(lora(seed), NAME)
+    hub.publish(lora(1), OTHER)
+    hub.place.create({"notes.txt": b""})
+    assert [(one.kind, one.where) for one in hub.verify().findings] == [("stranger", "notes.txt")]
+    hub.place.remove("notes.txt")
+    gone = weights(hub, f"{NAME}@1")
+    hub.remove(f"{NAME}@1")
+    assert hub.collect(HOUR).moved == 1 and thrown(hub) == [gone]
+    assert hub.collect(0).deleted == [gone]
+    assert hub.verify().findings == []
+    lost = blob(weights(hub, OTHER))
+    hub.place.move(lost, f"{trash.FOLDER}/1700000000.00-0badcafe-{lost.rsplit('/', 1)[1]}")
+    assert [one.kind for one in hub.verify().findings] == ["blob in the trash"]
+    assert hub.repair().left == [] and hub.verify().findings == []
+    done = hub.purge("acme")
+    assert done.versions == 2 and len(done.shared) == 3
+    assert not [path for path in paths(hub) if "acme" in path]
+    assert hub.read(OTHER).method == lora().method

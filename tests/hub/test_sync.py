@@ -187,6 +187,35 @@ def test_a_tombstone_arrives_before_its_record(filled: Hub, bucket: str, s3: Ser
     assert last("/blobs/") < first("/.records/") and last("/.records/") < first("/.events/")
 
 
+@pytest.mark.parametrize("step", ["difference", "_note_taken", "_carry_blobs", "_carry_entries", "_show"])
+def test_a_collector_takes_nothing_that_arriving_versions_need(
+    filled: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The target holds the blobs already, for a version that was removed; they are collected just before, or after, a
+    step."""
+    target = Hub(tmp_path / "a")
+    for seed in (1, 2):
+        target.publish(lora(seed), "initech/spring/behavior")
+        target.remove(f"initech/spring/behavior@{seed}")
+    owner = sync if step == "difference" else sync._Carrier
+    real = getattr(owner, step)
+
+    def beside(*arguments: object) -> object:
+        if step != "difference":
+            target.collect(0)
+        result = real(*arguments)
+        target.collect(0)
+        return result
+
+    monkeypatch.setattr(owner, step, beside)
+    sync.push(filled, target.address)
+    target.collect(0)
+    for reference in (f"{NAME}@1", f"{NAME}@2", f"{OTHER}@1"):
+        assert target.read(reference).method == lora().method
+    assert not [path for path in target.place.walk("") if path.startswith((".pins", ".trash"))]
+    assert target.verify().sound
+
+
 # ---- contradictions
 
 
