@@ -21,6 +21,8 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -154,44 +156,49 @@ class Hub:
         check_name(name)
         if huggingface.is_address(source):
             source = huggingface.fetch(str(source))
-        adapter, rendered = intake.admit(source, base)
-        forced = intake.pass_gates(adapter, force_reason)
-        digests = {file: sha256(data) for file, data in rendered.items()}
-        fields = {
-            "format": records.FORMAT,
-            "name": name,
-            "publish_id": publish_id or uuid.uuid4().hex,
-            "created": _now(),
-            "publisher": publisher or _user(),
-            "message": message,
-            "tags": tuple(tags),
-            "files": [
-                {"name": file, "sha256": digests[file], "size": len(data)}
-                for file, data in sorted(rendered.items())
-            ],
-            **records.describe(adapter, json.loads(rendered[files.CONFIG])),
-            "forced": forced,
-            "origin": source.origin if isinstance(source, Download) else None,
-        }
-        earlier: list[Record] = []
-        written = b""
+        with ExitStack() as early:
+            adapter, rendered = intake.admit(
+                source, base, lambda data: early.enter_context(self.place.begun(data))
+            )
+            forced = intake.pass_gates(adapter, force_reason)
+            digests = {file: sha256(data) for file, data in rendered.items()}
+            fields = {
+                "format": records.FORMAT,
+                "name": name,
+                "publish_id": publish_id or uuid.uuid4().hex,
+                "created": _now(),
+                "publisher": publisher or _user(),
+                "message": message,
+                "tags": tuple(tags),
+                "files": [
+                    {"name": file, "sha256": digests[file], "size": len(data)}
+                    for file, data in sorted(rendered.items())
+                ],
+                **records.describe(adapter, json.loads(rendered[files.CONFIG])),
+                "forced": forced,
+                "origin": source.origin if isinstance(source, Download) else None,
+            }
+            earlier: list[Record] = []
+            written = b""
 
-        def entry(number: int) -> bytes | None:
-            nonlocal written
-            if publish_id is not None:
-                earlier.extend(r for r in self._records(name) if r.publish_id == publish_id)
-            if earlier:
-                return None
-            record = Record.model_validate({**fields, "version": number, "parent": number - 1 or None})
-            written = record.to_bytes()
-            return written
+            def entry(number: int) -> bytes | None:
+                nonlocal written
+                if publish_id is not None:
+                    earlier.extend(r for r in self._records(name) if r.publish_id == publish_id)
+                if earlier:
+                    return None
+                record = Record.model_validate({**fields, "version": number, "parent": number - 1 or None})
+                written = record.to_bytes()
+                return written
 
-        contents = {digests[file]: data for file, data in rendered.items()}
-        number = self.store.append(log(name), entry, contents)
-        if number is None:  # found, not written: whoever wrote it may have died before it was there for good
-            self._check_same(earlier[0], publish_id, digests[files.WEIGHTS])
-            self.store.keep(contents)
-            self.place.create({numbered(log(name), earlier[0].version): earlier[0].to_bytes()})
+            contents = {digests[file]: data for file, data in rendered.items()}
+            number = self.store.append(log(name), entry, contents)
+            if (
+                number is None
+            ):  # found, not written: whoever wrote it may have died before it was there for good
+                self._check_same(earlier[0], publish_id, digests[files.WEIGHTS])
+                self.store.keep(contents)
+                self.place.create({numbered(log(name), earlier[0].version): earlier[0].to_bytes()})
         version = self._version(name, number or earlier[0].version)
         try:
             self.project(version)
@@ -226,9 +233,15 @@ class Hub:
         began = perf_counter()
         found = [self.store.read(digest) for digest in digests]
         read = perf_counter()
-        for digest, data in zip(digests, found, strict=True):
-            check(digest, data)
-        adapter = files.parse(*found)
+        with ThreadPoolExecutor(
+            max_workers=len(found)
+        ) as pool:  # both take as long; what is wrong is told first
+            checking = [pool.submit(check, *each) for each in zip(digests, found, strict=True)]
+            try:
+                adapter = files.parse(*found)
+            finally:
+                for each in checking:
+                    each.result()
         return Fetched(adapter, read - began, perf_counter() - read)
 
     def sign(self, reference: str, key: PrivateKey) -> Version:

@@ -13,7 +13,7 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,14 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?"
 
 
 def admit(
-    source: Adapter | Download | str | os.PathLike[str], base: Base | Shape | None = None
+    source: Adapter | Download | str | os.PathLike[str],
+    base: Base | Shape | None = None,
+    early: Callable[[Bytes], object] | None = None,
 ) -> tuple[Adapter, dict[str, Bytes]]:
     """An adapter, and the files that a version of it holds. Raises Refused with all that is wrong.
 
     base: what it must fit, name by name and shape by shape. Without one, what can be known without it is checked, and
-    loading checks the rest.
+    loading checks the rest. early: is given the weights as soon as they are read, before they are checked.
     """
     rendered: dict[str, Bytes]
     if isinstance(source, Adapter):
@@ -50,6 +52,8 @@ def admit(
         rendered, where = {**source.files}, source.address
     else:
         rendered, where = read_folder(Path(source)), str(source)
+    if early is not None:
+        early(rendered[files.WEIGHTS])
     problems = list(_config_problems(rendered[files.CONFIG]))
     if problems:
         raise refused(where, problems)

@@ -20,8 +20,8 @@ import stat
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -44,12 +44,25 @@ class Local:
         self.root = root
         self.address = str(root)
         self._scratch = root / ".tmp"
+        self._begun: dict[int, tuple[Path, Future[None]]] = {}
 
     def create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes] | None = None) -> set[str]:
         created: set[str] = set()
         while not self._create(files, then or {}, created):
             continue
         return created
+
+    @contextmanager
+    def begun(self, data: Bytes) -> Iterator[None]:
+        partial = self._partial()
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            self._begun[id(data)] = (partial, pool.submit(_write, partial, data))
+            try:
+                yield
+            finally:
+                _, writing = self._begun.pop(id(data))
+                writing.exception()  # `create` writes again what could not be written
+                partial.unlink(missing_ok=True)
 
     def mark(self, path: str, data: Bytes) -> None:
         self._replace(path, data, Path.write_bytes)
@@ -176,9 +189,13 @@ class Local:
         """Write what is not there, and add it to `created`; False where somebody swept and it has to be tried again."""
         given = {**files, **then}
         contents = {path: data for path, data in given.items() if not os.path.lexists(self._inside(path))}
-        partials = {path: self._partial() for path in contents}
+        early = {path: self._begun[id(data)] for path, data in contents.items() if id(data) in self._begun}
+        written = {path: partial for path, (partial, writing) in early.items() if _is_there(partial, writing)}
+        partials = {path: written.get(path) or self._partial() for path in contents}
         try:
-            _together(_write, [(partials[path], data) for path, data in contents.items()])
+            _together(
+                _write, [(partials[path], data) for path, data in contents.items() if path not in written]
+            )
             for wave in filter(None, (files, then)):
                 created |= {path for path in wave if path in partials and self._link(partials[path], path)}
                 self._sync_up({(self.root / path).parent for path in wave})
@@ -249,6 +266,11 @@ def _together(call: Callable[..., None], given: Sequence[tuple[Any, ...]]) -> No
         waiting = [pool.submit(call, *arguments) for arguments in given]
     for done in waiting:
         done.result()
+
+
+def _is_there(partial: Path, writing: "Future[None]") -> bool:
+    """Whether what was begun early was written, and not swept since; waits for it."""
+    return writing.exception() is None and partial.exists()
 
 
 def _write(path: Path, data: Bytes) -> None:

@@ -9,6 +9,7 @@ Paths are relative to the hub, with `/` between their parts, in ASCII. Two promi
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -27,6 +28,10 @@ class Place(Protocol):
     def create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes] | None = None) -> set[str]:
         """Write new files, path -> content, for good. Returns those that were not there before; the others are left
         as they are. `then` appear when all of `files` are there for good, and not earlier, whatever happens."""
+
+    def begun(self, data: Bytes) -> AbstractContextManager[None]:
+        """While active, content that `create` is about to be given may be written already, before its path is known.
+        What was not needed is gone afterwards."""
 
     def replace(self, path: str, data: Bytes) -> None:
         """Put other content into the place of a file, whole or not at all. Only to mend what is damaged or derived."""

@@ -79,6 +79,11 @@ class Remote:
             raise self._unreachable(path, failed)
         raise Damaged(f"{self.address} was given {path} and holds other bytes; do not trust this store")
 
+    @contextmanager
+    def begun(self, data: Bytes) -> Iterator[None]:
+        """Nothing: an object store writes to a path only."""
+        yield
+
     def mark(self, path: str, data: Bytes) -> None:
         self.replace(path, data)
 
