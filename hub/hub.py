@@ -21,7 +21,6 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -233,15 +232,9 @@ class Hub:
         began = perf_counter()
         found = [self.store.read(digest) for digest in digests]
         read = perf_counter()
-        with ThreadPoolExecutor(
-            max_workers=len(found)
-        ) as pool:  # both take as long; what is wrong is told first
-            checking = [pool.submit(check, *each) for each in zip(digests, found, strict=True)]
-            try:
-                adapter = files.parse(*found)
-            finally:
-                for each in checking:
-                    each.result()
+        for digest, data in zip(digests, found, strict=True):
+            check(digest, data)
+        adapter = files.parse(*found)
         return Fetched(adapter, read - began, perf_counter() - read)
 
     def sign(self, reference: str, key: PrivateKey) -> Version:
