@@ -114,7 +114,7 @@ class Difference:
     def leave(self, record: str, why: str) -> None:
         """Leave a version behind, and every alias that means it."""
         self.problems.append(f"{reference(record)} stays behind: {why}")
-        name, number = _split(record)
+        name, number = split(record)
         self.records[name].pop(record)
         self.needs.pop(record)
         for log, queue in list(self.events.items()):
@@ -216,11 +216,11 @@ def md5(data: Bytes) -> str:
 
 def reference(record: str) -> str:
     """`client/campaign/task@3`, of the path of a record."""
-    name, number = _split(record)
+    name, number = split(record)
     return f"{name}@{number}"
 
 
-def _split(record: str) -> tuple[str, int]:
+def split(record: str) -> tuple[str, int]:
     name, _, file = record.removeprefix("adapters/").partition("/.records/")
     return name, int(file.removesuffix(".json"))
 
@@ -249,7 +249,7 @@ def _differ(source: Place, target: Place, pairs: Iterable[tuple[Holding, Holding
 
 def _contested(source: Place, target: Place, path: str) -> Conflict:
     """Both hubs gave a number to something else."""
-    name, number = _split(path)
+    name, number = split(path)
     told = []
     for place in (source, target):
         try:
@@ -284,7 +284,7 @@ def _find_versions(
     near = source if target.folder("") is None else target
     needed: dict[str, int] = {}
     for path, data in [*read_all(source, lacked).items(), *read_all(near, set(shared) - removed).items()]:
-        name, number = _split(path)
+        name, number = split(path)
         try:
             files = records.from_bytes(data, name, number).files
             if strange := [file.name for file in files if file.name not in ALLOWED]:

@@ -22,7 +22,7 @@ from huggingface_hub import HfApi
 from adapters import files
 from adapters.errors import AdapterError
 from hub import card, huggingface
-from hub.errors import Damaged, HubError, Refused
+from hub.errors import Damaged, HubError, Refused, Untrusted
 from hub.hub import Hub, Version
 from hub.huggingface import Uploaded
 from hub.records import describe
@@ -100,7 +100,7 @@ def complete(hub: Hub, version: Version) -> Version:
     try:
         config = json.loads(hub.store.get(record.file(files.CONFIG).sha256))
         told = describe(hub.read(version), config)
-    except (Damaged, AdapterError):
+    except (Damaged, Untrusted, AdapterError):
         return version
     missing = {key: value for key, value in told.items() if getattr(record, key) in (None, False)}
     return Version(record.model_copy(update=missing), version.folder)

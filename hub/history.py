@@ -78,7 +78,9 @@ def _tombstones(store: Store, log: str) -> list[Entry]:
                 Entry(told["when"], told["who"], "tombstone", int(told["version"]), None, number, told["why"])
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise Damaged(f"tombstone {path} cannot be read ({error}); bury the version again") from error
+            raise Damaged(
+                f"tombstone {path} cannot be read ({error}); `repertoire rm` the version again"
+            ) from error
     return sorted(found, key=lambda entry: entry.when)
 
 

@@ -20,7 +20,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -183,7 +183,7 @@ class Hub:
             def entry(number: int) -> bytes | None:
                 nonlocal written
                 if publish_id is not None:
-                    earlier.extend(r for r in self._records(name) if r.publish_id == publish_id)
+                    earlier.extend(self._published_as(name, publish_id))
                 if earlier:
                     return None
                 record = Record.model_validate({**fields, "version": number, "parent": number - 1 or None})
@@ -459,6 +459,17 @@ class Hub:
                 "use a new id for a new adapter"
             )
 
+    def _published_as(self, name: str, publish_id: str) -> Iterator[Record]:
+        """The record with this publish id, if there is one. Only those whose bytes hold it are parsed: a name may have
+        thousands."""
+        told = json.dumps(publish_id, ensure_ascii=False).encode()
+        for number in self.store.numbers(log(name)):
+            data = self.place.read(numbered(log(name), number))
+            if told in data:
+                record = records.from_bytes(data, name, number)
+                if record.publish_id == publish_id:
+                    yield record
+
     def _records(self, name: str) -> tuple[Record, ...]:
         return tuple(self._version(name, number).record for number in self.store.numbers(log(name)))
 
@@ -489,7 +500,7 @@ class Hub:
         if not create:
             raise NoHub(f"no hub at {self.address}; `repertoire publish` makes one, or give the right --hub")
         strangers = {*self.place.files(""), *self.place.folders("")} - {".tmp", _MARKER}
-        if strangers:
+        if strangers and not self.place.exists(_MARKER):  # another process may have made it meanwhile
             raise HubError(f"{self.address} holds other files and no hub.json; give an empty or a new folder")
         about = {"format": FORMAT, "id": uuid.uuid4().hex} | ({"origin": origin} if origin else {})
         self.place.create({_MARKER: json.dumps(about, sort_keys=True).encode() + b"\n"})

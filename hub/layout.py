@@ -104,6 +104,8 @@ def kind(path: str) -> Kind:
 
 def _kind_at_home(rest: list[str]) -> Kind:
     match rest:
+        case [".records", ".part"]:
+            return "work"
         case [".records", file] if _is_entry(file):
             return "record"
         case [".events", alias, file] if is_part(alias) and _is_entry(file):

@@ -60,12 +60,15 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
     """Add what one name needs. Raises Damaged with all that is wrong with it."""
     aliased = set(aliases.current(store, home(name)).values())
     problems = []
+    in_part = store.in_part(log(name))
     for number in range(1, max(store.numbers(log(name)), default=0) + 1):  # all are listed: some may be lost
         tombstone = None
         try:
             tombstone = tombstones.find(store, name, number)
             record = read(store, name, number)
         except Damaged as error:
+            if in_part and not store.place.exists(numbered(log(name), number)):
+                continue
             if tombstone is None or number in aliased:
                 problems.append(str(error))
             continue

@@ -30,8 +30,8 @@ _FOLDER = ".purge"
 _ROUNDS = 5
 BEYOND = (
     "A purge reaches this hub alone. Mirrors and hubs that pulled from it, exports, backups and snapshots keep what "
-    "they have: purge or delete it there too. Running registries keep what they loaded until they are restarted; disks "
-    "may hold freed blocks until they are written again."
+    "they have: purge or delete it there too, or the next pull or sync brings it back. Running registries keep what "
+    "they loaded until they are restarted; disks may hold freed blocks until they are written again."
 )
 
 

@@ -65,7 +65,7 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
         if not dry_run:
             store.place.discard(folder)
             store.place.project(folder, shown)
-    for file in index_files(store.place):
+    for file in index_files(store.place) if done.mended else ():
         done.mended[file] = "the index was taken away; the next search makes it again"
         if not dry_run:
             store.place.remove(file)

@@ -14,6 +14,9 @@ from hub.errors import Damaged
 from hub.pins import pin
 from hub.place import Place
 
+PART = ".part"
+"""A file in a log that was brought here in part only: it may have gaps."""
+
 
 class Store:
     """Blobs and logs in one place."""
@@ -55,9 +58,10 @@ class Store:
         """Highest number of a log; 0 when it is empty.
 
         Numbers have no gaps, so that a near place is asked for a few of them: 1, 2, 4, 8 ..., then by halves. Where a
-        file is missing although the next one is there, somebody lost it, and the whole log is listed.
+        file is missing although the next one is there, somebody lost it, and the whole log is listed; so is a log of
+        which only a part was brought here.
         """
-        if not self.place.near:
+        if not self.place.near or self.in_part(log):
             return max(self.numbers(log), default=0)
         there, missing = 0, 1
         while self._has(log, missing):
@@ -66,6 +70,10 @@ class Store:
             middle = (there + missing) // 2
             there, missing = (middle, missing) if self._has(log, middle) else (there, middle)
         return max(self.numbers(log)) if self._has(log, missing + 1) else there
+
+    def in_part(self, log: str) -> bool:
+        """Whether numbers are missing on purpose, in a mirror of a part of a hub."""
+        return self.place.exists(f"{log}/{PART}")
 
     def numbers(self, log: str) -> list[int]:
         """All numbers of a log, in order."""

@@ -26,6 +26,7 @@ from hub.difference import (
     difference,
     md5,
     same,
+    split,
     together,
 )
 from hub.errors import BadName, Damaged, NoHub, NotInHub
@@ -34,7 +35,7 @@ from hub.layout import home, log
 from hub.names import check_name, is_part, parse
 from hub.pins import pin
 from hub.place import place_of
-from hub.store import blob
+from hub.store import PART, blob
 
 Address = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -134,7 +135,7 @@ def _selection(source: Hub, only: Sequence[str], client: str | None, campaign: s
     for text in only:
         name = parse(text).name
         if "@" not in text:
-            if not source.store.last(log(check_name(name))):
+            if not source.store.numbers(log(check_name(name))):
                 raise NotInHub(f"no {name} in {source.address}; `repertoire ls` lists what there is")
             versions[name] = None
         elif (numbers := versions.setdefault(name, set())) is not None:
@@ -202,8 +203,10 @@ class _Carrier:
             self._note_taken()
             for digests in _batches(self.lacked.blobs):
                 self._carry_blobs(digests)
+            self._mark_parts()
             for turn in _turns(self.lacked.records):
                 self._carry_entries(turn, self.lacked.records)
+            self._unmark_whole()
             for digests in _batches(self._note_taken()):
                 self._carry_blobs(digests)
         if place.folder("") is not None:
@@ -212,6 +215,19 @@ class _Carrier:
         for turn in _turns(self.lacked.events):
             self._carry_entries(turn, self.lacked.events)
         self._verify(wanted)
+
+    def _mark_parts(self) -> None:
+        """Say of which names only some versions will be here, before they arrive."""
+        for name, queue in self.lacked.records.items():
+            numbers = {*self.target.store.numbers(log(name)), *(split(path)[1] for path in queue)}
+            if len(numbers) < max(numbers, default=0):
+                self.target.place.create({f"{log(name)}/{PART}": b""})
+
+    def _unmark_whole(self) -> None:
+        for name in self.lacked.records:
+            numbers = self.target.store.numbers(log(name))
+            if len(numbers) == max(numbers, default=0):
+                self.target.place.remove(f"{log(name)}/{PART}")
 
     @contextmanager
     def _pinned(self) -> Iterator[None]:

@@ -47,6 +47,8 @@ def remove(store: Store, name: str, tombstone: Tombstone, dry_run: bool = False)
     if not 1 <= version <= last:
         has = f"{name} has 1 to {last}" if last else f"there is no {name}"
         raise NotInHub(f"no version {name}@{version}; {has}")
+    if store.in_part(log(name)) and not store.place.exists(numbered(log(name), version)):
+        raise NotInHub(f"{name}@{version} was never brought here; remove it in the hub that has it")
     standing = find(store, name, version)
     if standing is None:
         pointing = [alias for alias, at in aliases.current(store, home(name)).items() if at == version]
@@ -69,13 +71,14 @@ def find(store: Store, name: str, version: int) -> Tombstone | None:
     """The tombstone of a version, None where it stands. Raises Damaged."""
     path = numbered(tombstones(name), version)
     try:
-        tombstone = Tombstone(**json.loads(store.place.read(path)))
+        told = json.loads(store.place.read(path))
+        tombstone = Tombstone(**{key: told[key] for key in ("version", "who", "when", "why")})
         if tombstone.version != version:
             raise ValueError(f"it says version {tombstone.version}")
         float(tombstone.moment)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged(
             f"whether {name}@{version} was removed cannot be read ({error}); "
             f"take {path} away, and remove the version again if it was"
@@ -102,6 +105,6 @@ def newest(store: Store, name: str) -> int:
     """The highest number of a version that was not removed; 0 where there is none."""
     number = store.last(log(name))
     removed = set(store.numbers(tombstones(name)))
-    while number in removed:
+    while number in removed or (number and not store.place.exists(numbered(log(name), number))):
         number -= 1
     return number

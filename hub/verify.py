@@ -112,7 +112,8 @@ def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
         try:
             record = records.from_bytes(place.read(path), name, number)
         except (Damaged, OSError) as error:
-            if number in removed or not place.exists(home(name)):
+            missing = not place.exists(path)
+            if number in removed or not place.exists(home(name)) or (missing and store.in_part(log(name))):
                 continue
             kind: Kind = "record unreadable" if place.exists(path) else "record missing"
             why = error.strerror or error if isinstance(error, OSError) else error

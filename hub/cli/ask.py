@@ -176,7 +176,9 @@ def open_registry(
     from hub.names import members
 
     opened = Hub(hub, create=False, trust=trust)
-    record = opened.resolve(members(reference)[0]).record
+    version = opened.resolve(members(reference)[0])
+    opened.check_signed(version)  # before a base is loaded on its word
+    record = version.record
     held: Any = quantization.value if quantization else record.quantization or "nf4"
 
     from adapters import load_base

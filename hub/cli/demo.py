@@ -59,6 +59,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "write.max_new_tokens": 80,
     },
 }
+_OURS = {"demo.json", "data", "adapters", "hub"}
 SHOWN = {"recommendation": "auc", "behavior": "accuracy", "ad-copy": "nll"}
 
 
@@ -89,8 +90,11 @@ def demo(
 
     Example: `repertoire demo --folder /tmp/demo`
     """
-    if folder.exists() and not (folder / "demo.json").exists() and any(folder.iterdir()):
-        raise typer.BadParameter(f"{folder} holds something else; give a new folder", param_hint="--folder")
+    there = {each.name for each in folder.iterdir()} if folder.exists() else set()
+    if there and ("demo.json" not in there or there - _OURS or _strangers(folder / "hub")):
+        raise typer.BadParameter(
+            f"{folder} holds something else too; give a new folder", param_hint="--folder"
+        )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "demo.json").write_text("{}")
@@ -131,6 +135,12 @@ def demo(
         document(result)
     else:
         _print(result, folder)
+
+
+def _strangers(hub: Path) -> bool:
+    """Whether somebody published for another client into the demo's hub."""
+    clients = hub / "adapters"
+    return clients.is_dir() and bool({each.name for each in clients.iterdir()} - {*CAMPAIGNS})
 
 
 def _sound(result: "Adapter | RepertoireError") -> "Adapter":

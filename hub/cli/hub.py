@@ -313,7 +313,7 @@ def listed(found: "Found") -> dict[str, Any]:
         "message": found.message,
         "tags": list(found.tags),
         "digest": found.digest,
-        "folder": str(found.folder),
+        "folder": found.folder and str(found.folder),
         "publisher": found.publisher,
         "data_digest": found.data_digest,
         "metrics": found.metrics,

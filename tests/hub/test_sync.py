@@ -475,3 +475,24 @@ def test_pulling_from_where_no_hub_is_makes_none(tmp_path: Path) -> None:
     with pytest.raises(NoHub):
         sync.pull(tmp_path / "a", tmp_path / "nowhere")
     assert not (tmp_path / "a").exists()
+
+
+def test_a_mirror_of_one_late_version_works_alone_and_is_sound(hub: Hub, tmp_path: Path) -> None:
+    for seed in range(5):
+        hub.publish(lora(seed), NAME)
+    sync.push(hub, tmp_path / "a", only=[f"{NAME}@4"])
+    mirror = Hub(tmp_path / "a", create=False)
+    assert mirror.resolve(NAME).number == mirror.resolve(f"{NAME}@4").number == 4
+    assert mirror.resolve(NAME).folder is not None and mirror.resolve(NAME).folder.is_dir()
+    assert [found.reference for found in mirror.search()] == [f"{NAME}@4"]
+    assert mirror.verify().sound, mirror.verify().findings
+    assert mirror.collect(0).freed == 0
+    with pytest.raises(NotInHub, match="mirrors a part of a hub"):
+        mirror.resolve(f"{NAME}@2")
+    with pytest.raises(NotInHub, match="was never brought here"):
+        mirror.remove(f"{NAME}@2")
+    mirror.remove(f"{NAME}@4")
+    with pytest.raises(NotInHub):
+        mirror.resolve(NAME)
+    sync.push(hub, tmp_path / "a", only=[NAME])
+    assert mirror.resolve(NAME).number == 5
