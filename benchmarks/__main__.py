@@ -13,6 +13,7 @@ _SPEED = {
     "kernels": "the two ways of computing low-rank terms, by shape; 1 minute",
     "mixed_batch": "forward, generation and loading, beside the base alone and PEFT; 8 minutes",
     "data": "a log of a million rows, checked, split and profiled; 2 minutes",
+    "hub_speed": "publishing and loading 20 MB beside the least that any tool must do; half a minute",
     "hub_scale": "three hubs of 100,000 versions: open, resolve, list, search, rebuild; 5 minutes",
     "training": "8 and 32 small trainings on one 4-bit base, beside PEFT; 15 minutes",
     "mirror": "bytes that a mirror of a thousand adapters moves, over S3; 3 minutes",
@@ -21,6 +22,7 @@ _SPEED = {
 }
 _APART = {
     "techniques": "word dropout, adversarial steps and ensembles on banking77; 20 minutes",
+    "faults": "kills, power cuts and lies by the thousand, and what a hub holds afterwards; 30 minutes",
     "agency": "the real sets as clients: two nights, killed and resumed; 20 minutes",
 }
 _SHORT = 4  # minutes
