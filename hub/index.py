@@ -31,6 +31,7 @@ from threading import Lock
 from adapters.files import Bytes
 from hub import aliases, records
 from hub.errors import Damaged, HubError
+from hub.layout import log
 from hub.names import is_part
 from hub.records import Record
 from hub.store import Store, numbered, sha256
@@ -228,13 +229,20 @@ class Index:
             _remove(db, own, logs.tombstones)
         if known.events != logs.events:
             logs.events = self._follow(db, own, name, logs.events)
-        standing = (number for number in range(logs.last, 0, -1) if number not in logs.tombstones)
+        elsewhere = {number for number in unread if self._is_elsewhere(name, number)}
+        gone = elsewhere.union(logs.tombstones)
+        standing = (number for number in range(logs.last, 0, -1) if number not in gone)
         texts = [json.dumps(value) for value in (logs.tombstones, logs.events, unread)]
         db.execute(
             "INSERT OR REPLACE INTO name VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (own, name, next(standing, None), logs.last, mark, *texts),
         )
-        return not unread and -1 not in logs.events.values()
+        return elsewhere.issuperset(unread) and -1 not in logs.events.values()
+
+    def _is_elsewhere(self, name: str, number: int) -> bool:
+        """Whether a record was never brought here, into a mirror of a part; its folder's stamp tells when it is."""
+        folder = log(name)
+        return self._store.in_part(folder) and not self._place.exists(numbered(folder, number))
 
     def _read(self, db: sqlite3.Connection, own: int, name: str, numbers: list[int]) -> list[int]:
         """Take these records in. Returns the numbers of those that cannot be read: to be tried again."""
@@ -248,7 +256,8 @@ class Index:
                     self._place.near or isinstance(error, FileNotFoundError)
                 ):
                     raise  # a request that failed; nothing is known to be lost
-                _log.warning("%s@%d is left out of searches: %s", name, number, error)
+                if not self._is_elsewhere(name, number):
+                    _log.warning("%s@%d is left out of searches: %s", name, number, error)
                 unread.append(number)
             else:
                 self._learned += 1

@@ -494,5 +494,10 @@ def test_a_mirror_of_one_late_version_works_alone_and_is_sound(hub: Hub, tmp_pat
     mirror.remove(f"{NAME}@4")
     with pytest.raises(NotInHub):
         mirror.resolve(NAME)
+    sync.push(hub, tmp_path / "a", only=[f"{NAME}@2"])
+    assert [found.reference for found in mirror.search()] == [f"{NAME}@2"], (
+        "the newest that is here and stands"
+    )
+    assert mirror.resolve(NAME).number == 2
     sync.push(hub, tmp_path / "a", only=[NAME])
     assert mirror.resolve(NAME).number == 5
