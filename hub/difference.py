@@ -21,6 +21,7 @@ from adapters.files import Bytes
 from hub import records
 from hub.allowed import ALLOWED
 from hub.errors import Damaged
+from hub.layout import entry_number
 from hub.names import is_part
 from hub.place import Place
 from hub.store import blob
@@ -32,7 +33,6 @@ _PATH = re.compile(
     r"(?P<kind>records/|tombstones/|events/(?P<alias>[^/]+)/|signatures/(?P<signed>[0-9]{6,9})/)"
     r"(?P<file>[A-Za-z0-9_-][A-Za-z0-9._-]*)"
 )
-_NUMBERED = re.compile(r"(?P<number>[0-9]{6,9})\.json")
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 Marks = dict[str, tuple[int, str | None]]
@@ -167,17 +167,17 @@ def look(place: Place, wanted: Selection) -> dict[str, Holding]:
             match = _PATH.fullmatch(path)
             if match is None or mark[0] > _LARGEST or not all(map(is_part, match["name"].split("/"))):
                 continue
-            numbered = _NUMBERED.fullmatch(match["file"])
+            number = entry_number(match["file"])
             holding = found[match["name"]]
             if match["signed"]:
                 holding.signatures[path] = int(match["signed"])
-            elif numbered is None or not int(numbered["number"]):
+            elif number is None:
                 continue
             elif match["alias"] is None:
                 log = holding.records if match["kind"] == "records/" else holding.tombstones
-                log[int(numbered["number"])] = path
+                log[number] = path
             elif is_part(match["alias"]):
-                holding.events[match["alias"]][int(numbered["number"])] = path
+                holding.events[match["alias"]][number] = path
             else:
                 continue
             holding.marks[path] = mark

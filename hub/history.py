@@ -8,16 +8,15 @@ Clocks of several machines disagree, so that between the logs an entry counts as
 its own log, and than the publication of the version that it speaks of.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from hub import aliases
-from hub.errors import Damaged
+from hub import aliases, layout, tombstones
+from hub.layout import home
 from hub.records import Record
-from hub.store import Store, numbered
+from hub.store import Store
 
 What = Literal["published", "set", "rolled back", "removed", "tombstone"]
 
@@ -36,11 +35,11 @@ class Entry:
     why: str
 
 
-def of(store: Store, folder: str, published: Sequence[Record], wanted: Iterable[str]) -> tuple[Entry, ...]:
-    """Everything of the adapter in `folder`, oldest first. wanted: the aliases to tell of. Raises Damaged."""
+def of(store: Store, name: str, published: Sequence[Record], wanted: Iterable[str]) -> tuple[Entry, ...]:
+    """Everything of one name, oldest first. wanted: the aliases to tell of. Raises Damaged."""
     logs = [[_publication(record) for record in published]]
-    logs += [_changes(store, folder, alias) for alias in wanted]
-    logs.append(_tombstones(store, f"{folder}/.tombstones"))
+    logs += [_changes(store, home(name), alias) for alias in wanted]
+    logs.append(_removals(store, name))
     begins: dict[int | None, datetime] = {}
     placed = []
     for log in logs:
@@ -67,21 +66,14 @@ def _changes(store: Store, folder: str, alias: str) -> list[Entry]:
     return found
 
 
-def _tombstones(store: Store, log: str) -> list[Entry]:
-    """They are numbered by the versions that they bury, so that their own order is that of their times."""
-    found = []
-    for number in store.numbers(log):
-        path = numbered(log, number)
-        try:
-            told = json.loads(store.place.read(path))
-            found.append(
-                Entry(told["when"], told["who"], "tombstone", int(told["version"]), None, number, told["why"])
-            )
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise Damaged(
-                f"tombstone {path} cannot be read ({error}); `repertoire rm` the version again"
-            ) from error
-    return sorted(found, key=lambda entry: entry.when)
+def _removals(store: Store, name: str) -> list[Entry]:
+    """Tombstones are numbered by the versions that they remove, so that their own order is that of their times."""
+    numbers = store.numbers(layout.tombstones(name))
+    found = [each for each in (tombstones.find(store, name, number) for number in numbers) if each]
+    return [
+        Entry(each.when, each.who, "tombstone", each.version, None, each.version, each.why)
+        for each in sorted(found, key=lambda each: each.moment)
+    ]
 
 
 def _time(when: str) -> datetime:

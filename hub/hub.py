@@ -1,17 +1,8 @@
 """The hub: a directory in which adapters live under names, in versions that never change.
 
-    hub.json                                     format version, id, and of a mirror its origin
-    blobs/sha256/ab/<64 hex>                     content, read-only
-    adapters/<client>/<campaign>/<task>/
-      .records/000003.json                       the commit point of version 3
-      .events/<alias>/000007.json                alias log; the highest is current
-      .signatures/000003/<key id>.json           who vouches for version 3
-      .tombstones/000003.json                    version 3 was removed
-      v000003/                                   plain PEFT directory: links to the blobs, can be made again
-    index.sqlite                                 what searches read, can be made again
-
-A publication stores blobs, then links the record, then makes the folder. Stopped before the record, it never was;
-stopped after it, the version is whole, and publishing again with the same id only finishes the folder.
+What lies where is drawn in `layout.py`. A publication stores blobs, then links the record, then makes the folder.
+Stopped before the record, it never was; stopped after it, the version is whole, and publishing again with the same id
+only finishes the folder.
 """
 
 import difflib
@@ -156,7 +147,7 @@ class Hub:
         if huggingface.is_address(source):
             source = huggingface.fetch(str(source))
         with ExitStack() as early:
-            adapter, rendered = intake.admit(
+            adapter, rendered, told = intake.admit(
                 source, base, lambda data: early.enter_context(self.place.begun(data))
             )
             forced = intake.pass_gates(adapter, force_reason)
@@ -173,7 +164,7 @@ class Hub:
                     {"name": file, "sha256": digests[file], "size": len(data)}
                     for file, data in sorted(rendered.items())
                 ],
-                **records.describe(adapter, json.loads(rendered[files.CONFIG])),
+                **told,
                 "forced": forced,
                 "origin": source.origin if isinstance(source, Download) else None,
             }
@@ -347,7 +338,7 @@ class Hub:
         them. Raises BadName, NotInHub, Damaged."""
         wanted = aliases.known(self.store, home(check_name(name))) if alias is None else [check_alias(alias)]
         self._check_known(name, *wanted)
-        return history.of(self.store, home(name), self._records(name), wanted)
+        return history.of(self.store, name, self._records(name), wanted)
 
     def remove(
         self, reference: str, *, why: str = "", who: str | None = None, dry_run: bool = False

@@ -31,7 +31,7 @@ from threading import Lock
 from adapters.files import Bytes
 from hub import aliases, records
 from hub.errors import Damaged, HubError
-from hub.layout import log
+from hub.layout import entry_number, home, log, tombstones
 from hub.names import is_part
 from hub.records import Record
 from hub.store import Store, numbered, sha256
@@ -42,7 +42,7 @@ _WORTH_WRITING = 200  # records and stamps that the next search would have to re
 _MOST_METRICS = 1000  # columns
 _CRC = slice(60, 64)  # `user_version` in the header of a database: four bytes that SQLite leaves to its users
 _ENTRY = re.compile(
-    r"adapters/(?P<name>[^/]+/[^/]+/[^/]+)/\.(?P<log>records|tombstones|events/(?P<alias>[^/]+))/(?P<number>\d{6,})\.json"
+    r"adapters/(?P<name>[^/]+/[^/]+/[^/]+)/\.(?P<log>records|tombstones|events/(?P<alias>[^/]+))/(?P<file>[^/]+)"
 )
 _TABLES = """
 CREATE TABLE about (format INTEGER, hub TEXT);
@@ -165,7 +165,8 @@ class Index:
         if stamp and stamp == known:
             return True
         if folder.count("/") == 3:
-            settled = self._take(db, own, folder.removeprefix("adapters/"), self._look(folder))
+            name = folder.removeprefix("adapters/")
+            settled = self._take(db, own, name, self._look(name))
         else:
             inside = sorted(part for part in self._place.folders(folder) if is_part(part))
             self._drop(db, own, inside)
@@ -181,26 +182,23 @@ class Index:
         if _forget_others(db, parent, inside):
             self._learned = _WORTH_WRITING
 
-    def _look(self, folder: str) -> _Logs:
-        events = f"{folder}/.events"
-        return _Logs(
-            self._store.last(f"{folder}/.records"),
-            self._store.numbers(f"{folder}/.tombstones"),
-            {
-                alias: self._store.last(f"{events}/{alias}")
-                for alias in self._place.folders(events)
-                if is_part(alias)
-            },
-        )
+    def _look(self, name: str) -> _Logs:
+        folder = home(name)
+        events = {
+            alias: self._store.last(aliases.log_of(folder, alias))
+            for alias in aliases.known(self._store, folder)
+        }
+        return _Logs(self._store.last(log(name)), self._store.numbers(tombstones(name)), events)
 
     def _visit_all(self, db: sqlite3.Connection) -> None:
         """Bring everything up to date from one listing of the place."""
         found: dict[str, _Logs] = {}
         for path in self._place.walk("adapters"):
             entry = _ENTRY.fullmatch(path)
-            if entry is None or not all(map(is_part, entry["name"].split("/"))):
+            number = entry_number(entry["file"]) if entry else None
+            if entry is None or number is None or not all(map(is_part, entry["name"].split("/"))):
                 continue
-            logs, number = found.setdefault(entry["name"], _Logs()), int(entry["number"])
+            logs = found.setdefault(entry["name"], _Logs())
             if entry["log"] == "records":
                 logs.last = max(logs.last, number)
             elif entry["log"] == "tombstones":
@@ -249,7 +247,7 @@ class Index:
         unread = []
         for number in numbers:
             try:
-                data = self._place.read(numbered(f"adapters/{name}/.records", number))
+                data = self._place.read(numbered(log(name), number))
                 _put(db, own, records.from_bytes(data, name, number))
             except (OSError, Damaged) as error:
                 if isinstance(error, OSError) and not (
@@ -267,7 +265,7 @@ class Index:
         """Take in what the aliases of a name mean. Returns its events as far as they could be read."""
         db.execute("DELETE FROM alias WHERE name = ?", (own,))
         try:
-            meant = aliases.current(self._store, f"adapters/{name}")
+            meant = aliases.current(self._store, home(name))
         except Damaged as error:
             _log.warning("the aliases of %s are left out of searches: %s", name, error)
             return dict.fromkeys(events, -1)
@@ -282,7 +280,7 @@ class Index:
         if not number or not self._place.near:
             return ""
         try:
-            return sha256(self._place.read(numbered(f"adapters/{name}/.records", number)))[:16]
+            return sha256(self._place.read(numbered(log(name), number)))[:16]
         except OSError:
             return ""
 

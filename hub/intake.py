@@ -39,8 +39,9 @@ def admit(
     source: Adapter | Download | str | os.PathLike[str],
     base: Base | Shape | None = None,
     early: Callable[[Bytes], object] | None = None,
-) -> tuple[Adapter, dict[str, Bytes]]:
-    """An adapter, and the files that a version of it holds. Raises Refused with all that is wrong.
+) -> tuple[Adapter, dict[str, Bytes], dict[str, Any]]:
+    """An adapter, the files that a version of it holds, and what a record says of it. Raises Refused with all that is
+    wrong.
 
     base: what it must fit, name by name and shape by shape. Without one, what can be known without it is checked, and
     loading checks the rest. early: is given the weights as soon as they are read, before they are checked.
@@ -67,9 +68,10 @@ def admit(
     if problems:
         raise refused(where, problems)
     rendered[files.WEIGHTS] = files.canonical(rendered[files.WEIGHTS])
+    told = records.describe(adapter, config)
     if files.CARD not in rendered or card.is_ours(rendered[files.CARD]):
-        rendered[files.CARD] = card.adapter_card(records.describe(adapter, config)).encode()
-    return adapter, rendered
+        rendered[files.CARD] = card.adapter_card(told).encode()
+    return adapter, rendered, told
 
 
 def stored_problems(config: Bytes, weights: Bytes) -> list[str]:

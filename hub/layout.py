@@ -1,14 +1,14 @@
 """Where everything lies in a hub.
 
-hub.json                                     format version, id
-blobs/sha256/ab/<64 hex>                     content
+hub.json                                     format version, id, and of a mirror its origin
+blobs/sha256/ab/<64 hex>                     content, read-only
 adapters/<client>/<campaign>/<task>/
   .records/000003.json                       the commit point of version 3
-  .events/<alias>/000007.json                alias log
+  .events/<alias>/000007.json                alias log; the highest is current
   .tombstones/000003.json                    version 3 was removed
-  .signatures/000003/<key>.json
-  v000003/                                   plain PEFT directory, a projection
-index.sqlite                                 derived
+  .signatures/000003/<key id>.json           who vouches for version 3
+  v000003/                                   plain PEFT directory: links to the blobs, can be made again
+index.sqlite                                 what searches read, can be made again
 .pins/   .trash/   .purge/   .tmp/           work under way; see pins.py, trash.py, purge.py, local.py
 """
 
@@ -36,11 +36,6 @@ def log(name: str) -> str:
     return f"{home(name)}/.records"
 
 
-def events(name: str, alias: str) -> str:
-    """The log of an alias."""
-    return f"{home(name)}/.events/{alias}"
-
-
 def tombstones(name: str) -> str:
     """Where the tombstones of a name's versions lie."""
     return f"{home(name)}/.tombstones"
@@ -58,6 +53,12 @@ def names(place: Place, client: str | None = None) -> Iterator[str]:
         for campaign in filter(is_part, sorted(place.folders(f"adapters/{own}"))):
             tasks = sorted(place.folders(f"adapters/{own}/{campaign}"))
             yield from (f"{own}/{campaign}/{task}" for task in tasks if is_part(task))
+
+
+def entry_number(file: str) -> int | None:
+    """The number of an entry of a log, by the name of its file, `000003.json`; None where it is no entry."""
+    stem, dot, kind = file.partition(".")
+    return int(stem) if dot and kind == "json" and _NUMBER.fullmatch(stem) else None
 
 
 def is_digest(text: str) -> bool:
@@ -120,4 +121,4 @@ def _kind_at_home(rest: list[str]) -> Kind:
 
 
 def _is_entry(file: str) -> bool:
-    return file.endswith(".json") and bool(_NUMBER.fullmatch(file.removesuffix(".json")))
+    return entry_number(file) is not None

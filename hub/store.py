@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from adapters.files import Bytes
 from hub import trash
 from hub.errors import Damaged
+from hub.layout import entry_number
 from hub.pins import pin
 from hub.place import Place
 
@@ -77,10 +78,8 @@ class Store:
 
     def numbers(self, log: str) -> list[int]:
         """All numbers of a log, in order."""
-        found = [name.split(".") for name in self.place.files(log)]
-        return sorted(
-            int(stem) for stem, *rest in found if rest == ["json"] and len(stem) >= 6 and stem.isdecimal()
-        )
+        found = map(entry_number, self.place.files(log))
+        return sorted(number for number in found if number is not None)
 
     def get(self, digest: str) -> Bytes:
         """The content with this hash, from the very bytes that were hashed. Raises Damaged."""

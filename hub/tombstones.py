@@ -80,8 +80,8 @@ def find(store: Store, name: str, version: int) -> Tombstone | None:
         return None
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise Damaged(
-            f"whether {name}@{version} was removed cannot be read ({error}); "
-            f"take {path} away, and remove the version again if it was"
+            f"tombstone {path} cannot be read ({error}); "
+            f"take it away, and remove {name}@{version} again if it was to go"
         ) from error
     return tombstone
 

@@ -11,18 +11,15 @@
 Others may publish, remove and collect meanwhile: what vanishes with its version while it is looked at is no finding.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from adapters import files
-from hub import disk, intake, layout, records, tombstones, trash
-from hub.aliases import Event
+from hub import aliases, disk, intake, layout, records, tombstones, trash
 from hub.allowed import ALLOWED, REQUIRED
 from hub.errors import Damaged, NotInHub
 from hub.findings import Finding, Kind, finding
 from hub.layout import home, is_digest, log, names
-from hub.names import is_part
 from hub.purge import unfinished
 from hub.records import Record
 from hub.store import Store, blob, numbered, sha256
@@ -128,7 +125,7 @@ def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
                 seen.wanted.setdefault(file.sha256, (file.size, []))[1].append(record)
             weights, config = record.file(files.WEIGHTS).sha256, record.file(files.CONFIG).sha256
             seen.pairs.setdefault(weights, set()).add(config)
-    for alias in sorted(filter(is_part, place.folders(f"{home(name)}/.events"))):
+    for alias in aliases.known(store, home(name)):
         yield from _event_findings(store, name, alias)
 
 
@@ -146,7 +143,7 @@ def _record_problems(record: Record) -> Iterator[str]:
 
 def _event_findings(store: Store, name: str, alias: str) -> Iterator[Finding]:
     """One alias: its log, and where it points now."""
-    entries = layout.events(name, alias)
+    entries = aliases.log_of(home(name), alias)
     numbers = store.numbers(entries)
     for number in range(1, max(numbers, default=0) + 1):
         path = numbered(entries, number)
@@ -154,17 +151,15 @@ def _event_findings(store: Store, name: str, alias: str) -> Iterator[Finding]:
             yield finding("alias event missing", path, f"the log of {name}@{alias} has a gap")
             continue
         try:
-            event = Event(**json.loads(store.place.read(path)))
-            if event.alias != alias:
-                raise ValueError(f"it says that it is of alias {event.alias!r}")
-            if event.version is not None and (type(event.version) is not int or event.version < 1):
-                raise ValueError(f"it says version {event.version!r}")
-        except FileNotFoundError:
+            event = aliases.read(store, entries, number)
+        except Damaged as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                yield finding("alias event unreadable", path, str(error))
             continue
-        except (OSError, ValueError, TypeError) as error:
-            yield finding("alias event unreadable", path, str(error))
-            continue
-        if number == store.last(entries) and event.version is not None:
+        assert event is not None
+        if event.alias != alias:
+            yield finding("alias event unreadable", path, f"it says that it is of alias {event.alias!r}")
+        elif event.version is not None and number == numbers[-1] == store.last(entries):
             means = f"{name}@{alias} means version {event.version}"
             if not store.place.exists(numbered(log(name), event.version)):
                 yield finding("alias dangling", path, f"{means}, which is not there")

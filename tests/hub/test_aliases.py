@@ -211,7 +211,7 @@ def test_history_tells_publications_aliases_and_tombstones_in_one_order(hub: Hub
     hub.publish(lora(1), NAME)
     hub.set_alias(NAME, "production", 2, why="better", who="bob")
     hub.rollback(NAME)
-    when = history.of(hub.store, home(NAME), [], ["production"])[-1].when
+    when = history.of(hub.store, NAME, [], ["production"])[-1].when
     buried = {"version": 2, "who": "cid", "when": when.replace("+00:00", "Z"), "why": "wrong client"}
     hub.place.create({numbered(f"{home(NAME)}/.tombstones", 2): json.dumps(buried).encode()})
     hub.remove_alias(NAME, "production")

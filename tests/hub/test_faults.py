@@ -20,11 +20,28 @@ from tests.hub.killed import killed_at
 from tests.hub.tiny import NAME, lora
 
 
-def test_killed_at_any_system_call_nothing_is_lost_torn_or_doubled(tmp_path: Path) -> None:
+@pytest.fixture
+def tracing() -> None:
     try:
         killed_at(1, lambda: None)
     except OSError as error:
         pytest.skip(f"processes cannot be traced here: {error}")
+
+
+@pytest.mark.usefixtures("tracing")
+def test_a_record_that_came_before_its_blobs_would_be_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = local.Local._create
+    monkeypatch.setattr(
+        local.Local, "_create", lambda self, files, then, created: create(self, then, files, created)
+    )
+    counts = faults.killed_publications(tmp_path, [*range(100, 900, 40), 10**9])
+    assert counts.torn > 0
+
+
+@pytest.mark.usefixtures("tracing")
+def test_killed_at_any_system_call_nothing_is_lost_torn_or_doubled(tmp_path: Path) -> None:
     stops = [*sorted(random.Random(0).sample(range(1, 1000), 40)), 10**9]
     counts = faults.killed_publications(tmp_path, stops)
     assert counts.cases > 30 and len(set(counts.faults().values())) == 1 and not any(counts.faults().values())
