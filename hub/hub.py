@@ -183,9 +183,8 @@ class Hub:
 
             contents = {digests[file]: data for file, data in rendered.items()}
             number = self.store.append(log(name), entry, contents)
-            if (
-                number is None
-            ):  # found, not written: whoever wrote it may have died before it was there for good
+            if number is None:
+                # Found, not written: whoever wrote it may have died before it was there for good.
                 self._check_same(earlier[0], publish_id, digests[files.WEIGHTS])
                 self.store.keep(contents)
                 self.place.create({numbered(log(name), earlier[0].version): earlier[0].to_bytes()})
