@@ -6,6 +6,7 @@ blobs/sha256/ab/ab12...       content, read-only
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 from adapters.files import Bytes
@@ -152,6 +153,19 @@ def numbered(log: str, number: int) -> str:
 def sha256(data: Bytes) -> str:
     """64 hex digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def checked(contents: Mapping[str, Bytes]) -> Iterator[None]:
+    """Hash contents, hash -> content, while they are parsed: what comes of that must not be used before this ends.
+    Raises Damaged, whatever the parsing came to."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        checks = [pool.submit(check, digest, data) for digest, data in contents.items()]
+        try:
+            yield
+        finally:
+            for done in checks:
+                done.result()
 
 
 def check(digest: str, data: Bytes) -> None:
