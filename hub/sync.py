@@ -1,10 +1,12 @@
 """Hubs in step: `push`, `pull` and `sync` bring one hub what it lacks of another, byte for byte.
 
-    1. signatures, tombstones   a removed version is never there without its tombstone, a signed one never unsigned
+    1. signatures, tombstones   of what arrives: a removed version is never there without its tombstone, a signed one
+                                never unsigned
     2. blobs                    those that are missing or have another size, a bounded number of bytes at a time
     3. records                  under the same numbers, the next one of every name; then the version folders
     4. alias events             in order, those of aliases whose version is there
-    5. all of it is looked at again in the hub where it arrived
+    5. tombstones               of versions that were there, and that no alias means by now
+    6. all of it is looked at again in the hub where it arrived
 
 Broken off anywhere, the target holds whole versions; the next run finds what is still missing. Nothing is overwritten:
 what is a conflict stands in difference.py.
@@ -24,6 +26,8 @@ from hub.difference import (
     Selection,
     blob_marks,
     difference,
+    hold_back,
+    look,
     md5,
     same,
     split,
@@ -31,7 +35,7 @@ from hub.difference import (
 )
 from hub.errors import BadName, Damaged, NoHub, NotInHub
 from hub.hub import Hub
-from hub.layout import home, log
+from hub.layout import home, log, projection
 from hub.names import check_name, is_part, parse
 from hub.pins import pin
 from hub.place import place_of
@@ -214,6 +218,7 @@ class _Carrier:
                 self._show(version)
         for turn in _turns(self.lacked.events):
             self._carry_entries(turn, self.lacked.events)
+        self._carry_removals()
         self._verify(wanted)
 
     def _mark_parts(self) -> None:
@@ -292,6 +297,17 @@ class _Carrier:
                     path, f"somebody took its place in {self.target.address} meanwhile; do this again"
                 )
         self._advance(moving)
+
+    def _carry_removals(self) -> None:
+        """What its aliases mean may have changed since the hubs were compared, and not only by what arrived."""
+        lacked, place = self.lacked, self.target.place
+        names = {split(path)[0] for path in lacked.removals}
+        hold_back(lacked, place, look(place, Selection(tuple(map(home, names)))))
+        place.create(lacked.removals)
+        for path in lacked.removals:
+            if place.folder("") is not None:
+                place.discard(projection(*split(path)))
+        self._advance(lacked.removals)
 
     def _show(self, version: str) -> None:
         """Its folder; a removed version has none."""
