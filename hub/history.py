@@ -1,4 +1,4 @@
-"""What happened to a name, in one order: publications, tombstones, and the changes of its aliases.
+"""What happened to a name, in one order: publications, removals, and the changes of its aliases.
 
     .records/       1         2              3            each log tells its own order, whatever the clocks say
     .tombstones/                                  2
@@ -18,13 +18,14 @@ from hub.layout import home
 from hub.records import Record
 from hub.store import Store
 
-What = Literal["published", "set", "rolled back", "removed", "tombstone"]
+What = Literal["published", "set", "rolled back", "removed"]
 
 
 @dataclass(frozen=True)
 class Entry:
     """One thing that happened. when: UTC, ISO 8601, by the clock of whoever did it; number: its place in its own log;
-    version: None where an alias was removed; alias: None for what is of no alias; why: of a publication its message."""
+    version: None where an alias was removed; alias: None where the version itself was published or removed; why: of a
+    publication its message."""
 
     when: str
     who: str
@@ -71,7 +72,7 @@ def _removals(store: Store, name: str) -> list[Entry]:
     numbers = store.numbers(layout.tombstones(name))
     found = [each for each in (tombstones.find(store, name, number) for number in numbers) if each]
     return [
-        Entry(each.when, each.who, "tombstone", each.version, None, each.version, each.why)
+        Entry(each.when, each.who, "removed", each.version, None, each.version, each.why)
         for each in sorted(found, key=lambda each: each.moment)
     ]
 

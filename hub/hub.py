@@ -333,7 +333,7 @@ class Hub:
         return self._resolve(Reference(name, version=back.version))
 
     def history(self, name: str, alias: str | None = None) -> tuple[history.Entry, ...]:
-        """What happened to a name, oldest first: publications, tombstones, and the changes of its aliases, or of one of
+        """What happened to a name, oldest first: publications, removals, and the changes of its aliases, or of one of
         them. Raises BadName, NotInHub, Damaged."""
         wanted = aliases.known(self.store, home(check_name(name))) if alias is None else [check_alias(alias)]
         self._check_known(name, *wanted)

@@ -9,7 +9,7 @@
     6. all of it is looked at again in the hub where it arrived
 
 Broken off anywhere, the target holds whole versions; the next run finds what is still missing. Nothing is overwritten:
-what is a conflict stands in difference.py.
+what is a conflict stands in lacking.py.
 """
 
 import logging
@@ -20,21 +20,21 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from adapters.files import Bytes
-from hub.difference import (
+from hub.errors import BadName, Damaged, NoHub, NotInHub
+from hub.hub import Hub
+from hub.lacking import (
     Conflict,
-    Difference,
+    Lacking,
     Selection,
     blob_marks,
-    difference,
     hold_back,
+    lacking,
     look,
     md5,
     same,
     split,
     together,
 )
-from hub.errors import BadName, Damaged, NoHub, NotInHub
-from hub.hub import Hub
 from hub.layout import home, log, projection
 from hub.names import check_name, is_part, parse
 from hub.pins import pin
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Moved:
+class Transfer:
     """What went from one hub to another, or would with `dry_run`.
 
     source, target: addresses. versions: references of those that the target lacked. blobs: contents, by sha256. files:
@@ -77,7 +77,7 @@ def push(
     campaign: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
-) -> Moved:
+) -> Transfer:
     """Bring another hub what it lacks of this one. It is made where there is none.
 
     only: names, with all their versions, or references, with one. client, campaign: as in `Hub.list`. dry_run: find out
@@ -99,7 +99,7 @@ def pull(
     campaign: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
-) -> Moved:
+) -> Transfer:
     """Bring a hub what it lacks of a remote one, as `push`. Where there is no hub it is made, and notes its origin."""
     source = Hub(remote, create=False)
     wanted = _selection(source, only, client, campaign)
@@ -114,14 +114,14 @@ def sync(
     campaign: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
-) -> tuple[Moved, Moved]:
+) -> tuple[Transfer, Transfer]:
     """`push`, then `pull`."""
     wanted = _selection(hub, (), client, campaign)
     there = _move(hub, remote, wanted, dry_run, progress)
     try:
         back = _move(Hub(remote, create=False), hub.address, wanted, dry_run, progress)
     except NoHub:  # a dry run did not make it
-        back = Moved(there.target, there.source, dry_run, (), (), (), 0, (), ())
+        back = Transfer(there.target, there.source, dry_run, (), (), (), 0, (), ())
     return there, back
 
 
@@ -154,7 +154,7 @@ def _move(
     dry_run: bool,
     progress: Progress | None,
     origin: str | None = None,
-) -> Moved:
+) -> Transfer:
     arriving: Hub | None = None
     try:
         arriving = Hub(target, create=not dry_run, origin=origin)
@@ -162,10 +162,10 @@ def _move(
         if not dry_run:
             raise
     place = place_of(target) if arriving is None else arriving.place
-    lacked = difference(source.place, place, wanted)
+    lacked = lacking(source.place, place, wanted)
     if arriving is not None and not dry_run:
         _Carrier(source, arriving, lacked, progress).carry(wanted)
-    return Moved(
+    return Transfer(
         source.address,
         place.address,
         dry_run,
@@ -186,14 +186,14 @@ def _checked(hub: Hub, digest: str) -> Bytes | Damaged:
         return error
 
 
-def _size(lacked: Difference) -> int:
+def _size(lacked: Lacking) -> int:
     return sum(lacked.blobs.values()) + sum(map(len, lacked.files.values()))
 
 
 class _Carrier:
-    """Moves a difference; what turns out not to move is taken out of it."""
+    """Moves what is lacking; what turns out not to move is taken out of it."""
 
-    def __init__(self, source: Hub, target: Hub, lacked: Difference, progress: Progress | None) -> None:
+    def __init__(self, source: Hub, target: Hub, lacked: Lacking, progress: Progress | None) -> None:
         self.source, self.target, self.lacked = source, target, lacked
         self._progress, self._total, self._done = progress, _size(lacked), 0
         self._sent: dict[str, str] = {}  # path of a blob -> MD5
@@ -202,8 +202,8 @@ class _Carrier:
     def carry(self, wanted: Selection) -> None:
         place = self.target.place
         with self._pinned():
-            place.create(self.lacked.marks)
-            self._advance(self.lacked.marks)
+            place.create(self.lacked.notes)
+            self._advance(self.lacked.notes)
             self._note_taken()
             for digests in _batches(self.lacked.blobs):
                 self._carry_blobs(digests)

@@ -142,7 +142,7 @@ def history(
     hub: HubPath = DEFAULT_HUB,
     as_json: Json = False,
 ) -> None:
-    """What happened to a name, oldest first: publications, tombstones, and every change of its aliases.
+    """What happened to a name, oldest first: publications, removals, and every change of its aliases.
 
     Example: `repertoire history acme/spring/behavior production`
     """

@@ -204,7 +204,7 @@ def told(hub: Hub, alias: str | None = None) -> list[str]:
     ]
 
 
-def test_history_tells_publications_aliases_and_tombstones_in_one_order(hub: Hub) -> None:
+def test_history_tells_publications_aliases_and_removals_in_one_order(hub: Hub) -> None:
     hub.publish(lora(0), NAME, message="first", publisher="ann")
     hub.set_alias(NAME, "production", 1)
     hub.set_alias(NAME, "staging", 1)
@@ -212,8 +212,8 @@ def test_history_tells_publications_aliases_and_tombstones_in_one_order(hub: Hub
     hub.set_alias(NAME, "production", 2, why="better", who="bob")
     hub.rollback(NAME)
     when = history.of(hub.store, NAME, [], ["production"])[-1].when
-    buried = {"version": 2, "who": "cid", "when": when.replace("+00:00", "Z"), "why": "wrong client"}
-    hub.place.create({numbered(f"{home(NAME)}/.tombstones", 2): json.dumps(buried).encode()})
+    tombstone = {"version": 2, "who": "cid", "when": when.replace("+00:00", "Z"), "why": "wrong client"}
+    hub.place.create({numbered(f"{home(NAME)}/.tombstones", 2): json.dumps(tombstone).encode()})
     hub.remove_alias(NAME, "production")
     assert told(hub) == [
         "published 1",
@@ -222,10 +222,10 @@ def test_history_tells_publications_aliases_and_tombstones_in_one_order(hub: Hub
         "published 2",
         "set 2 production",
         "rolled back 1 production",
-        "tombstone 2",
+        "removed 2",
         "removed - production",
     ]
-    assert told(hub, "staging") == ["published 1", "set 1 staging", "published 2", "tombstone 2"]
+    assert told(hub, "staging") == ["published 1", "set 1 staging", "published 2", "removed 2"]
     first, *_, moved = (entry for entry in hub.history(NAME) if entry.what in ("published", "set"))
     assert (first.who, first.why, first.number) == ("ann", "first", 1)
     assert (moved.who, moved.why, moved.number) == ("bob", "better", 2)

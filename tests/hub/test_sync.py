@@ -188,7 +188,7 @@ def test_a_tombstone_arrives_before_its_record(filled: Hub, bucket: str, s3: Ser
     assert last("/blobs/") < first("/.records/") and last("/.records/") < first("/.events/")
 
 
-@pytest.mark.parametrize("step", ["difference", "_note_taken", "_carry_blobs", "_carry_entries", "_show"])
+@pytest.mark.parametrize("step", ["lacking", "_note_taken", "_carry_blobs", "_carry_entries", "_show"])
 def test_a_collector_takes_nothing_that_arriving_versions_need(
     filled: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -198,11 +198,11 @@ def test_a_collector_takes_nothing_that_arriving_versions_need(
     for seed in (1, 2):
         target.publish(lora(seed), "initech/spring/behavior")
         target.remove(f"initech/spring/behavior@{seed}")
-    owner = sync if step == "difference" else sync._Carrier
+    owner = sync if step == "lacking" else sync._Carrier
     real = getattr(owner, step)
 
     def beside(*arguments: object) -> object:
-        if step != "difference":
+        if step != "lacking":
             target.collect(0)
         result = real(*arguments)
         target.collect(0)

@@ -87,16 +87,16 @@ class Holding:
 
 
 @dataclass
-class Difference:
+class Lacking:
     """What the target lacks.
 
-    marks: signatures, and tombstones of versions that arrive, path -> content. blobs: hash -> size. records: name ->
+    notes: signatures, and tombstones of versions that arrive, path -> content. blobs: hash -> size. records: name ->
     path -> content, by number. events: log -> path -> content, by number. removals: tombstones of versions that the
     target has, path -> content. needs: path of a record -> its blobs. problems: what the source holds damaged, and
     what stays behind for it, in words.
     """
 
-    marks: dict[str, Bytes] = field(default_factory=dict)
+    notes: dict[str, Bytes] = field(default_factory=dict)
     blobs: dict[str, int] = field(default_factory=dict)
     records: dict[str, dict[str, Bytes]] = field(default_factory=dict)
     events: dict[str, dict[str, Bytes]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Difference:
     @property
     def files(self) -> dict[str, Bytes]:
         """All that moves, but the blobs."""
-        queues = [self.marks, *self.records.values(), *self.events.values(), self.removals]
+        queues = [self.notes, *self.records.values(), *self.events.values(), self.removals]
         return {path: data for queue in queues for path, data in queue.items()}
 
     @property
@@ -139,12 +139,12 @@ class Difference:
             del queue[event]
 
 
-def difference(source: Place, target: Place, wanted: Selection) -> Difference:
+def lacking(source: Place, target: Place, wanted: Selection) -> Lacking:
     """What `target` lacks of `source`, and where the two contradict each other. Raises Unreachable."""
     here, there = look(source, wanted), look(target, wanted)
     pairs = {name: (ours, there.get(name, Holding())) for name, ours in sorted(here.items())}
     differ = _differ(source, target, [*pairs.values()])
-    found = Difference()
+    found = Lacking()
     for name, (ours, theirs) in list(pairs.items()):
         gone = ours.tombstones.keys() & theirs.tombstones.keys()
         contested = [number for number, path in ours.records.items() if path in differ and number not in gone]
@@ -154,21 +154,21 @@ def difference(source: Place, target: Place, wanted: Selection) -> Difference:
             del pairs[name]
     _find_versions(found, source, target, pairs, wanted)
     _find_events(found, source, target, pairs, wanted, differ)
-    marks: list[str] = []
+    notes: list[str] = []
     removals: list[str] = []
     for name, (ours, theirs) in pairs.items():
         tombstones = {path: number for number, path in ours.tombstones.items()}
         for path, number in (ours.signatures | tombstones).items():
             if path not in theirs.marks and wanted.takes(name, number):
                 late = path in tombstones and number in theirs.records
-                (removals if late else marks).append(path)
-    found.marks, found.removals = read_all(source, marks), read_all(source, removals)
+                (removals if late else notes).append(path)
+    found.notes, found.removals = read_all(source, notes), read_all(source, removals)
     hold_back(found, target, there, moving=found.events)
     return found
 
 
 def hold_back(
-    found: Difference, target: Place, there: Mapping[str, Holding], moving: Container[str] = ()
+    found: Lacking, target: Place, there: Mapping[str, Holding], moving: Container[str] = ()
 ) -> None:
     """Leave out the tombstones of versions that an alias of the target means, each a conflict.
 
@@ -296,7 +296,7 @@ def _contested(source: Place, target: Place, path: str) -> Conflict:
 
 
 def _find_versions(
-    found: Difference,
+    found: Lacking,
     source: Place,
     target: Place,
     pairs: Mapping[str, tuple[Holding, Holding]],
@@ -336,7 +336,7 @@ def _find_versions(
 
 
 def _find_events(
-    found: Difference,
+    found: Lacking,
     source: Place,
     target: Place,
     pairs: Mapping[str, tuple[Holding, Holding]],
@@ -380,7 +380,7 @@ def _find_events(
         found.conflicts.append(_removed(name, number, sorted(aliases), here=False))
 
 
-def _unfit(found: Difference, ours: Holding, theirs: Holding, version: int | None) -> str | None:
+def _unfit(found: Lacking, ours: Holding, theirs: Holding, version: int | None) -> str | None:
     """Why no alias of the target should come to mean a version."""
     if version is None:
         return None
