@@ -33,7 +33,7 @@ from hub import aliases
 from hub.errors import NotInHub
 from hub.held import Held
 from hub.hub import Hub, Version
-from hub.layout import home, log, tombstones
+from hub.layout import alias_log, log, tombstones
 from hub.names import LATEST, Reference, parse
 from hub.store import numbered
 
@@ -248,7 +248,7 @@ def _watch(reference: "weakref.ref[Following]", closed: Event) -> None:
 def _log_of(reference: Reference) -> str:
     if reference.alias == LATEST:
         return log(reference.name)
-    return aliases.log_of(home(reference.name), reference.alias)
+    return alias_log(reference.name, reference.alias)
 
 
 def _tombstone(version: Version) -> str:

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from hub import aliases, layout, tombstones
-from hub.layout import home
 from hub.records import Record
 from hub.store import Store
 
@@ -39,7 +38,7 @@ class Entry:
 def of(store: Store, name: str, published: Sequence[Record], wanted: Iterable[str]) -> tuple[Entry, ...]:
     """Everything of one name, oldest first. wanted: the aliases to tell of. Raises Damaged."""
     logs = [[_publication(record) for record in published]]
-    logs += [_changes(store, home(name), alias) for alias in wanted]
+    logs += [_changes(store, name, alias) for alias in wanted]
     logs.append(_removals(store, name))
     begins: dict[int | None, datetime] = {}
     placed = []
@@ -59,9 +58,9 @@ def _publication(record: Record) -> Entry:
     )
 
 
-def _changes(store: Store, folder: str, alias: str) -> list[Entry]:
+def _changes(store: Store, name: str, alias: str) -> list[Entry]:
     found = []
-    for number, event in aliases.history(store, folder, alias).items():
+    for number, event in aliases.history(store, name, alias).items():
         what: What = "removed" if event.version is None else "rolled back" if event.back_to else "set"
         found.append(Entry(event.when, event.who, what, event.version, alias, number, event.why))
     return found

@@ -12,7 +12,6 @@ Nothing that the target has is ever overwritten:
 
 import hashlib
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,21 +20,14 @@ from typing import TypeVar
 
 from adapters.files import Bytes
 from hub import records
-from hub.aliases import log_of
 from hub.allowed import ALLOWED
 from hub.errors import Damaged
-from hub.layout import entry_number, home
-from hub.names import is_part
+from hub.layout import ADAPTERS, alias_log, alias_logs, filed
 from hub.place import Place
 from hub.store import blob
 
 _AT_ONCE = 8  # reads
 _LARGEST = 16 << 20  # bytes of a record, an event, a tombstone or a signature; what is larger is none
-_PATH = re.compile(
-    r"adapters/(?P<name>[^/]+/[^/]+/[^/]+)/\."
-    r"(?P<kind>records/|tombstones/|events/(?P<alias>[^/]+)/|signatures/(?P<signed>[0-9]{6,9})/)"
-    r"(?P<file>[A-Za-z0-9_-][A-Za-z0-9._-]*)"
-)
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 Marks = dict[str, tuple[int, str | None]]
@@ -45,7 +37,7 @@ Marks = dict[str, tuple[int, str | None]]
 class Selection:
     """folders: where to look. versions: name -> numbers, None for all of them; all names where it is empty."""
 
-    folders: tuple[str, ...] = ("adapters",)
+    folders: tuple[str, ...] = (ADAPTERS,)
     versions: Mapping[str, set[int] | None] = field(default_factory=dict)
 
     def takes(self, name: str, number: int) -> bool:
@@ -123,7 +115,7 @@ class Lacking:
         self.records[name].pop(record)
         self.needs.pop(record)
         for log, queue in list(self.events.items()):
-            if log.startswith(f"adapters/{name}/") and _meant([*queue.values()][-1]) == number:
+            if log.startswith(f"{alias_logs(name)}/") and _meant([*queue.values()][-1]) == number:
                 del self.events[log]
 
     def cut(self, path: str, why: str) -> None:
@@ -178,7 +170,7 @@ def hold_back(
         log[max(log)]: (name, alias)
         for name in sorted({split(path)[0] for path in found.removals})
         for alias, log in there[name].events.items()
-        if log_of(home(name), alias) not in moving
+        if alias_log(name, alias) not in moving
     }
     meaning: dict[tuple[str, int | None], list[str]] = defaultdict(list)
     for path, event in read_all(target, current).items():
@@ -195,22 +187,17 @@ def look(place: Place, wanted: Selection) -> dict[str, Holding]:
     found: dict[str, Holding] = defaultdict(Holding)
     for folder in wanted.folders:
         for path, mark in sorted(place.marks(folder).items()):
-            match = _PATH.fullmatch(path)
-            if match is None or mark[0] > _LARGEST or not all(map(is_part, match["name"].split("/"))):
+            entry = filed(path)
+            if entry is None or mark[0] > _LARGEST:
                 continue
-            number = entry_number(match["file"])
-            holding = found[match["name"]]
-            if match["signed"]:
-                holding.signatures[path] = int(match["signed"])
-            elif number is None:
-                continue
-            elif match["alias"] is None:
-                log = holding.records if match["kind"] == "records/" else holding.tombstones
-                log[number] = path
-            elif is_part(match["alias"]):
-                holding.events[match["alias"]][number] = path
+            holding = found[entry.name]
+            if entry.kind == "signature":
+                holding.signatures[path] = entry.number
+            elif entry.alias is not None:
+                holding.events[entry.alias][entry.number] = path
             else:
-                continue
+                log = holding.records if entry.kind == "record" else holding.tombstones
+                log[entry.number] = path
             holding.marks[path] = mark
     return found
 
@@ -253,8 +240,9 @@ def reference(record: str) -> str:
 
 def split(path: str) -> tuple[str, int]:
     """Name and number, of the path of a record or a tombstone."""
-    folder, _, file = path.removeprefix("adapters/").rpartition("/")
-    return folder.rpartition("/")[0], int(file.removesuffix(".json"))
+    entry = filed(path)
+    assert entry is not None
+    return entry.name, entry.number
 
 
 def _differ(source: Place, target: Place, pairs: Iterable[tuple[Holding, Holding]]) -> set[str]:
@@ -375,7 +363,7 @@ def _find_events(
                     f"alias {alias} of {name} stays behind: it means version {meant}, which {why}"
                 )
             else:
-                found.events[log_of(home(name), alias)] = {path: contents[path] for path in paths}
+                found.events[alias_log(name, alias)] = {path: contents[path] for path in paths}
     for (name, number), aliases in removed.items():
         found.conflicts.append(_removed(name, number, sorted(aliases), here=False))
 

@@ -134,7 +134,7 @@ def _selection(source: Hub, only: Sequence[str], client: str | None, campaign: s
     if wrong := [part for part in (client, campaign) if part and not is_part(part)]:
         raise BadName(f"{wrong[0]!r} can be no client and no campaign")
     if not only:
-        return Selection(("/".join(filter(None, ("adapters", client, campaign))),))
+        return Selection((home("/".join(filter(None, (client, campaign)))),)) if client else Selection()
     versions: dict[str, set[int] | None] = {}
     for text in only:
         name = parse(text).name
@@ -239,7 +239,7 @@ class _Carrier:
         """No collector takes meanwhile what the records need that are about to arrive; a pin for each client."""
         needed: dict[str, set[str]] = {}
         for record, digests in self.lacked.needs.items():
-            needed.setdefault("/".join(record.split("/")[:2]), set()).update(digests)
+            needed.setdefault(home(split(record)[0].split("/")[0]), set()).update(digests)
         paths = [pin(self.target.place, f"{client}/", digests) for client, digests in needed.items()]
         try:
             yield

@@ -9,7 +9,8 @@ import pytest
 
 from hub import aliases, history
 from hub.errors import BadName, Damaged, HubError, Moved, NotInHub
-from hub.hub import Hub, home
+from hub.hub import Hub
+from hub.layout import home
 from hub.store import numbered
 from tests.hub.tiny import NAME, lora
 
@@ -33,7 +34,7 @@ def point(hub: Hub, *versions: int | None, alias: str = "production") -> None:
 
 def test_an_event_says_who_when_and_why(four: Hub) -> None:
     four.set_alias(NAME, "production", 2, why="passed its gates", who="ann")
-    (event,) = aliases.history(four.store, home(NAME), "production").values()
+    (event,) = aliases.history(four.store, NAME, "production").values()
     assert (event.version, event.who, event.why, event.back_to) == (2, "ann", "passed its gates", None)
     stored = json.loads(four.place.read(numbered(f"{home(NAME)}/.events/production", 1)))
     assert stored == event.model_dump()
@@ -94,7 +95,7 @@ def test_a_removed_alias_means_nothing_and_its_log_stays(four: Hub) -> None:
         four.resolve(f"{NAME}@production")
     with pytest.raises(NotInHub, match="no alias 'production' to remove"):
         four.remove_alias(NAME, "production")
-    assert [event.version for event in aliases.history(four.store, home(NAME), "production").values()] == [
+    assert [event.version for event in aliases.history(four.store, NAME, "production").values()] == [
         1,
         2,
         None,
@@ -172,7 +173,7 @@ def test_of_many_processes_that_expect_the_same_exactly_one_wins(four: Hub, tmp_
     winners = dict(line.split() for line in won.read_text().splitlines())
     assert len(won.read_text().splitlines()) == len(winners) == 5, "one for each turn"
     for turn, version in winners.items():
-        events = aliases.history(four.store, home(NAME), f"turn-{turn}")
+        events = aliases.history(four.store, NAME, f"turn-{turn}")
         assert [(event.version, event.who) for event in events.values()] == [(int(version), version)]
 
 
