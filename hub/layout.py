@@ -14,7 +14,7 @@ index.sqlite                                 what searches read, can be made aga
 
 import re
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, cast, get_args
+from typing import Literal, NamedTuple
 
 from hub.names import is_part
 from hub.place import Place
@@ -120,14 +120,13 @@ def purge_note(client: str) -> str:
 
 def filed(path: str) -> Filed | None:
     """What an entry of a log, or a signature, is and whose, by its path; None of all else."""
-    found = kind(path)
-    if found not in get_args(FiledKind):
-        return None
-    parts = path.split("/")
-    number = parts[5] if found == "signature" else parts[-1].removesuffix(".json")
-    return Filed(
-        cast(FiledKind, found), "/".join(parts[1:4]), int(number), parts[5] if found == "event" else None
-    )
+    found, parts = kind(path), path.split("/")
+    if found == "signature":
+        return Filed(found, "/".join(parts[1:4]), int(parts[5]), None)
+    if found == "record" or found == "event" or found == "tombstone":
+        number = int(parts[-1].removesuffix(".json"))
+        return Filed(found, "/".join(parts[1:4]), number, parts[5] if found == "event" else None)
+    return None
 
 
 def version_of(path: str) -> tuple[str, int] | None:
