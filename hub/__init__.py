@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hub.hub import Hub, Version
     from hub.registry import Pending, Registry
-    from hub.requests import Analysis, Analyze, Ranked, Recommend, Refused, Texts, Write
+    from hub.requests import Analysis, Analyze, Ranked, Recommend, RefusedText, Texts, Write
     from hub.search import Found
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "Pending",
     "Ranked",
     "Recommend",
-    "Refused",
+    "RefusedText",
     "Registry",
     "Texts",
     "Version",

@@ -29,7 +29,7 @@ from hub.collect import GRACE, Collected, collect
 from hub.errors import BadName, HubError, NoHub, NotInHub, Refused
 from hub.huggingface import Download
 from hub.index import Index
-from hub.layout import home, log, names, projection
+from hub.layout import log, names, projection
 from hub.names import LATEST, Reference, check_alias, check_name, parse
 from hub.place import place_of
 from hub.purge import Purged, purge
@@ -281,7 +281,7 @@ class Hub:
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version, `latest` included. Raises BadName, NotInHub."""
         newest = self._resolve(Reference(check_name(name))).number
-        return {**aliases.current(self.store, home(name)), LATEST: newest}
+        return {**aliases.current(self.store, name), LATEST: newest}
 
     def set_alias(
         self,
@@ -300,14 +300,14 @@ class Hub:
         """
         check_alias(alias)
         self._resolve(Reference(check_name(name), version=version))
-        aliases.record(self.store, home(name), _event(alias, version, who, why), expect)
+        aliases.record(self.store, name, _event(alias, version, who, why), expect)
 
     def remove_alias(
         self, name: str, alias: str, *, why: str = "", who: str | None = None, expect: int | None = None
     ) -> None:
         """Let an alias mean nothing, until it is set or rolled back. Raises as `set_alias`."""
         check_name(name)
-        aliases.record(self.store, home(name), _event(check_alias(alias), None, who, why), expect)
+        aliases.record(self.store, name, _event(check_alias(alias), None, who, why), expect)
 
     def rollback(
         self,
@@ -329,13 +329,13 @@ class Hub:
         if to is not None:
             self._resolve(Reference(name, version=to))
         event, stands = _event(alias, None, who, why), partial(self._stands, name)
-        back = aliases.roll_back(self.store, home(name), event, to, expect, stands)
+        back = aliases.roll_back(self.store, name, event, to, expect, stands)
         return self._resolve(Reference(name, version=back.version))
 
     def history(self, name: str, alias: str | None = None) -> tuple[history.Entry, ...]:
-        """What happened to a name, oldest first: publications, tombstones, and the changes of its aliases, or of one of
+        """What happened to a name, oldest first: publications, removals, and the changes of its aliases, or of one of
         them. Raises BadName, NotInHub, Damaged."""
-        wanted = aliases.known(self.store, home(check_name(name))) if alias is None else [check_alias(alias)]
+        wanted = aliases.known(self.store, check_name(name)) if alias is None else [check_alias(alias)]
         self._check_known(name, *wanted)
         return history.of(self.store, name, self._records(name), wanted)
 
@@ -384,7 +384,7 @@ class Hub:
                 raise self._missing(reference)
             return self._version(name, newest)
         if number is None:
-            number = aliases.version_of(self.store, home(name), reference.alias) or 0
+            number = aliases.version_of(self.store, name, reference.alias) or 0
         if not 1 <= number <= self._last(name):
             raise self._missing(reference)
         tombstone = tombstones.find(self.store, name, number)
@@ -394,7 +394,7 @@ class Hub:
 
     def _check_known(self, name: str, *wanted: str) -> None:
         """Raise NotInHub where a name has no version, or never had one of these aliases."""
-        unknown = sorted({*wanted} - {*aliases.known(self.store, home(name))})
+        unknown = sorted({*wanted} - {*aliases.known(self.store, name)})
         if unknown or not self._last(name):
             raise self._missing(Reference(name, alias=(unknown or [LATEST])[0]))
 

@@ -27,7 +27,7 @@ EXPORTS: dict[str, set[str]] = {
         "Pending",
         "Ranked",
         "Recommend",
-        "Refused",
+        "RefusedText",
         "Registry",
         "Texts",
         "Version",

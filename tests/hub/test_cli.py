@@ -13,7 +13,7 @@ import pytest
 from adapters import files
 from hub.cli import app
 from hub.hub import Hub
-from hub.requests import Refused, Texts
+from hub.requests import RefusedText, Texts
 from recipes.policy import Violation
 from recipes.recipe import Recipe
 from tests.hub.conftest import Run
@@ -341,7 +341,7 @@ def test_write_shows_what_was_refused(run: Run, monkeypatch: pytest.MonkeyPatch)
     class Fake:
         def write(self, reference: str, product: Any, n: int, **options: Any) -> Texts:
             asked.update(options)
-            return Texts(["A mug"], [Refused("The best mug", (Violation("banned", "best", (4, 8)),))])
+            return Texts(["A mug"], [RefusedText("The best mug", (Violation("banned", "best", (4, 8)),))])
 
     monkeypatch.setattr("hub.cli.ask.open_registry", lambda *_: Fake())
     line = ("write", "acme/spring/ad-copy", "--product", "mug", "--banned", "best", "--required", "mug")
