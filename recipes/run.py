@@ -24,6 +24,7 @@ from recipes.fused import Fused
 from recipes.job import Job
 from recipes.order import Order, finish, prepare
 from recipes.parallel import Processes
+from recipes.probe import probe
 from recipes.report import served
 from recipes.tracking import Trackers
 
@@ -180,7 +181,15 @@ class Run:
             job = self.jobs[place]
             self.slots.load(slot, job.adapter)
             job.begin(self.slots, slot)
+            if job.starts_with_probe:
+                self._probe(job)
             self.running[place] = time.perf_counter()
+
+    def _probe(self, job: Job) -> None:
+        try:
+            probe(job, self.base, self.slots)
+        except Exception as error:
+            job.fail(TrainingError(f"{job.name}: the linear probe of its head failed: {error!r}"))
 
     def _fuse(self, job: Job) -> Fused:
         if self._fused is None:
