@@ -4,10 +4,10 @@ per intent on the MiniLM encoder, three seeds of each, all trained together as o
     python -m benchmarks.techniques      about forty minutes on one core; Debian's wordnet-base gives the synonyms
 
 All train for about the same number of steps: a copy of each row, with words left out or with synonyms, halves the
-epochs; a step with `fgm` costs two passes. Of the lengths of FGM's step that are tried, the one with the best mean on the validation rows is told as
-`fgm`. The training itself measures a tenth of the test rows, to save time; here every adapter is asked about all of
-them. Adapters are kept in build/benchmarks/techniques and not trained again, and a night that was stopped goes on;
-results go to benchmarks/results/techniques.json.
+epochs; a step with `fgm` costs two passes. Of the lengths of FGM's step that are tried, the one with the best mean on
+the validation rows is told as `fgm`. The training itself measures a tenth of the test rows, to save time; here every
+adapter is asked about all of them. Adapters are kept in build/benchmarks/techniques and not trained again, and a night
+that was stopped goes on; results go to benchmarks/results/techniques.json.
 """
 
 import csv
