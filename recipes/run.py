@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -213,10 +213,9 @@ class Run:
         try:
             if job.failure is not None:
                 raise job.failure
-            if self.processes.rank == 0:
-                self._finish(order, job, self.base, self.slots, time.perf_counter() - self.running[place])
-            else:
-                job.restore_best()
+            # All processes measure: a base that is sharded answers only when all of them ask. The first one writes.
+            own = order if self.processes.rank == 0 else replace(order, out=None)
+            self._finish(own, job, self.base, self.slots, time.perf_counter() - self.running[place])
             result = job.adapter
             after = served(result.info.get("report", {})).get("after", {})
             self._trackers.log(f"{job.name}/test", after, job.step)
