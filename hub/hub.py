@@ -18,16 +18,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from adapters import Adapter, Base, files
-from adapters.fit import Shape
-from adapters.residency import Fetched
-from hub import aliases, history, huggingface, intake, records, search, signing, tombstones
+from adapters import files
+from hub import aliases, history, records, search, signing, tombstones
 from hub.allowed import REQUIRED
 from hub.collect import GRACE, Collected, collect
 from hub.errors import BadName, HubError, NoHub, NotInHub, Refused
-from hub.huggingface import Download
 from hub.index import Index
 from hub.layout import log, names, projection
 from hub.names import LATEST, Reference, check_alias, check_name, parse
@@ -41,6 +38,12 @@ from hub.store import Store, blob, check, numbered, sha256
 from hub.tombstones import Tombstone
 from hub.trust import Signature, Trust, check_signed, load_trust, signatures
 from hub.verify import Verified, verify
+
+if TYPE_CHECKING:
+    from adapters import Adapter, Base
+    from adapters.fit import Shape
+    from adapters.residency import Fetched
+    from hub.huggingface import Download
 
 FORMAT = 1
 _MARKER = "hub.json"
@@ -117,10 +120,10 @@ class Hub:
 
     def publish(
         self,
-        source: Adapter | Download | str | os.PathLike[str],
+        source: "Adapter | Download | str | os.PathLike[str]",
         name: str,
         *,
-        base: Base | Shape | None = None,
+        base: "Base | Shape | None" = None,
         tags: Sequence[str] = (),
         message: str = "",
         publish_id: str | None = None,
@@ -143,6 +146,8 @@ class Hub:
         Raises BadName; Refused with every problem of the adapter or every gate that it failed, before anything is
         written.
         """
+        from hub import huggingface, intake
+
         check_name(name)
         if huggingface.is_address(source):
             source = huggingface.fetch(str(source))
@@ -166,7 +171,7 @@ class Hub:
                 ],
                 **told,
                 "forced": forced,
-                "origin": source.origin if isinstance(source, Download) else None,
+                "origin": source.origin if isinstance(source, huggingface.Download) else None,
             }
             earlier: list[Record] = []
             written = b""
@@ -208,13 +213,15 @@ class Hub:
         """The version that a reference means now. Raises BadName, NotInHub with near names."""
         return self._resolve(parse(reference))
 
-    def read(self, version: Version | str) -> Adapter:
+    def read(self, version: Version | str) -> "Adapter":
         """The adapter, parsed from the very bytes whose hashes were checked. Raises Damaged, NotInHub, and Untrusted
         where a trust file asks for a signature that the version does not have."""
         return self.fetch(version).adapter
 
-    def fetch(self, version: Version | str) -> Fetched:
+    def fetch(self, version: Version | str) -> "Fetched":
         """As `read`, with the seconds that reading the bytes and checking them took."""
+        from adapters.residency import Fetched
+
         version = self.resolve(version) if isinstance(version, str) else version
         self.check_signed(version)
         record = version.record

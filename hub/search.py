@@ -17,7 +17,6 @@ from typing import Any, TypedDict
 from hub.errors import BadSearch
 from hub.index import Index, metric_columns, unpacked
 from hub.names import LATEST
-from recipes.tasks import METRICS
 
 _CONDITION = re.compile(r"\s*([^\s<>=]+)\s*(>=|<=|>|<|==?)\s*(\S+)\s*")
 _SHOWN = (
@@ -165,6 +164,8 @@ def _order(by: str | None, columns: Mapping[str, str]) -> str:
     if by == "created":
         return "v.created DESC, n.name, v.number DESC"
     assert by is not None
+    from recipes.tasks import METRICS
+
     direction = "ASC" if METRICS.get(by) == "min" else "DESC"
     return f"{_column(by, columns)} {direction} NULLS LAST, n.name, v.number DESC"
 
