@@ -281,9 +281,7 @@ class Hub:
     def search(self, text: str = "", **filters: Unpack[Filters]) -> tuple[Found, ...]:
         """The versions that fit and have all words of `text` in their name or message, read from the index; see
         `Filters`. A version that was acknowledged before this is called is never missing. Raises BadSearch."""
-        return search.search(
-            self.index, text, filters, lambda *version: self.place.folder(projection(*version))
-        )
+        return search.search(self.index, text, filters, self.place.folder(""))
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version, `latest` included. Raises BadName, NotInHub."""
