@@ -5,7 +5,6 @@ Stopped before the record, it never was; stopped after it, the version is whole,
 only finishes the folder.
 """
 
-import difflib
 import getpass
 import json
 import logging
@@ -28,6 +27,7 @@ from hub.errors import BadName, HubError, NoHub, NotInHub, Refused
 from hub.index import Index
 from hub.layout import log, names, projection
 from hub.names import LATEST, Reference, check_alias, check_name, parse
+from hub.near import near_names
 from hub.place import place_of
 from hub.purge import Purged, purge
 from hub.records import Record
@@ -431,12 +431,11 @@ class Hub:
             return NotInHub(
                 f"{name} has no alias {reference.alias!r}; it has {known} and versions 1 to {newest}"
             )
-        known_names = self.names()
-        if not known_names:
+        near = near_names(self.store, name)
+        if near is None:
             return NotInHub(
                 f"no {name} in {self.address}: the hub is empty; fill it with `repertoire publish`"
             )
-        near = difflib.get_close_matches(name, known_names, n=5, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "`repertoire ls` lists what there is"
         return NotInHub(f"no {name} in {self.address}; {hint}")
 
