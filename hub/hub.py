@@ -174,12 +174,13 @@ class Hub:
                 "origin": source.origin if isinstance(source, huggingface.Download) else None,
             }
             earlier: list[Record] = []
+            others: set[int] = set()  # versions that were read and have another id; records never change
             written = b""
 
             def entry(number: int) -> bytes | None:
                 nonlocal written
                 if publish_id is not None:
-                    earlier.extend(self._published_as(name, publish_id))
+                    earlier.extend(self._published_as(name, publish_id, others))
                 if earlier:
                     return None
                 record = Record.model_validate({**fields, "version": number, "parent": number - 1 or None})
@@ -453,16 +454,20 @@ class Hub:
                 "use a new id for a new adapter"
             )
 
-    def _published_as(self, name: str, publish_id: str) -> Iterator[Record]:
+    def _published_as(self, name: str, publish_id: str, others: set[int]) -> Iterator[Record]:
         """The record with this publish id, if there is one. Only those whose bytes hold it are parsed: a name may have
-        thousands."""
+        thousands. others: numbers that are known to have another id; all that are read are added."""
         told = json.dumps(publish_id, ensure_ascii=False).encode()
         for number in self.store.numbers(log(name)):
+            if number in others:
+                continue
             data = self.place.read(numbered(log(name), number))
             if told in data:
                 record = records.from_bytes(data, name, number)
                 if record.publish_id == publish_id:
                     yield record
+                    continue
+            others.add(number)
 
     def _records(self, name: str) -> tuple[Record, ...]:
         return tuple(self._version(name, number).record for number in self.store.numbers(log(name)))
