@@ -15,7 +15,7 @@ else:
         {
             "hub.hub": ["Hub", "Version"],
             "hub.registry": ["Pending", "Registry"],
-            "hub.requests": ["Analysis", "Analyze", "Ranked", "Recommend", "Refused", "Texts", "Write"],
+            "hub.requests": ["Analysis", "Analyze", "Ranked", "Recommend", "RefusedText", "Texts", "Write"],
             "hub.search": ["Found"],
         },
     )
