@@ -36,7 +36,7 @@ from hub.records import Record
 from hub.store import Store, numbered, sha256
 
 FILE = "index.sqlite"
-_FORMAT = 1
+_FORMAT = 2
 _WORTH_WRITING = 200  # records and stamps that the next search would have to read again
 _MOST_METRICS = 1000  # columns
 _CRC = slice(60, 64)  # `user_version` in the header of a database: four bytes that SQLite leaves to its users
@@ -52,8 +52,13 @@ CREATE TABLE base (id INTEGER PRIMARY KEY, base TEXT UNIQUE);
 CREATE TABLE tags (id INTEGER PRIMARY KEY, tags TEXT UNIQUE);
 CREATE TABLE metric (id INTEGER PRIMARY KEY, metric TEXT UNIQUE);
 CREATE TABLE version (
-    name INTEGER, number INTEGER, removed INTEGER, created TEXT, publisher TEXT, message TEXT, task TEXT,
-    method TEXT, size INTEGER, base INTEGER, tags INTEGER, data BLOB, digest BLOB,
+    name INTEGER, number INTEGER, removed INTEGER, created TEXT, publisher TEXT, task TEXT, method TEXT,
+    size INTEGER, base INTEGER, tags INTEGER, data BLOB, digest BLOB,
+    PRIMARY KEY (name, number)
+) WITHOUT ROWID;
+CREATE TABLE message (  -- of a version; apart, since a search for words reads all of them, and little else
+    name INTEGER, number INTEGER, message TEXT,
+    folded TEXT,  -- by str.casefold; NULL where that changes nothing
     PRIMARY KEY (name, number)
 ) WITHOUT ROWID;
 """
@@ -311,7 +316,6 @@ def _put(db: sqlite3.Connection, own: int, record: Record) -> None:
         "removed": 0,
         "created": record.created,
         "publisher": record.publisher,
-        "message": record.message,
         "task": record.task,
         "method": record.method,
         "size": record.length if record.method == "prefix" else record.rank,
@@ -324,6 +328,11 @@ def _put(db: sqlite3.Connection, own: int, record: Record) -> None:
     db.execute(
         f"INSERT OR REPLACE INTO version ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
         list(row.values()),
+    )
+    folded = record.message.casefold()
+    db.execute(
+        "INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?)",
+        (own, record.version, record.message, None if folded == record.message else folded),
     )
 
 
@@ -393,7 +402,7 @@ def _forget_others(db: sqlite3.Connection, parent: int, inside: Collection[str])
 def _forget(db: sqlite3.Connection, own: int) -> None:
     """Drop what the index says of a folder and of those below it."""
     _forget_others(db, own, [])
-    for table, column in (("name", "id"), ("alias", "name"), ("version", "name")):
+    for table, column in (("name", "id"), ("alias", "name"), ("version", "name"), ("message", "name")):
         db.execute(f"DELETE FROM {table} WHERE {column} = ?", (own,))
 
 

@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from adapters import Adapter, Base, Limits, load_base
-from adapters.base import Quantization
-from adapters.config import Head
+from adapters.config import Head, Quantization
 from adapters.errors import RepertoireError, RequestError
 from adapters.packed import check_base
 from adapters.request import Request as Row

@@ -26,7 +26,6 @@ from hub.place import Place
 from hub.records import Record
 from hub.signing import PublicKey
 from hub.store import numbered
-from recipes.recipe import read_yaml
 
 OTHERS = "*"
 
@@ -95,6 +94,8 @@ def signatures(place: Place, record: Record, trust: Trust | None) -> list[Signat
 
 def load_trust(path: str | os.PathLike[str]) -> Trust:
     """Read a trust file and the keys that it names. Raises BadTrust with all problems at once."""
+    from recipes.recipe import read_yaml
+
     source = os.fspath(path)
     try:
         content = read_yaml(Path(path).read_text(encoding="utf-8-sig"))

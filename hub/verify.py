@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from adapters import files
-from hub import aliases, disk, intake, layout, records, tombstones, trash
+from hub import aliases, disk, layout, records, tombstones, trash
 from hub.allowed import ALLOWED, REQUIRED
 from hub.errors import Damaged, NotInHub
 from hub.findings import Finding, Kind, finding
@@ -216,7 +216,9 @@ def _blob_findings(
 def _adapter_findings(
     configs: Mapping[str, files.Bytes], config: str, digest: str, data: files.Bytes, needed_by: list[Record]
 ) -> Iterator[Finding]:
-    problems = intake.stored_problems(configs[config], data)
+    from hub.intake import stored_problems
+
+    problems = stored_problems(configs[config], data)
     if problems:
         more = f" and {len(problems) - 3} more" if problems[3:] else ""
         yield finding(

@@ -355,6 +355,46 @@ def test_write_shows_what_was_refused(run: Run, monkeypatch: pytest.MonkeyPatch)
     }
 
 
-def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, hub.cli; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+TENSORLESS = """
+--help
+ls
+ls --json
+search season --metric auc>=0.5 --sort auc --all-versions
+versions acme/spring/recommendation
+show acme/spring/recommendation@1
+card acme/spring/recommendation@1
+alias set acme/spring/recommendation production 1
+alias ls
+history acme/spring/recommendation
+rm acme/spring/recommendation@2 --yes
+gc --dry-run
+show acme/spring/recomendation
+"""
+
+
+def test_what_needs_no_tensor_does_not_wait_for_torch(run: Run, folder: Path, tmp_path: Path) -> None:
+    for name in (NAME, NAME):
+        run("publish", folder, name, "-m", "season")
+    code = """
+import sys
+from hub.cli import main
+
+for line in sys.argv[1:]:
+    try:
+        main(line.split())
+    except SystemExit:
+        pass
+    waited = {"torch", "transformers", "peft", "bitsandbytes", "sklearn"} & sys.modules.keys()
+    if waited:
+        sys.exit(f"{line} imports {waited}")
+"""
+    lines = TENSORLESS.strip().splitlines()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *lines],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "did you mean" in done.stderr and done.stderr.count("repertoire: ") == 1, done.stderr
