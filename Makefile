@@ -21,7 +21,7 @@ demo: .venv
 	HF_HUB_OFFLINE=1 $(BIN)/repertoire demo
 
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils import cached_file
 
 from adapters.attention import AttentionLayer, route_attention
-from adapters.config import BaseId
+from adapters.config import STARTER, BaseId, Quantization
 from adapters.cpu_nf4 import repacked_bytes, split_products
 from adapters.errors import (
     BaseError,
@@ -37,8 +37,6 @@ from adapters.errors import (
 from adapters.memory import free_memory
 from adapters.probe import probe
 
-Quantization = Literal["nf4", "int8", "none"]
-STARTER = "starter"
 _STARTER_FOLDER = Path(__file__).parent / "starter" / "weights"
 _ENCODERS = {"bert", "electra", "roberta", "xlm-roberta"}
 _TOKENIZER_FILES = (

@@ -4,14 +4,19 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import regex
-import torch
-from peft import LoraConfig, PeftConfig, PrefixTuningConfig
 
 from adapters.errors import BadAdapter
 
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from torch import Tensor
+
+Quantization = Literal["nf4", "int8", "none"]
+STARTER = "starter"
+"""The id of the base that comes with the package."""
 Pooling = Literal["last", "mean", "first", "pooler"]
 POOLINGS: tuple[Pooling, ...] = ("last", "mean", "first", "pooler")
 _LONGEST_PATTERN = 4000  # characters
@@ -144,7 +149,7 @@ class Adapter:
 
     method: Lora | Prefix
     head: Head | None
-    tensors: dict[str, torch.Tensor]
+    tensors: "dict[str, Tensor]"
     base: BaseId
     task: str | None = None
     info: dict[str, Any] = field(default_factory=dict)
@@ -169,6 +174,8 @@ _CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 def to_peft(adapter: Adapter) -> dict[str, Any]:
     """`adapter_config.json` of an adapter, keys sorted, without local paths or state of this process."""
+    from peft import LoraConfig, PrefixTuningConfig
+
     task_type = "CAUSAL_LM" if adapter.head is None else "SEQ_CLS"
     config: PeftConfig
     if isinstance(adapter.method, Lora):

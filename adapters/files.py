@@ -13,14 +13,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors.torch import save as save_safetensors
+from typing import TYPE_CHECKING, Any
 
 from adapters.card import model_card
 from adapters.config import POOLINGS, Adapter, BaseId, Head, Lora, Prefix, method_from_peft, to_peft, whole
 from adapters.errors import BadAdapter
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -29,11 +29,14 @@ Bytes = bytes | bytearray
 """What a file holds."""
 _WRONG = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a file raises that is not as it should be."""
-_FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""A type of safetensors -> of torch."""
 
 
 def render(adapter: Adapter) -> dict[str, bytes]:
     """File name -> bytes of the PEFT directory of an adapter."""
+    from safetensors.torch import save as save_safetensors
+
     ours = {
         "task": adapter.task,
         "head": asdict(adapter.head) if adapter.head else None,
@@ -114,14 +117,14 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
         ) from error
 
 
-def _foreign(method: Lora | Prefix, tensors: dict[str, torch.Tensor], config: Mapping[str, Any]) -> Adapter:
+def _foreign(method: Lora | Prefix, tensors: "dict[str, Tensor]", config: Mapping[str, Any]) -> Adapter:
     """An adapter that stock PEFT made."""
     base = BaseId(config.get("base_model_name_or_path"), config.get("revision"))
     info = {} if isinstance(method, Lora) else {"prefix_shape": _prefix_shape(config)}
     return Adapter(method, _foreign_head(tensors), tensors, base, None, info)
 
 
-def _own(method: Lora | Prefix, tensors: dict[str, torch.Tensor], ours: Mapping[str, Any]) -> Adapter:
+def _own(method: Lora | Prefix, tensors: "dict[str, Tensor]", ours: Mapping[str, Any]) -> Adapter:
     """An adapter that was made here."""
     head = ours["head"] and Head(**{**ours["head"], "labels": tuple(map(str, ours["head"]["labels"]))})
     if head and head.pooling not in POOLINGS:
@@ -133,7 +136,7 @@ def _own(method: Lora | Prefix, tensors: dict[str, torch.Tensor], ours: Mapping[
     return Adapter(method, head, tensors, BaseId(**ours["base"]), ours["task"], ours["info"])
 
 
-def parse_safetensors(data: Bytes) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
+def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] | None]":
     """The tensors of a safetensors file, as views of its bytes, and our own metadata. `bytes`, which nobody may write
     to, are copied once; a bytearray is not, and belongs to the tensors from now on.
 
@@ -141,6 +144,8 @@ def parse_safetensors(data: Bytes) -> tuple[dict[str, torch.Tensor], dict[str, A
     safetensors package copies each tensor by itself; for adapters of many small ones that takes longer than all else.
     Raises ValueError, or what else a wrong header leads to (`_WRONG`).
     """
+    import torch
+
     start = 8 + int.from_bytes(data[:8], "little")
     if not 8 < start <= len(data):
         raise ValueError("the header is longer than the file")
@@ -157,14 +162,14 @@ def parse_safetensors(data: Bytes) -> tuple[dict[str, torch.Tensor], dict[str, A
     tensors = {}
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         begin, end = entry["data_offsets"]
-        dtype, shape = _FLOATS.get(entry["dtype"]), entry["shape"]
-        if dtype is None:
+        kind, shape = _FLOATS.get(entry["dtype"]), entry["shape"]
+        if kind is None:
             raise ValueError(f"{name} is of type {entry['dtype']}; weights are floating-point numbers")
         if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
             raise ValueError(f"{name} has an impossible shape or place")
         if begin != at:
             raise ValueError(f"{name} is not where it should be")
-        count = math.prod(shape)
+        count, dtype = math.prod(shape), getattr(torch, kind)
         at = begin + count * dtype.itemsize
         if end != at or end > len(content):
             raise ValueError(f"{name} does not have the size of its shape")
@@ -187,9 +192,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_finite(content: memoryview, tensors: Mapping[str, torch.Tensor]) -> None:
+def _check_finite(content: memoryview, tensors: "Mapping[str, Tensor]") -> None:
     """Raise ValueError where a value is not a finite number. One sum over everything shows that all are; where it is
     not finite itself, for having grown too large perhaps, each tensor is looked at."""
+    import torch
+
     kinds = {tensor.dtype for tensor in tensors.values()}
     if (
         len(kinds) == 1
@@ -202,7 +209,7 @@ def _check_finite(content: memoryview, tensors: Mapping[str, torch.Tensor]) -> N
             raise ValueError(f"{name} holds values that are not finite numbers")
 
 
-def head_names(tensors: Mapping[str, torch.Tensor]) -> tuple[str, str | None] | None:
+def head_names(tensors: "Mapping[str, Tensor]") -> tuple[str, str | None] | None:
     """Names of the head's weight and bias (None where it has none); None for an adapter without a head."""
     for name in tensors:
         if name.endswith((".score.weight", ".classifier.weight")):
@@ -211,7 +218,7 @@ def head_names(tensors: Mapping[str, torch.Tensor]) -> tuple[str, str | None] | 
     return None
 
 
-def _foreign_head(tensors: Mapping[str, torch.Tensor]) -> Head | None:
+def _foreign_head(tensors: "Mapping[str, Tensor]") -> Head | None:
     """The head of stock PEFT's sequence classification: labels 0.., pooled as transformers' own classes do."""
     names = head_names(tensors)
     if names is None:

@@ -21,18 +21,22 @@ class HeadWeights:
 
         pooler: an encoder's own pooled state `[rows, width]`, for heads that read it.
         """
-        if self.head.pooling != "pooler":
-            pooled = pool(hidden, mask, self.head.pooling)
-        elif pooler is not None:
-            pooled = pooler
-        else:
-            raise BadAdapter("this adapter's head reads an encoder's pooler, which this base does not have")
-        return nn.functional.linear(pooled.to(self.weight.dtype), self.weight, self.bias)
+        vectors = pooled(hidden, mask, pooler, self.head.pooling)
+        return nn.functional.linear(vectors.to(self.weight.dtype), self.weight, self.bias)
 
     def to(self, device: torch.device, trains: bool = False) -> "HeadWeights":
         """A copy on a device. trains: whether gradients flow into it."""
         bias = None if self.bias is None else self.bias.to(device, copy=True).requires_grad_(trains)
         return HeadWeights(self.head, self.weight.to(device, copy=True).requires_grad_(trains), bias)
+
+
+def pooled(hidden: Tensor, mask: Tensor, pooler: Tensor | None, pooling: Pooling) -> Tensor:
+    """What a head reads, `[rows, width]`; arguments as a head's. Raises BadAdapter where the base has no pooler."""
+    if pooling != "pooler":
+        return pool(hidden, mask, pooling)
+    if pooler is None:
+        raise BadAdapter("this adapter's head reads an encoder's pooler, which this base does not have")
+    return pooler
 
 
 def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:

@@ -21,8 +21,9 @@ from time import perf_counter, sleep
 from typing import Any
 
 from benchmarks.measure import machine, now, versions
-from hub.hub import Hub, home, log
+from hub.hub import Hub
 from hub.index import FILE
+from hub.layout import alias_log, log
 from hub.records import FORMAT, Record
 from hub.store import numbered
 from recipes.recipe import Recipe
@@ -140,7 +141,7 @@ def build(path: Path, names: int, each: int) -> list[str]:
         for number in range(1, each + 1):
             (path / numbered(log(name), number)).write_bytes(record(name, number, stream))
         event = {"alias": "production", "version": each, "who": "ops", "when": now(), "why": "gates passed"}
-        alias = path / home(name) / ".events" / "production"
+        alias = path / alias_log(name, "production")
         alias.mkdir(parents=True)
         (alias / "000001.json").write_text(json.dumps(event), encoding="utf-8")
     assert hub.resolve(known[-1]).number == each

@@ -1,8 +1,8 @@
 """What `real_data` runs: data sets, bases and settings, as arguments of `repertoire train`.
 
 `published` holds what others, and simple methods, are said to reach on the same data, with the split where it differs
-from ours. Settings were chosen on rows of the training file; for tallrec the test figure of one discarded setting
-(AUC 0.67, higher than what was kept) had been seen before.
+from ours. Settings were chosen on rows of the training file; for tallrec test
+figures of earlier settings had been seen before, as its notes say.
 """
 
 import json
@@ -94,6 +94,8 @@ def prepare_upworthy(root: Path) -> None:
 
 _Options = dict[str, Any]
 
+_PROBED = {"head.init": "probe", "train.head_learning_rate": None}
+
 _TALLREC: _Options = {
     "dataset": "tallrec",
     "recipe": "recommendation",
@@ -109,12 +111,14 @@ _TALLREC: _Options = {
         "PEFT LoRA on the MiniLM encoder, three epochs of the whole text": {"auc": 0.539},
     },
     "notes": (
-        "The text is the liked share of the row's history, four times, and the year of the target film, which is why "
+        "The text is the liked share of the row's history as ten words, and the year of the target film, which is why "
         "the baseline called ad's popularity is here that of a year.",
-        "Chosen on rows of valid.json alone, mean of three splits, best validation AUC minus that of the liked share "
-        "alone on the same rows, MiniLM, nf4: share once and title -0.014; share four times and title, rank 4 -0.012; "
-        "share eight times and title, rank 4 -0.028, on query and value only -0.054; share four times and year +0.004. "
-        "With one split one AUC of 250 rows is known to about 0.035, so that these differences are weak.",
+        "Until now the share stood there four times as a percentage (test AUC 0.632 to 0.670 over six seeds, 0.660 in "
+        "the first version), chosen on rows of valid.json. Words came instead after these were seen, for a reason that "
+        "needs no labels: 39 of the 1,000 training rows have at most two liked films of ten, of the test rows 147, and "
+        "an encoder knows nothing of a numeral that it was not trained on. On validation rows, which are like the "
+        "training rows, words are no better: best AUC minus that of the liked share alone on the same rows -0.027 "
+        "(+0.017 as a percentage), where one AUC of 250 rows is known to about 0.035.",
         "What a title says beyond its year did not help: logistic regression in 10-fold cross-validation on "
         "valid.json reached an AUC of 0.685 with the log-odds of the share, 0.699 with the year added, 0.698 with the "
         "encoder's similarity of target and history added to both, 0.63 with its vector of the title added.",
@@ -126,7 +130,7 @@ _TALLREC_SETTINGS: _Options = {
         "disliked": "User Unpreference: (.*)",
         "target": r'target movie "[^"]*\((\d{4})\)"',
     },
-    "data.prompt": " ".join(["{liked_share}"] * 4) + " liked. A film of {ad}",
+    "data.prompt": "{liked_tally}. A film of {ad}",
     "data.repeats": "keep",
     "data.validation_share": 0.25,
     "lora.dropout": 0.0,
@@ -138,6 +142,7 @@ _TALLREC_SETTINGS: _Options = {
     "train.learning_rate": 1e-3,
     "train.patience": None,
     "train.evaluate_every": 16,
+    **_PROBED,
 }
 
 _BANKING: _Options = {
@@ -159,9 +164,9 @@ _BANKING_10_SETTINGS: _Options = {
     "lora.dropout": 0.0,
     "train.epochs": 15,
     "train.learning_rate": 2e-3,
-    "train.head_learning_rate": 1e-2,
     "train.evaluate_every": 100,
     "train.patience": None,
+    **_PROBED,
 }
 
 _WAIMAI: _Options = {
@@ -177,6 +182,7 @@ _WAIMAI_SETTINGS: _Options = {
     "lora.dropout": 0.0,
     "train.batch_size": 32,
     "train.epochs": 2,
+    **_PROBED,
 }
 
 _UPWORTHY: _Options = {
@@ -241,8 +247,8 @@ RUNS: tuple[Run, ...] = (
             "train.epochs": 4,
             "train.batch_size": 32,
             "train.learning_rate": 2e-3,
-            "train.head_learning_rate": 1e-2,
             "train.patience": None,
+            **_PROBED,
         },
         minutes=14,
         published={"TF-IDF + logistic regression": {"accuracy": 0.915}},

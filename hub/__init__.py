@@ -1,13 +1,24 @@
 """Where do adapters live, and how do people and programs use them by name?"""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from hub.hub import Hub, Version
     from hub.registry import Pending, Registry
-    from hub.requests import Analysis, Analyze, Ranked, Recommend, Refused, Texts, Write
+    from hub.requests import Analysis, Analyze, Ranked, Recommend, RefusedText, Texts, Write
     from hub.search import Found
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "hub.hub": ["Hub", "Version"],
+            "hub.registry": ["Pending", "Registry"],
+            "hub.requests": ["Analysis", "Analyze", "Ranked", "Recommend", "RefusedText", "Texts", "Write"],
+            "hub.search": ["Found"],
+        },
+    )
 
 __all__ = [
     "Analysis",
@@ -17,23 +28,9 @@ __all__ = [
     "Pending",
     "Ranked",
     "Recommend",
-    "Refused",
+    "RefusedText",
     "Registry",
     "Texts",
     "Version",
     "Write",
 ]
-_HOMES = {
-    "Found": "hub.search",
-    "Hub": "hub.hub",
-    "Version": "hub.hub",
-    "Pending": "hub.registry",
-    "Registry": "hub.registry",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Public names load on first use, so that the command line helps, and doctor runs, before torch is imported."""
-    if name not in __all__:
-        raise AttributeError(f"module 'hub' has no attribute {name!r}")
-    return getattr(import_module(_HOMES.get(name, "hub.requests")), name)

@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hub.errors import Damaged, Moved, NotInHub
+from hub.layout import alias_log, alias_logs
 from hub.names import is_part
 from hub.store import Store, numbered
 
@@ -45,13 +46,13 @@ class Event(BaseModel):
         return json.dumps(self.model_dump(), sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
-def record(store: Store, folder: str, event: Event, expect: int | None = None) -> None:
+def record(store: Store, name: str, event: Event, expect: int | None = None) -> None:
     """Make an event the current one of its alias, from the moment that this returns.
 
     expect: the version that the alias must mean until then, 0 for none. Raises Moved where it means another; NotInHub
     for the removal of an alias that is not there.
     """
-    log = log_of(folder, event.alias)
+    log = alias_log(name, event.alias)
 
     def entry(number: int) -> bytes:
         if expect is not None or event.version is None:
@@ -68,7 +69,7 @@ def record(store: Store, folder: str, event: Event, expect: int | None = None) -
 
 def roll_back(
     store: Store,
-    folder: str,
+    name: str,
     event: Event,
     to: int | None = None,
     expect: int | None = None,
@@ -80,8 +81,8 @@ def roll_back(
     `record`, and also where somebody moved the alias while this was going on: two operators who roll back at the same
     moment go back one step, not two. Raises NotInHub where there is nothing to go back to.
     """
-    log = log_of(folder, event.alias)
-    events = history(store, folder, event.alias)
+    log = alias_log(name, event.alias)
+    events = history(store, name, event.alias)
     last = max(events, default=0)
     now = events.get(last)
     _check(event.alias, now, expect)
@@ -103,39 +104,34 @@ def roll_back(
     return back
 
 
-def last_event(store: Store, folder: str, alias: str) -> Event | None:
+def last_event(store: Store, name: str, alias: str) -> Event | None:
     """The event that is current; None where there was none yet. Raises Damaged."""
-    log = log_of(folder, alias)
+    log = alias_log(name, alias)
     return read(store, log, store.last(log))
 
 
-def version_of(store: Store, folder: str, alias: str) -> int | None:
+def version_of(store: Store, name: str, alias: str) -> int | None:
     """What an alias means now; None where it was never set, or removed. Raises Damaged."""
-    event = last_event(store, folder, alias)
+    event = last_event(store, name, alias)
     return None if event is None else event.version
 
 
-def current(store: Store, folder: str) -> dict[str, int]:
-    """Alias -> version, of all aliases of the adapter in `folder`. Raises Damaged."""
-    meant = {alias: version_of(store, folder, alias) for alias in known(store, folder)}
+def current(store: Store, name: str) -> dict[str, int]:
+    """Alias -> version, of all aliases of a name. Raises Damaged."""
+    meant = {alias: version_of(store, name, alias) for alias in known(store, name)}
     return {alias: version for alias, version in meant.items() if version is not None}
 
 
-def known(store: Store, folder: str) -> list[str]:
+def known(store: Store, name: str) -> list[str]:
     """All aliases that were ever set, sorted."""
-    return sorted(alias for alias in store.place.folders(f"{folder}/.events") if is_part(alias))
+    return sorted(alias for alias in store.place.folders(alias_logs(name)) if is_part(alias))
 
 
-def history(store: Store, folder: str, alias: str) -> dict[int, Event]:
+def history(store: Store, name: str, alias: str) -> dict[int, Event]:
     """Number -> event of one alias, oldest first. Raises Damaged."""
-    log = log_of(folder, alias)
+    log = alias_log(name, alias)
     found = {number: read(store, log, number) for number in store.numbers(log)}
     return {number: event for number, event in found.items() if event is not None}
-
-
-def log_of(folder: str, alias: str) -> str:
-    """The log of one alias of the adapter in `folder`."""
-    return f"{folder}/.events/{alias}"
 
 
 def read(store: Store, log: str, number: int) -> Event | None:

@@ -13,8 +13,8 @@ from typing import Any, get_args
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
-from adapters.base import Quantization
 from adapters.card import ranks_told, stock_loading
+from adapters.config import Quantization
 from adapters.files import Bytes
 from hub.records import Record
 from hub.servable import is_public_id, lines

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from time import time
 
 from hub import aliases, trash
-from hub.layout import digests, home, names, projection, tombstones
+from hub.layout import digests, names, projection, tombstones
 from hub.needs import Needs, needs
 from hub.pins import LIFE, pins
 from hub.store import Store, blob
@@ -127,7 +127,7 @@ def restore(store: Store, entry: trash.Entry, done: Collected) -> None:
 
 
 def _aliased(store: Store, name: str) -> set[int]:
-    return set(aliases.current(store, home(name)).values())
+    return set(aliases.current(store, name).values())
 
 
 def _foresee(store: Store, found: Needs, grace: float, now: float, done: Collected) -> None:

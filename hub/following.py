@@ -3,7 +3,7 @@
     request   "acme/spring/behavior@production"  ->  the version in memory; the disk is not touched
     watch     one thread; four times a second, for each reference in use:
               is there an entry behind the last one of its log?      .events/production/000008.json    one `exists`
-              was the version that answers buried?                   .tombstones/000003.json           one `exists`
+              was the version that answers removed?                  .tombstones/000003.json           one `exists`
               if so: what does it mean now?  ->  load that version  ->  switch
 
 Logs are numbered without gaps, so that the next number tells whether anything came: exact, where the time of a folder
@@ -11,9 +11,9 @@ may be too coarse, and the same in every place. (inotify would be Linux only and
 Every half minute a reference is resolved in full all the same, for logs that somebody mended by hand.
 
 The version that answers stays until the new one lies in memory, checked against the base. One that cannot be had
-(damaged, for another base, buried) changes nothing: the old one goes on, `behind` says why, and it is tried again after
-1, 2, 4 ... 60 seconds and as soon as the reference moves again. A reference that means nothing any more (its alias was
-removed) is answered by nothing.
+(damaged, for another base, removed) changes nothing: the old one goes on, `behind` says why, and it is tried again
+after 1, 2, 4 ... 60 seconds and as soon as the reference moves again. A reference that means nothing any more (its
+alias was removed) is answered by nothing.
 
 In a remote hub each look costs money: the pause begins at a second, grows by a quarter with every look that finds
 nothing new, up to half a minute, and is a second again when something moved. References that nobody used for ten
@@ -33,7 +33,7 @@ from hub import aliases
 from hub.errors import NotInHub
 from hub.held import Held
 from hub.hub import Hub, Version
-from hub.layout import home, log, tombstones
+from hub.layout import alias_log, log, tombstones
 from hub.names import LATEST, Reference, parse
 from hub.store import numbered
 
@@ -168,7 +168,7 @@ class Following:
                     return
                 last = self._hub.store.last(_log_of(entry.reference))
                 before = entry.version
-                buried = before is not None and self._hub.place.exists(_tombstone(before))
+                removed = before is not None and self._hub.place.exists(_tombstone(before))
             except Exception as error:
                 self._stay(entry, str(entry.reference), error)
                 entry.due = entry.in_full  # a disk or a network does not answer: no look makes sense before
@@ -176,7 +176,7 @@ class Following:
             entry.due = now + entry.pause
             self._follow(entry, last)
             entry.signs = (numbered(_log_of(entry.reference), last + 1),)
-            if entry.version is not None and not (buried and entry.version is before):
+            if entry.version is not None and not (removed and entry.version is before):
                 entry.signs += (_tombstone(entry.version),)
 
     def _follow(self, entry: _Entry, last: int) -> None:
@@ -248,7 +248,7 @@ def _watch(reference: "weakref.ref[Following]", closed: Event) -> None:
 def _log_of(reference: Reference) -> str:
     if reference.alias == LATEST:
         return log(reference.name)
-    return aliases.log_of(home(reference.name), reference.alias)
+    return alias_log(reference.name, reference.alias)
 
 
 def _tombstone(version: Version) -> str:

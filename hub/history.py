@@ -1,4 +1,4 @@
-"""What happened to a name, in one order: publications, tombstones, and the changes of its aliases.
+"""What happened to a name, in one order: publications, removals, and the changes of its aliases.
 
     .records/       1         2              3            each log tells its own order, whatever the clocks say
     .tombstones/                                  2
@@ -14,17 +14,17 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from hub import aliases, layout, tombstones
-from hub.layout import home
 from hub.records import Record
 from hub.store import Store
 
-What = Literal["published", "set", "rolled back", "removed", "tombstone"]
+What = Literal["published", "set", "rolled back", "removed"]
 
 
 @dataclass(frozen=True)
 class Entry:
     """One thing that happened. when: UTC, ISO 8601, by the clock of whoever did it; number: its place in its own log;
-    version: None where an alias was removed; alias: None for what is of no alias; why: of a publication its message."""
+    version: None where an alias was removed; alias: None where the version itself was published or removed; why: of a
+    publication its message."""
 
     when: str
     who: str
@@ -38,7 +38,7 @@ class Entry:
 def of(store: Store, name: str, published: Sequence[Record], wanted: Iterable[str]) -> tuple[Entry, ...]:
     """Everything of one name, oldest first. wanted: the aliases to tell of. Raises Damaged."""
     logs = [[_publication(record) for record in published]]
-    logs += [_changes(store, home(name), alias) for alias in wanted]
+    logs += [_changes(store, name, alias) for alias in wanted]
     logs.append(_removals(store, name))
     begins: dict[int | None, datetime] = {}
     placed = []
@@ -58,9 +58,9 @@ def _publication(record: Record) -> Entry:
     )
 
 
-def _changes(store: Store, folder: str, alias: str) -> list[Entry]:
+def _changes(store: Store, name: str, alias: str) -> list[Entry]:
     found = []
-    for number, event in aliases.history(store, folder, alias).items():
+    for number, event in aliases.history(store, name, alias).items():
         what: What = "removed" if event.version is None else "rolled back" if event.back_to else "set"
         found.append(Entry(event.when, event.who, what, event.version, alias, number, event.why))
     return found
@@ -71,7 +71,7 @@ def _removals(store: Store, name: str) -> list[Entry]:
     numbers = store.numbers(layout.tombstones(name))
     found = [each for each in (tombstones.find(store, name, number) for number in numbers) if each]
     return [
-        Entry(each.when, each.who, "tombstone", each.version, None, each.version, each.why)
+        Entry(each.when, each.who, "removed", each.version, None, each.version, each.why)
         for each in sorted(found, key=lambda each: each.moment)
     ]
 

@@ -5,7 +5,6 @@ Stopped before the record, it never was; stopped after it, the version is whole,
 only finishes the folder.
 """
 
-import difflib
 import getpass
 import json
 import logging
@@ -18,19 +17,17 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from adapters import Adapter, Base, files
-from adapters.fit import Shape
-from adapters.residency import Fetched
-from hub import aliases, history, huggingface, intake, records, search, signing, tombstones
+from adapters import files
+from hub import aliases, history, records, search, signing, tombstones
 from hub.allowed import REQUIRED
 from hub.collect import GRACE, Collected, collect
 from hub.errors import BadName, HubError, NoHub, NotInHub, Refused
-from hub.huggingface import Download
 from hub.index import Index
-from hub.layout import home, log, names, projection
+from hub.layout import log, names, projection
 from hub.names import LATEST, Reference, check_alias, check_name, parse
+from hub.near import near_names
 from hub.place import place_of
 from hub.purge import Purged, purge
 from hub.records import Record
@@ -41,6 +38,12 @@ from hub.store import Store, blob, checked, numbered, sha256
 from hub.tombstones import Tombstone
 from hub.trust import Signature, Trust, check_signed, load_trust, signatures
 from hub.verify import Verified, verify
+
+if TYPE_CHECKING:
+    from adapters import Adapter, Base
+    from adapters.fit import Shape
+    from adapters.residency import Fetched
+    from hub.huggingface import Download
 
 FORMAT = 1
 _MARKER = "hub.json"
@@ -117,10 +120,10 @@ class Hub:
 
     def publish(
         self,
-        source: Adapter | Download | str | os.PathLike[str],
+        source: "Adapter | Download | str | os.PathLike[str]",
         name: str,
         *,
-        base: Base | Shape | None = None,
+        base: "Base | Shape | None" = None,
         tags: Sequence[str] = (),
         message: str = "",
         publish_id: str | None = None,
@@ -143,6 +146,8 @@ class Hub:
         Raises BadName; Refused with every problem of the adapter or every gate that it failed, before anything is
         written.
         """
+        from hub import huggingface, intake
+
         check_name(name)
         if huggingface.is_address(source):
             source = huggingface.fetch(str(source))
@@ -166,15 +171,16 @@ class Hub:
                 ],
                 **told,
                 "forced": forced,
-                "origin": source.origin if isinstance(source, Download) else None,
+                "origin": source.origin if isinstance(source, huggingface.Download) else None,
             }
             earlier: list[Record] = []
+            others: set[int] = set()  # versions that were read and have another id; records never change
             written = b""
 
             def entry(number: int) -> bytes | None:
                 nonlocal written
                 if publish_id is not None:
-                    earlier.extend(self._published_as(name, publish_id))
+                    earlier.extend(self._published_as(name, publish_id, others))
                 if earlier:
                     return None
                 record = Record.model_validate({**fields, "version": number, "parent": number - 1 or None})
@@ -208,13 +214,15 @@ class Hub:
         """The version that a reference means now. Raises BadName, NotInHub with near names."""
         return self._resolve(parse(reference))
 
-    def read(self, version: Version | str) -> Adapter:
+    def read(self, version: Version | str) -> "Adapter":
         """The adapter, parsed from the very bytes whose hashes were checked. Raises Damaged, NotInHub, and Untrusted
         where a trust file asks for a signature that the version does not have."""
         return self.fetch(version).adapter
 
-    def fetch(self, version: Version | str) -> Fetched:
+    def fetch(self, version: Version | str) -> "Fetched":
         """As `read`, with the seconds that reading the bytes and checking them took."""
+        from adapters.residency import Fetched
+
         version = self.resolve(version) if isinstance(version, str) else version
         self.check_signed(version)
         record = version.record
@@ -273,14 +281,12 @@ class Hub:
     def search(self, text: str = "", **filters: Unpack[Filters]) -> tuple[Found, ...]:
         """The versions that fit and have all words of `text` in their name or message, read from the index; see
         `Filters`. A version that was acknowledged before this is called is never missing. Raises BadSearch."""
-        return search.search(
-            self.index, text, filters, lambda *version: self.place.folder(projection(*version))
-        )
+        return search.search(self.index, text, filters, self.place.folder(""))
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias -> version, `latest` included. Raises BadName, NotInHub."""
         newest = self._resolve(Reference(check_name(name))).number
-        return {**aliases.current(self.store, home(name)), LATEST: newest}
+        return {**aliases.current(self.store, name), LATEST: newest}
 
     def set_alias(
         self,
@@ -299,14 +305,14 @@ class Hub:
         """
         check_alias(alias)
         self._resolve(Reference(check_name(name), version=version))
-        aliases.record(self.store, home(name), _event(alias, version, who, why), expect)
+        aliases.record(self.store, name, _event(alias, version, who, why), expect)
 
     def remove_alias(
         self, name: str, alias: str, *, why: str = "", who: str | None = None, expect: int | None = None
     ) -> None:
         """Let an alias mean nothing, until it is set or rolled back. Raises as `set_alias`."""
         check_name(name)
-        aliases.record(self.store, home(name), _event(check_alias(alias), None, who, why), expect)
+        aliases.record(self.store, name, _event(check_alias(alias), None, who, why), expect)
 
     def rollback(
         self,
@@ -328,13 +334,13 @@ class Hub:
         if to is not None:
             self._resolve(Reference(name, version=to))
         event, stands = _event(alias, None, who, why), partial(self._stands, name)
-        back = aliases.roll_back(self.store, home(name), event, to, expect, stands)
+        back = aliases.roll_back(self.store, name, event, to, expect, stands)
         return self._resolve(Reference(name, version=back.version))
 
     def history(self, name: str, alias: str | None = None) -> tuple[history.Entry, ...]:
-        """What happened to a name, oldest first: publications, tombstones, and the changes of its aliases, or of one of
+        """What happened to a name, oldest first: publications, removals, and the changes of its aliases, or of one of
         them. Raises BadName, NotInHub, Damaged."""
-        wanted = aliases.known(self.store, home(check_name(name))) if alias is None else [check_alias(alias)]
+        wanted = aliases.known(self.store, check_name(name)) if alias is None else [check_alias(alias)]
         self._check_known(name, *wanted)
         return history.of(self.store, name, self._records(name), wanted)
 
@@ -383,7 +389,7 @@ class Hub:
                 raise self._missing(reference)
             return self._version(name, newest)
         if number is None:
-            number = aliases.version_of(self.store, home(name), reference.alias) or 0
+            number = aliases.version_of(self.store, name, reference.alias) or 0
         if not 1 <= number <= self._last(name):
             raise self._missing(reference)
         tombstone = tombstones.find(self.store, name, number)
@@ -393,7 +399,7 @@ class Hub:
 
     def _check_known(self, name: str, *wanted: str) -> None:
         """Raise NotInHub where a name has no version, or never had one of these aliases."""
-        unknown = sorted({*wanted} - {*aliases.known(self.store, home(name))})
+        unknown = sorted({*wanted} - {*aliases.known(self.store, name)})
         if unknown or not self._last(name):
             raise self._missing(Reference(name, alias=(unknown or [LATEST])[0]))
 
@@ -425,12 +431,11 @@ class Hub:
             return NotInHub(
                 f"{name} has no alias {reference.alias!r}; it has {known} and versions 1 to {newest}"
             )
-        known_names = self.names()
-        if not known_names:
+        near = near_names(self.store, name)
+        if near is None:
             return NotInHub(
                 f"no {name} in {self.address}: the hub is empty; fill it with `repertoire publish`"
             )
-        near = difflib.get_close_matches(name, known_names, n=5, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "`repertoire ls` lists what there is"
         return NotInHub(f"no {name} in {self.address}; {hint}")
 
@@ -448,16 +453,20 @@ class Hub:
                 "use a new id for a new adapter"
             )
 
-    def _published_as(self, name: str, publish_id: str) -> Iterator[Record]:
+    def _published_as(self, name: str, publish_id: str, others: set[int]) -> Iterator[Record]:
         """The record with this publish id, if there is one. Only those whose bytes hold it are parsed: a name may have
-        thousands."""
+        thousands. others: numbers that are known to have another id; all that are read are added."""
         told = json.dumps(publish_id, ensure_ascii=False).encode()
         for number in self.store.numbers(log(name)):
+            if number in others:
+                continue
             data = self.place.read(numbered(log(name), number))
             if told in data:
                 record = records.from_bytes(data, name, number)
                 if record.publish_id == publish_id:
                     yield record
+                    continue
+            others.add(number)
 
     def _records(self, name: str) -> tuple[Record, ...]:
         return tuple(self._version(name, number).record for number in self.store.numbers(log(name)))

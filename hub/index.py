@@ -20,7 +20,6 @@ Whoever puts files into a hub by other means than this project's, or changes a r
 
 import json
 import logging
-import re
 import sqlite3
 import zlib
 from collections.abc import Collection, Iterator, Mapping
@@ -31,19 +30,16 @@ from threading import Lock
 from adapters.files import Bytes
 from hub import aliases, records
 from hub.errors import Damaged, HubError
-from hub.layout import entry_number, home, log, tombstones
+from hub.layout import ADAPTERS, alias_log, filed, log, tombstones
 from hub.names import is_part
 from hub.records import Record
 from hub.store import Store, numbered, sha256
 
 FILE = "index.sqlite"
-_FORMAT = 1
+_FORMAT = 2
 _WORTH_WRITING = 200  # records and stamps that the next search would have to read again
 _MOST_METRICS = 1000  # columns
 _CRC = slice(60, 64)  # `user_version` in the header of a database: four bytes that SQLite leaves to its users
-_ENTRY = re.compile(
-    r"adapters/(?P<name>[^/]+/[^/]+/[^/]+)/\.(?P<log>records|tombstones|events/(?P<alias>[^/]+))/(?P<file>[^/]+)"
-)
 _TABLES = """
 CREATE TABLE about (format INTEGER, hub TEXT);
 CREATE TABLE folder (id INTEGER PRIMARY KEY, parent INTEGER, part TEXT, stamp TEXT, UNIQUE (parent, part));
@@ -56,8 +52,13 @@ CREATE TABLE base (id INTEGER PRIMARY KEY, base TEXT UNIQUE);
 CREATE TABLE tags (id INTEGER PRIMARY KEY, tags TEXT UNIQUE);
 CREATE TABLE metric (id INTEGER PRIMARY KEY, metric TEXT UNIQUE);
 CREATE TABLE version (
-    name INTEGER, number INTEGER, removed INTEGER, created TEXT, publisher TEXT, message TEXT, task TEXT,
-    method TEXT, size INTEGER, base INTEGER, tags INTEGER, data BLOB, digest BLOB,
+    name INTEGER, number INTEGER, removed INTEGER, created TEXT, publisher TEXT, task TEXT, method TEXT,
+    size INTEGER, base INTEGER, tags INTEGER, data BLOB, digest BLOB,
+    PRIMARY KEY (name, number)
+) WITHOUT ROWID;
+CREATE TABLE message (  -- of a version; apart, since a search for words reads all of them, and little else
+    name INTEGER, number INTEGER, message TEXT,
+    folded TEXT,  -- by str.casefold; NULL where that changes nothing
     PRIMARY KEY (name, number)
 ) WITHOUT ROWID;
 """
@@ -141,7 +142,7 @@ class Index:
     def _write(self, db: sqlite3.Connection) -> bool:
         """Save the next search what this one learned. Returns whether that can be."""
         self._learned = 0
-        if not self._place.exists("adapters"):
+        if not self._place.exists(ADAPTERS):
             return False  # an empty hub, or one whose folder was taken away
         try:
             self._place.replace(FILE, _image(db))
@@ -153,7 +154,7 @@ class Index:
     def _catch_up(self, db: sqlite3.Connection) -> None:
         with db:
             if self._place.near:
-                self._visit(db, None, "", "adapters")
+                self._visit(db, None, "", ADAPTERS)
             else:
                 self._visit_all(db)
 
@@ -165,7 +166,7 @@ class Index:
         if stamp and stamp == known:
             return True
         if folder.count("/") == 3:
-            name = folder.removeprefix("adapters/")
+            name = folder.removeprefix(f"{ADAPTERS}/")
             settled = self._take(db, own, name, self._look(name))
         else:
             inside = sorted(part for part in self._place.folders(folder) if is_part(part))
@@ -183,29 +184,26 @@ class Index:
             self._learned = _WORTH_WRITING
 
     def _look(self, name: str) -> _Logs:
-        folder = home(name)
         events = {
-            alias: self._store.last(aliases.log_of(folder, alias))
-            for alias in aliases.known(self._store, folder)
+            alias: self._store.last(alias_log(name, alias)) for alias in aliases.known(self._store, name)
         }
         return _Logs(self._store.last(log(name)), self._store.numbers(tombstones(name)), events)
 
     def _visit_all(self, db: sqlite3.Connection) -> None:
         """Bring everything up to date from one listing of the place."""
         found: dict[str, _Logs] = {}
-        for path in self._place.walk("adapters"):
-            entry = _ENTRY.fullmatch(path)
-            number = entry_number(entry["file"]) if entry else None
-            if entry is None or number is None or not all(map(is_part, entry["name"].split("/"))):
+        for path in self._place.walk(ADAPTERS):
+            entry = filed(path)
+            if entry is None:
                 continue
-            logs = found.setdefault(entry["name"], _Logs())
-            if entry["log"] == "records":
-                logs.last = max(logs.last, number)
-            elif entry["log"] == "tombstones":
-                logs.tombstones = sorted([*logs.tombstones, number])
-            elif is_part(entry["alias"]):
-                logs.events[entry["alias"]] = max(logs.events.get(entry["alias"], 0), number)
-        root, _ = _folder(db, None, "adapters")
+            logs = found.setdefault(entry.name, _Logs())
+            if entry.kind == "record":
+                logs.last = max(logs.last, entry.number)
+            elif entry.kind == "tombstone":
+                logs.tombstones = sorted([*logs.tombstones, entry.number])
+            elif entry.alias is not None:
+                logs.events[entry.alias] = max(logs.events.get(entry.alias, 0), entry.number)
+        root, _ = _folder(db, None, ADAPTERS)
         self._drop(db, root, found)
         for name, logs in found.items():
             own, _ = _folder(db, root, name)
@@ -265,7 +263,7 @@ class Index:
         """Take in what the aliases of a name mean. Returns its events as far as they could be read."""
         db.execute("DELETE FROM alias WHERE name = ?", (own,))
         try:
-            meant = aliases.current(self._store, home(name))
+            meant = aliases.current(self._store, name)
         except Damaged as error:
             _log.warning("the aliases of %s are left out of searches: %s", name, error)
             return dict.fromkeys(events, -1)
@@ -318,7 +316,6 @@ def _put(db: sqlite3.Connection, own: int, record: Record) -> None:
         "removed": 0,
         "created": record.created,
         "publisher": record.publisher,
-        "message": record.message,
         "task": record.task,
         "method": record.method,
         "size": record.length if record.method == "prefix" else record.rank,
@@ -331,6 +328,11 @@ def _put(db: sqlite3.Connection, own: int, record: Record) -> None:
     db.execute(
         f"INSERT OR REPLACE INTO version ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
         list(row.values()),
+    )
+    folded = record.message.casefold()
+    db.execute(
+        "INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?)",
+        (own, record.version, record.message, None if folded == record.message else folded),
     )
 
 
@@ -400,7 +402,7 @@ def _forget_others(db: sqlite3.Connection, parent: int, inside: Collection[str])
 def _forget(db: sqlite3.Connection, own: int) -> None:
     """Drop what the index says of a folder and of those below it."""
     _forget_others(db, own, [])
-    for table, column in (("name", "id"), ("alias", "name"), ("version", "name")):
+    for table, column in (("name", "id"), ("alias", "name"), ("version", "name"), ("message", "name")):
         db.execute(f"DELETE FROM {table} WHERE {column} = ?", (own,))
 
 

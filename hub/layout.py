@@ -14,21 +14,35 @@ index.sqlite                                 what searches read, can be made aga
 
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hub.names import is_part
 from hub.place import Place
 
+ADAPTERS = "adapters"
+PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
+FiledKind = Literal["record", "event", "tombstone", "signature"]
 Kind = Literal[
     "marker", "index", "work", "blob", "record", "event", "tombstone", "signature", "folder", "stranger"
 ]
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"(?!0{6})[0-9]{6}|[1-9][0-9]{6,8}")
+_SIGNATURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.json")
+
+
+class Filed(NamedTuple):
+    """What a file says of a name: a record, an alias event, a tombstone or a signature. number: of the version, of an
+    event its own."""
+
+    kind: FiledKind
+    name: str
+    number: int
+    alias: str | None
 
 
 def home(name: str) -> str:
-    """The folder of a name in the hub."""
-    return f"adapters/{name}"
+    """The folder of a name in the hub; of a client or a campaign too."""
+    return f"{ADAPTERS}/{name}"
 
 
 def log(name: str) -> str:
@@ -41,6 +55,26 @@ def tombstones(name: str) -> str:
     return f"{home(name)}/.tombstones"
 
 
+def alias_logs(name: str) -> str:
+    """Where the logs of a name's aliases lie."""
+    return f"{home(name)}/.events"
+
+
+def alias_log(name: str, alias: str) -> str:
+    """The log of one alias."""
+    return f"{alias_logs(name)}/{alias}"
+
+
+def signatures(name: str, number: int) -> str:
+    """Where the signatures of a version lie."""
+    return f"{home(name)}/.signatures/{number:06d}"
+
+
+def signature(name: str, number: int, key: str) -> str:
+    """The signature of a version by the key with this id."""
+    return f"{signatures(name, number)}/{key}.json"
+
+
 def projection(name: str, number: int) -> str:
     """The PEFT directory of a version."""
     return f"{home(name)}/v{number:06d}"
@@ -48,10 +82,10 @@ def projection(name: str, number: int) -> str:
 
 def names(place: Place, client: str | None = None) -> Iterator[str]:
     """Every `client/campaign/task` that has a folder, also without a version; of one client, where one is given."""
-    clients = sorted(place.folders("adapters")) if client is None else [client]
+    clients = sorted(place.folders(ADAPTERS)) if client is None else [client]
     for own in filter(is_part, clients):
-        for campaign in filter(is_part, sorted(place.folders(f"adapters/{own}"))):
-            tasks = sorted(place.folders(f"adapters/{own}/{campaign}"))
+        for campaign in filter(is_part, sorted(place.folders(home(own)))):
+            tasks = sorted(place.folders(home(f"{own}/{campaign}")))
             yield from (f"{own}/{campaign}/{task}" for task in tasks if is_part(task))
 
 
@@ -79,6 +113,22 @@ def index_files(place: Place) -> list[str]:
     return [file for file in place.files("") if file.startswith("index.sqlite")]
 
 
+def purge_note(client: str) -> str:
+    """What says that the purge of a client was begun."""
+    return f"{PURGES}/{client}.json"
+
+
+def filed(path: str) -> Filed | None:
+    """What an entry of a log, or a signature, is and whose, by its path; None of all else."""
+    found, parts = kind(path), path.split("/")
+    if found == "signature":
+        return Filed(found, "/".join(parts[1:4]), int(parts[5]), None)
+    if found == "record" or found == "event" or found == "tombstone":
+        number = int(parts[-1].removesuffix(".json"))
+        return Filed(found, "/".join(parts[1:4]), number, parts[5] if found == "event" else None)
+    return None
+
+
 def version_of(path: str) -> tuple[str, int] | None:
     """Name and number of the version whose folder this is, or in whose folder it lies."""
     parts = path.split("/")
@@ -94,7 +144,9 @@ def kind(path: str) -> Kind:
             return "marker"
         case [name] if name.startswith("index.sqlite"):
             return "index"
-        case [".tmp", *_] | [".trash" | ".pins" | ".purge", _]:
+        case [".tmp", *_]:
+            return "work"
+        case [folder, _] if folder in (PINS, TRASH, PURGES):
             return "work"
         case ["blobs", "sha256", folder, digest] if is_digest(digest) and digest[:2] == folder:
             return "blob"
@@ -113,7 +165,7 @@ def _kind_at_home(rest: list[str]) -> Kind:
             return "event"
         case [".tombstones", file] if _is_entry(file):
             return "tombstone"
-        case [".signatures", number, file] if _NUMBER.fullmatch(number) and file.endswith(".json"):
+        case [".signatures", number, file] if _NUMBER.fullmatch(number) and _SIGNATURE.fullmatch(file):
             return "signature"
         case [folder, *_] if folder[:1] == "v" and _NUMBER.fullmatch(folder[1:]):
             return "folder"

@@ -32,7 +32,7 @@ def needs(store: Store, without: str | None = None, told: Callable[[str], None] 
     """
     found, problems = Needs(), []
     for pin in pins(store.place):
-        if time() - pin.since < LIFE and not (without and pin.log.startswith(f"adapters/{without}/")):
+        if time() - pin.since < LIFE and not (without and pin.log.startswith(f"{home(without)}/")):
             found.live.update(dict.fromkeys(pin.digests, f"a publication into {pin.log}"))
     for name in names(store.place):
         if without and name.startswith(f"{without}/"):
@@ -58,7 +58,7 @@ def needs(store: Store, without: str | None = None, told: Callable[[str], None] 
 
 def _needs_of(store: Store, name: str, found: Needs) -> None:
     """Add what one name needs. Raises Damaged with all that is wrong with it."""
-    aliased = set(aliases.current(store, home(name)).values())
+    aliased = set(aliases.current(store, name).values())
     problems = []
     in_part = store.in_part(log(name))
     for number in range(1, max(store.numbers(log(name)), default=0) + 1):  # all are listed: some may be lost

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from time import time
 
+from hub.layout import PINS
 from hub.place import Place
 
-FOLDER = ".pins"
 LIFE = 86_400.0  # seconds after which a pin is one of a publisher that was killed
 
 
@@ -34,15 +34,15 @@ class Pin:
 def pin(place: Place, log: str, digests: Iterable[str]) -> str:
     """Pin blobs that a record in this log, or below this folder, will name. Returns the path of the pin, to be removed
     afterwards."""
-    path = f"{FOLDER}/{time():.2f}-{uuid.uuid4().hex[:8]}.json"
+    path = f"{PINS}/{time():.2f}-{uuid.uuid4().hex[:8]}.json"
     place.mark(path, json.dumps({"log": log, "digests": sorted(digests)}).encode())
     return path
 
 
 def pins(place: Place) -> Iterator[Pin]:
     """All pins, those of killed publishers included."""
-    for file in place.files(FOLDER):
-        path = f"{FOLDER}/{file}"
+    for file in place.files(PINS):
+        path = f"{PINS}/{file}"
         try:
             told = json.loads(place.read(path))
             yield Pin(path, float(file.partition("-")[0]), str(told["log"]), tuple(told["digests"]))

@@ -20,13 +20,24 @@ from dataclasses import dataclass, field
 
 from hub import collect, trash
 from hub.errors import BadName, Damaged, HubError
-from hub.layout import digests, home, index_files, is_digest, log, names, tombstones
+from hub.layout import (
+    PURGES,
+    alias_log,
+    alias_logs,
+    digests,
+    home,
+    index_files,
+    is_digest,
+    log,
+    names,
+    purge_note,
+    tombstones,
+)
 from hub.names import is_part
 from hub.needs import Needs, needs, read
 from hub.pins import pins
 from hub.store import Store, blob, numbered
 
-_FOLDER = ".purge"
 _ROUNDS = 5
 BEYOND = (
     "A purge reaches this hub alone. Mirrors and hubs that pulled from it, exports, backups and snapshots keep what "
@@ -75,11 +86,11 @@ def purge(store: Store, client: str, dry_run: bool = False) -> Purged:
         done.freed = sum(place.size(path) for _, path in going)
         return done
     for _ in range(_ROUNDS):
-        place.replace(_note(client), json.dumps({"digests": sorted(own)}).encode())
+        place.replace(purge_note(client), json.dumps({"digests": sorted(own)}).encode())
         for pin in pins(place):
-            if pin.log.startswith(f"adapters/{client}/"):
+            if pin.log.startswith(f"{home(client)}/"):
                 place.remove(pin.path)
-        place.discard(f"adapters/{client}")
+        place.discard(home(client))
         collected = collect.Collected(dry_run)
         collect.empty_out(
             store, others, lambda: needs(store, client), float("-inf"), collected, spare_removed=True
@@ -92,7 +103,7 @@ def purge(store: Store, client: str, dry_run: bool = False) -> Purged:
         others = needs(store, client)
         own |= _own(store, client, Purged(client, dry_run))
         if not left(store, client, own, others):
-            place.remove(_note(client))
+            place.remove(purge_note(client))
             place.sweep(float("inf"))
             done.erased, done.shared = sorted(set(done.erased)), _shared(own, others)
             return done
@@ -106,28 +117,28 @@ def left(store: Store, client: str, own: set[str], others: Needs) -> list[str]:
     for path in store.place.walk(""):
         name = path.rsplit("/", 1)[-1]
         digest = name if is_digest(name) else name[-64:]
-        if path.startswith(f"adapters/{client}/") or (digest in own and digest not in known):
+        if path.startswith(f"{home(client)}/") or (digest in own and digest not in known):
             found.append(path)
-    if store.place.exists(f"adapters/{client}"):
-        found.append(f"adapters/{client}")
-    found += [pin.path for pin in pins(store.place) if pin.log.startswith(f"adapters/{client}/")]
+    if store.place.exists(home(client)):
+        found.append(home(client))
+    found += [pin.path for pin in pins(store.place) if pin.log.startswith(f"{home(client)}/")]
     return sorted(set(found))
 
 
 def unfinished(store: Store) -> list[str]:
     """Clients whose purge was stopped."""
-    return sorted(file.removesuffix(".json") for file in store.place.files(_FOLDER))
+    return sorted(file.removesuffix(".json") for file in store.place.files(PURGES))
 
 
 def _own(store: Store, client: str, done: Purged) -> set[str]:
     """The client's blobs, as its records and a stopped purge name them."""
     found: set[str] = set()
-    if store.place.exists(_note(client)):
+    if store.place.exists(purge_note(client)):
         try:
-            found.update(map(str, json.loads(store.place.read(_note(client)))["digests"]))
+            found.update(map(str, json.loads(store.place.read(purge_note(client)))["digests"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Damaged(
-                f"{_note(client)} cannot be read ({error}); take it away and purge again"
+                f"{purge_note(client)} cannot be read ({error}); take it away and purge again"
             ) from error
     for name in names(store.place, client):
         done.names.append(name)
@@ -158,14 +169,10 @@ def _mentions(store: Store, client: str) -> list[str]:
     for name in names(store.place):
         if name.startswith(f"{client}/"):
             continue
-        events = f"{home(name)}/.events"
-        logs = [log(name), tombstones(name), *(f"{events}/{alias}" for alias in store.place.folders(events))]
+        events = store.place.folders(alias_logs(name))
+        logs = [log(name), tombstones(name), *(alias_log(name, alias) for alias in events)]
         paths = [numbered(entries, number) for entries in logs for number in store.numbers(entries)]
         for path in paths:
             with suppress(OSError):
                 found += [path] if named.search(store.place.read(path)) else []
     return found
-
-
-def _note(client: str) -> str:
-    return f"{_FOLDER}/{client}.json"

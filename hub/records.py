@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters import Adapter, Lora
+from adapters.config import Adapter, Lora
 from adapters.files import Bytes
 from hub.errors import Damaged
 from hub.servable import servable_by

@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from adapters import Adapter, Base, Limits, load_base
-from adapters.base import Quantization
-from adapters.config import Head
+from adapters.config import Head, Quantization
 from adapters.errors import RepertoireError, RequestError
 from adapters.packed import check_base
 from adapters.request import Request as Row
@@ -35,7 +34,18 @@ from hub.following import Followed, Following
 from hub.held import Held
 from hub.hub import Hub, Version
 from hub.names import members, parse
-from hub.requests import Analysis, Analyze, Answer, Ranked, Recommend, Refused, Request, Result, Texts, Write
+from hub.requests import (
+    Analysis,
+    Analyze,
+    Answer,
+    Ranked,
+    Recommend,
+    RefusedText,
+    Request,
+    Result,
+    Texts,
+    Write,
+)
 from hub.trust import Trust
 from hub.writing import checked, none_kept, product_text, rules
 from recipes.blend import Blend
@@ -407,7 +417,7 @@ class Registry:
         policy, product = rules(request, voice.recipe), product_text(request, voice.recipe)
         began = monotonic() - passed
         kept: list[str] = []
-        refused: list[Refused] = []
+        refused: list[RefusedText] = []
         for round_ in range(_WRITING_ROUNDS):
             if round_ > 0:
                 left = None if request.deadline is None else began + request.deadline - monotonic()
@@ -416,7 +426,7 @@ class Registry:
                 results = self._runtime.run(self._draws(replace(request, deadline=left), voice, round_))
             for text in (result.text for result in results if isinstance(result, Written)):
                 if broken := violations(text, product, policy):
-                    refused.append(Refused(text, tuple(broken)))
+                    refused.append(RefusedText(text, tuple(broken)))
                 else:
                     kept.append(text)
         if not kept:

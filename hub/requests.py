@@ -87,7 +87,7 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedText:
     """A text that was written and not given, and every rule that it breaks."""
 
     text: str
@@ -97,7 +97,7 @@ class Refused:
 class Texts(list[str]):
     """The texts that a `Write` gives, and in `refused`, in the order of writing, those that broke a rule."""
 
-    def __init__(self, texts: Iterable[str] = (), refused: Iterable[Refused] = ()) -> None:
+    def __init__(self, texts: Iterable[str] = (), refused: Iterable[RefusedText] = ()) -> None:
         super().__init__(texts)
         self.refused = tuple(refused)
 

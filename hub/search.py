@@ -10,23 +10,31 @@ checked as always.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
 
 from hub.errors import BadSearch
 from hub.index import Index, metric_columns, unpacked
+from hub.layout import projection
 from hub.names import LATEST
-from recipes.tasks import METRICS
 
 _CONDITION = re.compile(r"\s*([^\s<>=]+)\s*(>=|<=|>|<|==?)\s*(\S+)\s*")
 _SHOWN = (
-    "n.name, v.number, v.task, v.method, v.size, b.base, v.created, v.publisher, v.message, t.tags, v.data, v.digest, "
+    "n.name, v.number, v.task, v.method, v.size, b.base, v.created, v.publisher, m.message, t.tags, v.data, v.digest, "
     "v.removed, v.number IS n.newest, "
-    "(SELECT json_group_array(alias) FROM alias a WHERE a.name = n.id AND a.number = v.number)"
+    "(SELECT group_concat(alias, ' ') FROM alias a WHERE a.name = n.id AND a.number = v.number)"
 )
-_FROM = (
-    "name n CROSS JOIN version v ON v.name = n.id CROSS JOIN base b ON b.id = v.base "
+_BY_NAME = "name n CROSS JOIN version v ON v.name = n.id"
+_BY_VERSION = "version v CROSS JOIN name n ON n.id = v.name"
+_BY_MESSAGE = (
+    "message m CROSS JOIN version v ON v.name = m.name AND v.number = m.number "
+    "CROSS JOIN name n ON n.id = v.name"
+)
+_WHOLE = (
+    "CROSS JOIN version v ON v.name = found.name AND v.number = found.number CROSS JOIN name n ON n.id = v.name "
+    "CROSS JOIN message m ON m.name = v.name AND m.number = v.number CROSS JOIN base b ON b.id = v.base "
     "CROSS JOIN tags t ON t.id = v.tags"
 )
 _DATA = "CASE typeof(v.data) WHEN 'blob' THEN lower(hex(v.data)) ELSE v.data END"
@@ -64,7 +72,7 @@ class Found:
     """One version, as far as a list shows it.
 
     size: rank, or positions of a prefix. base: id, revision, fingerprint. metrics: measured on held-out rows, with the
-    adapter. aliases: those that mean it, `latest` included. folder: as in `Version`.
+    adapter. aliases: those that mean it, `latest` included.
     """
 
     name: str
@@ -82,7 +90,12 @@ class Found:
     removed: bool
     aliases: tuple[str, ...]
     metrics: Mapping[str, float]
-    folder: Path | None
+    _root: Path | None = field(default=None, repr=False)
+
+    @property
+    def folder(self) -> Path | None:
+        """As in `Version`."""
+        return self._root and self._root / projection(self.name, self.number)
 
     @property
     def reference(self) -> str:
@@ -90,23 +103,31 @@ class Found:
         return f"{self.name}@{self.number}"
 
 
-def search(
-    index: Index, text: str, filters: Filters, folder: Callable[[str, int], Path | None]
-) -> tuple[Found, ...]:
-    """Every version that fits and has all words of `text` in its name or its message. folder: of a name and a version.
-    Raises BadSearch."""
+def search(index: Index, text: str, filters: Filters, root: Path | None) -> tuple[Found, ...]:
+    """Every version that fits and has all words of `text` in its name or its message, whatever their case. root: the
+    hub's folder, None in a remote hub. Raises BadSearch."""
     with index.reading() as db:
         columns = metric_columns(db)
         conditions = list(_conditions(text, filters, columns))
         order, limit = _order(filters.get("sort"), columns), filters.get("limit")
-        db.create_function("casefold", 1, str.casefold, deterministic=True)
         shown = ", ".join([_SHOWN, *(f"v.{column}" for column in columns.values())])
         wanted = " AND ".join(["TRUE", *(condition for condition, _ in conditions)])
+        found = f"SELECT v.name, v.number FROM {_read_first(text, filters)} WHERE {wanted} ORDER BY {order} LIMIT ?"
         rows = db.execute(
-            f"SELECT {shown} FROM {_FROM} WHERE {wanted} ORDER BY {order} LIMIT ?",
+            f"SELECT {shown} FROM ({found}) AS found {_WHOLE} ORDER BY {order}",
             [*(value for _, given in conditions for value in given), -1 if limit is None else limit],
         ).fetchall()
-    return tuple(_found(row, columns, folder(row[0], row[1])) for row in rows)
+    parsed = cache(json.loads)
+    return tuple(_found(row, columns, root, parsed) for row in rows)
+
+
+def _read_first(text: str, filters: Filters) -> str:
+    """The tables that tell what fits, in the order in which the least is read: all of the first, and of the next what
+    belongs to rows that fit so far."""
+    if text.split():
+        return _BY_MESSAGE
+    of_few_names = any(filters.get(key) for key in ("name", "client", "campaign", "alias"))
+    return _BY_NAME if of_few_names or not filters.get("all_versions") else _BY_VERSION
 
 
 def _conditions(
@@ -142,8 +163,10 @@ def _conditions(
     for condition in _several(filters.get("metric")):
         yield _measured(condition, columns)
     for word in text.split():
-        fold = "lower" if word.isascii() else "casefold"  # the first is SQLite's own and faster
-        yield f"(instr(n.name, ?) OR instr({fold}(v.message), ?))", (word.casefold(),) * 2
+        yield (
+            "(instr(coalesce(m.folded, m.message), ?) OR m.name IN (SELECT id FROM name WHERE instr(name, ?)))",
+            (word.casefold(),) * 2,
+        )
 
 
 def _measured(condition: str, columns: Mapping[str, str]) -> tuple[str, tuple[float]]:
@@ -165,6 +188,8 @@ def _order(by: str | None, columns: Mapping[str, str]) -> str:
     if by == "created":
         return "v.created DESC, n.name, v.number DESC"
     assert by is not None
+    from recipes.tasks import METRICS
+
     direction = "ASC" if METRICS.get(by) == "min" else "DESC"
     return f"{_column(by, columns)} {direction} NULLS LAST, n.name, v.number DESC"
 
@@ -180,7 +205,10 @@ def _several(value: str | Sequence[str] | None) -> Sequence[str]:
     return [value] if isinstance(value, str) else value or ()
 
 
-def _found(row: tuple[Any, ...], columns: Mapping[str, str], folder: Path | None) -> Found:
+def _found(
+    row: tuple[Any, ...], columns: Mapping[str, str], root: Path | None, parsed: Callable[[str], Any]
+) -> Found:
+    """parsed: a JSON value that many versions share."""
     head, measured = row[: -len(columns) or None], row[len(row) - len(columns) :]
     name, number, task, method, size, base, created, publisher, message, tags, data, digest = head[:12]
     removed, newest, aliases = head[12:]
@@ -190,15 +218,15 @@ def _found(row: tuple[Any, ...], columns: Mapping[str, str], folder: Path | None
         task=task,
         method=method,
         size=size,
-        base=json.loads(base),
+        base=dict(parsed(base)),
         created=created,
         publisher=publisher,
         message=message,
-        tags=tuple(json.loads(tags)),
+        tags=tuple(parsed(tags)),
         data_digest=unpacked(data),
         digest=unpacked(digest) or "",
         removed=bool(removed),
-        aliases=(*sorted(json.loads(aliases)), *([LATEST] if newest else [])),
+        aliases=(*(sorted(aliases.split()) if aliases else ()), *((LATEST,) if newest else ())),
         metrics={metric: value for metric, value in zip(columns, measured, strict=True) if value is not None},
-        folder=folder,
+        _root=root,
     )

@@ -20,9 +20,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from adapters import Adapter, Lora
-from adapters.base import STARTER
 from adapters.card import pools_as_transformers
+from adapters.config import STARTER, Adapter, Lora
 
 TOOLS = {"peft": "stock PEFT", "vllm": "vLLM", "lorax": "LoRAX"}
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)

@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from adapters.files import Bytes
 from hub.errors import BadKey, HubError
+from hub.layout import signature, signatures
 from hub.place import Place
 from hub.store import sha256
 
@@ -130,7 +131,7 @@ def sign(place: Place, name: str, number: int, record: Bytes, key: PrivateKey) -
 
     A signature of this key that is there already and counts is kept; one that does not count makes way.
     """
-    path = f"{_home(name, number)}/{key.public.id}.json"
+    path = signature(name, number, key.public.id)
     bundle = key.sign(record, f"{name.replace('/', '.')}@{number}")
     if (
         path not in place.create({path: bundle})
@@ -141,14 +142,14 @@ def sign(place: Place, name: str, number: int, record: Bytes, key: PrivateKey) -
 
 def signers(place: Place, name: str, number: int) -> list[str]:
     """Ids of the keys by which a version claims to be signed; whether that is true, `fault` finds out."""
-    found = map(_BUNDLE.fullmatch, place.files(_home(name, number)))
+    found = map(_BUNDLE.fullmatch, place.files(signatures(name, number)))
     return sorted(match[1] for match in found if match)
 
 
 def fault(place: Place, name: str, number: int, record: Bytes, key: PublicKey) -> str | None:
     """Why the signature of this key on these bytes of a record does not count; None where it does."""
     try:
-        bundle = place.read(f"{_home(name, number)}/{key.id}.json")
+        bundle = place.read(signature(name, number, key.id))
     except FileNotFoundError:
         return "there is none"
     except OSError as error:
@@ -236,10 +237,6 @@ def _bytes(path: str | os.PathLike[str]) -> bytes:
         raise BadKey(
             f"{path} cannot be read ({error.strerror or error}); give the path of a key file"
         ) from error
-
-
-def _home(name: str, number: int) -> str:
-    return f"adapters/{name}/.signatures/{number:06d}"
 
 
 def _require() -> None:

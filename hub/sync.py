@@ -1,13 +1,15 @@
 """Hubs in step: `push`, `pull` and `sync` bring one hub what it lacks of another, byte for byte.
 
-    1. signatures, tombstones   a removed version is never there without its tombstone, a signed one never unsigned
+    1. signatures, tombstones   of what arrives: a removed version is never there without its tombstone, a signed one
+                                never unsigned
     2. blobs                    those that are missing or have another size, a bounded number of bytes at a time
     3. records                  under the same numbers, the next one of every name; then the version folders
     4. alias events             in order, those of aliases whose version is there
-    5. all of it is looked at again in the hub where it arrived
+    5. tombstones               of versions that were there, and that no alias means by now
+    6. all of it is looked at again in the hub where it arrived
 
 Broken off anywhere, the target holds whole versions; the next run finds what is still missing. Nothing is overwritten:
-what is a conflict stands in difference.py.
+what is a conflict stands in lacking.py.
 """
 
 import logging
@@ -18,20 +20,22 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from adapters.files import Bytes
-from hub.difference import (
+from hub.errors import BadName, Damaged, NoHub, NotInHub
+from hub.hub import Hub
+from hub.lacking import (
     Conflict,
-    Difference,
+    Lacking,
     Selection,
     blob_marks,
-    difference,
+    hold_back,
+    lacking,
+    look,
     md5,
     same,
     split,
     together,
 )
-from hub.errors import BadName, Damaged, NoHub, NotInHub
-from hub.hub import Hub
-from hub.layout import home, log
+from hub.layout import home, log, projection
 from hub.names import check_name, is_part, parse
 from hub.pins import pin
 from hub.place import place_of
@@ -45,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Moved:
+class Transfer:
     """What went from one hub to another, or would with `dry_run`.
 
     source, target: addresses. versions: references of those that the target lacked. blobs: contents, by sha256. files:
@@ -73,7 +77,7 @@ def push(
     campaign: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
-) -> Moved:
+) -> Transfer:
     """Bring another hub what it lacks of this one. It is made where there is none.
 
     only: names, with all their versions, or references, with one. client, campaign: as in `Hub.list`. dry_run: find out
@@ -95,7 +99,7 @@ def pull(
     campaign: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
-) -> Moved:
+) -> Transfer:
     """Bring a hub what it lacks of a remote one, as `push`. Where there is no hub it is made, and notes its origin."""
     source = Hub(remote, create=False)
     wanted = _selection(source, only, client, campaign)
@@ -110,14 +114,14 @@ def sync(
     campaign: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
-) -> tuple[Moved, Moved]:
+) -> tuple[Transfer, Transfer]:
     """`push`, then `pull`."""
     wanted = _selection(hub, (), client, campaign)
     there = _move(hub, remote, wanted, dry_run, progress)
     try:
         back = _move(Hub(remote, create=False), hub.address, wanted, dry_run, progress)
     except NoHub:  # a dry run did not make it
-        back = Moved(there.target, there.source, dry_run, (), (), (), 0, (), ())
+        back = Transfer(there.target, there.source, dry_run, (), (), (), 0, (), ())
     return there, back
 
 
@@ -130,7 +134,7 @@ def _selection(source: Hub, only: Sequence[str], client: str | None, campaign: s
     if wrong := [part for part in (client, campaign) if part and not is_part(part)]:
         raise BadName(f"{wrong[0]!r} can be no client and no campaign")
     if not only:
-        return Selection(("/".join(filter(None, ("adapters", client, campaign))),))
+        return Selection((home("/".join(filter(None, (client, campaign)))),)) if client else Selection()
     versions: dict[str, set[int] | None] = {}
     for text in only:
         name = parse(text).name
@@ -150,7 +154,7 @@ def _move(
     dry_run: bool,
     progress: Progress | None,
     origin: str | None = None,
-) -> Moved:
+) -> Transfer:
     arriving: Hub | None = None
     try:
         arriving = Hub(target, create=not dry_run, origin=origin)
@@ -158,10 +162,10 @@ def _move(
         if not dry_run:
             raise
     place = place_of(target) if arriving is None else arriving.place
-    lacked = difference(source.place, place, wanted)
+    lacked = lacking(source.place, place, wanted)
     if arriving is not None and not dry_run:
         _Carrier(source, arriving, lacked, progress).carry(wanted)
-    return Moved(
+    return Transfer(
         source.address,
         place.address,
         dry_run,
@@ -182,14 +186,14 @@ def _checked(hub: Hub, digest: str) -> Bytes | Damaged:
         return error
 
 
-def _size(lacked: Difference) -> int:
+def _size(lacked: Lacking) -> int:
     return sum(lacked.blobs.values()) + sum(map(len, lacked.files.values()))
 
 
 class _Carrier:
-    """Moves a difference; what turns out not to move is taken out of it."""
+    """Moves what is lacking; what turns out not to move is taken out of it."""
 
-    def __init__(self, source: Hub, target: Hub, lacked: Difference, progress: Progress | None) -> None:
+    def __init__(self, source: Hub, target: Hub, lacked: Lacking, progress: Progress | None) -> None:
         self.source, self.target, self.lacked = source, target, lacked
         self._progress, self._total, self._done = progress, _size(lacked), 0
         self._sent: dict[str, str] = {}  # path of a blob -> MD5
@@ -198,8 +202,8 @@ class _Carrier:
     def carry(self, wanted: Selection) -> None:
         place = self.target.place
         with self._pinned():
-            place.create(self.lacked.marks)
-            self._advance(self.lacked.marks)
+            place.create(self.lacked.notes)
+            self._advance(self.lacked.notes)
             self._note_taken()
             for digests in _batches(self.lacked.blobs):
                 self._carry_blobs(digests)
@@ -214,6 +218,7 @@ class _Carrier:
                 self._show(version)
         for turn in _turns(self.lacked.events):
             self._carry_entries(turn, self.lacked.events)
+        self._carry_removals()
         self._verify(wanted)
 
     def _mark_parts(self) -> None:
@@ -234,7 +239,7 @@ class _Carrier:
         """No collector takes meanwhile what the records need that are about to arrive; a pin for each client."""
         needed: dict[str, set[str]] = {}
         for record, digests in self.lacked.needs.items():
-            needed.setdefault("/".join(record.split("/")[:2]), set()).update(digests)
+            needed.setdefault(home(split(record)[0].split("/")[0]), set()).update(digests)
         paths = [pin(self.target.place, f"{client}/", digests) for client, digests in needed.items()]
         try:
             yield
@@ -292,6 +297,17 @@ class _Carrier:
                     path, f"somebody took its place in {self.target.address} meanwhile; do this again"
                 )
         self._advance(moving)
+
+    def _carry_removals(self) -> None:
+        """What its aliases mean may have changed since the hubs were compared, and not only by what arrived."""
+        lacked, place = self.lacked, self.target.place
+        names = {split(path)[0] for path in lacked.removals}
+        hold_back(lacked, place, look(place, Selection(tuple(map(home, names)))))
+        place.create(lacked.removals)
+        for path in lacked.removals:
+            if place.folder("") is not None:
+                place.discard(projection(*split(path)))
+        self._advance(lacked.removals)
 
     def _show(self, version: str) -> None:
         """Its folder; a removed version has none."""

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from hub import aliases
 from hub.errors import Damaged, NotInHub, Refused
-from hub.layout import home, log, projection, tombstones
+from hub.layout import log, projection, tombstones
 from hub.store import Store, numbered
 
 
@@ -51,7 +51,7 @@ def remove(store: Store, name: str, tombstone: Tombstone, dry_run: bool = False)
         raise NotInHub(f"{name}@{version} was never brought here; remove it in the hub that has it")
     standing = find(store, name, version)
     if standing is None:
-        pointing = [alias for alias, at in aliases.current(store, home(name)).items() if at == version]
+        pointing = [alias for alias, at in aliases.current(store, name).items() if at == version]
         if pointing:
             raise Refused(
                 f"{name}@{version} is what {' and '.join(f'{name}@{alias}' for alias in pointing)} means; "

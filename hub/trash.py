@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adapters.files import Bytes
-from hub.layout import is_digest
+from hub.layout import TRASH, is_digest
 from hub.place import Place
 
-FOLDER = ".trash"
 _NAME = re.compile(r"([0-9]+\.[0-9]{2})-[0-9a-f]{8}-(.+)")
 
 
@@ -40,7 +39,7 @@ def throw(place: Place, path: str, since: float) -> bool:
     """Move a file to the trash; False where another was faster."""
     what = path.rsplit("/", 1)[-1]
     try:
-        place.move(path, f"{FOLDER}/{math.floor(since * 100) / 100:.2f}-{uuid.uuid4().hex[:8]}-{what}")
+        place.move(path, f"{TRASH}/{math.floor(since * 100) / 100:.2f}-{uuid.uuid4().hex[:8]}-{what}")
     except FileNotFoundError:
         return False
     return True
@@ -48,9 +47,9 @@ def throw(place: Place, path: str, since: float) -> bool:
 
 def entries(place: Place) -> Iterator[Entry]:
     """All that lies in the trash."""
-    for name in sorted(place.files(FOLDER)):
+    for name in sorted(place.files(TRASH)):
         named = _NAME.fullmatch(name)  # what was put here by hand has no grace
-        yield Entry(f"{FOLDER}/{name}", *((float(named[1]), named[2]) if named else (0.0, name)))
+        yield Entry(f"{TRASH}/{name}", *((float(named[1]), named[2]) if named else (0.0, name)))
 
 
 def find(place: Place, digest: str) -> tuple[Entry, Bytes] | None:

@@ -20,12 +20,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 from hub import records, signing
 from hub.errors import BadKey, BadTrust, Untrusted
+from hub.layout import log
 from hub.names import is_part
 from hub.place import Place
 from hub.records import Record
 from hub.signing import PublicKey
 from hub.store import numbered
-from recipes.recipe import read_yaml
 
 OTHERS = "*"
 
@@ -94,6 +94,8 @@ def signatures(place: Place, record: Record, trust: Trust | None) -> list[Signat
 
 def load_trust(path: str | os.PathLike[str]) -> Trust:
     """Read a trust file and the keys that it names. Raises BadTrust with all problems at once."""
+    from recipes.recipe import read_yaml
+
     source = os.fspath(path)
     try:
         content = read_yaml(Path(path).read_text(encoding="utf-8-sig"))
@@ -121,7 +123,7 @@ def load_trust(path: str | os.PathLike[str]) -> Trust:
 def _stored(place: Place, record: Record) -> bytes:
     """The bytes of a record in the hub. Raises Untrusted where they say something else."""
     try:
-        data = bytes(place.read(numbered(f"adapters/{record.name}/.records", record.version)))
+        data = bytes(place.read(numbered(log(record.name), record.version)))
     except OSError as error:
         raise Untrusted(
             f"{record.reference}: its record cannot be read again ({error.strerror or error}); ask once more"

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from adapters import files
-from hub import aliases, disk, intake, layout, records, tombstones, trash
+from hub import aliases, disk, layout, records, tombstones, trash
 from hub.allowed import ALLOWED, REQUIRED
 from hub.errors import Damaged, NotInHub
 from hub.findings import Finding, Kind, finding
-from hub.layout import home, is_digest, log, names
+from hub.layout import alias_log, home, is_digest, log, names
 from hub.purge import unfinished
 from hub.records import Record
 from hub.store import Store, blob, numbered, sha256
@@ -83,7 +83,7 @@ def verify(store: Store, target: str = "", told: Callable[[int, int], None] | No
     if not target:
         for client in unfinished(store):
             done.findings.append(
-                finding("purge unfinished", f".purge/{client}.json", f"{client} is not all erased")
+                finding("purge unfinished", layout.purge_note(client), f"{client} is not all erased")
             )
     return done
 
@@ -125,7 +125,7 @@ def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
                 seen.wanted.setdefault(file.sha256, (file.size, []))[1].append(record)
             weights, config = record.file(files.WEIGHTS).sha256, record.file(files.CONFIG).sha256
             seen.pairs.setdefault(weights, set()).add(config)
-    for alias in aliases.known(store, home(name)):
+    for alias in aliases.known(store, name):
         yield from _event_findings(store, name, alias)
 
 
@@ -143,7 +143,7 @@ def _record_problems(record: Record) -> Iterator[str]:
 
 def _event_findings(store: Store, name: str, alias: str) -> Iterator[Finding]:
     """One alias: its log, and where it points now."""
-    entries = aliases.log_of(home(name), alias)
+    entries = alias_log(name, alias)
     numbers = store.numbers(entries)
     for number in range(1, max(numbers, default=0) + 1):
         path = numbered(entries, number)
@@ -216,7 +216,9 @@ def _blob_findings(
 def _adapter_findings(
     configs: Mapping[str, files.Bytes], config: str, digest: str, data: files.Bytes, needed_by: list[Record]
 ) -> Iterator[Finding]:
-    problems = intake.stored_problems(configs[config], data)
+    from hub.intake import stored_problems
+
+    problems = stored_problems(configs[config], data)
     if problems:
         more = f" and {len(problems) - 3} more" if problems[3:] else ""
         yield finding(

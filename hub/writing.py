@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from adapters.errors import RequestError
-from hub.requests import Refused, Write
+from hub.requests import RefusedText, Write
 from recipes.errors import RecipeError
 from recipes.policy import Kind, Limit, Policy, Violation, stays, violations
 from recipes.recipe import Recipe, read_policy
@@ -43,7 +43,7 @@ def rules(request: Write, recipe: Recipe) -> Policy:
         raise RequestError(str(error)) from None
 
 
-def none_kept(reference: str, refused: Sequence[Refused]) -> RequestError:
+def none_kept(reference: str, refused: Sequence[RefusedText]) -> RequestError:
     """Why no text can be given: how many broke which kind of rule, the text that broke the fewest, what to do."""
     kinds = Counter(kind for each in refused for kind in sorted({reason.kind for reason in each.reasons}))
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())

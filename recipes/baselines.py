@@ -21,6 +21,7 @@ Bools = NDArray[np.bool_]
 _STRENGTHS = (0.1, 1.0, 10.0)  # scikit-learn's C
 _DENSE_STRENGTHS = (0.0001, 0.001, 0.01)  # for some hundred standardised numbers a row
 _CERTAIN = 30.0  # log-odds that stand for a probability of 0 or 1
+_UNLIKELY = -10.0  # the log-odds that a head starts with for a label that no training row has
 _SHORT = 100  # characters; in shorter texts words are too few, so that their letters help
 
 
@@ -68,10 +69,14 @@ def regression(
 
 
 def best_regression(
-    splits: Splits, train: Any, validation: Any, strengths: Sequence[float] = _STRENGTHS
+    splits: Splits,
+    train: Any,
+    validation: Any,
+    strengths: Sequence[float] = _STRENGTHS,
+    intercept: bool = True,
 ) -> "Regression":
     """The regression with the least log loss on the validation rows; arguments as above."""
-    tried = [Regression(splits, train, strength) for strength in strengths]
+    tried = [Regression(splits, train, strength, intercept) for strength in strengths]
     return min(tried, key=lambda model: _loss(splits, model.probabilities(validation)))
 
 
@@ -100,6 +105,20 @@ def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -
     return regression(splits, train, validation, test, _DENSE_STRENGTHS)
 
 
+def linear_probe(
+    splits: Splits, train: Floats, validation: Floats, intercept: bool = True
+) -> tuple[Floats, Floats]:
+    """As `on_states`, as numbers for the vectors as they are: weights [width, labels] and bias [labels], which is 0
+    without an intercept but for labels that no training row has."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler(with_mean=intercept).fit(train)
+    train, validation = scaler.transform(train), scaler.transform(validation)
+    weights, bias = best_regression(splits, train, validation, _DENSE_STRENGTHS, intercept).linear()
+    weights, bias = weights / scaler.scale_[:, None], np.maximum(bias, _UNLIKELY)
+    return weights, bias - scaler.mean_ @ weights if intercept else bias
+
+
 def cuts_of(values: Sequence[str]) -> Floats | None:
     """Where a column of numbers is cut, so that ten steps hold as many rows each, or None for a column of words."""
     numbers = [_number(value) for value in values if value]
@@ -125,13 +144,13 @@ def _number(text: str) -> float | None:
 class Regression:
     """Logistic regression over a split's labels, or one per label; labels without training rows get 0."""
 
-    def __init__(self, splits: Splits, train: Any, strength: float) -> None:
+    def __init__(self, splits: Splits, train: Any, strength: float, intercept: bool = True) -> None:
         self._labels, self._features = len(splits.labels), train.shape[1]
         self._multi = splits.multi_label
         weights = weights_of(splits.train) / weights_of(splits.train).mean()
         truth = label_matrix(splits.train, self._labels)
         targets = list(truth.T) if self._multi else [np.array([labels_of(e)[0] for e in splits.train])]
-        self._models = [_fitted(train, target, weights, strength) for target in targets]
+        self._models = [_fitted(train, target, weights, strength, intercept) for target in targets]
 
     def probabilities(self, rows: Any) -> Floats:
         guesses = np.zeros((rows.shape[0], self._labels))
@@ -161,15 +180,15 @@ class Regression:
         return weights, bias
 
 
-def _fitted(rows: Any, target: Any, weights: Floats, strength: float) -> tuple[Any, Any]:
+def _fitted(rows: Any, target: Any, weights: Floats, strength: float, intercept: bool) -> tuple[Any, Any]:
     """(classes, model); the model is None where there is but one class."""
     from sklearn.linear_model import LogisticRegression
 
     classes = np.unique(target)
     if len(classes) < 2:
         return classes, None
-    model = LogisticRegression(C=strength, max_iter=200, tol=3e-4).fit(rows, target, sample_weight=weights)
-    return model.classes_, model
+    model = LogisticRegression(C=strength, fit_intercept=intercept, max_iter=200, tol=3e-4)
+    return classes, model.fit(rows, target, sample_weight=weights)
 
 
 def _loss(splits: Splits, probabilities: Floats) -> float:

@@ -9,11 +9,13 @@ on Ads at Facebook", 2014, section 6.3, as q = p / (p + (1 - p) / w)). The order
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Calibration:
     temperature: float = 1.0
     shift: float = 0.0
 
-    def apply(self, logits: Tensor, multi_label: bool) -> Tensor:
+    def apply(self, logits: "Tensor", multi_label: bool) -> "Tensor":
         """Probabilities `[..., labels]` of logits of that shape: softmax over the labels, of which the last one is the
         positive class; for several labels a row an independent sigmoid each, and each is positive."""
         scaled = logits / self.temperature

@@ -68,7 +68,7 @@ def is_derived(recipe: Recipe, name: str) -> bool:
     history = recipe.data.history
     if history is None:
         return False
-    return name == recommendation.LIKED_SHARE or (name == "ad" and history.target is not None)
+    return name in recommendation.DERIVED or (name == "ad" and history.target is not None)
 
 
 def near(name: str, known: Iterable[str]) -> str:

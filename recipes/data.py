@@ -205,7 +205,7 @@ def _check_names(recipe: Recipe) -> None:
             raise RecipeError([*wrong, f"data.prompt: {error}"]) from None
         own = ["product"] if recipe.task == "ad-copy" else [role for role in roles if role in READ]
         if recipe.task != "ad-copy" and data.features != "all":
-            own += [*data.features, *([recommendation.LIKED_SHARE] if data.history else [])]
+            own += [*data.features, *(recommendation.DERIVED if data.history else ())]
         if recipe.task == "ad-copy" or data.features != "all":
             wrong += [
                 f"data.prompt: no row has `{name}`. {near(name, own)}" for name in names if name not in own

@@ -100,6 +100,15 @@ class Job:
         return settings.evaluate_every or max(1, math.ceil(self.steps / math.ceil(settings.epochs)))
 
     @property
+    def starts_with_probe(self) -> bool:
+        """Whether a linear probe is put into the head first: not where the head comes from a trained adapter."""
+        return (
+            self.recipe.head.init == "probe"
+            and self.adapter.head is not None
+            and "parent" not in self.adapter.info
+        )
+
+    @property
     def batch_tokens(self) -> float:
         """Mean tokens of a micro-batch."""
         return self.recipe.train.batch_size * sum(map(len, self.train)) / len(self.train)
@@ -123,6 +132,13 @@ class Job:
         self._epoch = lru_cache(maxsize=2)(self._deal_epoch)
         self._loss_sum, self._loss_count = 0.0, 0
         self._window_weight = 0.0
+
+    @torch.no_grad()
+    def start_head(self, weight: Tensor, bias: Tensor) -> None:
+        """Give the head, before the first step, a weight `[labels, width]` and a bias `[labels]`, if it has one."""
+        for name, value in zip(self.trained.head_names, (weight, bias), strict=False):
+            self.trained.parameters[name].copy_(value)
+        self.trained.update()
 
     def next_batch(self) -> list[EncodedRow]:
         """The next micro-batch. A window is `accumulate` of them; each loss is divided by the weight of its whole

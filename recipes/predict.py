@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from adapters import Base
+from adapters.config import Pooling
 from adapters.forward import Hidden, forward, pad
 from adapters.generate import Writing, write
+from adapters.heads import pooled
 from adapters.rows import Rows
 from adapters.sampling import Sampling
 from adapters.slots import Slots
@@ -44,15 +46,17 @@ def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adap
     return found
 
 
-def states(base: Base, slots: Slots, rows: Sequence[EncodedRow]) -> NDArray[np.float64]:
-    """The base's own last hidden states, without any adapter, mean over each row's tokens: `[rows, width]`."""
+def states(
+    base: Base, slots: Slots, rows: Sequence[EncodedRow], slot: int | None = None, pooling: Pooling = "mean"
+) -> NDArray[np.float64]:
+    """The last hidden states under the adapter of a slot, or of the base alone, one vector a row: `[rows, width]`."""
     found = np.zeros((len(rows), base.width))
     for places in _batches([len(row.ids) for row in rows]):
         with torch.inference_mode():
             tokens = pad(base, [rows[place].ids for place in places])
-            hidden = forward(base, slots, tokens, Rows((None,) * len(places)))
-            mask = hidden.mask.unsqueeze(-1)
-            found[places] = ((hidden.states.float() * mask).sum(1) / mask.sum(1)).cpu().numpy()
+            hidden = forward(base, slots, tokens, Rows((slot,) * len(places)))
+            vectors = pooled(hidden.states.float(), hidden.mask, hidden.pooler, pooling)
+            found[places] = vectors.float().cpu().numpy()
     return found
 
 

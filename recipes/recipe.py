@@ -145,16 +145,19 @@ class PrefixOptions(_Section):
 
 
 class HeadOptions(_Section):
-    """`head:` how the tokens become one vector; auto is last for decoders and mean for encoders."""
+    """`head:` pooling: how the tokens become one vector; auto is last for decoders and mean for encoders. init: where
+    the head starts, at random or at a linear probe of the untrained adapter's vectors (see `probe.py`)."""
 
     pooling: Literal["auto", "last", "mean", "first", "pooler"] = "auto"
+    init: Literal["random", "probe"] = "random"
 
 
 class History(_Section):
     """`data.history:` regular expressions that find a user's liked and disliked items inside the row's own text.
 
     liked, disliked: their first group is the list of items. item: one item inside that list. target: optional, its
-    first group is the item that the row asks about. They feed baselines and the derived feature `liked_share`.
+    first group is the item that the row asks about. They feed baselines and the derived features `liked_share` and
+    `liked_tally`.
     """
 
     liked: str

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from recipes.fused import Fused
 from recipes.job import Job
 from recipes.order import Order, finish, prepare
 from recipes.parallel import Processes
+from recipes.probe import probe
 from recipes.report import served
 from recipes.tracking import Trackers
 
@@ -180,7 +181,15 @@ class Run:
             job = self.jobs[place]
             self.slots.load(slot, job.adapter)
             job.begin(self.slots, slot)
+            if job.starts_with_probe:
+                self._probe(job)
             self.running[place] = time.perf_counter()
+
+    def _probe(self, job: Job) -> None:
+        try:
+            probe(job, self.base, self.slots)
+        except Exception as error:
+            job.fail(TrainingError(f"{job.name}: the linear probe of its head failed: {error!r}"))
 
     def _fuse(self, job: Job) -> Fused:
         if self._fused is None:
@@ -204,10 +213,9 @@ class Run:
         try:
             if job.failure is not None:
                 raise job.failure
-            if self.processes.rank == 0:
-                self._finish(order, job, self.base, self.slots, time.perf_counter() - self.running[place])
-            else:
-                job.restore_best()
+            # All processes measure: a base that is sharded answers only when all of them ask. The first one writes.
+            own = order if self.processes.rank == 0 else replace(order, out=None)
+            self._finish(own, job, self.base, self.slots, time.perf_counter() - self.running[place])
             result = job.adapter
             after = served(result.info.get("report", {})).get("after", {})
             self._trackers.log(f"{job.name}/test", after, job.step)

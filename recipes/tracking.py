@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
+from accelerate import PartialState
 from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, WandBTracker
 
 from recipes.errors import TrainingError
@@ -15,14 +17,22 @@ TRACKERS = ("tensorboard", "wandb", "mlflow")
 class Trackers:
     """Told of every validation and every result; one curve for each job and number, `client/campaign/task/loss`.
 
-    names: of `TRACKERS`; folder: where TensorBoard and MLflow write. Raises TrainingError for one that is not known or
-    not installed.
+    names: of `TRACKERS`; folder: where TensorBoard writes, and what W&B and MLflow call the project or the experiment;
+    those write where their own settings say (WANDB_MODE, MLFLOW_TRACKING_URI). Raises TrainingError for one that is not
+    known, not installed, or does not start.
     """
 
     def __init__(self, names: Sequence[str], folder: Path) -> None:
+        if names:
+            PartialState(cpu=not torch.cuda.is_available())  # trackers log through it
         self._trackers = [_tracker(name, folder) for name in names]
         for tracker in self._trackers:
-            tracker.start()
+            try:
+                tracker.start()
+            except Exception as error:  # of another's library, whatever its reason
+                raise TrainingError(
+                    f"{tracker.name} does not start ({error!r}); see to it, or leave it out"
+                ) from error
 
     def log(self, job: str, values: Mapping[str, Any], step: int) -> None:
         """Note the numbers among some values."""
@@ -32,6 +42,8 @@ class Trackers:
         for tracker in self._trackers:
             if tracker.name == "wandb":  # its steps only grow, and jobs stand at different ones
                 tracker.log(numbers | {f"{job}/step": step})
+            elif tracker.name == "mlflow":  # of its own, no name may have an @
+                tracker.log({name.replace("@", "_at_"): value for name, value in numbers.items()}, step=step)
             else:
                 tracker.log(numbers, step=step)
 
@@ -50,4 +62,4 @@ def _tracker(name: str, folder: Path) -> GeneralTracker:
         return TensorBoardTracker(folder.name, folder.parent)
     if name == "wandb":
         return WandBTracker(folder.name)
-    return MLflowTracker(folder.name, folder.parent)
+    return MLflowTracker(folder.name)

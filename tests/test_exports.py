@@ -1,6 +1,7 @@
 """What each package shows to the world. A change here changes the public interface: put it in the changelog."""
 
 import importlib
+import pkgutil
 
 import pytest
 
@@ -27,7 +28,7 @@ EXPORTS: dict[str, set[str]] = {
         "Pending",
         "Ranked",
         "Recommend",
-        "Refused",
+        "RefusedText",
         "Registry",
         "Texts",
         "Version",
@@ -45,3 +46,12 @@ def test_package_exports_exactly_its_public_names(package: str) -> None:
     assert len(module.__all__) == len(EXPORTS[package]), "a name stands twice in __all__"
     missing = [name for name in module.__all__ if not hasattr(module, name)]
     assert missing == []
+
+
+@pytest.mark.parametrize("package", EXPORTS)
+def test_names_that_load_on_first_use_are_listed_and_no_module_takes_their_place(package: str) -> None:
+    module = importlib.import_module(package)
+    assert EXPORTS[package] <= set(dir(module))
+    assert not EXPORTS[package] & {found.name for found in pkgutil.iter_modules(module.__path__)}
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nonsense'"):
+        module.nonsense  # noqa: B018

@@ -14,7 +14,7 @@
     demo.py       demo
 
 Every command takes `--json`: then standard output is one JSON document, on failure too. Exit codes stand in output.py.
-A command imports what it needs when it runs, so that help comes at once.
+A command imports what it needs when it runs, so that help comes at once, and torch only where tensors are read or made.
 """
 
 import logging

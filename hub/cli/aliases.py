@@ -73,13 +73,12 @@ def ls(
     """
     from hub.aliases import last_event
     from hub.hub import Hub
-    from hub.layout import home
 
     opened = Hub(hub, create=False)
     found: list[dict[str, Any]] = []
     for each in opened.names() if name is None else [name]:
         for alias, number in opened.aliases(each).items():
-            event = last_event(opened.store, home(each), alias)
+            event = last_event(opened.store, each, alias)
             told = {key: getattr(event, key, "") for key in ("who", "when", "why")}
             found.append({"name": each, "alias": alias, "version": number, **told})
     if as_json:
@@ -142,7 +141,7 @@ def history(
     hub: HubPath = DEFAULT_HUB,
     as_json: Json = False,
 ) -> None:
-    """What happened to a name, oldest first: publications, tombstones, and every change of its aliases.
+    """What happened to a name, oldest first: publications, removals, and every change of its aliases.
 
     Example: `repertoire history acme/spring/behavior production`
     """

@@ -143,7 +143,7 @@ def _origin(origin: str | None) -> str:
     return origin
 
 
-def _tell(moved: "Sequence[moving.Moved]", as_json: bool) -> int:
+def _tell(moved: "Sequence[moving.Transfer]", as_json: bool) -> int:
     """What moved, and what did not. Returns the exit code."""
     conflicts = {(one.name, one.what): one for each in reversed(moved) for one in each.conflicts}
     if as_json:
@@ -159,7 +159,7 @@ def _tell(moved: "Sequence[moving.Moved]", as_json: bool) -> int:
     return 4 if conflicts else 0
 
 
-def _show(moved: "moving.Moved") -> None:
+def _show(moved: "moving.Transfer") -> None:
     way = f"from {moved.source} to {moved.target}"
     if not moved.files and not moved.blobs:
         show(f"Nothing to move {way}.")

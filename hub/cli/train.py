@@ -126,7 +126,7 @@ def train(
     from adapters import load_base
     from hub.hub import Hub
     from recipes.parallel import Processes
-    from recipes.train import train as run
+    from recipes.training import train as run
 
     trained = None
     if parent is not None:

@@ -65,8 +65,8 @@ def tune(
     load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
-    from recipes.tune import table
-    from recipes.tune import tune as search
+    from recipes.tuning import table
+    from recipes.tuning import tune as search
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it tells of each study it makes
     found = search(

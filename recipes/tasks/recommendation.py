@@ -63,6 +63,8 @@ METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
 }
 DEFAULT_PREFIX_TEXT: Final = "Does this user like what this ad offers, and will the user click on it?"
 LIKED_SHARE: Final = "liked_share"
+LIKED_TALLY: Final = "liked_tally"
+DERIVED: Final = (LIKED_SHARE, LIKED_TALLY)
 _CUTS = (1, 3, 5, 10)
 _OWN_HISTORY: Final = "liked share of the row's own history"  # the one baseline that learns nothing
 
@@ -70,8 +72,8 @@ _OWN_HISTORY: Final = "liked share of the row's own history"  # the one baseline
 def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
     """The row's ready text, or "User: ..." and "Ad: ..." on two lines; then a line for each feature.
 
-    `data.prompt` may be a template over roles and features instead. The feature `liked_share` is read out of the row's
-    own text by `data.history` and stands as a percentage.
+    `data.prompt` may be a template over roles and features instead. The features `liked_share`, a percentage, and
+    `liked_tally`, the same in words, are read out of the row's own text by `data.history`.
     """
     fields = {**fields, **derived(fields, recipe.data.history)}
     template = recipe.data.prompt or _default_template(fields)
@@ -86,14 +88,24 @@ def _default_template(fields: Mapping[str, str]) -> str:
 
 
 def derived(fields: Mapping[str, str], history: "History | None") -> dict[str, str]:
-    """What `data.history` finds in a row: `liked_share` as a percentage, and the target item as `ad`."""
+    """What `data.history` finds in a row: `liked_share` as a percentage, `liked_tally` in ten words, each "liked" or
+    "disliked", and the target item as `ad`.
+
+    Both are (k + 1) / (n + 2) of k liked ones among n. To a small model numerals are words like others, of which it
+    knows nothing where the training rows lack them; of words it reads how many there are.
+    """
     if history is None:
         return {}
     text = "\n".join(fields.values())
     liked, disliked = (
         len(_items(text, pattern, history.item)) for pattern in (history.liked, history.disliked)
     )
-    found = {LIKED_SHARE: f"{round(100 * (liked + 1) / (liked + disliked + 2))}%"}
+    share = (liked + 1) / (liked + disliked + 2)
+    tenths = round(10 * share)
+    found = {
+        LIKED_SHARE: f"{round(100 * share)}%",
+        LIKED_TALLY: " ".join(["liked"] * tenths + ["disliked"] * (10 - tenths)),
+    }
     target = re.search(history.target, text) if history.target and "ad" not in fields else None
     return found | ({"ad": target[1]} if target else {})
 

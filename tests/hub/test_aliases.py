@@ -9,7 +9,8 @@ import pytest
 
 from hub import aliases, history
 from hub.errors import BadName, Damaged, HubError, Moved, NotInHub
-from hub.hub import Hub, home
+from hub.hub import Hub
+from hub.layout import home
 from hub.store import numbered
 from tests.hub.tiny import NAME, lora
 
@@ -33,7 +34,7 @@ def point(hub: Hub, *versions: int | None, alias: str = "production") -> None:
 
 def test_an_event_says_who_when_and_why(four: Hub) -> None:
     four.set_alias(NAME, "production", 2, why="passed its gates", who="ann")
-    (event,) = aliases.history(four.store, home(NAME), "production").values()
+    (event,) = aliases.history(four.store, NAME, "production").values()
     assert (event.version, event.who, event.why, event.back_to) == (2, "ann", "passed its gates", None)
     stored = json.loads(four.place.read(numbered(f"{home(NAME)}/.events/production", 1)))
     assert stored == event.model_dump()
@@ -94,7 +95,7 @@ def test_a_removed_alias_means_nothing_and_its_log_stays(four: Hub) -> None:
         four.resolve(f"{NAME}@production")
     with pytest.raises(NotInHub, match="no alias 'production' to remove"):
         four.remove_alias(NAME, "production")
-    assert [event.version for event in aliases.history(four.store, home(NAME), "production").values()] == [
+    assert [event.version for event in aliases.history(four.store, NAME, "production").values()] == [
         1,
         2,
         None,
@@ -172,7 +173,7 @@ def test_of_many_processes_that_expect_the_same_exactly_one_wins(four: Hub, tmp_
     winners = dict(line.split() for line in won.read_text().splitlines())
     assert len(won.read_text().splitlines()) == len(winners) == 5, "one for each turn"
     for turn, version in winners.items():
-        events = aliases.history(four.store, home(NAME), f"turn-{turn}")
+        events = aliases.history(four.store, NAME, f"turn-{turn}")
         assert [(event.version, event.who) for event in events.values()] == [(int(version), version)]
 
 
@@ -204,7 +205,7 @@ def told(hub: Hub, alias: str | None = None) -> list[str]:
     ]
 
 
-def test_history_tells_publications_aliases_and_tombstones_in_one_order(hub: Hub) -> None:
+def test_history_tells_publications_aliases_and_removals_in_one_order(hub: Hub) -> None:
     hub.publish(lora(0), NAME, message="first", publisher="ann")
     hub.set_alias(NAME, "production", 1)
     hub.set_alias(NAME, "staging", 1)
@@ -212,8 +213,8 @@ def test_history_tells_publications_aliases_and_tombstones_in_one_order(hub: Hub
     hub.set_alias(NAME, "production", 2, why="better", who="bob")
     hub.rollback(NAME)
     when = history.of(hub.store, NAME, [], ["production"])[-1].when
-    buried = {"version": 2, "who": "cid", "when": when.replace("+00:00", "Z"), "why": "wrong client"}
-    hub.place.create({numbered(f"{home(NAME)}/.tombstones", 2): json.dumps(buried).encode()})
+    tombstone = {"version": 2, "who": "cid", "when": when.replace("+00:00", "Z"), "why": "wrong client"}
+    hub.place.create({numbered(f"{home(NAME)}/.tombstones", 2): json.dumps(tombstone).encode()})
     hub.remove_alias(NAME, "production")
     assert told(hub) == [
         "published 1",
@@ -222,10 +223,10 @@ def test_history_tells_publications_aliases_and_tombstones_in_one_order(hub: Hub
         "published 2",
         "set 2 production",
         "rolled back 1 production",
-        "tombstone 2",
+        "removed 2",
         "removed - production",
     ]
-    assert told(hub, "staging") == ["published 1", "set 1 staging", "published 2", "tombstone 2"]
+    assert told(hub, "staging") == ["published 1", "set 1 staging", "published 2", "removed 2"]
     first, *_, moved = (entry for entry in hub.history(NAME) if entry.what in ("published", "set"))
     assert (first.who, first.why, first.number) == ("ann", "first", 1)
     assert (moved.who, moved.why, moved.number) == ("bob", "better", 2)

@@ -13,7 +13,7 @@ import pytest
 from adapters import files
 from hub.cli import app
 from hub.hub import Hub
-from hub.requests import Refused, Texts
+from hub.requests import RefusedText, Texts
 from recipes.policy import Violation
 from recipes.recipe import Recipe
 from tests.hub.conftest import Run
@@ -341,7 +341,7 @@ def test_write_shows_what_was_refused(run: Run, monkeypatch: pytest.MonkeyPatch)
     class Fake:
         def write(self, reference: str, product: Any, n: int, **options: Any) -> Texts:
             asked.update(options)
-            return Texts(["A mug"], [Refused("The best mug", (Violation("banned", "best", (4, 8)),))])
+            return Texts(["A mug"], [RefusedText("The best mug", (Violation("banned", "best", (4, 8)),))])
 
     monkeypatch.setattr("hub.cli.ask.open_registry", lambda *_: Fake())
     line = ("write", "acme/spring/ad-copy", "--product", "mug", "--banned", "best", "--required", "mug")
@@ -355,6 +355,46 @@ def test_write_shows_what_was_refused(run: Run, monkeypatch: pytest.MonkeyPatch)
     }
 
 
-def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys, hub.cli; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+TENSORLESS = """
+--help
+ls
+ls --json
+search season --metric auc>=0.5 --sort auc --all-versions
+versions acme/spring/recommendation
+show acme/spring/recommendation@1
+card acme/spring/recommendation@1
+alias set acme/spring/recommendation production 1
+alias ls
+history acme/spring/recommendation
+rm acme/spring/recommendation@2 --yes
+gc --dry-run
+show acme/spring/recomendation
+"""
+
+
+def test_what_needs_no_tensor_does_not_wait_for_torch(run: Run, folder: Path, tmp_path: Path) -> None:
+    for name in (NAME, NAME):
+        run("publish", folder, name, "-m", "season")
+    code = """
+import sys
+from hub.cli import main
+
+for line in sys.argv[1:]:
+    try:
+        main(line.split())
+    except SystemExit:
+        pass
+    waited = {"torch", "transformers", "peft", "bitsandbytes", "sklearn"} & sys.modules.keys()
+    if waited:
+        sys.exit(f"{line} imports {waited}")
+"""
+    lines = TENSORLESS.strip().splitlines()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *lines],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "did you mean" in done.stderr and done.stderr.count("repertoire: ") == 1, done.stderr

@@ -373,17 +373,17 @@ def test_a_remote_hub_is_looked_at_less_often_while_nothing_moves(
         registry.close()
 
 
-def test_a_buried_version_goes_on_until_its_alias_moves(
+def test_a_removed_version_goes_on_until_its_alias_moves(
     hub: Hub, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What an operator still points at does not fall silent by a tombstone."""
+    """What an operator still points at does not fall silent by its removal."""
     good = says(registry, PRODUCTION)
     assert registry._following is not None
     looked = []
     meant = registry._following._meant
     monkeypatch.setattr(registry._following, "_meant", lambda *args: (looked.append(args), meant(*args))[1])
-    buried = {"version": 1, "who": "ann", "when": "2026-01-01T00:00:00.000+00:00", "why": "wrong client"}
-    hub.place.create({numbered(f"adapters/{NAME}/.tombstones", 1): json.dumps(buried).encode()})
+    tombstone = {"version": 1, "who": "ann", "when": "2026-01-01T00:00:00.000+00:00", "why": "wrong client"}
+    hub.place.create({numbered(f"adapters/{NAME}/.tombstones", 1): json.dumps(tombstone).encode()})
     until(lambda: len(looked) == 1)
     sleep(0.6)
     assert len(looked) == 1, "seen once, not at every look"

@@ -4,12 +4,14 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters import Adapter, files
 from hub.errors import Damaged, HubError, NotInHub, Refused
 from hub.hub import Hub
+from hub.local import Local
 from tests.hub.tiny import NAME, lora, prefix
 
 
@@ -106,6 +108,32 @@ def test_publishing_again_with_the_same_id_gives_the_same_version(hub: Hub) -> N
     assert len(hub.versions(NAME)) == 2
     with pytest.raises(Refused, match=f"already stands for {NAME}@1, which has other weights"):
         hub.publish(lora(2), NAME, publish_id="job-7")
+
+
+def test_a_publisher_that_was_not_the_first_reads_only_what_is_new_and_finds_its_id_there(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.publish(lora(0), NAME)
+    faster = Hub(hub.address)
+    reads: list[int] = []
+    real_create, real_read = Local.create, Local.read
+
+    def read(self: Local, path: str) -> bytearray:
+        if self is hub.place and "/.records/" in path:
+            reads.append(int(Path(path).stem))
+        return real_read(self, path)
+
+    def create(self: Local, given: Any, then: Any = None) -> set[str]:
+        there = len(faster.versions(NAME))
+        if self is hub.place and then and there < 4:
+            faster.publish(lora(3), NAME, publish_id="job" if there == 3 else f"other-{there}")
+        return real_create(self, given, then)
+
+    monkeypatch.setattr(Local, "read", read)
+    monkeypatch.setattr(Local, "create", create)
+    assert hub.publish(lora(3), NAME, publish_id="job").number == 4
+    assert len(faster.versions(NAME)) == 4
+    assert reads[:4] == [1, 2, 3, 4], "each once, until the id was found"
 
 
 def test_a_version_folder_is_a_plain_peft_directory_of_read_only_links(hub: Hub) -> None:

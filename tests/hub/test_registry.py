@@ -14,7 +14,7 @@ import torch
 
 from adapters import Adapter, Base, Limits, WrongBase
 from adapters.errors import Busy, Cancelled, DeadlineExceeded, RequestError
-from hub import Analysis, Analyze, Hub, Ranked, Recommend, Refused, Registry, Texts, Write
+from hub import Analysis, Analyze, Hub, Ranked, Recommend, RefusedText, Registry, Texts, Write
 from hub.errors import BadName, Damaged, NotInHub
 from recipes import Order, Recipe, train, train_many
 from recipes.encode import encode_texts
@@ -298,7 +298,7 @@ def ruled(hub: Hub, base: Base, tmp_path: Path) -> Iterator[Callable[..., Regist
 def test_texts_that_break_the_policy_are_drawn_again_and_told(ruled: Callable[..., Registry]) -> None:
     texts = ruled(banned=["BUY"]).write(COPY, "mug 7")
     assert isinstance(texts, Texts) and len(texts) == 1 and "buy" not in texts[0].casefold()
-    assert texts.refused[0] == Refused("Buy mug 7!", (Violation("banned", "BUY", (0, 3)),))
+    assert texts.refused[0] == RefusedText("Buy mug 7!", (Violation("banned", "BUY", (0, 3)),))
 
 
 def test_a_policy_that_is_kept_changes_nothing(registry: Registry, ruled: Callable[..., Registry]) -> None:

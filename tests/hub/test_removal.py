@@ -13,6 +13,7 @@ from hub import trash
 from hub.collect import GRACE
 from hub.errors import BadName, Damaged, NotInHub, Refused
 from hub.hub import Hub
+from hub.layout import TRASH
 from hub.store import blob
 from tests.hub.tiny import NAME, lora, prefix
 
@@ -370,7 +371,7 @@ def test_a_remote_hub_is_verified_collected_purged_and_mended(bucket: str) -> No
     assert hub.collect(0).deleted == [gone]
     assert hub.verify().findings == []
     lost = blob(weights(hub, OTHER))
-    hub.place.move(lost, f"{trash.FOLDER}/1700000000.00-0badcafe-{lost.rsplit('/', 1)[1]}")
+    hub.place.move(lost, f"{TRASH}/1700000000.00-0badcafe-{lost.rsplit('/', 1)[1]}")
     assert [one.kind for one in hub.verify().findings] == ["blob in the trash"]
     assert hub.repair().left == [] and hub.verify().findings == []
     done = hub.purge("acme")

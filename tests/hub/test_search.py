@@ -1,5 +1,7 @@
 """What a search finds: every filter alone and with others, in the order that was asked for."""
 
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,9 @@ import pytest
 
 from hub.errors import BadSearch
 from hub.hub import Hub
+from hub.layout import log
+from hub.records import Record
+from hub.search import Found
 from tests.hub.tiny import NAME, lora, prefix
 
 COPY = "globex/launch/ad-copy"
@@ -137,3 +142,123 @@ def test_an_unknown_metric_brings_the_known_ones(hub: Hub, tmp_path: Path) -> No
         with pytest.raises(BadSearch, match="no version here has a metric 'acu'; there are auc, log_loss"):
             hub.search(**filters)  # type: ignore[arg-type]
     assert Hub(tmp_path / "empty").search(metric="auc>0", sort="auc") == ()
+
+
+PIECES = (
+    *"abkß%_'\"\\*?[]ſİıΣσςÄäé秋季山跑🏃",
+    *(
+        "spring",
+        "Spring",
+        "STRASSE",
+        "Straße",
+        "ﬁnal",
+        "week-7",
+        "e\u0301",
+        "\u212a",
+        "a\0b",
+        "--",
+        "OR",
+        "NULL",
+        ";",
+    ),
+)
+
+
+def scattered(path: Path, stream: random.Random, names: int = 12, each: int = 6) -> Iterator[Hub]:
+    """A hub that grows by records of random names and messages: empty, with some, with all, and opened again."""
+    hub = Hub(path)
+    yield hub
+    fields = Hub(path.parent / "other").publish(lora(), NAME).record.model_dump()
+    known = sorted(
+        {
+            "/".join(stream.choice("ab1") + stream.choice(["", "-7", "_k.b"]) for _ in range(3))
+            for _ in range(names)
+        }
+    )
+    for at in stream.sample(range(len(known) * each), len(known) * each):
+        name = known[at % len(known)]
+        changed = {
+            "name": name,
+            "created": f"2026-01-01T00:00:{stream.randrange(60):02d}.000+00:00",
+            "message": " ".join("".join(stream.choices(PIECES, k=stream.randrange(4))) for _ in range(3)),
+            "tags": tuple(stream.sample(["x", "y%", "z'"], stream.randrange(3))),
+            "metrics": stream.choice([None, {"after": {"auc": stream.randrange(4) / 4}}]),
+        }
+        number = hub.store.append(
+            log(name),
+            lambda number, changed=changed: Record.model_validate(
+                fields | changed | {"version": number}
+            ).to_bytes(),
+        )
+        if stream.random() < 0.2:
+            hub.set_alias(name, stream.choice(["production", "canary"]), number or 0)
+        elif stream.random() < 0.1:
+            hub.remove(f"{name}@{number}")
+        if at == 0:
+            yield hub
+    yield hub
+    yield Hub(path)
+
+
+def expected(everything: tuple[Found, ...], text: str, asked: dict[str, Any]) -> list[str]:
+    """The references that a look at every version finds."""
+
+    def fits(found: Found) -> bool:
+        client, campaign, _ = found.name.split("/")
+        alias, metric = asked["alias"], asked["metric"]
+        return all(
+            (
+                all(
+                    word.casefold() in found.name or word.casefold() in found.message.casefold()
+                    for word in text.split()
+                ),
+                asked["client"] in (None, client),
+                asked["campaign"] in (None, campaign),
+                set(asked["tag"]) <= set(found.tags),
+                alias in (None, *found.aliases),
+                alias is not None or asked["all_versions"] or "latest" in found.aliases,
+                asked["removed"] or not found.removed,
+                metric is None or found.metrics.get("auc", -1.0) >= 0.5,
+            )
+        )
+
+    fitting = sorted(filter(fits, everything), key=lambda found: (found.name, found.number))
+    if asked["sort"] != "name":
+        fitting.sort(key=lambda found: (found.name, -found.number))
+        fitting.sort(
+            key=lambda found: found.created if asked["sort"] == "created" else found.metrics.get("auc", -1.0),
+            reverse=True,
+        )
+    return [found.reference for found in fitting][: asked["limit"]]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_search_finds_what_a_look_at_every_version_finds(tmp_path: Path, seed: int) -> None:
+    stream, found_some = random.Random(seed), 0
+    for hub in scattered(tmp_path / "hub", stream):
+        everything = hub.search(all_versions=True, removed=True)
+        texts = [f"{found.name} {found.message}" for found in everything] or [""]
+        for _ in range(150):
+            text = stream.choice(texts)
+            start = stream.randrange(len(text) + 1)
+            words = [
+                text[start : start + stream.randrange(1, 5)],
+                *stream.choices(PIECES, k=stream.randrange(2)),
+            ]
+            text = " ".join(stream.choice([word, word.upper(), word.lower()]) for word in words)
+            asked = {
+                "client": stream.choice([None, None, "a", "1-7"]),
+                "campaign": stream.choice([None, None, "b"]),
+                "tag": stream.sample(["x", "y%", "z'"], stream.choice([0, 0, 1])),
+                "metric": stream.choice([None, None, "auc>=0.5"]) if everything else None,
+                "alias": stream.choice([None, None, None, "production", "latest"]),
+                "all_versions": stream.random() < 0.8,
+                "removed": stream.random() < 0.3,
+                "sort": stream.choice(["name", "created", "auc"] if everything else ["name"]),
+                "limit": stream.choice([None, None, 1, 3]),
+            }
+            text = stream.choice(["", text, text])
+            found = [version.reference for version in hub.search(text, **asked)]
+            assert found == expected(everything, text, asked), (text, asked)
+            found_some += bool(text and found)
+    assert found_some > 40

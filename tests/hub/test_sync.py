@@ -11,6 +11,7 @@ from hub import sync
 from hub.cli import main
 from hub.errors import BadName, Damaged, NoHub, NotInHub, Unreachable
 from hub.hub import Hub
+from hub.layout import projection
 from hub.local import Local
 from hub.place import Place
 from hub.store import blob
@@ -187,7 +188,7 @@ def test_a_tombstone_arrives_before_its_record(filled: Hub, bucket: str, s3: Ser
     assert last("/blobs/") < first("/.records/") and last("/.records/") < first("/.events/")
 
 
-@pytest.mark.parametrize("step", ["difference", "_note_taken", "_carry_blobs", "_carry_entries", "_show"])
+@pytest.mark.parametrize("step", ["lacking", "_note_taken", "_carry_blobs", "_carry_entries", "_show"])
 def test_a_collector_takes_nothing_that_arriving_versions_need(
     filled: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -197,11 +198,11 @@ def test_a_collector_takes_nothing_that_arriving_versions_need(
     for seed in (1, 2):
         target.publish(lora(seed), "initech/spring/behavior")
         target.remove(f"initech/spring/behavior@{seed}")
-    owner = sync if step == "difference" else sync._Carrier
+    owner = sync if step == "lacking" else sync._Carrier
     real = getattr(owner, step)
 
     def beside(*arguments: object) -> object:
-        if step != "difference":
+        if step != "lacking":
             target.collect(0)
         result = real(*arguments)
         target.collect(0)
@@ -275,6 +276,186 @@ def test_sync_brings_both_what_the_other_has(filled: Hub, tmp_path: Path) -> Non
     there, back = sync.sync(filled, copy.address)
     assert (there.versions, back.versions) == ((f"{NAME}@3",), (f"{OTHER}@2",))
     assert contents(filled.place) == contents(copy.place)
+
+
+# ---- a removal against an alias
+
+
+@pytest.fixture
+def copy(filled: Hub, tmp_path: Path) -> Hub:
+    """Another hub that holds what `filled` holds, and in both of them a version 3."""
+    filled.publish(lora(3), NAME)
+    sync.push(filled, tmp_path / "copy")
+    return Hub(tmp_path / "copy")
+
+
+def test_a_version_that_the_other_hub_s_alias_means_is_not_removed_there(filled: Hub, copy: Hub) -> None:
+    filled.remove(f"{NAME}@3", why="wrong client")
+    copy.set_alias(NAME, "production", 3)
+    copy.set_alias(NAME, "canary", 3)
+    filled.publish(lora(4), OTHER)
+    before = contents(copy.place)
+    for dry_run in (True, False, False):
+        moved = sync.push(filled, copy.address, dry_run=dry_run)
+        [conflict] = moved.conflicts
+        assert (conflict.name, conflict.what) == (NAME, "version 3")
+        assert (conflict.source, conflict.target) == ("removed", "what canary and production mean")
+        assert f"repertoire alias set {NAME} ALIAS VERSION" in conflict.advice
+        assert not any(NAME in path for path in moved.files) and moved.problems == ()
+    after = contents(copy.place)
+    assert {path: after[path] for path in after if NAME in path} == {
+        path: before[path] for path in before if NAME in path
+    }
+    assert copy.resolve(f"{NAME}@production").number == 3 and copy.resolve(OTHER).number == 2
+    for alias in ("production", "canary"):
+        copy.set_alias(NAME, alias, 2, why="3 is removed")
+    moved = sync.push(filled, copy.address)
+    assert (moved.conflicts, moved.files) == ((), (f"adapters/{NAME}/.tombstones/000003.json",))
+    with pytest.raises(NotInHub, match=r"removed by .*wrong client"):
+        copy.resolve(f"{NAME}@3")
+
+
+def test_an_alias_of_a_version_that_the_other_hub_removed_does_not_move(filled: Hub, copy: Hub) -> None:
+    copy.remove(f"{NAME}@3")
+    filled.set_alias(NAME, "production", 3)
+    filled.set_alias(NAME, "canary", 3)
+    filled.set_alias(NAME, "fallback", 1)
+    for _ in range(2):
+        moved = sync.push(filled, copy.address)
+        [conflict] = moved.conflicts
+        assert (conflict.name, conflict.what) == (NAME, "version 3")
+        assert (conflict.source, conflict.target) == ("what canary and production mean", "removed")
+        assert moved.problems == ()
+    assert copy.aliases(NAME) == {"production": 2, "fallback": 1, "latest": 2}
+    filled.set_alias(NAME, "production", 1)
+    filled.set_alias(NAME, "canary", 2)
+    assert sync.push(filled, copy.address).conflicts == ()
+    assert copy.aliases(NAME) == {"production": 1, "canary": 2, "fallback": 1, "latest": 2}
+    assert copy.verify().findings == []
+
+
+def test_sync_tells_a_removal_against_an_alias_once_and_from_either_side(filled: Hub, copy: Hub) -> None:
+    filled.remove(f"{NAME}@3")
+    copy.set_alias(NAME, "production", 3)
+    before = contents(filled.place), contents(copy.place)
+    for one, other in ((filled, copy), (copy, filled)):
+        there, back = sync.sync(one, other.address)
+        assert [(conflict.name, conflict.what) for conflict in there.conflicts + back.conflicts] == [
+            (NAME, "version 3")
+        ] * 2
+        assert (there.files, back.files) == ((), ())
+    assert (contents(filled.place), contents(copy.place)) == before
+    copy.set_alias(NAME, "production", 2)
+    there, back = sync.sync(filled, copy.address)
+    assert there.conflicts == back.conflicts == ()
+    assert contents(filled.place) == contents(copy.place)
+    assert filled.verify().sound and copy.verify().sound
+
+
+@pytest.mark.parametrize("command", ["push", "pull", "sync"])
+def test_a_version_that_its_alias_left_before_it_was_removed_is_removed_everywhere(
+    filled: Hub, copy: Hub, command: str
+) -> None:
+    """The other hub's alias means it until the same run moves it away."""
+    filled.set_alias(NAME, "production", 3)
+    sync.push(filled, copy.address)
+    filled.set_alias(NAME, "production", 1)
+    filled.remove(f"{NAME}@3")
+    if command == "push":
+        done = (sync.push(filled, copy.address),)
+    elif command == "pull":
+        done = (sync.pull(copy.address, filled.address),)
+    else:
+        done = sync.sync(copy, filled.address)
+    assert [each.conflicts for each in done] == [()] * len(done)
+    assert contents(copy.place) == contents(filled.place)
+    assert copy.verify().findings == []
+    assert not copy.place.exists(projection(NAME, 3)), "its folder goes at once, as with `rm`"
+
+
+def test_no_alias_of_the_other_hub_means_a_removed_version_at_any_moment(
+    filled: Hub, copy: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.set_alias(NAME, "production", 3)
+    sync.push(filled, copy.address)
+    filled.set_alias(NAME, "production", 1)
+    filled.remove(f"{NAME}@3")
+    real, meant = Local.create, []
+
+    def watched(self: Local, files: Any, then: Any = None) -> set[str]:
+        created = real(self, files, then)
+        meant.append(copy.resolve(f"{NAME}@production").number)
+        return created
+
+    monkeypatch.setattr(Local, "create", watched)
+    sync.push(filled, copy.address)
+    assert set(meant) == {3, 1}
+
+
+def test_an_alias_that_moves_to_a_removed_version_meanwhile_keeps_it(
+    filled: Hub, copy: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.remove(f"{NAME}@3")
+    filled.set_alias(NAME, "canary", 1)
+    real, done = Local.create, []
+
+    def slow(self: Local, files: Any, then: Any = None) -> set[str]:
+        if not done and any("/.events/canary/" in path for path in files):
+            done.append(1)
+            copy.set_alias(NAME, "production", 3)
+        return real(self, files, then)
+
+    monkeypatch.setattr(Local, "create", slow)
+    moved = sync.push(filled, copy.address)
+    assert [conflict.target for conflict in moved.conflicts] == ["what production means"]
+    assert moved.files == (f"adapters/{NAME}/.events/canary/000001.json",)
+    assert copy.resolve(f"{NAME}@production").number == 3
+
+
+def test_where_the_next_version_stays_behind_the_last_one_is_not_removed(filled: Hub, copy: Hub) -> None:
+    filled.set_alias(NAME, "production", 3)
+    sync.push(filled, copy.address)
+    filled.set_alias(NAME, "production", filled.publish(lora(4), NAME).number)
+    filled.remove(f"{NAME}@3")
+    weights = filled.resolve(f"{NAME}@4").record.file("adapter_model.safetensors").sha256
+    filled.place.replace(blob(weights), b"damaged")
+    moved = sync.push(filled, copy.address)
+    assert [problem.split(":")[0] for problem in moved.problems] == [f"{NAME}@4 stays behind"]
+    assert [(conflict.what, conflict.target) for conflict in moved.conflicts] == [
+        ("version 3", "what production means")
+    ]
+    assert copy.resolve(f"{NAME}@production").number == 3
+
+
+def test_an_alias_that_its_own_hub_lets_mean_a_removed_version_stays_behind(filled: Hub, copy: Hub) -> None:
+    filled.set_alias(NAME, "production", 3)
+    filled.place.create({f"adapters/{NAME}/.tombstones/000003.json": TOMBSTONE.replace(b"1", b"3", 1)})
+    moved = sync.push(filled, copy.address)
+    assert moved.problems == (
+        f"alias production of {NAME} stays behind: it means version 3, which was removed",
+    )
+    assert (moved.conflicts, moved.files) == ((), (f"adapters/{NAME}/.tombstones/000003.json",))
+    assert copy.aliases(NAME) == {"production": 2, "latest": 2}
+
+
+def test_a_mirror_of_a_part_keeps_what_its_alias_means(filled: Hub, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    sync.pull(mirror, filled.address, only=[f"{NAME}@production"])
+    filled.publish(lora(3), NAME)
+    filled.set_alias(NAME, "production", 3)
+    filled.remove(f"{NAME}@2")
+    part = Hub(mirror)
+    part.set_alias(NAME, "pinned", 2)
+    moved = sync.pull(mirror, filled.address)
+    [conflict] = moved.conflicts
+    assert (conflict.what, conflict.source, conflict.target) == ("version 2", "removed", "what pinned means")
+    assert part.aliases(NAME) == {"production": 3, "pinned": 2, "latest": 3}
+    part.set_alias(NAME, "pinned", 3)
+    assert sync.pull(mirror, filled.address).conflicts == ()
+    assert sync.push(part, filled.address).conflicts == ()
+    assert contents(part.place).keys() == {
+        path for path in contents(filled.place) if not path.startswith("blobs/")
+    } | {path for path in contents(part.place) if path.startswith("blobs/")}
 
 
 # ---- faults
@@ -469,6 +650,20 @@ def test_the_commands_tell_contradictions_by_their_exit_code(
     assert code == 4 and out.count("Conflict:") == 1
     assert run(capsys, "push", "--hub", filled.address)[0] == 2
     assert run(capsys, "pull", tmp_path / "nowhere", "--hub", filled.address)[0] == 3
+
+
+@pytest.mark.parametrize("command", ["push", "pull", "sync"])
+def test_the_commands_tell_a_removal_against_an_alias(
+    filled: Hub, copy: Hub, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled.remove(f"{NAME}@3")
+    copy.set_alias(NAME, "production", 3)
+    code, out = run(capsys, command, copy.address, "--hub", filled.address)
+    here, there = "removed", "what production means"
+    if command == "pull":
+        here, there = there, here
+    assert code == 4 and out.count("Conflict:") == 1
+    assert f"Conflict: {NAME}: version 3 is {here} in the one hub, {there} in the other." in out
 
 
 def test_pulling_from_where_no_hub_is_makes_none(tmp_path: Path) -> None:

@@ -146,6 +146,12 @@ def test_histories_inside_the_text_give_the_liked_share_and_the_target(tmp_path:
     recipe = Recipe.load("recommendation", **{"data.history": history, "data.features": ["liked_share"]})
     examples = everything(load_splits(recipe, path))
     assert [e.fields["liked_share"] for e in examples[:4]] == ["33%", "50%", "60%", "67%"]
+    assert [e.fields["liked_tally"].split().count("liked") for e in examples[:4]] == [3, 5, 6, 7]
+    assert examples[0].fields["liked_tally"] == "liked " * 3 + "disliked " * 6 + "disliked"
+    placed = Recipe.load("recommendation", **{"data.history": history, "data.prompt": "{ad}: {liked_tally}"})
+    assert (
+        everything(load_splits(placed, path))[3].text == "T3: " + "liked " * 7 + "disliked disliked disliked"
+    )
     assert examples[3].text.endswith('like "T3"?\nliked_share: 67%')
     assert examples[3].fields["ad"] == "T3"
     wrong = Recipe.load("recommendation", **{"data.history": {**history, "liked": "Likes: (.*)"}})

@@ -15,7 +15,7 @@ from recipes.errors import DataError, RecipeError, TrainingError
 from recipes.fused import Fused
 from recipes.job import Job
 from recipes.space import Choice, Range, changed, read_space
-from recipes.tune import Tuned
+from recipes.tuning import Tuned
 from tests.recipes.test_train import QUICK, base, moods
 
 __all__ = ["base"]
@@ -132,7 +132,7 @@ def test_the_same_seed_gives_the_same_trials(base: Base, data: Path) -> None:
 def test_data_is_read_once_and_test_rows_are_never_given_to_a_trial(
     base: Base, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("recipes.tune")
+    module = importlib.import_module("recipes.tuning")
     reads: list[Any] = []
     jobs: list[Job] = []
     load, begin = module.load_splits, Job.begin

@@ -16,8 +16,6 @@ from recipes.run import Result, Run, Settings, Shown
 if TYPE_CHECKING:
     from recipes.tables import Data
 
-__all__ = ["Order", "Settings", "train", "train_many"]
-
 
 def train(
     recipe: Recipe,

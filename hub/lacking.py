@@ -5,14 +5,15 @@ Nothing that the target has is ever overwritten:
     both have version 3 of a name, and it differs   a conflict; nothing of that name moves
     ... but it is removed in both hubs              no conflict: nobody can mean it any more
     the logs of an alias part                       a conflict where it means different versions now; none of it moves
+    one removed what an alias of the other means    a conflict; neither the tombstone nor the alias moves
+    ... but the alias moves away by what is moved   no conflict: tombstones arrive after alias events
     a tombstone, a signature                        each hub keeps its own
 """
 
 import hashlib
 import json
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -21,18 +22,12 @@ from adapters.files import Bytes
 from hub import records
 from hub.allowed import ALLOWED
 from hub.errors import Damaged
-from hub.layout import entry_number
-from hub.names import is_part
+from hub.layout import ADAPTERS, alias_log, alias_logs, filed
 from hub.place import Place
 from hub.store import blob
 
 _AT_ONCE = 8  # reads
 _LARGEST = 16 << 20  # bytes of a record, an event, a tombstone or a signature; what is larger is none
-_PATH = re.compile(
-    r"adapters/(?P<name>[^/]+/[^/]+/[^/]+)/\."
-    r"(?P<kind>records/|tombstones/|events/(?P<alias>[^/]+)/|signatures/(?P<signed>[0-9]{6,9})/)"
-    r"(?P<file>[A-Za-z0-9_-][A-Za-z0-9._-]*)"
-)
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 Marks = dict[str, tuple[int, str | None]]
@@ -42,7 +37,7 @@ Marks = dict[str, tuple[int, str | None]]
 class Selection:
     """folders: where to look. versions: name -> numbers, None for all of them; all names where it is empty."""
 
-    folders: tuple[str, ...] = ("adapters",)
+    folders: tuple[str, ...] = (ADAPTERS,)
     versions: Mapping[str, set[int] | None] = field(default_factory=dict)
 
     def takes(self, name: str, number: int) -> bool:
@@ -84,18 +79,20 @@ class Holding:
 
 
 @dataclass
-class Difference:
+class Lacking:
     """What the target lacks.
 
-    marks: tombstones and signatures, path -> content. blobs: hash -> size. records: name -> path -> content, by number.
-    events: log -> path -> content, by number. needs: path of a record -> its blobs. problems: what the source holds
-    damaged, in words.
+    notes: signatures, and tombstones of versions that arrive, path -> content. blobs: hash -> size. records: name ->
+    path -> content, by number. events: log -> path -> content, by number. removals: tombstones of versions that the
+    target has, path -> content. needs: path of a record -> its blobs. problems: what the source holds damaged, and
+    what stays behind for it, in words.
     """
 
-    marks: dict[str, Bytes] = field(default_factory=dict)
+    notes: dict[str, Bytes] = field(default_factory=dict)
     blobs: dict[str, int] = field(default_factory=dict)
     records: dict[str, dict[str, Bytes]] = field(default_factory=dict)
     events: dict[str, dict[str, Bytes]] = field(default_factory=dict)
+    removals: dict[str, Bytes] = field(default_factory=dict)
     needs: dict[str, set[str]] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -103,7 +100,7 @@ class Difference:
     @property
     def files(self) -> dict[str, Bytes]:
         """All that moves, but the blobs."""
-        queues = [self.marks, *self.records.values(), *self.events.values()]
+        queues = [self.notes, *self.records.values(), *self.events.values(), self.removals]
         return {path: data for queue in queues for path, data in queue.items()}
 
     @property
@@ -118,7 +115,7 @@ class Difference:
         self.records[name].pop(record)
         self.needs.pop(record)
         for log, queue in list(self.events.items()):
-            if log.startswith(f"adapters/{name}/") and _meant([*queue.values()][-1]) == number:
+            if log.startswith(f"{alias_logs(name)}/") and _meant([*queue.values()][-1]) == number:
                 del self.events[log]
 
     def cut(self, path: str, why: str) -> None:
@@ -134,12 +131,12 @@ class Difference:
             del queue[event]
 
 
-def difference(source: Place, target: Place, wanted: Selection) -> Difference:
+def lacking(source: Place, target: Place, wanted: Selection) -> Lacking:
     """What `target` lacks of `source`, and where the two contradict each other. Raises Unreachable."""
     here, there = look(source, wanted), look(target, wanted)
     pairs = {name: (ours, there.get(name, Holding())) for name, ours in sorted(here.items())}
     differ = _differ(source, target, [*pairs.values()])
-    found = Difference()
+    found = Lacking()
     for name, (ours, theirs) in list(pairs.items()):
         gone = ours.tombstones.keys() & theirs.tombstones.keys()
         contested = [number for number, path in ours.records.items() if path in differ and number not in gone]
@@ -149,14 +146,40 @@ def difference(source: Place, target: Place, wanted: Selection) -> Difference:
             del pairs[name]
     _find_versions(found, source, target, pairs, wanted)
     _find_events(found, source, target, pairs, wanted, differ)
-    lacked = [
-        path
-        for name, (ours, theirs) in pairs.items()
-        for path, number in [*ours.signatures.items(), *((path, n) for n, path in ours.tombstones.items())]
-        if path not in theirs.marks and wanted.takes(name, number)
-    ]
-    found.marks = read_all(source, lacked)
+    notes: list[str] = []
+    removals: list[str] = []
+    for name, (ours, theirs) in pairs.items():
+        tombstones = {path: number for number, path in ours.tombstones.items()}
+        for path, number in (ours.signatures | tombstones).items():
+            if path not in theirs.marks and wanted.takes(name, number):
+                late = path in tombstones and number in theirs.records
+                (removals if late else notes).append(path)
+    found.notes, found.removals = read_all(source, notes), read_all(source, removals)
+    hold_back(found, target, there, moving=found.events)
     return found
+
+
+def hold_back(
+    found: Lacking, target: Place, there: Mapping[str, Holding], moving: Container[str] = ()
+) -> None:
+    """Leave out the tombstones of versions that an alias of the target means, each a conflict.
+
+    there: what the target holds. moving: logs of aliases that will mean something else before the tombstones arrive.
+    """
+    current = {
+        log[max(log)]: (name, alias)
+        for name in sorted({split(path)[0] for path in found.removals})
+        for alias, log in there[name].events.items()
+        if alias_log(name, alias) not in moving
+    }
+    meaning: dict[tuple[str, int | None], list[str]] = defaultdict(list)
+    for path, event in read_all(target, current).items():
+        name, alias = current[path]
+        meaning[name, _meant(event)].append(alias)
+    for path in list(found.removals):
+        if aliases := meaning.get(split(path)):
+            del found.removals[path]
+            found.conflicts.append(_removed(*split(path), sorted(aliases), here=True))
 
 
 def look(place: Place, wanted: Selection) -> dict[str, Holding]:
@@ -164,22 +187,17 @@ def look(place: Place, wanted: Selection) -> dict[str, Holding]:
     found: dict[str, Holding] = defaultdict(Holding)
     for folder in wanted.folders:
         for path, mark in sorted(place.marks(folder).items()):
-            match = _PATH.fullmatch(path)
-            if match is None or mark[0] > _LARGEST or not all(map(is_part, match["name"].split("/"))):
+            entry = filed(path)
+            if entry is None or mark[0] > _LARGEST:
                 continue
-            number = entry_number(match["file"])
-            holding = found[match["name"]]
-            if match["signed"]:
-                holding.signatures[path] = int(match["signed"])
-            elif number is None:
-                continue
-            elif match["alias"] is None:
-                log = holding.records if match["kind"] == "records/" else holding.tombstones
-                log[number] = path
-            elif is_part(match["alias"]):
-                holding.events[match["alias"]][number] = path
+            holding = found[entry.name]
+            if entry.kind == "signature":
+                holding.signatures[path] = entry.number
+            elif entry.alias is not None:
+                holding.events[entry.alias][entry.number] = path
             else:
-                continue
+                log = holding.records if entry.kind == "record" else holding.tombstones
+                log[entry.number] = path
             holding.marks[path] = mark
     return found
 
@@ -215,14 +233,16 @@ def md5(data: Bytes) -> str:
 
 
 def reference(record: str) -> str:
-    """`client/campaign/task@3`, of the path of a record."""
+    """`client/campaign/task@3`, of the path of a record or a tombstone."""
     name, number = split(record)
     return f"{name}@{number}"
 
 
-def split(record: str) -> tuple[str, int]:
-    name, _, file = record.removeprefix("adapters/").partition("/.records/")
-    return name, int(file.removesuffix(".json"))
+def split(path: str) -> tuple[str, int]:
+    """Name and number, of the path of a record or a tombstone."""
+    entry = filed(path)
+    assert entry is not None
+    return entry.name, entry.number
 
 
 def _differ(source: Place, target: Place, pairs: Iterable[tuple[Holding, Holding]]) -> set[str]:
@@ -264,7 +284,7 @@ def _contested(source: Place, target: Place, path: str) -> Conflict:
 
 
 def _find_versions(
-    found: Difference,
+    found: Lacking,
     source: Place,
     target: Place,
     pairs: Mapping[str, tuple[Holding, Holding]],
@@ -304,7 +324,7 @@ def _find_versions(
 
 
 def _find_events(
-    found: Difference,
+    found: Lacking,
     source: Place,
     target: Place,
     pairs: Mapping[str, tuple[Holding, Holding]],
@@ -322,6 +342,7 @@ def _find_events(
         for name, alias in logs
     }
     contents = read_all(source, [path for paths in lacked.values() for path in paths])
+    removed: dict[tuple[str, int], list[str]] = defaultdict(list)  # in the target: its aliases in the source
     for name, alias in logs:
         (ours, theirs), paths = pairs[name], lacked[name, alias]
         here, there = ours.events[alias], theirs.events.get(alias, {})
@@ -333,13 +354,27 @@ def _find_events(
                 found.conflicts.append(_parted(name, alias, meant, other))
         elif paths:
             meant = _meant(contents[paths[-1]])
-            arrives = meant is None or meant in theirs.records or ours.records.get(meant) in found.needs
-            if arrives and (meant is None or wanted.takes(name, meant)):
-                found.events[paths[0].rpartition("/")[0]] = {path: contents[path] for path in paths}
-            elif not arrives and meant is not None and wanted.takes(name, meant):
+            if meant is not None and not wanted.takes(name, meant):
+                continue
+            if meant is not None and meant in theirs.tombstones.keys() - ours.tombstones.keys():
+                removed[name, meant].append(alias)
+            elif why := _unfit(found, ours, theirs, meant):
                 found.problems.append(
-                    f"alias {alias} of {name} stays behind: it means version {meant}, which does too"
+                    f"alias {alias} of {name} stays behind: it means version {meant}, which {why}"
                 )
+            else:
+                found.events[alias_log(name, alias)] = {path: contents[path] for path in paths}
+    for (name, number), aliases in removed.items():
+        found.conflicts.append(_removed(name, number, sorted(aliases), here=False))
+
+
+def _unfit(found: Lacking, ours: Holding, theirs: Holding, version: int | None) -> str | None:
+    """Why no alias of the target should come to mean a version."""
+    if version is None:
+        return None
+    if version in ours.tombstones:
+        return "was removed"
+    return None if version in theirs.records or ours.records.get(version) in found.needs else "does too"
 
 
 def _parted(name: str, alias: str, meant: int | None, other: int | None) -> Conflict:
@@ -350,6 +385,18 @@ def _parted(name: str, alias: str, meant: int | None, other: int | None) -> Conf
         f"{name} {alias} VERSION --hub ...`)"
     )
     return Conflict(name, f"alias {alias}", told[0], told[1], advice)
+
+
+def _removed(name: str, number: int, aliases: list[str], here: bool) -> Conflict:
+    """One hub, the source where `here`, removed a version that aliases mean in the other."""
+    several = " and ".join(aliases)
+    meant = f"what {several} mean{'s' * (len(aliases) == 1)}"
+    source, target = ("removed", meant) if here else (meant, "removed")
+    advice = (
+        f"Neither was moved. Where it still stands, let {several} mean another version (`repertoire alias set {name} "
+        "ALIAS VERSION --hub ...`), then do this again; the adapter can be published again, as a new version"
+    )
+    return Conflict(name, f"version {number}", source, target, advice)
 
 
 def _meant(event: Bytes) -> int | None:

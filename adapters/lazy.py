@@ -1,0 +1,31 @@
+"""Public names of a package that load on first use: torch takes seconds to import, and listing a hub needs none of it.
+
+if TYPE_CHECKING:
+    from adapters.base import Base, load_base
+else:
+    __getattr__, __dir__ = lazy(__name__, {"adapters.base": ["Base", "load_base"]})
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+
+def lazy(
+    package: str, names: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package (PEP 562). names: module -> what the package offers of it.
+
+    No module of the package may be called as one of the names: once imported, it would stand in the name's place.
+    """
+    homes = {name: module for module, offered in names.items() for name in offered}
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(homes[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return get, lambda: sorted({*vars(sys.modules[package]), *homes})

@@ -1,0 +1,36 @@
+"""A head that starts where a linear probe stands, and not at chance.
+
+Logistic regression on the vectors that the head will read, before anything is trained; its weights become the head's.
+Training then moves the base's features less than an untrained head would make it: "LP-FT" of Kumar et al., Fine-Tuning
+can Distort Pretrained Features and Underperform Out-of-Distribution, 2022.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from adapters import Base
+from adapters.slots import Slots
+from recipes.baselines import linear_probe
+from recipes.job import Job
+from recipes.predict import states
+
+_MOST_ROWS = 4000  # training rows that are read; of more, a sample
+
+
+def probe(job: Job, base: Base, slots: Slots) -> None:
+    """Put a linear probe into the head of a job that has its slot and has not trained yet.
+
+    How strongly it is regularised is chosen by the log loss on the validation rows. A head without a bias gets a
+    regression without an intercept.
+    """
+    head, splits = slots.head(job.slot).head, job.splits
+    places = np.arange(len(splits.train))
+    if len(places) > _MOST_ROWS:
+        places = np.random.default_rng(job.recipe.train.seed).choice(places, _MOST_ROWS, replace=False)
+    some = replace(splits, train=tuple(splits.train[place] for place in places))
+    rows = ([job.train[place] for place in places], job.validation)
+    train, validation = (states(base, slots, part, job.slot, head.pooling) for part in rows)
+    weight, bias = linear_probe(some, train, validation, head.bias)
+    job.start_head(torch.from_numpy(weight.T), torch.from_numpy(bias))
