@@ -192,7 +192,9 @@ class Local:
         early = {path: self._begun[id(data)] for path, data in contents.items() if id(data) in self._begun}
         partials = {path: early[path][0] if path in early else self._partial() for path in contents}
         try:
-            _together(_write, [(partials[path], data) for path, data in contents.items() if path not in early])
+            _together(
+                _write, [(partials[path], data) for path, data in contents.items() if path not in early]
+            )
             for path, (partial, writing) in early.items():
                 if not _is_there(partial, writing):
                     partials[path] = self._partial()

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from adapters.files import Bytes
 from hub import trash
@@ -15,6 +16,8 @@ from hub.errors import Damaged
 from hub.layout import entry_number
 from hub.pins import pin
 from hub.place import Place
+
+_Made = TypeVar("_Made")
 
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
@@ -155,17 +158,14 @@ def sha256(data: Bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-@contextmanager
-def checked(contents: Mapping[str, Bytes]) -> Iterator[None]:
-    """Hash contents, hash -> content, while they are parsed: what comes of that must not be used before this ends.
-    Raises Damaged, whatever the parsing came to."""
+def parsed(contents: Mapping[str, Bytes], parse: Callable[..., _Made]) -> _Made:
+    """What comes of contents, hash -> content, which are parsed while they are hashed. Raises Damaged, whatever the
+    parsing came to."""
     with ThreadPoolExecutor(max_workers=1) as pool:
-        checks = [pool.submit(check, digest, data) for digest, data in contents.items()]
-        try:
-            yield
-        finally:
-            for done in checks:
-                done.result()
+        made = pool.submit(parse, *contents.values())
+        for digest, data in contents.items():
+            check(digest, data)
+        return made.result()
 
 
 def check(digest: str, data: Bytes) -> None:
