@@ -34,7 +34,7 @@ from hub.records import Record
 from hub.repair import Repaired, repair
 from hub.search import Filters, Found
 from hub.signing import PrivateKey
-from hub.store import Store, blob, check, numbered, sha256
+from hub.store import Store, blob, numbered, parsed, sha256
 from hub.tombstones import Tombstone
 from hub.trust import Signature, Trust, check_signed, load_trust, signatures
 from hub.verify import Verified, verify
@@ -230,9 +230,7 @@ class Hub:
         began = perf_counter()
         found = [self.store.read(digest) for digest in digests]
         read = perf_counter()
-        for digest, data in zip(digests, found, strict=True):
-            check(digest, data)
-        adapter = files.parse(*found)
+        adapter = parsed(dict(zip(digests, found, strict=True)), files.parse)
         return Fetched(adapter, read - began, perf_counter() - read)
 
     def sign(self, reference: str, key: PrivateKey) -> Version:

@@ -190,12 +190,15 @@ class Local:
         given = {**files, **then}
         contents = {path: data for path, data in given.items() if not os.path.lexists(self._inside(path))}
         early = {path: self._begun[id(data)] for path, data in contents.items() if id(data) in self._begun}
-        written = {path: partial for path, (partial, writing) in early.items() if _is_there(partial, writing)}
-        partials = {path: written.get(path) or self._partial() for path in contents}
+        partials = {path: early[path][0] if path in early else self._partial() for path in contents}
         try:
             _together(
-                _write, [(partials[path], data) for path, data in contents.items() if path not in written]
+                _write, [(partials[path], data) for path, data in contents.items() if path not in early]
             )
+            for path, (partial, writing) in early.items():
+                if not _is_there(partial, writing):
+                    partials[path] = self._partial()
+                    _write(partials[path], contents[path])
             for wave in filter(None, (files, then)):
                 created |= {path for path in wave if path in partials and self._link(partials[path], path)}
                 self._sync_up({(self.root / path).parent for path in wave})

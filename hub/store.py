@@ -6,7 +6,9 @@ blobs/sha256/ab/ab12...       content, read-only
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from adapters.files import Bytes
 from hub import trash
@@ -14,6 +16,8 @@ from hub.errors import Damaged
 from hub.layout import entry_number
 from hub.pins import pin
 from hub.place import Place
+
+_Made = TypeVar("_Made")
 
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
@@ -152,6 +156,16 @@ def numbered(log: str, number: int) -> str:
 def sha256(data: Bytes) -> str:
     """64 hex digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def parsed(contents: Mapping[str, Bytes], parse: Callable[..., _Made]) -> _Made:
+    """What comes of contents, hash -> content, which are parsed while they are hashed. Raises Damaged, whatever the
+    parsing came to."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        made = pool.submit(parse, *contents.values())
+        for digest, data in contents.items():
+            check(digest, data)
+        return made.result()
 
 
 def check(digest: str, data: Bytes) -> None:
