@@ -18,7 +18,8 @@ from adapters.slots import Slots
 from recipes.calibration import UNCALIBRATED, Calibration
 from recipes.encode import EncodedRow
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = {"cpu": 1024, "cuda": 4096}
+"""The most padded tokens of one forward; on a CPU more would not stay in its cache, and took a quarter longer."""
 
 
 def probabilities(
@@ -38,7 +39,7 @@ def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adap
     """Logits `[rows, labels]`, float64, of the head in a slot; `adapted` as above."""
     head = slots.head(slot)
     found = torch.zeros(len(rows), len(head.head.labels), dtype=torch.float64)
-    for places in _batches([len(row.ids) for row in rows]):
+    for places in _batches(base, [len(row.ids) for row in rows]):
         own = Rows((slot if adapted else None,) * len(places))
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [rows[place].ids for place in places]), own)
@@ -51,7 +52,7 @@ def states(
 ) -> NDArray[np.float64]:
     """The last hidden states under the adapter of a slot, or of the base alone, one vector a row: `[rows, width]`."""
     found = np.zeros((len(rows), base.width))
-    for places in _batches([len(row.ids) for row in rows]):
+    for places in _batches(base, [len(row.ids) for row in rows]):
         with torch.inference_mode():
             tokens = pad(base, [rows[place].ids for place in places])
             hidden = forward(base, slots, tokens, Rows((slot,) * len(places)))
@@ -73,7 +74,7 @@ def copy_losses(
 ) -> list[tuple[float, int]]:
     """For each row the sum of the negative log-likelihoods (nats) of its copy tokens, and their number."""
     found = [(0.0, len(row.target)) for row in rows]
-    for places in _batches([len(row) for row in rows]):
+    for places in _batches(base, [len(row) for row in rows]):
         own = Rows((slot if adapted else None,) * len(places))
         batch = [rows[place] for place in places]
         with torch.inference_mode():
@@ -110,11 +111,12 @@ def texts(
     return [text.text for text in texts]
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+def _batches(base: Base, lengths: Sequence[int]) -> Iterator[list[int]]:
     """Places of rows of like length, at most `BATCH_TOKENS` padded tokens a batch."""
     batch: list[int] = []
+    most = BATCH_TOKENS[base.device.type]
     for place in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if batch and lengths[place] * (len(batch) + 1) > BATCH_TOKENS:
+        if batch and lengths[place] * (len(batch) + 1) > most:
             yield batch
             batch = []
         batch.append(place)
