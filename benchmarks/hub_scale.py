@@ -23,9 +23,8 @@ from typing import Any
 from benchmarks.measure import machine, now, versions
 from hub.hub import Hub
 from hub.index import FILE
-from hub.layout import alias_log, log
+from hub.layout import alias_log, log, numbered
 from hub.records import FORMAT, Record
-from hub.store import numbered
 from recipes.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]

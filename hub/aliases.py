@@ -23,9 +23,9 @@ from collections.abc import Callable, Mapping
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hub.errors import Damaged, Moved, NotInHub
-from hub.layout import alias_log, alias_logs
+from hub.layout import alias_log, alias_logs, numbered
 from hub.names import is_part
-from hub.store import Store, numbered
+from hub.store import Store
 
 
 class Event(BaseModel):

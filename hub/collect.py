@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from time import time
 
 from hub import aliases, trash
-from hub.layout import digests, names, projection, tombstones
+from hub.layout import blob, digests, names, projection, tombstones
 from hub.needs import Needs, needs
 from hub.pins import LIFE, pins
-from hub.store import Store, blob
+from hub.store import Store
 
 GRACE = 7 * 86_400.0  # seconds
 

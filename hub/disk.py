@@ -12,9 +12,9 @@ from pathlib import Path
 
 from hub import layout
 from hub.findings import Finding, finding
-from hub.layout import log, projection
+from hub.layout import blob, log, numbered, projection
 from hub.records import Record
-from hub.store import Store, blob, numbered
+from hub.store import Store
 from hub.tombstones import stands
 
 _OURS = ("blob", "record", "event", "tombstone", "signature", "folder", "marker")

@@ -33,9 +33,8 @@ from hub import aliases
 from hub.errors import NotInHub
 from hub.held import Held
 from hub.hub import Hub, Version
-from hub.layout import alias_log, log, tombstones
+from hub.layout import alias_log, log, numbered, tombstones
 from hub.names import LATEST, Reference, parse
-from hub.store import numbered
 
 _PAUSE = 0.25  # seconds between two looks
 _REMOTE_PAUSES = (1.0, 30.0)

@@ -25,7 +25,7 @@ from hub.allowed import REQUIRED
 from hub.collect import GRACE, Collected, collect
 from hub.errors import BadName, HubError, NoHub, NotInHub, Refused
 from hub.index import Index
-from hub.layout import log, names, projection
+from hub.layout import MARKER, blob, log, names, numbered, projection
 from hub.names import LATEST, Reference, check_alias, check_name, parse
 from hub.near import near_names
 from hub.place import place_of
@@ -34,7 +34,7 @@ from hub.records import Record
 from hub.repair import Repaired, repair
 from hub.search import Filters, Found
 from hub.signing import PrivateKey
-from hub.store import Store, blob, numbered, parsed, sha256
+from hub.store import Store, parsed, sha256
 from hub.tombstones import Tombstone
 from hub.trust import Signature, Trust, check_signed, load_trust, signatures
 from hub.verify import Verified, verify
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from hub.huggingface import Download
 
 FORMAT = 1
-_MARKER = "hub.json"
 _log = logging.getLogger(__name__)
 
 
@@ -101,15 +100,15 @@ class Hub:
         self.store = Store(self.place)
         named = os.environ.get("REPERTOIRE_TRUST") if trust is None else trust
         self.trust = named if named is None or isinstance(named, Trust) else load_trust(named)
-        if not self.place.exists(_MARKER):
+        if not self.place.exists(MARKER):
             self._found(create, origin)
         try:
-            about = json.loads(self.place.read(_MARKER))
+            about = json.loads(self.place.read(MARKER))
             self.id, written = str(about["id"]), int(about["format"])
             self.origin: str | None = about.get("origin")
         except (ValueError, KeyError, TypeError) as error:
             raise HubError(
-                f"{_MARKER} of {self.address} cannot be read ({error}); restore it from another copy of the hub"
+                f"{MARKER} of {self.address} cannot be read ({error}); restore it from another copy of the hub"
             ) from error
         if written > FORMAT:
             raise HubError(
@@ -496,11 +495,11 @@ class Hub:
     def _found(self, create: bool, origin: str | None) -> None:
         if not create:
             raise NoHub(f"no hub at {self.address}; `repertoire publish` makes one, or give the right --hub")
-        strangers = {*self.place.files(""), *self.place.folders("")} - {".tmp", _MARKER}
-        if strangers and not self.place.exists(_MARKER):  # another process may have made it meanwhile
+        strangers = {*self.place.files(""), *self.place.folders("")} - {".tmp", MARKER}
+        if strangers and not self.place.exists(MARKER):  # another process may have made it meanwhile
             raise HubError(f"{self.address} holds other files and no hub.json; give an empty or a new folder")
         about = {"format": FORMAT, "id": uuid.uuid4().hex} | ({"origin": origin} if origin else {})
-        self.place.create({_MARKER: json.dumps(about, sort_keys=True).encode() + b"\n"})
+        self.place.create({MARKER: json.dumps(about, sort_keys=True).encode() + b"\n"})
 
 
 def _event(alias: str, version: int | None, who: str | None, why: str) -> aliases.Event:

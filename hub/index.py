@@ -30,10 +30,10 @@ from threading import Lock
 from adapters.files import Bytes
 from hub import aliases, records
 from hub.errors import Damaged, HubError
-from hub.layout import ADAPTERS, alias_log, filed, log, tombstones
+from hub.layout import ADAPTERS, alias_log, filed, log, numbered, tombstones
 from hub.names import is_part
 from hub.records import Record
-from hub.store import Store, numbered, sha256
+from hub.store import Store, sha256
 
 FILE = "index.sqlite"
 _FORMAT = 2

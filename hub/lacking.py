@@ -22,9 +22,8 @@ from adapters.files import Bytes
 from hub import records
 from hub.allowed import ALLOWED
 from hub.errors import Damaged
-from hub.layout import ADAPTERS, alias_log, alias_logs, filed
+from hub.layout import ADAPTERS, alias_log, alias_logs, blob, filed
 from hub.place import Place
-from hub.store import blob
 
 _AT_ONCE = 8  # reads
 _LARGEST = 16 << 20  # bytes of a record, an event, a tombstone or a signature; what is larger is none

@@ -20,6 +20,9 @@ from hub.names import is_part
 from hub.place import Place
 
 ADAPTERS = "adapters"
+MARKER = "hub.json"
+PART = ".part"
+"""A file in a log that was brought here in part only: it may have gaps."""
 PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
 FiledKind = Literal["record", "event", "tombstone", "signature"]
 Kind = Literal[
@@ -89,6 +92,16 @@ def names(place: Place, client: str | None = None) -> Iterator[str]:
             yield from (f"{own}/{campaign}/{task}" for task in tasks if is_part(task))
 
 
+def blob(digest: str) -> str:
+    """Where content with this hash lies."""
+    return f"blobs/sha256/{digest[:2]}/{digest}"
+
+
+def numbered(log: str, number: int) -> str:
+    """Where an entry of a log lies."""
+    return f"{log}/{number:06d}.json"
+
+
 def entry_number(file: str) -> int | None:
     """The number of an entry of a log, by the name of its file, `000003.json`; None where it is no entry."""
     stem, dot, kind = file.partition(".")
@@ -140,7 +153,7 @@ def version_of(path: str) -> tuple[str, int] | None:
 def kind(path: str) -> Kind:
     """What a file in the hub is, by its path; a stranger where no file of the hub lies there."""
     match path.split("/"):
-        case ["hub.json"]:
+        case [file] if file == MARKER:
             return "marker"
         case [name] if name.startswith("index.sqlite"):
             return "index"
@@ -150,14 +163,16 @@ def kind(path: str) -> Kind:
             return "work"
         case ["blobs", "sha256", folder, digest] if is_digest(digest) and digest[:2] == folder:
             return "blob"
-        case ["adapters", client, campaign, task, *rest] if all(map(is_part, (client, campaign, task))):
+        case [folder, client, campaign, task, *rest] if folder == ADAPTERS and all(
+            map(is_part, (client, campaign, task))
+        ):
             return _kind_at_home(rest)
     return "stranger"
 
 
 def _kind_at_home(rest: list[str]) -> Kind:
     match rest:
-        case [".records", ".part"]:
+        case [".records", file] if file == PART:
             return "work"
         case [".records", file] if _is_entry(file):
             return "record"

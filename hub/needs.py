@@ -6,10 +6,10 @@ from time import time
 
 from hub import aliases, records, tombstones
 from hub.errors import Damaged
-from hub.layout import home, log, names
+from hub.layout import home, log, names, numbered
 from hub.pins import LIFE, pins
 from hub.records import Record
-from hub.store import Store, numbered
+from hub.store import Store
 
 
 @dataclass

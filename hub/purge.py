@@ -24,19 +24,21 @@ from hub.layout import (
     PURGES,
     alias_log,
     alias_logs,
+    blob,
     digests,
     home,
     index_files,
     is_digest,
     log,
     names,
+    numbered,
     purge_note,
     tombstones,
 )
 from hub.names import is_part
 from hub.needs import Needs, needs, read
 from hub.pins import pins
-from hub.store import Store, blob, numbered
+from hub.store import Store
 
 _ROUNDS = 5
 BEYOND = (

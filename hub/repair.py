@@ -14,10 +14,10 @@ from time import time
 from hub import disk, layout, tombstones, trash
 from hub.errors import Damaged
 from hub.findings import Finding
-from hub.layout import index_files, names, projection
+from hub.layout import blob, index_files, names, projection
 from hub.needs import read
 from hub.records import Record
-from hub.store import Store, blob
+from hub.store import Store
 from hub.verify import verify
 
 _BLOB_KINDS = ("blob missing", "blob damaged", "blob in the trash", "link", "no file")

@@ -13,14 +13,11 @@ from typing import TypeVar
 from adapters.files import Bytes
 from hub import trash
 from hub.errors import Damaged
-from hub.layout import entry_number
+from hub.layout import PART, blob, entry_number, numbered
 from hub.pins import pin
 from hub.place import Place
 
 _Made = TypeVar("_Made")
-
-PART = ".part"
-"""A file in a log that was brought here in part only: it may have gaps."""
 
 
 class Store:
@@ -141,16 +138,6 @@ class Store:
                 sound = False
             if not sound:
                 self.place.replace(path, data)
-
-
-def blob(digest: str) -> str:
-    """Where content with this hash lies."""
-    return f"blobs/sha256/{digest[:2]}/{digest}"
-
-
-def numbered(log: str, number: int) -> str:
-    """Where an entry of a log lies."""
-    return f"{log}/{number:06d}.json"
 
 
 def sha256(data: Bytes) -> str:

@@ -35,11 +35,10 @@ from hub.lacking import (
     split,
     together,
 )
-from hub.layout import home, log, projection
+from hub.layout import PART, blob, home, log, projection
 from hub.names import check_name, is_part, parse
 from hub.pins import pin
 from hub.place import place_of
-from hub.store import PART, blob
 
 Address = str | os.PathLike[str]
 Progress = Callable[[int, int], None]

@@ -13,8 +13,8 @@ from datetime import datetime
 
 from hub import aliases
 from hub.errors import Damaged, NotInHub, Refused
-from hub.layout import log, projection, tombstones
-from hub.store import Store, numbered
+from hub.layout import log, numbered, projection, tombstones
+from hub.store import Store
 
 
 @dataclass(frozen=True)

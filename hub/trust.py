@@ -20,12 +20,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 from hub import records, signing
 from hub.errors import BadKey, BadTrust, Untrusted
-from hub.layout import log
+from hub.layout import log, numbered
 from hub.names import is_part
 from hub.place import Place
 from hub.records import Record
 from hub.signing import PublicKey
-from hub.store import numbered
 
 OTHERS = "*"
 

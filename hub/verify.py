@@ -19,10 +19,10 @@ from hub import aliases, disk, layout, records, tombstones, trash
 from hub.allowed import ALLOWED, REQUIRED
 from hub.errors import Damaged, NotInHub
 from hub.findings import Finding, Kind, finding
-from hub.layout import alias_log, home, is_digest, log, names
+from hub.layout import alias_log, blob, home, is_digest, log, names, numbered
 from hub.purge import unfinished
 from hub.records import Record
-from hub.store import Store, blob, numbered, sha256
+from hub.store import Store, sha256
 from hub.tombstones import stands
 
 

@@ -10,8 +10,7 @@ import pytest
 from hub import aliases, history
 from hub.errors import BadName, Damaged, HubError, Moved, NotInHub
 from hub.hub import Hub
-from hub.layout import home
-from hub.store import numbered
+from hub.layout import home, numbered
 from tests.hub.tiny import NAME, lora
 
 

@@ -19,7 +19,7 @@ from hub import Hub, Registry
 from hub.errors import NotInHub
 from hub.following import Followed
 from hub.hub import Version
-from hub.store import numbered
+from hub.layout import numbered
 from tests.adapters import models
 from tests.hub.voices import NAME, voice
 

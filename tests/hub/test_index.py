@@ -18,9 +18,10 @@ from hub import local
 from hub.errors import Damaged, NotInHub
 from hub.hub import Hub, log
 from hub.index import FILE
+from hub.layout import numbered
 from hub.local import Local
 from hub.records import Record
-from hub.store import Store, numbered
+from hub.store import Store
 from tests.hub.test_crash import Killed, Mortal
 from tests.hub.tiny import NAME, lora, prefix
 

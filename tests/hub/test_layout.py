@@ -3,8 +3,7 @@
 import pytest
 
 from hub import layout
-from hub.layout import Filed, filed
-from hub.store import numbered
+from hub.layout import Filed, filed, numbered
 
 NAME = "acme/spring/ad-copy"
 HOME = "adapters/acme/spring/ad-copy"

@@ -18,9 +18,9 @@ from s3fs import S3FileSystem
 from hub import Registry
 from hub.errors import Damaged, HubError, NoHub, Unreachable
 from hub.hub import Hub
+from hub.layout import blob
 from hub.place import place_of
 from hub.remote import Remote, open_remote
-from hub.store import blob
 from recipes import Recipe, train
 from tests.adapters import models
 from tests.hub import gcs

@@ -13,8 +13,7 @@ from hub import trash
 from hub.collect import GRACE
 from hub.errors import BadName, Damaged, NotInHub, Refused
 from hub.hub import Hub
-from hub.layout import TRASH
-from hub.store import blob
+from hub.layout import TRASH, blob
 from tests.hub.tiny import NAME, lora, prefix
 
 OTHER = "globex/launch/recommendation"

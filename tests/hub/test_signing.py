@@ -18,8 +18,8 @@ from adapters import Adapter, BaseId, Lora
 from hub import Analyze, Registry
 from hub.errors import BadKey, BadTrust, Damaged, HubError, Refused, Untrusted
 from hub.hub import Hub
+from hub.layout import blob
 from hub.signing import PrivateKey, PublicKey, fault_of, make_keys, read_public_key
-from hub.store import blob
 from hub.trust import Trust, load_trust
 from tests.adapters import models
 from tests.hub.tiny import NAME, lora

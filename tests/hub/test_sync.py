@@ -11,10 +11,9 @@ from hub import sync
 from hub.cli import main
 from hub.errors import BadName, Damaged, NoHub, NotInHub, Unreachable
 from hub.hub import Hub
-from hub.layout import projection
+from hub.layout import blob, projection
 from hub.local import Local
 from hub.place import Place
-from hub.store import blob
 from tests.hub.s3 import App, Server, is_put, told
 from tests.hub.tiny import NAME, lora, prefix
 

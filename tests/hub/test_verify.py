@@ -10,7 +10,7 @@ import pytest
 
 from adapters import files
 from hub.hub import Hub
-from hub.store import blob
+from hub.layout import blob
 from tests.hub.tiny import NAME, lora, prefix
 
 OTHER = "globex/launch/ad-copy"
