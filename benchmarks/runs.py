@@ -204,6 +204,7 @@ _UPWORTHY_SETTINGS: _Options = {
     "data.max_tokens": 48,
     "train.batch_size": 64,
     "train.epochs": 2,
+    **_PROBED,
 }
 
 _E2E: _Options = {
