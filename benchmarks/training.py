@@ -1,4 +1,5 @@
-"""Many small adapters trained on one 4-bit base, beside stock PEFT: `python -m benchmarks.training`.
+"""Many small adapters trained on one 4-bit base, beside stock PEFT: `python -m benchmarks.training`; with the word
+`agency` behind it only the last part, whose figures then carry their own date.
 
 in turn     8 jobs on one base that is loaded once: a plain PyTorch loop around PEFT, one job after another
 runs        8 separate runs of PEFT with transformers' Trainer, each loading its base
@@ -60,16 +61,22 @@ def main(arguments: Sequence[str]) -> int:
     """Measure and write the result; `--agency WAY FOLDER` is one side of `agency`, in its own process."""
     keep_freed_memory()
     tf.logging.set_verbosity_error()
-    if arguments:
+    if arguments[:1] == ["--agency"]:
         way, folder = arguments[1], Path(arguments[2])
         print(json.dumps(peft_agency(folder) if way == "peft" else agency(way, folder)))
         return 0
     about = machine()
     folder = Path(tempfile.mkdtemp())
+    if arguments:
+        result = json.loads(RESULT.read_text())
+        result["agency"] = agencies(folder) | {"machine": about, "date": now()}
+        RESULT.write_text(json.dumps(result, indent=2) + "\n")
+        print(json.dumps(result["agency"], indent=2))
+        return 0
     files = [clicks(folder / f"{job}.csv", 200, (TOKENS, TOKENS), job) for job in range(JOBS)]
     base = load_base(str(llama28m.base()), "nf4")
     seconds = interleaved(variants(base, files), ROUNDS)
-    result: dict[str, Any] = {
+    result = {
         "benchmark": "training",
         "command": "python -m benchmarks.training",
         "shape": llama28m.SHAPE | {"jobs": JOBS, "batch": BATCH, "tokens": TOKENS, "steps": STEPS, "rank": 8},
