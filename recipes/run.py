@@ -28,7 +28,7 @@ from recipes.probe import probe
 from recipes.report import served
 from recipes.tracking import Trackers
 
-PASS_TOKENS = {"cpu": 2048, "cuda": 16384}
+PASS_TOKENS = {"cpu": 1024, "cuda": 16384}
 """The most padded tokens of one forward and backward."""
 
 _PASSES = 4  # so many full passes a turn are enough to choose rows of like length from
