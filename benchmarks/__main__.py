@@ -21,7 +21,7 @@ _SPEED = {
     "traffic": "requests that come and go: 64 adapters over 16 slots, Poisson arrivals; 12 minutes",
 }
 _APART = {
-    "techniques": "word dropout, adversarial steps and ensembles on banking77; 20 minutes",
+    "techniques": "augmentation, adversarial steps, probes and ensembles on banking77; 40 minutes",
     "faults": "kills, power cuts and lies by the thousand, and what a hub holds afterwards; 30 minutes",
     "agency": "the real sets as clients: two nights, killed and resumed; 20 minutes",
 }

@@ -21,6 +21,7 @@ from recipes.intervals import Floats
 from recipes.job import Job
 from recipes.linear import Linear, learn
 from recipes.predict import copy_losses, logits, probabilities, states, texts
+from recipes.probe import sample
 from recipes.report import BEFORE
 from recipes.tasks import ad_copy, behavior, recommendation, task_for
 from recipes.temperature import fit_temperature
@@ -222,11 +223,8 @@ def _blended(
 
 def _frozen(job: Job, splits: Splits, base: Base, slots: Slots) -> Floats:
     """Logistic regression on what the base itself makes of the texts. Of many training rows, a sample."""
-    train, chosen = splits.train, np.arange(len(splits.train))
-    if len(train) > _MOST_STATES:
-        chosen = np.random.default_rng(0).choice(len(train), _MOST_STATES, replace=False)
-    some = replace(splits, train=tuple(train[place] for place in chosen))
-    rows = ([job.train[place] for place in chosen], job.validation, encode(base, job.recipe, splits.test))
+    some, train = sample(splits, job.train, _MOST_STATES, seed=0)
+    rows = (train, job.validation, encode(base, job.recipe, splits.test))
     guess = learned.on_states(some, *(states(base, slots, part) for part in rows))
     return shifted(guess, shift_for(splits.negative_share)) if job.recipe.task == "recommendation" else guess
 

@@ -13,10 +13,12 @@ import torch
 from adapters import Base
 from adapters.slots import Slots
 from recipes.baselines import linear_probe
+from recipes.encode import EncodedRow
+from recipes.examples import Splits
 from recipes.job import Job
 from recipes.predict import states
 
-_MOST_ROWS = 4000  # training rows that are read; of more, a sample
+_MOST_ROWS = 4000
 
 
 def probe(job: Job, base: Base, slots: Slots) -> None:
@@ -25,12 +27,20 @@ def probe(job: Job, base: Base, slots: Slots) -> None:
     How strongly it is regularised is chosen by the log loss on the validation rows. A head without a bias gets a
     regression without an intercept.
     """
-    head, splits = slots.head(job.slot).head, job.splits
-    places = np.arange(len(splits.train))
-    if len(places) > _MOST_ROWS:
-        places = np.random.default_rng(job.recipe.train.seed).choice(places, _MOST_ROWS, replace=False)
-    some = replace(splits, train=tuple(splits.train[place] for place in places))
-    rows = ([job.train[place] for place in places], job.validation)
-    train, validation = (states(base, slots, part, job.slot, head.pooling) for part in rows)
+    head = slots.head(job.slot).head
+    some, rows = sample(job.splits, job.train, _MOST_ROWS, job.recipe.train.seed)
+    train, validation = (states(base, slots, part, job.slot, head.pooling) for part in (rows, job.validation))
     weight, bias = linear_probe(some, train, validation, head.bias)
     job.start_head(torch.from_numpy(weight.T), torch.from_numpy(bias))
+
+
+def sample(
+    splits: Splits, encoded: list[EncodedRow], most: int, seed: int
+) -> tuple[Splits, list[EncodedRow]]:
+    """The splits with at most so many training rows, drawn from a seed, and these rows encoded. encoded: all training
+    rows, and what may follow them."""
+    places = np.arange(len(splits.train))
+    if len(places) > most:
+        places = np.random.default_rng(seed).choice(len(places), most, replace=False)
+    some = replace(splits, train=tuple(splits.train[place] for place in places))
+    return some, [encoded[place] for place in places]

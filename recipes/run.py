@@ -180,10 +180,10 @@ class Run:
             place = self.waiting.pop(0)
             job = self.jobs[place]
             self.slots.load(slot, job.adapter)
+            self.running[place] = time.perf_counter()
             job.begin(self.slots, slot)
             if job.starts_with_probe:
                 self._probe(job)
-            self.running[place] = time.perf_counter()
 
     def _probe(self, job: Job) -> None:
         try:

@@ -23,13 +23,12 @@ from tests.recipes.test_train import QUICK, moods, weights
 PROBE: dict[str, Any] = QUICK | {"head.init": "probe", "train.max_steps": 4}
 
 
-def probed(recipe: Recipe, data: Path, base: Base) -> tuple[Job, Slots]:
-    job = prepare(Order(recipe, data), base)
+def probed(job: Job, base: Base) -> Slots:
     slots = Slots(base, 1, dtype=torch.float32, trains=True)
     slots.load(0, job.adapter)
     job.begin(slots, 0)
     probe(job, base, slots)
-    return job, slots
+    return slots
 
 
 @pytest.mark.parametrize("family", ["llama", "bert"])
@@ -39,29 +38,21 @@ def test_the_head_says_what_the_regression_on_its_own_vectors_says(
 ) -> None:
     """Fitted anew here, for each strength that may have been chosen; a decoder's head has no bias."""
     base = models.base(family)
-    job, slots = probed(Recipe.load(name, **PROBE), moods(tmp_path, 90, noise=0.2), base)
+    job = prepare(Order(Recipe.load(name, **PROBE), moods(tmp_path, 90, noise=0.2)), base)
+    slots = probed(job, base)
     head = slots.head(0).head
-    vectors = states(base, slots, job.train, 0, head.pooling)
+    vectors, asked = (states(base, slots, rows, 0, head.pooling) for rows in (job.train, job.validation))
     labels = [example.label for example in job.splits.train]
     found = logits(base, slots, 0, job.validation).softmax(1).numpy()
     slots.close()
     mean = vectors.mean(0) if head.bias else np.zeros(vectors.shape[1])
-    rows = (vectors - mean) / vectors.std(0)
-    asked = (states_of_validation(job, base, name) - mean) / vectors.std(0)
+    rows, asked = ((each - mean) / vectors.std(0) for each in (vectors, asked))
     fitted = [
         LogisticRegression(C=c, fit_intercept=head.bias, tol=1e-8, max_iter=10_000).fit(rows, labels)
         for c in (0.0001, 0.001, 0.01)
     ]
     assert min(np.abs(found - model.predict_proba(asked)).max() for model in fitted) < 2e-3
     assert np.abs(found - 0.5).max() > 5e-3
-
-
-def states_of_validation(job: Job, base: Base, name: str) -> np.ndarray[Any, Any]:
-    with_own = Slots(base, 1)
-    with_own.load(0, job.adapter)
-    found = states(base, with_own, job.validation, 0, with_own.head(0).head.pooling)
-    with_own.close()
-    return found
 
 
 def test_a_label_without_training_rows_starts_unlikely_and_several_labels_have_a_regression_each(
@@ -73,10 +64,7 @@ def test_a_label_without_training_rows_starts_unlikely_and_several_labels_have_a
     base = models.base("bert")
     job = prepare(Order(Recipe.load("behavior", **PROBE | {"data.separator": ";"}), path), base)
     job.splits = without(job.splits, job.splits.labels.index("loud"))
-    slots = Slots(base, 1, dtype=torch.float32, trains=True)
-    slots.load(0, job.adapter)
-    job.begin(slots, 0)
-    probe(job, base, slots)
+    slots = probed(job, base)
     found = dict(zip(job.splits.labels, logits(base, slots, 0, job.validation).sigmoid().T, strict=True))
     slots.close()
     assert found["warm"].min() > 0.99
