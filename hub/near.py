@@ -11,6 +11,7 @@ from functools import partial
 from itertools import islice, takewhile
 
 from hub import tombstones
+from hub.layout import home
 from hub.names import is_part
 from hub.place import Place
 from hub.store import Store
@@ -42,7 +43,7 @@ def _reached(place: Place, name: str) -> tuple[list[str], bool]:
         if level == len(asked):
             found.append(above.removesuffix("/"))
             continue
-        inside = filter(is_part, place.folders(f"adapters/{above}".removesuffix("/")))
+        inside = filter(is_part, place.folders(home(above).removesuffix("/")))
         waiting += [f"{above}{part}/" for part in sorted(inside, key=partial(_alike, asked[level]))]
         looks -= 1
     return found, not waiting
