@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from adapters.base import Base, load_base
-    from adapters.config import Adapter, BaseId, Head, Lora, Prefix
+    from adapters.base.base import Base, load_base
     from adapters.errors import RepertoireError, WrongBase
-    from adapters.files import read, write
-    from adapters.runtime import Limits
+    from adapters.format.config import Adapter, BaseId, Head, Lora, Prefix
+    from adapters.format.files import read, write
+    from adapters.serving.runtime import Limits
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "adapters.base": ["Base", "load_base"],
-            "adapters.config": ["Adapter", "BaseId", "Head", "Lora", "Prefix"],
+            "adapters.base.base": ["Base", "load_base"],
+            "adapters.format.config": ["Adapter", "BaseId", "Head", "Lora", "Prefix"],
             "adapters.errors": ["RepertoireError", "WrongBase"],
-            "adapters.files": ["read", "write"],
-            "adapters.runtime": ["Limits"],
+            "adapters.format.files": ["read", "write"],
+            "adapters.serving.runtime": ["Limits"],
         },
     )
 

@@ -1,9 +1,9 @@
 """Public names of a package that load on first use: torch takes seconds to import, and listing a hub needs none of it.
 
 if TYPE_CHECKING:
-    from adapters.base import Base, load_base
+    from adapters.base.base import Base, load_base
 else:
-    __getattr__, __dir__ = lazy(__name__, {"adapters.base": ["Base", "load_base"]})
+    __getattr__, __dir__ = lazy(__name__, {"adapters.base.base": ["Base", "load_base"]})
 """
 
 import sys

@@ -22,13 +22,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from adapters.files import WEIGHTS, read
+from adapters.format.files import WEIGHTS, read
 from benchmarks import minilm
 from benchmarks.measure import machine, now, versions
 from benchmarks.real_data import ROOT
 from benchmarks.runs import DATA, prepare_upworthy
 from hub import Hub
-from recipes.jobs import load_jobs
+from recipes.runs.jobs_file import load_jobs
 
 NIGHTS: Mapping[str, str] = {"encoder": '"$(python -m benchmarks.minilm)"', "starter": "starter"}
 FOLDER = Path("build", "benchmarks", "agency")

@@ -79,9 +79,9 @@ def write(path: Path) -> None:
 def measure(path: Path) -> dict[str, Any]:
     """Seconds, rows a second and the peak of this process's memory: of checking each row of one file and holding none,
     of checking and splitting it, and of its profile."""
-    from recipes.data import check, load_splits
-    from recipes.profile import profile
-    from recipes.recipe import Recipe
+    from recipes.data.load import check, load_splits
+    from recipes.data.profiling import profile
+    from recipes.options.recipe import Recipe
 
     recipe = Recipe.load("recommendation")
     before = _peak()

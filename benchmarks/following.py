@@ -17,13 +17,13 @@ from typing import Any
 import transformers as tf
 
 from adapters import Base, load_base
-from adapters.runtime import Runtime
+from adapters.serving.runtime import Runtime
 from benchmarks import llama28m
 from benchmarks.measure import keep_freed_memory, machine, now, versions
 from hub import Hub, Registry, Write
-from hub.following import Following
-from hub.held import Held
 from hub.hub import Version
+from hub.registry.following import Following
+from hub.registry.held import Held
 
 RESULT = llama28m.ROOT / "benchmarks" / "results" / "following.json"
 NAMES = 100

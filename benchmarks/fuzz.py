@@ -13,11 +13,13 @@ from collections.abc import Callable
 
 import atheris  # type: ignore[import-not-found]
 
-with atheris.instrument_imports(include=["adapters.files", "adapters.config", "hub.names", "hub.records"]):
-    import adapters.config
-    import adapters.files  # noqa: F401
-    import hub.names
-    import hub.records
+with atheris.instrument_imports(
+    include=["adapters.format.files", "adapters.format.config", "hub.storage.names", "hub.catalogue.records"]
+):
+    import adapters.format.config
+    import adapters.format.files  # noqa: F401
+    import hub.catalogue.records
+    import hub.storage.names
 
 from hub.errors import BadName, Damaged
 from tests.adapters.lies import examine, examine_config, lie, lying_config, true_file

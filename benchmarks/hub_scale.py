@@ -21,11 +21,11 @@ from time import perf_counter, sleep
 from typing import Any
 
 from benchmarks.measure import machine, now, versions
+from hub.catalogue.index import FILE
+from hub.catalogue.records import FORMAT, Record
 from hub.hub import Hub
-from hub.index import FILE
-from hub.layout import alias_log, log, numbered
-from hub.records import FORMAT, Record
-from recipes.recipe import Recipe
+from hub.storage.layout import alias_log, log, numbered
+from recipes.options.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "hub-scale.json"

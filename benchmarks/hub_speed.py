@@ -20,7 +20,8 @@ from typing import Any
 
 import torch
 
-from adapters import Adapter, BaseId, Lora, files
+from adapters import Adapter, BaseId, Lora
+from adapters.format import files
 from benchmarks.measure import keep_freed_memory, machine, now, versions
 from hub.hub import Hub
 

@@ -21,7 +21,7 @@ import torch
 
 from adapters import Adapter, BaseId, Head, Lora
 from benchmarks import measure
-from hub import sync
+from hub.exchange import sync
 from hub.hub import Hub
 from tests.hub.s3 import ENVIRONMENT, Server
 

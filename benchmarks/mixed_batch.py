@@ -16,13 +16,13 @@ import torch
 import transformers as tf
 
 from adapters import load_base, read
-from adapters.base import Base
-from adapters.forward import forward, pad
-from adapters.generate import Writing, write
-from adapters.packed import pack
-from adapters.rows import Rows
-from adapters.sampling import Sampling
-from adapters.slots import Slots
+from adapters.base.base import Base
+from adapters.serving.generate import Writing, write
+from adapters.serving.sampling import Sampling
+from adapters.slots.forward_pass import forward, pad
+from adapters.slots.packed import pack
+from adapters.slots.rows import Rows
+from adapters.slots.slots import Slots
 from benchmarks import llama28m
 from benchmarks.measure import interleaved, keep_freed_memory, machine, medians, now, ratio, versions
 from hub import Hub

@@ -54,7 +54,7 @@ def main() -> int:
         print(f"skipped, {reason}")
         return 0
     from adapters import load_base
-    from adapters.files import read
+    from adapters.format.files import read
 
     test, about, base = _rows("test.csv"), machine(), load_base(str(encoder), "nf4")
     _write_some(test)
@@ -129,7 +129,7 @@ def _write_some(test: Rows) -> None:
 
 def _ask(base: "Base", test: Rows) -> dict[str, list[Mapping[str, float]]]:
     """Adapter -> the probabilities that it gives each test row."""
-    from adapters.files import read
+    from adapters.format.files import read
     from hub import Hub, Registry
 
     with tempfile.TemporaryDirectory() as folder:

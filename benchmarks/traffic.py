@@ -24,11 +24,11 @@ import torch
 import transformers as tf
 
 from adapters import Base, Limits, load_base
-from adapters.generate import Writing, write
-from adapters.request import Request, Written
-from adapters.runtime import Runtime
-from adapters.sampling import Sampling
-from adapters.slots import Slots
+from adapters.serving.generate import Writing, write
+from adapters.serving.request import Request, Written
+from adapters.serving.runtime import Runtime
+from adapters.serving.sampling import Sampling
+from adapters.slots.slots import Slots
 from benchmarks import llama28m
 from benchmarks.measure import interleaved, keep_freed_memory, machine, medians, now, ratio, versions
 from benchmarks.mixed_batch import BATCH, NEW, PROMPT, stock

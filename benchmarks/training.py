@@ -28,13 +28,13 @@ import transformers as tf
 from sklearn.metrics import roc_auc_score
 
 from adapters import Base, load_base
-from adapters.slots import Slots
+from adapters.slots.slots import Slots
 from benchmarks import llama28m
 from benchmarks.measure import interleaved, keep_freed_memory, machine, medians, now, ratio, versions
 from recipes import Order, Recipe
-from recipes.fused import Fused
-from recipes.order import prepare
-from recipes.run import PASS_TOKENS
+from recipes.learn.fused import Fused
+from recipes.runs.order import prepare
+from recipes.runs.run import PASS_TOKENS
 
 RESULT = llama28m.ROOT / "benchmarks" / "results" / "training.json"
 JOBS, BATCH, TOKENS, STEPS = 8, 4, 32, 6

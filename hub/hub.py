@@ -19,31 +19,31 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Unpack
 
-from adapters import files
-from hub import aliases, history, records, search, signing, tombstones
-from hub.allowed import REQUIRED
-from hub.collect import GRACE, Collected, collect
+from adapters.format import files
+from hub.catalogue import aliases, history, records, search, signing, tombstones
+from hub.catalogue.index import Index
+from hub.catalogue.near_names import near_names
+from hub.catalogue.records import Record
+from hub.catalogue.search import Filters, Found
+from hub.catalogue.signing import PrivateKey
+from hub.catalogue.tombstones import Tombstone
+from hub.catalogue.trust import Signature, Trust, check_signed, load_trust, signatures
 from hub.errors import BadName, HubError, NoHub, NotInHub, Refused
-from hub.index import Index
-from hub.layout import MARKER, blob, log, names, numbered, projection
-from hub.names import LATEST, Reference, check_alias, check_name, parse
-from hub.near import near_names
-from hub.place import place_of
-from hub.purge import Purged, purge
-from hub.records import Record
-from hub.repair import Repaired, repair
-from hub.search import Filters, Found
-from hub.signing import PrivateKey
-from hub.store import Store, parsed, sha256
-from hub.tombstones import Tombstone
-from hub.trust import Signature, Trust, check_signed, load_trust, signatures
-from hub.verify import Verified, verify
+from hub.intake.allowed import REQUIRED
+from hub.keeping.collect import GRACE, Collected, collect
+from hub.keeping.purge import Purged, purge
+from hub.keeping.repair import Repaired, repair
+from hub.keeping.verify import Verified, verify
+from hub.storage.layout import MARKER, blob, log, names, numbered, projection
+from hub.storage.names import LATEST, Reference, check_alias, check_name, parse
+from hub.storage.storage import place_of
+from hub.storage.store import Store, parsed, sha256
 
 if TYPE_CHECKING:
     from adapters import Adapter, Base
-    from adapters.fit import Shape
-    from adapters.residency import Fetched
-    from hub.huggingface import Download
+    from adapters.serving import Fetched
+    from adapters.slots import Shape
+    from hub.intake.huggingface import Download
 
 FORMAT = 1
 _log = logging.getLogger(__name__)
@@ -132,8 +132,8 @@ class Hub:
     ) -> Version:
         """Store an adapter, a PEFT directory, or `hf://owner/repo[@revision][/folder]` as the next version of `name`.
 
-        base: what the adapter must fit, by every name and shape: a loaded base, or `adapters.fit.load_shape(...)`, for
-        which the base's configuration is enough.
+        base: what the adapter must fit, by every name and shape: a loaded base, or
+        `adapters.slots.load_shape(...)`, for which the base's configuration is enough.
 
         When this returns, the version is on disk for good. With a `publish_id` of your own it is safe to try again
         after a failure that left you in doubt: the same id gives the same version, however often.
@@ -145,7 +145,8 @@ class Hub:
         Raises BadName; Refused with every problem of the adapter or every gate that it failed, before anything is
         written.
         """
-        from hub import huggingface, intake
+        from hub.intake import admission as intake
+        from hub.intake import huggingface
 
         check_name(name)
         if huggingface.is_address(source):
@@ -220,7 +221,7 @@ class Hub:
 
     def fetch(self, version: Version | str) -> "Fetched":
         """As `read`, with the seconds that reading the bytes and checking them took."""
-        from adapters.residency import Fetched
+        from adapters.serving import Fetched
 
         version = self.resolve(version) if isinstance(version, str) else version
         self.check_signed(version)
@@ -326,7 +327,7 @@ class Hub:
         version `to`, one that it meant at any time. Returns the version that it means now.
 
         expect: as in `set_alias`; without it too, of two rollbacks at the same moment only one succeeds. Raises Moved,
-        BadName, NotInHub. How "before" is counted stands in `hub.aliases`.
+        BadName, NotInHub. How "before" is counted stands in `hub.catalogue.aliases`.
         """
         self._check_known(check_name(name), check_alias(alias))
         if to is not None:

@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from recipes.order import Order
-    from recipes.recipe import Recipe
-    from recipes.run import Settings
-    from recipes.training import train, train_many
-    from recipes.tuning import Tuned, tune
+    from recipes.options.recipe import Recipe
+    from recipes.runs.order import Order
+    from recipes.runs.run import Settings
+    from recipes.runs.training import train, train_many
+    from recipes.runs.tuning import Tuned, tune
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "recipes.order": ["Order"],
-            "recipes.recipe": ["Recipe"],
-            "recipes.run": ["Settings"],
-            "recipes.training": ["train", "train_many"],
-            "recipes.tuning": ["Tuned", "tune"],
+            "recipes.runs.order": ["Order"],
+            "recipes.options.recipe": ["Recipe"],
+            "recipes.runs.run": ["Settings"],
+            "recipes.runs.training": ["train", "train_many"],
+            "recipes.runs.tuning": ["Tuned", "tune"],
         },
     )
 

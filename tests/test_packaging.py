@@ -44,8 +44,10 @@ def test_wheel_holds_every_source_preset_and_weight(wheel: Path) -> None:
     }
     assert wanted - held == set()
     assert {f"{package}/py.typed" for package in PACKAGES} <= held
-    assert {f"recipes/presets/{task}.yaml" for task in ("recommendation", "behavior", "ad-copy")} <= held
-    assert {f"recipes/policies/{name}.txt" for name in ("en-claims", "zh-absolute")} <= held
+    assert {
+        f"recipes/options/presets/{task}.yaml" for task in ("recommendation", "behavior", "ad-copy")
+    } <= held
+    assert {f"recipes/measure/policies/{name}.txt" for name in ("en-claims", "zh-absolute")} <= held
     assert "adapters/starter/weights/model.safetensors" in held
 
 

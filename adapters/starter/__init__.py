@@ -1,1 +1,21 @@
-"""The embedded base: a made-up market (`world`), text about it (`corpus`), and the model made from that (`build`)."""
+"""The small base that ships with the package, and the made-up market that it was trained on."""
+
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
+
+if TYPE_CHECKING:
+    from adapters.starter.world import best_auc, client_data, same_ads
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "adapters.starter.world": ["best_auc", "client_data", "same_ads"],
+        },
+    )
+
+__all__ = [
+    "best_auc",
+    "client_data",
+    "same_ads",
+]

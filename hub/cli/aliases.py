@@ -14,8 +14,8 @@ from hub.cli.options import DEFAULT_HUB, BaseName, BaseQuantization, HubPath, Js
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
-    from hub.diff import Answered, Change, Difference
-    from hub.distance import Distance
+    from hub.catalogue.distance import Distance
+    from hub.registry.diff import Answered, Change, Difference
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="client/campaign/task", autocompletion=references)]
 Alias = Annotated[str, typer.Argument(help="Such as production.")]
@@ -71,7 +71,7 @@ def ls(
 
     Example: `repertoire alias ls acme/spring/behavior`
     """
-    from hub.aliases import last_event
+    from hub.catalogue.aliases import last_event
     from hub.hub import Hub
 
     opened = Hub(hub, create=False)
@@ -182,9 +182,9 @@ def diff(
 
     Example: `repertoire diff acme/spring/ad-copy@production acme/spring/ad-copy@4 --prompts products.txt`
     """
-    from hub.diff import answers, read_prompts
-    from hub.diff import diff as compare
     from hub.hub import Hub
+    from hub.registry.diff import answers, read_prompts
+    from hub.registry.diff import diff as compare
 
     asked = None if prompts is None else read_prompts(prompts)
     found = compare(Hub(hub, create=False), a, b)
@@ -250,7 +250,7 @@ def _shown(key: str, value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, Mapping):  # a metric, with its interval
-        from recipes.report import between, number
+        from recipes.judge import between, number
 
         sure = f" ({between(key, value)})" if value["low"] is not None else ""
         return number(key, value["value"]) + sure

@@ -22,7 +22,7 @@ from hub.cli.options import (
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
-    from hub.registry import Registry
+    from hub.registry.registry import Registry
 
 LinesFile = Annotated[
     Path | None, typer.Option("--file", help="A text file, one entry a line; - reads standard input.")
@@ -173,7 +173,7 @@ def open_registry(
     """A registry on the base that the (first) adapter was made for, unless another was named."""
     from hub.errors import NotInHub
     from hub.hub import Hub
-    from hub.names import members
+    from hub.storage.names import members
 
     opened = Hub(hub, create=False, trust=trust)
     version = opened.resolve(members(reference)[0])
@@ -182,7 +182,7 @@ def open_registry(
     held: Any = quantization.value if quantization else record.quantization or "nf4"
 
     from adapters import load_base
-    from hub.registry import Registry
+    from hub.registry.registry import Registry
 
     if base is not None:
         return Registry(opened, load_base(base, held), follow=False)

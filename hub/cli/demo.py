@@ -19,7 +19,7 @@ from hub.cli.output import document, show
 if TYPE_CHECKING:
     from adapters import Adapter, Base
     from adapters.errors import RepertoireError
-    from hub.registry import Registry
+    from hub.registry.registry import Registry
 
 CAMPAIGNS = {"acme": "spring", "globex": "launch"}
 # Both methods, so that the one batch at the end mixes them.
@@ -102,7 +102,7 @@ def demo(
     from transformers.utils import logging
 
     from adapters import load_base
-    from hub.registry import Registry
+    from hub.registry.registry import Registry
     from recipes import train_many
 
     logging.disable_progress_bar()
@@ -157,7 +157,7 @@ def _orders(
     folder: Path, seed: int
 ) -> tuple[dict[tuple[str, str], Any], dict[tuple[str, str], dict[str, float]]]:
     """Write each client's files; the six trainings, and what no model could beat where the generator knows it."""
-    from adapters.starter.world import best_auc, client_data
+    from adapters.starter import best_auc, client_data
     from recipes import Order, Recipe
 
     orders, best = {}, {}
@@ -190,8 +190,8 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _ask(registry: "Registry", seed: int) -> dict[str, Any]:
     """One batch: both clients rank the same ads, label a text, and write for a product of their own."""
-    from adapters.starter.world import client_data, same_ads
-    from hub.requests import Analyze, Recommend, Request, Write
+    from adapters.starter import client_data, same_ads
+    from hub.registry.requests import Analyze, Recommend, Request, Write
 
     user, ads, truth = same_ads(seed)
     texts = {client: client_data(client, seed + 1, 2).behavior for client in CAMPAIGNS}

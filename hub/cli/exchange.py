@@ -12,7 +12,7 @@ from hub.cli.output import document, show
 
 
 class Tool(StrEnum):
-    """As in `hub.exchange.export`."""
+    """As in `hub.exchange.export.export`."""
 
     vllm = "vllm"
     peft = "peft"
@@ -41,8 +41,8 @@ def import_(
 
     Example: `repertoire import hf://owner/adapter@main acme/spring/behavior --base Qwen/Qwen2.5-7B-Instruct`
     """
-    from hub import huggingface
     from hub.hub import Hub
+    from hub.intake import huggingface
 
     found = huggingface.fetch(source) if huggingface.is_address(source) else None
     version = Hub(hub).publish(
@@ -85,8 +85,9 @@ def export(
 
     Example: `repertoire export acme/spring/ad-copy@3 ./loras --to vllm`
     """
-    from hub import exchange, huggingface
+    from hub.exchange import export as exchange
     from hub.hub import Hub
+    from hub.intake import huggingface
 
     opened = Hub(hub, create=False)
     if huggingface.is_address(target):
@@ -110,9 +111,9 @@ def card(reference: ReferenceName, hub: HubPath = DEFAULT_HUB, as_json: Json = F
 
     Example: `repertoire card acme/spring/recommendation@3 > README.md`
     """
-    from hub import card as cards
-    from hub import exchange
+    from hub.exchange import export as exchange
     from hub.hub import Hub
+    from hub.intake import card as cards
 
     opened = Hub(hub, create=False)
     version = exchange.complete(opened, opened.resolve(reference))

@@ -23,9 +23,9 @@ from hub.cli.output import show as display
 from hub.cli.sign import open_key
 
 if TYPE_CHECKING:
+    from hub.catalogue.search import Found
+    from hub.catalogue.trust import Signature
     from hub.hub import Hub, Version
-    from hub.search import Found
-    from hub.trust import Signature
 
 Client = Annotated[str | None, typer.Option(help="Only this client's.")]
 Campaign = Annotated[str | None, typer.Option(help="Only this campaign's.")]
@@ -206,7 +206,7 @@ def versions(
     Example: `repertoire versions acme/spring/recommendation`
     """
     from hub.hub import Hub
-    from hub.names import check_name
+    from hub.storage.names import check_name
 
     opened = Hub(hub, create=False)
     found = opened.search(name=check_name(name), all_versions=True, removed=True)
@@ -228,9 +228,9 @@ def show(
 
     Example: `repertoire show acme/spring/recommendation@3`
     """
-    from hub.exchange import complete
+    from hub.exchange.export import complete
     from hub.hub import Hub
-    from hub.servable import lines
+    from hub.intake.servable import lines
 
     opened = Hub(hub, create=False, trust=trust)
     version = complete(opened, opened.resolve(reference))
@@ -273,10 +273,10 @@ def show(
             grid.add_row(key, value)
     display(version.reference, grid)
     if record.metrics:
-        from recipes.report import certainty_lines, labels_table, table, verdict_lines
+        from recipes.judge import certainty_lines, labels_table, results_table, verdict_lines
 
         display(
-            *filter(None, [table(record.metrics), labels_table(record.metrics)]),
+            *filter(None, [results_table(record.metrics), labels_table(record.metrics)]),
             *certainty_lines(record.metrics),
             *verdict_lines(record.gates),
         )

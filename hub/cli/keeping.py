@@ -18,7 +18,7 @@ from hub.cli.options import DEFAULT_HUB, HubPath, Json, ReferenceName
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
-    from hub.findings import Finding
+    from hub.keeping.findings import Finding
 
 _COLOURS = {"damage": "red", "warning": "yellow", "note": "dim"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "": 1}

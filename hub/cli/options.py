@@ -10,8 +10,8 @@ import typer
 from hub.cli.completion import references
 
 if TYPE_CHECKING:
-    from adapters.fit import Shape
-    from recipes.recipe import Recipe
+    from adapters.slots import Shape
+    from recipes.options import Recipe
 
 
 class Quantization(StrEnum):
@@ -110,7 +110,7 @@ def base_to_fit(base: str | None) -> "Shape | None":
     """What an adapter is checked against before it is published. Raises BaseNotFound."""
     if base is None:
         return None
-    from adapters.fit import load_shape
+    from adapters.slots import load_shape
 
     return load_shape(base)
 
@@ -119,7 +119,7 @@ def chosen_recipe(
     recipe: str, column: Sequence[str] | None, label: Sequence[str] | None, changes: Sequence[str] | None
 ) -> "Recipe":
     """A recipe with what `--column`, `--label` and `--set` say. Raises RecipeError."""
-    from recipes.recipe import Recipe, parse_override
+    from recipes.options import Recipe, parse_override
 
     columns = {f"data.columns.{role}": name for role, name in pairs(column or (), "--column")}
     values = {f"data.labels.{value}": _meaning(meaning) for meaning, value in pairs(label or (), "--label")}

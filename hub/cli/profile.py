@@ -42,9 +42,8 @@ def profile(
     Example: `repertoire profile recommendation clicks.csv --column clicked=bought --set data.pii=mask`
     """
     from recipes.data import check as check_rows
-    from recipes.data import load_splits
-    from recipes.profile import profile as look
-    from recipes.profile import table
+    from recipes.data import load_splits, profile_table
+    from recipes.data import profile as look
 
     chosen = chosen_recipe(recipe, column, label, set_)
     if check:
@@ -57,7 +56,7 @@ def profile(
     splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
-    from recipes.encode import count_tokens, token_limit
+    from recipes.learn import count_tokens, token_limit
 
     loaded = load_base(base, quantization.value)
     limit = token_limit(loaded, chosen)
@@ -65,4 +64,4 @@ def profile(
     if as_json:
         document({"profile": found, "notes": splits.notes})
         return
-    show(table(found), *(f"- {note}" for note in splits.notes))
+    show(profile_table(found), *(f"- {note}" for note in splits.notes))

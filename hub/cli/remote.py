@@ -21,7 +21,7 @@ from hub.cli.options import DEFAULT_HUB, HubPath, Json
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
-    from hub import sync as moving
+    from hub.exchange import sync as moving
 
 _SHOWN = 20
 
@@ -60,7 +60,7 @@ def push(
 
     Example: `repertoire push s3://agency/hub --client acme --dry-run`
     """
-    from hub import sync as moving
+    from hub.exchange import sync as moving
     from hub.hub import Hub
 
     source = Hub(hub, create=False)
@@ -90,7 +90,7 @@ def pull(
 
     Example: `repertoire pull s3://agency/hub --hub campaigns --only acme/spring/recommendation@production`
     """
-    from hub import sync as moving
+    from hub.exchange import sync as moving
     from hub.hub import Hub
 
     origin = remote or _origin(Hub(hub, create=False).origin)
@@ -119,7 +119,7 @@ def sync(
 
     Example: `repertoire sync s3://agency/hub`
     """
-    from hub import sync as moving
+    from hub.exchange import sync as moving
     from hub.hub import Hub
 
     own = Hub(hub, create=False)

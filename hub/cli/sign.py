@@ -12,7 +12,7 @@ from hub.cli.options import DEFAULT_HUB, KEY_HELP, HubPath, Json, ReferenceName
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
-    from hub.signing import PrivateKey
+    from hub.catalogue.signing import PrivateKey
 
 PASSWORD = "REPERTOIRE_KEY_PASSWORD"
 
@@ -38,7 +38,7 @@ def keygen(
 
     Example: `repertoire keygen keys/acme`
     """
-    from hub.signing import make_keys
+    from hub.catalogue.signing import make_keys
 
     made = make_keys(stem, None if no_password else _new_password(), curve.value)
     if as_json:
@@ -78,7 +78,7 @@ def sign(
 
 def open_key(path: Path) -> "PrivateKey":
     """A private key, with the password from the environment or the terminal where it needs one. Raises BadKey."""
-    from hub.signing import PrivateKey, needs_password
+    from hub.catalogue.signing import PrivateKey, needs_password
 
     password = os.environ.get(PASSWORD)
     if not password and needs_password(path) and sys.stdin.isatty():

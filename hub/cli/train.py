@@ -28,7 +28,7 @@ from hub.cli.output import document, show
 if TYPE_CHECKING:
     from adapters import Adapter
     from recipes import Settings
-    from recipes.run import Result
+    from recipes.runs import Result
 
 
 def train(
@@ -103,7 +103,7 @@ def train(
         )
 
     from recipes import Settings
-    from recipes.jobs import is_jobs
+    from recipes.runs import is_jobs
 
     curves = out.with_name(out.name + "-curves")
     settings = Settings(pass_tokens, checkpoint, state, snapshot, tuple(track or ()), curves)
@@ -125,8 +125,8 @@ def train(
 
     from adapters import load_base
     from hub.hub import Hub
-    from recipes.parallel import Processes
-    from recipes.training import train as run
+    from recipes.learn import Processes
+    from recipes.runs import train as run
 
     trained = None
     if parent is not None:
@@ -151,10 +151,9 @@ def train(
 
 def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
     """What came of one job."""
-    from adapters.card import ranks_told
-    from recipes.page import PAGE, folder_of
-    from recipes.profile import table as profile_table
-    from recipes.report import certainty_lines, labels_table, table, verdict_lines
+    from adapters.format import ranks_told
+    from recipes.data import profile_table
+    from recipes.judge import PAGE, certainty_lines, folder_of, labels_table, results_table, verdict_lines
 
     report, gates, notes = adapter.info["report"], adapter.info["gates"], adapter.info["data"]["notes"]
     if as_json:
@@ -163,7 +162,7 @@ def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
         return
     show(
         profile_table(adapter.info["data"]["profile"]),
-        *filter(None, [table(report), labels_table(report)]),
+        *filter(None, [results_table(report), labels_table(report)]),
         *certainty_lines(report),
         *([f"ranks: {ranks_told(report['ranks'])}"] if "ranks" in report else []),
         *(f"- {note}" for note in notes),
@@ -190,8 +189,8 @@ def _many(
     as_json: bool,
 ) -> None:
     """Train a file of jobs. Ends with exit code 4 where a job has failed; the others are trained."""
-    from hub.names import check_name
-    from recipes.jobs import load_jobs
+    from hub.storage.names import check_name
+    from recipes.runs import load_jobs
 
     orders = load_jobs(file, out)
     for order in orders if publish is not None else ():
@@ -199,9 +198,9 @@ def _many(
 
     from adapters import load_base
     from recipes import train_many
-    from recipes.overview import counts, entry, write
-    from recipes.page import PAGE, folder_of
-    from recipes.parallel import Processes
+    from recipes.judge import PAGE, folder_of
+    from recipes.learn import Processes
+    from recipes.runs import counts, entry, write_night
 
     entries, page = [entry(order, None) for order in orders], folder_of(out) / PAGE
     told = None if publish is None else _publisher(publish)
@@ -211,7 +210,7 @@ def _many(
         if told is not None and not isinstance(result, Exception):
             entries[place] |= told(orders[place].name, result)
         try:
-            write(entries, page.parent)
+            write_night(entries, page.parent)
         except OSError as error:  # such as for a full disk; the others go on
             print(f"{page} cannot be written ({error}); the training goes on.", file=sys.stderr)
 
@@ -231,7 +230,7 @@ def _many(
 def _publisher(address: str) -> "Callable[[str, Adapter], dict[str, str]]":
     """Publishes a job's adapter as soon as it is trained. Done again after a resume, it gives the same version."""
     from adapters.errors import RepertoireError
-    from adapters.files import WEIGHTS, render
+    from adapters.format import WEIGHTS, render
     from hub.hub import Hub
 
     hub = Hub(address)
@@ -252,8 +251,8 @@ def _unpublished(entry: dict[str, Any]) -> bool:
 
 
 def _table(entries: list[dict[str, Any]]) -> Table:
-    from recipes.overview import STATES
-    from recipes.report import number
+    from recipes.judge import number
+    from recipes.runs import STATES
 
     result = Table(title="Jobs", title_justify="left")
     result.add_column("job", no_wrap=True, min_width=max(len(each["name"]) for each in entries))

@@ -57,7 +57,7 @@ def tune(
     import optuna
 
     from recipes.data import load_splits
-    from recipes.space import read_space
+    from recipes.runs import read_space
 
     chosen = chosen_recipe(recipe, column, label, set_)
     # What is wrong with the space or the data is said before the base loads.
@@ -65,8 +65,8 @@ def tune(
     load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
-    from recipes.tuning import table
-    from recipes.tuning import tune as search
+    from recipes.runs import trials_table
+    from recipes.runs import tune as search
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it tells of each study it makes
     found = search(
@@ -87,7 +87,7 @@ def tune(
         about = {"file": str(out), "metric": found.metric, "value": found.value, "best": found.best.number}
         document(about | {"recipe": found.recipe.to_dict(), "trials": [asdict(t) for t in found.trials]})
         return
-    show(table(found), *(f"- {trial.error}" for trial in found.trials if trial.error))
+    show(trials_table(found), *(f"- {trial.error}" for trial in found.trials if trial.error))
     same = [("--validation", each) for each in validation or ()] + [("--test", each) for each in test or ()]
     files = [*map(str, data), *(f"{option} {each}" for option, each in same)]
     show(

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from recipes.examples import Example, Splits
-from recipes.intervals import Statistic
-from recipes.recipe import Recipe, TaskName
+from recipes.measure.intervals import Statistic
+from recipes.options.recipe import Recipe, TaskName
 from recipes.tasks import ad_copy, behavior, recommendation
 from recipes.tasks.roles import Role
 

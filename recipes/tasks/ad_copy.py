@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from recipes import baselines as learned
-from recipes import evaluate, intervals, products
 from recipes.examples import Example, Splits
-from recipes.intervals import Statistic
-from recipes.policy import Policy, violations
+from recipes.measure import baselines as learned
+from recipes.measure import claims as products
+from recipes.measure import intervals
+from recipes.measure import metrics as evaluate
+from recipes.measure.intervals import Statistic
+from recipes.measure.policy import Policy, violations
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, fill, with_features
 
 if TYPE_CHECKING:
-    from recipes.recipe import Recipe
+    from recipes.options.recipe import Recipe
 
 ROLES: Final[Mapping[str, Role]] = {
     "product": Role(

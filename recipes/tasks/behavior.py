@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes import baselines as learned
-from recipes import evaluate, intervals
 from recipes.examples import Example, Splits
-from recipes.intervals import Floats, Statistic
+from recipes.measure import baselines as learned
+from recipes.measure import intervals
+from recipes.measure import metrics as evaluate
+from recipes.measure.intervals import Floats, Statistic
 from recipes.tasks.roles import (
     GROUP,
     TIMESTAMP,
@@ -22,7 +23,7 @@ from recipes.tasks.roles import (
 )
 
 if TYPE_CHECKING:
-    from recipes.recipe import Recipe
+    from recipes.options.recipe import Recipe
 
 ROLES: Final[Mapping[str, Role]] = {
     "text": Role(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes import baselines as learned
-from recipes import evaluate, intervals
-from recipes.calibration import shift_for, shifted
 from recipes.examples import Example, Splits
-from recipes.intervals import Floats, Indices, Statistic
+from recipes.measure import baselines as learned
+from recipes.measure import intervals
+from recipes.measure import metrics as evaluate
+from recipes.measure.calibration import shift_for, shifted
+from recipes.measure.intervals import Floats, Indices, Statistic
 from recipes.tasks.roles import (
     GROUP,
     TIMESTAMP,
@@ -24,7 +25,7 @@ from recipes.tasks.roles import (
 )
 
 if TYPE_CHECKING:
-    from recipes.recipe import History, Recipe
+    from recipes.options.recipe import History, Recipe
 
 LABELS: Final = ("not clicked", "clicked")
 ROLES: Final[Mapping[str, Role]] = {

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from safetensors.torch import load, save
 
-from adapters.config import Lora
 from adapters.errors import BadAdapter
-from adapters.files import parse
+from adapters.format.config import Lora
+from adapters.format.files import parse
 
 CONFIG = json.dumps(
     {

@@ -9,7 +9,7 @@ import transformers as tf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from adapters import Adapter, Base
-from adapters.files import read
+from adapters.format.files import read
 
 SHAPE = {
     "vocab_size": 300,

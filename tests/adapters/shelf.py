@@ -10,8 +10,8 @@ import peft
 import torch
 
 from adapters import Adapter
-from adapters.residency import Fetched, Resident
-from adapters.runtime import Limits, Runtime
+from adapters.serving.residency import Fetched, Resident
+from adapters.serving.runtime import Limits, Runtime
 from tests.adapters import models
 
 Options = Mapping[str, Any]

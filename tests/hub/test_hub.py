@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from adapters import Adapter, files
+from adapters import Adapter
+from adapters.format import files
 from hub.errors import Damaged, HubError, NotInHub, Refused
 from hub.hub import Hub
-from hub.local import Local
+from hub.storage.local import Local
 from tests.hub.tiny import NAME, lora, prefix
 
 

@@ -1,0 +1,74 @@
+"""An adapter by itself: what it is, as a PEFT directory has it, and as a person reads of it. Needs no base."""
+
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
+
+if TYPE_CHECKING:
+    from adapters.format.card import pools_as_transformers, ranks_told, stock_loading
+    from adapters.format.config import STARTER, Adapter, BaseId, Head, Lora, Pooling, Prefix, Quantization
+    from adapters.format.files import (
+        CARD,
+        CONFIG,
+        WEIGHTS,
+        Bytes,
+        canonical,
+        head_names,
+        parse,
+        read,
+        render,
+        write,
+    )
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "adapters.format.card": ["pools_as_transformers", "ranks_told", "stock_loading"],
+            "adapters.format.config": [
+                "Adapter",
+                "BaseId",
+                "Head",
+                "Lora",
+                "Pooling",
+                "Prefix",
+                "Quantization",
+                "STARTER",
+            ],
+            "adapters.format.files": [
+                "Bytes",
+                "CARD",
+                "CONFIG",
+                "WEIGHTS",
+                "canonical",
+                "head_names",
+                "parse",
+                "read",
+                "render",
+                "write",
+            ],
+        },
+    )
+
+__all__ = [
+    "CARD",
+    "CONFIG",
+    "STARTER",
+    "WEIGHTS",
+    "Adapter",
+    "BaseId",
+    "Bytes",
+    "Head",
+    "Lora",
+    "Pooling",
+    "Prefix",
+    "Quantization",
+    "canonical",
+    "head_names",
+    "parse",
+    "pools_as_transformers",
+    "ranks_told",
+    "read",
+    "render",
+    "stock_loading",
+    "write",
+]

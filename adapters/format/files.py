@@ -1,0 +1,243 @@
+"""Read and write an adapter as a plain PEFT directory.
+
+    adapter_config.json          PEFT's configuration, keys sorted
+    adapter_model.safetensors    the weights; its header's metadata holds `repertoire`: task, head, base, info as JSON
+    README.md                    model card
+
+The metadata travels inside the weights' own bytes, so that what is hashed is what is read; stock PEFT ignores it.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adapters.errors import BadAdapter
+from adapters.format.card import model_card
+from adapters.format.config import (
+    POOLINGS,
+    Adapter,
+    BaseId,
+    Head,
+    Lora,
+    Prefix,
+    method_from_peft,
+    to_peft,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+CARD = "README.md"
+Bytes = bytes | bytearray
+"""What a file holds."""
+_WRONG = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a file raises that is not as it should be."""
+_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""A type of safetensors -> of torch."""
+
+
+def render(adapter: Adapter) -> dict[str, bytes]:
+    """File name -> bytes of the PEFT directory of an adapter."""
+    from safetensors.torch import save as save_safetensors
+
+    ours = {
+        "task": adapter.task,
+        "head": asdict(adapter.head) if adapter.head else None,
+        "base": asdict(adapter.base),
+        "info": adapter.info,
+    }
+    metadata = {
+        "repertoire": json.dumps(ours, sort_keys=True, ensure_ascii=False)
+    }  # one key: equal bytes every time
+    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in sorted(adapter.tensors.items())}
+    config = json.dumps(to_peft(adapter), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return {
+        CONFIG: config.encode(),
+        WEIGHTS: bytes(canonical(save_safetensors(tensors, metadata=metadata))),
+        CARD: model_card(adapter).encode(),
+    }
+
+
+def canonical(weights: Bytes) -> Bytes:
+    """The same safetensors file with a sorted header: writers leave its order to chance, and equal adapters should
+    be equal bytes. 8 bytes of length, JSON padded with spaces to a multiple of 8, tensors (untouched)."""
+    end = 8 + int.from_bytes(weights[:8], "little")
+    header = json.dumps(
+        json.loads(weights[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    header += b" " * (-len(header) % 8)
+    if header == weights[8:end]:
+        return weights
+    return len(header).to_bytes(8, "little") + header + weights[end:]
+
+
+def write(adapter: Adapter, folder: str | os.PathLike[str]) -> Path:
+    """Write an adapter's PEFT directory; each file appears whole or not at all. Returns the folder."""
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    for name, data in render(adapter).items():
+        temporary = path / f".{name}.partial"
+        temporary.write_bytes(data)
+        os.replace(temporary, path / name)
+    return path
+
+
+def read(folder: str | os.PathLike[str]) -> Adapter:
+    """Read a PEFT directory, made here or by stock PEFT. Raises BadAdapter with what is wrong."""
+    path = Path(folder)
+    missing = [name for name in (CONFIG, WEIGHTS) if not (path / name).is_file()]
+    if missing:
+        raise BadAdapter(
+            f"{path} holds no {' and no '.join(missing)}; expected a PEFT directory with safetensors weights"
+        )
+    return parse((path / CONFIG).read_bytes(), (path / WEIGHTS).read_bytes())
+
+
+def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
+    """The adapter that these bytes describe; see `parse_safetensors` for who owns them then. Raises BadAdapter where
+    they are not a whole, sound adapter."""
+    try:
+        config = json.loads(config_bytes)
+        method = method_from_peft(config)
+    except _WRONG as error:
+        raise BadAdapter(
+            f"{CONFIG} cannot be read ({error!r}); publish the adapter again from its source"
+        ) from error
+    try:
+        tensors, ours = parse_safetensors(weights_bytes)
+    except _WRONG as error:
+        raise BadAdapter(
+            f"{WEIGHTS} is damaged ({error!r}); publish the adapter again from its source"
+        ) from error
+    if isinstance(method, Lora) and method.dora and not any("lora_magnitude" in name for name in tensors):
+        raise BadAdapter(f"{CONFIG} says DoRA, but {WEIGHTS} holds no magnitudes; train it again")
+    tensors = {name: tensor.float() for name, tensor in tensors.items()}
+    try:
+        return _foreign(method, tensors, config) if ours is None else _own(method, tensors, ours)
+    except _WRONG as error:
+        raise BadAdapter(
+            f"what the files say of the adapter is wrong ({error!r}); publish it again from its source"
+        ) from error
+
+
+def _foreign(method: Lora | Prefix, tensors: "dict[str, Tensor]", config: Mapping[str, Any]) -> Adapter:
+    """An adapter that stock PEFT made."""
+    base = BaseId(config.get("base_model_name_or_path"), config.get("revision"))
+    info = {} if isinstance(method, Lora) else {"prefix_shape": _prefix_shape(config)}
+    return Adapter(method, _foreign_head(tensors), tensors, base, None, info)
+
+
+def _own(method: Lora | Prefix, tensors: "dict[str, Tensor]", ours: Mapping[str, Any]) -> Adapter:
+    """An adapter that was made here."""
+    head = ours["head"] and Head(**{**ours["head"], "labels": tuple(map(str, ours["head"]["labels"]))})
+    if head and head.pooling not in POOLINGS:
+        raise BadAdapter(
+            f"pooling {head.pooling!r} is unknown; this adapter was made by a newer Repertoire: upgrade"
+        )
+    if not isinstance(ours["info"], dict):
+        raise TypeError("its info is no object")
+    return Adapter(method, head, tensors, BaseId(**ours["base"]), ours["task"], ours["info"])
+
+
+def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] | None]":
+    """The tensors of a safetensors file, as views of its bytes, and our own metadata. `bytes`, which nobody may write
+    to, are copied once; a bytearray is not, and belongs to the tensors from now on.
+
+    8 bytes of header length, a JSON header of `name: {dtype, shape, data_offsets}`, then the tensors without gaps. The
+    safetensors package copies each tensor by itself; for adapters of many small ones that takes longer than all else.
+    Raises ValueError, or what else a wrong header leads to (`_WRONG`).
+    """
+    import torch
+
+    start = 8 + int.from_bytes(data[:8], "little")
+    if not 8 < start <= len(data):
+        raise ValueError("the header is longer than the file")
+    header = json.loads(bytes(data[8:start]).decode(), object_pairs_hook=_once)
+    metadata = header.pop("__metadata__", {})
+    if not all(type(value) is str for value in metadata.values()):
+        raise ValueError("the metadata holds other things than text")
+    "".join(
+        (*header, *metadata, *metadata.values())
+    ).encode()  # a ValueError where JSON's escapes are no Unicode
+    content, at = memoryview(data)[start:], 0
+    if content.readonly or start % 8:
+        content = memoryview(bytearray(content))
+    tensors = {}
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, end = entry["data_offsets"]
+        kind, shape = _FLOATS.get(entry["dtype"]), entry["shape"]
+        if kind is None:
+            raise ValueError(f"{name} is of type {entry['dtype']}; weights are floating-point numbers")
+        if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
+            raise ValueError(f"{name} has an impossible shape or place")
+        if begin != at:
+            raise ValueError(f"{name} is not where it should be")
+        count, dtype = math.prod(shape), getattr(torch, kind)
+        at = begin + count * dtype.itemsize
+        if end != at or end > len(content):
+            raise ValueError(f"{name} does not have the size of its shape")
+        if count:
+            tensors[name] = torch.frombuffer(content, dtype=dtype, count=count, offset=begin).view(shape)
+        else:
+            tensors[name] = torch.empty(shape, dtype=dtype)
+    if at != len(content):
+        raise ValueError("there are bytes that belong to no tensor")
+    _check_finite(content, tensors)
+    ours = metadata.get("repertoire")
+    return tensors, json.loads(ours) if ours else None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, in which a name may stand once only: readers differ in which of two they believe."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("the header says something twice")
+    return found
+
+
+def _check_finite(content: memoryview, tensors: "Mapping[str, Tensor]") -> None:
+    """Raise ValueError where a value is not a finite number. One sum over everything shows that all are; where it is
+    not finite itself, for having grown too large perhaps, each tensor is looked at."""
+    import torch
+
+    kinds = {tensor.dtype for tensor in tensors.values()}
+    if (
+        len(kinds) == 1
+        and len(content)
+        and math.isfinite(torch.frombuffer(content, dtype=kinds.pop()).sum().item())
+    ):
+        return
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{name} holds values that are not finite numbers")
+
+
+def head_names(tensors: "Mapping[str, Tensor]") -> tuple[str, str | None] | None:
+    """Names of the head's weight and bias (None where it has none); None for an adapter without a head."""
+    for name in tensors:
+        if name.endswith((".score.weight", ".classifier.weight")):
+            bias = name.removesuffix("weight") + "bias"
+            return name, bias if bias in tensors else None
+    return None
+
+
+def _foreign_head(tensors: "Mapping[str, Tensor]") -> Head | None:
+    """The head of stock PEFT's sequence classification: labels 0.., pooled as transformers' own classes do."""
+    names = head_names(tensors)
+    if names is None:
+        return None
+    weight, bias = names
+    labels = tuple(str(index) for index in range(tensors[weight].shape[0]))
+    return Head(labels, "last" if weight.endswith(".score.weight") else "pooler", bias=bias is not None)
+
+
+def _prefix_shape(config: Mapping[str, Any]) -> dict[str, int]:
+    heads, layers = whole(config["num_attention_heads"]), whole(config["num_layers"])
+    return {"layers": layers, "kv_heads": heads, "head_dim": whole(config["token_dim"]) // heads}

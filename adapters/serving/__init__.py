@@ -1,0 +1,41 @@
+"""Requests in, answers out: which rows run in which turn, where their adapters are meanwhile, and the writing of
+texts.
+"""
+
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
+
+if TYPE_CHECKING:
+    from adapters.serving.counters import Counters
+    from adapters.serving.generate import Writing, write
+    from adapters.serving.request import Request, Ticket, Written
+    from adapters.serving.residency import Fetched, Resident
+    from adapters.serving.runtime import Limits, Runtime
+    from adapters.serving.sampling import Sampling
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "adapters.serving.counters": ["Counters"],
+            "adapters.serving.generate": ["Writing", "write"],
+            "adapters.serving.request": ["Request", "Ticket", "Written"],
+            "adapters.serving.residency": ["Fetched", "Resident"],
+            "adapters.serving.runtime": ["Limits", "Runtime"],
+            "adapters.serving.sampling": ["Sampling"],
+        },
+    )
+
+__all__ = [
+    "Counters",
+    "Fetched",
+    "Limits",
+    "Request",
+    "Resident",
+    "Runtime",
+    "Sampling",
+    "Ticket",
+    "Writing",
+    "Written",
+    "write",
+]

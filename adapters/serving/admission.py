@@ -1,0 +1,201 @@
+"""Which waiting requests run next: in fair order, for as long as there is room, and nobody waits for ever.
+
+A request needs its adapter in host memory, a slot for it and, to be written, a row and positions of the KV cache. One
+that finds no slot or no room is passed by those behind it that do, but only so often: then the batch drains until it
+fits.
+"""
+
+import heapq
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import islice
+from time import monotonic
+
+from adapters.base.base import Base
+from adapters.errors import AdapterError, Cancelled, DeadlineExceeded, RepertoireError, RequestError
+from adapters.serving.counters import Counters
+from adapters.serving.fair_queue import FairQueue
+from adapters.serving.generate import Batch
+from adapters.serving.request import Request, Ticket
+from adapters.serving.residency import Residency
+from adapters.slots.packed import Packed
+
+_LOOK_AHEAD = 256  # waiting requests that are looked at before each step
+_OVERTAKES = 64  # so often a request that finds no room is passed by others
+
+
+@dataclass(eq=False)
+class Load:
+    """An adapter that is to be brought into a slot, without a request for it."""
+
+    key: str
+    pin: bool
+    done: Future[None] = field(default_factory=Future)
+
+
+Ended = list[tuple[Future, RepertoireError]]  # type: ignore[type-arg]
+"""Futures that end with an error, to be told so without the lock."""
+
+
+class Admission:
+    """The queue of one runtime. Every call needs the runtime's lock."""
+
+    def __init__(
+        self, base: Base, residency: Residency, batch: Batch, waiting: FairQueue[Ticket], counters: Counters
+    ) -> None:
+        self.waiting = waiting
+        self.loads: list[Load] = []
+        self._base = base
+        self._residency = residency
+        self._batch = batch
+        self._counters = counters
+        self._timed: list[tuple[float, int, Ticket]] = []
+        self._cancelled: list[Ticket] = []
+
+    def push(self, ticket: Ticket) -> None:
+        """Put a request in the queue; one that can never be answered raises RequestError."""
+        request = ticket.request
+        if not request.ids:
+            raise RequestError("the text is empty; give some text")
+        known = self._base.vocabulary
+        if not 0 <= min(request.ids) <= max(request.ids) < known:
+            raise RequestError(f"a token id is not within the base's 0 to {known - 1}; use its own tokenizer")
+        self.waiting.push(ticket, request.client, request.cost, ticket.arrival)
+        if request.deadline is not None:
+            heapq.heappush(self._timed, (ticket.arrival + request.deadline, id(ticket), ticket))
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Remember that a request was given up."""
+        self._cancelled.append(ticket)
+
+    def time_left(self) -> float | None:
+        """Seconds until the next deadline; None without one."""
+        return max(0.0, self._timed[0][0] - monotonic()) if self._timed else None
+
+    def given_up(self) -> dict[Ticket, RepertoireError]:
+        """Requests, waiting or running, that were cancelled or are too late, since the last call."""
+        found: dict[Ticket, RepertoireError] = {}
+        for ticket in self._cancelled:
+            found[ticket] = Cancelled("the request was cancelled")
+        self._cancelled.clear()
+        now = monotonic()
+        while self._timed and self._timed[0][0] <= now:
+            ticket = heapq.heappop(self._timed)[2]
+            found[ticket] = DeadlineExceeded(
+                f"not answered within {ticket.request.deadline} s; give it more time, or send fewer requests"
+            )
+        return {ticket: error for ticket, error in found.items() if not ticket.done()}
+
+    def end(self, given_up: dict[Ticket, RepertoireError], ended: Ended) -> None:
+        """Take waiting requests out that were given up, or whose adapter cannot be had."""
+        failures = self._residency.failures()
+        if not given_up and not failures:
+            return
+        for ticket in list(self.waiting):
+            error = given_up.get(ticket) or failures.get(ticket.request.adapter or "")
+            if error is not None:
+                self.waiting.drop(ticket)
+                ended.append((ticket, error))
+        for load in list(self.loads):
+            if load.key in failures:
+                self.loads.remove(load)
+                ended.append((load.done, failures[load.key]))
+
+    def admit(self, read_tokens: int, ended: Ended) -> tuple[list[Ticket], list[Load]]:
+        """The requests and loads whose turn it is, each with a slot acquired; at most `read_tokens` of prompts, but one
+        request at least."""
+        loads = self._admit_loads(ended)
+        admitted: list[Ticket] = []
+        blocked: list[Ticket] = []
+        needs: list[int] = []
+        ahead = list(islice(self.waiting, _LOOK_AHEAD))
+        tokens = 0
+        for ticket in ahead:
+            request = ticket.request
+            if tokens >= read_tokens or (blocked and blocked[0].overtaken >= _OVERTAKES):
+                break
+            packed = self._residency.find(request.adapter) if request.adapter else None
+            if request.adapter and packed is None:
+                continue  # on its way into host memory
+            need = _positions(request, packed)
+            fault = self._fault(request, packed, need) or self._hopeless(request.adapter)
+            if fault is not None:
+                self.waiting.drop(ticket)
+                ended.append((ticket, fault))
+            elif self._room(ticket, [*needs, need]):
+                for passed in blocked:
+                    passed.overtaken += 1
+                self.waiting.take(ticket)
+                self._counters.queue.add(monotonic() - ticket.arrival)
+                admitted.append(ticket)
+                tokens += len(request.ids)
+                if request.sampling is not None:
+                    needs.append(need)
+            else:
+                blocked.append(ticket)
+        taken = set(admitted)
+        self._want([ticket.request.adapter for ticket in ahead if ticket not in taken])
+        return admitted, loads
+
+    def _admit_loads(self, ended: Ended) -> list[Load]:
+        admitted = []
+        for load in list(self.loads):
+            hopeless = self._hopeless(load.key)
+            if hopeless is not None:
+                self.loads.remove(load)
+                ended.append((load.done, hopeless))
+            elif self._residency.find(load.key) is not None and self._residency.acquire(load.key) is not None:
+                self.loads.remove(load)
+                admitted.append(load)
+        return admitted
+
+    def _want(self, ahead: Sequence[str | None]) -> None:
+        """Have the adapters fetched that are needed next, as many as there are slots."""
+        keys = dict.fromkeys([load.key for load in self.loads])
+        keys |= dict.fromkeys(key for key in ahead if key is not None)
+        self._residency.want(frozenset(islice(keys, self._residency.slots)))
+
+    def _room(self, ticket: Ticket, needs: Sequence[int]) -> bool:
+        """Whether a request can run now; it has its slot then."""
+        request = ticket.request
+        if request.sampling is not None and not self._batch.fits(needs):
+            return False
+        if request.adapter is None:
+            return True
+        ticket.slot = self._residency.acquire(request.adapter)
+        return ticket.slot is not None
+
+    def _fault(self, request: Request, packed: Packed | None, need: int) -> RepertoireError | None:
+        """What of a request does not fit its adapter, the base or the cache."""
+        head = packed is not None and packed.head is not None
+        name = "the base" if packed is None else "this adapter"
+        if request.sampling is None and not head:
+            return RequestError(f"{name} has no labels to predict; ask it to write instead")
+        if request.sampling is not None and (head or self._base.kind == "encoder"):
+            return RequestError(f"{name} does not write text; ask it for labels instead")
+        if need > self._base.max_positions:
+            prefix = 0 if packed is None else packed.prefix_length
+            new = need - prefix - len(request.ids)
+            return RequestError(
+                f"{prefix} prefix + {len(request.ids)} prompt + {new} new tokens are more than the base's "
+                f"{self._base.max_positions} positions; shorten the text"
+            )
+        if request.sampling is not None and need > self._batch.max_positions:
+            return RequestError(
+                f"{need} positions are more than the {self._batch.max_positions} of the KV cache; "
+                "shorten the text, or raise Limits.positions"
+            )
+        return None
+
+    def _hopeless(self, key: str | None) -> RepertoireError | None:
+        if key is None or not self._residency.shut_out(key):
+            return None
+        return AdapterError(
+            f"all {self._residency.slots} slots hold pinned adapters; unpin one, or raise Limits.slots"
+        )
+
+
+def _positions(request: Request, packed: Packed | None) -> int:
+    """Prefix, prompt and new tokens of a request."""
+    return request.cost + (0 if packed is None else packed.prefix_length)

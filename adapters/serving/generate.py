@@ -1,0 +1,260 @@
+"""Write texts: rows join a running batch, every step writes one token of each, and a row that is done frees its place.
+
+Rows of any adapters run together. Nothing here knows of requests, threads or names: `adapters.serving.runtime` does.
+
+Why not transformers' own continuous batching: it cannot begin a row with a prefix, choose an adapter by row or answer
+heads, and on two CPU cores it took over five times as long for 16 texts (`benchmarks/results/traffic.json`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from adapters.base.base import Base
+from adapters.errors import AdapterError
+from adapters.serving.sampling import Sampling, choose
+from adapters.serving.text import Pieces, stopped
+from adapters.slots.cache import KeyValueCache
+from adapters.slots.forward_pass import Hidden, extend, pad
+from adapters.slots.rows import Rows
+from adapters.slots.slots import Slots
+
+_ROUND = 32  # the cache grows by so many positions at a time
+_ROOM = 1024  # positions a row in `write`
+
+
+@dataclass(eq=False)
+class Writing:
+    """One text that is being written.
+
+    prompt: token ids; slot: of its adapter, None for the base; on_text: told of each new piece of text, where the text
+    is streamed. written: new tokens so far, without the end token. finish: why it ended: the model's end token, a stop
+    string, the limit of tokens; `failed` where its numbers were not finite; None while it runs.
+    """
+
+    prompt: tuple[int, ...]
+    slot: int | None
+    sampling: Sampling
+    on_text: Callable[[str], None] | None = None
+    written: list[int] = field(default_factory=list)
+    text: str = ""
+    finish: Literal["end", "stop", "length", "failed"] | None = None
+
+    def __post_init__(self) -> None:
+        self.stream = torch.Generator().manual_seed(self.sampling.seed)
+        self.pieces = Pieces(self.sampling.stop) if self.on_text else None
+
+
+class Batch:
+    """The running texts: row i has place i of the cache.
+
+    max_rows: the most rows; max_positions: the most positions of the cache, rows times the longest of them.
+    """
+
+    def __init__(self, base: Base, slots: Slots, max_rows: int, max_positions: int) -> None:
+        self.base = base
+        self.slots = slots
+        self.max_rows = max_rows
+        self.max_positions = max_positions
+        self.running: list[Writing] = []
+        self._cache = KeyValueCache(base.attention, base.device, base.dtype)
+        self._lengths: list[int] = []  # columns that each row has in the cache
+        self._rows = Rows(())
+        self._ends = end_tokens(base)
+
+    def need(self, text: Writing) -> int:
+        """The most positions that a text takes in the cache: its last token is written but never read again."""
+        prefix = self.slots.prefix_length(text.slot)
+        return prefix + len(text.prompt) + text.sampling.max_new_tokens - 1
+
+    def fits(self, texts: Sequence[int], heads: Sequence[int] = ()) -> bool:
+        """Whether texts, and rows for heads that share their forward, can join now that need so many positions each."""
+        rows = len(self.running) + len(texts)
+        widest = max([*texts, *heads, *(self.need(text) for text in self.running)], default=0)
+        return rows <= self.max_rows and (rows + len(heads)) * widest <= self.max_positions
+
+    def join(
+        self, texts: Sequence[Writing], heads: Sequence[tuple[int | None, tuple[int, ...]]] = ()
+    ) -> tuple[list[Tensor], list[Writing]]:
+        """Read the prompts of new texts, and write the first token of each. Equal prompts of one adapter are read once.
+
+        heads: rows for heads, `(slot, token ids)`, which share the forward. Returns their logits `[labels]`, and the
+        texts that ended with their first token.
+        """
+        prompts = list(dict.fromkeys((text.slot, text.prompt) for text in texts))
+        prompts.sort(key=lambda prompt: -1 if prompt[0] is None else prompt[0])
+        reading = [*prompts, *heads]
+        first, prefixes = len(self.running), [self.slots.prefix_length(slot) for slot, _ in reading]
+        longest = max(prefixes) + max(len(ids) for _, ids in reading)
+        self._reserve(
+            first + max(len(reading), len(texts)),
+            max([longest, *(self.need(text) for text in (*self.running, *texts))]),
+        )
+        for place, (slot, _) in enumerate(reading, first):
+            if (prefix := self.slots.prefix(slot)) is not None:
+                self._cache.seed(place, prefix)
+        tokens = pad(self.base, [ids for _, ids in reading], left=False)
+        rows = Rows(tuple(slot for slot, _ in reading))
+        states = extend(self.base, self.slots, self._cache, first, prefixes, tokens.ids, rows)
+        sound = torch.isfinite(states).flatten(1).all(1).tolist()
+        for row in range(len(prompts), len(reading)):
+            if not sound[row]:
+                self._cache.wipe(first + row)
+        logits = head_logits(self.slots, rows, Hidden(states, tokens.mask), range(len(prompts), len(reading)))
+        try:
+            self._begin(texts, prompts, prefixes, states)
+        except BaseException:
+            del self.running[first:], self._lengths[first:]
+            raise
+        return logits, self._sweep()
+
+    def step(self) -> list[Writing]:
+        """Write one token of every running text. Returns those that ended, which have left."""
+        ids = torch.tensor([[text.written[-1]] for text in self.running], device=self.base.device)
+        states = extend(self.base, self.slots, self._cache, 0, self._lengths, ids, self._rows)
+        self._lengths = [length + 1 for length in self._lengths]
+        self._write(self.running, self.base.lm_logits(states[:, -1]).float())
+        return self._sweep()
+
+    def drop(self, text: Writing) -> None:
+        """Take out a running text that nobody waits for any more."""
+        self._leave(self.running.index(text))
+        self._changed()
+
+    def clear(self) -> None:
+        """Take out all running texts and forget the cache."""
+        self.running.clear()
+        self._lengths.clear()
+        self._cache = KeyValueCache(self.base.attention, self.base.device, self.base.dtype)
+        self._changed()
+
+    def _begin(
+        self,
+        texts: Sequence[Writing],
+        prompts: Sequence[tuple[int | None, tuple[int, ...]]],
+        prefixes: Sequence[int],
+        states: Tensor,
+    ) -> None:
+        """Give every text its place: the first of each prompt the one that was read into, the others a copy."""
+        first, by_prompt = len(self.running), {prompt: row for row, prompt in enumerate(prompts)}
+        order: list[Writing | None] = [None] * len(prompts)
+        for text in texts:
+            row = by_prompt[text.slot, text.prompt]
+            if order[row] is None:
+                order[row] = text
+            else:
+                order.append(text)
+        placed = [text for text in order if text is not None]
+        sources = [by_prompt[text.slot, text.prompt] for text in placed]
+        for row, source in enumerate(sources):
+            length = prefixes[source] + len(placed[row].prompt)
+            if row != source:
+                self._cache.copy(first + source, first + row, length)
+            self._lengths.append(length)
+        self.running += placed
+        if placed:
+            last = states[sources, [len(text.prompt) - 1 for text in placed]]
+            self._write(placed, self.base.lm_logits(last).float())
+            self._changed()
+
+    def _write(self, texts: Sequence[Writing], logits: Tensor) -> None:
+        """Choose and note the next token of each text."""
+        seen = [
+            (*text.prompt, *text.written) if text.sampling.repetition_penalty != 1 else () for text in texts
+        ]
+        tokens = choose(logits, [text.sampling for text in texts], [text.stream for text in texts], seen)
+        for text, token in zip(texts, tokens, strict=True):
+            self._note(text, token)
+
+    def _note(self, text: Writing, token: int | None) -> None:
+        if token is None:
+            text.finish = "failed"
+            return
+        if token in self._ends:
+            text.finish = "end"
+        else:
+            text.written.append(token)
+            if len(text.written) == text.sampling.max_new_tokens:
+                text.finish = "length"
+        if text.sampling.stop or text.on_text or text.finish:
+            written = self.base.decode(text.written)
+            if (cut := stopped(written, text.sampling.stop)) is not None:
+                text.finish, written = "stop", cut
+            text.text = written.strip()
+            if text.on_text and text.pieces and (piece := text.pieces.next(written, text.finish is not None)):
+                text.on_text(piece)
+
+    def _sweep(self) -> list[Writing]:
+        """Let ended texts leave."""
+        ended = [text for text in self.running if text.finish is not None]
+        for text in ended:
+            self._leave(self.running.index(text))
+        if ended:
+            self._changed()
+        return ended
+
+    def _leave(self, place: int) -> None:
+        """Free a place; the last row moves into it."""
+        last = len(self.running) - 1
+        if self.running[place].finish == "failed":
+            self._cache.wipe(place)
+        if place != last:
+            self._cache.copy(last, place, self._lengths[last])
+            if self.running[last].finish == "failed":
+                self._cache.wipe(last)
+            self.running[place], self._lengths[place] = self.running[last], self._lengths[last]
+        self.running.pop()
+        self._lengths.pop()
+
+    def _changed(self) -> None:
+        self._rows = Rows(tuple(text.slot for text in self.running))
+
+    def _reserve(self, places: int, width: int) -> None:
+        """Grow the cache to at least so many places and positions."""
+        if places <= self._cache.places and width <= self._cache.width:
+            return
+        width = -(-width // _ROUND) * _ROUND
+        wider, taller = max(width, self._cache.width), max(places, min(2 * self._cache.places, self.max_rows))
+        if wider * taller > self.max_positions:
+            wider, taller = width, places
+        self._cache.resize(taller, wider, keep=len(self.running))
+
+
+def write(base: Base, slots: Slots, texts: Sequence[Writing], max_rows: int = 32) -> None:
+    """Write texts to their end, at most `max_rows` at a time."""
+    batch = Batch(base, slots, max_rows, max(base.max_positions, max_rows * _ROOM))
+    waiting = sorted(texts, key=lambda text: -len(text.prompt))
+    while waiting or batch.running:
+        joining: list[Writing] = []
+        while waiting and batch.fits([batch.need(text) for text in (*joining, waiting[-1])]):
+            joining.append(waiting.pop())
+        if joining:
+            batch.join(joining)
+        if batch.running:
+            batch.step()
+
+
+def head_logits(slots: Slots, rows: Rows, hidden: Hidden, which: Sequence[int]) -> list[Tensor]:
+    """Logits `[labels]` on the CPU of the heads of rows `which`, each head once over all of its own rows."""
+    by_slot: dict[int | None, list[int]] = {}
+    for row in which:
+        by_slot.setdefault(rows.slots[row], []).append(row)
+    found: dict[int, Tensor] = {}
+    for slot, own in by_slot.items():
+        if slot is None:
+            raise AdapterError("the base has no head")
+        pooler = None if hidden.pooler is None else hidden.pooler[own]
+        logits = slots.head(slot)(hidden.states[own], hidden.mask[own], pooler).float().cpu()
+        found |= dict(zip(own, logits, strict=True))
+    return [found[row] for row in which]
+
+
+def end_tokens(base: Base) -> set[int]:
+    """Every token that ends a text: the tokenizer's, and those that the model's generation settings name."""
+    settings = getattr(base.model, "generation_config", None)
+    configured = getattr(settings, "eos_token_id", None)
+    named = configured if isinstance(configured, list) else [configured]
+    return {token for token in (*named, base.tokenizer.eos_token_id) if token is not None}

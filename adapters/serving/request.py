@@ -1,0 +1,89 @@
+"""What a runtime is asked and what it answers: a request, its ticket, a finished text."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import SimpleQueue
+from time import monotonic
+from typing import Literal
+
+from torch import Tensor
+
+from adapters.errors import RepertoireError
+from adapters.serving.sampling import Sampling
+
+
+@dataclass(frozen=True)
+class Request:
+    """One row. adapter: the key that the runtime's `fetch` understands, or None for the base; ids: the prompt's tokens;
+    sampling: how to write, or None for the logits of the adapter's head. client: whose share of the runtime it uses;
+    deadline: seconds from now; stream: whether the text is handed out in pieces."""
+
+    adapter: str | None
+    ids: tuple[int, ...]
+    sampling: Sampling | None = None
+    client: str = ""
+    deadline: float | None = None
+    stream: bool = False
+
+    @property
+    def cost(self) -> int:
+        """About how much work it is, in tokens."""
+        return len(self.ids) + (self.sampling.max_new_tokens if self.sampling else 0)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A finished text. ids: its tokens, without the end token; finish: the end token, a stop string or the limit of
+    tokens."""
+
+    ids: tuple[int, ...]
+    text: str
+    finish: Literal["end", "stop", "length"]
+
+
+Answer = Tensor | Written
+"""Head logits `[labels]` on the CPU, or a text."""
+
+
+class Ticket(Future[Answer]):
+    """A request on its way.
+
+    `result` waits for the answer, or raises the RepertoireError that says why there is none. Iterating over the
+    ticket of a streamed text gives its pieces as they are written; put together they are the text.
+    """
+
+    def __init__(self, request: Request, on_cancel: "Callable[[Ticket], None]") -> None:
+        super().__init__()
+        self.request = request
+        self.arrival = monotonic()
+        self.overtaken = 0  # how many later requests were let in before it
+        self.slot: int | None = None
+        self._on_cancel = on_cancel
+        self._pieces: SimpleQueue[str | None] = SimpleQueue()
+        self.add_done_callback(lambda _: self._pieces.put(None))
+
+    def cancel(self) -> bool:
+        """Give the request up: it ends with Cancelled before the next step. False where it has ended already."""
+        if self.done():
+            return False
+        self._on_cancel(self)
+        return True
+
+    def answer(self) -> Answer | RepertoireError:
+        """The answer, or the error in its place, when it is there."""
+        error = self.exception()
+        if error is None:
+            return self.result()
+        if isinstance(error, RepertoireError):
+            return error
+        raise error
+
+    def add_piece(self, text: str) -> None:
+        """Hand out a piece of the text."""
+        self._pieces.put(text)
+
+    def __iter__(self) -> Iterator[str]:
+        while (piece := self._pieces.get()) is not None:
+            yield piece
+        self.result()

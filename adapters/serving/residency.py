@@ -1,0 +1,263 @@
+"""Where adapters are: in a slot on the device, ready in host memory, or in the hub only.
+
+    hub  --fetch, check, pack-->  host memory  --one copy-->  slot
+         (any thread, ahead of time)           (between two steps, by the thread that runs them)
+
+Adapters are known by keys that name content, never by references, so that a name that moves on cannot find stale
+weights. In both tiers the least recently used leaves first, but never an adapter that running rows use, that is pinned,
+or, in host memory, that waiting requests are about to use.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Condition
+from time import perf_counter
+from typing import Literal, NamedTuple
+
+from adapters.base.cpu_threads import hand_back_threads
+from adapters.errors import AdapterError, RepertoireError
+from adapters.format.config import Adapter
+from adapters.serving.counters import Counters
+from adapters.slots.packed import Packed, pack
+from adapters.slots.slots import Slots
+
+Tier = Literal["slot", "host", "loading"]
+_LOADERS = 2
+
+
+class Fetched(NamedTuple):
+    """An adapter from the hub, with the seconds that reading and checking its bytes took."""
+
+    adapter: Adapter
+    read: float = 0.0
+    verify: float = 0.0
+
+
+@dataclass(frozen=True)
+class Resident:
+    """One adapter's whereabouts. adapter: its key, or where a registry reports, its reference; slot: None outside the
+    slots; rows: running rows that use it; size: bytes in host memory, 0 where it is not there."""
+
+    adapter: str
+    tier: Tier
+    slot: int | None
+    rows: int
+    pinned: bool
+    size: int
+
+
+@dataclass
+class _InSlot:
+    slot: int
+    packed: Packed
+    rows: int = 0
+    leaving: bool = False
+
+
+class Residency:
+    """The tiers of one runtime.
+
+    fetch: gives the adapter of a key, from any thread; what it raises becomes the answer of the requests that named the
+    key. host_bytes: most bytes of host memory. changed: the runtime's lock, held around every call but `place`;
+    notified when a load ends or an adapter is let go.
+    """
+
+    def __init__(
+        self,
+        slots: Slots,
+        fetch: Callable[[str], Fetched],
+        host_bytes: int,
+        counters: Counters,
+        changed: Condition,
+    ) -> None:
+        self._slots = slots
+        self._fetch = fetch
+        self._host_bytes = host_bytes
+        self._counters = counters
+        self._changed = changed
+        self._in_slots: OrderedDict[str, _InSlot] = OrderedDict()
+        self._host: OrderedDict[str, Packed] = OrderedDict()
+        self._loading: set[str] = set()
+        self._failures: dict[str, RepertoireError] = {}
+        self._wanted: frozenset[str] = frozenset()
+        self._unplaced: list[str] = []
+        self._pinned: set[str] = set()
+        self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="repertoire-load")
+
+    def find(self, key: str) -> Packed | None:
+        """What is known of an adapter that is at least in host memory."""
+        held = self._in_slots.get(key)
+        return held.packed if held else self._host.get(key)
+
+    def offer(self, key: str, fetched: Fetched) -> None:
+        """Take an adapter that was fetched. Called without the lock. Raises as `pack`."""
+        began = perf_counter()
+        packed = pack(fetched.adapter, self._slots.base, self._slots.dtype)
+        with self._changed:
+            self._counters.fetched += 1
+            self._counters.read.add(fetched.read)
+            self._counters.verify.add(fetched.verify + perf_counter() - began)
+            self._keep(key, packed)
+            self._changed.notify_all()
+
+    def want(self, keys: frozenset[str]) -> None:
+        """Keys that requests are about to use: they are fetched ahead and stay in host memory, and `failures` tells of
+        those that cannot be had."""
+        self._wanted = keys
+        for key in keys:
+            if key not in self._loading and self.find(key) is None:
+                self._loading.add(key)
+                self._loaders.submit(self._load, key)
+
+    def failures(self) -> dict[str, RepertoireError]:
+        """Why wanted adapters could not be loaded, since the last call. What is wanted again is tried again."""
+        found, self._failures = self._failures, {}
+        return found
+
+    def acquire(self, key: str) -> int | None:
+        """A slot for one more row of an adapter that `find` knows; None while every slot is in use. Where the adapter
+        was not in it yet, `place` must come before the row runs."""
+        held = self._in_slots.get(key)
+        if held is not None:
+            if held.leaving:
+                return None
+            self._in_slots.move_to_end(key)
+            held.rows += 1
+            self._counters.hits += 1
+            return held.slot
+        slot = self._free()
+        if slot is None:
+            return None
+        self._counters.misses += 1
+        self._host.move_to_end(key)
+        self._in_slots[key] = _InSlot(slot, self._host[key], rows=1)
+        self._unplaced.append(key)
+        return slot
+
+    def place(self) -> dict[str, RepertoireError]:
+        """Copy newly acquired adapters into their slots; by the thread that runs the steps, between two of them, and
+        without the lock. Returns why some could not be: those are in no slot, whoever acquired them."""
+        failed: dict[str, RepertoireError] = {}
+        for key in self._unplaced:
+            held = self._in_slots[key]
+            try:
+                with self._counters.copy.measured():
+                    self._slots.place(held.slot, held.packed)
+                held.packed = held.packed.bare()
+            except Exception as error:  # such as a device that is out of memory
+                failed[key] = AdapterError(f"it could not be copied into a slot: {error!r}")
+                with self._changed:
+                    self._let_go(key)
+        self._unplaced.clear()
+        return failed
+
+    def release(self, key: str) -> None:
+        """One row fewer uses an adapter."""
+        held = self._in_slots[key]
+        held.rows -= 1
+        if held.rows == 0 and held.leaving:
+            self._let_go(key)
+        self._changed.notify_all()
+
+    def unload(self, key: str) -> None:
+        """Let an adapter go from slot and host memory once its last row is done. New requests for it wait meanwhile,
+        and then load it again. Waits for it."""
+        self._pinned.discard(key)
+        while (held := self._in_slots.get(key)) is not None:
+            held.leaving = True
+            if held.rows == 0:
+                self._let_go(key)
+            else:
+                self._changed.wait()
+        self._host.pop(key, None)
+
+    def pin(self, key: str) -> None:
+        """Keep an adapter that is in a slot there."""
+        self._pinned.add(key)
+
+    def unpin(self, key: str) -> None:
+        """Let a pinned adapter leave again."""
+        self._pinned.discard(key)
+        self._changed.notify_all()
+
+    def shut_out(self, key: str) -> bool:
+        """Whether other adapters are pinned to every slot."""
+        return key not in self._in_slots and len(self._pinned) >= self._slots.count
+
+    @property
+    def slots(self) -> int:
+        """How many adapters the device takes."""
+        return self._slots.count
+
+    def report(self) -> list[Resident]:
+        """Every adapter that is nearer than the hub: those in host memory only, those in slots, those on their way;
+        each the least recently used first."""
+        found = []
+        in_host_only = [key for key in self._host if key not in self._in_slots]
+        for key in dict.fromkeys((*in_host_only, *self._in_slots, *self._loading)):
+            held, packed = self._in_slots.get(key), self._host.get(key)
+            tier: Tier = "slot" if held else "host" if packed else "loading"
+            found.append(
+                Resident(
+                    key,
+                    tier,
+                    held.slot if held else None,
+                    held.rows if held else 0,
+                    key in self._pinned,
+                    packed.size if packed else 0,
+                )
+            )
+        return found
+
+    def close(self) -> None:
+        """Forget everything. Loads that run are waited for."""
+        self._loaders.shutdown(cancel_futures=True)
+        self._in_slots.clear()
+        self._host.clear()
+        self._pinned.clear()
+
+    def _load(self, key: str) -> None:
+        error: RepertoireError | None = None
+        try:
+            self.offer(key, self._fetch(key))
+        except RepertoireError as expected:
+            error = expected
+        except Exception as unexpected:  # a bug or a broken disk: the requests that named this key are told
+            error = AdapterError(f"it could not be loaded: {unexpected!r}")
+        with self._changed:
+            self._loading.discard(key)
+            if error is not None:
+                self._counters.failed += 1
+                if key in self._wanted:
+                    self._failures[key] = error
+            self._changed.notify_all()
+        hand_back_threads()
+
+    def _keep(self, key: str, packed: Packed) -> None:
+        self._host[key] = packed
+        self._host.move_to_end(key)
+        used = sum(held.size for held in self._host.values())
+        for other in list(self._host):
+            if used <= self._host_bytes:
+                return
+            if other != key and other not in self._wanted:
+                used -= self._host.pop(other).size
+                self._counters.evicted_host += 1
+
+    def _free(self) -> int | None:
+        """A slot without an adapter, or one whose adapter can go."""
+        taken = {held.slot for held in self._in_slots.values()}
+        if len(taken) < self._slots.count:
+            return min(set(range(self._slots.count)) - taken)
+        for key, held in self._in_slots.items():
+            if held.rows == 0 and key not in self._pinned:
+                self._let_go(key)
+                self._counters.evicted_slots += 1
+                return held.slot
+        return None
+
+    def _let_go(self, key: str) -> None:
+        del self._in_slots[key]
+        self._changed.notify_all()

@@ -1,0 +1,168 @@
+"""The KV cache of texts that are being written: one place for each row, one column for each position.
+
+A row's prefix, prompt and written tokens lie in its place from column 0 on, so that a column is a position and no row
+needs padding on its left. Three rows, of which row 0 has a prefix of 2 ('.' was never written or is left over from an
+earlier row; nobody sees it):
+
+    place 0   p p a b c .     next token goes to column 5
+    place 1   d e . . . .                               2
+    place 2   f g h i . .                               4
+    free      . . . . . .
+
+A token at position q sees the columns up to q of its own place: that one rule is the whole mask. Rows join at the end
+and leave anywhere; the last row then moves into the gap, so that running rows are always places `0 .. rows`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import Cache
+
+from adapters.base.attention import AttentionLayer
+from adapters.base.memory import free_memory
+
+
+@dataclass(frozen=True)
+class CacheView:
+    """What the rows of one step see: places `first ..` of the cache.
+
+    starts: the first new column of each row; positions: `[rows, tokens]`; width: how many columns are looked at.
+    """
+
+    first: int
+    starts: tuple[int, ...]
+    positions: Tensor
+    width: int
+    _masks: dict[int | None, Tensor | None] = field(default_factory=dict)
+    _columns: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+
+    @property
+    def aligned(self) -> bool:
+        """Whether all rows write into the same columns."""
+        return len(set(self.starts)) == 1
+
+    def see(
+        self,
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        window: int | None,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """See `adapters.base.attention.View`."""
+        if window not in self._masks:
+            self._masks[window] = self._mask(window)
+        return key, value, self._masks[window]
+
+    def columns(self, kv_heads: int, width: int) -> Tensor:
+        """Where new keys go in a layer's `[places * kv_heads * width]`, as `[rows * kv_heads * tokens]`."""
+        kind = (kv_heads, width)
+        if kind not in self._columns:
+            device = self.positions.device
+            rows = torch.arange(len(self.starts), device=device) + self.first
+            heads = rows[:, None] * kv_heads + torch.arange(kv_heads, device=device)
+            self._columns[kind] = (heads[:, :, None] * width + self.positions[:, None, :]).flatten()
+        return self._columns[kind]
+
+    def _mask(self, window: int | None) -> Tensor | None:
+        """Bool `[rows, 1, tokens, width]`; None where plain causal attention says the same."""
+        short = window is None or self.width <= window
+        if self.aligned and short and (self.positions.shape[1] == 1 or self.starts[0] == 0):
+            return None
+        columns = torch.arange(self.width, device=self.positions.device)
+        places = self.positions[:, None, :, None]
+        mask = columns <= places
+        return mask if window is None else mask & (columns > places - window)
+
+
+class KeyValueCache(Cache):
+    """Keys and values of all places, layer by layer `[2, places, kv_heads, width, head_dim]`.
+
+    It never holds numbers that are not finite for longer than the step that made them: a masked column still takes part
+    in attention with weight 0, and 0 times NaN would reach other rows.
+    """
+
+    def __init__(self, layers: Sequence[AttentionLayer], device: torch.device, dtype: torch.dtype) -> None:
+        super().__init__(layers=[])
+        self._device = device
+        self._stored = [
+            torch.zeros(2, 0, layer.kv_heads, 0, layer.head_dim, device=device, dtype=dtype)
+            for layer in layers
+        ]
+        self._view: CacheView | None = None
+
+    @property
+    def places(self) -> int:
+        """How many rows fit."""
+        return int(self._stored[0].shape[1])
+
+    @property
+    def width(self) -> int:
+        """How many positions of each row fit."""
+        return int(self._stored[0].shape[3])
+
+    def resize(self, places: int, width: int, keep: int) -> None:
+        """Make room for `places` rows of `width` positions, keeping the first `keep` places."""
+        grown = []
+        with torch.inference_mode(False):
+            for old in self._stored:
+                new = old.new_zeros(2, places, old.shape[2], width, old.shape[4])
+                columns = min(width, old.shape[3])
+                new[:, :keep, :, :columns] = old[:, :keep, :, :columns]
+                grown.append(new)
+        self._stored = grown
+
+    def seed(self, place: int, keys_values: Tensor) -> None:
+        """Begin a place with a prefix `[layers, 2, kv_heads, length, head_dim]`."""
+        for stored, prefix in zip(self._stored, keys_values, strict=True):
+            stored[:, place, :, : prefix.shape[2]] = prefix
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Copy the first `length` columns of one place to another."""
+        for stored in self._stored:
+            stored[:, target, :, :length] = stored[:, source, :, :length]
+
+    def wipe(self, place: int) -> None:
+        """Zero a place, after a row whose numbers were not finite."""
+        for stored in self._stored:
+            stored[:, place].zero_()
+
+    def at(self, first: int, starts: Sequence[int], tokens: int) -> CacheView:
+        """The view of a step that adds `tokens` columns to rows `first ..`, which begin at `starts`."""
+        begin = torch.tensor(starts, device=self._device)[:, None]
+        positions = begin + torch.arange(tokens, device=self._device)
+        self._view = CacheView(first, tuple(starts), positions, max(starts) + tokens)
+        return self._view
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Called by the base's attention: store the new columns, hand out all that the step looks at."""
+        view, stored = self._view, self._stored[layer_idx]
+        assert view is not None
+        rows = slice(view.first, view.first + len(view.starts))
+        if view.aligned:
+            stored[0, rows, :, view.starts[0] : view.width] = key_states
+            stored[1, rows, :, view.starts[0] : view.width] = value_states
+        else:
+            _, _, heads, width, size = stored.shape
+            columns = view.columns(heads, width)
+            for part, new in zip(stored, (key_states, value_states), strict=True):
+                part.view(-1, size).index_copy_(0, columns, new.reshape(-1, size).to(part.dtype))
+        return stored[0, rows, :, : view.width], stored[1, rows, :, : view.width]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Columns before the current step; some models ask, though positions are always given."""
+        return 0 if self._view is None else min(self._view.starts)
+
+
+def positions_in(
+    share: float, layers: Sequence[AttentionLayer], device: torch.device, dtype: torch.dtype
+) -> int:
+    """How many positions of one row fit into a share of the device's free memory."""
+    numbers = sum(2 * layer.kv_heads * layer.head_dim for layer in layers)
+    return int(free_memory(device) * share) // (numbers * dtype.itemsize)

@@ -1,0 +1,178 @@
+"""Slots: where resident adapters' weights lie, stacked, so that every row of a batch can use another one.
+
+The base stays as it is: LoRA terms are added by hooks on its linear layers, prefixes inside its attention, and both do
+nothing outside `using`. Serving copies finished adapters in; training writes the same stacks and takes their gradients
+out (`adapters.slots.trained`).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from adapters.base.base import Base
+from adapters.errors import AdapterError
+from adapters.format.config import Adapter, Lora
+from adapters.kernels import Dropout, LoraRows, Scratch
+from adapters.slots.heads import HeadWeights
+from adapters.slots.lora import Layout, LoraStack
+from adapters.slots.packed import Packed, layout_of, lora_terms, pack
+from adapters.slots.prefix import PrefixStack, PrefixView
+from adapters.slots.rows import Rows
+
+
+class Slots:
+    """`count` places for adapters on one base.
+
+    dtype: of the stacks; None takes the base's own, training uses float32. With `trains`, gradients flow into
+    the stacks; `adapters.slots.trained` takes them out.
+    """
+
+    def __init__(
+        self, base: Base, count: int, dtype: torch.dtype | None = None, trains: bool = False
+    ) -> None:
+        self.base = base
+        self.count = count
+        self.dtype = dtype or base.dtype
+        self.trains = trains
+        self._lora = LoraStack(base.linears, base.sources, count, base.device, self.dtype, trains)
+        self._prefix: PrefixStack | None = None
+        self._heads: dict[int, HeadWeights] = {}
+        self._loaded: dict[int, Packed] = {}
+        self._scratch = Scratch()
+        self._planned: tuple[Rows, Mapping[int, Dropout], LoraRows | None] | None = None
+
+    def reserve(self, adapter: Adapter) -> None:
+        """Make room for an adapter before it comes, so that nothing moves later. Raises as `load`."""
+        if isinstance(adapter.method, Lora):
+            layout = layout_of(adapter, lora_terms(adapter, self.base.linears), self.base)
+            with self.base.lock:
+                self._lora.reserve(layout)
+
+    def load(self, slot: int, adapter: Adapter) -> None:
+        """Check an adapter against the base and copy it into a slot: `pack` and `place`.
+
+        Raises WrongBase or BadAdapter and then leaves the slot empty.
+        """
+        self.clear(slot)
+        self.place(slot, pack(adapter, self.base, self.dtype, self.trains))
+
+    def place(self, slot: int, packed: Packed) -> None:
+        """Copy a packed adapter into a slot, over what was there."""
+        self.clear(slot)
+        with self.base.lock:  # a layer may get its hook now
+            if packed.lora is not None and packed.layout is not None:
+                self._lora.place(slot, packed.layout, packed.lora, packed.scaling)
+            if packed.prefix is not None:
+                if self._prefix is None:
+                    self._prefix = PrefixStack(self.base.attention, self.count, self.base.device, self.dtype)
+                    self._prefix.table.requires_grad_(self.trains)
+                self._prefix.place(slot, packed.prefix)
+        if packed.head is not None:
+            self._heads[slot] = packed.head.to(self.base.device, self.trains)
+        self._loaded[slot] = packed.bare()
+
+    def clear(self, slot: int) -> None:
+        """Empty a slot."""
+        if not 0 <= slot < self.count:
+            raise IndexError(f"slot {slot} of {self.count}")
+        self._planned = None
+        if slot not in self._loaded:
+            return
+        self._lora.clear(slot)
+        if self._prefix is not None:
+            self._prefix.clear(slot)
+        self._heads.pop(slot, None)
+        del self._loaded[slot]
+
+    def close(self) -> None:
+        """Take every hook off the base."""
+        with self.base.lock:
+            self._lora.close()
+        self._heads.clear()
+        self._loaded.clear()
+        self._prefix = self._planned = None
+
+    @contextmanager
+    def using(self, rows: Rows, dropout: Mapping[int, Dropout] | None = None) -> Iterator[None]:
+        """While active, row i of every forward of the base adds the low-rank terms of slot `rows.slots[i]`."""
+        with self.base.lock:
+            outer, self._lora.rows = self._lora.rows, self._plan(rows, dropout or {})
+            try:
+                yield
+            finally:
+                self._lora.rows = outer
+                self._scratch.forget()
+
+    def prefix_view(self, rows: Rows, positions: Tensor) -> PrefixView | None:
+        """What rows see in a full forward beside their own tokens; None where no row has a prefix."""
+        return None if self._prefix is None else self._prefix.view(rows.slots, positions)
+
+    def prefix_length(self, slot: int | None) -> int:
+        """How many positions the prefix in a slot takes; 0 without one."""
+        return 0 if slot is None or self._prefix is None else self._prefix.lengths[slot]
+
+    def prefix(self, slot: int | None) -> Tensor | None:
+        """The prefix in a slot, `[layers, 2, kv_heads, length, head_dim]`; None without one."""
+        if slot is None or self._prefix is None or not self._prefix.lengths[slot]:
+            return None
+        return self._prefix.keys_values(slot)
+
+    def has_head(self, slot: int) -> bool:
+        """Whether the adapter in a slot predicts labels; otherwise it writes."""
+        return slot in self._heads
+
+    def head(self, slot: int) -> HeadWeights:
+        """The head in a slot. Raises AdapterError where its adapter has none."""
+        if slot not in self._heads:
+            raise AdapterError(f"the adapter in slot {slot} has no head; it writes text")
+        return self._heads[slot]
+
+    def adapter(self, slot: int) -> Adapter:
+        """What was loaded into a slot; its tensors only where the slots train."""
+        return self._loaded[slot].adapter
+
+    def set_lora(self, slot: int, layout: Layout, buffer: Tensor) -> None:
+        """Overwrite the low-rank terms in a slot. layout: of the loaded adapter; buffer: `[layout.size]`."""
+        self._lora.place(slot, layout, buffer, {})
+
+    def set_prefix(self, slot: int, table: Tensor) -> None:
+        """Overwrite the prefix in a slot, `[length, width]`."""
+        if self._prefix is not None:
+            self._prefix.place(slot, table)
+
+    def take_lora_gradient(self, slot: int, layout: Layout) -> Tensor:
+        """The gradient that the last backwards left for a slot's low-rank terms, `[layout.size]`; it is zero then."""
+        return self._lora.take_gradient(slot, layout)
+
+    def take_prefix_gradient(self, slot: int) -> Tensor | None:
+        """The same for its prefix, `[length, width]`; None before the first backward."""
+        return None if self._prefix is None else self._prefix.take_gradient(slot)
+
+    def _plan(self, rows: Rows, dropout: Mapping[int, Dropout]) -> LoraRows | None:
+        """The plan of a step's low-rank terms; None where no row has any. Kept for as long as the rows stay."""
+        if self._planned is not None and self._planned[0] is rows and self._planned[1] == dropout:
+            return self._planned[2]
+        empty = sorted({slot for slot in rows.slots if slot is not None and slot not in self._loaded})
+        if empty:
+            raise AdapterError(f"no adapter is loaded in slot {empty[0]}; load one before rows use it")
+        ranks = {slot: self._rank(slot) for slot in rows.slots if slot is not None}
+        adapted = Rows(tuple(slot if slot is not None and ranks[slot] else None for slot in rows.slots))
+        plan = None
+        if any(ranks.values()):
+            highest = max(ranks.values())
+            dora = any(self._dora(slot) for slot in ranks)
+            plan = LoraRows(
+                adapted.segments, self.count, highest, self.base.device, self._scratch, dropout, dora
+            )
+        self._planned = (rows, dropout, plan)
+        return plan
+
+    def _rank(self, slot: int) -> int:
+        layout = self._loaded[slot].layout
+        return 0 if layout is None else layout.rank
+
+    def _dora(self, slot: int) -> bool:
+        method = self._loaded[slot].adapter.method
+        return isinstance(method, Lora) and method.dora

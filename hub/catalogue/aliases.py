@@ -1,0 +1,192 @@
+"""Aliases such as `production`: an append-only log of who pointed which name at which version, when and why.
+
+    adapters/<client>/<campaign>/<task>/.events/<alias>/000007.json      the highest number is current
+
+A removal is an event without a version. A rollback is an event that names the one that it brings back, so that a
+second rollback goes on from there, as a second undo does:
+
+    event      1    2    3    4          5          6     7
+               set  set  set  rollback   rollback   set   rollback
+    back_to                   2          1                5's 1
+    means      1    2    3    2          1          4     1
+
+Before an event comes the one that was current when it was made; before a rollback, what came before the event that it
+brought back. Going back passes over removals, over events that meant the same version, and over versions that can no
+longer be had.
+
+`latest` is no event: it is always the newest version.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hub.errors import Damaged, Moved, NotInHub
+from hub.storage.layout import alias_log, alias_logs, numbered
+from hub.storage.names import is_part
+from hub.storage.store import Store
+
+
+class Event(BaseModel):
+    """One change of an alias. version: None where it was removed; when: UTC, ISO 8601; back_to: of a rollback, the
+    number of the event that it brought back."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    alias: str
+    version: int | None = Field(ge=1)
+    who: str
+    when: str
+    why: str
+    back_to: int | None = Field(default=None, ge=1)
+
+    def to_bytes(self) -> bytes:
+        """JSON with sorted keys."""
+        return json.dumps(self.model_dump(), sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def record(store: Store, name: str, event: Event, expect: int | None = None) -> None:
+    """Make an event the current one of its alias, from the moment that this returns.
+
+    expect: the version that the alias must mean until then, 0 for none. Raises Moved where it means another; NotInHub
+    for the removal of an alias that is not there.
+    """
+    log = alias_log(name, event.alias)
+
+    def entry(number: int) -> bytes:
+        if expect is not None or event.version is None:
+            now = read(store, log, number - 1)
+            _check(event.alias, now, expect)
+            if event.version is None and (now is None or now.version is None):
+                raise NotInHub(
+                    f"there is no alias {event.alias!r} to remove; `repertoire alias ls` lists what there is"
+                )
+        return event.to_bytes()
+
+    store.append(log, entry)
+
+
+def roll_back(
+    store: Store,
+    name: str,
+    event: Event,
+    to: int | None = None,
+    expect: int | None = None,
+    stands: Callable[[int], bool] = lambda version: True,
+) -> Event:
+    """Make an alias mean again what it meant before, or the version `to`, one that it meant at any time.
+
+    event: who, when and why; the rest is filled in. stands: whether a version can still be had. Raises Moved as
+    `record`, and also where somebody moved the alias while this was going on: two operators who roll back at the same
+    moment go back one step, not two. Raises NotInHub where there is nothing to go back to.
+    """
+    log = alias_log(name, event.alias)
+    events = history(store, name, event.alias)
+    last = max(events, default=0)
+    now = events.get(last)
+    _check(event.alias, now, expect)
+    number = _before(events, last, stands) if to is None else _latest(events, to)
+    if number is None and to is not None:
+        raise NotInHub(f"{event.alias!r} never meant version {to}; `repertoire alias set` points it there")
+    if number is None:
+        raise NotInHub(
+            f"{event.alias!r} meant no other version before; `repertoire history` shows what it meant"
+        )
+    back = event.model_copy(update={"version": events[number].version, "back_to": number})
+
+    def entry(free: int) -> bytes:
+        if free != last + 1:
+            raise _moved(event.alias, read(store, log, free - 1), now.version or 0 if now else 0)
+        return back.to_bytes()
+
+    store.append(log, entry)
+    return back
+
+
+def last_event(store: Store, name: str, alias: str) -> Event | None:
+    """The event that is current; None where there was none yet. Raises Damaged."""
+    log = alias_log(name, alias)
+    return read(store, log, store.last(log))
+
+
+def version_of(store: Store, name: str, alias: str) -> int | None:
+    """What an alias means now; None where it was never set, or removed. Raises Damaged."""
+    event = last_event(store, name, alias)
+    return None if event is None else event.version
+
+
+def current(store: Store, name: str) -> dict[str, int]:
+    """Alias -> version, of all aliases of a name. Raises Damaged."""
+    meant = {alias: version_of(store, name, alias) for alias in known(store, name)}
+    return {alias: version for alias, version in meant.items() if version is not None}
+
+
+def known(store: Store, name: str) -> list[str]:
+    """All aliases that were ever set, sorted."""
+    return sorted(alias for alias in store.place.folders(alias_logs(name)) if is_part(alias))
+
+
+def history(store: Store, name: str, alias: str) -> dict[int, Event]:
+    """Number -> event of one alias, oldest first. Raises Damaged."""
+    log = alias_log(name, alias)
+    found = {number: read(store, log, number) for number in store.numbers(log)}
+    return {number: event for number, event in found.items() if event is not None}
+
+
+def read(store: Store, log: str, number: int) -> Event | None:
+    """One event of a log; None for number 0, before the first. Raises Damaged."""
+    if number == 0:
+        return None
+    path = numbered(log, number)
+    try:
+        event = Event.model_validate_json(store.place.read(path))
+        if event.back_to is not None and event.back_to >= number:
+            raise ValueError(f"it goes back to event {event.back_to}")
+    except (OSError, ValueError) as error:
+        told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise Damaged(f"alias event {path} cannot be read ({told}); set the alias again") from error
+    return event
+
+
+def _before(events: Mapping[int, Event], number: int, stands: Callable[[int], bool]) -> int | None:
+    """The event that a rollback of event `number` brings back; see the module's first lines."""
+    now = events[number].version if number else None
+    while number > 0:
+        number = _origin(events, number) - 1
+        while number > 0 and number not in events:  # somebody took files out of the log by hand
+            number -= 1
+        version = events[number].version if number else None
+        if version is not None and version != now and stands(version):
+            return _origin(events, number)
+    return None
+
+
+def _latest(events: Mapping[int, Event], version: int) -> int | None:
+    """The newest event that pointed at a version of its own accord."""
+    found = [number for number, event in events.items() if event.version == version]
+    return _origin(events, max(found)) if found else None
+
+
+def _origin(events: Mapping[int, Event], number: int) -> int:
+    """The event itself, or the one that it brought back."""
+    return events[number].back_to or number
+
+
+def _check(alias: str, now: Event | None, expect: int | None) -> None:
+    if expect is not None and expect != (now.version or 0 if now else 0):
+        raise _moved(alias, now, expect)
+
+
+def _moved(alias: str, now: Event | None, expect: int) -> Moved:
+    if now is None:
+        return Moved(
+            f"{alias!r} was never set, but was expected to mean version {expect}; leave --expect out to set it"
+        )
+    meaning = f"means version {now.version}" if now.version else "means nothing"
+    expected = f"version {expect}" if expect else "nothing"
+    why = f": {now.why}" if now.why else ""
+    return Moved(
+        f"{alias!r} {meaning} now, not {expected}: {now.who} moved it at {now.when}{why}. Nothing was changed; look at "
+        f"`repertoire history`, then say --expect {now.version or 0}"
+    )

@@ -1,0 +1,86 @@
+"""What happened to a name, in one order: publications, removals, and the changes of its aliases.
+
+    .records/       1         2              3            each log tells its own order, whatever the clocks say
+    .tombstones/                                  2
+    .events/production/  1         2 rollback
+
+Clocks of several machines disagree, so that between the logs an entry counts as no earlier than the one before it in
+its own log, and than the publication of the version that it speaks of.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from hub.catalogue import aliases, tombstones
+from hub.catalogue.records import Record
+from hub.storage import layout
+from hub.storage.store import Store
+
+What = Literal["published", "set", "rolled back", "removed"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that happened. when: UTC, ISO 8601, by the clock of whoever did it; number: its place in its own log;
+    version: None where an alias was removed; alias: None where the version itself was published or removed; why: of a
+    publication its message."""
+
+    when: str
+    who: str
+    what: What
+    version: int | None
+    alias: str | None
+    number: int
+    why: str
+
+
+def of(store: Store, name: str, published: Sequence[Record], wanted: Iterable[str]) -> tuple[Entry, ...]:
+    """Everything of one name, oldest first. wanted: the aliases to tell of. Raises Damaged."""
+    logs = [[_publication(record) for record in published]]
+    logs += [_changes(store, name, alias) for alias in wanted]
+    logs.append(_removals(store, name))
+    begins: dict[int | None, datetime] = {}
+    placed = []
+    for log in logs:
+        at = datetime.min.replace(tzinfo=UTC)
+        for entry in log:
+            at = max(at, _time(entry.when), begins.get(entry.version, at))
+            if entry.what == "published":
+                begins[entry.version] = at
+            placed.append((at, entry))
+    return tuple(entry for _, entry in sorted(placed, key=lambda pair: pair[0]))
+
+
+def _publication(record: Record) -> Entry:
+    return Entry(
+        record.created, record.publisher, "published", record.version, None, record.version, record.message
+    )
+
+
+def _changes(store: Store, name: str, alias: str) -> list[Entry]:
+    found = []
+    for number, event in aliases.history(store, name, alias).items():
+        what: What = "removed" if event.version is None else "rolled back" if event.back_to else "set"
+        found.append(Entry(event.when, event.who, what, event.version, alias, number, event.why))
+    return found
+
+
+def _removals(store: Store, name: str) -> list[Entry]:
+    """Tombstones are numbered by the versions that they remove, so that their own order is that of their times."""
+    numbers = store.numbers(layout.tombstones(name))
+    found = [each for each in (tombstones.find(store, name, number) for number in numbers) if each]
+    return [
+        Entry(each.when, each.who, "removed", each.version, None, each.version, each.why)
+        for each in sorted(found, key=lambda each: each.moment)
+    ]
+
+
+def _time(when: str) -> datetime:
+    """The moment that an entry says; the earliest where it says none, so that its place in its log decides."""
+    try:
+        found = datetime.fromisoformat(when)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

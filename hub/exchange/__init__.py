@@ -1,0 +1,1 @@
+"""Between hubs and other tools: mirrors, and copies in the layouts that others read."""

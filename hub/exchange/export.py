@@ -1,0 +1,127 @@
+"""Versions for other tools: real copies of their files, laid out as each tool looks for them, or put into a repository.
+
+    peft   DIR/adapter_config.json, adapter_model.safetensors, README.md
+    hf     the same, with the version's whole model card
+    vllm   DIR/<client>/<campaign>/<task>@3/...   where DIR is VLLM_LORA_RESOLVER_CACHE_DIR: the model's name in a
+           request is the version's reference, and `base_model_name_or_path` the name by which vLLM serves the base
+
+What a tool would refuse, or answer wrongly, is not written for it (`servable.py`).
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi
+
+from adapters.errors import AdapterError
+from adapters.format import files
+from hub.errors import Damaged, HubError, Refused, Untrusted
+from hub.hub import Hub, Version
+from hub.intake import card, huggingface
+from hub.intake.admission import describe
+from hub.intake.huggingface import Uploaded
+from hub.intake.servable import TOOLS, servable_by
+
+TARGETS = ("vllm", "peft", "hf")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Where a version was written, and what to know there."""
+
+    reference: str
+    folder: Path
+    notes: tuple[str, ...]
+
+
+def export(
+    hub: Hub, reference: str, folder: str | os.PathLike[str], to: str, base: str | None = None
+) -> Exported:
+    """Write a version for another tool.
+
+    base: the name or folder by which that tool knows the base, in the place of the adapter's own id; of an export only,
+    since a hub holds no path. Raises Refused with what the tool would not take; HubError where the folder holds other
+    files; NotInHub, Damaged.
+    """
+    if to not in TARGETS:
+        raise HubError(f"{to!r} is no tool that is written for; use {', '.join(TARGETS)}")
+    version = hub.resolve(reference)
+    contents = files_for(hub, version, base)
+    tool = "vllm" if to == "vllm" else "peft"
+    verdict = servable_by(
+        json.loads(contents[files.CONFIG]), files.parse(contents[files.CONFIG], contents[files.WEIGHTS])
+    )[tool]
+    if not verdict["served"]:
+        raise Refused(f"{version.reference} is not for {TOOLS[tool]}: {'; '.join(verdict['why_not'])}")
+    place = Path(folder).absolute()
+    if to == "vllm":
+        place = place / version.reference
+    _write(place, contents)
+    return Exported(version.reference, place, tuple(verdict["notes"]))
+
+
+def upload(
+    hub: Hub, reference: str, address: str, private: bool = True, api: HfApi | None = None
+) -> Uploaded:
+    """Put a version with its model card into `hf://owner/repo[@branch][/folder]`, in one commit. Raises as
+    `huggingface.upload`."""
+    version = hub.resolve(reference)
+    message = f"{version.reference}: {version.record.message}".rstrip(": ")
+    return huggingface.upload(address, files_for(hub, version), message, private, api)
+
+
+def files_for(hub: Hub, version: Version, base: str | None = None) -> dict[str, bytes]:
+    """The files of a version, checked against their hashes, with the version's own card where the maker wrote none."""
+    hub.check_signed(version)
+    contents = {file.name: bytes(hub.store.get(file.sha256)) for file in version.record.files}
+    if base is not None:
+        config: dict[str, Any] = json.loads(contents[files.CONFIG])
+        config["base_model_name_or_path"] = base
+        contents[files.CONFIG] = (
+            json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+        )
+    if card.is_ours(contents.get(files.CARD, b"")) or files.CARD not in contents:
+        contents[files.CARD] = card.version_card(complete(hub, version).record).encode()
+    return contents
+
+
+def complete(hub: Hub, version: Version) -> Version:
+    """The version with what an older record does not say of its adapter, worked out from the adapter where that is
+    sound."""
+    record = version.record
+    if record.servable_by is not None:
+        return version
+    try:
+        config = json.loads(hub.store.get(record.file(files.CONFIG).sha256))
+        told = describe(hub.read(version), config)
+    except (Damaged, Untrusted, AdapterError):
+        return version
+    missing = {key: value for key, value in told.items() if getattr(record, key) in (None, False)}
+    return Version(record.model_copy(update=missing), version.folder)
+
+
+def _write(place: Path, contents: Mapping[str, bytes]) -> None:
+    """A new folder that appears whole. One that is there already must hold the same."""
+    if place.is_dir() and any(place.iterdir()):
+        there = {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()}
+        if there == dict(contents):
+            return
+        raise HubError(f"{place} holds other files; give a new or an empty folder")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    temporary.mkdir()
+    try:
+        for name, data in contents.items():
+            with open(temporary / name, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        os.rename(temporary, place)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,304 @@
+"""What may enter a hub: checked before anything is written, every problem reported at once.
+
+    adapter_config.json          PEFT's configuration, stored with sorted keys and without what could name code
+    adapter_model.safetensors    finite numbers under the names that the method needs, and no others
+    README.md                    model card: the maker's own where it wrote one, else made here; see card.py
+
+Nothing else: no pickle, no code, no archive, no symlink, no path of the publisher's machine. An adapter that failed
+its recipe's gates enters only with a reason.
+"""
+
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adapters import Adapter, Base, Lora
+from adapters.errors import AdapterError, BadAdapter
+from adapters.format import Bytes, files
+from adapters.slots import Shape, check_fit
+from hub.catalogue import records
+from hub.errors import Refused
+from hub.intake import card
+from hub.intake.allowed import ALLOWED, ARCHIVES, REQUIRED, TEXT_LIMIT, refused, why_not
+from hub.intake.huggingface import Download
+from hub.intake.servable import servable_by
+from hub.storage.local import read
+from recipes.judge import Blend
+
+_CODE_KEYS = ("auto_map", "auto_mapping")
+_PATH = re.compile(r"[/\\~.]|[A-Za-z]:[/\\]|file:")
+_HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+
+
+def admit(
+    source: Adapter | Download | str | os.PathLike[str],
+    base: Base | Shape | None = None,
+    early: Callable[[Bytes], object] | None = None,
+) -> tuple[Adapter, dict[str, Bytes], dict[str, Any]]:
+    """An adapter, the files that a version of it holds, and what a record says of it. Raises Refused with all that is
+    wrong.
+
+    base: what it must fit, name by name and shape by shape. Without one, what can be known without it is checked, and
+    loading checks the rest. early: is given the weights as soon as they are read, before they are checked.
+    """
+    rendered: dict[str, Bytes]
+    if isinstance(source, Adapter):
+        rendered, where = {**files.render(source)}, "this adapter"
+    elif isinstance(source, Download):
+        rendered, where = {**source.files}, source.address
+    else:
+        rendered, where = read_folder(Path(source)), str(source)
+    if early is not None:
+        early(rendered[files.WEIGHTS])
+    problems = list(_config_problems(rendered[files.CONFIG]))
+    if problems:
+        raise refused(where, problems)
+    rendered[files.CONFIG] = _canonical_config(rendered[files.CONFIG], base)
+    try:
+        adapter = files.parse(rendered[files.CONFIG], rendered[files.WEIGHTS])
+    except BadAdapter as error:
+        raise refused(where, [str(error)]) from error
+    config = json.loads(rendered[files.CONFIG])
+    problems = [*_adapter_problems(adapter), *_base_problems(adapter, config, base)]
+    if problems:
+        raise refused(where, problems)
+    rendered[files.WEIGHTS] = files.canonical(rendered[files.WEIGHTS])
+    told = describe(adapter, config)
+    if files.CARD not in rendered or card.is_ours(rendered[files.CARD]):
+        rendered[files.CARD] = card.adapter_card(told).encode()
+    return adapter, rendered, told
+
+
+def describe(adapter: Adapter, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record that come from the adapter itself. config: its `adapter_config.json`."""
+    data = _object(adapter.info.get("data")) or {}
+    return {
+        "base": {
+            "id": adapter.base.id,
+            "revision": adapter.base.revision,
+            "fingerprint": adapter.base.fingerprint,
+        },
+        "method": adapter.method.name,
+        "rank": adapter.method.rank if isinstance(adapter.method, Lora) else None,
+        "length": None if isinstance(adapter.method, Lora) else adapter.method.length,
+        "task": adapter.task,
+        "labels": adapter.head.labels if adapter.head else None,
+        "quantization": adapter.info.get("quantization"),
+        "recipe": _object(adapter.info.get("recipe")),
+        "data_digest": data.get("digest"),
+        "metrics": _object(adapter.info.get("report")),
+        "gates": _object(adapter.info.get("gates")),
+        "servable_by": servable_by(config, adapter),
+        "parameters": sum(tensor.numel() for tensor in adapter.tensors.values()),
+        "profile": _object(data.get("profile")),
+        "pooling": adapter.head.pooling if adapter.head else None,
+        "calibration": _object(adapter.info.get("calibration")),
+        "blended": bool(adapter.info.get("blend")),
+    }
+
+
+def stored_problems(config: Bytes, weights: Bytes) -> list[str]:
+    """What speaks against an adapter that lies in a hub: whatever `admit` would not let in today."""
+    problems = list(_config_problems(config))
+    if problems:
+        return problems
+    if json.loads(config).get("auto_mapping"):
+        problems.append(f"{files.CONFIG} has auto_mapping, which names a class to import")
+    try:
+        return [*problems, *_adapter_problems(files.parse(config, weights))]
+    except Exception as error:  # whatever such bytes lead to: who walks a hub goes on
+        return [*problems, str(error) or type(error).__name__]
+
+
+def pass_gates(adapter: Adapter, force_reason: str | None = None) -> str | None:
+    """Refuse an adapter that its recipe's gates held back, unless somebody says why it may enter all the same.
+
+    Returns that reason where it was needed. Raises Refused with every gate that failed, and for an empty reason.
+    """
+    if force_reason is not None and not force_reason.strip():
+        raise Refused("the reason to publish by force is empty; say why, it stays in the record")
+    gates = adapter.info.get("gates")
+    if gates is None or (isinstance(gates, dict) and gates.get("passed") is True):
+        return None
+    if force_reason is not None:
+        return force_reason.strip()
+    verdicts = gates.get("verdicts") if isinstance(gates, dict) else None
+    failed = [
+        f"\n  - {verdict.get('gate')}: {verdict.get('sentence')}"
+        for verdict in (verdicts if isinstance(verdicts, list) else [])
+        if isinstance(verdict, dict) and verdict.get("passed") is not True
+    ]
+    raise Refused(
+        "the adapter did not pass its recipe's gates; nothing was written:"
+        + "".join(failed)
+        + "\nTrain a better one, or publish it all the same: --force --reason TEXT (force_reason=...)"
+    )
+
+
+def read_folder(folder: Path) -> dict[str, Bytes]:
+    """File name -> bytes of a PEFT directory. Raises Refused for anything that an adapter does not need."""
+    if folder.is_file() and folder.name.lower().endswith(ARCHIVES):
+        raise Refused(f"{folder} is an archive, which is never taken; unpack it and give the PEFT directory")
+    if folder.is_symlink() or not folder.is_dir():
+        raise Refused(f"{folder} is not a folder; give the PEFT directory that holds {files.CONFIG}")
+    names = sorted(os.listdir(folder))
+    problems = [f"{name} is missing" for name in REQUIRED if name not in names]
+    found: dict[str, Bytes] = {}
+    for name in names:
+        status = os.lstat(folder / name)
+        if stat.S_ISLNK(status.st_mode):
+            problems.append(f"{name} is a symbolic link; copy the file itself")
+        elif name not in ALLOWED or not stat.S_ISREG(status.st_mode):
+            problems.append(f"{name} does not belong to an adapter ({why_not(name)}); take it out")
+        elif name != files.WEIGHTS and status.st_size > TEXT_LIMIT:
+            problems.append(f"{name} has {status.st_size:,} bytes; at most {TEXT_LIMIT:,} are allowed")
+        else:
+            found[name] = read(folder / name)
+    if problems:
+        raise refused(str(folder), problems)
+    return found
+
+
+def _object(value: Any) -> Any:
+    """A JSON object; None for anything else."""
+    return records.finite(value) if isinstance(value, Mapping) else None
+
+
+def _config_problems(data: Bytes) -> Iterator[str]:
+    try:
+        config = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        yield f"{files.CONFIG} is not JSON ({error}); save the adapter again"
+        return
+    if not isinstance(config, dict):
+        yield f"{files.CONFIG} is not a JSON object; save the adapter again"
+        return
+    if config.get("auto_map"):
+        yield f"{files.CONFIG} has auto_map, which loads code; take it out"
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        yield f"{files.CONFIG} names no base; set base_model_name_or_path to the base's id"
+    elif _PATH.match(base) or not _HUB_ID.fullmatch(base) or (Path(base) / "config.json").exists():
+        yield (
+            f"{files.CONFIG} names the base by a path of this machine ({base!r}); "
+            "set base_model_name_or_path to its id, such as owner/model"
+        )
+
+
+def _canonical_config(data: Bytes, base: Base | Shape | None) -> bytes:
+    """Sorted keys; `auto_mapping`, by which PEFT would import a class by its name, is emptied. An adapter that names
+    its base and no revision gets the one of the base that it is checked against."""
+    config: dict[str, Any] = json.loads(data)
+    kept = {key: None if key in _CODE_KEYS else value for key, value in config.items()}
+    if base is not None and not kept.get("revision") and kept["base_model_name_or_path"] == base.identity.id:
+        kept["revision"] = base.identity.revision
+    return json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def _adapter_problems(adapter: Adapter) -> Iterator[str]:
+    """What can be known without the base; loading checks every name and shape against it."""
+    if not adapter.tensors:
+        yield f"{files.WEIGHTS} holds no tensors; save the trained adapter again"
+        return
+    yield from _calibration_problems(adapter.info.get("calibration"))
+    yield from _blend_problems(adapter)
+    head = files.head_names(adapter.tensors)
+    body = {name: tensor for name, tensor in adapter.tensors.items() if name not in (head or ())}
+    if isinstance(adapter.method, Lora):
+        yield from _lora_problems(adapter.method, body)
+    else:
+        yield from _prefix_problems(adapter.method.length, body)
+    if adapter.head is not None:
+        if head is None:
+            yield "the adapter has labels but no tensor of a head (score or classifier)"
+        elif adapter.tensors[head[0]].shape[0] != len(adapter.head.labels):
+            rows = adapter.tensors[head[0]].shape[0]
+            yield f"{head[0]} has {rows} rows for {len(adapter.head.labels)} labels"
+
+
+def _base_problems(adapter: Adapter, config: Mapping[str, Any], base: Base | Shape | None) -> Iterator[str]:
+    """The configuration and the weights must name one base, and the adapter must fit the base that is at hand."""
+    if adapter.base.id != config["base_model_name_or_path"]:
+        yield (
+            f"{files.CONFIG} names the base {config['base_model_name_or_path']!r}, {files.WEIGHTS} was made for "
+            f"{adapter.base.id!r}; publish the adapter as it was trained"
+        )
+    if base is None:
+        return
+    try:
+        check_fit(adapter, base)
+    except AdapterError as error:
+        yield f"on {base.identity.id}: {error}"
+
+
+def _calibration_problems(saved: Any) -> Iterator[str]:
+    """A temperature is a finite number above 0, a shift a finite number."""
+    if saved is None:
+        return
+    told = saved if isinstance(saved, dict) else {"temperature": saved}
+    temperature, shift = told.get("temperature", 1.0), told.get("shift", 0.0)
+    if not (_is_finite(temperature) and _is_finite(shift) and temperature > 0):
+        yield f"the calibration {saved!r} is impossible; train the adapter again"
+
+
+def _blend_problems(adapter: Adapter) -> Iterator[str]:
+    """The numbers of a blend fit each other and the head."""
+    if adapter.head is None:
+        if adapter.info.get("blend") is not None:
+            yield "the adapter has a blend but no labels; train it again"
+        return
+    try:
+        Blend.from_info(adapter.info, len(adapter.head.labels), adapter.head.multi_label)
+    except BadAdapter as error:
+        yield str(error)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _lora_problems(method: Lora, tensors: Mapping[str, torch.Tensor]) -> Iterator[str]:
+    if not tensors:
+        yield f"{files.WEIGHTS} holds no lora_A and lora_B tensors"
+    for name, tensor in tensors.items():
+        if ".lora_A." in name:
+            other = tensors.get(name.replace(".lora_A.", ".lora_B."))
+            rank = method.rank_of(_module(name))
+            if other is None:
+                yield f"{name} has no lora_B beside it"
+            elif tensor.ndim != 2 or other.ndim != 2 or tensor.shape[0] != other.shape[1]:
+                yield f"{name} {list(tensor.shape)} does not fit its lora_B {list(other.shape)}"
+            elif tensor.shape[0] != rank:
+                yield f"{name} has rank {tensor.shape[0]}, the configuration says {rank}"
+            if method.dora and name.replace(".lora_A.weight", ".lora_magnitude_vector") not in tensors:
+                yield f"{name} has no lora_magnitude_vector beside it, which DoRA needs"
+        elif method.dora and name.endswith(".lora_magnitude_vector"):
+            if name.replace(".lora_magnitude_vector", ".lora_A.weight") not in tensors:
+                yield f"{name} has no lora_A beside it"
+        elif ".lora_B." in name:
+            if name.replace(".lora_B.", ".lora_A.") not in tensors:
+                yield f"{name} has no lora_A beside it"
+        else:
+            yield f"tensor {name} does not belong to a LoRA adapter; save the adapter alone"
+
+
+def _prefix_problems(length: int, tensors: Mapping[str, torch.Tensor]) -> Iterator[str]:
+    table = tensors.get("prompt_embeddings")
+    if table is None:
+        yield f"{files.WEIGHTS} holds no prompt_embeddings, which a Prefix adapter needs"
+    elif table.ndim != 2 or table.shape[0] != length:
+        yield f"prompt_embeddings is {list(table.shape)}; the configuration says {length} positions"
+    for name in tensors.keys() - {"prompt_embeddings"}:
+        yield f"tensor {name} does not belong to a Prefix adapter; save the adapter alone"
+
+
+def _module(name: str) -> str:
+    """`base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight` -> `model.layers.0.self_attn.q_proj`."""
+    return name.split(".lora_")[0].removeprefix("base_model.model.")

@@ -1,0 +1,286 @@
+"""A repository of a model hub that speaks Hugging Face's protocol, as a source of adapters and as a place to put them.
+
+    hf://owner/repo[@revision][/folder]
+
+The list of files comes first, and decides: what an adapter needs is fetched, what a training or a tokenizer left beside
+it is passed over and named, and anything that could be code, pickle or other weights is refused before a byte of it is
+asked for. What was fetched is held against the size and the hash of the list, at one commit. Offline
+(HF_HUB_OFFLINE=1), the local cache answers, whose files are known by their hashes.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+from huggingface_hub import CommitOperationAdd, HfApi, constants, try_to_load_from_cache
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+from adapters.format import files
+from hub.errors import BadName, Damaged, HubError, NotInHub
+from hub.intake.allowed import ALLOWED, ARCHIVES, CODE, PICKLES, REQUIRED, TEXT_LIMIT, refused, why_not
+
+SCHEME = "hf://"
+_ADDRESS = re.compile(
+    r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>refs/(pr|convert)/[\w.-]+|[\w.%-]+))?(/(?P<folder>[^@]+))?",
+    re.ASCII,
+)
+# What trainers and tokenizers leave beside an adapter. Pickles among them are never fetched.
+_TRAINING = {
+    "training_args.bin",
+    "optimizer.pt",
+    "optimizer.bin",
+    "scheduler.pt",
+    "scaler.pt",
+    "random_states_0.pkl",
+}
+_RANDOM_STATE = re.compile(r"rng_state(_\d+)?\.pth")
+_HARMLESS = tuple(
+    ".json .jsonl .md .txt .model .jinja .yaml .yml .csv .log .png .jpg .jpeg .gif .svg .webp .pdf .ipynb "
+    ".gitattributes .gitignore".split()
+)
+_BARE = {"license", "notice"}
+
+
+@dataclass(frozen=True)
+class Address:
+    """One folder of one repository. revision: a branch, a tag or a commit; None for the main branch."""
+
+    repo: str
+    revision: str | None = None
+    folder: str = ""
+
+    def __str__(self) -> str:
+        at = f"@{self.revision}" if self.revision else ""
+        return f"{SCHEME}{self.repo}{at}{'/' if self.folder else ''}{self.folder}"
+
+    def path(self, name: str) -> str:
+        """A file's path in the repository."""
+        return f"{self.folder}/{name}" if self.folder else name
+
+
+@dataclass(frozen=True)
+class Download:
+    """An adapter's files as they were fetched.
+
+    origin: `source`, and the `commit` that it stood for. left: what was passed over, with a count where it is a folder.
+    """
+
+    address: str
+    files: Mapping[str, bytes]
+    origin: Mapping[str, str]
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """What was put into a repository. commit: its hash."""
+
+    address: str
+    url: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """What the list says of a file. sha256: of files in large storage; blob: git's own hash of others."""
+
+    size: int
+    sha256: str | None
+    blob: str | None
+
+    def is_of(self, data: bytes) -> bool:
+        if len(data) != self.size:
+            return False
+        if self.sha256:
+            return hashlib.sha256(data).hexdigest() == self.sha256
+        return self.blob is None or _git_hash(data) == self.blob
+
+
+def is_address(source: Any) -> bool:
+    """Whether a source lies in a model hub."""
+    return isinstance(source, str) and source.startswith(SCHEME)
+
+
+def parse(text: str) -> Address:
+    """The address that a text means. Raises BadName."""
+    found = _ADDRESS.fullmatch(text.removesuffix("/"))
+    revision, folder = (unquote(found["revision"] or ""), found["folder"] or "") if found else ("", "")
+    parts = f"{revision or 'main'}/{folder or '-'}".split("/")
+    if found is None or any(part in ("", ".", "..") for part in parts):
+        raise BadName(f"{text!r} is no address of a model hub; write hf://owner/repo[@revision][/folder]")
+    return Address(found["repo"], revision or None, folder)
+
+
+def fetch(address: str, api: HfApi | None = None) -> Download:
+    """The adapter that lies there.
+
+    Raises BadName; Refused with every file that stands against it, before anything is fetched; NotInHub where there is
+    no such repository, revision or folder, or it is private; Damaged where other bytes came than were listed; HubError
+    where the model hub cannot be reached.
+    """
+    place, api = parse(address), api or HfApi()
+    if constants.HF_HUB_OFFLINE:
+        return _from_cache(place)
+    with _telling(place, api.endpoint):
+        info = api.model_info(place.repo, revision=place.revision, files_metadata=True)
+    commit = str(info.sha)
+    listed = {
+        str(PurePosixPath(entry.rfilename).relative_to(place.folder)): _Listed(
+            entry.size or 0, entry.lfs.sha256 if entry.lfs else None, entry.blob_id
+        )
+        for entry in info.siblings or ()
+        if PurePosixPath(entry.rfilename).is_relative_to(place.folder)
+    }
+    if not listed:
+        raise NotInHub(f"{place} holds no files; check the folder's name")
+    wanted, left, problems = sort_out(listed)
+    problems += [
+        f"{name} has {listed[name].size:,} bytes; at most {TEXT_LIMIT:,} are allowed"
+        for name in wanted
+        if name != files.WEIGHTS and listed[name].size > TEXT_LIMIT
+    ]
+    if problems:
+        raise refused(str(place), problems)
+    with _telling(place, api.endpoint):
+        found = {name: _download(api, place, commit, name, listed[name]) for name in wanted}
+        # Asked by the revision's own name too, so that the cache knows it when there is no network.
+        api.hf_hub_download(place.repo, place.path(files.CONFIG), revision=place.revision)
+    return Download(str(place), found, {"source": str(place), "commit": commit}, tuple(left))
+
+
+def sort_out(names: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
+    """What is fetched of a repository's files, what is passed over, and what stands against taking any of it."""
+    wanted: list[str] = []
+    left: list[str] = []
+    problems: list[str] = []
+    below: dict[str, int] = {}
+    here = {name for name in names if "/" not in name}
+    for name in names:
+        top, slash, _ = name.partition("/")
+        if slash:
+            below[top] = below.get(top, 0) + 1
+    for name in sorted(here):
+        if name in ALLOWED:
+            wanted.append(name)
+        elif name == "adapter_model.bin" and files.WEIGHTS not in here:
+            problems.append(
+                f"{name} is the only weights here, and pickle can run code; its maker can save them as safetensors"
+            )
+        elif name == "adapter_model.bin" or _is_left(name):
+            left.append(name)
+        elif name.lower().endswith((*CODE, *PICKLES, *ARCHIVES)):
+            problems.append(f"{name} does not belong to an adapter ({why_not(name)})")
+        else:
+            problems.append(
+                f"{name} may be part of what the adapter is, and is not known here; let its maker move the adapter "
+                "into a folder of its own"
+            )
+    problems += [f"{name} is missing" for name in REQUIRED if name not in here]
+    left += [
+        f"{folder}/ ({count} {'file' if count == 1 else 'files'})" for folder, count in sorted(below.items())
+    ]
+    return wanted, left, problems
+
+
+def upload(
+    address: str, found: Mapping[str, bytes], message: str, private: bool = True, api: HfApi | None = None
+) -> Uploaded:
+    """Put files into a repository in one commit; it is made where there is none, `private` unless said otherwise.
+
+    Raises BadName; NotInHub where it cannot be written; HubError where the model hub cannot be reached or
+    will not.
+    """
+    place, api = parse(address), api or HfApi()
+    operations = [CommitOperationAdd(place.path(name), data) for name, data in sorted(found.items())]
+    with _telling(place, api.endpoint):
+        api.create_repo(place.repo, private=private, exist_ok=True)
+        if place.revision:
+            api.create_branch(place.repo, branch=place.revision, exist_ok=True)
+        done = api.create_commit(place.repo, operations, commit_message=message, revision=place.revision)
+    return Uploaded(str(place), str(done.commit_url), str(done.oid))
+
+
+def _is_left(name: str) -> bool:
+    lower = name.lower()
+    return (
+        lower in _TRAINING
+        or _RANDOM_STATE.fullmatch(lower) is not None
+        or lower.endswith(_HARMLESS)
+        or lower.split(".")[0] in _BARE
+        or lower.startswith("events.out.tfevents")
+    )
+
+
+def _download(api: HfApi, place: Address, commit: str, name: str, listed: _Listed) -> bytes:
+    """The bytes that the list speaks of. What lies damaged in the cache is fetched once more."""
+    for again in (False, True):
+        path = api.hf_hub_download(place.repo, place.path(name), revision=commit, force_download=again)
+        data = _read_cached(path)
+        if listed.is_of(data):
+            return data
+    raise Damaged(
+        f"{place.path(name)} of {place.repo} at {commit} came with {len(data):,} bytes that are not the "
+        f"{listed.size:,} of its list; try again, or ask its maker"
+    )
+
+
+def _from_cache(place: Address) -> Download:
+    """What an earlier fetch left in the local cache."""
+    found: dict[str, bytes] = {}
+    commit = ""
+    for name in ALLOWED:
+        path = try_to_load_from_cache(place.repo, place.path(name), revision=place.revision)
+        if not isinstance(path, str):
+            continue
+        found[name] = data = _read_cached(path)
+        commit = Path(path).parts[-1 - len(PurePosixPath(place.path(name)).parts)]
+        if Path(path).resolve().name not in (hashlib.sha256(data).hexdigest(), _git_hash(data)):
+            raise Damaged(f"{path} is not what was fetched once; delete it and fetch {place} again, online")
+    missing = [name for name in REQUIRED if name not in found]
+    if missing:
+        raise NotInHub(
+            f"HF_HUB_OFFLINE is set, and the cache holds no {' and no '.join(missing)} of {place}; fetch it once online"
+        )
+    return Download(str(place), found, {"source": str(place), "commit": commit})
+
+
+def _read_cached(path: str) -> bytes:
+    """The bytes of a file of the cache, whose names are links to its blobs. Nothing outside the cache is read."""
+    real, cache = os.path.realpath(path), os.path.realpath(constants.HF_HUB_CACHE)
+    if os.path.commonpath([real, cache]) != cache:
+        raise Damaged(f"{path} is a link out of the cache, to {real}; delete it")
+    descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Damaged(f"{real} is no regular file; delete it")
+        return file.read()
+
+
+def _git_hash(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+@contextmanager
+def _telling(place: Address, endpoint: str) -> Iterator[None]:
+    """What goes wrong between here and the model hub, as errors of ours."""
+    try:
+        yield
+    except HubError:
+        raise
+    except RevisionNotFoundError as error:
+        raise NotInHub(
+            f"{place.repo} has no revision {place.revision!r}; name a branch, a tag or a commit"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise NotInHub(
+            f"no {place.repo} at {endpoint}, or it is private: check the spelling, or set HF_TOKEN"
+        ) from error
+    except Exception as error:  # the client lets through whatever its HTTP library raises
+        raise HubError(f"{endpoint} did not do what was asked of {place} ({error}); try again") from error

@@ -1,0 +1,106 @@
+"""What a registry is asked, and what it answers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.errors import RepertoireError
+from recipes.measure import Violation
+
+
+@dataclass(frozen=True)
+class Recommend:
+    """Rank `ads` for a `user`. `features` are further columns that the adapter's recipe renders into the text.
+
+    An ad is its text, or a mapping of columns of its own. For an adapter trained on one ready `text` column, an
+    "ad" is that text, and there is no user. deadline: seconds from now.
+
+    reference: one adapter, or an ensemble, `"a@3+a@4"` or `["a@3", "a@4"]`: the mean of their probabilities.
+    """
+
+    reference: str | Sequence[str]
+    user: str
+    ads: Sequence[str | Mapping[str, Any]]
+    features: Mapping[str, Any] = field(default_factory=dict)
+    deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class Analyze:
+    """Label texts; a text may be a mapping of columns, for adapters whose recipe renders several. deadline: seconds
+    from now. reference: one adapter or an ensemble, as in `Recommend`."""
+
+    reference: str | Sequence[str]
+    texts: Sequence[str | Mapping[str, Any]]
+    deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write `n` texts for a product, given as text or as columns. What is left out comes from the adapter's recipe.
+
+    max_chars: texts over it are drawn again, never cut. policy: rules beside those of the adapter's recipe, with the
+    keys of its `write.policy`, such as `{"banned": [...], "required": [...]}`; it can only add, so that `allowed` is
+    refused. Texts that break a rule are drawn again too; `Texts.refused` tells them. Several texts, and texts that are
+    drawn again, need a temperature above 0 (0.8 unless given). The others are those of `adapters.serving.Sampling`.
+    deadline: seconds from now.
+    """
+
+    reference: str
+    product: str | Mapping[str, Any]
+    n: int = 1
+    max_chars: int | None = None
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    stop: Sequence[str] | None = None
+    seed: int = 0
+    deadline: float | None = None
+    policy: Mapping[str, Any] | None = None
+
+
+Request = Recommend | Analyze | Write
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One ad, as it was given, with its click (or conversion) probability."""
+
+    ad: str | Mapping[str, Any]
+    probability: float
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One text's most likely label (for several labels a text: all over one half), and every label's probability."""
+
+    text: str | Mapping[str, Any]
+    labels: tuple[str, ...]
+    probabilities: Mapping[str, float]
+
+    @property
+    def label(self) -> str:
+        """The most likely label."""
+        return max(self.probabilities, key=lambda label: self.probabilities[label])
+
+
+@dataclass(frozen=True)
+class RefusedText:
+    """A text that was written and not given, and every rule that it breaks."""
+
+    text: str
+    reasons: tuple[Violation, ...]
+
+
+class Texts(list[str]):
+    """The texts that a `Write` gives, and in `refused`, in the order of writing, those that broke a rule."""
+
+    def __init__(self, texts: Iterable[str] = (), refused: Iterable[RefusedText] = ()) -> None:
+        super().__init__(texts)
+        self.refused = tuple(refused)
+
+
+Result = list[Ranked] | list[Analysis] | Texts
+Answer = Result | RepertoireError

@@ -1,0 +1,191 @@
+"""Where everything lies in a hub.
+
+hub.json                                     format version, id, and of a mirror its origin
+blobs/sha256/ab/<64 hex>                     content, read-only
+adapters/<client>/<campaign>/<task>/
+  .records/000003.json                       the commit point of version 3
+  .events/<alias>/000007.json                alias log; the highest is current
+  .tombstones/000003.json                    version 3 was removed
+  .signatures/000003/<key id>.json           who vouches for version 3
+  v000003/                                   plain PEFT directory: links to the blobs, can be made again
+index.sqlite                                 what searches read, can be made again
+.pins/   .trash/   .purge/   .tmp/           work under way; see pins.py, trash.py, purge.py, local.py
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from hub.storage.names import is_part
+from hub.storage.storage import Place
+
+ADAPTERS = "adapters"
+MARKER = "hub.json"
+PART = ".part"
+"""A file in a log that was brought here in part only: it may have gaps."""
+PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
+FiledKind = Literal["record", "event", "tombstone", "signature"]
+Kind = Literal[
+    "marker", "index", "work", "blob", "record", "event", "tombstone", "signature", "folder", "stranger"
+]
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NUMBER = re.compile(r"(?!0{6})[0-9]{6}|[1-9][0-9]{6,8}")
+_SIGNATURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.json")
+
+
+class Filed(NamedTuple):
+    """What a file says of a name: a record, an alias event, a tombstone or a signature. number: of the version, of an
+    event its own."""
+
+    kind: FiledKind
+    name: str
+    number: int
+    alias: str | None
+
+
+def home(name: str) -> str:
+    """The folder of a name in the hub; of a client or a campaign too."""
+    return f"{ADAPTERS}/{name}"
+
+
+def log(name: str) -> str:
+    """The log of a name's records."""
+    return f"{home(name)}/.records"
+
+
+def tombstones(name: str) -> str:
+    """Where the tombstones of a name's versions lie."""
+    return f"{home(name)}/.tombstones"
+
+
+def alias_logs(name: str) -> str:
+    """Where the logs of a name's aliases lie."""
+    return f"{home(name)}/.events"
+
+
+def alias_log(name: str, alias: str) -> str:
+    """The log of one alias."""
+    return f"{alias_logs(name)}/{alias}"
+
+
+def signatures(name: str, number: int) -> str:
+    """Where the signatures of a version lie."""
+    return f"{home(name)}/.signatures/{number:06d}"
+
+
+def signature(name: str, number: int, key: str) -> str:
+    """The signature of a version by the key with this id."""
+    return f"{signatures(name, number)}/{key}.json"
+
+
+def projection(name: str, number: int) -> str:
+    """The PEFT directory of a version."""
+    return f"{home(name)}/v{number:06d}"
+
+
+def names(place: Place, client: str | None = None) -> Iterator[str]:
+    """Every `client/campaign/task` that has a folder, also without a version; of one client, where one is given."""
+    clients = sorted(place.folders(ADAPTERS)) if client is None else [client]
+    for own in filter(is_part, clients):
+        for campaign in filter(is_part, sorted(place.folders(home(own)))):
+            tasks = sorted(place.folders(home(f"{own}/{campaign}")))
+            yield from (f"{own}/{campaign}/{task}" for task in tasks if is_part(task))
+
+
+def blob(digest: str) -> str:
+    """Where content with this hash lies."""
+    return f"blobs/sha256/{digest[:2]}/{digest}"
+
+
+def numbered(log: str, number: int) -> str:
+    """Where an entry of a log lies."""
+    return f"{log}/{number:06d}.json"
+
+
+def entry_number(file: str) -> int | None:
+    """The number of an entry of a log, by the name of its file, `000003.json`; None where it is no entry."""
+    stem, dot, kind = file.partition(".")
+    return int(stem) if dot and kind == "json" and _NUMBER.fullmatch(stem) else None
+
+
+def is_digest(text: str) -> bool:
+    """Whether this is a sha256 in lowercase hex."""
+    return bool(_DIGEST.fullmatch(text))
+
+
+def digests(place: Place) -> Iterator[str]:
+    """The hashes under which blobs lie."""
+    for folder in sorted(place.folders("blobs/sha256")):
+        for name in sorted(place.files(f"blobs/sha256/{folder}")):
+            if is_digest(name) and name[:2] == folder:
+                yield name
+
+
+def index_files(place: Place) -> list[str]:
+    """The files of the search index, which can be made again."""
+    return [file for file in place.files("") if file.startswith("index.sqlite")]
+
+
+def purge_note(client: str) -> str:
+    """What says that the purge of a client was begun."""
+    return f"{PURGES}/{client}.json"
+
+
+def filed(path: str) -> Filed | None:
+    """What an entry of a log, or a signature, is and whose, by its path; None of all else."""
+    found, parts = kind(path), path.split("/")
+    if found == "signature":
+        return Filed(found, "/".join(parts[1:4]), int(parts[5]), None)
+    if found == "record" or found == "event" or found == "tombstone":
+        number = int(parts[-1].removesuffix(".json"))
+        return Filed(found, "/".join(parts[1:4]), number, parts[5] if found == "event" else None)
+    return None
+
+
+def version_of(path: str) -> tuple[str, int] | None:
+    """Name and number of the version whose folder this is, or in whose folder it lies."""
+    parts = path.split("/")
+    if len(parts) < 5 or kind("/".join([*parts[:5], "file"])) != "folder":
+        return None
+    return "/".join(parts[1:4]), int(parts[4][1:])
+
+
+def kind(path: str) -> Kind:
+    """What a file in the hub is, by its path; a stranger where no file of the hub lies there."""
+    match path.split("/"):
+        case [file] if file == MARKER:
+            return "marker"
+        case [name] if name.startswith("index.sqlite"):
+            return "index"
+        case [".tmp", *_]:
+            return "work"
+        case [folder, _] if folder in (PINS, TRASH, PURGES):
+            return "work"
+        case ["blobs", "sha256", folder, digest] if is_digest(digest) and digest[:2] == folder:
+            return "blob"
+        case [folder, client, campaign, task, *rest] if folder == ADAPTERS and all(
+            map(is_part, (client, campaign, task))
+        ):
+            return _kind_at_home(rest)
+    return "stranger"
+
+
+def _kind_at_home(rest: list[str]) -> Kind:
+    match rest:
+        case [".records", file] if file == PART:
+            return "work"
+        case [".records", file] if _is_entry(file):
+            return "record"
+        case [".events", alias, file] if is_part(alias) and _is_entry(file):
+            return "event"
+        case [".tombstones", file] if _is_entry(file):
+            return "tombstone"
+        case [".signatures", number, file] if _NUMBER.fullmatch(number) and _SIGNATURE.fullmatch(file):
+            return "signature"
+        case [folder, *_] if folder[:1] == "v" and _NUMBER.fullmatch(folder[1:]):
+            return "folder"
+    return "stranger"
+
+
+def _is_entry(file: str) -> bool:
+    return entry_number(file) is not None

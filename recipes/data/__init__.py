@@ -1,0 +1,28 @@
+"""From a client's files to checked, rendered and split rows, with everything that is wrong with them told at once."""
+
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
+
+if TYPE_CHECKING:
+    from recipes.data.columns import is_derived
+    from recipes.data.load import check, load_splits
+    from recipes.data.profiling import PARTS, profile, profile_table
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "recipes.data.columns": ["is_derived"],
+            "recipes.data.load": ["check", "load_splits"],
+            "recipes.data.profiling": ["PARTS", "profile", "profile_table"],
+        },
+    )
+
+__all__ = [
+    "PARTS",
+    "check",
+    "is_derived",
+    "load_splits",
+    "profile",
+    "profile_table",
+]

@@ -1,0 +1,184 @@
+"""More training rows out of the client's own: words left out, words replaced, texts put in other words by a hook.
+
+    row       User: likes trail shoes     Ad: buy 2 pairs     clicked    weight 3
+    becomes   User: likes trail shoes     Ad: buy 2 pairs     clicked    weight 1.5
+              User: likes shoes           Ad: purchase 2      clicked    weight 1.5
+
+A row and its copies together count as the row did, so that shares of labels, and with them probabilities, stay what
+they were. Validation and test rows, the baselines' training rows, labels and copy are never touched.
+"""
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from recipes.errors import RecipeError, TrainingError
+from recipes.examples import Example
+from recipes.measure.claims import CJK
+from recipes.options.recipe import AugmentOptions, Recipe
+from recipes.tasks import task_for
+
+Augmenter = Callable[[str], str]
+"""A text in other words, for example translated there and back."""
+
+_WORD = re.compile(rf"[{CJK}]|[^\W_{CJK}]+(?:['’-][^\W_{CJK}]+)*")
+_MASK = re.compile(r"<\w+>")  # <email>, as `pii` writes it
+_KEY = re.compile(
+    r"[^\[\],*#:：\n]++[\[#:：]"
+)  # of a product's attribute: name[Alpine], name: Alpine, 类型#裙
+_COMMA = re.compile("[,，、]")
+_TEXTS = ("text", "user", "ad")  # what is augmented for heads; ad-copy: all that describes the product
+
+
+@dataclass(frozen=True)
+class Synonyms:
+    """others: a term in casefold -> the other terms of its group. longest: words of the longest term."""
+
+    others: Mapping[str, tuple[str, ...]]
+    longest: int
+
+    @classmethod
+    def read(cls, path: str) -> "Synonyms":
+        """Read a UTF-8 file with a group a line: `buy, purchase, get`. Raises RecipeError with every fault."""
+        try:
+            lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(
+                f"data.augment.synonyms: {path} cannot be read ({error}); give the path of a UTF-8 text file"
+            ) from None
+        others: dict[str, tuple[str, ...]] = {}
+        problems = []
+        for number, line in enumerate(lines, 1):
+            terms = [term.strip() for term in _COMMA.split(line) if term.strip()]
+            if len(terms) == 1:
+                problems.append(f"line {number}: {terms[0]!r} stands alone; write its synonyms behind commas")
+            for term in terms:
+                if _has_number(term):
+                    problems.append(
+                        f"line {number}: {term!r} holds a number, which is never replaced; take it out"
+                    )
+                elif term.casefold() in others:
+                    problems.append(f"line {number}: {term!r} stands in the file twice; keep one")
+                others[term.casefold()] = tuple(other for other in terms if other != term)
+        if not others:
+            problems.append("holds no synonyms; write a group a line, such as: buy, purchase, get")
+        if problems:
+            raise RecipeError([f"data.augment.synonyms: {path}: {problem}" for problem in problems])
+        return cls(others, max(len(_WORD.findall(term)) for term in others))
+
+
+def augment(
+    examples: Sequence[Example], recipe: Recipe, augmenter: Augmenter | None = None
+) -> tuple[Example, ...]:
+    """The training rows in their order, then the copies of each; without `data.augment` the rows alone.
+
+    What a copy says follows from the recipe's `data.seed` and the row's own text. A copy that would equal its row, or
+    another copy, is not made. Raises RecipeError for synonyms that cannot be used and for a hook that the recipe does
+    not ask for (or lacks), TrainingError where the hook fails.
+    """
+    options = recipe.data.augment
+    if options is None:
+        if augmenter is not None:
+            raise RecipeError(
+                "an augmenter is given, but the recipe has no data.augment; write augment: {copies: 1}"
+            )
+        return tuple(examples)
+    if augmenter is None and not options.dropout and options.synonyms is None:
+        raise RecipeError(
+            "data.augment: changes nothing; give dropout or synonyms, or train with an augmenter"
+        )
+    synonyms = None if options.synonyms is None else Synonyms.read(options.synonyms)
+    reword = lru_cache(maxsize=None)(lambda text: _reworded(text, augmenter))
+    rows, copies = [], []
+    for example in examples:
+        texts: dict[str, Mapping[str, str]] = {example.text: example.fields}
+        for number in range(options.copies):
+            fields = {
+                name: _changed(reword(text), options, synonyms, recipe, f"{number}/{name}/{text}")
+                if name in _TEXTS or recipe.task == "ad-copy"
+                else text
+                for name, text in example.fields.items()
+            }
+            texts.setdefault(task_for(recipe.task).render(fields, recipe), fields)
+        own, *more = (
+            replace(example, text=text, fields=fields, weight=example.weight / len(texts))
+            for text, fields in texts.items()
+        )
+        rows.append(own)
+        copies += more
+    return (*rows, *copies)
+
+
+def _reworded(text: str, augmenter: Augmenter | None) -> str:
+    if augmenter is None:
+        return text
+    try:
+        found = augmenter(text)
+    except Exception as error:
+        raise TrainingError(
+            f"the augmenter failed on {text[:80]!r}: {error!r}; mend it, or leave it out"
+        ) from error
+    if not isinstance(found, str) or not found.strip():
+        raise TrainingError(f"the augmenter made {found!r} of {text[:80]!r}; it must give back a text")
+    return found
+
+
+def _changed(text: str, options: AugmentOptions, synonyms: Synonyms | None, recipe: Recipe, key: str) -> str:
+    """One text with its synonyms, then its words left out. key: with the seed, all that the choice follows from."""
+    draw = random.Random(f"{recipe.data.seed}/{key}")
+    keys = recipe.task == "ad-copy"
+    if synonyms is not None:
+        text = _with_synonyms(text, synonyms, options.share, keys, draw)
+    return _without_words(text, options.dropout, keys, draw) if options.dropout else text
+
+
+def _with_synonyms(text: str, synonyms: Synonyms, share: float, keys: bool, draw: random.Random) -> str:
+    words = _words(text, keys)
+    found: list[tuple[int, int]] = []
+    for first, (start, _) in enumerate(words):
+        if found and start < found[-1][1]:
+            continue
+        stops = [stop for _, stop in words[first : first + synonyms.longest]]
+        known = [stop for stop in stops if text[start:stop].casefold() in synonyms.others]
+        if known:
+            found.append((start, known[-1]))
+    for start, stop in sorted(draw.sample(found, min(len(found), _count(share, words))), reverse=True):
+        old = text[start:stop]
+        new = draw.choice(synonyms.others[old.casefold()])
+        text = text[:start] + (new[:1].upper() + new[1:] if old[:1].isupper() else new) + text[stop:]
+    return text
+
+
+def _without_words(text: str, share: float, keys: bool, draw: random.Random) -> str:
+    words = _words(text, keys)
+    for start, stop in sorted(
+        draw.sample(words, max(0, min(len(words) - 1, _count(share, words)))), reverse=True
+    ):
+        text = text[:start] + text[stop:].lstrip(" ")
+    return text.strip()
+
+
+def _count(share: float, words: Sequence[object]) -> int:
+    """How many of the words change: at least one, as in "EDA" (Wei and Zou, 2019), so that short texts change too."""
+    return max(1, round(share * len(words)))
+
+
+def _words(text: str, keys: bool) -> list[tuple[int, int]]:
+    """Where the words stand that may change, a Chinese character each its own: no numbers, no masks of private data,
+    and with `keys` no keys of a product's attributes."""
+    kept = [
+        match.span() for pattern in (_MASK, *([_KEY] if keys else [])) for match in pattern.finditer(text)
+    ]
+    return [
+        (start, stop)
+        for start, stop in (match.span() for match in _WORD.finditer(text))
+        if not _has_number(text[start:stop]) and not any(a <= start < b for a, b in kept)
+    ]
+
+
+def _has_number(text: str) -> bool:
+    """Whether a digit or a Chinese numeral stands in it."""
+    return any(character.isnumeric() for character in text)

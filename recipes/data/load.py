@@ -1,0 +1,505 @@
+"""From a client's files to examples in three splits; everything that is wrong with them is told at once.
+
+    files -> tables -> which column is which role -> rows (text, label, weight, key) -> splits
+
+Nothing is guessed and nothing is dropped in silence: a value that is not understood is a problem with its line and its
+fix, and what was left out on purpose stands in `Splits.notes`.
+"""
+
+import gc
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from recipes.data.cells import Parsed, parse
+from recipes.data.columns import READ, Columns, find_columns, near
+from recipes.data.split import Dealt, deal, fewer_negatives, first_of_each_label
+from recipes.data.tables import Data, Table, read_tables
+from recipes.errors import DataError, Problem, RecipeError
+from recipes.examples import Example, Source, Splits
+from recipes.options.recipe import Recipe
+from recipes.tasks import recommendation, task_for
+from recipes.tasks.roles import placeholders
+
+__all__ = ["Example", "Lengths", "Source", "Splits", "check", "check_lengths", "load_splits"]
+
+FEWEST_ROWS = 10
+_PARTS = ("train", "validation", "test")
+_CALLED = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def load_splits(
+    recipe: Recipe,
+    data: Data,
+    validation: "Data | None" = None,
+    test: "Data | None" = None,
+    *,
+    progress: bool = False,
+) -> Splits:
+    """Read, check and split a client's data.
+
+    data: a path, several paths that are read as one, or a `datasets.Dataset`. validation, test: the same, where the
+    client has fixed ones; what is not given is dealt out of `data` (see `split.deal`). progress: show bars.
+
+    Files are streamed; what is held in memory is every row's example, about 1 KB. Raises DataError with
+    every problem of every file, RecipeError where the recipe names roles that the task does not have.
+    """
+    _check_names(recipe)
+    with _without_collector(), _bars(progress) as bars:
+        return _load(recipe, _given(data, validation, test), bars)
+
+
+def check(
+    recipe: Recipe,
+    data: Data,
+    validation: "Data | None" = None,
+    test: "Data | None" = None,
+    *,
+    progress: bool = False,
+) -> int:
+    """Check every row for itself, and hold none: CSV and JSONL may be larger than memory. Returns the number of rows.
+
+    Raises as `load_splits`, which also says what only all rows together show: texts in two files, labels that only one
+    file has, splits of one kind.
+    """
+    _check_names(recipe)
+    with _bars(progress) as bars:
+        read = _read(recipe, _given(data, validation, test), bars, keep=False)
+    if read.problems:
+        raise DataError(read.problems)
+    return sum(source.rows for source in read.files)
+
+
+def _given(data: Data, validation: "Data | None", test: "Data | None") -> dict[str, Data]:
+    given = {"train": data, "validation": validation, "test": test}
+    return {part: source for part, source in given.items() if source is not None}
+
+
+def _load(recipe: Recipe, sources: Mapping[str, Data], bars: Progress) -> Splits:
+    read = _read(recipe, sources, bars)
+    bars.add_task("splitting", total=None)
+    rows, problems, notes = read.rows, read.problems, read.notes
+    labels = _labels(recipe, rows)
+    problems += _between_files(recipe, rows)
+    if not problems and len(rows["train"]) < FEWEST_ROWS:
+        fix = f"Give at least {FEWEST_ROWS}; some hundreds are better"
+        problems.append(Problem(read.names["train"], f"{len(rows['train'])} rows are too few", fix))
+    if problems:
+        raise DataError(problems)
+    if recipe.data.repeats == "drop":
+        rows = _without_repeats(rows, notes)
+    parts = _split(recipe, rows, labels, notes)
+    files = {part: read.names.get(part, read.names["train"]) for part in _PARTS}
+    if problems := _unusable_splits(recipe, parts, labels, files):
+        raise DataError(problems)
+    kept = 1.0
+    if recipe.data.negative_share is not None:
+        every = parts["train"]
+        parts["train"], kept = fewer_negatives(every, recipe.data.negative_share, recipe.data.seed)
+        dropped = len(every) - len(parts["train"])
+        notes.append(
+            f"{dropped} of {len(every)} training rows, none of them clicked, are left out (data.negative_share); "
+            "probabilities are corrected for it"
+        )
+    notes += _remarks(recipe, parts, labels)
+    examples = {
+        part: tuple(example for row in dealt for example in row.examples) for part, dealt in parts.items()
+    }
+    return Splits(
+        train=examples["train"],
+        validation=examples["validation"],
+        test=examples["test"],
+        labels=labels,
+        digest=read.digest,
+        files=tuple(read.files),
+        notes=tuple(dict.fromkeys(notes)),
+        multi_label=recipe.data.separator is not None,
+        negative_share=kept,
+    )
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Rows come by the million and stay; the cyclic garbage collector would walk over all of them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _bars(shown: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    terminal = Console(stderr=True)
+    return Progress(
+        *columns, console=terminal, disable=not (shown and terminal.is_interactive), transient=True
+    )
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long the examples are in tokens: the longest, and how many of how many are cut at `max_tokens`."""
+
+    longest: int
+    cut: int
+    rows: int
+    max_tokens: int
+
+    def __str__(self) -> str:
+        if not self.cut:
+            return f"the longest of {self.rows} rows has {self.longest} tokens; none is cut"
+        return (
+            f"{self.cut} of {self.rows} rows have more than {self.max_tokens} tokens and are cut (the longest has "
+            f"{self.longest}); data.max_tokens says where"
+        )
+
+
+def check_lengths(
+    splits: Splits, count_tokens: Callable[[Example], tuple[int, int]], max_tokens: int
+) -> Lengths:
+    """Make sure that every row has tokens to learn from.
+
+    count_tokens: an example's tokens as (what is read, what is to be written: 0 for heads). Raises DataError with every
+    row whose prompt alone fills `max_tokens`, so that no token of its copy is left, and every row without any token.
+    """
+    problems = []
+    longest = cut = rows = 0
+    for example in (*splits.train, *splits.validation, *splits.test):
+        read, written = count_tokens(example)
+        rows, longest, cut = rows + 1, max(longest, read + written), cut + (read + written > max_tokens)
+        if example.copy is not None and read >= max_tokens:
+            fix = f"Set data.max_tokens above {read + min(written, 16)}, or shorten the product's text"
+            message = (
+                f"the prompt alone has {read} tokens of {max_tokens}, so that nothing of the copy is left"
+            )
+            problems.append(Problem(example.file, message, fix, line=example.line))
+        elif read + written == 0:
+            problems.append(
+                Problem(example.file, "the text has no token", "Write words the model can read", example.line)
+            )
+    if problems:
+        raise DataError(problems)
+    return Lengths(longest, cut, rows, max_tokens)
+
+
+def _check_names(recipe: Recipe) -> None:
+    """Refuse roles that the task does not have, and templates that cannot be filled."""
+    roles, data = task_for(recipe.task).ROLES, recipe.data
+    wrong = []
+    for role in data.columns:
+        if role not in roles:
+            wrong.append(f"data.columns: {recipe.task} has no role `{role}`. {near(role, roles)}")
+    if data.prompt is not None:
+        try:
+            names = placeholders(data.prompt)
+        except ValueError as error:
+            raise RecipeError([*wrong, f"data.prompt: {error}"]) from None
+        own = ["product"] if recipe.task == "ad-copy" else [role for role in roles if role in READ]
+        if recipe.task != "ad-copy" and data.features != "all":
+            own += [*data.features, *(recommendation.DERIVED if data.history else ())]
+        if recipe.task == "ad-copy" or data.features != "all":
+            wrong += [
+                f"data.prompt: no row has `{name}`. {near(name, own)}" for name in names if name not in own
+            ]
+    if wrong:
+        raise RecipeError(wrong)
+
+
+@dataclass
+class _Read:
+    """What files came to. rows: those of each part that were understood; names: of each part's files; digest: sha256
+    over the bytes of all files."""
+
+    rows: dict[str, list[Parsed]]
+    problems: list[Problem]
+    notes: list[str]
+    names: dict[str, str]
+    files: list[Source]
+    digest: str = ""
+
+
+def _read(recipe: Recipe, sources: Mapping[str, Data], bars: Progress, keep: bool = True) -> _Read:
+    """Read the files one after the other; of each its understood rows stay, without `keep` nothing."""
+    read = _Read({part: [] for part in sources}, [], [], {}, [])
+    digest = hashlib.sha256()
+    features: tuple[str, ...] | None = None
+    for part, source in sources.items():
+        names: list[str] = []
+        roles: dict[str, set[str]] = {}
+        reading = bars.add_task("reading", total=None)
+        for table in read_tables(source, digest):
+            names.append(table.name)
+            read.files.append(Source(table.title, table.sha256, table.bytes, len(table.rows)))
+            read.problems += table.problems
+            read.notes += table.notes
+            if not len(table.rows):
+                continue
+            found = find_columns(recipe, table, features)
+            read.problems += found.problems
+            read.notes += found.notes
+            if found.columns is None:
+                continue
+            features = found.columns.features
+            roles[table.name] = set(found.columns.of)
+            understood = _parse(recipe, table, found.columns, read, bars, keep)
+            read.rows[part] += [row for row in understood if row.outcomes]
+        bars.remove_task(reading)
+        read.names[part] = ", ".join(names)
+        read.problems += _unlike(roles)
+    read.digest = digest.hexdigest()
+    return read
+
+
+def _parse(
+    recipe: Recipe, table: Table, columns: Columns, read: _Read, bars: Progress, keep: bool
+) -> list[Parsed]:
+    """The rows of one table that were understood, those of 0 impressions too."""
+    understood: list[Parsed] = []
+    for row in bars.track(table.rows, total=len(table.rows), description=f"checking {table.title}"):
+        parsed = parse(recipe, table.name, row, columns)
+        if not isinstance(parsed, Parsed):
+            read.problems += parsed
+        elif keep:
+            understood.append(parsed)
+    if shown := sum(not row.outcomes for row in understood):
+        read.notes.append(f"{table.title}: {shown} rows with 0 impressions say nothing and are left out")
+    if recipe.data.negative_share is not None and "impressions" in columns.of:
+        fix = "Leave data.negative_share out: counts are weights already, and need no sampling"
+        message = "rows of impressions and clicks cannot be sampled"
+        read.problems.append(Problem(table.name, message, fix, line=1))
+    read.problems += _history_misses(recipe, table, understood, read.notes)
+    return understood
+
+
+def _unlike(roles: Mapping[str, set[str]]) -> Iterator[Problem]:
+    """Files that are read as one must have the same roles: half a timestamp column splits nothing by time."""
+    every = set().union(*roles.values())
+    for name, own in roles.items():
+        for role in sorted(every - own):
+            other = next(file for file, has in roles.items() if role in has)
+            fix = f"Add the column, or take it out of {other}, or name the files one by one as test or validation"
+            yield Problem(name, f"no column for `{role}`, which {other} has", fix, line=1)
+
+
+def _history_misses(recipe: Recipe, table: Table, rows: Sequence[Parsed], notes: list[str]) -> list[Problem]:
+    """Patterns of `data.history` that find nothing: a problem in all rows, a note in some."""
+    history = recipe.data.history
+    problems = []
+    for name in ("liked", "disliked", "target") if history is not None and rows else ():
+        pattern = getattr(history, name)
+        if pattern is None:
+            continue
+        misses = [row for row in rows if not re.search(pattern, "\n".join(row.fields.values()))]
+        if len(misses) == len(rows):
+            fix = f"Mend data.history.{name}; the first row reads: {rows[0].text[:80]!r}"
+            problems.append(Problem(table.name, f"data.history.{name} ({pattern}) matches no row", fix))
+        elif misses:
+            notes.append(
+                f"{table.title}: data.history.{name} matches not in {len(misses)} of {len(rows)} rows"
+            )
+    return problems
+
+
+def _labels(recipe: Recipe, rows: Mapping[str, Sequence[Parsed]]) -> tuple[str, ...]:
+    """The labels' names in the head's order: numbers by value, then names by alphabet, whatever the rows' order."""
+    if recipe.task == "ad-copy":
+        return ()
+    if recipe.task == "recommendation":
+        return recommendation.LABELS
+    return tuple(
+        sorted({name for group in rows.values() for row in group for name in row.names}, key=_label_order)
+    )
+
+
+def _label_order(name: str) -> tuple[float, str]:
+    try:
+        return float(name), name
+    except ValueError:
+        return float("inf"), name
+
+
+def _between_files(recipe: Recipe, rows: Mapping[str, Sequence[Parsed]]) -> list[Problem]:
+    """What no single row can show: unknown labels, timestamps of two kinds, one text in two files."""
+    problems = list(_unknown_labels(rows))
+    first_of: dict[bool, Parsed] = {}
+    for row in (row for group in rows.values() for row in group if row.time is not None):
+        first_of.setdefault(row.dated, row)
+    if len(first_of) > 1:
+        number, dated = first_of[False], first_of[True]
+        fix = f"Write all of them as in line {dated.line} of {dated.file}, or all as numbers"
+        problems.append(Problem(number.file, "some timestamps are dates, some are numbers", fix, number.line))
+    if recipe.data.repeats == "refuse":
+        for row, part, other in _repeated(rows):
+            message = f"its text stands in the {_CALLED[part]} file too ({other.file}, line {other.line})"
+            fix = "Remove it from one of them; or set data.repeats to drop (it is not trained on) or keep"
+            problems.append(Problem(row.file, message, fix, row.line))
+    return problems
+
+
+def _unknown_labels(rows: Mapping[str, Sequence[Parsed]]) -> Iterator[Problem]:
+    """Labels of a validation or test file that the training file does not have."""
+    known = {name for row in rows["train"] for name in row.names}
+    for part, group in rows.items():
+        for row in group if known else ():
+            for name in row.names:
+                if name not in known:
+                    message = f"the label is in the {_CALLED[part]} file only, so that it cannot be learned"
+                    fix = f"Add rows of it for training, or rename it with data.labels. {near(name, sorted(known))}"
+                    yield Problem(row.file, message, fix, row.line, row.column, name)
+
+
+def _repeated(rows: Mapping[str, Sequence[Parsed]]) -> Iterator[tuple[Parsed, str, Parsed]]:
+    """Rows whose text stands in an earlier part's file too, with that part and that row."""
+    first: dict[str, tuple[str, Parsed]] = {}
+    for part, group in rows.items() if len(rows) > 1 else ():
+        for row in group:
+            known, other = first.setdefault(row.text, (part, row))
+            if known != part:
+                yield row, known, other
+
+
+def _without_repeats(rows: Mapping[str, Sequence[Parsed]], notes: list[str]) -> dict[str, list[Parsed]]:
+    """Without the training (and validation) rows whose text stands in a validation or test file; the test stays."""
+    kept: dict[str, list[Parsed]] = {}
+    later: set[str] = set()
+    for part in reversed(list(rows)):
+        kept[part] = [row for row in rows[part] if row.text not in later]
+        later |= {row.text for row in rows[part]}
+        if dropped := len(rows[part]) - len(kept[part]):
+            notes.append(
+                f"{dropped} {_CALLED[part]} rows are left out: their texts stand in another split's file too"
+            )
+    return {part: kept[part] for part in rows}
+
+
+def _split(
+    recipe: Recipe, rows: Mapping[str, Sequence[Parsed]], labels: Sequence[str], notes: list[str]
+) -> dict[str, list[Dealt]]:
+    """Deal what has no file of its own out of the training file, then keep as many rows per label as the recipe says.
+
+    Where there is such a limit and no time, the rows that it keeps are chosen first, so that the first rows of the
+    file train and validation and test are dealt out of the others.
+    """
+    data = recipe.data
+    shares = {"test": data.test_share, "validation": data.validation_share}
+    shares = {part: share for part, share in shares.items() if part not in rows}
+    segments = _segments(rows["train"], shares, notes)
+    dealt = {part: [_dealt(recipe, row, labels, segments) for row in group] for part, group in rows.items()}
+    pinned: set[str] = set()
+    if data.limit_per_label is not None and any(row.time is None for row in dealt["train"]):
+        pinned = {row.key for row in first_of_each_label(dealt["train"], data.limit_per_label)}
+    parts = dealt | deal(dealt["train"], shares, data.seed, pinned)
+    if data.limit_per_label is not None:
+        every = len(parts["train"])
+        parts["train"] = first_of_each_label(parts["train"], data.limit_per_label)
+        notes.append(
+            f"trained on {len(parts['train'])} of {every} rows: the first {data.limit_per_label} of each label "
+            "(data.limit_per_label)"
+        )
+    return {part: parts[part] for part in _PARTS}
+
+
+def _segments(rows: Sequence[Parsed], shares: Mapping[str, float], notes: list[str]) -> set[str]:
+    """What `user` says of more rows than the smallest split is to have: `new`, or an age, describes no single user.
+    Only asked where nothing else says which rows belong together."""
+    if not shares or any(row.time is not None or row.key is not None for row in rows):
+        return set()
+    rows_of = Counter(row.user for row in rows if row.user is not None)
+    most = min(shares.values()) * len(rows)
+    found = {user: count for user, count in rows_of.items() if count > most}
+    if found:
+        first = max(found, key=lambda user: found[user])
+        notes.append(
+            f"{len(found)} values of `user` stand in more rows than a split has (the commonest in {found[first]}: "
+            f"{first[:40]!r}) and are taken for segments, not users: their rows are split by text"
+        )
+    return set(found)
+
+
+def _dealt(recipe: Recipe, row: Parsed, labels: Sequence[str], segments: Collection[str]) -> Dealt:
+    described = row.user is not None and row.user not in segments
+    key = row.key or (f"described {row.user}" if described else f"text {row.text}")
+    indices = tuple(sorted(labels.index(name) for name in row.names))
+    label = indices if recipe.data.separator is not None else indices[0] if indices else None
+    examples = tuple(
+        Example(
+            text=row.text,
+            line=row.line,
+            label=label if outcome is None else outcome,
+            copy=row.copy,
+            weight=weight,
+            group=row.group,
+            fields=row.fields,
+            file=row.file,
+        )
+        for outcome, weight in row.outcomes
+    )
+    return Dealt(examples, key, row.time)
+
+
+def _unusable_splits(
+    recipe: Recipe, parts: Mapping[str, Sequence[Dealt]], labels: Sequence[str], files: Mapping[str, str]
+) -> list[Problem]:
+    """Splits that are empty, or hold one class only."""
+    problems = []
+    for part, rows in parts.items():
+        found = {label for row in rows for example in row.examples for label in _several(example.label)}
+        if not rows:
+            fix = (
+                "Give more rows of different texts (or groups, or times), or a file of its own for this split, or "
+                "change data.validation_share and data.test_share"
+            )
+            problems.append(Problem(files[part], f"no row is left for the {_CALLED[part]} split", fix))
+        elif recipe.task == "recommendation" and len(found) < 2:
+            only = "0 (not clicked)" if found == {0} else "1 (clicked)"
+            message = f"all {len(rows)} rows of the {_CALLED[part]} split are {only}"
+            fix = "Give rows of both kinds; or a file of its own for this split, larger shares, or another data.seed"
+            problems.append(Problem(files[part], message, fix))
+        elif recipe.task == "behavior" and part == "train" and len(found) < 2:
+            message = f"all {len(rows)} rows of the training split have one label, {labels[min(found)]!r}"
+            problems.append(Problem(files[part], message, "Give rows of at least two labels"))
+    return problems
+
+
+def _several(label: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    return () if label is None else (label,) if isinstance(label, int) else label
+
+
+def _remarks(recipe: Recipe, parts: Mapping[str, Sequence[Dealt]], labels: Sequence[str]) -> list[str]:
+    """What a reader of the metrics should know about the splits."""
+    remarks = []
+    known = {row.examples[0].text for row in parts["train"]}
+    if again := sum(row.examples[0].text in known for row in parts["test"]):
+        where = "in another group, at another time, or kept by data.repeats"
+        remarks.append(
+            f"{again} of {len(parts['test'])} test rows have a text that training rows have too ({where})"
+        )
+    if recipe.task == "behavior":
+        learned = {label for row in parts["train"] for e in row.examples for label in _several(e.label)}
+        if unlearned := [name for i, name in enumerate(labels) if i not in learned]:
+            remarks.append(f"labels without a training row, which cannot be learned: {', '.join(unlearned)}")
+        if unseen := [value for value, name in recipe.data.labels.items() if str(name) not in labels]:
+            remarks.append(f"data.labels names values that never occur: {', '.join(unseen)}")
+        remarks += _contradictions([row.examples[0] for rows in parts.values() for row in rows])
+    return remarks
+
+
+def _contradictions(examples: Sequence[Example]) -> list[str]:
+    """Equal texts with different labels: the best that any model can do is below 1."""
+    seen: dict[str, dict[int | tuple[int, ...] | None, Example]] = {}
+    for example in examples:
+        seen.setdefault(example.text, {}).setdefault(example.label, example)
+    odd = [list(each.values()) for each in seen.values() if len(each) > 1]
+    if not odd:
+        return []
+    first, second = (f"{Path(example.file).name} line {example.line}" for example in odd[0][:2])
+    return [f"{len(odd)} texts have different labels in different rows, for example {first} and {second}"]

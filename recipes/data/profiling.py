@@ -1,0 +1,191 @@
+"""What a client's data is like, before anything is trained on it: rows, labels, languages, lengths, repetitions."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Any, TypeVar
+
+import numpy as np
+from rich.table import Table
+
+from recipes.data import pii
+from recipes.data.load import Splits
+from recipes.data.near_duplicates import near_any
+from recipes.examples import Example
+from recipes.measure.baselines import labels_of
+from recipes.options.recipe import Recipe
+
+PARTS = ("train", "validation", "test")
+_LANGUAGES, _TOKENS, _NEAR = 1_000, 10_000, 10_000  # rows that are looked at, spread over the data
+_LISTED = 8  # labels that the table spells out
+_KINDS = {"email": "e-mail addresses", "phone": "phone numbers"}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Lengths of the rows that were looked at, in tokens. p95: 95 of 100 rows have at most so many. over: rows that are
+    longer than `limit` and are cut."""
+
+    looked_at: int
+    median: int
+    p95: int
+    longest: int
+    limit: int
+    over: int
+
+
+@dataclass(frozen=True)
+class Near:
+    """Held-out rows that were looked at, and how many of them a training row all but repeats (see `near`)."""
+
+    looked_at: int
+    near: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The data that an adapter learns from, as JSON beside its other facts.
+
+    rows: of the file, by split. labels: by split, each label's share of the weight; a row may have several.
+    languages: ISO 639 code -> share of the rows that were looked at (py3langid; "none" for texts without letters).
+    repeated: by split, rows whose text stands earlier in the same split. near: by held-out split. private: addresses
+    and numbers that were masked or allowed. tokens: None where no base was at hand to count them.
+    """
+
+    rows: Mapping[str, int]
+    labels: Mapping[str, Mapping[str, float]]
+    languages: Mapping[str, float]
+    repeated: Mapping[str, int]
+    near: Mapping[str, Near]
+    private: Mapping[str, int]
+    tokens: Tokens | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+
+def profile(
+    splits: Splits, recipe: Recipe, count: Callable[[Example], int] | None = None, limit: int = 0
+) -> Profile:
+    """Look at data that `load_splits` found sound.
+
+    count: an example's tokens, all that the model reads and writes; limit: the most that it sees of them.
+    """
+    parts: dict[str, list[Example]] = {part: list(_rows(getattr(splits, part))) for part in PARTS}
+    texts = {part: [_text(example) for example in rows] for part, rows in parts.items()}
+    every = list(chain.from_iterable(parts.values()))
+    return Profile(
+        rows={part: len(rows) for part, rows in parts.items()},
+        labels={part: _balance(getattr(splits, part), splits.labels) for part in PARTS if splits.labels},
+        languages=_languages(spread(every, _LANGUAGES)),
+        repeated={part: len(each) - len(set(each)) for part, each in texts.items()},
+        near=_near(texts),
+        private=_private(every, recipe.data.pii),
+        tokens=None if count is None else _lengths([count(e) for e in spread(every, _TOKENS)], limit),
+    )
+
+
+def profile_table(found: Mapping[str, Any]) -> Table:
+    """`Profile.to_dict` as a table, one column per split; what is said of all rows stands below."""
+    result = Table(title="The data", caption=_caption(found), title_justify="left", caption_justify="left")
+    result.add_column("")
+    for part in PARTS:
+        result.add_column(part, justify="right")
+    result.add_row("rows", *(f"{found['rows'][part]:,}" for part in PARTS))
+    names = list(found["labels"].get("train", ()))
+    if len(names) > _LISTED:
+        rarest = (min(found["labels"][part].values()) for part in PARTS)
+        result.add_row(f"share of the rarest of {len(names)} labels", *map(_percent, rarest))
+        names = []
+    for name in names:
+        result.add_row(name, *(_percent(found["labels"][part][name]) for part in PARTS))
+    result.add_row("text seen before in the split", *(f"{found['repeated'][part]:,}" for part in PARTS))
+    looked = (f"{near['near']:,} of {near['looked_at']:,}" for near in map(found["near"].get, PARTS[1:]))
+    result.add_row("all but repeats a training row", "", *looked)
+    return result
+
+
+def spread(items: Sequence[T], most: int) -> Sequence[T]:
+    """At most so many of the items, at even distances."""
+    if len(items) <= most:
+        return items
+    return [items[number * len(items) // most] for number in range(most)]
+
+
+def _rows(examples: Sequence[Example]) -> Iterator[Example]:
+    """One example of each row: the two halves of impressions and clicks follow each other."""
+    last: tuple[str, int] | None = None
+    for example in examples:
+        if (example.file, example.line) != last:
+            yield example
+        last = (example.file, example.line)
+
+
+def _text(example: Example) -> str:
+    return example.text if example.copy is None else f"{example.text}\n{example.copy}"
+
+
+def _balance(examples: Sequence[Example], labels: Sequence[str]) -> dict[str, float]:
+    sums = [0.0] * len(labels)
+    total = 0.0
+    for example in examples:
+        total += example.weight
+        for label in labels_of(example):
+            sums[label] += example.weight
+    return {name: gained / total for name, gained in zip(labels, sums, strict=True)}
+
+
+def _near(texts: Mapping[str, Sequence[str]]) -> dict[str, Near]:
+    looked_at = {part: spread(texts[part], _NEAR) for part in PARTS[1:]}
+    found = iter(near_any(list(chain.from_iterable(looked_at.values())), list(dict.fromkeys(texts["train"]))))
+    return {part: Near(len(each), sum(next(found) for _ in each)) for part, each in looked_at.items()}
+
+
+def _languages(examples: Sequence[Example]) -> dict[str, float]:
+    """The commonest first. The cells are read, not the text: what a template adds is in the template's language."""
+    from py3langid import classify  # reads its model of all languages when it is first asked
+
+    found: Counter[str] = Counter()
+    for example in examples:
+        text = "\n".join([*example.fields.values(), example.copy or ""])
+        found[classify(text)[0] if any(map(str.isalpha, text)) else "none"] += 1
+    return {code: count / len(examples) for code, count in found.most_common()}
+
+
+def _private(examples: Sequence[Example], handling: str) -> dict[str, int]:
+    """How many were let through or masked; what was refused is not here."""
+    counts = dict.fromkeys(_KINDS.values(), 0)
+    for example in examples if handling != "refuse" else ():
+        cells = {**example.fields, "copy": example.copy or ""}
+        for kind, name in _KINDS.items():
+            if handling == "mask":
+                counts[name] += sum(cell.count(f"<{kind}>") for cell in cells.values())
+            else:
+                found = chain.from_iterable(pii.find(cell, column) for column, cell in cells.items())
+                counts[name] += sum(private.kind == kind for private in found)
+    return counts
+
+
+def _lengths(counts: Sequence[int], limit: int) -> Tokens:
+    median, p95 = (int(value) for value in np.percentile(counts, [50, 95], method="inverted_cdf"))
+    return Tokens(len(counts), median, p95, max(counts), limit, sum(count > limit for count in counts))
+
+
+def _caption(found: Mapping[str, Any]) -> str:
+    commonest = list(found["languages"].items())[:4]
+    lines = [f"languages: {', '.join(f'{code} {_percent(share)}' for code, share in commonest)}"]
+    if tokens := found["tokens"]:
+        lines.append(
+            f"tokens: half of {tokens['looked_at']:,} rows have at most {tokens['median']}, 95 of 100 at most "
+            f"{tokens['p95']}, the longest {tokens['longest']}; {tokens['over']:,} are over the limit of "
+            f"{tokens['limit']} and are cut"
+        )
+    lines += [f"{name}: {count:,}" for name, count in found["private"].items() if count]
+    return "\n".join(lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

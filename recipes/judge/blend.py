@@ -1,0 +1,166 @@
+"""What the adapter and a baseline reach together, and how a registry answers with both.
+
+    logits  -> / temperature, + shift -> probabilities --+
+                                                         +-- weight, sharpness, shift --> the answer
+    the row -> linear model,  + shift -> probabilities --+
+
+Each part is first corrected by itself: the adapter by its `Calibration`, the baseline by the same shift where it
+learned from sampled rows. Then their evidence is mixed: what each says beyond the share p that the labels had in
+training, in log-odds,
+
+    logit = logit(p) + sharpness * ((1 - weight) * (logit(adapter) - logit(p)) + weight * (logit(baseline) - logit(p)))
+            + shift
+
+Two that know the same are averaged (sharpness 1); the evidence of two that know different things adds up (sharpness 2,
+weight one half), where an average would be too unsure (Satopää et al. 2014, doi:10.1016/j.ijforecast.2013.09.009).
+Where there are two labels, a shift mends a click rate that is off, so that no weight has to. All three are fitted
+together on the validation rows, as a logistic regression on both parts' log-odds whose weights are not negative, that
+is stacking (Breiman 1996, "Stacked Regressions"). Nothing is done to the mix after that: an ensemble averages the
+answers of its members.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit, softmax
+
+from adapters.errors import BadAdapter
+from recipes.judge.linear import Linear, is_finite
+from recipes.measure import metrics as evaluate
+from recipes.measure.temperature import smoothed
+
+Floats = NDArray[np.float64]
+_FORMAT = 1
+_SMALLEST = 1e-6  # no part is ever surer than this
+_LEAST, _MOST_SHARPNESS, _MOST_SHIFT = 1e-3, 20.0, 5.0
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How two are mixed. weight: 0 is the adapter alone, 1 the baseline alone. sharpness: above 0. prior: the labels'
+    shares [labels]. shift: added to the log-odds of the last of two labels."""
+
+    weight: float
+    sharpness: float
+    prior: tuple[float, ...]
+    shift: float = 0.0
+
+
+def blend(adapter: ArrayLike, baseline: ArrayLike, mix: Mix, multi_label: bool = False) -> Floats:
+    """Mixed probabilities by the formula above, with logarithms of probabilities for log-odds where a row has one
+    label. adapter, baseline: probabilities [rows, labels]."""
+    own, other, prior = (_log_odds(each, multi_label) for each in (adapter, baseline, mix.prior))
+    evidence = (1 - mix.weight) * (own - prior) + mix.weight * (other - prior)
+    mixed = prior + mix.sharpness * evidence
+    mixed[:, -1] += mix.shift
+    return np.asarray(expit(mixed) if multi_label else softmax(mixed, axis=1))
+
+
+def fit_mix(
+    adapter: ArrayLike,
+    baseline: ArrayLike,
+    prior: ArrayLike,
+    truth: ArrayLike,
+    weights: ArrayLike,
+    multi_label: bool = False,
+) -> tuple[Mix, float]:
+    """The mix with the least log loss on these rows, whose targets are smoothed as `fit_temperature` does, and its log
+    loss; the adapter alone where no mix lowers it. prior: [labels]; truth: true where a row has a label, [rows,
+    labels]; weights: [rows]."""
+    from scipy.optimize import minimize
+
+    true, shares = np.asarray(truth), tuple(map(float, np.asarray(prior)))
+    targets = smoothed(true, multi_label)
+
+    def mix_of(parts: Floats) -> Mix:
+        """parts: what the adapter's evidence counts, what the baseline's does, and the shift."""
+        own, other, shift = map(float, parts)
+        return Mix(other / (own + other), own + other, shares, shift)
+
+    def smooth_loss(parts: Floats) -> float:
+        mixed = np.clip(blend(adapter, baseline, mix_of(parts), multi_label), 1e-15, 1 - 1e-15)
+        each = targets * np.log(mixed) + ((1 - targets) * np.log(1 - mixed) if multi_label else 0)
+        return -float(np.average(each.sum(axis=1), weights=np.asarray(weights)))
+
+    def loss(parts: Floats) -> float:
+        mixed = blend(adapter, baseline, mix_of(parts), multi_label)
+        if multi_label:
+            return evaluate.multilabel_log_loss(true, mixed, weights)
+        return evaluate.log_loss(true.argmax(axis=1), mixed, weights)
+
+    most = _MOST_SHIFT if true.shape[1] == 2 and not multi_label else 0.0
+    half = _MOST_SHARPNESS / 2
+    found = minimize(  # a convex loss
+        smooth_loss, (0.7, 0.7, 0.0), method="L-BFGS-B", bounds=[(_LEAST, half), (0.0, half), (-most, most)]
+    )
+    best = min((np.array([1.0, 0.0, 0.0]), found.x), key=loss)
+    return mix_of(best), loss(best)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A mix that is served: the baseline travels with the adapter, as `info["blend"]`."""
+
+    baseline: Linear
+    mix: Mix
+
+    def apply(
+        self, adapter: ArrayLike, texts: Sequence[str], rows: Sequence[Mapping[str, str]], multi_label: bool
+    ) -> Floats:
+        """What is answered, [rows, labels]. adapter: its calibrated probabilities; texts, rows: as in
+        `Linear.probabilities`."""
+        return blend(adapter, self.baseline.probabilities(texts, rows, multi_label), self.mix, multi_label)
+
+    def to_info(self) -> dict[str, Any]:
+        """As it stands in an adapter's `info["blend"]`: plain JSON of at most about 2 MiB."""
+        return {
+            "format": _FORMAT,
+            "weight": self.mix.weight,
+            "sharpness": self.mix.sharpness,
+            "prior": list(self.mix.prior),
+            "shift": self.mix.shift,
+            "baseline": self.baseline.to_info(),
+        }
+
+    @classmethod
+    def from_info(cls, info: Mapping[str, Any], labels: int, multi_label: bool) -> "Blend | None":
+        """What an adapter's `info` says, None where it says nothing. Raises BadAdapter with all that is wrong."""
+        saved = info.get("blend")
+        if saved is None:
+            return None
+        wanted = {"format", "weight", "sharpness", "prior", "shift", "baseline"}
+        if isinstance(saved, Mapping) and saved.get("format", _FORMAT) != _FORMAT:
+            raise BadAdapter(
+                f"the blend has format {saved['format']!r}, this Repertoire reads {_FORMAT}: upgrade"
+            )
+        if not isinstance(saved, Mapping) or saved.keys() != wanted:
+            raise BadAdapter(f"the blend should hold {', '.join(sorted(wanted))}; train the adapter again")
+        weight, sharpness, prior, shift = (saved[name] for name in ("weight", "sharpness", "prior", "shift"))
+        problems = []
+        if not (is_finite(weight) and 0 <= weight <= 1):
+            problems.append(f"its weight {weight!r} is not between 0 and 1")
+        if not (is_finite(sharpness) and 0 < sharpness <= _MOST_SHARPNESS):
+            problems.append(f"its sharpness {sharpness!r} is not between 0 and {_MOST_SHARPNESS}")
+        if not (isinstance(prior, list) and len(prior) == labels and all(map(_is_share, prior))):
+            problems.append(f"its prior is not {labels} shares between 0 and 1")
+        if not (is_finite(shift) and abs(shift) <= _MOST_SHIFT):
+            problems.append(f"its shift {shift!r} is not between {-_MOST_SHIFT} and {_MOST_SHIFT}")
+        try:
+            baseline = Linear.from_info(saved["baseline"], labels, multi_label)
+        except BadAdapter as error:
+            problems.append(str(error))
+        if problems:
+            raise BadAdapter(f"the blend is impossible: {'; '.join(problems)}; train the adapter again")
+        return cls(baseline, Mix(float(weight), float(sharpness), tuple(map(float, prior)), float(shift)))
+
+
+def _is_share(value: Any) -> bool:
+    return is_finite(value) and 0 <= value <= 1
+
+
+def _log_odds(probabilities: ArrayLike, multi_label: bool) -> Floats:
+    clipped = np.clip(np.asarray(probabilities, dtype=float), _SMALLEST, 1 - _SMALLEST)
+    return np.asarray(logit(clipped) if multi_label else np.log(clipped))

@@ -1,0 +1,77 @@
+"""Examples as tokens: the same in training, in evaluation and when a registry answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adapters import Base
+from recipes.data.load import Example
+from recipes.options.recipe import Recipe
+from recipes.tasks import ad_copy
+
+
+@dataclass(frozen=True)
+class EncodedRow:
+    """One example. ids: what the model reads; target: the copy's tokens with the end token, for ad copy."""
+
+    ids: tuple[int, ...]
+    target: tuple[int, ...] = ()
+    label: int | tuple[int, ...] | None = None
+    weight: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.ids) + len(self.target)
+
+
+def encode(base: Base, recipe: Recipe, examples: Sequence[Example]) -> list[EncodedRow]:
+    """Tokenize examples, each cut to the recipe's `max_tokens` (a head's text at its less telling end,
+    copy at its end).
+    """
+    limit = token_limit(base, recipe)
+    if recipe.task == "ad-copy":
+        rows = []
+        for example in examples:
+            ids = encode_prompt(base, recipe, example.text)
+            target = encode_copy(base, example.copy or "")[: max(0, limit - len(ids))]
+            rows.append(EncodedRow(ids, target, None, example.weight))
+        return rows
+    texts = encode_texts(base, recipe, [example.text for example in examples])
+    return [EncodedRow(ids, (), e.label, e.weight) for ids, e in zip(texts, examples, strict=True)]
+
+
+def encode_texts(base: Base, recipe: Recipe, texts: Sequence[str]) -> list[tuple[int, ...]]:
+    """Token ids of texts for a head. A text over the limit keeps its end in recommendation, where the ad
+    stands, and its beginning in behavior."""
+    with base.tokenizing:
+        base.tokenizer.truncation_side = "left" if recipe.task == "recommendation" else "right"
+        ids = base.tokenizer(list(texts), truncation=True, max_length=token_limit(base, recipe))["input_ids"]
+    return [tuple(row) for row in ids]
+
+
+def encode_prompt(base: Base, recipe: Recipe, product: str) -> tuple[int, ...]:
+    """Token ids of the prompt for a product: the chat template's user turn, where the base has one."""
+    text = ad_copy.prompt(product, recipe)
+    with base.tokenizing:
+        if base.tokenizer.chat_template:
+            turns = [{"role": "user", "content": text}]
+            chat = base.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+            return tuple(base.tokenizer(chat, add_special_tokens=False)["input_ids"])
+        return tuple(base.tokenizer(text + "\n")["input_ids"])
+
+
+def encode_copy(base: Base, copy: str) -> tuple[int, ...]:
+    """Token ids of a reference text, with the end token: learned like any other, so that writing stops."""
+    ids = base.tokenizer(copy, add_special_tokens=False)["input_ids"]
+    return (*ids, base.tokenizer.eos_token_id)
+
+
+def count_tokens(base: Base, recipe: Recipe, example: Example) -> tuple[int, int]:
+    """How many tokens an uncut example has: what is read, and what is to be written (0 for heads)."""
+    if recipe.task == "ad-copy":
+        return len(encode_prompt(base, recipe, example.text)), len(encode_copy(base, example.copy or ""))
+    return len(base.tokenizer(example.text)["input_ids"]), 0
+
+
+def token_limit(base: Base, recipe: Recipe) -> int:
+    """The most tokens of one row: the recipe's `max_tokens`, or what the base has left beside a prefix."""
+    prefix = recipe.prefix.length if recipe.method == "prefix" else 0
+    return min(recipe.data.max_tokens, base.max_positions - prefix)

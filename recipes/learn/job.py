@@ -1,0 +1,357 @@
+"""A job: one recipe on one client's data, with all the state that is its own: weights, optimizer, schedule, place in
+the data, early stopping. What other jobs share a batch with it never shows in it.
+
+Everything random follows from the recipe's seed and a count (of the epoch, of the micro-batch), so that a job's state
+is numbers and tensors, and a run that was killed goes on as if it had not been.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adapters import Adapter, Base, Lora
+from adapters.kernels import Dropout
+from adapters.slots import Hidden, Slots, Trained
+from recipes.data.load import Splits
+from recipes.errors import TrainingError
+from recipes.examples import Example
+from recipes.learn import adalora, optimizer
+from recipes.learn.adalora import Allocation, Schedule
+from recipes.learn.encode import EncodedRow, encode
+from recipes.learn.predict import copy_loss, probabilities, target_losses
+from recipes.measure.calibration import Calibration
+from recipes.options.recipe import AdaLoraOptions, Recipe
+from recipes.tasks import task_for
+
+_BUCKET = 16  # batches that are sorted by length together
+
+
+@dataclass(eq=False)
+class Job:
+    """Training of one adapter in one slot.
+
+    train: encoded rows, those of `splits.train` and then what augmentation added; validation: encoded rows; adapter:
+    as `start` made it, until `restore_best`. step: optimizer steps taken; drawn: micro-batches drawn; history: one
+    entry per validation with step, loss and metric; best: the weights of the best validation so far. ranks: what
+    AdaLoRA left of each layer, by its path, from `restore_best` on.
+
+    Raises TrainingError where AdaLoRA has too few steps.
+    """
+
+    recipe: Recipe
+    splits: Splits
+    adapter: Adapter
+    train: list[EncodedRow]
+    validation: list[EncodedRow]
+    name: str = ""
+    slot: int = 0
+    step: int = 0
+    drawn: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_metric: float = math.nan
+    best_step: int = 0
+    done: bool = False
+    failure: TrainingError | None = None
+    ranks: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._schedule = Schedule.of(self._shared, self.steps, self.name) if self._shared else None
+
+    @classmethod
+    def prepare(
+        cls,
+        recipe: Recipe,
+        splits: Splits,
+        rows: Sequence[Example],
+        adapter: Adapter,
+        base: Base,
+        name: str = "",
+    ) -> "Job":
+        """Encode the data of a job. rows: what it trains on."""
+        train, validation = (encode(base, recipe, part) for part in (rows, splits.validation))
+        return cls(recipe, splits, adapter, train, validation, name or recipe.task)
+
+    @property
+    def metric_name(self) -> str:
+        """The metric that early stopping watches."""
+        return self.recipe.train.metric
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of a full run."""
+        settings = self.recipe.train
+        per_epoch = math.ceil(len(self.train) / (settings.batch_size * settings.accumulate))
+        planned = max(1, math.ceil(per_epoch * settings.epochs))
+        return min(planned, settings.max_steps) if settings.max_steps else planned
+
+    @property
+    def evaluate_every(self) -> int:
+        """Steps between validations; once an epoch unless the recipe says otherwise."""
+        settings = self.recipe.train
+        return settings.evaluate_every or max(1, math.ceil(self.steps / math.ceil(settings.epochs)))
+
+    @property
+    def starts_with_probe(self) -> bool:
+        """Whether a linear probe is put into the head first: not where the head comes from a trained adapter."""
+        return (
+            self.recipe.head.init == "probe"
+            and self.adapter.head is not None
+            and "parent" not in self.adapter.info
+        )
+
+    @property
+    def batch_tokens(self) -> float:
+        """Mean tokens of a micro-batch."""
+        return self.recipe.train.batch_size * sum(map(len, self.train)) / len(self.train)
+
+    def begin(self, slots: Slots, slot: int) -> None:
+        """Take a slot, which holds this job's adapter already, and make the optimizer."""
+        settings = self.recipe.train
+        self.slot = slot
+        self.trained = Trained(slots, slot, as_triplets=self._schedule is not None)
+        self._allocation = None
+        if self._shared and self._schedule:
+            self._allocation = Allocation(self._shared, self._schedule, self.trained)
+        parameters = self.trained.parameters
+        body = [p for name, p in parameters.items() if name not in self.trained.head_names]
+        head = [parameters[name] for name in self.trained.head_names]
+        groups = [{"params": body, "lr": settings.learning_rate}]
+        if head:
+            groups.append({"params": head, "lr": settings.head_learning_rate or settings.learning_rate})
+        self._optimizer = optimizer.make(settings, groups)
+        self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
+        self._epoch = lru_cache(maxsize=2)(self._deal_epoch)
+        self._loss_sum, self._loss_count = 0.0, 0
+        self._window_weight = 0.0
+
+    @torch.no_grad()
+    def start_head(self, weight: Tensor, bias: Tensor) -> None:
+        """Give the head, before the first step, a weight `[labels, width]` and a bias `[labels]`, if it has one."""
+        for name, value in zip(self.trained.head_names, (weight, bias), strict=False):
+            self.trained.parameters[name].copy_(value)
+        self.trained.update()
+
+    def next_batch(self) -> list[EncodedRow]:
+        """The next micro-batch. A window is `accumulate` of them; each loss is divided by the weight of its whole
+        window: accumulating changes memory, never the gradient."""
+        if not self.in_window:
+            ahead = range(self.drawn, self.drawn + self.recipe.train.accumulate)
+            self._window_weight = sum(self._weight(self._batch(number)) for number in ahead)
+        self.drawn += 1
+        return self._batch(self.drawn - 1)
+
+    @property
+    def in_window(self) -> bool:
+        """Whether micro-batches of this step are still to come."""
+        return self.drawn % self.recipe.train.accumulate != 0
+
+    def dropout(self, places: Sequence[int], lengths: Sequence[int], left: bool) -> Dropout | None:
+        """Dropout of rows of the last micro-batch, by their places in it; None where the recipe has none."""
+        share = self.recipe.lora.dropout if self.recipe.method != "prefix" else 0.0
+        if not share:
+            return None
+        keys = [_number(self.recipe.train.seed, "dropout", self.drawn, place) for place in places]
+        return Dropout(share, tuple(keys), tuple(lengths), left)
+
+    def loss(self, base: Base, slots: Slots, hidden: Hidden, batch: Sequence[EncodedRow]) -> Tensor:
+        """This job's own loss on some rows of its micro-batch: their supervised sum over its own window's count."""
+        return self._loss_total(base, slots, hidden, batch) / self._window_weight
+
+    def after_batch(self, loss: float) -> None:
+        """Count a micro-batch; at the end of a window, clip and step."""
+        self._loss_sum += loss
+        if self.in_window:
+            return
+        settings = self.recipe.train
+        if self._allocation:
+            self._allocation.straighten()
+        nn.utils.clip_grad_norm_(self.trained.parameters.values(), settings.clip)
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * self._factor()
+        self._optimizer.step()
+        self.step += 1
+        if self._allocation:
+            self._allocation.after_step(self.step)
+        self._optimizer.zero_grad(set_to_none=True)
+        self.trained.update()
+        self._loss_count += 1
+
+    def gradients(self) -> list[Tensor]:
+        """Of all parameters, zeros where there is none yet."""
+        found = []
+        for parameter in self.trained.parameters.values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            found.append(parameter.grad)
+        return found
+
+    def due(self) -> bool:
+        """Whether it is time to validate."""
+        return not self.in_window and (self.step % self.evaluate_every == 0 or self.step >= self.steps)
+
+    def judge(self, base: Base, slots: Slots) -> None:
+        """Validate; keep the best weights; stop after `patience` validations without a better one."""
+        value = self.validate(base, slots)
+        mean = self._loss_sum / max(1, self._loss_count)
+        self._loss_sum, self._loss_count = 0.0, 0
+        self.history.append({"step": self.step, "loss": mean, self.metric_name: value})
+        sign = -1 if task_for(self.recipe.task).METRICS[self.metric_name] == "min" else 1
+        settled = self._allocation is None or self._allocation.settled(self.step)
+        if settled and (not self.best or sign * value > sign * self.best_metric):
+            self.best = {name: p.detach().clone() for name, p in self.trained.parameters.items()}
+            self.best_metric, self.best_step = value, self.step
+        since = sum(entry["step"] > self.best_step for entry in self.history)
+        patience = self.recipe.train.patience
+        self.done = self.step >= self.steps or (settled and patience is not None and since >= patience)
+
+    def validate(self, base: Base, slots: Slots) -> float:
+        """The watched metric on the validation split."""
+        if self.recipe.task == "ad-copy":
+            total, count = copy_loss(base, slots, self.slot, self.validation)
+            return total / count
+        calibration = Calibration.from_info(self.adapter.info)
+        found = probabilities(base, slots, self.slot, self.validation, calibration=calibration)
+        metrics = task_for(self.recipe.task).metrics(self.splits.validation, found, self.splits.labels)
+        return float(metrics[self.metric_name])
+
+    def fail(self, failure: TrainingError) -> None:
+        """Stop this job alone."""
+        self.failure, self.done = failure, True
+
+    def restore_best(self) -> None:
+        """Put the best weights back and into the adapter."""
+        with torch.no_grad():
+            for name, parameter in self.trained.parameters.items():
+                parameter.copy_(self.best[name])
+        self.trained.update()
+        tensors = self.trained.tensors(self.best)
+        if self._shared:
+            assert isinstance(self.adapter.method, Lora)
+            self.ranks = adalora.ranks(tensors)
+            self.adapter.method, tensors = adalora.as_plain(self.adapter.method, tensors)
+        self.adapter.tensors = tensors
+
+    def release(self) -> None:
+        """Let go of weights and optimizer, when the slot is left."""
+        self.best = {}
+        del self.trained, self._optimizer, self._allocation
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """All that `restore` needs, between two micro-batches: plain JSON, and tensors."""
+        tensors = {f"best/{name}": value for name, value in self.best.items()}
+        for name, parameter in self.trained.parameters.items():
+            tensors[f"parameter/{name}"] = parameter.detach()
+            if parameter.grad is not None:
+                tensors[f"gradient/{name}"] = parameter.grad
+            own = optimizer.state(self._optimizer, parameter)
+            tensors |= {f"optimizer/{name}/{key}": value for key, value in own.items()}
+        if self._allocation:
+            tensors |= {f"allocation/{key}": value for key, value in self._allocation.state().items()}
+        numbers = {name: getattr(self, name) for name in _KEPT}
+        return numbers | {"best_metric": float(self.best_metric)}, tensors
+
+    def restore(self, numbers: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Go on from a `state`, after `begin`."""
+        for name in _KEPT:
+            setattr(self, name, numbers[name])
+        self.best_metric = numbers["best_metric"]
+        parameters = self.trained.parameters
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                place = parameter.device
+                parameter.copy_(tensors[f"parameter/{name}"])
+                if (gradient := tensors.get(f"gradient/{name}")) is not None:
+                    parameter.grad = gradient.to(place, copy=True)
+                optimizer.restore(self._optimizer, parameter, _below(f"optimizer/{name}/", tensors))
+        if self._allocation:
+            self._allocation.restore(_below("allocation/", tensors))
+        self.best = {
+            name: tensors[f"best/{name}"].to(parameter.device, copy=True)
+            for name, parameter in parameters.items()
+            if f"best/{name}" in tensors
+        }
+        self.trained.update()
+
+    @property
+    def _shared(self) -> AdaLoraOptions | None:
+        """How ranks are shared out; None where every layer has its own from the start."""
+        return self.recipe.lora.adalora if self.recipe.method == "lora" else None
+
+    def _loss_total(self, base: Base, slots: Slots, hidden: Hidden, batch: Sequence[EncodedRow]) -> Tensor:
+        weights = torch.tensor([row.weight for row in batch], device=hidden.states.device)
+        if self.recipe.task == "ad-copy":
+            counts = torch.tensor([len(row.target) for row in batch], device=weights.device)
+            return (target_losses(base, hidden, batch) * weights.repeat_interleave(counts)).sum()
+        head = slots.head(self.slot)
+        logits = head(hidden.states, hidden.mask, hidden.pooler).float()
+        if head.head.multi_label:
+            targets = torch.zeros_like(logits)
+            for row, encoded in enumerate(batch):
+                targets[row, list(_several(encoded.label))] = 1.0
+            losses = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
+        else:
+            labels = torch.tensor([row.label for row in batch], device=logits.device)
+            losses = nn.functional.cross_entropy(logits, labels, reduction="none")
+        return (losses * weights).sum()
+
+    def _weight(self, batch: Sequence[EncodedRow]) -> float:
+        """What a batch counts: its rows' weights, for ad copy each times its copy tokens."""
+        return sum(row.weight * (len(row.target) if self.recipe.task == "ad-copy" else 1) for row in batch)
+
+    def _batch(self, number: int) -> list[EncodedRow]:
+        """The micro-batch of a number, counted over all epochs."""
+        batches = math.ceil(len(self.train) / self.recipe.train.batch_size)
+        places = self._epoch(number // batches)[number % batches]
+        return [self.train[place] for place in places]
+
+    def _deal_epoch(self, epoch: int) -> list[list[int]]:
+        """An epoch's micro-batches: every epoch in a new order, rows of like length together to spare padding."""
+        size = self.recipe.train.batch_size
+        stream = torch.Generator().manual_seed(_number(self.recipe.train.seed, "epoch", epoch) % 2**63)
+        order = torch.randperm(len(self.train), generator=stream).tolist()
+        batches = []
+        for start in range(0, len(order), size * _BUCKET):
+            bucket = sorted(order[start : start + size * _BUCKET], key=lambda i: len(self.train[i]))
+            batches += [bucket[at : at + size] for at in range(0, len(bucket), size)]
+        return [batches[place] for place in torch.randperm(len(batches), generator=stream).tolist()]
+
+    def _factor(self) -> float:
+        """Warm-up from 0 to 1, then the schedule down to 0 (or flat)."""
+        settings = self.recipe.train
+        warmup = round(settings.warmup_share * self.steps)
+        if self.step < warmup:
+            return (self.step + 1) / (warmup + 1)
+        left = 1 - (self.step - warmup) / max(1, self.steps - warmup)
+        shapes: Mapping[str, float] = {
+            "constant": 1.0,
+            "linear": left,
+            "cosine": 0.5 * (1 - math.cos(math.pi * left)),
+        }
+        return shapes[settings.schedule]
+
+
+def _several(label: int | tuple[int, ...] | None) -> tuple[int, ...]:
+    assert isinstance(label, tuple)
+    return label
+
+
+_KEPT = (
+    "step", "drawn", "history", "best_step", "done", "_loss_sum", "_loss_count", "_window_weight"
+)  # fmt: skip
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What stands under a prefix, without it."""
+    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
+
+
+def _number(*parts: object) -> int:
+    """A number of 64 bits that follows from the parts alone."""
+    return int.from_bytes(hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest())

@@ -1,0 +1,40 @@
+"""The optimizer that a recipe names, and its state as tensors."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recipes.options.recipe import TrainOptions
+
+_FIXED = ("qmap1", "qmap2")  # bitsandbytes' tables of the 256 values that 8 bits stand for
+
+
+def make(options: TrainOptions, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
+    """For groups of parameters and their learning rates. In 8 bits, tensors of fewer than 4,096 numbers stay as they
+    are (bitsandbytes' rule)."""
+    if options.optimizer == "adamw8bit":
+        from bitsandbytes.optim import AdamW8bit
+
+        made: torch.optim.Optimizer = AdamW8bit(groups, weight_decay=options.weight_decay)
+        return made
+    return torch.optim.AdamW(groups, weight_decay=options.weight_decay, fused=True)
+
+
+def state(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> dict[str, Tensor]:
+    """What `restore` needs for one parameter; nothing before the first step."""
+    own = optimizer.state.get(parameter, {})
+    return {name: torch.as_tensor(value) for name, value in own.items() if name not in _FIXED}
+
+
+def restore(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, tensors: Mapping[str, Tensor]) -> None:
+    """Go on from a `state`."""
+    if not tensors:
+        return
+    own: dict[str, Any] = {name: each.to(parameter.device, copy=True) for name, each in tensors.items()}
+    if "state1" in own:  # bitsandbytes
+        made: Any = optimizer
+        made.init_state(made.param_groups[0], parameter, 0, 0)
+        own["step"] = int(own["step"])
+    optimizer.state[parameter].update(own)

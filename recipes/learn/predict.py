@@ -1,0 +1,120 @@
+"""What an adapter in a slot says of encoded rows: probabilities, losses, texts."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from adapters import Base
+from adapters.format import Pooling
+from adapters.serving import Sampling, Writing, write
+from adapters.slots import Hidden, Rows, Slots, forward, pad, pooled
+from recipes.learn.encode import EncodedRow
+from recipes.measure.calibration import UNCALIBRATED, Calibration
+
+BATCH_TOKENS = {"cpu": 1024, "cuda": 4096}
+"""The most padded tokens of one forward; on a CPU more would not stay in its cache, and took a quarter longer."""
+
+
+def probabilities(
+    base: Base,
+    slots: Slots,
+    slot: int,
+    rows: Sequence[EncodedRow],
+    adapted: bool = True,
+    calibration: Calibration = UNCALIBRATED,
+) -> NDArray[np.float64]:
+    """Probabilities `[rows, labels]` of the head in a slot; without `adapted`, of that head on the base alone."""
+    found = logits(base, slots, slot, rows, adapted)
+    return np.asarray(calibration.apply(found, slots.head(slot).head.multi_label))
+
+
+def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True) -> Tensor:
+    """Logits `[rows, labels]`, float64, of the head in a slot; `adapted` as above."""
+    head = slots.head(slot)
+    found = torch.zeros(len(rows), len(head.head.labels), dtype=torch.float64)
+    for places in _batches(base, [len(row.ids) for row in rows]):
+        own = Rows((slot if adapted else None,) * len(places))
+        with torch.inference_mode():
+            hidden = forward(base, slots, pad(base, [rows[place].ids for place in places]), own)
+            found[places] = head(hidden.states, hidden.mask, hidden.pooler).double().cpu()
+    return found
+
+
+def states(
+    base: Base, slots: Slots, rows: Sequence[EncodedRow], slot: int | None = None, pooling: Pooling = "mean"
+) -> NDArray[np.float64]:
+    """The last hidden states under the adapter of a slot, or of the base alone, one vector a row: `[rows, width]`."""
+    found = np.zeros((len(rows), base.width))
+    for places in _batches(base, [len(row.ids) for row in rows]):
+        with torch.inference_mode():
+            tokens = pad(base, [rows[place].ids for place in places])
+            hidden = forward(base, slots, tokens, Rows((slot,) * len(places)))
+            vectors = pooled(hidden.states.float(), hidden.mask, hidden.pooler, pooling)
+            found[places] = vectors.float().cpu().numpy()
+    return found
+
+
+def copy_loss(
+    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+) -> tuple[float, int]:
+    """Sum of the negative log-likelihoods (nats) of all copy tokens, and their number."""
+    losses = copy_losses(base, slots, slot, rows, adapted)
+    return sum(nats for nats, _ in losses), sum(tokens for _, tokens in losses)
+
+
+def copy_losses(
+    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+) -> list[tuple[float, int]]:
+    """For each row the sum of the negative log-likelihoods (nats) of its copy tokens, and their number."""
+    found = [(0.0, len(row.target)) for row in rows]
+    for places in _batches(base, [len(row) for row in rows]):
+        own = Rows((slot if adapted else None,) * len(places))
+        batch = [rows[place] for place in places]
+        with torch.inference_mode():
+            hidden = forward(base, slots, pad(base, [(*row.ids, *row.target) for row in batch]), own)
+            each = target_losses(base, hidden, batch).split([len(row.target) for row in batch])
+        for place, losses in zip(places, each, strict=True):
+            found[place] = (float(losses.sum()), len(losses))
+    return found
+
+
+def target_losses(base: Base, hidden: Hidden, rows: Sequence[EncodedRow]) -> Tensor:
+    """Negative log-likelihood of every copy token, `[all rows' copy tokens]`, rows in order.
+
+    The output head runs only where a copy token is predicted. Rows are padded on the left: the last `n + 1`
+    places of a row end its prompt and hold its copy of `n` tokens; each but the last predicts its successor.
+    """
+    states = torch.cat([hidden.states[i, -len(row.target) - 1 : -1] for i, row in enumerate(rows)])
+    targets = torch.tensor([token for row in rows for token in row.target], device=states.device)
+    return nn.functional.cross_entropy(base.lm_logits(states).float(), targets, reduction="none")
+
+
+def texts(
+    base: Base,
+    slots: Slots,
+    slot: int,
+    prompts: Sequence[Sequence[int]],
+    sampling: Sampling,
+    adapted: bool = True,
+) -> list[str]:
+    """What the adapter (or without `adapted` the base alone) writes for each prompt's tokens."""
+    texts = [Writing(tuple(prompt), slot if adapted else None, sampling) for prompt in prompts]
+    with torch.inference_mode():
+        write(base, slots, texts)
+    return [text.text for text in texts]
+
+
+def _batches(base: Base, lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places of rows of like length, at most `BATCH_TOKENS` padded tokens a batch."""
+    batch: list[int] = []
+    most = BATCH_TOKENS[base.device.type]
+    for place in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and lengths[place] * (len(batch) + 1) > most:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch

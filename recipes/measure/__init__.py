@@ -1,0 +1,27 @@
+"""How good answers are and how sure that is: plain functions of numbers and texts, and what needs no language model."""
+
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
+
+if TYPE_CHECKING:
+    from recipes.measure.calibration import Calibration
+    from recipes.measure.policy import Kind, Limit, Policy, Violation, stays, violations
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "recipes.measure.calibration": ["Calibration"],
+            "recipes.measure.policy": ["Kind", "Limit", "Policy", "Violation", "stays", "violations"],
+        },
+    )
+
+__all__ = [
+    "Calibration",
+    "Kind",
+    "Limit",
+    "Policy",
+    "Violation",
+    "stays",
+    "violations",
+]

@@ -1,0 +1,307 @@
+"""What simple methods reach on the same split: an adapter is worth its place only beside them.
+
+Each learns from the training split alone and guesses the test split.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import chain
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recipes.examples import Example, Splits
+from recipes.measure import metrics as evaluate
+from recipes.measure.claims import is_chinese
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+_STRENGTHS = (0.1, 1.0, 10.0)  # scikit-learn's C
+_DENSE_STRENGTHS = (0.0001, 0.001, 0.01)  # for some hundred standardised numbers a row
+_CERTAIN = 30.0  # log-odds that stand for a probability of 0 or 1
+_UNLIKELY = -10.0  # the log-odds that a head starts with for a label that no training row has
+_SHORT = 100  # characters; in shorter texts words are too few, so that their letters help
+
+
+def label_matrix(examples: Sequence[Example], labels: int) -> Bools:
+    """True where a row has a label, [examples, labels]."""
+    truth = np.zeros((len(examples), labels), dtype=bool)
+    for row, example in enumerate(examples):
+        truth[row, labels_of(example)] = True
+    return truth
+
+
+def labels_of(example: Example) -> list[int]:
+    """The indices of a row's labels, one or several."""
+    assert example.label is not None, "only rows of heads have labels"
+    return [example.label] if isinstance(example.label, int) else list(example.label)
+
+
+def weights_of(examples: Sequence[Example]) -> Floats:
+    """The rows' weights, [examples]."""
+    return np.array([example.weight for example in examples])
+
+
+def prior(splits: Splits) -> Floats:
+    """The training rows' weighted label shares for every test row, [test, labels]."""
+    truth = label_matrix(splits.train, len(splits.labels))
+    shares = np.average(truth, axis=0, weights=weights_of(splits.train))
+    return np.tile(shares, (len(splits.test), 1))
+
+
+def bag_of_words(splits: Splits) -> Floats:
+    """TF-IDF (words 1-2; for short or Chinese texts characters 1-4 too) and logistic regression, [test, labels].
+
+    One regression over all labels; one per label where a row may have several. How strongly it is regularised is
+    chosen by the log loss on the validation rows, as an adapter's best step is.
+    """
+    texts = [[example.text for example in part] for part in (splits.train, splits.validation, splits.test)]
+    return regression(splits, *_tfidf(*texts))
+
+
+def regression(
+    splits: Splits, train: Any, validation: Any, test: Any, strengths: Sequence[float] = _STRENGTHS
+) -> Floats:
+    """Logistic regression on rows of numbers, dense or sparse, one matrix per split: probabilities [test, labels]."""
+    return best_regression(splits, train, validation, strengths).probabilities(test)
+
+
+def best_regression(
+    splits: Splits,
+    train: Any,
+    validation: Any,
+    strengths: Sequence[float] = _STRENGTHS,
+    intercept: bool = True,
+) -> "Regression":
+    """The regression with the least log loss on the validation rows; arguments as above."""
+    tried = [Regression(splits, train, strength, intercept) for strength in strengths]
+    return min(tried, key=lambda model: _loss(splits, model.probabilities(validation)))
+
+
+def on_columns(splits: Splits, names: Sequence[str]) -> Floats:
+    """Logistic regression on columns alone, [test, labels]: one place for each value that the training rows have.
+
+    A column of numbers is cut into ten steps that hold as many training rows each.
+    """
+    from sklearn.feature_extraction import DictVectorizer
+
+    cuts = {name: cuts_of([example.fields.get(name, "") for example in splits.train]) for name in names}
+    train, *others = (
+        [{name: in_steps(example.fields.get(name, ""), cuts[name]) for name in names} for example in part]
+        for part in (splits.train, splits.validation, splits.test)
+    )
+    places = DictVectorizer().fit(train)
+    return regression(splits, *(places.transform(part) for part in (train, *others)))
+
+
+def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -> Floats:
+    """Logistic regression on vectors of a frozen model, standardised by the training rows': [test, labels]."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(train)
+    train, validation, test = (scaler.transform(part) for part in (train, validation, test))
+    return regression(splits, train, validation, test, _DENSE_STRENGTHS)
+
+
+def linear_probe(
+    splits: Splits, train: Floats, validation: Floats, intercept: bool = True
+) -> tuple[Floats, Floats]:
+    """As `on_states`, as numbers for the vectors as they are: weights [width, labels] and bias [labels], which is 0
+    without an intercept but for labels that no training row has."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler(with_mean=intercept).fit(train)
+    train, validation = scaler.transform(train), scaler.transform(validation)
+    weights, bias = best_regression(splits, train, validation, _DENSE_STRENGTHS, intercept).linear()
+    weights, bias = weights / scaler.scale_[:, None], np.maximum(bias, _UNLIKELY)
+    return weights, bias - scaler.mean_ @ weights if intercept else bias
+
+
+def cuts_of(values: Sequence[str]) -> Floats | None:
+    """Where a column of numbers is cut, so that ten steps hold as many rows each, or None for a column of words."""
+    numbers = [_number(value) for value in values if value]
+    if not numbers or None in numbers:
+        return None
+    return np.unique(np.quantile(np.array(numbers, dtype=float), np.linspace(0.1, 0.9, 9)))
+
+
+def in_steps(value: str, cuts: ArrayLike | None) -> str:
+    """The step of a number, "step 3"; words, and what is no number, as they are."""
+    number = _number(value)
+    return value if cuts is None or number is None else f"step {np.searchsorted(cuts, number)}"
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
+
+
+class Regression:
+    """Logistic regression over a split's labels, or one per label; labels without training rows get 0."""
+
+    def __init__(self, splits: Splits, train: Any, strength: float, intercept: bool = True) -> None:
+        self._labels, self._features = len(splits.labels), train.shape[1]
+        self._multi = splits.multi_label
+        weights = weights_of(splits.train) / weights_of(splits.train).mean()
+        truth = label_matrix(splits.train, self._labels)
+        targets = list(truth.T) if self._multi else [np.array([labels_of(e)[0] for e in splits.train])]
+        self._models = [_fitted(train, target, weights, strength, intercept) for target in targets]
+
+    def probabilities(self, rows: Any) -> Floats:
+        guesses = np.zeros((rows.shape[0], self._labels))
+        for label, (classes, model) in enumerate(self._models):
+            known = np.ones((rows.shape[0], 1)) if model is None else model.predict_proba(rows)
+            if self._multi:
+                guesses[:, label] = known[:, classes].sum(axis=1) if classes.any() else 0.0
+            else:
+                guesses[:, classes] = known
+        return guesses
+
+    def linear(self) -> tuple[Floats, Floats]:
+        """The same as numbers: weights [features, labels] and bias [labels], whose sums are the logits of a softmax, or
+        with several labels a row of a sigmoid each."""
+        weights, bias = np.zeros((self._features, self._labels)), np.full(self._labels, -_CERTAIN)
+        for label, (classes, model) in enumerate(self._models):
+            if model is None:
+                bias[label if self._multi else classes] = (
+                    _CERTAIN if classes[0] or not self._multi else -_CERTAIN
+                )
+            elif self._multi:
+                weights[:, label], bias[label] = model.coef_[0], model.intercept_[0]
+            elif len(classes) == 2:  # scikit-learn keeps the weights of the second one
+                weights[:, classes[1]], bias[classes] = model.coef_[0], (0.0, model.intercept_[0])
+            else:
+                weights[:, classes], bias[classes] = model.coef_.T, model.intercept_
+        return weights, bias
+
+
+def _fitted(rows: Any, target: Any, weights: Floats, strength: float, intercept: bool) -> tuple[Any, Any]:
+    """(classes, model); the model is None where there is but one class."""
+    from sklearn.linear_model import LogisticRegression
+
+    classes = np.unique(target)
+    if len(classes) < 2:
+        return classes, None
+    model = LogisticRegression(C=strength, fit_intercept=intercept, max_iter=200, tol=3e-4)
+    return classes, model.fit(rows, target, sample_weight=weights)
+
+
+def _loss(splits: Splits, probabilities: Floats) -> float:
+    weights = weights_of(splits.validation)
+    if splits.multi_label:
+        truth = label_matrix(splits.validation, len(splits.labels))
+        return evaluate.multilabel_log_loss(truth, probabilities, weights)
+    return evaluate.log_loss([labels_of(e)[0] for e in splits.validation], probabilities, weights)
+
+
+def past_share(splits: Splits, key: Callable[[Example], str | None]) -> Floats:
+    """Each test row's share of positives among the training rows of the same key: probabilities [test, 2].
+
+    Shares are smoothed towards the training rows' own share p with the weight of two rows: (k + 2p) / (n + 2), which
+    is (k + 1) / (n + 2) where p is a half; a key that training has not seen gets p. For a row of impressions and
+    clicks, k and n are its counts.
+    """
+    past = _Past(splits.train, key)
+    shares = np.array([past.share(example) for example in splits.test])
+    return np.stack([1 - shares, shares], axis=1)
+
+
+def seen_share(splits: Splits, key: Callable[[Example], str | None]) -> float:
+    """The share of test rows whose key the training rows have too."""
+    past = _Past(splits.train, key)
+    return float(np.mean([past.has_seen(example) for example in splits.test]))
+
+
+def regression_on(
+    splits: Splits, value: Callable[[Example], float], key: Callable[[Example], str | None]
+) -> Floats:
+    """Logistic regression on the log-odds of a row's own `value` in (0, 1) and of its key's past share, [test, 2].
+
+    A training row's own outcome is left out of its key's past share.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    past = _Past(splits.train, key)
+    train = _log_odds([(value(example), past.share(example, without=example)) for example in splits.train])
+    test = _log_odds([(value(example), past.share(example)) for example in splits.test])
+    model = LogisticRegression().fit(
+        train, [e.label for e in splits.train], sample_weight=weights_of(splits.train)
+    )
+    return np.asarray(model.predict_proba(test), dtype=float)
+
+
+class _Past:
+    """Positives and rows of each key among the training rows, weighted."""
+
+    def __init__(self, train: Sequence[Example], key: Callable[[Example], str | None]) -> None:
+        self._key = key
+        self._counts: dict[str | None, tuple[float, float]] = {}
+        positive = total = 0.0
+        for example in train:
+            gained, rows = self._counts.get(key(example), (0.0, 0.0))
+            self._counts[key(example)] = (gained + _gain(example), rows + example.weight)
+            positive, total = positive + _gain(example), total + example.weight
+        self._base = positive / total
+
+    def has_seen(self, example: Example) -> bool:
+        return self._key(example) is not None and self._key(example) in self._counts
+
+    def share(self, example: Example, without: Example | None = None) -> float:
+        gained, rows = self._counts[self._key(example)] if self.has_seen(example) else (0.0, 0.0)
+        if without is not None and rows:
+            gained, rows = gained - _gain(without), rows - without.weight
+        return (gained + 2 * self._base) / (rows + 2)
+
+
+def _gain(example: Example) -> float:
+    return example.weight * (1 in labels_of(example))
+
+
+def _log_odds(shares: Sequence[tuple[float, float]]) -> Floats:
+    table = np.clip(np.array(shares), 0.001, 0.999)
+    return np.asarray(np.log(table / (1 - table)), dtype=float)
+
+
+def nearest_copies(train: Sequence[Example], products: Sequence[str]) -> list[str]:
+    """For each product the copy of the most similar training product: cosine of TF-IDF over characters 1-4."""
+    texts = [example.text for example in train]
+    known, asked = _tfidf(texts, products, characters=True)
+    best = [(row @ known.T).toarray().argmax(axis=1) for row in _batches(asked, 256)]
+    return [train[i].copy or "" for i in chain.from_iterable(best)]
+
+
+def _batches(matrix: Any, size: int) -> list[Any]:
+    return [matrix[start : start + size] for start in range(0, matrix.shape[0], size)]
+
+
+def reads_characters(texts: Sequence[str]) -> bool:
+    """Whether characters tell something beside words: in short texts, and in Chinese."""
+    return median(len(text) for text in texts) < _SHORT or is_chinese(" ".join(texts[:200]))
+
+
+def _tfidf(train: Sequence[str], *others: Sequence[str], characters: bool | None = None) -> list[Any]:
+    """Sparse rows of the training texts, then of each of the others."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_union
+
+    rare = 2 if len(train) > 5000 else 1
+    if characters is None:
+        characters = reads_characters(train)
+    kinds = []
+    if has_words := any(re.search(r"\w", text) for text in train):
+        words = r"(?u)\b\w+\b"
+        kinds.append(TfidfVectorizer(ngram_range=(1, 2), min_df=rare, sublinear_tf=True, token_pattern=words))
+    if characters or not has_words:
+        most = 30_000  # the commonest, so that 77 labels on 10,000 rows take seconds and not minutes
+        kinds.append(
+            TfidfVectorizer(
+                analyzer="char_wb", ngram_range=(1, 4), min_df=rare, sublinear_tf=True, max_features=most
+            )
+        )
+    union = make_union(*kinds)
+    return [union.fit_transform(train).tocsr(), *(union.transform(texts).tocsr() for texts in others)]

@@ -1,0 +1,270 @@
+"""What an ad text may say: a policy's rules, and which of them a text breaks.
+
+    banned    terms that must not stand in it, except inside an allowed phrase
+    required  disclaimers that must
+    limits    how long it may be, as its platform counts
+    facts     whether every number must come from the product
+
+Nothing is judged by a model, so that the same text always gets the same verdict. What words alone do not show is not
+seen: claims in other words, numbers in words (twelve, 五折), letters of another alphabet that look alike.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Literal
+
+from recipes.errors import RecipeError
+from recipes.measure.claims import CJK, amount
+
+Kind = Literal["banned", "missing", "too long", "unsupported"]
+Span = tuple[int, int]
+"""First character, and the one after the last."""
+
+_CLUSTER = re.compile(r"(?s).[\u0300-\u036f]*")  # a character and the accents on it
+_ALIKE = str.maketrans("’‘", "''")
+_DASHES = "-‐–—―−"
+# A letter or digit of the alphabets that part words by spaces: Latin, Greek, Cyrillic.
+_LETTER = "[^\\W\u0530-\U0010ffff]"
+_NUMBER = re.compile(
+    r"(?:(?P<before>百分之|[$€£¥]) ?)?(?P<digits>\d+(?:[.,]\d+)*)(?: ?(?P<after>%|per ?cent\b|[$€£¥](?!\d)))?"
+)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The longest text, in characters; with `double`, wide characters (Chinese, full-width forms) count two."""
+
+    most: int
+    double: bool = False
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules for a text; one without rules is false. Terms and phrases are compared as `violations` says.
+
+    allowed: phrases that are fine although a banned term or a number stands in them.
+    """
+
+    banned: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    facts: bool = False
+
+    def __bool__(self) -> bool:
+        return self != Policy(allowed=self.allowed)
+
+    def tightened(self, more: "Policy") -> "Policy":
+        """Both policies' rules: a phrase stays allowed only where the other side's terms leave it so, too.
+
+        Raises RecipeError where no text could keep both, and where `more` requires what is banned here.
+        """
+        own, other = (Policy(each.banned, each.allowed + each.required) for each in (self, more))
+        both = Policy(
+            _once(self.banned + more.banned),
+            _once(
+                [
+                    *(phrase for phrase in self.allowed if not violations(phrase, "", other)),
+                    *(phrase for phrase in more.allowed if not violations(phrase, "", own)),
+                ]
+            ),
+            _once(self.required + more.required),
+            self.limits + more.limits,
+            self.facts or more.facts,
+        )
+        held = [
+            f"{text!r} is required, but {found}"
+            for text in more.required
+            for found in violations(text, "", own)
+        ]
+        if problems := [*held, *conflicts(both)]:
+            raise RecipeError(dict.fromkeys(problems))
+        return both
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One rule that a text breaks.
+
+    what: the banned term or the missing disclaimer as the policy has it, the number as the text has it, or "over 30
+    characters (31)". where: first character and the one after the last, in the text; None for what is missing.
+    """
+
+    kind: Kind
+    what: str
+    where: Span | None = None
+
+    def __str__(self) -> str:
+        if self.kind == "banned":
+            return f"{self.what!r} is banned"
+        if self.kind == "missing":
+            return f"{self.what!r} is missing"
+        if self.kind == "too long":
+            return f"it is {self.what}"
+        return f"{self.what!r} is not in the product"
+
+
+def violations(text: str, product: str, policy: Policy) -> list[Violation]:
+    """Every rule of the policy that a text breaks: banned terms and numbers in the text's order, then what is missing,
+    then what is too long. product: its text, as `ad_copy.render` makes it.
+
+    Text and terms are compared in Unicode's NFKC_Casefold, so that full-width letters, capitals and invisible
+    characters make no difference, nor do kinds of dashes, spaces and apostrophes ("risk-free" is "risk free"). Terms in
+    letters are whole words: "best" stands in "best-loved", not in "bestow". Chinese terms stand anywhere, also across a
+    space. What stands inside an allowed phrase or a required disclaimer is no violation, and of terms and numbers one
+    inside the other only the longest is told. A banned term in the product's name is banned too; to let the name
+    pass, allow it.
+
+    Numbers are compared by value (1,000 is 1000) with every number of the product, its name included. A percentage
+    needs a percentage in the product; a price with a currency's sign must not stand there with another sign.
+    """
+    folded, places = _fold(text)
+    terms = {span: term for term in policy.banned for span in _spans(term, folded)}
+    numbers = _unsupported(folded, product) if policy.facts else []
+    found = {*terms, *numbers}
+    excused = [span for phrase in policy.allowed + policy.required for span in _spans(phrase, folded)]
+    broken = []
+    for span in sorted(found):
+        if span not in excused and not any(_inside(span, other) for other in [*found, *excused]):
+            where = (places[span[0]][0], places[span[1] - 1][1])
+            banned = span in terms
+            what = terms[span] if banned else text[slice(*where)]
+            broken.append(Violation("banned" if banned else "unsupported", what, where))
+    broken += [Violation("missing", each) for each in policy.required if not any(_spans(each, folded))]
+    return broken + [each for limit in policy.limits for each in _too_long(text, limit)]
+
+
+def stays(violation: Violation, text: str, policy: Policy) -> bool:
+    """Whether a violation of the beginning of a text remains, however the text goes on.
+
+    "best" may become "bestow", "1" may become "1,000", and 第一 may become the allowed 第一次.
+    """
+    if violation.where is None or violation.kind == "too long":
+        return violation.kind == "too long"
+    start, stop = violation.where
+    if _fold(text[stop:])[0] in ("", ".", ","):
+        return False
+    written, places = _fold(text)
+    first = next(at for at, (begin, _) in enumerate(places) if begin >= start)
+    begun = [_close(written[at:]) for at in range(first + 1)]
+    phrases = [_close(normal(phrase)) for phrase in policy.allowed + policy.required]
+    return not any(phrase.startswith(tail) for tail in begun for phrase in phrases)
+
+
+def width(text: str, double: bool) -> int:
+    """Characters of a text; with `double`, those that Unicode's East Asian Width (UAX #11) calls wide or full-width
+    count two, as ad platforms count them."""
+    return sum(2 if double and unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def conflicts(policy: Policy) -> list[str]:
+    """Why no text can keep a policy, one sentence each: required texts that are banned, or too long for a limit."""
+    banned = {normal(term) for term in policy.banned}
+    problems = [
+        f"{each!r} is banned and required; keep one" for each in policy.required if normal(each) in banned
+    ]
+    problems += [
+        f"{each!r} is required and has {width(each, limit.double)} characters, but {limit.most} fit; shorten it"
+        for limit in policy.limits
+        for each in policy.required
+        if width(each, limit.double) > limit.most
+    ]
+    return problems
+
+
+def faults(terms: Sequence[str]) -> list[str]:
+    """What is wrong with a list of terms, one sentence each: empty ones, and those that stand twice."""
+    same = [normal(term) for term in terms]
+    twice = sorted({term for term, own in zip(terms, same, strict=True) if own and same.count(own) > 1})
+    problems = ["holds an empty term; write some characters, or take it out"] if "" in same else []
+    return problems + ([f"names {', '.join(twice)} more than once; name each term once"] if twice else [])
+
+
+@lru_cache
+def ready(name: str) -> Policy:
+    """A list of `policies/` by name, as a policy that bans its terms and allows the phrases below them."""
+    text = (resources.files("recipes") / "measure" / "policies" / f"{name}.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("# ")]
+    banned = tuple(line for line in lines if not line.startswith(" "))
+    return Policy(
+        banned, tuple(part.strip() for line in lines if line.startswith(" ") for part in line.split(","))
+    )
+
+
+@lru_cache(maxsize=4096)
+def normal(term: str) -> str:
+    """A term in the form in which terms are compared; empty for one without visible characters."""
+    return _fold(term)[0].strip()
+
+
+def _fold(text: str) -> tuple[str, list[Span]]:
+    """A text as terms are looked for in it, and for each of its characters the first and after the last of those in
+    the text that it stands for. NFKC_Casefold of the Unicode Standard, section 3.13, and one space for each run of
+    spaces and dashes."""
+    folded: list[str] = []
+    places: list[Span] = []
+    for cluster in _CLUSTER.finditer(text):
+        for each in unicodedata.normalize("NFKC", cluster[0]).casefold().translate(_ALIKE):
+            gap = each.isspace() or each in _DASHES
+            if unicodedata.category(each) != "Cf" and not (gap and folded[-1:] == [" "]):
+                folded.append(" " if gap else each)
+                places.append(cluster.span())
+    return "".join(folded), places
+
+
+@lru_cache(maxsize=4096)
+def _pattern(term: str) -> re.Pattern[str]:
+    written = normal(term)
+    body = re.sub(f"(?<=[{CJK}])(?=[{CJK}])", " ?", re.escape(written))
+    before = f"(?<!{_LETTER})" if re.match(_LETTER, written) else ""
+    after = f"(?!{_LETTER})" if re.match(_LETTER, written[-1:]) else ""
+    return re.compile(before + body + after)
+
+
+def _close(folded: str) -> str:
+    """Without the spaces after Chinese characters, which `_pattern` skips."""
+    return re.sub(f"(?<=[{CJK}]) ", "", folded)
+
+
+def _once(terms: Sequence[str]) -> tuple[str, ...]:
+    return tuple({normal(term): term for term in terms}.values())
+
+
+def _spans(term: str, folded: str) -> Iterator[Span]:
+    return (match.span() for match in _pattern(term).finditer(folded))
+
+
+def _inside(span: Span, other: Span) -> bool:
+    """Whether a span is a smaller part of another."""
+    return span != other and other[0] <= span[0] and span[1] <= other[1]
+
+
+def _unsupported(folded: str, product: str) -> list[Span]:
+    """Where the numbers stand that the product does not hold."""
+    held = {_value(match) for match in _NUMBER.finditer(_fold(product)[0])}
+    found = [(match.span(), *_value(match)) for match in _NUMBER.finditer(folded)]
+    return [span for span, size, unit in found if not any(_backs(each, size, unit) for each in held)]
+
+
+def _value(match: re.Match[str]) -> tuple[str, str]:
+    """A number's digits in one form, and its unit: "%", a currency's sign, or ""."""
+    unit = match["before"] or match["after"] or ""
+    return amount(match["digits"]), "%" if unit.startswith(("百", "%", "per")) else unit
+
+
+def _backs(held: tuple[str, str], size: str, unit: str) -> bool:
+    if held[0] != size:
+        return False
+    return unit in ("", held[1]) or (unit != "%" and held[1] == "")
+
+
+def _too_long(text: str, limit: Limit) -> list[Violation]:
+    size = width(text, limit.double)
+    if size <= limit.most:
+        return []
+    fits = next(at for at in range(len(text), -1, -1) if width(text[:at], limit.double) <= limit.most)
+    return [Violation("too long", f"over {limit.most} characters ({size})", (fits, len(text)))]

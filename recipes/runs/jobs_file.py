@@ -1,0 +1,114 @@
+"""A file of jobs: many clients' trainings on one base.
+
+    defaults:                                 # laid under every job's recipe
+      train: {patience: 2}
+    jobs:
+      - name: acme/spring/recommendation      # its folder under --out, and its name in a hub
+        recipe: recommendation                # a preset, a YAML file, or the recipe itself
+        data: acme/clicks.csv                 # one file or several, from this file's folder
+        test: acme/clicks-july.csv            # optional, and so is validation
+        set: {train.epochs: 5, data.columns.clicked: bought}
+
+Everything that is wrong with it is told at once; what is wrong with a job's data is that job's own error, later.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from recipes.errors import RecipeError
+from recipes.options.recipe import PRESETS, Recipe, merge, read_yaml
+from recipes.runs.order import Order
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Job(_Block):
+    name: str
+    recipe: str | dict[str, Any]
+    data: str | list[str]
+    validation: str | list[str] | None = None
+    test: str | list[str] | None = None
+    set: dict[str, Any] = Field(default_factory=dict)
+
+
+class _File(_Block):
+    jobs: list[_Job] = Field(min_length=1)
+    defaults: dict[str, Any] = Field(default_factory=dict)
+
+
+def is_jobs(path: str | Path) -> bool:
+    """Whether a file is one of jobs, and not a recipe."""
+    try:
+        return str(path) not in PRESETS and "jobs" in read_yaml(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError):
+        return False
+
+
+def load_jobs(path: str | Path, out: str | Path) -> list[Order]:
+    """The orders of a file of jobs, each to be written to its name's folder under `out`. Raises RecipeError."""
+    source = Path(path)
+    try:
+        file = _File.model_validate(read_yaml(source.read_text(encoding="utf-8-sig")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: cannot be read ({error}); give a YAML file with `jobs:`") from None
+    except ValidationError as error:
+        faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+        raise RecipeError([f"{path}: {place}: {message}" for place, message in faults]) from None
+    orders: list[Order] = []
+    problems: list[str] = []
+    for name, count in Counter(job.name for job in file.jobs).items():
+        if count > 1:
+            problems.append(f"{path}: {count} jobs are called {name}; give each its own name")
+    for job in file.jobs:
+        if not _NAME.fullmatch(job.name):
+            problems.append(
+                f"{path}: the name {job.name!r} cannot be a folder; write client/campaign/task in lowercase letters, "
+                "digits, - _ and ."
+            )
+            continue
+        try:
+            recipe = _recipe(job, file.defaults, source.parent)
+        except RecipeError as error:
+            problems += [f"{path}: {job.name}: {problem}" for problem in error.problems]
+            continue
+        data, validation, test = (
+            _files(each, source.parent) for each in (job.data, job.validation, job.test)
+        )
+        orders.append(Order(recipe, data or [], validation, test, Path(out) / job.name, job.name))
+    if problems:
+        raise RecipeError(problems)
+    return orders
+
+
+def _recipe(job: _Job, defaults: Mapping[str, Any], folder: Path) -> Recipe:
+    """Preset, then defaults, then the job's own recipe, then what it sets."""
+    own: Mapping[str, Any]
+    if not isinstance(job.recipe, str):
+        own = job.recipe
+    elif job.recipe in PRESETS:
+        method = "prefix" if job.recipe.endswith("-prefix") else "lora"
+        own = {"task": job.recipe.removesuffix("-prefix"), "method": method}
+    else:
+        path = folder / job.recipe
+        if not path.is_file():
+            Recipe.load(job.recipe)  # says what there is instead
+        own = read_yaml(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(own, Mapping):
+            raise RecipeError(f"{job.recipe}: a recipe is a YAML mapping")
+    return Recipe.from_dict(merge(defaults, own), **job.set)
+
+
+def _files(named: str | list[str] | None, folder: Path) -> list[Path] | None:
+    if named is None:
+        return None
+    return [folder / name for name in ([named] if isinstance(named, str) else named)]

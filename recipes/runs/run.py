@@ -1,0 +1,356 @@
+"""A run: many jobs on one base. They wait for a slot, train in shared turns, and leave with their adapter; a run that
+was killed goes on from its last snapshot."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from adapters import Adapter, Base
+from adapters.errors import RepertoireError
+from adapters.format import read
+from adapters.slots import Slots
+from recipes.errors import TrainingError
+from recipes.judge.report import served
+from recipes.learn import memory
+from recipes.learn.fused import Fused
+from recipes.learn.job import Job
+from recipes.learn.linear_probe import probe
+from recipes.learn.parallel import Processes
+from recipes.runs import snapshots as resume
+from recipes.runs.order import Order, finish, prepare
+from recipes.runs.tracking import Trackers
+
+PASS_TOKENS = {"cpu": 1024, "cuda": 16384}
+"""The most padded tokens of one forward and backward."""
+
+_PASSES = 4  # so many full passes a turn are enough to choose rows of like length from
+_SNAPSHOT_EVERY = 60.0  # seconds
+_SNAPSHOT_SHARE = 0.05  # of the time, at the most
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run uses its machine; none of it changes what a job learns.
+
+    pass_tokens: the most padded tokens of one forward and backward, None for what the device takes. checkpoint: compute
+    layers again in the backward, where memory is short. state: folder for snapshots, with which a run that was killed
+    goes on where it was; None for none. snapshot_seconds: between two of them, longer where they take more than a
+    twentieth of the time; 0 for one after every turn. track: trackers (`tracking.py`) that draw curves, into
+    the folder `curves`.
+    """
+
+    pass_tokens: int | None = None
+    checkpoint: bool = False
+    state: str | os.PathLike[str] | None = None
+    snapshot_seconds: float = _SNAPSHOT_EVERY
+    track: tuple[str, ...] = ()
+    curves: str | os.PathLike[str] = "curves"
+
+
+Result = Adapter | RepertoireError
+
+
+class Run:
+    """Jobs on one base: who waits, who runs in which slot, and what came of the others.
+
+    For a search: at_once: how many jobs run at the same time, None for as many as memory and a few passes a turn take.
+    on_validation: told of each validation, by the job's place; where it says True, the job leaves at once. finish: what
+    is done with a job that leaves without a failure. `add` lets further jobs in.
+    """
+
+    def __init__(
+        self,
+        orders: Sequence[Order],
+        base: Base,
+        settings: Settings,
+        on_result: Callable[[int, Result], None] | None,
+        progress: bool,
+        *,
+        at_once: int | None = None,
+        on_validation: Callable[[int, Job], bool] | None = None,
+        finish: Callable[[Order, Job, Base, Slots, float], None] = finish,
+    ) -> None:
+        self.base, self.settings, self.orders = base, settings, list(orders)
+        self.processes = Processes.here()
+        self.state = None if settings.state is None else Path(settings.state)
+        self._on_result, self._on_validation, self._finish = on_result, on_validation, finish
+        tracked = settings.track if self.processes.rank == 0 else ()
+        self._trackers = Trackers(tracked, Path(settings.curves))
+        self._found: dict[int, Result] = {}
+        self.unwritten = False
+        self.jobs: dict[int, Job] = {}
+        self.running: dict[int, float] = {}  # since when, by the place in `orders`
+        for place, order in enumerate(orders):
+            try:
+                self.jobs[place] = prepare(order, base, progress)
+            except RepertoireError as error:
+                self._found[place] = error
+                self._tell(place)
+        self.waiting = list(self.jobs)
+        self._most = settings.pass_tokens or PASS_TOKENS[base.device.type]
+        snapshot = None if self.state is None else resume.load(self.state)
+        self._digests = [] if self.state is None else self._identify()
+        if snapshot is not None and snapshot[0]["digests"] != self._digests:
+            raise TrainingError(
+                f"{self.state} holds a run of other recipes, data or base; give another folder, or remove it"
+            )
+        count = (at_once or self._places()) if snapshot is None else snapshot[0]["slots"]
+        self.slots = Slots(base, count, dtype=torch.float32, trains=True)
+        for job in self.jobs.values():  # the same places whoever comes first, also after a resume
+            self.slots.reserve(job.adapter)
+        self._fused: Fused | None = None
+        self._budget: int | None = None  # as a snapshot has it
+        self._saved, self._saving = time.perf_counter(), 0.0
+        if snapshot is not None:
+            self._resume(*snapshot)
+
+    @property
+    def results(self) -> list[Result]:
+        """Of all orders, when none waits or runs any more."""
+        return [self._found[place] for place in range(len(self.orders))]
+
+    @property
+    def free(self) -> int:
+        """Slots that no job runs in or waits for."""
+        return self.slots.count - len(self.running) - len(self.waiting)
+
+    def add(self, order: Order, job: Job) -> int:
+        """Let a further job wait for a slot; returns its place. Raises as `Slots.reserve`, and then nothing waits."""
+        self.slots.reserve(job.adapter)
+        place = len(self.orders)
+        self.orders.append(order)
+        self.jobs[place] = job
+        self.waiting.append(place)
+        return place
+
+    def turn(self) -> bool:
+        """Let jobs in, train a turn, let jobs out; False when all are done."""
+        self._admit()
+        if not self.running:
+            return False
+        active = {place: self.jobs[place] for place in self.running if not self.jobs[place].done}
+        if active:
+            jobs = list(active.values())
+            self._fuse(jobs[0]).turn(jobs)
+        for place, job in active.items():
+            if not job.done and job.due():
+                self._judge(place, job)
+        left = [place for place in self.running if self.jobs[place].done]
+        for place in left:
+            self._leave(place)
+        self._save(
+            at_once=bool(left)
+        )  # before a result is told, or a run that is killed now would tell another
+        for place in left:
+            self._tell(place)
+        return True
+
+    def close(self) -> None:
+        """Leave the base as it was found."""
+        self.slots.close()
+        self._trackers.close()
+
+    def _places(self) -> int:
+        """How many jobs may run at once: as many as memory takes, and no more than fill a few passes a turn."""
+        if not self.jobs:
+            return 1
+        largest = max(memory.job_bytes(job.recipe, job.adapter) for job in self.jobs.values())
+        tokens, count = 0.0, 0
+        for job in self.jobs.values():
+            tokens, count = tokens + job.batch_tokens, count + 1
+            if tokens >= _PASSES * self._most:
+                break
+        return min(count, memory.places(largest, self.base.device))
+
+    def _admit(self) -> None:
+        free = [
+            slot for slot in range(self.slots.count) if slot not in {self.jobs[p].slot for p in self.running}
+        ]
+        for slot in free:
+            if not self.waiting:
+                return
+            place = self.waiting.pop(0)
+            job = self.jobs[place]
+            self.slots.load(slot, job.adapter)
+            self.running[place] = time.perf_counter()
+            job.begin(self.slots, slot)
+            if job.starts_with_probe:
+                self._probe(job)
+
+    def _probe(self, job: Job) -> None:
+        try:
+            probe(job, self.base, self.slots)
+        except Exception as error:
+            job.fail(TrainingError(f"{job.name}: the linear probe of its head failed: {error!r}"))
+
+    def _fuse(self, job: Job) -> Fused:
+        if self._fused is None:
+            budget = self._budget or memory.token_budget(self.base, self.slots, job.slot, self._most)
+            self._fused = Fused(self.base, self.slots, budget, self.settings.checkpoint, self.processes)
+        return self._fused
+
+    def _judge(self, place: int, job: Job) -> None:
+        try:
+            job.judge(self.base, self.slots)
+        except Exception as error:
+            job.fail(TrainingError(f"{job.name}: validating at step {job.step} failed: {error!r}"))
+            return
+        self._trackers.log(job.name, job.history[-1], job.step)
+        if self._on_validation is not None and self._on_validation(place, job):
+            job.done = True
+
+    def _leave(self, place: int) -> None:
+        job, order = self.jobs[place], self.orders[place]
+        result: Result
+        try:
+            if job.failure is not None:
+                raise job.failure
+            # All processes measure: a base that is sharded answers only when all of them ask. The first one writes.
+            own = order if self.processes.rank == 0 else replace(order, out=None)
+            self._finish(own, job, self.base, self.slots, time.perf_counter() - self.running[place])
+            result = job.adapter
+            after = served(result.info.get("report", {})).get("after", {})
+            self._trackers.log(f"{job.name}/test", after, job.step)
+        except RepertoireError as error:
+            result = error
+        except OSError as error:
+            self.unwritten = True  # the last snapshot stays, with what trained it
+            result = TrainingError(
+                f"{job.name}: the trained adapter cannot be written to {order.out} ({error}); free some space and "
+                "run it again, with --resume where a snapshot was taken"
+            )
+        except Exception as error:
+            result = TrainingError(f"{job.name}: measuring the trained adapter failed: {error!r}")
+        del self.running[place]
+        self.slots.clear(job.slot)
+        job.release()
+        self._found[place] = result
+
+    def _tell(self, place: int) -> None:
+        if self._on_result is not None and self.processes.rank == 0:
+            self._on_result(place, self._found[place])
+
+    def _save(self, at_once: bool = False) -> None:
+        """A snapshot, when it is time for one, or at once. One that cannot be written (a full disk) must not stop the
+        training."""
+        began = time.perf_counter()
+        wait = self.settings.snapshot_seconds
+        wait = max(wait, self._saving / _SNAPSHOT_SHARE) if wait else 0.0
+        if self.state is None or self.unwritten or self.processes.rank:
+            return
+        if not at_once and began - self._saved < wait:
+            return
+        if self.processes.count > 1 and any(self.jobs[place].in_window for place in self.running):
+            return  # each process holds a part of the window's gradient
+        states = {place: self.jobs[place].state() for place in self.running}
+        manifest = {
+            "digests": self._digests,
+            "slots": self.slots.count,
+            "budget": self._fused.budget if self._fused else self._budget,
+            "running": [
+                {
+                    "place": place,
+                    "slot": self.jobs[place].slot,
+                    "seconds": began - since,
+                    "job": states[place][0],
+                }
+                for place, since in self.running.items()
+            ],
+            "failed": {
+                str(place): str(result)
+                for place, result in self._found.items()
+                if isinstance(result, RepertoireError) and place in self.jobs
+            },
+            "done": [place for place, result in self._found.items() if isinstance(result, Adapter)],
+        }
+        try:
+            resume.save(self.state, manifest, {place: tensors for place, (_, tensors) in states.items()})
+        except OSError as error:
+            print(
+                f"No snapshot could be written to {self.state} ({error}); the training goes on.", flush=True
+            )
+        self._saved = time.perf_counter()
+        self._saving = self._saved - began
+
+    def _resume(self, manifest: Mapping[str, Any], tensors: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Go on where a snapshot stands."""
+        for place in manifest["done"]:
+            out = self.orders[place].out
+            if out is not None and Path(out).is_dir():
+                self.waiting.remove(place)
+                self._found[place] = read(out)
+                self._tell(place)
+        for place, message in manifest["failed"].items():
+            self.waiting.remove(int(place))
+            self._found[int(place)] = TrainingError(message)
+            self._tell(int(place))
+        now = time.perf_counter()
+        for entry in manifest["running"]:
+            place, job = entry["place"], self.jobs[entry["place"]]
+            self.waiting.remove(place)
+            self.slots.load(entry["slot"], job.adapter)
+            job.begin(self.slots, entry["slot"])
+            job.restore(entry["job"], tensors[place])
+            self.running[place] = now - entry["seconds"]
+        self._budget = manifest["budget"]
+
+    def _identify(self) -> list[str | None]:
+        """What each job is: its recipe, its data as it trains on it, its base and its parent."""
+        base = [self.base.fingerprint, self.base.quantization]
+        digests: list[str | None] = []
+        for place in range(len(self.orders)):
+            job = self.jobs.get(place)
+            if job is None:
+                digests.append(None)
+                continue
+            about = [job.recipe.to_dict(), job.splits.digest, base, job.adapter.info.get("parent")]
+            digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+            for row in job.train:
+                digest.update(repr(row).encode())
+            digests.append(digest.hexdigest())
+        return digests
+
+
+class Shown:
+    """Progress bars: of all jobs together, and of each that runs."""
+
+    def __init__(self, run: Run, on: bool) -> None:
+        self._run = run
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bars = Progress(*columns, disable=not on or run.processes.rank > 0, transient=True)
+        self._lines: dict[int, Any] = {}
+
+    def __enter__(self) -> "Shown":
+        self._bars.start()
+        self._all = self._bars.add_task("all jobs", total=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def update(self) -> None:
+        """Show where the run stands."""
+        run = self._run
+        for place in [place for place in self._lines if place not in run.running]:
+            self._bars.remove_task(self._lines.pop(place))
+        for place in run.running:
+            job = run.jobs[place]
+            if place not in self._lines:
+                self._lines[place] = self._bars.add_task(job.name, total=job.steps)
+            last = job.history[-1] if job.history else {}
+            told = " ".join([job.name, *(f"{k} {v:.4g}" for k, v in last.items() if k != "step")])
+            self._bars.update(self._lines[place], completed=job.step, description=told)
+        steps = sum(
+            job.step if place in (*run.running, *run.waiting) else job.steps
+            for place, job in run.jobs.items()
+        )
+        self._bars.update(self._all, completed=steps, total=sum(job.steps for job in run.jobs.values()))

@@ -1,0 +1,78 @@
+"""Train adapters: load, check, train, evaluate, save. One job is the case N = 1 of many on one base."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adapters import Adapter, Base
+from adapters.errors import RepertoireError
+from recipes.data.augment import Augmenter
+from recipes.options.recipe import Recipe
+from recipes.runs import snapshots as resume
+from recipes.runs.order import Order
+from recipes.runs.run import Result, Run, Settings, Shown
+
+if TYPE_CHECKING:
+    from recipes.data.tables import Data
+
+
+def train(
+    recipe: Recipe,
+    data: "Data",
+    base: Base,
+    *,
+    validation: "Data | None" = None,
+    test: "Data | None" = None,
+    out: str | os.PathLike[str] | None = None,
+    parent: tuple[Adapter, str] | None = None,
+    progress: bool = False,
+    settings: Settings | None = None,
+    augmenter: Augmenter | None = None,
+) -> Adapter:
+    """Train one adapter and measure it against the base and the task's baselines on held-out data.
+
+    data, validation, test: files (CSV, JSONL, JSON, Parquet); splits that are not given are cut from `data`.
+    out: folder for the PEFT directory; a page for people is written beside it (see `recipes/judge/page.py`). parent: a
+    trained adapter to go on from, on new data, and what it is called. augmenter: a hook such as back-translation, see
+    `Order`.
+
+    The adapter's `info["report"]` holds before, after, baselines, intervals and gains; `info["gates"]` what the
+    recipe's gates say of them. An adapter that fails them is written all the same, but a hub refuses it.
+
+    Raises DataError (every problem of the data, before anything is trained or written), BaseError, TrainingError.
+    """
+    order = Order(recipe, data, validation, test, out, parent=parent, augmenter=augmenter)
+    (result,) = train_many([order], base, progress=progress, settings=settings)
+    if isinstance(result, RepertoireError):
+        raise result
+    return result
+
+
+def train_many(
+    orders: Sequence[Order],
+    base: Base,
+    *,
+    progress: bool = False,
+    settings: Settings | None = None,
+    on_result: Callable[[int, Result], None] | None = None,
+) -> list[Result]:
+    """Train several adapters together: their rows share each forward and backward of the base.
+
+    Everything else is each job's own, so that each gets what it would get alone. What goes wrong in one job is its own
+    result: an error in its place, and the others are trained. Jobs that do not fit beside the others wait for their
+    turn. on_result: told of each result, by its place in `orders`, as soon as it is there.
+
+    Raises TrainingError where `settings.state` holds a run of other jobs.
+    """
+    settings = settings or Settings()
+    run = Run(orders, base, settings, on_result, progress)
+    try:
+        with Shown(run, progress) as shown:
+            while run.turn():
+                shown.update()
+    finally:
+        run.close()
+    if settings.state is not None and not run.unwritten and run.processes.rank == 0:
+        resume.forget(Path(settings.state))
+    return run.results

@@ -1,0 +1,216 @@
+"""Every row of a mixed batch equals the same adapter alone in stock PEFT on the same base."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.errors import AdapterError
+from adapters.slots.forward_pass import Hidden, forward, pad
+from adapters.slots.rows import Rows
+from adapters.slots.slots import Slots
+from tests.adapters import models
+from tests.adapters.shelf import Shelf
+
+SEQUENCES = [(5, 9, 20, 33, 7), (8, 6), (40, 41, 42, 43, 44, 45, 46), (3, 4, 5), (9, 9, 9), (7,)]
+MIX: dict[str, tuple[str, dict[str, Any]]] = {
+    "lora": ("lora", {"r": 2}),
+    "prefix": ("prefix", {"num_virtual_tokens": 3}),
+    "rslora": ("lora", {"r": 6, "use_rslora": True, "lora_alpha": 3, "target_modules": ["down_proj", "o_proj", "fc2"]}),
+    "long prefix": ("prefix", {"num_virtual_tokens": 6}),
+    "dora": ("lora", {"r": 3, "use_dora": True, "lora_alpha": 7}),
+}  # fmt: skip
+
+
+def off(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """Largest difference, relative to the largest expected value."""
+    return float((found - expected).abs().max() / expected.abs().max())
+
+
+def own(hidden: Hidden, row: int) -> torch.Tensor:
+    """Hidden states of a row's own tokens."""
+    return hidden.states[row][hidden.mask[row].bool()]
+
+
+def check(shelf: Shelf, slots: Slots, rows: list[tuple[str | None, tuple[int, ...]]], left: bool) -> None:
+    """One forward over rows `(adapter, ids)`, heads included, against PEFT row by row. Slot i holds adapter i."""
+    base, names = slots.base, list(shelf.options)
+    plan = Rows(tuple(None if name is None else names.index(name) for name, _ in rows))
+    with torch.no_grad():
+        hidden = forward(base, slots, pad(base, [ids for _, ids in rows], left), plan)
+        for row, (name, ids) in enumerate(rows):
+            if shelf.has_head(name):
+                slot = plan.slots[row]
+                assert slot is not None
+                pooler = None if hidden.pooler is None else hidden.pooler[row : row + 1]
+                found = slots.head(slot)(hidden.states[row : row + 1], hidden.mask[row : row + 1], pooler)[0]
+            else:
+                found = base.lm_logits(own(hidden, row))
+            assert off(found, shelf.logits(name, ids)) <= 1e-4, (name, ids)
+
+
+def filled(shelf: Shelf) -> Slots:
+    slots = Slots(models.base(shelf.family, **shelf.changes), len(shelf.options))
+    for slot, adapter in enumerate(shelf.adapters.values()):
+        slots.load(slot, adapter)
+    return slots
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["padded on the left", "padded on the right"])
+@pytest.mark.parametrize("family", models.DECODERS)
+def test_mixed_rows_of_a_decoder_equal_peft(family: str, left: bool, tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, MIX, family)
+    check(shelf, filled(shelf), list(zip([*MIX, None], SEQUENCES, strict=True)), left)
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["padded on the left", "padded on the right"])
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3", "mistral"])
+def test_heads_and_texts_of_a_decoder_equal_peft(family: str, left: bool, tmp_path: Path) -> None:
+    """Different label counts in one batch, LoRA and Prefix."""
+    heads: dict[str, tuple[str, dict[str, Any]]] = {
+        "two": ("lora", {"r": 4, "head": 2}),
+        "five": ("prefix", {"num_virtual_tokens": 4, "head": 5}),
+        "text": ("lora", {"r": 1}),
+    }
+    shelf = Shelf(tmp_path, heads, family)
+    rows = [(name, ids) for ids in SEQUENCES[:4] for name in (*heads, None)]
+    check(shelf, filled(shelf), rows, left)
+
+
+def test_heads_of_an_encoder_equal_peft(tmp_path: Path) -> None:
+    heads: dict[str, tuple[str, dict[str, Any]]] = {
+        "two": ("lora", {"r": 4, "head": 2}),
+        "five": ("prefix", {"num_virtual_tokens": 4, "head": 5}),
+        "dora": ("lora", {"r": 2, "head": 3, "use_dora": True, "target_modules": ["query", "dense"]}),
+    }
+    shelf = Shelf(tmp_path, heads, "bert")
+    check(shelf, filled(shelf), [(name, ids) for ids in SEQUENCES[:4] for name in heads], left=False)
+
+
+def test_electra_and_roberta_rows_are_unmoved_by_padding_and_neighbours() -> None:
+    for family in ("electra", "roberta"):
+        base = models.base(family)
+        with torch.no_grad():
+            both = forward(base, Slots(base, 1), pad(base, SEQUENCES[:2]), Rows((None, None)))
+            alone = models.model(family)(input_ids=torch.tensor([SEQUENCES[1]])).last_hidden_state[0]
+        assert off(own(both, 1), alone) <= 1e-5
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shelf, Slots]:
+    """Adapters of different ranks, scalings, targets, lengths and heads."""
+    options: dict[str, tuple[str, dict[str, Any]]] = {
+        "one layer": ("lora", {"r": 1, "target_modules": ["q_proj"]}),
+        "all": ("lora", {"r": 5}),
+        "ranks": ("lora", {"r": 3, "rank_pattern": {"o_proj": 7}, "alpha_pattern": {"layers.1.mlp.up_proj": 31}}),
+        "dora": ("lora", {"r": 2, "use_dora": True, "target_modules": ["k_proj", "down_proj"]}),
+        "high": ("lora", {"r": 16, "lora_alpha": 64, "use_rslora": True, "target_modules": ["v_proj", "gate_proj"]}),
+        "short prefix": ("prefix", {"num_virtual_tokens": 1}),
+        "long prefix": ("prefix", {"num_virtual_tokens": 9}),
+        "head": ("lora", {"r": 2, "head": 3}),
+        "prefix head": ("prefix", {"num_virtual_tokens": 2, "head": 4}),
+    }  # fmt: skip
+    shelf = Shelf(tmp_path_factory.mktemp("crowd"), options)
+    return shelf, filled(shelf)
+
+
+ROW = st.tuples(
+    st.none() | st.integers(0, 8), st.lists(st.integers(2, 250), min_size=1, max_size=9).map(tuple)
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    batch=st.lists(ROW, min_size=1, max_size=9),
+    same=st.booleans(),
+    left=st.booleans(),
+    swaps=st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=3),
+)
+def test_any_mix_equals_peft(
+    crowd: tuple[Shelf, Slots],
+    batch: list[tuple[int | None, tuple[int, ...]]],
+    same: bool,
+    left: bool,
+    swaps: list[tuple[int, int]],
+) -> None:
+    """Any adapters in any order, or one for all rows, padded on either side; slots cleared and loaded over in between:
+    what lay in a slot before, idle slots and unused ranks never show."""
+    shelf, slots = crowd
+    names = list(shelf.options)
+    for slot, other in swaps:
+        slots.load(slot, shelf.adapters[names[other]])
+        slots.clear(slot)
+        slots.load(slot, shelf.adapters[names[slot]])
+    rows = [(None if place is None else names[place], ids) for place, ids in batch]
+    if same:
+        rows = [(rows[0][0], ids) for _, ids in rows]
+    check(shelf, slots, rows, left)
+
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+DRAWN = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "r": st.integers(1, 9),
+            "lora_alpha": st.integers(1, 40),
+            "use_rslora": st.booleans(),
+            "use_dora": st.booleans(),
+            "target_modules": st.lists(st.sampled_from(TARGETS), min_size=1, max_size=7, unique=True),
+        }
+    ).map(lambda options: ("lora", options)),
+    st.integers(1, 12).map(lambda length: ("prefix", {"num_virtual_tokens": length})),
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(options=st.lists(DRAWN, min_size=1, max_size=4), order=st.permutations(range(6)))
+def test_any_adapters_equal_peft(
+    tmp_path_factory: pytest.TempPathFactory, options: list[tuple[str, dict[str, Any]]], order: list[int]
+) -> None:
+    """Ranks, scalings, targets, methods and lengths are drawn too; each adapter is made by PEFT then."""
+    shelf = Shelf(tmp_path_factory.mktemp("drawn"), {str(index): each for index, each in enumerate(options)})
+    names: list[str | None] = [*shelf.options, None]
+    rows = [(names[place % len(names)], SEQUENCES[place]) for place in order]
+    check(shelf, filled(shelf), rows, left=True)
+
+
+def test_a_base_without_adapters_is_the_same_to_the_last_bit(tmp_path: Path) -> None:
+    ids = torch.tensor([SEQUENCES[0]])
+    shelf = Shelf(tmp_path, MIX)
+    expected = shelf.logits(None, SEQUENCES[0])[None]
+    slots = filled(shelf)
+    base = slots.base
+    with torch.no_grad():
+        rows = Rows((0,))
+        changed = base.lm_logits(forward(base, slots, pad(base, SEQUENCES[:1]), rows).states)
+        assert off(changed, expected) > 0.01
+        assert torch.equal(base.model(input_ids=ids).logits, expected)
+        beside = forward(base, slots, pad(base, SEQUENCES), Rows((0, 2, None, 4, 0, 2)))
+        alone = forward(base, slots, pad(base, SEQUENCES), Rows((None,) * 6))
+        assert torch.equal(own(beside, 2), own(alone, 2)), (
+            "LoRA rows add exactly nothing to a row of the base"
+        )
+        slots.close()
+        assert torch.equal(base.model(input_ids=ids).logits, expected)
+    assert not any(module._forward_hooks for module in base.model.modules())
+
+
+def test_rows_of_an_empty_slot_are_refused() -> None:
+    base = models.base("llama")
+    slots = Slots(base, 2)
+    with pytest.raises(AdapterError, match="no adapter is loaded in slot 1"):
+        forward(base, slots, pad(base, [[1, 2]]), Rows((1,)))
+
+
+def test_layers_with_one_input_share_one_product() -> None:
+    sources = models.base("llama").sources
+    first = "model.layers.0.self_attn.q_proj"
+    assert [path for path, source in sources.items() if source == first] == [
+        f"model.layers.0.self_attn.{name}_proj" for name in "qkv"
+    ]
+    assert sources["model.layers.1.mlp.up_proj"] == "model.layers.1.mlp.gate_proj"
+    assert sources["model.layers.1.mlp.down_proj"] == "model.layers.1.mlp.down_proj"
+    assert set(models.base("phi").sources) == set(models.base("phi").linears)

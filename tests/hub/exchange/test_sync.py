@@ -1,0 +1,697 @@
+"""Hubs in step: whole versions move, once, under their numbers; nothing is overwritten."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.cli import main
+from hub.errors import BadName, Damaged, NoHub, NotInHub, Unreachable
+from hub.exchange import sync
+from hub.hub import Hub
+from hub.storage.layout import blob, projection
+from hub.storage.local import Local
+from hub.storage.storage import Place
+from tests.hub.s3 import App, Server, is_put, told
+from tests.hub.tiny import NAME, lora, prefix
+
+OTHER = "globex/launch/ad-copy"
+
+
+def contents(place: Place) -> dict[str, bytes]:
+    """All that makes a hub, but what is derived and its own id."""
+    return {
+        path: bytes(place.read(path))
+        for path in place.walk("")
+        if path.startswith("blobs/") or (path.startswith("adapters/") and "/." in path)
+    }
+
+
+TOMBSTONE = b'{"version": 1, "who": "a", "when": "2026-11-24T12:00:00+00:00", "why": ""}'
+
+
+@pytest.fixture
+def filled(hub: Hub) -> Hub:
+    """Two names, three versions, two with the same bytes, an alias that moved, a tombstone and a signature."""
+    hub.publish(lora(1), NAME, publish_id="one")
+    hub.publish(lora(2), NAME, publish_id="two")
+    hub.publish(lora(1), OTHER, publish_id="three")
+    hub.set_alias(NAME, "production", 1, why="first")
+    hub.set_alias(NAME, "production", 2, why="better")
+    hub.place.create(
+        {
+            f"adapters/{NAME}/.signatures/000002/ab12.json": b'{"signature": "..."}',
+            f"adapters/{OTHER}/.signatures/000001/ab12.json": b'{"signature": "..."}',
+        }
+    )
+    return hub
+
+
+def test_push_and_pull_bring_everything_byte_for_byte(filled: Hub, bucket: str, tmp_path: Path) -> None:
+    moved = sync.push(filled, f"{bucket}/hub")
+    assert moved.versions == (f"{NAME}@1", f"{NAME}@2", f"{OTHER}@1")
+    assert len(moved.blobs) == len({path for path in contents(filled.place) if path.startswith("blobs/")})
+    assert (len(moved.files), moved.conflicts, moved.problems) == (3 + 2 + 2, (), ())
+    assert moved.size == sum(map(len, contents(filled.place).values()))
+    remote = Hub(f"{bucket}/hub", create=False)
+    assert contents(remote.place) == contents(filled.place)
+    pulled = sync.pull(tmp_path / "mirror", f"{bucket}/hub")
+    assert (pulled.versions, pulled.size) == (moved.versions, moved.size)
+    assert contents(Local(tmp_path / "mirror")) == contents(filled.place)
+
+
+def test_a_mirror_works_offline_and_knows_its_origin(
+    filled: Hub, bucket: str, s3: Server, tmp_path: Path
+) -> None:
+    sync.push(filled, f"{bucket}/hub")
+    sync.pull(tmp_path / "mirror", f"{bucket}/hub")
+    s3.forget()
+    mirror = Hub(tmp_path / "mirror", create=False)
+    assert mirror.origin == f"{bucket}/hub" and mirror.id != filled.id
+    assert mirror.resolve(f"{NAME}@production").number == 2
+    folder = mirror.resolve(f"{NAME}@1").folder
+    assert folder is not None and sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert mirror.read(f"{OTHER}@1").method == lora().method
+    assert s3.asked == []
+
+
+def test_what_is_there_does_not_move_again(filled: Hub, bucket: str, s3: Server) -> None:
+    sync.push(filled, f"{bucket}/hub")
+    s3.forget()
+    again = sync.push(filled, f"{bucket}/hub")
+    assert (again.versions, again.blobs, again.files, again.size) == ((), (), (), 0)
+    assert not any(method == "PUT" and ".tmp" not in path for method, path in s3.asked)
+    assert not any("/.records/" in path for _, path in s3.asked), "their MD5s are in the listing"
+    filled.publish(lora(2), OTHER)
+    filled.set_alias(NAME, "production", 1, why="back")
+    more = sync.push(filled, f"{bucket}/hub")
+    assert more.versions == (f"{OTHER}@2",)
+    assert more.blobs == (), "the same bytes as another version's"
+    assert more.files == (
+        f"adapters/{OTHER}/.records/000002.json",
+        f"adapters/{NAME}/.events/production/000003.json",
+    )
+
+
+def test_between_folders_too(filled: Hub, tmp_path: Path) -> None:
+    sync.push(filled, tmp_path / "copy")
+    assert contents(Local(tmp_path / "copy")) == contents(filled.place)
+    assert sync.push(filled, tmp_path / "copy").size == 0
+
+
+def test_a_dry_run_tells_the_same_and_moves_nothing(filled: Hub, tmp_path: Path) -> None:
+    told_first = sync.push(filled, tmp_path / "copy", dry_run=True)
+    assert not (tmp_path / "copy").exists()
+    done = sync.push(filled, tmp_path / "copy")
+    assert (told_first.versions, told_first.blobs, told_first.size) == (done.versions, done.blobs, done.size)
+    assert (told_first.dry_run, done.dry_run) == (True, False)
+
+
+def test_progress_counts_every_byte(filled: Hub, tmp_path: Path) -> None:
+    told_of: list[tuple[int, int]] = []
+    moved = sync.push(filled, tmp_path / "copy", progress=lambda done, total: told_of.append((done, total)))
+    assert told_of == sorted(told_of) and told_of[-1] == (moved.size, moved.size)
+
+
+# ---- selections
+
+
+def test_a_client_or_a_name_moves_alone(filled: Hub, tmp_path: Path) -> None:
+    assert sync.push(filled, tmp_path / "a", client="globex").versions == (f"{OTHER}@1",)
+    assert Hub(tmp_path / "a").names() == (OTHER,)
+    assert sync.push(filled, tmp_path / "b", client="acme", campaign="summer").versions == ()
+    assert sync.push(filled, tmp_path / "c", only=[NAME]).versions == (f"{NAME}@1", f"{NAME}@2")
+    assert Hub(tmp_path / "c").aliases(NAME) == {"production": 2, "latest": 2}
+
+
+def test_a_reference_moves_one_version_under_its_number(filled: Hub, tmp_path: Path) -> None:
+    filled.set_alias(NAME, "fallback", 1)
+    moved = sync.push(filled, tmp_path / "a", only=[f"{NAME}@production"])
+    assert moved.versions == (f"{NAME}@2",)
+    part = Hub(tmp_path / "a")
+    assert [version.number for version in part.versions(NAME)] == [2]
+    assert part.aliases(NAME) == {"production": 2, "latest": 2}, "an alias of what did not move stays behind"
+    with pytest.raises(NotInHub, match=f"holds no version 1.*pull --only {NAME}@1"):
+        part.resolve(f"{NAME}@1")
+    rest = sync.push(filled, tmp_path / "a")
+    assert rest.versions == (f"{NAME}@1", f"{OTHER}@1")
+    assert contents(Local(tmp_path / "a")) == contents(filled.place)
+
+
+def test_a_selection_that_means_nothing_is_refused(filled: Hub, tmp_path: Path) -> None:
+    with pytest.raises(NotInHub, match="no acme/spring/behavior"):
+        sync.push(filled, tmp_path / "a", only=["acme/spring/behavior"])
+    with pytest.raises(NotInHub, match="no version 9"):
+        sync.push(filled, tmp_path / "a", only=[f"{NAME}@9"])
+    with pytest.raises(BadName, match="client"):
+        sync.push(filled, tmp_path / "a", campaign="spring")
+    with pytest.raises(BadName, match="client"):
+        sync.push(filled, tmp_path / "a", client="../..")
+    with pytest.raises(BadName, match="not both"):
+        sync.push(filled, tmp_path / "a", only=[NAME], client="acme")
+    assert not (tmp_path / "a").exists()
+
+
+# ---- removed versions
+
+
+def test_a_removed_version_moves_as_a_record_and_a_tombstone_without_its_bytes(
+    filled: Hub, tmp_path: Path
+) -> None:
+    weights = filled.resolve(f"{NAME}@1").record.file("adapter_model.safetensors").sha256
+    filled.place.create({f"adapters/{NAME}/.tombstones/000001.json": TOMBSTONE})
+    moved = sync.push(filled, tmp_path / "a", only=[NAME])
+    assert weights not in moved.blobs
+    assert (tmp_path / "a" / f"adapters/{NAME}/.records/000001.json").exists()
+    assert (tmp_path / "a" / f"adapters/{NAME}/.tombstones/000001.json").exists()
+
+
+def test_a_tombstone_arrives_before_its_record(filled: Hub, bucket: str, s3: Server) -> None:
+    filled.place.create({f"adapters/{NAME}/.tombstones/000001.json": TOMBSTONE})
+    sync.push(filled, f"{bucket}/hub")
+    written = [path for method, path in s3.asked if method == "PUT"]
+
+    def last(part: str) -> int:
+        return max(index for index, path in enumerate(written) if part in path)
+
+    def first(part: str) -> int:
+        return min(index for index, path in enumerate(written) if part in path)
+
+    assert last("/.tombstones/") < first("/blobs/") and last("/.signatures/") < first("/blobs/")
+    assert last("/blobs/") < first("/.records/") and last("/.records/") < first("/.events/")
+
+
+@pytest.mark.parametrize("step", ["lacking", "_note_taken", "_carry_blobs", "_carry_entries", "_show"])
+def test_a_collector_takes_nothing_that_arriving_versions_need(
+    filled: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The target holds the blobs already, for a version that was removed; they are collected just before, or after, a
+    step."""
+    target = Hub(tmp_path / "a")
+    for seed in (1, 2):
+        target.publish(lora(seed), "initech/spring/behavior")
+        target.remove(f"initech/spring/behavior@{seed}")
+    owner = sync if step == "lacking" else sync._Carrier
+    real = getattr(owner, step)
+
+    def beside(*arguments: object) -> object:
+        if step != "lacking":
+            target.collect(0)
+        result = real(*arguments)
+        target.collect(0)
+        return result
+
+    monkeypatch.setattr(owner, step, beside)
+    sync.push(filled, target.address)
+    target.collect(0)
+    for reference in (f"{NAME}@1", f"{NAME}@2", f"{OTHER}@1"):
+        assert target.read(reference).method == lora().method
+    assert not [path for path in target.place.walk("") if path.startswith((".pins", ".trash"))]
+    assert target.verify().sound
+
+
+# ---- contradictions
+
+
+@pytest.fixture
+def parted(filled: Hub, tmp_path: Path) -> Hub:
+    """A copy of `filled`, in which somebody published a version 3 too, of other bytes."""
+    sync.push(filled, tmp_path / "copy")
+    copy = Hub(tmp_path / "copy")
+    filled.publish(lora(3), NAME, publish_id="ours")
+    copy.publish(lora(4), NAME, publish_id="theirs")
+    return copy
+
+
+def test_versions_that_differ_are_told_and_left_and_the_rest_moves(filled: Hub, parted: Hub) -> None:
+    filled.publish(prefix(), OTHER)
+    filled.set_alias(NAME, "production", 3)
+    before = contents(parted.place)
+    moved = sync.push(filled, parted.address)
+    [conflict] = moved.conflicts
+    assert (conflict.name, conflict.what) == (NAME, "version 3")
+    assert (conflict.source, conflict.target) == ("publish id ours", "publish id theirs")
+    assert f"repertoire rm {NAME}@3" in str(conflict)
+    assert moved.versions == (f"{OTHER}@2",)
+    after = contents(parted.place)
+    assert {path: after[path] for path in before} == before
+    assert not any(NAME in path for path in after.keys() - before.keys())
+
+
+def test_a_version_that_is_removed_in_both_hubs_is_no_conflict_any_more(filled: Hub, parted: Hub) -> None:
+    assert filled.publish(lora(3), NAME).number == 4
+    for hub in (filled, parted):
+        hub.place.create({f"adapters/{NAME}/.tombstones/000003.json": b'{"version": 3}'})
+    moved = sync.push(filled, parted.address)
+    assert (moved.conflicts, moved.versions) == ((), (f"{NAME}@4",))
+
+
+def test_an_alias_that_parted_is_told_until_it_means_the_same(filled: Hub, tmp_path: Path) -> None:
+    sync.push(filled, tmp_path / "copy")
+    copy = Hub(tmp_path / "copy")
+    filled.set_alias(NAME, "production", 1, why="ours")
+    copy.set_alias(NAME, "production", 2, why="theirs")
+    filled.publish(lora(5), NAME)
+    moved = sync.push(filled, copy.address)
+    [conflict] = moved.conflicts
+    assert (conflict.what, conflict.source, conflict.target) == ("alias production", "version 1", "version 2")
+    assert moved.versions == (f"{NAME}@3",), "versions move all the same"
+    assert copy.aliases(NAME)["production"] == 2
+    copy.set_alias(NAME, "production", 1, why="agreed")
+    assert sync.push(filled, copy.address).conflicts == ()
+
+
+def test_sync_brings_both_what_the_other_has(filled: Hub, tmp_path: Path) -> None:
+    sync.push(filled, tmp_path / "copy")
+    copy = Hub(tmp_path / "copy")
+    filled.publish(lora(6), NAME)
+    copy.publish(lora(7), OTHER)
+    there, back = sync.sync(filled, copy.address)
+    assert (there.versions, back.versions) == ((f"{NAME}@3",), (f"{OTHER}@2",))
+    assert contents(filled.place) == contents(copy.place)
+
+
+# ---- a removal against an alias
+
+
+@pytest.fixture
+def copy(filled: Hub, tmp_path: Path) -> Hub:
+    """Another hub that holds what `filled` holds, and in both of them a version 3."""
+    filled.publish(lora(3), NAME)
+    sync.push(filled, tmp_path / "copy")
+    return Hub(tmp_path / "copy")
+
+
+def test_a_version_that_the_other_hub_s_alias_means_is_not_removed_there(filled: Hub, copy: Hub) -> None:
+    filled.remove(f"{NAME}@3", why="wrong client")
+    copy.set_alias(NAME, "production", 3)
+    copy.set_alias(NAME, "canary", 3)
+    filled.publish(lora(4), OTHER)
+    before = contents(copy.place)
+    for dry_run in (True, False, False):
+        moved = sync.push(filled, copy.address, dry_run=dry_run)
+        [conflict] = moved.conflicts
+        assert (conflict.name, conflict.what) == (NAME, "version 3")
+        assert (conflict.source, conflict.target) == ("removed", "what canary and production mean")
+        assert f"repertoire alias set {NAME} ALIAS VERSION" in conflict.advice
+        assert not any(NAME in path for path in moved.files) and moved.problems == ()
+    after = contents(copy.place)
+    assert {path: after[path] for path in after if NAME in path} == {
+        path: before[path] for path in before if NAME in path
+    }
+    assert copy.resolve(f"{NAME}@production").number == 3 and copy.resolve(OTHER).number == 2
+    for alias in ("production", "canary"):
+        copy.set_alias(NAME, alias, 2, why="3 is removed")
+    moved = sync.push(filled, copy.address)
+    assert (moved.conflicts, moved.files) == ((), (f"adapters/{NAME}/.tombstones/000003.json",))
+    with pytest.raises(NotInHub, match=r"removed by .*wrong client"):
+        copy.resolve(f"{NAME}@3")
+
+
+def test_an_alias_of_a_version_that_the_other_hub_removed_does_not_move(filled: Hub, copy: Hub) -> None:
+    copy.remove(f"{NAME}@3")
+    filled.set_alias(NAME, "production", 3)
+    filled.set_alias(NAME, "canary", 3)
+    filled.set_alias(NAME, "fallback", 1)
+    for _ in range(2):
+        moved = sync.push(filled, copy.address)
+        [conflict] = moved.conflicts
+        assert (conflict.name, conflict.what) == (NAME, "version 3")
+        assert (conflict.source, conflict.target) == ("what canary and production mean", "removed")
+        assert moved.problems == ()
+    assert copy.aliases(NAME) == {"production": 2, "fallback": 1, "latest": 2}
+    filled.set_alias(NAME, "production", 1)
+    filled.set_alias(NAME, "canary", 2)
+    assert sync.push(filled, copy.address).conflicts == ()
+    assert copy.aliases(NAME) == {"production": 1, "canary": 2, "fallback": 1, "latest": 2}
+    assert copy.verify().findings == []
+
+
+def test_sync_tells_a_removal_against_an_alias_once_and_from_either_side(filled: Hub, copy: Hub) -> None:
+    filled.remove(f"{NAME}@3")
+    copy.set_alias(NAME, "production", 3)
+    before = contents(filled.place), contents(copy.place)
+    for one, other in ((filled, copy), (copy, filled)):
+        there, back = sync.sync(one, other.address)
+        assert [(conflict.name, conflict.what) for conflict in there.conflicts + back.conflicts] == [
+            (NAME, "version 3")
+        ] * 2
+        assert (there.files, back.files) == ((), ())
+    assert (contents(filled.place), contents(copy.place)) == before
+    copy.set_alias(NAME, "production", 2)
+    there, back = sync.sync(filled, copy.address)
+    assert there.conflicts == back.conflicts == ()
+    assert contents(filled.place) == contents(copy.place)
+    assert filled.verify().sound and copy.verify().sound
+
+
+@pytest.mark.parametrize("command", ["push", "pull", "sync"])
+def test_a_version_that_its_alias_left_before_it_was_removed_is_removed_everywhere(
+    filled: Hub, copy: Hub, command: str
+) -> None:
+    """The other hub's alias means it until the same run moves it away."""
+    filled.set_alias(NAME, "production", 3)
+    sync.push(filled, copy.address)
+    filled.set_alias(NAME, "production", 1)
+    filled.remove(f"{NAME}@3")
+    if command == "push":
+        done = (sync.push(filled, copy.address),)
+    elif command == "pull":
+        done = (sync.pull(copy.address, filled.address),)
+    else:
+        done = sync.sync(copy, filled.address)
+    assert [each.conflicts for each in done] == [()] * len(done)
+    assert contents(copy.place) == contents(filled.place)
+    assert copy.verify().findings == []
+    assert not copy.place.exists(projection(NAME, 3)), "its folder goes at once, as with `rm`"
+
+
+def test_no_alias_of_the_other_hub_means_a_removed_version_at_any_moment(
+    filled: Hub, copy: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.set_alias(NAME, "production", 3)
+    sync.push(filled, copy.address)
+    filled.set_alias(NAME, "production", 1)
+    filled.remove(f"{NAME}@3")
+    real, meant = Local.create, []
+
+    def watched(self: Local, files: Any, then: Any = None) -> set[str]:
+        created = real(self, files, then)
+        meant.append(copy.resolve(f"{NAME}@production").number)
+        return created
+
+    monkeypatch.setattr(Local, "create", watched)
+    sync.push(filled, copy.address)
+    assert set(meant) == {3, 1}
+
+
+def test_an_alias_that_moves_to_a_removed_version_meanwhile_keeps_it(
+    filled: Hub, copy: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled.remove(f"{NAME}@3")
+    filled.set_alias(NAME, "canary", 1)
+    real, done = Local.create, []
+
+    def slow(self: Local, files: Any, then: Any = None) -> set[str]:
+        if not done and any("/.events/canary/" in path for path in files):
+            done.append(1)
+            copy.set_alias(NAME, "production", 3)
+        return real(self, files, then)
+
+    monkeypatch.setattr(Local, "create", slow)
+    moved = sync.push(filled, copy.address)
+    assert [conflict.target for conflict in moved.conflicts] == ["what production means"]
+    assert moved.files == (f"adapters/{NAME}/.events/canary/000001.json",)
+    assert copy.resolve(f"{NAME}@production").number == 3
+
+
+def test_where_the_next_version_stays_behind_the_last_one_is_not_removed(filled: Hub, copy: Hub) -> None:
+    filled.set_alias(NAME, "production", 3)
+    sync.push(filled, copy.address)
+    filled.set_alias(NAME, "production", filled.publish(lora(4), NAME).number)
+    filled.remove(f"{NAME}@3")
+    weights = filled.resolve(f"{NAME}@4").record.file("adapter_model.safetensors").sha256
+    filled.place.replace(blob(weights), b"damaged")
+    moved = sync.push(filled, copy.address)
+    assert [problem.split(":")[0] for problem in moved.problems] == [f"{NAME}@4 stays behind"]
+    assert [(conflict.what, conflict.target) for conflict in moved.conflicts] == [
+        ("version 3", "what production means")
+    ]
+    assert copy.resolve(f"{NAME}@production").number == 3
+
+
+def test_an_alias_that_its_own_hub_lets_mean_a_removed_version_stays_behind(filled: Hub, copy: Hub) -> None:
+    filled.set_alias(NAME, "production", 3)
+    filled.place.create({f"adapters/{NAME}/.tombstones/000003.json": TOMBSTONE.replace(b"1", b"3", 1)})
+    moved = sync.push(filled, copy.address)
+    assert moved.problems == (
+        f"alias production of {NAME} stays behind: it means version 3, which was removed",
+    )
+    assert (moved.conflicts, moved.files) == ((), (f"adapters/{NAME}/.tombstones/000003.json",))
+    assert copy.aliases(NAME) == {"production": 2, "latest": 2}
+
+
+def test_a_mirror_of_a_part_keeps_what_its_alias_means(filled: Hub, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    sync.pull(mirror, filled.address, only=[f"{NAME}@production"])
+    filled.publish(lora(3), NAME)
+    filled.set_alias(NAME, "production", 3)
+    filled.remove(f"{NAME}@2")
+    part = Hub(mirror)
+    part.set_alias(NAME, "pinned", 2)
+    moved = sync.pull(mirror, filled.address)
+    [conflict] = moved.conflicts
+    assert (conflict.what, conflict.source, conflict.target) == ("version 2", "removed", "what pinned means")
+    assert part.aliases(NAME) == {"production": 3, "pinned": 2, "latest": 3}
+    part.set_alias(NAME, "pinned", 3)
+    assert sync.pull(mirror, filled.address).conflicts == ()
+    assert sync.push(part, filled.address).conflicts == ()
+    assert contents(part.place).keys() == {
+        path for path in contents(filled.place) if not path.startswith("blobs/")
+    } | {path for path in contents(part.place) if path.startswith("blobs/")}
+
+
+# ---- faults
+
+
+def test_broken_off_at_any_write_it_leaves_whole_versions_and_goes_on(
+    filled: Hub, bucket: str, s3: Server
+) -> None:
+    writes = [0]
+
+    def breaks(environ: dict[str, Any], start_response: Any, app: App) -> Iterable[bytes] | None:
+        if is_put(environ):
+            writes[0] += 1
+            if writes[0] > limit:
+                return told(start_response, "503 Service Unavailable", "ServiceUnavailable")
+        return None
+
+    for limit in range(0, 60, 5):
+        writes[0] = 0
+        with s3.faulty(breaks):
+            try:
+                sync.push(filled, f"{bucket}/{limit}")
+                broke = False
+            except Unreachable:
+                broke = True
+        if broke and limit > 4:
+            part = Hub(f"{bucket}/{limit}", create=False)
+            for name in part.names():
+                numbers = [version.number for version in part.versions(name)]
+                assert numbers == list(range(1, len(numbers) + 1))
+                assert all(part.read(version) for version in part.versions(name))
+                assert part.aliases(name)["latest"] == numbers[-1]
+        sync.push(filled, f"{bucket}/{limit}")
+        assert contents(Hub(f"{bucket}/{limit}", create=False).place) == contents(filled.place)
+        if not broke:
+            break
+    assert not broke and limit > 10
+
+
+def test_a_blob_that_is_damaged_in_the_source_keeps_its_version_back_and_no_other(
+    filled: Hub, tmp_path: Path
+) -> None:
+    weights = filled.resolve(f"{NAME}@2").record.file("adapter_model.safetensors").sha256
+    filled.place.replace(blob(weights), b"damaged")
+    moved = sync.push(filled, tmp_path / "a")
+    assert moved.versions == (f"{NAME}@1", f"{OTHER}@1")
+    assert [problem.split(":")[0] for problem in moved.problems] == [f"{NAME}@2 stays behind"]
+    part = Hub(tmp_path / "a")
+    assert part.aliases(NAME) == {"latest": 1}, "the alias that means it stays behind too"
+    assert not part.place.exists(blob(weights))
+
+
+def test_a_mirror_that_lost_bytes_gets_them_back(filled: Hub, bucket: str, tmp_path: Path) -> None:
+    sync.push(filled, f"{bucket}/hub")
+    sync.pull(tmp_path / "a", f"{bucket}/hub")
+    mirror = Hub(tmp_path / "a")
+    weights, config = (
+        mirror.resolve(f"{NAME}@2").record.file(name).sha256
+        for name in ("adapter_model.safetensors", "adapter_config.json")
+    )
+    mirror.place.remove(blob(weights))
+    mirror.place.replace(blob(config), b"{}")
+    moved = sync.pull(tmp_path / "a", f"{bucket}/hub")
+    assert (set(moved.blobs), moved.versions) == ({weights, config}, ())
+    assert mirror.read(f"{NAME}@2").method == lora().method
+
+
+def test_what_arrives_damaged_is_told(filled: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Local.create
+
+    def rotten(self: Local, files: Any, then: Any = None) -> set[str]:
+        wrong = {path: bytes(data)[:-1] + b"?" if "blobs/" in path else data for path, data in files.items()}
+        return real(self, wrong, then)
+
+    monkeypatch.setattr(Local, "create", rotten)
+    with pytest.raises(Damaged, match="did not arrive"):
+        sync.push(filled, tmp_path / "a")
+
+
+def test_of_two_pushes_at_once_the_later_finds_the_other_s_version(
+    filled: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync.push(filled, tmp_path / "copy")
+    copy = Hub(tmp_path / "copy")
+    filled.publish(lora(8), NAME, publish_id="ours")
+    filled.publish(lora(9), NAME)
+    real, done = Local.create, []
+
+    def slow(self: Local, files: Any, then: Any = None) -> set[str]:
+        if not done and any("/.records/" in path for path in files):
+            done.append(1)
+            copy.publish(lora(10), NAME, publish_id="theirs")
+        return real(self, files, then)
+
+    monkeypatch.setattr(Local, "create", slow)
+    moved = sync.push(filled, copy.address)
+    assert moved.versions == () and len(moved.problems) == 2
+    assert "somebody took its place" in moved.problems[0]
+    assert [version.record.publish_id for version in copy.versions(NAME)] == ["one", "two", "theirs"]
+    assert sync.push(filled, copy.address).conflicts[0].what == "version 3"
+
+
+# ---- a source that means harm
+
+
+def test_what_no_hub_would_hold_is_not_taken_from_another(
+    filled: Hub, bucket: str, s3: Server, tmp_path: Path
+) -> None:
+    sync.push(filled, f"{bucket}/hub", only=[OTHER])
+    record = json.loads(filled.place.read(f"adapters/{NAME}/.records/000001.json"))
+    planted = {
+        "name with a path": {**record, "version": 1, "files": [{**record["files"][0], "name": "../../x"}]},
+        "code": {**record, "version": 2, "files": [{**record["files"][0], "name": "run.py"}]},
+        "no hash": {
+            **record,
+            "version": 3,
+            "files": [{**record["files"][0], "sha256": "../../../etc/passwd"}],
+        },
+    }
+    client = s3.client()
+    for value in planted.values():
+        path = f"adapters/{NAME}/.records/{value['version']:06d}.json"
+        client.pipe_file(f"{bucket}/hub/{path}", json.dumps(value).encode())
+    for path in (
+        f"adapters/{OTHER}/.signatures/000001/.hidden",
+        f"adapters/{OTHER}/.signatures/../../../../../evil",
+        f"adapters/{OTHER}/.events/../production/000001.json",
+        f"adapters/{OTHER}/.strange/000001.json",
+        f"adapters/{OTHER}/v000001/model.py",
+        "adapters/ACME/spring/behavior/.records/000001.json",
+        "evil",
+    ):
+        client.pipe_file(f"{bucket}/hub/{path}", b"{}")
+    moved = sync.pull(tmp_path / "a", f"{bucket}/hub")
+    assert moved.versions == (f"{OTHER}@1",)
+    assert len(moved.problems) == 3
+    names = {
+        path.name for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "hub" not in path.parents
+    }
+    assert names.isdisjoint({"evil", "x", "run.py", "model.py", ".hidden"})
+    assert contents(Local(tmp_path / "a")).keys() == {
+        path for path in contents(filled.place) if OTHER in path
+    } | {blob(file.sha256) for file in filled.resolve(OTHER).record.files}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"name": "../../x"}, {"name": "x\n"}, {"sha256": "../../../etc/passwd"}, {"size": -1}]
+)
+def test_a_record_whose_files_would_lead_elsewhere_is_damaged(filled: Hub, wrong: dict[str, object]) -> None:
+    path = f"adapters/{OTHER}/.records/000001.json"
+    record = json.loads(filled.place.read(path))
+    record["files"][0].update(wrong)
+    filled.place.replace(path, json.dumps(record).encode())
+    with pytest.raises(Damaged, match="cannot be read"):
+        filled.resolve(OTHER)
+
+
+# ---- the commands
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    return int(stopped.value.code or 0), capsys.readouterr().out
+
+
+def test_the_commands_push_pull_and_sync(
+    filled: Hub, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remote, mirror = f"{bucket}/hub", tmp_path / "mirror"
+    code, out = run(capsys, "push", remote, "--hub", filled.address, "--dry-run")
+    assert code == 0 and "Would move 3 versions" in out and f"{OTHER}@1" in out
+    code, out = run(capsys, "push", remote, "--hub", filled.address, "--json")
+    told_json = json.loads(out)
+    assert (code, told_json["versions"]) == (0, [f"{NAME}@1", f"{NAME}@2", f"{OTHER}@1"])
+    code, out = run(capsys, "pull", remote, "--hub", mirror, "--only", f"{NAME}@production")
+    assert code == 0 and "Moved 1 version from" in out
+    code, out = run(capsys, "pull", "--hub", mirror)
+    assert code == 0 and "Moved 2 versions" in out, "from its origin"
+    Hub(mirror).publish(lora(11), OTHER)
+    code, out = run(capsys, "sync", "--hub", mirror, "--json")
+    assert code == 0 and [each["versions"] for each in json.loads(out)] == [[f"{OTHER}@2"], []]
+    assert run(capsys, "show", f"{OTHER}@2", "--hub", remote)[0] == 0
+
+
+def test_the_commands_tell_contradictions_by_their_exit_code(
+    filled: Hub, parted: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out = run(capsys, "push", parted.address, "--hub", filled.address)
+    assert code == 4 and f"Conflict: {NAME}: version 3 is publish id ours" in out
+    code, out = run(capsys, "sync", parted.address, "--hub", filled.address)
+    assert code == 4 and out.count("Conflict:") == 1
+    assert run(capsys, "push", "--hub", filled.address)[0] == 2
+    assert run(capsys, "pull", tmp_path / "nowhere", "--hub", filled.address)[0] == 3
+
+
+@pytest.mark.parametrize("command", ["push", "pull", "sync"])
+def test_the_commands_tell_a_removal_against_an_alias(
+    filled: Hub, copy: Hub, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled.remove(f"{NAME}@3")
+    copy.set_alias(NAME, "production", 3)
+    code, out = run(capsys, command, copy.address, "--hub", filled.address)
+    here, there = "removed", "what production means"
+    if command == "pull":
+        here, there = there, here
+    assert code == 4 and out.count("Conflict:") == 1
+    assert f"Conflict: {NAME}: version 3 is {here} in the one hub, {there} in the other." in out
+
+
+def test_pulling_from_where_no_hub_is_makes_none(tmp_path: Path) -> None:
+    with pytest.raises(NoHub):
+        sync.pull(tmp_path / "a", tmp_path / "nowhere")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_mirror_of_one_late_version_works_alone_and_is_sound(hub: Hub, tmp_path: Path) -> None:
+    for seed in range(5):
+        hub.publish(lora(seed), NAME)
+    sync.push(hub, tmp_path / "a", only=[f"{NAME}@4"])
+    mirror = Hub(tmp_path / "a", create=False)
+    assert mirror.resolve(NAME).number == mirror.resolve(f"{NAME}@4").number == 4
+    assert mirror.resolve(NAME).folder is not None and mirror.resolve(NAME).folder.is_dir()
+    assert [found.reference for found in mirror.search()] == [f"{NAME}@4"]
+    assert mirror.verify().sound, mirror.verify().findings
+    assert mirror.collect(0).freed == 0
+    with pytest.raises(NotInHub, match="mirrors a part of a hub"):
+        mirror.resolve(f"{NAME}@2")
+    with pytest.raises(NotInHub, match="was never brought here"):
+        mirror.remove(f"{NAME}@2")
+    mirror.remove(f"{NAME}@4")
+    with pytest.raises(NotInHub):
+        mirror.resolve(NAME)
+    sync.push(hub, tmp_path / "a", only=[f"{NAME}@2"])
+    assert [found.reference for found in mirror.search()] == [f"{NAME}@2"], (
+        "the newest that is here and stands"
+    )
+    assert mirror.resolve(NAME).number == 2
+    sync.push(hub, tmp_path / "a", only=[NAME])
+    assert mirror.resolve(NAME).number == 5

@@ -1,0 +1,115 @@
+"""The pieces of a streamed text under a policy: what is shown, what is held back, when it ends."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from adapters.errors import RequestError
+from hub.registry.writing import checked
+from recipes.measure.policy import violations
+from recipes.options.recipe import read_policy
+
+
+def pieces(text: str, taken: list[str]) -> Iterator[str]:
+    """A text, one character at a time; `taken` grows with what was asked for."""
+    for character in text:
+        taken.append(character)
+        yield character
+
+
+def show(text: str, product: str = "", **options: Any) -> tuple[str, str, str]:
+    """What was shown of a text, what was asked for, and why it ended ("" where it did not)."""
+    taken: list[str] = []
+    shown: list[str] = []
+    try:
+        for piece in checked(pieces(text, taken), product, read_policy(options).rules()):
+            shown.append(piece)
+    except RequestError as error:
+        return "".join(shown), "".join(taken), str(error)
+    return "".join(shown), "".join(taken), ""
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("They bestow the best western mug", {"banned": ["best"], "allowed": ["Best Western"]}),
+        ("这是第一次", {"lists": ["zh-absolute"]}),
+        ("Now 1,500 watts for $20", {"facts": True}),
+        (
+            "Results are not guaranteed.",
+            {"lists": ["en-claims"], "required": ["Results are not guaranteed."]},
+        ),
+    ],
+)
+def test_a_lawful_text_is_shown_whole_in_its_pieces(text: str, options: dict[str, Any]) -> None:
+    assert show(text, "1500 W, $20", **options) == (text, text, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "shown", "asked"),
+    [
+        ("the best mug of all", {"banned": ["best"]}, "the bes", "the best "),
+        ("the best mug", {"banned": ["best"], "allowed": ["Best Western"]}, "the bes", "the best m"),
+        ("这是第一名的跑鞋", {"lists": ["zh-absolute"]}, "这是第", "这是第一名"),
+        ("Save 50% today", {"facts": True}, "Save ", "Save 50% "),
+        ("abcdef", {"max_width": 3}, "abc", "abcd"),
+        ("the best", {"banned": ["best"]}, "the bes", "the best"),
+    ],
+)
+def test_a_text_ends_as_soon_as_a_violation_is_certain(
+    text: str, options: dict[str, Any], shown: str, asked: str
+) -> None:
+    seen, taken, why = show(text, **options)
+    assert (seen, taken) == (shown, asked)
+    assert "write without a stream" in why
+
+
+def test_a_missing_disclaimer_is_told_at_the_end() -> None:
+    seen, taken, why = show("Rum for all", required=["Drink responsibly."])
+    assert (seen, taken) == ("Rum for all", "Rum for all")
+    assert "'Drink responsibly.' is missing" in why
+
+
+PIECES = [
+    "best",
+    "ow",
+    " ",
+    "-",
+    "Western",
+    "第一",
+    "次",
+    "1",
+    "0",
+    ",",
+    ".",
+    "%",
+    "$",
+    "not",
+    "x",
+    "\u200b",
+    "é",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+@example("best Western")
+@example("best Westernbest")
+@example("第一 次")
+@example("not best.")
+@example("$1,000")
+def test_a_stream_shows_a_lawful_text_whole_and_never_a_violation_whole(text: str) -> None:
+    options: dict[str, Any] = {
+        "banned": ["best", "第一"],
+        "allowed": ["best western", "第一次", "not best"],
+        "facts": True,
+        "max_width": 20,
+    }
+    product = "$1,000 and 10%"
+    shown, _, why = show(text, product, **options)
+    found = violations(text, product, read_policy(options).rules())
+    assert bool(found) == bool(why)
+    assert text.startswith(shown) and (found or shown == text)
+    assert all(len(shown) < each.where[1] for each in found if each.where)

@@ -1,0 +1,115 @@
+"""A head that starts at a linear probe."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from adapters import Adapter, Base
+from adapters.slots.slots import Slots
+from recipes import Order, Recipe, train, train_many
+from recipes.examples import Splits
+from recipes.learn.job import Job
+from recipes.learn.linear_probe import probe
+from recipes.learn.predict import logits, states
+from recipes.runs.order import prepare
+from tests.adapters import models
+from tests.recipes.runs.test_training import QUICK, moods, weights
+
+PROBE: dict[str, Any] = QUICK | {"head.init": "probe", "train.max_steps": 4}
+
+
+def probed(job: Job, base: Base) -> Slots:
+    slots = Slots(base, 1, dtype=torch.float32, trains=True)
+    slots.load(0, job.adapter)
+    job.begin(slots, 0)
+    probe(job, base, slots)
+    return slots
+
+
+@pytest.mark.parametrize("family", ["llama", "bert"])
+@pytest.mark.parametrize("name", ["behavior", "behavior-prefix"])
+def test_the_head_says_what_the_regression_on_its_own_vectors_says(
+    family: str, name: str, tmp_path: Path
+) -> None:
+    """Fitted anew here, for each strength that may have been chosen; a decoder's head has no bias."""
+    base = models.base(family)
+    job = prepare(Order(Recipe.load(name, **PROBE), moods(tmp_path, 90, noise=0.2)), base)
+    slots = probed(job, base)
+    head = slots.head(0).head
+    vectors, asked = (states(base, slots, rows, 0, head.pooling) for rows in (job.train, job.validation))
+    labels = [example.label for example in job.splits.train]
+    found = logits(base, slots, 0, job.validation).softmax(1).numpy()
+    slots.close()
+    mean = vectors.mean(0) if head.bias else np.zeros(vectors.shape[1])
+    rows, asked = ((each - mean) / vectors.std(0) for each in (vectors, asked))
+    fitted = [
+        LogisticRegression(C=c, fit_intercept=head.bias, tol=1e-8, max_iter=10_000).fit(rows, labels)
+        for c in (0.0001, 0.001, 0.01)
+    ]
+    assert min(np.abs(found - model.predict_proba(asked)).max() for model in fitted) < 2e-3
+    assert np.abs(found - 0.5).max() > 5e-3
+
+
+def test_a_label_without_training_rows_starts_unlikely_and_several_labels_have_a_regression_each(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "several.csv"
+    rows = [f"love {i},warm;{'loud' if i % 2 else 'calm'}" for i in range(60)]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    base = models.base("bert")
+    job = prepare(Order(Recipe.load("behavior", **PROBE | {"data.separator": ";"}), path), base)
+    job.splits = without(job.splits, job.splits.labels.index("loud"))
+    slots = probed(job, base)
+    found = dict(zip(job.splits.labels, logits(base, slots, 0, job.validation).sigmoid().T, strict=True))
+    slots.close()
+    assert found["warm"].min() > 0.99
+    assert found["loud"].max() < 1e-4
+    assert found["calm"].min() > 0.2
+
+
+def without(splits: Splits, label: int) -> Splits:
+    def cut(found: Any) -> Any:
+        return tuple(each for each in found if each != label)
+
+    return replace(splits, train=tuple(replace(each, label=cut(each.label)) for each in splits.train))
+
+
+def test_neighbours_never_show_and_before_is_the_untrained_head(tmp_path: Path) -> None:
+    base, data = models.base("llama"), moods(tmp_path, 80)
+    recipe = Recipe.load("behavior", **PROBE)
+    plain = Recipe.load("behavior-prefix", **QUICK | {"train.max_steps": 6})
+    alone = train(recipe, data, base)
+    orders = [Order(plain, moods(tmp_path, 60, seed=1)), Order(recipe, data)]
+    _, beside = train_many(orders, base)
+    assert isinstance(beside, Adapter)
+    assert torch.allclose(weights(alone), weights(beside), atol=1e-4)
+    untouched = train(Recipe.load("behavior", **PROBE | {"head.init": "random"}), data, base)
+    assert alone.info["report"]["before"] == untouched.info["report"]["before"]
+    assert not torch.allclose(weights(alone), weights(untouched), atol=1e-3)
+
+
+def test_a_published_head_is_trained_on_and_not_probed_again(tmp_path: Path) -> None:
+    base, data = models.base("llama"), moods(tmp_path, 80)
+    parent = train(Recipe.load("behavior", **PROBE), data, base)
+    own = prepare(Order(Recipe.load("behavior", **PROBE), data, parent=(parent, "acme/x/behavior@1")), base)
+    assert not own.starts_with_probe
+    assert prepare(Order(Recipe.load("behavior", **PROBE), data), base).starts_with_probe
+
+
+def test_a_probe_that_fails_is_told_of_its_own_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: Any) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("recipes.runs.run.probe", failing)
+    orders = [
+        Order(Recipe.load("behavior", **PROBE), moods(tmp_path, 60), name="probed"),
+        Order(Recipe.load("behavior", **QUICK), moods(tmp_path, 60, seed=1), name="plain"),
+    ]
+    failed, fine = train_many(orders, models.base("llama"))
+    assert "probed: the linear probe of its head failed" in str(failed)
+    assert isinstance(fine, Adapter)

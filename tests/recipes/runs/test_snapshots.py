@@ -1,0 +1,210 @@
+"""A run that is killed goes on as if it had not been."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adapters import Adapter, Base
+from adapters.format.files import read
+from recipes import Order, Recipe, Settings, train_many
+from recipes.errors import TrainingError
+from recipes.learn.fused import Fused
+from recipes.runs import snapshots as resume
+from tests.adapters import models
+from tests.recipes.runs.test_training import QUICK, copies, moods, weights
+
+RUN = """
+import sys
+import torch
+from pathlib import Path
+from tests.recipes.runs.test_snapshots import night
+torch.set_num_threads(1)
+torch.use_deterministic_algorithms(True)
+night(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+JOBS = ("lora", "prefix", "copy", "ranks", "late")
+
+
+def orders(folder: Path, out: Path) -> list[Order]:
+    """A LoRA with dropout, a prefix, ad copy that accumulates, AdaLoRA with 8-bit moments, and one that waits for a
+    slot."""
+    ranks = {"lora.adalora": {"target_rank": 4}, "train.optimizer": "adamw8bit", "train.accumulate": 2}
+    recipes = {
+        "lora": Recipe.load("behavior", **QUICK | {"lora.dropout": 0.1, "train.epochs": 4}),
+        "prefix": Recipe.load("behavior-prefix", **QUICK | {"train.batch_size": 5}),
+        "copy": Recipe.load("ad-copy", **QUICK | {"train.accumulate": 3, "write.max_new_tokens": 4}),
+        "ranks": Recipe.load("behavior", **QUICK | ranks),
+        "late": Recipe.load("behavior", **QUICK | {"lora.rank": 2}),
+    }
+    return [
+        Order(recipe, folder / ("copies.csv" if name == "copy" else "moods0.csv"), out=out / name, name=name)
+        for name, recipe in recipes.items()
+    ]
+
+
+def night(folder: Path, out: Path) -> None:
+    """Train all, with a snapshot after every turn."""
+    settings = Settings(pass_tokens=48, state=out / "state", snapshot_seconds=0)
+    run = train_many(orders(folder, out), models.base("llama", tie_word_embeddings=False), settings=settings)
+    assert all(isinstance(result, Adapter) for result in run), run
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    moods(folder, 64)
+    copies(folder, 40)
+    return folder
+
+
+def start(data: Path, out: Path) -> "subprocess.Popen[bytes]":
+    settings = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", RUN, str(data), str(out)], env=settings)
+
+
+def snapshot(run: "subprocess.Popen[bytes]", out: Path) -> bool:
+    """Wait until a run has written one of its own; False where it ended before."""
+    began = time.time()
+    while run.poll() is None:
+        with contextlib.suppress(FileNotFoundError):  # one takes the other's place
+            if any(path.stat().st_mtime > began for path in (out / "state").rglob("*")):
+                return True
+        time.sleep(0.01)
+    return False
+
+
+def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(data: Path, tmp_path: Path) -> None:
+    """SIGKILL at random moments, before a first snapshot and between and in later ones, until a run comes through."""
+    run = start(data, tmp_path / "whole")
+    assert snapshot(run, tmp_path / "whole")
+    began = time.monotonic()
+    assert run.wait(timeout=300) == 0
+    seconds = time.monotonic() - began
+    draw = random.Random(0)
+    for kill in range(6):
+        run = start(data, tmp_path / "killed")
+        if kill:
+            assert snapshot(run, tmp_path / "killed"), "a run that had so little time is not through"
+        time.sleep(draw.uniform(0, seconds / 10))
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert start(data, tmp_path / "killed").wait(timeout=300) == 0
+    assert not (tmp_path / "killed" / "state").exists(), "a finished run leaves no snapshots"
+    for name in JOBS:
+        whole, killed = (read(tmp_path / way / name) for way in ("whole", "killed"))
+        assert torch.equal(weights(whole), weights(killed)), name
+        assert whole.info["report"]["history"] == killed.info["report"]["history"]
+
+
+def test_any_turn_can_be_gone_on_from(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped again and again in one process: in the middle of a window, at a validation, when a job ends."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    base = models.base("llama", tie_word_embeddings=False)
+    whole = train_many(orders(data, tmp_path / "whole"), base, settings=Settings(pass_tokens=48))
+    settings = Settings(pass_tokens=48, state=tmp_path / "state", snapshot_seconds=0)
+    saved = resume.save
+
+    class Stop(Exception):
+        pass
+
+    turns = 0
+
+    def save_and_stop(*arguments: Any) -> None:
+        nonlocal turns
+        turns += 1
+        saved(*arguments)
+        if turns % 3 == 0:
+            raise Stop
+
+    monkeypatch.setattr(resume, "save", save_and_stop)
+    stops = 0
+    while True:
+        try:
+            broken = train_many(orders(data, tmp_path / "broken"), base, settings=settings)
+            break
+        except Stop:
+            stops += 1
+    torch.set_num_threads(threads)
+    assert stops >= 5
+    for mine, its in zip(whole, broken, strict=True):
+        assert isinstance(mine, Adapter) and isinstance(its, Adapter)
+        assert torch.equal(weights(mine), weights(its))
+        assert mine.info["report"]["history"] == its.info["report"]["history"]
+
+
+def test_a_state_of_other_jobs_is_refused(data: Path, tmp_path: Path) -> None:
+    base, state = models.base("llama"), tmp_path / "state"
+    job = orders(data, tmp_path / "out")[0]
+    resume.save(state, {"digests": ["of another"], "slots": 1}, {})
+    with pytest.raises(TrainingError, match="holds a run of other recipes"):
+        train_many([job], base, settings=Settings(state=state))
+
+
+def test_a_snapshot_that_was_not_finished_does_not_count(tmp_path: Path) -> None:
+    resume.save(tmp_path, {"turn": 1}, {0: {"x": torch.ones(2)}})
+    begun = tmp_path / ".000002"
+    begun.mkdir()
+    (begun / "run.json").write_text(json.dumps({"turn": 2}))
+    found = resume.load(tmp_path)
+    assert found is not None and found[0] == {"turn": 1} and torch.equal(found[1][0]["x"], torch.ones(2))
+    resume.save(tmp_path, {"turn": 3}, {})
+    assert resume.load(tmp_path) == ({"turn": 3}, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000002"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_a_full_disk_costs_snapshots_never_the_training(data: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("no small file system can be mounted here")
+    try:
+        settings = Settings(state=disk / "state", snapshot_seconds=0)
+        (result,) = train_many(orders(data, tmp_path)[:1], models.base("llama"), settings=settings)
+        assert isinstance(result, Adapter)
+        (full,) = train_many(orders(data, disk)[:1], models.base("llama"))
+        assert isinstance(full, TrainingError) and "cannot be written" in str(full)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_bad_data_and_a_base_that_cannot_carry_it_fail_their_own_job(data: Path, tmp_path: Path) -> None:
+    base: Base = models.base("llama", tie_word_embeddings=False)
+    good = orders(data, tmp_path)[0]
+    bad = Order(good.recipe, tmp_path / "absent.csv", name="bad")
+    told: dict[int, object] = {}
+    missing, sound = train_many([bad, good], base, on_result=told.__setitem__)
+    assert not isinstance(missing, Adapter) and "absent.csv" in str(missing)
+    assert isinstance(sound, Adapter) and told == {0: missing, 1: sound}
+
+
+def test_an_adapter_that_could_not_be_written_is_not_lost(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = models.base("llama", tie_word_embeddings=False)
+    settings = Settings(state=tmp_path / "state", snapshot_seconds=0)
+    job = orders(data, tmp_path / "out")[0]
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("recipes.runs.order.write", full)
+    (failed,) = train_many([job], base, settings=settings)
+    assert isinstance(failed, TrainingError) and "cannot be written" in str(failed)
+    monkeypatch.undo()
+    turns, real = [], Fused.turn
+    monkeypatch.setattr("recipes.learn.fused.Fused.turn", lambda self, jobs: turns.append(real(self, jobs)))
+    (made,) = train_many([job], base, settings=settings)
+    assert isinstance(made, Adapter) and (tmp_path / "out" / "lora").is_dir()
+    assert len(turns) == 1, "only the last turn is trained again"
