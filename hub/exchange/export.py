@@ -24,7 +24,7 @@ from adapters.format import files
 from hub.errors import Damaged, HubError, Refused, Untrusted
 from hub.hub import Hub, Version
 from hub.intake import card, huggingface
-from hub.intake.admission import describe
+from hub.intake.facts import describe
 from hub.intake.huggingface import Uploaded
 from hub.intake.servable import TOOLS, servable_by
 

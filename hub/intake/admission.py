@@ -23,12 +23,11 @@ from adapters import Adapter, Base, Lora
 from adapters.errors import AdapterError, BadAdapter
 from adapters.format import Bytes, files
 from adapters.slots import Shape, check_fit
-from hub.catalogue import records
 from hub.errors import Refused
 from hub.intake import card
 from hub.intake.allowed import ALLOWED, ARCHIVES, REQUIRED, TEXT_LIMIT, refused, why_not
+from hub.intake.facts import describe
 from hub.intake.huggingface import Download
-from hub.intake.servable import servable_by
 from hub.storage.local import read
 from recipes.judge import Blend
 
@@ -74,34 +73,6 @@ def admit(
     if files.CARD not in rendered or card.is_ours(rendered[files.CARD]):
         rendered[files.CARD] = card.adapter_card(told).encode()
     return adapter, rendered, told
-
-
-def describe(adapter: Adapter, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a record that come from the adapter itself. config: its `adapter_config.json`."""
-    data = _object(adapter.info.get("data")) or {}
-    return {
-        "base": {
-            "id": adapter.base.id,
-            "revision": adapter.base.revision,
-            "fingerprint": adapter.base.fingerprint,
-        },
-        "method": adapter.method.name,
-        "rank": adapter.method.rank if isinstance(adapter.method, Lora) else None,
-        "length": None if isinstance(adapter.method, Lora) else adapter.method.length,
-        "task": adapter.task,
-        "labels": adapter.head.labels if adapter.head else None,
-        "quantization": adapter.info.get("quantization"),
-        "recipe": _object(adapter.info.get("recipe")),
-        "data_digest": data.get("digest"),
-        "metrics": _object(adapter.info.get("report")),
-        "gates": _object(adapter.info.get("gates")),
-        "servable_by": servable_by(config, adapter),
-        "parameters": sum(tensor.numel() for tensor in adapter.tensors.values()),
-        "profile": _object(data.get("profile")),
-        "pooling": adapter.head.pooling if adapter.head else None,
-        "calibration": _object(adapter.info.get("calibration")),
-        "blended": bool(adapter.info.get("blend")),
-    }
 
 
 def stored_problems(config: Bytes, weights: Bytes) -> list[str]:
@@ -164,11 +135,6 @@ def read_folder(folder: Path) -> dict[str, Bytes]:
     if problems:
         raise refused(str(folder), problems)
     return found
-
-
-def _object(value: Any) -> Any:
-    """A JSON object; None for anything else."""
-    return records.finite(value) if isinstance(value, Mapping) else None
 
 
 def _config_problems(data: Bytes) -> Iterator[str]:

@@ -1,0 +1,41 @@
+"""What a record says of an adapter, taken from the adapter itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.format import Adapter, Lora
+from hub.catalogue.records import finite
+from hub.intake.servable import servable_by
+
+
+def describe(adapter: Adapter, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record that come from the adapter itself. config: its `adapter_config.json`."""
+    data = _object(adapter.info.get("data")) or {}
+    return {
+        "base": {
+            "id": adapter.base.id,
+            "revision": adapter.base.revision,
+            "fingerprint": adapter.base.fingerprint,
+        },
+        "method": adapter.method.name,
+        "rank": adapter.method.rank if isinstance(adapter.method, Lora) else None,
+        "length": None if isinstance(adapter.method, Lora) else adapter.method.length,
+        "task": adapter.task,
+        "labels": adapter.head.labels if adapter.head else None,
+        "quantization": adapter.info.get("quantization"),
+        "recipe": _object(adapter.info.get("recipe")),
+        "data_digest": data.get("digest"),
+        "metrics": _object(adapter.info.get("report")),
+        "gates": _object(adapter.info.get("gates")),
+        "servable_by": servable_by(config, adapter),
+        "parameters": sum(tensor.numel() for tensor in adapter.tensors.values()),
+        "profile": _object(data.get("profile")),
+        "pooling": adapter.head.pooling if adapter.head else None,
+        "calibration": _object(adapter.info.get("calibration")),
+        "blended": bool(adapter.info.get("blend")),
+    }
+
+
+def _object(value: Any) -> Any:
+    """A JSON object; None for anything else."""
+    return finite(value) if isinstance(value, Mapping) else None
