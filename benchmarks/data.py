@@ -81,7 +81,7 @@ def measure(path: Path) -> dict[str, Any]:
     of checking and splitting it, and of its profile."""
     from recipes.data.load import check, load_splits
     from recipes.data.profiling import profile
-    from recipes.options.recipe import Recipe
+    from recipes.recipe import Recipe
 
     recipe = Recipe.load("recommendation")
     before = _peak()

@@ -25,7 +25,7 @@ from hub.catalogue.index import FILE
 from hub.catalogue.records import FORMAT, Record
 from hub.hub import Hub
 from hub.storage.layout import alias_log, log, numbered
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "hub-scale.json"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from recipes.options.recipe import Recipe
+    from recipes.recipe import Recipe
     from recipes.runs.order import Order
     from recipes.runs.run import Settings
     from recipes.runs.training import train, train_many
@@ -15,7 +15,7 @@ else:
         __name__,
         {
             "recipes.runs.order": ["Order"],
-            "recipes.options.recipe": ["Recipe"],
+            "recipes.recipe": ["Recipe"],
             "recipes.runs.run": ["Settings"],
             "recipes.runs.training": ["train", "train_many"],
             "recipes.runs.tuning": ["Tuned", "tune"],

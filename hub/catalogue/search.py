@@ -188,9 +188,9 @@ def _order(by: str | None, columns: Mapping[str, str]) -> str:
     if by == "created":
         return "v.created DESC, n.name, v.number DESC"
     assert by is not None
-    from recipes.tasks import METRICS
+    from recipes.tasks import all_metrics
 
-    direction = "ASC" if METRICS.get(by) == "min" else "DESC"
+    direction = "ASC" if all_metrics().get(by) == "min" else "DESC"
     return f"{_column(by, columns)} {direction} NULLS LAST, n.name, v.number DESC"
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 
 from hub.catalogue import records, signing
@@ -93,17 +92,13 @@ def signatures(place: Place, record: Record, trust: Trust | None) -> list[Signat
 
 def load_trust(path: str | os.PathLike[str]) -> Trust:
     """Read a trust file and the keys that it names. Raises BadTrust with all problems at once."""
-    from recipes.options import read_yaml
+    from recipes.options import BadYaml, load_yaml
 
     source = os.fspath(path)
     try:
-        content = read_yaml(Path(path).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise BadTrust(
-            [f"{source}: cannot be read ({error.strerror or error}); give a trust file"]
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadTrust([f"{source}: no valid YAML in UTF-8; {' '.join(str(error).split())}"]) from error
+        content = load_yaml(path)
+    except BadYaml as error:
+        raise BadTrust([f"{source}: {error}; give a trust file"]) from error
     problems = []
     clients = content.get("clients") if isinstance(content, dict) else None
     if isinstance(clients, dict) and OTHERS not in clients:

@@ -11,7 +11,7 @@ from hub.cli.completion import references
 
 if TYPE_CHECKING:
     from adapters.slots import Shape
-    from recipes.options import Recipe
+    from recipes import Recipe
 
 
 class Quantization(StrEnum):
@@ -119,7 +119,8 @@ def chosen_recipe(
     recipe: str, column: Sequence[str] | None, label: Sequence[str] | None, changes: Sequence[str] | None
 ) -> "Recipe":
     """A recipe with what `--column`, `--label` and `--set` say. Raises RecipeError."""
-    from recipes.options import Recipe, parse_override
+    from recipes import Recipe
+    from recipes.options import parse_override
 
     columns = {f"data.columns.{role}": name for role, name in pairs(column or (), "--column")}
     values = {f"data.labels.{value}": _meaning(meaning) for meaning, value in pairs(label or (), "--label")}

@@ -18,7 +18,7 @@ from hub.catalogue.records import Record
 from hub.intake.servable import is_public_id, lines
 from recipes.data import PARTS
 from recipes.judge import certainty_lines, number, results, verdict_lines
-from recipes.tasks import METRICS
+from recipes.tasks import all_metrics
 
 _OURS = "repertoire"  # the tag by which a card of our own making is known
 _WHAT = {
@@ -96,7 +96,7 @@ def _front(about: Mapping[str, Any]) -> str:
     measured = {
         name: value
         for name, value in (after.items() if isinstance(after, Mapping) else ())
-        if name in METRICS and isinstance(value, int | float)
+        if name in all_metrics() and isinstance(value, int | float)
     }
     data = ModelCardData(
         language=_languages(about) or None,
@@ -159,7 +159,7 @@ def _results(report: Mapping[str, Any] | None) -> str:
     if not report or "after" not in report:
         return ""
     rows = results(report)
-    names = [name for name in METRICS if any(name in values for values in rows.values())]
+    names = [name for name in all_metrics() if any(name in values for values in rows.values())]
     table = [
         f"| | {' | '.join(name.replace('_', ' ') for name in names)} |",
         f"| --- |{' ---: |' * len(names)}",

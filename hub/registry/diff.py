@@ -18,7 +18,7 @@ from hub.catalogue.distance import Distances, distances
 from hub.catalogue.records import finite
 from hub.hub import Hub, Version
 from hub.registry.requests import Analyze, Ranked, Recommend, Request, Write
-from recipes.tasks import METRICS
+from recipes.tasks import all_metrics
 
 if TYPE_CHECKING:
     from hub.registry.registry import Registry
@@ -167,7 +167,7 @@ def _metrics(version: Version) -> dict[str, Any]:
     after, intervals = report.get("after", {}), report.get("intervals", {})
     return {
         name: {"value": after[name], **{end: intervals.get(name, {}).get(end) for end in ("low", "high")}}
-        for name in METRICS
+        for name in all_metrics()
         if name in after
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from adapters.errors import RepertoireError
 from recipes.measure import Violation
@@ -18,6 +18,7 @@ class Recommend:
     reference: one adapter, or an ensemble, `"a@3+a@4"` or `["a@3", "a@4"]`: the mean of their probabilities.
     """
 
+    CALL: ClassVar = "recommend"
     reference: str | Sequence[str]
     user: str
     ads: Sequence[str | Mapping[str, Any]]
@@ -30,6 +31,7 @@ class Analyze:
     """Label texts; a text may be a mapping of columns, for adapters whose recipe renders several. deadline: seconds
     from now. reference: one adapter or an ensemble, as in `Recommend`."""
 
+    CALL: ClassVar = "analyze"
     reference: str | Sequence[str]
     texts: Sequence[str | Mapping[str, Any]]
     deadline: float | None = None
@@ -46,6 +48,7 @@ class Write:
     deadline: seconds from now.
     """
 
+    CALL: ClassVar = "write"
     reference: str
     product: str | Mapping[str, Any]
     n: int = 1

@@ -1,15 +1,24 @@
-"""The rules of a Write: which texts may be given, and how it is told that none may."""
+"""Requests for texts: drafts, the rules of which may be given, and how it is told that none may."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import Any
 
-from adapters.errors import RequestError
-from hub.registry.requests import RefusedText, Write
+from adapters import Base
+from adapters.errors import RepertoireError, RequestError
+from adapters.serving import Request as Row
+from adapters.serving import Sampling, Written
+from hub.registry.labelling import Member
+from hub.registry.requests import RefusedText, Texts, Write
+from recipes import Recipe
 from recipes.errors import RecipeError
 from recipes.measure import Kind, Limit, Policy, Violation, stays, violations
-from recipes.options import Recipe, read_policy
-from recipes.tasks import ad_copy
+from recipes.options import read_policy
 
+_ROUNDS = 4  # of drafts
+_WARM = 0.8  # the temperature of drafts that must differ, where none is given
 _REMEDIES: Mapping[Kind, str] = {
     "banned": "train the adapter on texts without such terms, or allow what is meant in its recipe's write.policy",
     "missing": "train the adapter on texts that hold the disclaimer",
@@ -18,14 +27,73 @@ _REMEDIES: Mapping[Kind, str] = {
 }
 
 
-def product_text(request: Write, recipe: Recipe) -> str:
-    """The product as the adapter's training rows had it."""
-    if isinstance(request.product, str):
-        return request.product
-    return ad_copy.render({name: str(value) for name, value in request.product.items()}, recipe)
+class Drafting:
+    """A `Write` on its way. rows: what the runtime is asked for its first drafts. What breaks a rule of the adapter or
+    of the request is drawn again a few times, and never given.
+
+    run: asks the runtime for further drafts. Raises RequestError for a policy that is wrong, and as `Voice.read`.
+    """
+
+    def __init__(
+        self, request: Write, member: Member, base: Base, run: Callable[[list[Row]], list[Any]]
+    ) -> None:
+        self._request, self._member, self._run = request, member, run
+        self._policy = _rules(request, member.voice.recipe)
+        product = request.product if isinstance(request.product, Mapping) else {"product": request.product}
+        (reading,) = member.voice.read([product])
+        (self._ids,) = member.voice.tokens(base, [reading])
+        self._product = reading.text
+        self._began = monotonic()
+        self.rows = self._drafts(0, request.deadline)
+
+    def answer(self, results: Sequence[Any]) -> Texts:
+        """The texts that keep the policy and the length limit. results: of `rows`. Raises RequestError where none
+        does, and the first error among the results."""
+        if errors := [result for result in results if isinstance(result, RepertoireError)]:
+            raise errors[0]
+        kept: list[str] = []
+        refused: list[RefusedText] = []
+        for round_ in range(_ROUNDS):
+            if round_ > 0:
+                deadline = self._request.deadline
+                left = None if deadline is None else self._began + deadline - monotonic()
+                if len(kept) >= self._request.n or (left is not None and left <= 0):
+                    break
+                results = self._run(self._drafts(round_, left))
+            for text in (result.text for result in results if isinstance(result, Written)):
+                if broken := violations(text, self._product, self._policy):
+                    refused.append(RefusedText(text, tuple(broken)))
+                else:
+                    kept.append(text)
+        if not kept:
+            raise none_kept(self._request.reference, refused)
+        return Texts(kept[: self._request.n], refused)
+
+    def checked(self, pieces: Iterable[str]) -> Iterator[str]:
+        """The pieces of a streamed draft while it keeps the rules; see `checked`."""
+        return checked(pieces, self._product, self._policy)
+
+    def _drafts(self, round_: int, deadline: float | None) -> list[Row]:
+        request, own = self._request, self._member.voice.recipe.write
+        temperature = own.temperature if request.temperature is None else request.temperature
+        if temperature == 0 and (request.n > 1 or round_ > 0):
+            temperature = _WARM
+        how = Sampling(
+            request.max_new_tokens or own.max_new_tokens,
+            temperature,
+            own.top_p if request.top_p is None else request.top_p,
+            own.top_k if request.top_k is None else request.top_k,
+            repetition_penalty=request.repetition_penalty or own.repetition_penalty,
+            stop=tuple(own.stop if request.stop is None else request.stop),
+        )
+        first = request.seed + round_ * request.n
+        return [
+            Row(self._member.key, self._ids, replace(how, seed=seed), self._member.client, deadline)
+            for seed in range(first, first + request.n)
+        ]
 
 
-def rules(request: Write, recipe: Recipe) -> Policy:
+def _rules(request: Write, recipe: Recipe) -> Policy:
     """The rules of the adapter's recipe and of the request together, the limit in characters among them.
 
     Raises RequestError for a policy that is wrong, that would loosen the adapter's, or that no text could keep.

@@ -18,8 +18,9 @@ from pathlib import Path
 from recipes.errors import RecipeError, TrainingError
 from recipes.examples import Example
 from recipes.measure.claims import CJK
-from recipes.options.recipe import AugmentOptions, Recipe
-from recipes.tasks import task_for
+from recipes.options.data import AugmentOptions
+from recipes.recipe import Recipe
+from recipes.tasks.task import task_for
 
 Augmenter = Callable[[str], str]
 """A text in other words, for example translated there and back."""
@@ -30,7 +31,6 @@ _KEY = re.compile(
     r"[^\[\],*#:：\n]++[\[#:：]"
 )  # of a product's attribute: name[Alpine], name: Alpine, 类型#裙
 _COMMA = re.compile("[,，、]")
-_TEXTS = ("text", "user", "ad")  # what is augmented for heads; ad-copy: all that describes the product
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def augment(
             "data.augment: changes nothing; give dropout or synonyms, or train with an augmenter"
         )
     synonyms = None if options.synonyms is None else Synonyms.read(options.synonyms)
+    task = task_for(recipe.task)
     reword = lru_cache(maxsize=None)(lambda text: _reworded(text, augmenter))
     rows, copies = [], []
     for example in examples:
@@ -98,11 +99,11 @@ def augment(
         for number in range(options.copies):
             fields = {
                 name: _changed(reword(text), options, synonyms, recipe, f"{number}/{name}/{text}")
-                if name in _TEXTS or recipe.task == "ad-copy"
+                if task.REWORDED is None or name in task.REWORDED
                 else text
                 for name, text in example.fields.items()
             }
-            texts.setdefault(task_for(recipe.task).render(fields, recipe), fields)
+            texts.setdefault(task.render(fields, recipe), fields)
         own, *more = (
             replace(example, text=text, fields=fields, weight=example.weight / len(texts))
             for text, fields in texts.items()
@@ -129,7 +130,7 @@ def _reworded(text: str, augmenter: Augmenter | None) -> str:
 def _changed(text: str, options: AugmentOptions, synonyms: Synonyms | None, recipe: Recipe, key: str) -> str:
     """One text with its synonyms, then its words left out. key: with the seed, all that the choice follows from."""
     draw = random.Random(f"{recipe.data.seed}/{key}")
-    keys = recipe.task == "ad-copy"
+    keys = task_for(recipe.task).REWORDED is None
     if synonyms is not None:
         text = _with_synonyms(text, synonyms, options.share, keys, draw)
     return _without_words(text, options.dropout, keys, draw) if options.dropout else text

@@ -3,16 +3,16 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from recipes.data.tables import Table
 from recipes.errors import Problem
-from recipes.options.recipe import Recipe
-from recipes.tasks import recommendation, task_for
-from recipes.tasks.roles import Role, placeholders
+from recipes.tasks.roles import Role, read_roles
+from recipes.tasks.task import task_for
+from recipes.tasks.templates import placeholders
 
-# Roles whose text the model or a baseline reads; the others say how a row is used.
-READ = ("text", "user", "ad", "user_id", "ad_id", "product")
-_COUNTS = frozenset({"impressions", "clicks"})
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Found:
+class ColumnsFound:
     """The columns of a table, or None with the problems that say what is missing."""
 
     columns: Columns | None
@@ -32,18 +32,19 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def find_columns(recipe: Recipe, table: Table, features: Sequence[str] | None) -> Found:
+def find_columns(recipe: "Recipe", table: Table, features: Sequence[str] | None) -> ColumnsFound:
     """Find every role and feature in a table.
 
     features: those of the first table, which hold for all others; None for the first one.
     """
-    data, roles = recipe.data, task_for(recipe.task).ROLES
+    data, task = recipe.data, task_for(recipe.task)
+    roles = task.ROLES
     of = {role: name for role in roles if (name := data.columns.get(role, role)) in table.columns}
     shown = tuple(features) if features is not None else _features(recipe, table, of)
     missing = [role for role in data.columns if role not in of]
-    missing += _required(recipe, of.keys() | set(missing), shown)
-    named = placeholders(data.prompt) if data.prompt is not None and recipe.task != "ad-copy" else ()
-    wanted = [name for name in named if name in READ and name in roles and name not in of]
+    missing += task.required(of.keys() | set(missing), shown, data)
+    named = placeholders(data.prompt) if data.prompt is not None and task.PROMPT_NAMES is None else ()
+    wanted = [name for name in named if name in read_roles(roles) and name not in of]
     missing += [name for name in wanted if not is_derived(recipe, name)]
     names = {role: data.columns.get(role, role) for role in missing}
     problems = []
@@ -58,17 +59,17 @@ def find_columns(recipe: Recipe, table: Table, features: Sequence[str] | None) -
             problems.append(Problem(table.name, f"no column `{name}`", fix, line=1))
     problems += _ungrouped(recipe, table, of)
     if problems:
-        return Found(None, tuple(problems))
-    of = _without_idle(recipe, of)
-    return Found(Columns(of, shown), notes=tuple(_notes(recipe, table, of, shown)))
+        return ColumnsFound(None, tuple(problems))
+    of = task.used(of, data)
+    return ColumnsFound(Columns(of, shown), notes=tuple(_notes(recipe, table, of, shown)))
 
 
-def is_derived(recipe: Recipe, name: str) -> bool:
+def is_derived(recipe: "Recipe", name: str) -> bool:
     """Whether a feature or a role is computed from the row's history and is not a column."""
     history = recipe.data.history
     if history is None:
         return False
-    return name in recommendation.DERIVED or (name == "ad" and history.target is not None)
+    return name in task_for(recipe.task).DERIVED or (name == "ad" and history.target is not None)
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -78,55 +79,25 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(map(repr, names))}"
 
 
-def _features(recipe: Recipe, table: Table, of: Mapping[str, str]) -> tuple[str, ...]:
-    named = recipe.data.features
-    if isinstance(named, str) or (recipe.task == "ad-copy" and not named and "product" not in of):
+def _features(recipe: "Recipe", table: Table, of: Mapping[str, str]) -> tuple[str, ...]:
+    if task_for(recipe.task).reads_all(of, recipe.data):
         return tuple(name for name in table.columns if name and name not in of.values())
-    return tuple(name for name in named if not is_derived(recipe, name))
+    return tuple(name for name in recipe.data.features if not is_derived(recipe, name))
 
 
-def _ungrouped(recipe: Recipe, table: Table, of: Mapping[str, str]) -> Iterable[Problem]:
+def _ungrouped(recipe: "Recipe", table: Table, of: Mapping[str, str]) -> Iterable[Problem]:
     """Columns to group by that are not there, or that have a role and go by its name."""
-    roles = {column: role for role, column in of.items()}
+    roles, read = {column: role for role, column in of.items()}, read_roles(task_for(recipe.task).ROLES)
     for name in recipe.grouped:
-        if (name in of and name in READ) or is_derived(recipe, name):
+        if (name in of and name in read) or is_derived(recipe, name):
             continue
         fix = f"{near(name, table.columns)}, or take it out of report.groups and gates.max_group_gap"
         if name not in table.columns:
             yield Problem(table.name, f"no column `{name}` to group by", fix, line=1)
         elif name in roles:
             role = roles[name]
-            fix = f"Write {role}, its role" if role in READ else "Group by what is known before the outcome"
+            fix = f"Write {role}, its role" if role in read else "Group by what is known before the outcome"
             yield Problem(table.name, f"`{name}` is the {role} and cannot be grouped by", fix, line=1)
-
-
-def _required(recipe: Recipe, has: set[str], features: Sequence[str]) -> list[str]:
-    """Roles that the table must have and has not.
-
-    recommendation needs clicked, or impressions and clicks; and something to read: text, or user and ad, or features,
-    or whichever of text, user and ad the recipe names. A file without `user` is not taken for one of ads alone.
-    """
-    if recipe.task == "ad-copy":
-        return [role for role in ("copy",) if role not in has]
-    if recipe.task == "behavior":
-        return [role for role in ("text", "label") if role not in has and not (role == "text" and features)]
-    readable = recipe.data.columns.keys() & {"text", "user", "ad"}
-    missing = []
-    if not readable and not features and "text" not in has:
-        missing += [role for role in ("user", "ad") if role not in has]
-    if "clicked" not in has and not has >= _COUNTS:
-        missing += sorted(_COUNTS - has) if has & _COUNTS else ["clicked"]
-    return missing
-
-
-def _without_idle(recipe: Recipe, of: Mapping[str, str]) -> dict[str, str]:
-    """Of clicked and the counts, what the recipe names; clicked where it names neither or both."""
-    named = recipe.data.columns.keys()
-    counted = of.keys() >= _COUNTS and (
-        "clicked" not in of or ("clicked" not in named and bool(named & _COUNTS))
-    )
-    idle = {"clicked"} if counted else _COUNTS
-    return {role: name for role, name in of.items() if role not in idle}
 
 
 def _no_role(table: Table, role: str, name: str, what: Role) -> Problem:
@@ -163,11 +134,11 @@ def _listed(table: Table, most: int = 12) -> str:
     return names if len(table.columns) <= most else f"{names} and {len(table.columns) - most} more"
 
 
-def _notes(recipe: Recipe, table: Table, of: Mapping[str, str], features: Sequence[str]) -> Iterable[str]:
+def _notes(recipe: "Recipe", table: Table, of: Mapping[str, str], features: Sequence[str]) -> Iterable[str]:
     unused = [name for name in table.columns if name not in {*of.values(), *features, *recipe.grouped}]
     if unused:
         yield f"{table.title}: columns not used: {', '.join(name or '(without a name)' for name in unused)}"
-    if recipe.task == "recommendation" and "text" in of and recipe.data.prompt is None:
+    if "text" in of and recipe.data.prompt is None:
         idle = [of[role] for role in ("user", "ad") if role in of]
         if idle:
             yield f"{table.title}: the model reads `{of['text']}`; {' and '.join(idle)} only serve baselines"

@@ -13,30 +13,31 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from recipes.data.cells import Parsed, parse
-from recipes.data.columns import READ, Columns, find_columns, near
+from recipes.data.columns import Columns, find_columns, near
 from recipes.data.split import Dealt, deal, fewer_negatives, first_of_each_label
 from recipes.data.tables import Data, Table, read_tables
 from recipes.errors import DataError, Problem, RecipeError
 from recipes.examples import Example, Source, Splits
-from recipes.options.recipe import Recipe
-from recipes.tasks import recommendation, task_for
-from recipes.tasks.roles import placeholders
+from recipes.tasks.roles import CALLED, read_roles
+from recipes.tasks.task import task_for
+from recipes.tasks.templates import placeholders
 
-__all__ = ["Example", "Lengths", "Source", "Splits", "check", "check_lengths", "load_splits"]
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
+
 
 FEWEST_ROWS = 10
 _PARTS = ("train", "validation", "test")
-_CALLED = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def load_splits(
-    recipe: Recipe,
+    recipe: "Recipe",
     data: Data,
     validation: "Data | None" = None,
     test: "Data | None" = None,
@@ -57,7 +58,7 @@ def load_splits(
 
 
 def check(
-    recipe: Recipe,
+    recipe: "Recipe",
     data: Data,
     validation: "Data | None" = None,
     test: "Data | None" = None,
@@ -82,11 +83,12 @@ def _given(data: Data, validation: "Data | None", test: "Data | None") -> dict[s
     return {part: source for part, source in given.items() if source is not None}
 
 
-def _load(recipe: Recipe, sources: Mapping[str, Data], bars: Progress) -> Splits:
+def _load(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress) -> Splits:
     read = _read(recipe, sources, bars)
     bars.add_task("splitting", total=None)
     rows, problems, notes = read.rows, read.problems, read.notes
-    labels = _labels(recipe, rows)
+    task = task_for(recipe.task)
+    labels = task.labels({name for group in rows.values() for row in group for name in row.names})
     problems += _between_files(recipe, rows)
     if not problems and len(rows["train"]) < FEWEST_ROWS:
         fix = f"Give at least {FEWEST_ROWS}; some hundreds are better"
@@ -191,9 +193,10 @@ def check_lengths(
     return Lengths(longest, cut, rows, max_tokens)
 
 
-def _check_names(recipe: Recipe) -> None:
+def _check_names(recipe: "Recipe") -> None:
     """Refuse roles that the task does not have, and templates that cannot be filled."""
-    roles, data = task_for(recipe.task).ROLES, recipe.data
+    task, data = task_for(recipe.task), recipe.data
+    roles = task.ROLES
     wrong = []
     for role in data.columns:
         if role not in roles:
@@ -203,10 +206,12 @@ def _check_names(recipe: Recipe) -> None:
             names = placeholders(data.prompt)
         except ValueError as error:
             raise RecipeError([*wrong, f"data.prompt: {error}"]) from None
-        own = ["product"] if recipe.task == "ad-copy" else [role for role in roles if role in READ]
-        if recipe.task != "ad-copy" and data.features != "all":
-            own += [*data.features, *(recommendation.DERIVED if data.history else ())]
-        if recipe.task == "ad-copy" or data.features != "all":
+        own = task.PROMPT_NAMES or (
+            *read_roles(roles),
+            *data.features,
+            *(task.DERIVED if data.history else ()),
+        )
+        if task.PROMPT_NAMES or data.features != "all":
             wrong += [
                 f"data.prompt: no row has `{name}`. {near(name, own)}" for name in names if name not in own
             ]
@@ -227,7 +232,7 @@ class _Read:
     digest: str = ""
 
 
-def _read(recipe: Recipe, sources: Mapping[str, Data], bars: Progress, keep: bool = True) -> _Read:
+def _read(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress, keep: bool = True) -> _Read:
     """Read the files one after the other; of each its understood rows stay, without `keep` nothing."""
     read = _Read({part: [] for part in sources}, [], [], {}, [])
     digest = hashlib.sha256()
@@ -260,7 +265,7 @@ def _read(recipe: Recipe, sources: Mapping[str, Data], bars: Progress, keep: boo
 
 
 def _parse(
-    recipe: Recipe, table: Table, columns: Columns, read: _Read, bars: Progress, keep: bool
+    recipe: "Recipe", table: Table, columns: Columns, read: _Read, bars: Progress, keep: bool
 ) -> list[Parsed]:
     """The rows of one table that were understood, those of 0 impressions too."""
     understood: list[Parsed] = []
@@ -290,7 +295,9 @@ def _unlike(roles: Mapping[str, set[str]]) -> Iterator[Problem]:
             yield Problem(name, f"no column for `{role}`, which {other} has", fix, line=1)
 
 
-def _history_misses(recipe: Recipe, table: Table, rows: Sequence[Parsed], notes: list[str]) -> list[Problem]:
+def _history_misses(
+    recipe: "Recipe", table: Table, rows: Sequence[Parsed], notes: list[str]
+) -> list[Problem]:
     """Patterns of `data.history` that find nothing: a problem in all rows, a note in some."""
     history = recipe.data.history
     problems = []
@@ -309,25 +316,7 @@ def _history_misses(recipe: Recipe, table: Table, rows: Sequence[Parsed], notes:
     return problems
 
 
-def _labels(recipe: Recipe, rows: Mapping[str, Sequence[Parsed]]) -> tuple[str, ...]:
-    """The labels' names in the head's order: numbers by value, then names by alphabet, whatever the rows' order."""
-    if recipe.task == "ad-copy":
-        return ()
-    if recipe.task == "recommendation":
-        return recommendation.LABELS
-    return tuple(
-        sorted({name for group in rows.values() for row in group for name in row.names}, key=_label_order)
-    )
-
-
-def _label_order(name: str) -> tuple[float, str]:
-    try:
-        return float(name), name
-    except ValueError:
-        return float("inf"), name
-
-
-def _between_files(recipe: Recipe, rows: Mapping[str, Sequence[Parsed]]) -> list[Problem]:
+def _between_files(recipe: "Recipe", rows: Mapping[str, Sequence[Parsed]]) -> list[Problem]:
     """What no single row can show: unknown labels, timestamps of two kinds, one text in two files."""
     problems = list(_unknown_labels(rows))
     first_of: dict[bool, Parsed] = {}
@@ -339,7 +328,7 @@ def _between_files(recipe: Recipe, rows: Mapping[str, Sequence[Parsed]]) -> list
         problems.append(Problem(number.file, "some timestamps are dates, some are numbers", fix, number.line))
     if recipe.data.repeats == "refuse":
         for row, part, other in _repeated(rows):
-            message = f"its text stands in the {_CALLED[part]} file too ({other.file}, line {other.line})"
+            message = f"its text stands in the {CALLED[part]} file too ({other.file}, line {other.line})"
             fix = "Remove it from one of them; or set data.repeats to drop (it is not trained on) or keep"
             problems.append(Problem(row.file, message, fix, row.line))
     return problems
@@ -352,7 +341,7 @@ def _unknown_labels(rows: Mapping[str, Sequence[Parsed]]) -> Iterator[Problem]:
         for row in group if known else ():
             for name in row.names:
                 if name not in known:
-                    message = f"the label is in the {_CALLED[part]} file only, so that it cannot be learned"
+                    message = f"the label is in the {CALLED[part]} file only, so that it cannot be learned"
                     fix = f"Add rows of it for training, or rename it with data.labels. {near(name, sorted(known))}"
                     yield Problem(row.file, message, fix, row.line, row.column, name)
 
@@ -376,13 +365,13 @@ def _without_repeats(rows: Mapping[str, Sequence[Parsed]], notes: list[str]) -> 
         later |= {row.text for row in rows[part]}
         if dropped := len(rows[part]) - len(kept[part]):
             notes.append(
-                f"{dropped} {_CALLED[part]} rows are left out: their texts stand in another split's file too"
+                f"{dropped} {CALLED[part]} rows are left out: their texts stand in another split's file too"
             )
     return {part: kept[part] for part in rows}
 
 
 def _split(
-    recipe: Recipe, rows: Mapping[str, Sequence[Parsed]], labels: Sequence[str], notes: list[str]
+    recipe: "Recipe", rows: Mapping[str, Sequence[Parsed]], labels: Sequence[str], notes: list[str]
 ) -> dict[str, list[Dealt]]:
     """Deal what has no file of its own out of the training file, then keep as many rows per label as the recipe says.
 
@@ -425,7 +414,7 @@ def _segments(rows: Sequence[Parsed], shares: Mapping[str, float], notes: list[s
     return set(found)
 
 
-def _dealt(recipe: Recipe, row: Parsed, labels: Sequence[str], segments: Collection[str]) -> Dealt:
+def _dealt(recipe: "Recipe", row: Parsed, labels: Sequence[str], segments: Collection[str]) -> Dealt:
     described = row.user is not None and row.user not in segments
     key = row.key or (f"described {row.user}" if described else f"text {row.text}")
     indices = tuple(sorted(labels.index(name) for name in row.names))
@@ -447,9 +436,9 @@ def _dealt(recipe: Recipe, row: Parsed, labels: Sequence[str], segments: Collect
 
 
 def _unusable_splits(
-    recipe: Recipe, parts: Mapping[str, Sequence[Dealt]], labels: Sequence[str], files: Mapping[str, str]
+    recipe: "Recipe", parts: Mapping[str, Sequence[Dealt]], labels: Sequence[str], files: Mapping[str, str]
 ) -> list[Problem]:
-    """Splits that are empty, or hold one class only."""
+    """Splits that are empty, or that the task cannot use."""
     problems = []
     for part, rows in parts.items():
         found = {label for row in rows for example in row.examples for label in _several(example.label)}
@@ -458,15 +447,9 @@ def _unusable_splits(
                 "Give more rows of different texts (or groups, or times), or a file of its own for this split, or "
                 "change data.validation_share and data.test_share"
             )
-            problems.append(Problem(files[part], f"no row is left for the {_CALLED[part]} split", fix))
-        elif recipe.task == "recommendation" and len(found) < 2:
-            only = "0 (not clicked)" if found == {0} else "1 (clicked)"
-            message = f"all {len(rows)} rows of the {_CALLED[part]} split are {only}"
-            fix = "Give rows of both kinds; or a file of its own for this split, larger shares, or another data.seed"
-            problems.append(Problem(files[part], message, fix))
-        elif recipe.task == "behavior" and part == "train" and len(found) < 2:
-            message = f"all {len(rows)} rows of the training split have one label, {labels[min(found)]!r}"
-            problems.append(Problem(files[part], message, "Give rows of at least two labels"))
+            problems.append(Problem(files[part], f"no row is left for the {CALLED[part]} split", fix))
+        elif (told := task_for(recipe.task).unusable(part, found, len(rows), labels)) is not None:
+            problems.append(Problem(files[part], *told))
     return problems
 
 
@@ -474,7 +457,7 @@ def _several(label: int | tuple[int, ...] | None) -> tuple[int, ...]:
     return () if label is None else (label,) if isinstance(label, int) else label
 
 
-def _remarks(recipe: Recipe, parts: Mapping[str, Sequence[Dealt]], labels: Sequence[str]) -> list[str]:
+def _remarks(recipe: "Recipe", parts: Mapping[str, Sequence[Dealt]], labels: Sequence[str]) -> list[str]:
     """What a reader of the metrics should know about the splits."""
     remarks = []
     known = {row.examples[0].text for row in parts["train"]}
@@ -483,23 +466,5 @@ def _remarks(recipe: Recipe, parts: Mapping[str, Sequence[Dealt]], labels: Seque
         remarks.append(
             f"{again} of {len(parts['test'])} test rows have a text that training rows have too ({where})"
         )
-    if recipe.task == "behavior":
-        learned = {label for row in parts["train"] for e in row.examples for label in _several(e.label)}
-        if unlearned := [name for i, name in enumerate(labels) if i not in learned]:
-            remarks.append(f"labels without a training row, which cannot be learned: {', '.join(unlearned)}")
-        if unseen := [value for value, name in recipe.data.labels.items() if str(name) not in labels]:
-            remarks.append(f"data.labels names values that never occur: {', '.join(unseen)}")
-        remarks += _contradictions([row.examples[0] for rows in parts.values() for row in rows])
-    return remarks
-
-
-def _contradictions(examples: Sequence[Example]) -> list[str]:
-    """Equal texts with different labels: the best that any model can do is below 1."""
-    seen: dict[str, dict[int | tuple[int, ...] | None, Example]] = {}
-    for example in examples:
-        seen.setdefault(example.text, {}).setdefault(example.label, example)
-    odd = [list(each.values()) for each in seen.values() if len(each) > 1]
-    if not odd:
-        return []
-    first, second = (f"{Path(example.file).name} line {example.line}" for example in odd[0][:2])
-    return [f"{len(odd)} texts have different labels in different rows, for example {first} and {second}"]
+    first = {part: [row.examples[0] for row in rows] for part, rows in parts.items()}
+    return remarks + task_for(recipe.task).remarks(first, labels, recipe.data)

@@ -54,6 +54,11 @@ def mask(text: str, found: Sequence[Private]) -> str:
     return text
 
 
+def masked(name: str, text: str) -> str:
+    """The text of a column with all that is private in it masked."""
+    return mask(text, find(text, name))
+
+
 @lru_cache(maxsize=2**15)  # users and ads come again and again
 def _found(text: str, name: str) -> tuple[Private, ...]:
     emails = [Private("email", *match.span()) for match in _EMAIL.finditer(text)]

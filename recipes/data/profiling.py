@@ -10,11 +10,10 @@ import numpy as np
 from rich.table import Table
 
 from recipes.data import pii
-from recipes.data.load import Splits
 from recipes.data.near_duplicates import near_any
-from recipes.examples import Example
+from recipes.examples import Example, Splits
 from recipes.measure.baselines import labels_of
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 
 PARTS = ("train", "validation", "test")
 _LANGUAGES, _TOKENS, _NEAR = 1_000, 10_000, 10_000  # rows that are looked at, spread over the data

@@ -18,7 +18,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, cast
@@ -95,30 +94,6 @@ def read_tables(data: Data, digest: "hashlib._Hash | None" = None) -> Iterator[T
     else:
         for path in cast("Sequence[str | Path]", data):
             yield _read_file(Path(path), total)
-
-
-def text_of(cell: Any) -> str:
-    """A cell as text, white space around it removed; nothing is "".
-
-    Lists become "a, b", mappings lines of "key: value" (inside another value joined by "; "), true and false their
-    names in JSON, dates ISO 8601.
-    """
-    return cell.strip() if type(cell) is str else _text(cell, depth=0).strip()
-
-
-def _text(cell: Any, depth: int) -> str:
-    if cell is None or (isinstance(cell, float) and cell != cell):
-        return ""
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, Mapping):
-        parts = [f"{key}: {text}" for key, value in cell.items() if (text := _text(value, depth + 1).strip())]
-        return ("; " if depth else "\n").join(parts)
-    if isinstance(cell, list | tuple):
-        return ", ".join(text for value in cell if (text := _text(value, depth + 1).strip()))
-    return cell.isoformat() if isinstance(cell, date) else str(cell)
 
 
 def _cell(cell: Any) -> Any:

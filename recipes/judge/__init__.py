@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from recipes.judge.blend import Blend
+    from recipes.answer.blend import Blend
     from recipes.judge.page import PAGE, folder_of
     from recipes.judge.report import (
         between,
@@ -20,7 +20,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "recipes.judge.blend": ["Blend"],
+            "recipes.answer.blend": ["Blend"],
             "recipes.judge.page": ["PAGE", "folder_of"],
             "recipes.judge.report": [
                 "between",

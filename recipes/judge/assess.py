@@ -9,10 +9,10 @@ import numpy as np
 from adapters import Base
 from adapters.serving import Sampling
 from adapters.slots import Slots
+from recipes.answer.blend import Blend, Mix, blend, fit_mix
+from recipes.answer.linear import Linear, learn
 from recipes.examples import Example, Splits
-from recipes.judge.blend import Blend, Mix, blend, fit_mix
 from recipes.judge.groups import by_group
-from recipes.judge.linear import Linear, learn
 from recipes.judge.report import BEFORE
 from recipes.learn.encode import encode, encode_prompt
 from recipes.learn.job import Job
@@ -20,10 +20,9 @@ from recipes.learn.linear_probe import sample
 from recipes.learn.predict import copy_losses, logits, probabilities, states, texts
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
-from recipes.measure.calibration import Calibration, shift_for, shifted
+from recipes.measure.calibration import Calibration, fit_temperature, shift_for, shifted
 from recipes.measure.intervals import Floats
 from recipes.measure.metrics import reliability
-from recipes.measure.temperature import fit_temperature
 from recipes.tasks import ad_copy, behavior, recommendation, task_for
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from recipes.judge.report import best_baseline, served
-from recipes.options.recipe import GateOptions, MaxGroupGap, MinGain
-from recipes.tasks import METRICS
+from recipes.options.gates import GateOptions, MaxGroupGap, MinGain
+from recipes.tasks.task import all_metrics
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _verdicts(report: Mapping[str, Any], gates: GateOptions) -> Iterator[Verdict
 
 def _min_gain(report: Mapping[str, Any], asked: MinGain) -> Verdict:
     metric = asked.metric or report["metric"]
-    sign = 1 if METRICS[metric] == "max" else -1
+    sign = 1 if all_metrics()[metric] == "max" else -1
     measured = {name: each[metric] for name, each in report["gains"].items() if metric in each}
     over = asked.over if asked.over in measured else None
     if asked.over == "best_baseline":

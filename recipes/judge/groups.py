@@ -10,7 +10,7 @@ from recipes.examples import Example
 from recipes.measure import baselines as learned
 from recipes.measure import metrics as evaluate
 from recipes.measure.intervals import Floats
-from recipes.options.recipe import TaskName
+from recipes.recipe import TaskName
 from recipes.tasks import behavior, recommendation
 
 FEWEST = 20  # rows of a group that counts for the gap: in smaller ones a single row moves a metric too far

@@ -22,7 +22,7 @@ from adapters import Adapter
 from adapters.format import ranks_told
 from recipes.judge.cases import Picked
 from recipes.judge.report import ARROWS, BEFORE, between, gain, number, own_row, results, served
-from recipes.tasks import METRICS
+from recipes.tasks.task import all_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def render(adapter: Adapter, picked: Picked, pictures: Mapping[str, bytes]) -> s
         title=f"{adapter.task} for {adapter.base.id}",
         facts=_facts(adapter),
         gates=info.get("gates"),
-        metrics=[f"{name.replace('_', ' ')} {ARROWS[METRICS[name]]}" for name in _columns(report)],
+        metrics=[f"{name.replace('_', ' ')} {ARROWS[all_metrics()[name]]}" for name in _columns(report)],
         rows=_rows(report),
         labels=sorted(
             served(report)["after"].get("labels", ()), key=lambda entry: (entry["f1"], entry["label"])
@@ -97,7 +97,7 @@ def _facts(adapter: Adapter) -> dict[str, str]:
 
 def _columns(report: Mapping[str, Any]) -> list[str]:
     rows = results(report).values()
-    return [name for name in METRICS if any(name in values for values in rows)]
+    return [name for name in all_metrics() if any(name in values for values in rows)]
 
 
 def _rows(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

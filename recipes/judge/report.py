@@ -20,7 +20,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from recipes.tasks import METRICS
+from recipes.tasks.task import all_metrics
 
 ARROWS = {"max": "↑", "min": "↓"}
 _UNKNOWN = "–"
@@ -33,13 +33,13 @@ def results_table(report: Mapping[str, Any]) -> Table:
     The values of what is served are green where they are the best of their column.
     """
     rows = results(report)
-    names = [name for name in METRICS if any(name in values for values in rows.values())]
+    names = [name for name in all_metrics() if any(name in values for values in rows.values())]
     result = Table(
         title="Held-out results", caption=_caption(report), title_justify="left", caption_justify="left"
     )
     result.add_column("")
     for name in names:
-        result.add_column(f"{name.replace('_', ' ')} {ARROWS[METRICS[name]]}", justify="right")
+        result.add_column(f"{name.replace('_', ' ')} {ARROWS[all_metrics()[name]]}", justify="right")
     for row, values in rows.items():
         cells = [Text(number(name, values.get(name))) for name in names]
         if row == own_row(report):
@@ -116,7 +116,7 @@ def verdict_lines(gates: Mapping[str, Any] | None) -> list[str]:
 
 def best_baseline(report: Mapping[str, Any], metric: str) -> str | None:
     """The baseline over which the adapter's gain in a metric is the least; None where no baseline has the metric."""
-    sign = 1 if METRICS[metric] == "max" else -1
+    sign = 1 if all_metrics()[metric] == "max" else -1
     gains = {
         name: sign * each[metric]["difference"]
         for name, each in report["gains"].items()
@@ -163,7 +163,7 @@ def _signed(metric: str, value: Any) -> str:
 
 def _is_best(name: str, own_row: str, rows: Mapping[str, Mapping[str, Any]]) -> bool:
     own = rows[own_row].get(name)
-    sign = 1 if METRICS[name] == "max" else -1
+    sign = 1 if all_metrics()[name] == "max" else -1
     others = [values.get(name) for row, values in rows.items() if row not in (own_row, "best reachable")]
     measured = [sign * value for value in others if isinstance(value, int | float) and value == value]
     return isinstance(own, int | float) and own == own and all(sign * own > value for value in measured)

@@ -18,7 +18,7 @@ from torch import Tensor
 from adapters import Lora
 from adapters.slots import LORA, VALUES, Trained, triplets
 from recipes.errors import TrainingError
-from recipes.options.recipe import AdaLoraOptions
+from recipes.options.method import AdaLoraOptions
 
 _A, _B = ".lora_A.weight", ".lora_B.weight"
 

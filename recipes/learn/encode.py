@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from adapters import Base
-from recipes.data.load import Example
-from recipes.options.recipe import Recipe
-from recipes.tasks import ad_copy
+from recipes.examples import Example
+from recipes.tasks.task import task_for, text_task
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,12 @@ class EncodedRow:
         return len(self.ids) + len(self.target)
 
 
-def encode(base: Base, recipe: Recipe, examples: Sequence[Example]) -> list[EncodedRow]:
+def encode(base: Base, recipe: "Recipe", examples: Sequence[Example]) -> list[EncodedRow]:
     """Tokenize examples, each cut to the recipe's `max_tokens` (a head's text at its less telling end,
     copy at its end).
     """
     limit = token_limit(base, recipe)
-    if recipe.task == "ad-copy":
+    if task_for(recipe.task).ANSWERS == "texts":
         rows = []
         for example in examples:
             ids = encode_prompt(base, recipe, example.text)
@@ -38,18 +41,17 @@ def encode(base: Base, recipe: Recipe, examples: Sequence[Example]) -> list[Enco
     return [EncodedRow(ids, (), e.label, e.weight) for ids, e in zip(texts, examples, strict=True)]
 
 
-def encode_texts(base: Base, recipe: Recipe, texts: Sequence[str]) -> list[tuple[int, ...]]:
-    """Token ids of texts for a head. A text over the limit keeps its end in recommendation, where the ad
-    stands, and its beginning in behavior."""
+def encode_texts(base: Base, recipe: "Recipe", texts: Sequence[str]) -> list[tuple[int, ...]]:
+    """Token ids of texts for a head. A text over the limit is cut at the task's less telling end."""
     with base.tokenizing:
-        base.tokenizer.truncation_side = "left" if recipe.task == "recommendation" else "right"
+        base.tokenizer.truncation_side = task_for(recipe.task).CUT
         ids = base.tokenizer(list(texts), truncation=True, max_length=token_limit(base, recipe))["input_ids"]
     return [tuple(row) for row in ids]
 
 
-def encode_prompt(base: Base, recipe: Recipe, product: str) -> tuple[int, ...]:
+def encode_prompt(base: Base, recipe: "Recipe", product: str) -> tuple[int, ...]:
     """Token ids of the prompt for a product: the chat template's user turn, where the base has one."""
-    text = ad_copy.prompt(product, recipe)
+    text = text_task(recipe.task).prompt(product, recipe)
     with base.tokenizing:
         if base.tokenizer.chat_template:
             turns = [{"role": "user", "content": text}]
@@ -64,14 +66,14 @@ def encode_copy(base: Base, copy: str) -> tuple[int, ...]:
     return (*ids, base.tokenizer.eos_token_id)
 
 
-def count_tokens(base: Base, recipe: Recipe, example: Example) -> tuple[int, int]:
+def count_tokens(base: Base, recipe: "Recipe", example: Example) -> tuple[int, int]:
     """How many tokens an uncut example has: what is read, and what is to be written (0 for heads)."""
-    if recipe.task == "ad-copy":
+    if task_for(recipe.task).ANSWERS == "texts":
         return len(encode_prompt(base, recipe, example.text)), len(encode_copy(base, example.copy or ""))
     return len(base.tokenizer(example.text)["input_ids"]), 0
 
 
-def token_limit(base: Base, recipe: Recipe) -> int:
+def token_limit(base: Base, recipe: "Recipe") -> int:
     """The most tokens of one row: the recipe's `max_tokens`, or what the base has left beside a prefix."""
     prefix = recipe.prefix.length if recipe.method == "prefix" else 0
     return min(recipe.data.max_tokens, base.max_positions - prefix)

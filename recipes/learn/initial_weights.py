@@ -13,8 +13,8 @@ from adapters.errors import BaseError
 from adapters.format import Pooling
 from adapters.slots import check_base
 from recipes.errors import TrainingError
-from recipes.options.recipe import Recipe
-from recipes.tasks import task_for
+from recipes.recipe import Recipe
+from recipes.tasks.task import task_for
 
 _DEVIATION = 0.02  # of the numbers that AdaLoRA's P and Q start with, as PEFT's
 
@@ -26,10 +26,11 @@ def start(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Adapter:
 
 def _start(recipe: Recipe, base: Base, labels: tuple[str, ...], lora: Lora | None) -> Adapter:
     """As `start`, with a LoRA of these ranks; None for a prefix."""
-    if recipe.task == "ad-copy" and base.kind == "encoder":
-        raise BaseError(f"{base.id} is an encoder and cannot write; train ad-copy on a causal decoder")
+    writes = task_for(recipe.task).ANSWERS == "texts"
+    if writes and base.kind == "encoder":
+        raise BaseError(f"{base.id} is an encoder and cannot write; train {recipe.task} on a causal decoder")
     stream = torch.Generator().manual_seed(recipe.train.seed)
-    head = _head(recipe, base, labels) if recipe.task != "ad-copy" else None
+    head = None if writes else _head(recipe, base, labels)
     info: dict[str, Any] = {}
     method: Lora | Prefix
     if lora is not None:

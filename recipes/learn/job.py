@@ -18,16 +18,16 @@ from torch import Tensor, nn
 from adapters import Adapter, Base, Lora
 from adapters.kernels import Dropout
 from adapters.slots import Hidden, Slots, Trained
-from recipes.data.load import Splits
 from recipes.errors import TrainingError
-from recipes.examples import Example
+from recipes.examples import Example, Splits
 from recipes.learn import adalora, optimizer
 from recipes.learn.adalora import Allocation, Schedule
 from recipes.learn.encode import EncodedRow, encode
 from recipes.learn.predict import copy_loss, probabilities, target_losses
 from recipes.measure.calibration import Calibration
-from recipes.options.recipe import AdaLoraOptions, Recipe
-from recipes.tasks import task_for
+from recipes.options.method import AdaLoraOptions
+from recipes.recipe import Recipe
+from recipes.tasks.task import task_for
 
 _BUCKET = 16  # batches that are sorted by length together
 
@@ -213,7 +213,7 @@ class Job:
 
     def validate(self, base: Base, slots: Slots) -> float:
         """The watched metric on the validation split."""
-        if self.recipe.task == "ad-copy":
+        if self.adapter.head is None:
             total, count = copy_loss(base, slots, self.slot, self.validation)
             return total / count
         calibration = Calibration.from_info(self.adapter.info)
@@ -286,7 +286,7 @@ class Job:
 
     def _loss_total(self, base: Base, slots: Slots, hidden: Hidden, batch: Sequence[EncodedRow]) -> Tensor:
         weights = torch.tensor([row.weight for row in batch], device=hidden.states.device)
-        if self.recipe.task == "ad-copy":
+        if self.adapter.head is None:
             counts = torch.tensor([len(row.target) for row in batch], device=weights.device)
             return (target_losses(base, hidden, batch) * weights.repeat_interleave(counts)).sum()
         head = slots.head(self.slot)
@@ -302,8 +302,8 @@ class Job:
         return (losses * weights).sum()
 
     def _weight(self, batch: Sequence[EncodedRow]) -> float:
-        """What a batch counts: its rows' weights, for ad copy each times its copy tokens."""
-        return sum(row.weight * (len(row.target) if self.recipe.task == "ad-copy" else 1) for row in batch)
+        """What a batch counts: its rows' weights, of texts each times its copy tokens."""
+        return sum(row.weight * (len(row.target) if self.adapter.head is None else 1) for row in batch)
 
     def _batch(self, number: int) -> list[EncodedRow]:
         """The micro-batch of a number, counted over all epochs."""

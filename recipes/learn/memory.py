@@ -9,7 +9,7 @@ from torch import Tensor
 from adapters import Adapter, Base
 from adapters.base import free_memory
 from adapters.slots import Rows, Slots, forward, pad
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 
 _PROBE = 64  # tokens of the forward that is measured
 _SHARE = 0.5  # of the free memory

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recipes.options.recipe import TrainOptions
+from recipes.options.train import TrainOptions
 
 _FIXED = ("qmap1", "qmap2")  # bitsandbytes' tables of the 256 values that 8 bits stand for
 

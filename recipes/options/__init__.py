@@ -5,18 +5,15 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from recipes.options.recipe import Recipe, parse_override, read_policy, read_yaml
+    from recipes.options.reading import BadYaml, load_yaml, parse_override, read_yaml
+    from recipes.options.write import read_policy
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "recipes.options.recipe": ["Recipe", "parse_override", "read_policy", "read_yaml"],
+            "recipes.options.reading": ["BadYaml", "load_yaml", "parse_override", "read_yaml"],
+            "recipes.options.write": ["read_policy"],
         },
     )
 
-__all__ = [
-    "Recipe",
-    "parse_override",
-    "read_policy",
-    "read_yaml",
-]
+__all__ = ["BadYaml", "load_yaml", "parse_override", "read_policy", "read_yaml"]

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recipes.errors import RecipeError
-from recipes.options.recipe import PRESETS, Recipe, merge, read_yaml
+from recipes.options.reading import BadYaml, load_yaml
+from recipes.recipe import Recipe, merge, of_preset, presets
 from recipes.runs.order import Order
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
@@ -49,8 +49,8 @@ class _File(_Block):
 def is_jobs(path: str | Path) -> bool:
     """Whether a file is one of jobs, and not a recipe."""
     try:
-        return str(path) not in PRESETS and "jobs" in read_yaml(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError):
+        return str(path) not in presets() and "jobs" in load_yaml(path)
+    except (BadYaml, TypeError):
         return False
 
 
@@ -58,9 +58,9 @@ def load_jobs(path: str | Path, out: str | Path) -> list[Order]:
     """The orders of a file of jobs, each to be written to its name's folder under `out`. Raises RecipeError."""
     source = Path(path)
     try:
-        file = _File.model_validate(read_yaml(source.read_text(encoding="utf-8-sig")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: cannot be read ({error}); give a YAML file with `jobs:`") from None
+        file = _File.model_validate(load_yaml(source))
+    except BadYaml as error:
+        raise RecipeError(f"{path}: {error}; give a YAML file with `jobs:`") from None
     except ValidationError as error:
         faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
         raise RecipeError([f"{path}: {place}: {message}" for place, message in faults]) from None
@@ -95,14 +95,16 @@ def _recipe(job: _Job, defaults: Mapping[str, Any], folder: Path) -> Recipe:
     own: Mapping[str, Any]
     if not isinstance(job.recipe, str):
         own = job.recipe
-    elif job.recipe in PRESETS:
-        method = "prefix" if job.recipe.endswith("-prefix") else "lora"
-        own = {"task": job.recipe.removesuffix("-prefix"), "method": method}
+    elif job.recipe in presets():
+        own = of_preset(job.recipe)
     else:
         path = folder / job.recipe
         if not path.is_file():
             Recipe.load(job.recipe)  # says what there is instead
-        own = read_yaml(path.read_text(encoding="utf-8-sig"))
+        try:
+            own = load_yaml(path)
+        except BadYaml as error:
+            raise RecipeError(f"{job.recipe}: {error}") from None
         if not isinstance(own, Mapping):
             raise RecipeError(f"{job.recipe}: a recipe is a YAML mapping")
     return Recipe.from_dict(merge(defaults, own), **job.set)

@@ -20,7 +20,7 @@ from recipes.learn.encode import count_tokens, token_limit
 from recipes.learn.initial_weights import continued, start
 from recipes.learn.job import Job
 from recipes.measure.calibration import Calibration, shift_for
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from recipes.data.tables import Data

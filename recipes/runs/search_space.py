@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from optuna import Trial
 
 from recipes.errors import RecipeError
-from recipes.options.recipe import Recipe, read_yaml
+from recipes.options.reading import BadYaml, load_yaml
+from recipes.recipe import Recipe
 
 _SECTIONS = ("lora", "prefix", "head", "train")
 _REFUSED: Mapping[str, str] = {
@@ -95,13 +95,9 @@ def changed(recipe: Recipe, values: Mapping[str, Any], source: str = "recipe") -
 
 def _content(path: Path) -> Mapping[str, Any]:
     try:
-        content = read_yaml(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror}); give a YAML file") from None
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path}: no valid YAML; {error}") from None
+        content = load_yaml(path)
+    except BadYaml as error:
+        raise RecipeError(f"{path}: {error}") from None
     if content is not None and not isinstance(content, dict):
         raise RecipeError(f"{path}: a space is a YAML mapping; write lines such as `lora.rank: [4, 8, 16]`")
     return content or {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from adapters import Adapter, Base
 from adapters.errors import RepertoireError
 from recipes.data.augment import Augmenter
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 from recipes.runs import snapshots as resume
 from recipes.runs.order import Order
 from recipes.runs.run import Result, Run, Settings, Shown

@@ -28,11 +28,11 @@ from recipes.errors import TrainingError
 from recipes.examples import Splits
 from recipes.learn.encode import EncodedRow, count_tokens, encode, token_limit
 from recipes.learn.job import Job
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 from recipes.runs.order import Order, untrained
 from recipes.runs.run import Result, Run, Settings, Shown
 from recipes.runs.search_space import Space, changed, read_space
-from recipes.tasks import task_for
+from recipes.tasks.task import task_for
 
 if TYPE_CHECKING:
     from recipes.data.tables import Data

@@ -1,7 +1,7 @@
 """ad-copy: writes advertising text for a product."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -14,23 +14,32 @@ from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
 from recipes.measure.intervals import Statistic
 from recipes.measure.policy import Policy, violations
-from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, fill, with_features
+from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, Target
+from recipes.tasks.templates import fill, with_features
 
 if TYPE_CHECKING:
-    from recipes.options.recipe import Recipe
+    from recipes.options.data import DataOptions
+    from recipes.tasks.task import Cells, Sections
 
+NAME: Final = "ad-copy"
+ANSWERS: Final = "texts"
+CALL: Final = "write"
+OPTIONS: Final = frozenset({"write", "gates.policy"})
 ROLES: Final[Mapping[str, Role]] = {
     "product": Role(
         "what is known of the product, as one text; without it all other columns describe the product",
-        often=("content", "input", "mr", "source", "attributes", "description"),
+        ("content", "input", "mr", "source", "attributes", "description"),
+        read=True,
+        filled=True,
     ),
-    "copy": Role(
-        "the advertising text", True, ("summary", "ref", "text", "output", "target", "ad", "headline")
-    ),
+    "copy": Role("the advertising text", ("summary", "ref", "text", "output", "target", "ad", "headline")),
     "weight": WEIGHT,
     "timestamp": TIMESTAMP,
     "group": GROUP,
 }
+DERIVED: Final = ()
+PROMPT_NAMES: Final = ("product",)
+REWORDED: Final = None
 METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "nll": "min",
     "perplexity": "min",
@@ -44,9 +53,22 @@ METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "policy_violations": "min",
     "texts_within_policy": "max",
 }
+STOPPING: Final = ("nll",)
+RESAMPLED: Final = ("nll", "text_chrf")
+CUT: Final = "right"
 PROMPT_ENGLISH: Final = "Write an ad.\n{product}"
 PROMPT_CHINESE: Final = "写一句广告。\n{product}"
 DEFAULT_PREFIX_TEXT: Final = "Write an ad in the voice of this brand, true to the product, short and lively."
+SAYS: Final = "Writes text for a product."
+EXAMPLE: Final = 'registry.write("{name}", product={{"name": "Kettle K2"}}, n=3)'
+SAMPLES: Final = (
+    "Trail running shoes, light, for mud and rain",
+    "A quiet kettle for tea lovers",
+    "山地跑鞋,轻便防滑",
+)
+LIMITS: Final = (
+    "It can state what a product does not have: read what it writes, or let the policy refuse it.",
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +90,60 @@ class Written:
     policy: Policy = field(default_factory=Policy)
 
 
-def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
+def misfits(recipe: Mapping[str, Any]) -> list[str]:
+    """A prompt without the product says nothing of it, and no baseline has a likelihood."""
+    data, train, gates = (
+        block if isinstance(block := recipe.get(name), Mapping) else {} for name in ("data", "train", "gates")
+    )
+    wrong = []
+    if isinstance(prompt := data.get("prompt"), str) and "{product}" not in prompt:
+        wrong.append("data.prompt: holds no {product}; write {product} where the product goes")
+    if (gain := gates.get("min_gain")) is not None:
+        asked = gain if isinstance(gain, Mapping) else {}
+        metric = asked.get("metric") or train.get("metric")
+        if metric == "nll" and asked.get("over", "best_baseline") != "before":
+            wrong.append(
+                "gates.min_gain: no baseline of ad-copy has an nll; write over: before, or metric: text_chrf"
+            )
+    return wrong
+
+
+def required(has: Collection[str], features: Sequence[str], data: "DataOptions") -> list[str]:
+    """copy; everything else may describe the product."""
+    return [role for role in ("copy",) if role not in has]
+
+
+def used(columns: Mapping[str, str], data: "DataOptions") -> dict[str, str]:
+    """All of them."""
+    return dict(columns)
+
+
+def reads_all(roles: Collection[str], data: "DataOptions") -> bool:
+    """Where the recipe says so, and where nothing else describes the product."""
+    return data.features == "all" or (not data.features and "product" not in roles)
+
+
+def target(cells: "Cells", weight: float) -> Target:
+    """The reference text."""
+    return Target(((None, weight),), copy=cells.shown("copy", cells.filled("copy")))
+
+
+def labels(names: Collection[str]) -> tuple[str, ...]:
+    """It has none."""
+    return ()
+
+
+def unusable(part: str, found: Collection[int], rows: int, labels: Sequence[str]) -> tuple[str, str] | None:
+    """Any rows will do."""
+    return None
+
+
+def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], data: "DataOptions") -> list[str]:
+    """None of its own."""
+    return []
+
+
+def render(fields: Mapping[str, str], recipe: "Sections") -> str:
     """The product's text: the `product` role and the features as lines below, or all columns as "key: value" lines."""
     features = recipe.data.features
     if isinstance(features, str) or (not features and not fields.get("product")):
@@ -76,7 +151,7 @@ def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
     return with_features(fields.get("product", ""), fields, features)
 
 
-def prompt(text: str, recipe: "Recipe") -> str:
+def prompt(text: str, recipe: "Sections") -> str:
     """The user's turn for a product text: the recipe's template, or a line in the product's own language above it."""
     template = recipe.data.prompt or (PROMPT_CHINESE if products.is_chinese(text) else PROMPT_ENGLISH)
     return fill(template, {"product": text})
@@ -176,7 +251,7 @@ def statistics(
     return result
 
 
-def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, Written]:
+def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, Written]:
     """The nearest training product's copy; and the bare list of attributes.
 
     recipe: its `write` says how many of the products are written for, how long a text may be and what it may say.
@@ -192,7 +267,7 @@ def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, Written
 
 
 def baselines(
-    splits: Splits, recipe: "Recipe | None" = None, found: Mapping[str, Written] | None = None
+    splits: Splits, recipe: "Sections | None" = None, found: Mapping[str, Written] | None = None
 ) -> dict[str, dict[str, Any]]:
     """The metrics of the guesses, and how the references themselves read."""
     made = guesses(splits, recipe) if found is None else found
@@ -204,7 +279,7 @@ def baselines(
     return result
 
 
-def _asked(splits: Splits, recipe: "Recipe | None") -> tuple[tuple[str, ...], int | None, Policy]:
+def _asked(splits: Splits, recipe: "Sections | None") -> tuple[tuple[str, ...], int | None, Policy]:
     """The test products that are written for, the length limit, and what a text may say."""
     if recipe is None:
         return inputs(splits.test), None, Policy()

@@ -1,6 +1,7 @@
 """behavior: labels of a user's behaviour text: intent, next action, sentiment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -11,48 +12,157 @@ from recipes.measure import baselines as learned
 from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
 from recipes.measure.intervals import Floats, Statistic
-from recipes.tasks.roles import (
-    GROUP,
-    TIMESTAMP,
-    WEIGHT,
-    Role,
-    feature_columns,
-    feature_names,
-    fill,
-    with_features,
-)
+from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, Target, feature_columns, feature_names
+from recipes.tasks.templates import fill, text_of, with_features
 
 if TYPE_CHECKING:
-    from recipes.options.recipe import Recipe
+    from recipes.options.data import DataOptions
+    from recipes.tasks.task import Cells, Sections
 
+NAME: Final = "behavior"
+ANSWERS: Final = "labels"
+CALL: Final = "analyze"
+OPTIONS: Final = frozenset(
+    {
+        "head",
+        "data.labels",
+        "data.separator",
+        "data.limit_per_label",
+        "blend",
+        "report.groups",
+        "gates.max_calibration_error",
+        "gates.max_group_gap",
+    }
+)
 ROLES: Final[Mapping[str, Role]] = {
     "text": Role(
-        "what the user wrote or did", True, ("review", "sentence", "content", "query", "comment", "input")
+        "what the user wrote or did",
+        ("review", "sentence", "content", "query", "comment", "input"),
+        read=True,
+        filled=True,
     ),
-    "label": Role(
-        "its label, or several with data.separator", True, ("category", "intent", "sentiment", "class")
-    ),
+    "label": Role("its label, or several with data.separator", ("category", "intent", "sentiment", "class")),
     "weight": WEIGHT,
     "timestamp": TIMESTAMP,
     "group": GROUP,
 }
+DERIVED: Final = ()
+PROMPT_NAMES: Final = None
+REWORDED: Final = ("text",)
 METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "accuracy": "max",
     "macro_f1": "max",
     "log_loss": "min",
     "calibration_error": "min",
 }
+STOPPING: Final = ("accuracy", "macro_f1", "log_loss")
+RESAMPLED: Final = ("accuracy", "macro_f1", "log_loss")
+CUT: Final = "right"
 DEFAULT_PREFIX_TEXT: Final = (
     "A customer of a shop wrote or did this. What does the customer want, feel or do next?"
 )
+SAYS: Final = "Labels what a user says or does."
+EXAMPLE: Final = 'registry.analyze("{name}", ["where is my refund?"])'
+SAMPLES: Final = (
+    "asked twice about a refund and got no answer",
+    "bought again within a week and left five stars",
+    "put three things in the basket and left",
+)
+LIMITS: Final = ()
 
 
-def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
+def misfits(recipe: Mapping[str, Any]) -> list[str]:
+    """Groups are compared by accuracy only."""
+    gates = recipe.get("gates")
+    gap = gates.get("max_group_gap") if isinstance(gates, Mapping) else None
+    if isinstance(gap, Mapping) and gap.get("metric", "accuracy") != "accuracy":
+        return [f"gates.max_group_gap.metric: behavior has no {gap['metric']} of groups; write accuracy"]
+    return []
+
+
+def required(has: Collection[str], features: Sequence[str], data: "DataOptions") -> list[str]:
+    """label; and text, unless features are read."""
+    return [role for role in ("text", "label") if role not in has and not (role == "text" and features)]
+
+
+def used(columns: Mapping[str, str], data: "DataOptions") -> dict[str, str]:
+    """All of them."""
+    return dict(columns)
+
+
+def reads_all(roles: Collection[str], data: "DataOptions") -> bool:
+    """Where the recipe says so."""
+    return data.features == "all"
+
+
+def render(fields: Mapping[str, str], recipe: "Sections") -> str:
     """The text, then a line for each feature; `data.prompt` may be a template over `text` and the features."""
     template = recipe.data.prompt or ("{text}" if fields.get("text") else "")
     return with_features(
         fill(template, fields), fields, feature_names(recipe.data.features, fields, ROLES, recipe.data.prompt)
     )
+
+
+def target(cells: "Cells", weight: float) -> Target:
+    """The row's label, or its labels where the recipe has a separator."""
+    data, cell = cells.options.data, cells.cell("label")
+    listed = isinstance(cell, list | tuple)
+    if listed and data.separator is None:
+        fix = "Set data.separator to any character, and rows may have several labels"
+        cells.report("label", "a list of labels", fix, text_of(cell))
+    parts = cell if listed else text_of(cell).split(data.separator) if data.separator else [cell]
+    texts = [text_of(part) for part in parts]
+    if not any(texts):
+        cells.report("label", "is empty", "Write a label; where none applies, a word such as none")
+    elif not all(texts):
+        cells.report(
+            "label", "one of its labels is empty", "Remove the separator that is too many", text_of(cell)
+        )
+    names = tuple(dict.fromkeys(str(data.labels.get(text, text)) for text in texts))
+    return Target(((None, weight),), names)
+
+
+def labels(names: Collection[str]) -> tuple[str, ...]:
+    """Numbers by value, then names by alphabet, whatever the rows' order."""
+    return tuple(sorted(names, key=_label_order))
+
+
+def _label_order(name: str) -> tuple[float, str]:
+    try:
+        return float(name), name
+    except ValueError:
+        return float("inf"), name
+
+
+def unusable(part: str, found: Collection[int], rows: int, labels: Sequence[str]) -> tuple[str, str] | None:
+    """One label alone cannot be learned."""
+    if part != "train" or len(found) > 1:
+        return None
+    message = f"all {rows} rows of the training split have one label, {labels[min(found)]!r}"
+    return message, "Give rows of at least two labels"
+
+
+def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], data: "DataOptions") -> list[str]:
+    """Labels that cannot be learned or never occur, and texts that contradict each other."""
+    told = []
+    learned_labels = {label for example in parts["train"] for label in learned.labels_of(example)}
+    if unlearned := [name for place, name in enumerate(labels) if place not in learned_labels]:
+        told.append(f"labels without a training row, which cannot be learned: {', '.join(unlearned)}")
+    if unseen := [value for value, name in data.labels.items() if str(name) not in labels]:
+        told.append(f"data.labels names values that never occur: {', '.join(unseen)}")
+    return told + _contradictions([example for rows in parts.values() for example in rows])
+
+
+def _contradictions(examples: Sequence[Example]) -> list[str]:
+    """Equal texts with different labels: the best that any model can do is below 1."""
+    seen: dict[str, dict[int | tuple[int, ...] | None, Example]] = {}
+    for example in examples:
+        seen.setdefault(example.text, {}).setdefault(example.label, example)
+    odd = [list(each.values()) for each in seen.values() if len(each) > 1]
+    if not odd:
+        return []
+    first, second = (f"{Path(example.file).name} line {example.line}" for example in odd[0][:2])
+    return [f"{len(odd)} texts have different labels in different rows, for example {first} and {second}"]
 
 
 def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str] = ()) -> dict[str, Any]:
@@ -140,7 +250,27 @@ def statistics(
     }
 
 
-def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray[np.float64]]:
+def measured(
+    examples: Sequence[Example], predictions: Floats
+) -> tuple[Mapping[str, Callable[..., float]], Floats, Floats]:
+    """accuracy, of whether all labels of a row are right."""
+    from sklearn.metrics import accuracy_score
+
+    right = are_right(examples, predictions).astype(float)
+    return {"accuracy": accuracy_score}, np.ones(len(examples)), right
+
+
+def carried(examples: Sequence[Example], recipe: "Sections") -> tuple[str, ...]:
+    """The features."""
+    return feature_columns(recipe.data.features, [example.fields for example in examples], ROLES)
+
+
+def beside_prior(metrics: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[str, Any]:
+    """None."""
+    return {}
+
+
+def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArray[np.float64]]:
     """The constant prior; TF-IDF with logistic regression; logistic regression on the features, where the recipe has
     any: probabilities [test, labels] of each."""
     found = {
@@ -154,7 +284,7 @@ def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray
 
 
 def baselines(
-    splits: Splits, recipe: "Recipe | None" = None, found: Mapping[str, Any] | None = None
+    splits: Splits, recipe: "Sections | None" = None, found: Mapping[str, Any] | None = None
 ) -> dict[str, dict[str, Any]]:
     """The metrics of the guesses."""
     made = guesses(splits, recipe) if found is None else found

@@ -1,7 +1,6 @@
 """recommendation: click or conversion probability of a user and an ad; ranks candidates."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -13,43 +12,78 @@ from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import shift_for, shifted
 from recipes.measure.intervals import Floats, Indices, Statistic
+from recipes.tasks.history import LIKED_SHARE, LIKED_TALLY, derived
 from recipes.tasks.roles import (
+    CALLED,
+    FILL,
     GROUP,
     TIMESTAMP,
     WEIGHT,
     Role,
+    Target,
     feature_columns,
     feature_names,
-    fill,
-    with_features,
 )
+from recipes.tasks.templates import fill, with_features
 
 if TYPE_CHECKING:
-    from recipes.options.recipe import History, Recipe
+    from recipes.options.data import DataOptions
+    from recipes.tasks.task import Cells, Sections
 
+NAME: Final = "recommendation"
+ANSWERS: Final = "labels"
+CALL: Final = "recommend"
+OPTIONS: Final = frozenset(
+    {
+        "head",
+        "data.labels",
+        "data.history",
+        "data.negative_share",
+        "data.limit_per_label",
+        "blend",
+        "report.groups",
+        "gates.max_calibration_error",
+        "gates.max_group_gap",
+    }
+)
 LABELS: Final = ("not clicked", "clicked")
 ROLES: Final[Mapping[str, Role]] = {
     "user": Role(
-        "what is known of the user: history, searches, profile", often=("history", "profile", "customer")
+        "what is known of the user: history, searches, profile",
+        ("history", "profile", "customer"),
+        read=True,
+        filled=True,
+        if_empty="for a user without a history write a word such as new",
     ),
     "ad": Role(
-        "the ad, product or item that is shown", often=("item", "creative", "headline", "title", "product")
+        "the ad, product or item that is shown",
+        ("item", "creative", "headline", "title", "product"),
+        read=True,
+        filled=True,
     ),
-    "text": Role("one ready text instead of user and ad", often=("input", "prompt", "sentence", "content")),
+    "text": Role(
+        "one ready text instead of user and ad",
+        ("input", "prompt", "sentence", "content"),
+        read=True,
+        filled=True,
+    ),
     "clicked": Role(
         "1 if clicked or bought, 0 if not",
-        often=("click", "label", "target", "output", "converted", "conversion", "bought", "revenue", "y"),
+        ("click", "label", "target", "output", "converted", "conversion", "bought", "revenue", "y"),
     ),
-    "impressions": Role("instead of clicked: how often the row was shown", often=("views", "shows")),
-    "clicks": Role("instead of clicked: how often it was clicked", often=("conversions",)),
+    "impressions": Role("instead of clicked: how often the row was shown", ("views", "shows")),
+    "clicks": Role("instead of clicked: how often it was clicked", ("conversions",)),
     "user_id": Role(
-        "who the user is; rows of one user stay in one split", often=("uid", "userid", "customer_id")
+        "who the user is; rows of one user stay in one split", ("uid", "userid", "customer_id"), read=True
     ),
-    "ad_id": Role("which ad it is; for its popularity", often=("item_id", "creative_id", "sku")),
+    "ad_id": Role("which ad it is; for its popularity", ("item_id", "creative_id", "sku"), read=True),
     "weight": WEIGHT,
     "timestamp": TIMESTAMP,
     "group": GROUP,
 }
+DERIVED: Final = (LIKED_SHARE, LIKED_TALLY)
+PROMPT_NAMES: Final = None
+REWORDED: Final = ("text", "user", "ad")
 METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "auc": "max",
     "log_loss": "min",
@@ -62,15 +96,74 @@ METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "ndcg@10": "max",
     "pair_accuracy": "max",
 }
+STOPPING: Final = ("auc", "log_loss", "accuracy")
+RESAMPLED: Final = (
+    "auc",
+    "log_loss",
+    "accuracy",
+    "ndcg@1",
+    "ndcg@3",
+    "ndcg@5",
+    "ndcg@10",
+    "pair_accuracy",
+)
+CUT: Final = "left"  # the ad stands at the end
 DEFAULT_PREFIX_TEXT: Final = "Does this user like what this ad offers, and will the user click on it?"
-LIKED_SHARE: Final = "liked_share"
-LIKED_TALLY: Final = "liked_tally"
-DERIVED: Final = (LIKED_SHARE, LIKED_TALLY)
+SAYS: Final = "Gives the probability that a user clicks (or buys) an ad, and ranks ads by it."
+EXAMPLE: Final = 'registry.recommend("{name}", user="searched trail shoes", ads=["Trail shoes, 20% off"])'
+SAMPLES: Final = (
+    {"user": "searched trail shoes; bought socks", "ad": "Trail shoes, 20% off"},
+    {"user": "searched trail shoes; bought socks", "ad": "A quiet kettle"},
+    {"user": "new", "ad": "Free delivery this week"},
+)
+LIMITS: Final = ()
+_COUNTS = frozenset({"impressions", "clicks"})
+_ZERO_ONE: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+_ADS: Final = ("ad_id", "ad")
 _CUTS = (1, 3, 5, 10)
 _OWN_HISTORY: Final = "liked share of the row's own history"  # the one baseline that learns nothing
 
 
-def render(fields: Mapping[str, str], recipe: "Recipe") -> str:
+def misfits(recipe: Mapping[str, Any]) -> list[str]:
+    """Labels of the file must mean 0 or 1."""
+    data = recipe.get("data")
+    labels = data.get("labels") if isinstance(data, Mapping) else None
+    odd = (
+        [repr(value) for value in labels.values() if value not in (0, 1)]
+        if isinstance(labels, Mapping)
+        else []
+    )
+    return [f"data.labels: gives {', '.join(odd)}; each value of the file must mean 0 or 1"] if odd else []
+
+
+def required(has: Collection[str], features: Sequence[str], data: "DataOptions") -> list[str]:
+    """clicked, or impressions and clicks; and something to read: text, or user and ad, or features, or whichever of
+    text, user and ad the recipe names. A file without `user` is not taken for one of ads alone."""
+    readable = data.columns.keys() & {"text", "user", "ad"}
+    missing = []
+    if not readable and not features and "text" not in has:
+        missing += [role for role in ("user", "ad") if role not in has]
+    if "clicked" not in has and not set(has) >= _COUNTS:
+        missing += sorted(_COUNTS - set(has)) if _COUNTS & set(has) else ["clicked"]
+    return missing
+
+
+def used(columns: Mapping[str, str], data: "DataOptions") -> dict[str, str]:
+    """Of clicked and the counts, what the recipe names; clicked where it names neither or both."""
+    named = data.columns.keys()
+    counted = columns.keys() >= _COUNTS and (
+        "clicked" not in columns or ("clicked" not in named and bool(named & _COUNTS))
+    )
+    idle = {"clicked"} if counted else _COUNTS
+    return {role: name for role, name in columns.items() if role not in idle}
+
+
+def reads_all(roles: Collection[str], data: "DataOptions") -> bool:
+    """Where the recipe says so."""
+    return data.features == "all"
+
+
+def render(fields: Mapping[str, str], recipe: "Sections") -> str:
     """The row's ready text, or "User: ..." and "Ad: ..." on two lines; then a line for each feature.
 
     `data.prompt` may be a template over roles and features instead. The features `liked_share`, a percentage, and
@@ -88,32 +181,65 @@ def _default_template(fields: Mapping[str, str]) -> str:
     return "\n".join(f"{role.capitalize()}: {{{role}}}" for role in ("user", "ad") if fields.get(role))
 
 
-def derived(fields: Mapping[str, str], history: "History | None") -> dict[str, str]:
-    """What `data.history` finds in a row: `liked_share` as a percentage, `liked_tally` in ten words, each "liked" or
-    "disliked", and the target item as `ad`.
+def target(cells: "Cells", weight: float) -> Target:
+    """Whether the row was clicked. A row of impressions and clicks is two weighted examples, one of 0 impressions
+    none."""
+    if cells.has("clicked"):
+        return Target(((_clicked(cells), weight),))
+    shown, clicked = _count(cells, "impressions"), _count(cells, "clicks")
+    if clicked > shown and cells.sound:
+        fix = "Check the row: a click needs an impression"
+        cells.report("clicks", f"more clicks than impressions ({shown})", fix, str(clicked))
+    counts = ((1, weight * clicked), (0, weight * (shown - clicked)))
+    return Target(tuple((outcome, count) for outcome, count in counts if count > 0))
 
-    Both are (k + 1) / (n + 2) of k liked ones among n. To a small model numerals are words like others, of which it
-    knows nothing where the training rows lack them; of words it reads how many there are.
-    """
-    if history is None:
-        return {}
-    text = "\n".join(fields.values())
-    liked, disliked = (
-        len(_items(text, pattern, history.item)) for pattern in (history.liked, history.disliked)
+
+def _clicked(cells: "Cells") -> int | None:
+    cell, text, labels = cells.cell("clicked"), cells.text("clicked"), cells.options.data.labels
+    if text in labels:
+        return int(labels[text])
+    if isinstance(cell, bool):
+        return int(cell)
+    if text not in _ZERO_ONE:
+        expected = f"expected {', '.join(repr(value) for value in labels)}{', ' if labels else ''}0 or 1"
+        fix = f"Write 0 or 1, or say what it means: --label 1={text} or --label 0={text} (data.labels)"
+        if text:
+            cells.report("clicked", expected, fix, text)
+        else:
+            cells.report("clicked", f"is empty; {expected}", FILL)
+    return _ZERO_ONE.get(text)
+
+
+def _count(cells: "Cells", role: str) -> int:
+    text = cells.text(role)
+    digits = text.removesuffix(".0")
+    if digits.isascii() and digits.isdigit():
+        return int(digits)
+    cells.report(
+        role, "expected a whole number of at least 0", "Write how often in digits, such as 1250", text
     )
-    share = (liked + 1) / (liked + disliked + 2)
-    tenths = round(10 * share)
-    found = {
-        LIKED_SHARE: f"{round(100 * share)}%",
-        LIKED_TALLY: " ".join(["liked"] * tenths + ["disliked"] * (10 - tenths)),
-    }
-    target = re.search(history.target, text) if history.target and "ad" not in fields else None
-    return found | ({"ad": target[1]} if target else {})
+    return 0
 
 
-def _items(text: str, where: str, item: str) -> list[str]:
-    found = re.search(where, text)
-    return re.findall(item, found[1]) if found else []
+def labels(names: Collection[str]) -> tuple[str, ...]:
+    """The same two whatever the rows have."""
+    return LABELS
+
+
+def unusable(part: str, found: Collection[int], rows: int, labels: Sequence[str]) -> tuple[str, str] | None:
+    """A split of one kind of rows measures nothing, and teaches nothing."""
+    if len(found) > 1:
+        return None
+    only = "0 (not clicked)" if set(found) == {0} else "1 (clicked)"
+    return (
+        f"all {rows} rows of the {CALLED[part]} split are {only}",
+        "Give rows of both kinds; or a file of its own for this split, larger shares, or another data.seed",
+    )
+
+
+def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], data: "DataOptions") -> list[str]:
+    """None of its own."""
+    return []
 
 
 def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str] = LABELS) -> dict[str, Any]:
@@ -206,7 +332,7 @@ def _over(above: Sequence[float], below: Sequence[float], own: Indices, units: I
     return intervals.ratio([*above, *rest], [*below, *rest], np.concatenate([own, units]))
 
 
-def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray[np.float64]]:
+def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArray[np.float64]]:
     """What is learned without a language model, or needs no training at all: probabilities [test, 2] of each.
 
     The constant prior; TF-IDF + logistic regression; logistic regression on the features, where the recipe has any; the
@@ -234,7 +360,44 @@ def guesses(splits: Splits, recipe: "Recipe | None" = None) -> dict[str, NDArray
     return {n: guess if n == _OWN_HISTORY else shifted(guess, shift) for n, guess in found.items()}
 
 
-def _columns(splits: Splits, recipe: "Recipe | None") -> tuple[str, ...]:
+def measured(
+    examples: Sequence[Example], predictions: Floats
+) -> tuple[Mapping[str, Callable[..., float]], Floats, Floats]:
+    """accuracy, selection_rate (share of rows from a probability of one half) and auc; clicks and their
+    probabilities."""
+    from fairlearn.metrics import selection_rate
+    from sklearn.metrics import accuracy_score
+
+    def halved(metric: Callable[..., float]) -> Callable[..., float]:
+        return lambda truth, given, sample_weight: metric(truth, given >= 0.5, sample_weight=sample_weight)
+
+    def auc(truth: Floats, given: Floats, sample_weight: Floats) -> float:
+        return evaluate.auc(truth, given, sample_weight)
+
+    clicked, given, _ = decisions(examples, predictions)
+    return (
+        {"accuracy": halved(accuracy_score), "selection_rate": halved(selection_rate), "auc": auc},
+        clicked,
+        given,
+    )
+
+
+def carried(examples: Sequence[Example], recipe: "Sections") -> tuple[str, ...]:
+    """The features, which ad it is, and what `data.history` says of the user."""
+    rows = [example.fields for example in examples]
+    names = feature_columns(recipe.data.features, rows, ROLES)
+    ad = [name for name in _ADS if any(fields.get(name) for fields in rows)][:1]
+    shares = [LIKED_SHARE] if recipe.data.history is not None else []
+    return tuple(dict.fromkeys([*names, *shares, *ad]))
+
+
+def beside_prior(metrics: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[str, Any]:
+    """normalized_entropy: a log loss over that of the constant prior (He et al. 2014, doi:10.1145/2648584.2648589);
+    below 1 it knows more than the click rate."""
+    return {"normalized_entropy": metrics["log_loss"] / prior["log_loss"]}
+
+
+def _columns(splits: Splits, recipe: "Sections | None") -> tuple[str, ...]:
     """What a model of columns reads: the features, and with them who the user and which the ad is."""
     rows = [example.fields for example in splits.train]
     named = feature_columns(recipe.data.features, rows, ROLES) if recipe is not None else ()
@@ -243,7 +406,7 @@ def _columns(splits: Splits, recipe: "Recipe | None") -> tuple[str, ...]:
 
 
 def baselines(
-    splits: Splits, recipe: "Recipe | None" = None, found: Mapping[str, Any] | None = None
+    splits: Splits, recipe: "Sections | None" = None, found: Mapping[str, Any] | None = None
 ) -> dict[str, dict[str, Any]]:
     """The metrics of the guesses; with `seen`, the share of test rows whose user or ad the training rows show."""
     made = guesses(splits, recipe) if found is None else found

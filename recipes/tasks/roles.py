@@ -1,67 +1,54 @@
-"""What a column can mean to a task, and how a row becomes the text that the model reads."""
+"""What a column can mean to a task, and what a row teaches."""
 
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from adapters.errors import RequestError
+from recipes.tasks.templates import placeholders
 
 
 @dataclass(frozen=True)
 class Role:
-    """One meaning of a column. `often`: what clients call it; only ever used to suggest, never to guess."""
+    """One meaning of a column.
+
+    often: what clients call it; only ever used to suggest, never to guess. read: whether the model or a baseline reads
+    its text; the others say how a row is used. filled: whether a cell of it must not be empty; if_empty: what to write
+    then.
+    """
 
     meaning: str
-    required: bool = False
     often: tuple[str, ...] = ()
+    read: bool = False
+    filled: bool = False
+    if_empty: str = ""
 
 
 GROUP = Role(
-    "what is ranked together, and what never stands on both sides of a split", often=("session", "query_id")
+    "what is ranked together, and what never stands on both sides of a split", ("session", "query_id")
 )
-TIMESTAMP = Role(
-    "when it happened; the past trains, the future tests", often=("time", "date", "datetime", "ts")
-)
-WEIGHT = Role("how much the row counts, above 0", often=("weights", "count", "sample_weight"))
+TIMESTAMP = Role("when it happened; the past trains, the future tests", ("time", "date", "datetime", "ts"))
+WEIGHT = Role("how much the row counts, above 0", ("weights", "count", "sample_weight"))
 
 
-def placeholders(template: str) -> tuple[str, ...]:
-    """The names in a template, in order: "{user} sees {ad}" -> ("user", "ad"). Raises ValueError with the fix."""
-    try:
-        parts = _parts(template)
-    except ValueError as error:
-        raise ValueError(f"{error}; write {{{{ and }}}} for braces that are meant as text") from None
-    return tuple(name for _, name in parts if name is not None)
+FILL = "Fill it in, or remove the row"
+CALLED = {"train": "training", "validation": "validation", "test": "test"}
 
 
-@lru_cache(maxsize=256)
-def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
-    """(text, the name behind it) of a template, which a file fills once a row."""
-    return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a row teaches.
 
-
-def fill(template: str, fields: Mapping[str, str]) -> str:
-    """The template with each {name} replaced by the field of that name, and {{ }} by braces.
-
-    A name is only ever looked up, never evaluated. Raises RequestError naming the fields that are missing.
+    outcomes: (index of the label, or None where `names` says it, weight), one for each example that the row becomes;
+    none for a row that says nothing. names: labels by name. copy: a reference text.
     """
-    missing = [name for name in placeholders(template) if name not in fields]
-    if missing:
-        given = ", ".join(fields) or "nothing"
-        raise RequestError(f"the text needs {', '.join(missing)}; given: {given}. Give the missing ones too")
-    return "".join(literal + (fields[name] if name is not None else "") for literal, name in _parts(template))
+
+    outcomes: tuple[tuple[int | None, float], ...]
+    names: tuple[str, ...] = ()
+    copy: str | None = None
 
 
-def with_features(text: str, fields: Mapping[str, str], features: Sequence[str]) -> str:
-    """`text`, then a line "feature: value" for each feature that has a value.
-
-    User: searched trail shoes; bought socks
-    Ad: Light trail shoes for wet ground
-    season: autumn
-    """
-    lines = [f"{name}: {fields[name]}" for name in features if fields.get(name)]
-    return "\n".join([text, *lines] if text else lines)
+def read_roles(roles: Mapping[str, Role]) -> tuple[str, ...]:
+    """Those whose text the model or a baseline reads."""
+    return tuple(name for name, role in roles.items() if role.read)
 
 
 def feature_names(

@@ -15,7 +15,7 @@ from hub.cli import app
 from hub.hub import Hub
 from hub.registry.requests import RefusedText, Texts
 from recipes.measure.policy import Violation
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora, prefix
 

@@ -18,10 +18,10 @@ from adapters.slots.slots import Slots
 from hub import Analyze, Hub, Recommend, Registry
 from hub.errors import Refused
 from recipes import Order, Recipe, train_many
+from recipes.answer.blend import Blend, Mix
 from recipes.data.load import load_splits
 from recipes.errors import RecipeError
 from recipes.examples import Splits
-from recipes.judge.blend import Blend, Mix
 from recipes.judge.cases import Picked
 from recipes.judge.gates import judge
 from recipes.judge.page import render
@@ -31,7 +31,7 @@ from recipes.learn.predict import probabilities
 from recipes.measure import metrics as evaluate
 from recipes.measure.baselines import label_matrix
 from recipes.measure.calibration import Calibration
-from recipes.options.recipe import GateOptions
+from recipes.options.gates import GateOptions
 from tests.adapters import models
 from tests.hub.tiny import NAME, lora, prefix
 
@@ -240,7 +240,7 @@ def test_what_helps_nothing_is_not_served_and_the_report_says_so(base: Base, tmp
 
 
 def test_a_recipe_without_probabilities_has_nothing_to_blend() -> None:
-    with pytest.raises(RecipeError, match="blend: ad-copy gives no probabilities"):
+    with pytest.raises(RecipeError, match="blend: ad-copy has no probabilities"):
         Recipe.load("ad-copy", blend=True)
     with pytest.raises(RecipeError, match="blend: 'yes' cannot be used; write true or false"):
         Recipe.load("behavior", blend="yes")

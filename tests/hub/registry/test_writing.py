@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from adapters.errors import RequestError
 from hub.registry.writing import checked
 from recipes.measure.policy import violations
-from recipes.options.recipe import read_policy
+from recipes.options.write import read_policy
 
 
 def pieces(text: str, taken: list[str]) -> Iterator[str]:

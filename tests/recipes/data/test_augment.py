@@ -12,7 +12,7 @@ from recipes.data.augment import augment
 from recipes.errors import RecipeError, TrainingError
 from recipes.examples import Example
 from recipes.learn.encode import encode_texts
-from recipes.options.recipe import TaskName
+from recipes.recipe import TaskName
 from recipes.runs.order import prepare
 from recipes.tasks import task_for
 from tests.adapters import models

@@ -15,7 +15,7 @@ import pytest
 from recipes.data.load import check, check_lengths, load_splits
 from recipes.errors import SHOWN, DataError, Problem, RecipeError
 from recipes.examples import Example, Splits
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 
 CLICKS = [{"user": f"user {i}", "ad": f"ad {i % 7}", "clicked": int(i % 3 == 0)} for i in range(60)]
 MOODS = [{"text": f"text {i}", "label": ["calm", "glad", "sad"][i % 3]} for i in range(60)]

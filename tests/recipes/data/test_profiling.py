@@ -16,7 +16,7 @@ from recipes.data.near_duplicates import near_any
 from recipes.data.profiling import Near, Tokens, profile, profile_table
 from recipes.errors import DataError
 from recipes.examples import Example, Splits
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 
 
 def splits(**parts: Sequence[Example]) -> Splits:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from recipes.data.tables import Table, read_tables, text_of
+from recipes.data.tables import Table, read_tables
 from recipes.errors import DataError
+from recipes.tasks.templates import text_of
 
 
 def read(path: Path, content: str | bytes) -> Table:

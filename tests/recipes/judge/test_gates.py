@@ -7,7 +7,8 @@ import pytest
 from recipes.errors import RecipeError
 from recipes.judge.gates import Verdict, judge, mark
 from recipes.judge.report import verdict_lines
-from recipes.options.recipe import GateOptions, Recipe
+from recipes.options.gates import GateOptions
+from recipes.recipe import Recipe
 
 REPORT: dict[str, Any] = {
     "metric": "auc",

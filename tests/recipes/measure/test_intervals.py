@@ -9,7 +9,6 @@ import pytest
 
 from recipes.examples import Example
 from recipes.measure import intervals
-from recipes.options.recipe import RESAMPLED
 from recipes.tasks import ad_copy, behavior, recommendation, task_for
 from recipes.tasks.ad_copy import Written
 
@@ -47,7 +46,7 @@ def test_each_unit_once_gives_the_metric_itself(case: str) -> None:
     statistics = task.statistics(examples, found, labels)
     points = {name: intervals.point(statistic, units) for name, statistic in statistics.items()}
     assert points == pytest.approx({name: metrics[name] for name in points})
-    assert tuple(points) == RESAMPLED[case.split(",")[0]]
+    assert tuple(points) == task_for(case.split(",")[0]).RESAMPLED
 
 
 def test_a_unit_drawn_twice_counts_as_if_its_rows_stood_twice() -> None:

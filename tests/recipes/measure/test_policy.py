@@ -7,8 +7,10 @@ import pytest
 from recipes.errors import RecipeError
 from recipes.examples import Example, Splits
 from recipes.measure.policy import Policy, Violation, ready, stays, violations, width
-from recipes.options.recipe import Recipe, read_policy, read_yaml
-from recipes.tasks import METRICS, ad_copy
+from recipes.options.reading import read_yaml
+from recipes.options.write import read_policy
+from recipes.recipe import Recipe
+from recipes.tasks import ad_copy, all_metrics
 from recipes.tasks.ad_copy import Written
 
 
@@ -305,7 +307,7 @@ def test_the_evaluation_counts_violations_where_there_is_a_policy() -> None:
     found = ad_copy.metrics(examples, Written(texts, policy=policy(banned=["best", "guaranteed"])))
     assert (found["policy_violations"], found["texts_within_policy"]) == (1.0, 0.5)
     assert "policy_violations" not in ad_copy.metrics(examples, Written(texts))
-    assert (METRICS["policy_violations"], METRICS["texts_within_policy"]) == ("min", "max")
+    assert (all_metrics()["policy_violations"], all_metrics()["texts_within_policy"]) == ("min", "max")
 
 
 def test_baselines_and_references_are_measured_by_the_same_policy() -> None:

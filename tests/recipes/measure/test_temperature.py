@@ -14,8 +14,7 @@ from hub.registry.registry import Registry
 from recipes import Recipe, train
 from recipes.examples import Example
 from recipes.measure import metrics as evaluate
-from recipes.measure.calibration import Calibration
-from recipes.measure.temperature import fit_temperature
+from recipes.measure.calibration import Calibration, fit_temperature
 from recipes.tasks import behavior
 from tests.hub.tiny import NAME, lora
 from tests.recipes.runs.test_training import QUICK, base, moods

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from recipes.errors import RecipeError
-from recipes.options.recipe import PRESETS, STOPPING, Recipe, parse_override, read_yaml
-from recipes.tasks import task_for
+from recipes.options.reading import parse_override, read_yaml
+from recipes.recipe import Recipe, presets
+from recipes.tasks.task import task_for, task_names
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", presets())
 def test_a_preset_loads_without_editing_and_survives_json_and_yaml(name: str) -> None:
     recipe = Recipe.load(name)
     assert name in (recipe.task, f"{recipe.task}-prefix")
@@ -114,12 +115,15 @@ def test_everything_wrong_is_told_at_once_with_the_fix() -> None:
         ({"task": "ad-copy", "data": {"limit_per_label": 3}}, "ad-copy has no labels"),
         (
             {"task": "behavior", "data": {"history": {"liked": "(a)", "disliked": "(b)"}}},
-            "only recommendation reads",
+            "behavior has no history of a user",
         ),
-        ({"task": "recommendation", "data": {"separator": ","}}, "only behavior has several labels"),
+        (
+            {"task": "recommendation", "data": {"separator": ","}},
+            "recommendation has no rows of several labels",
+        ),
         (
             {"task": "behavior", "data": {"negative_share": 0.5}},
-            "only recommendation has rows without a click",
+            "behavior has no rows without a click",
         ),
         (
             {"task": "recommendation", "data": {"negative_share": 0.5, "limit_per_label": 9}},
@@ -165,6 +169,5 @@ def test_an_unknown_preset_names_near_ones() -> None:
 
 
 def test_every_metric_that_stops_training_is_a_metric_of_its_task() -> None:
-    for task, metrics in STOPPING.items():
-        known = task_for(task).METRICS  # type: ignore[arg-type]
-        assert {name: known[name] for name in metrics} == metrics
+    for task in map(task_for, task_names()):
+        assert {*task.STOPPING, *task.RESAMPLED} <= task.METRICS.keys()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes.errors import TrainingError
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 from recipes.runs.night import counts, entry, render, write_night
 from recipes.runs.order import Order
 from tests.hub.tiny import lora

@@ -8,7 +8,7 @@ import pytest
 from recipes.data.load import load_splits
 from recipes.errors import DataError
 from recipes.examples import Splits
-from recipes.options.recipe import Recipe
+from recipes.recipe import Recipe
 from recipes.tasks import ad_copy, behavior, recommendation
 
 DATA = Path(__file__).parents[4] / "shared" / "data"

@@ -33,9 +33,9 @@ from adapters.errors import BadAdapter
 from recipes.examples import Example, Splits
 from recipes.measure import baselines
 from recipes.measure.calibration import shift_for
-from recipes.options.recipe import Recipe
-from recipes.tasks import recommendation, task_for
-from recipes.tasks.roles import feature_columns
+from recipes.recipe import Recipe
+from recipes.tasks.history import LIKED_SHARE
+from recipes.tasks.task import label_task
 
 Floats = NDArray[np.float64]
 Cuts = tuple[float, ...] | None
@@ -79,7 +79,7 @@ def _ngrams(text: str, characters: bool) -> Iterator[str]:
 
 def _cell(name: str, value: str, cuts: Cuts) -> tuple[str, float]:
     """The liked share, such as "73%", is its log-odds; any other value is a feature of its own."""
-    if name == recommendation.LIKED_SHARE and (share := _SHARE.fullmatch(value)):
+    if name == LIKED_SHARE and (share := _SHARE.fullmatch(value)):
         part = min(max(int(share[1]) / 100, 0.005), 0.995)
         return f"{name}%", math.log(part / (1 - part))
     plain = baselines.in_steps(value, cuts).encode("utf-8", "replace").decode()
@@ -153,24 +153,12 @@ def learn(splits: Splits, recipe: Recipe) -> list[Linear]:
     for so many labels that the table would have too few buckets."""
     texts = [example.text for example in splits.train]
     readers = {"hashed n-grams": Reader(None, baselines.reads_characters(texts))}
-    if names := _columns(splits.train, recipe):
+    if names := label_task(recipe.task).carried(splits.train, recipe):
         readers["hashed columns"] = Reader({name: _cuts(splits.train, name) for name in names})
     found = (
         _learned(f"{name} + logistic regression", reader, splits, recipe) for name, reader in readers.items()
     )
     return [model for model in found if model is not None]
-
-
-def _columns(train: Sequence[Example], recipe: Recipe) -> tuple[str, ...]:
-    """The features; in recommendation also which ad it is and what `data.history` says of the user, but never who the
-    user is."""
-    rows = [example.fields for example in train]
-    names = feature_columns(recipe.data.features, rows, task_for(recipe.task).ROLES)
-    if recipe.task != "recommendation":
-        return names
-    ad = [name for name in _ADS if any(fields.get(name) for fields in rows)][:1]
-    shares = [recommendation.LIKED_SHARE] if recipe.data.history is not None else []
-    return tuple(dict.fromkeys([*names, *shares, *ad]))
 
 
 def _cuts(train: Sequence[Example], name: str) -> Cuts:
@@ -197,7 +185,7 @@ def _learned(name: str, reader: Reader, splits: Splits, recipe: Recipe) -> Linea
     weights, bias = model.linear()
     if outputs < len(splits.labels):
         weights, bias = weights[:, 1:] - weights[:, :1], bias[1:] - bias[:1]
-    if recipe.task == "recommendation":
+    if splits.negative_share < 1:
         bias[-1] += shift_for(splits.negative_share)
     table = np.concatenate([counts[:, None], weights.astype(np.float16)], axis=1)
     return Linear(name, reader, len(splits.labels), tuple(map(float, bias)), table)

@@ -28,9 +28,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, softmax
 
 from adapters.errors import BadAdapter
-from recipes.judge.linear import Linear, is_finite
+from recipes.answer.linear import Linear, is_finite
 from recipes.measure import metrics as evaluate
-from recipes.measure.temperature import smoothed
+from recipes.measure.calibration import smoothed
 
 Floats = NDArray[np.float64]
 _FORMAT = 1

@@ -10,9 +10,9 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from recipes import Recipe
+from recipes.answer.blend import Mix, blend, fit_mix
+from recipes.answer.linear import Linear, Reader, learn
 from recipes.examples import Example, Splits
-from recipes.judge.blend import Mix, blend, fit_mix
-from recipes.judge.linear import Linear, Reader, learn
 from recipes.measure import baselines
 from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import shift_for, shifted

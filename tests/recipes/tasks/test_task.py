@@ -11,8 +11,8 @@ from sklearn import metrics as sk
 
 from adapters.errors import RequestError
 from recipes.examples import Example, Splits
-from recipes.options.recipe import Recipe
-from recipes.tasks import METRICS, ad_copy, behavior, recommendation, task_for
+from recipes.recipe import Recipe
+from recipes.tasks import ad_copy, all_metrics, behavior, recommendation, task_for
 from recipes.tasks.ad_copy import Written
 
 
@@ -37,7 +37,7 @@ def test_every_task_is_found_by_name_and_its_metrics_have_a_direction() -> None:
         task_for(name).ROLES.keys() >= {"weight", "timestamp", "group"}
         for name in ("recommendation", "behavior", "ad-copy")
     ]  # type: ignore[arg-type]
-    assert task_for("ad-copy").METRICS["nll"] == "min" and METRICS["auc"] == "max"
+    assert task_for("ad-copy").METRICS["nll"] == "min" and all_metrics()["auc"] == "max"
 
 
 def test_recommendation_renders_the_same_in_training_and_at_a_request() -> None:

@@ -1,0 +1,129 @@
+"""Requests for labels: texts or ads, each read once by every adapter that is asked, and answered by their mean.
+
+request     Analyze(["a", "b"], [text 0, text 1])
+rows        text 0 for a, text 0 for b, text 1 for a, text 1 for b
+answer      for each text the mean of its rows' probabilities, label by label; of a single adapter its own
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+from adapters import Base, Head
+from adapters.errors import RepertoireError, RequestError
+from adapters.serving import Request as Row
+from hub.registry.requests import Analysis, Analyze, Ranked, Recommend
+from recipes.answer import Voice
+
+
+@dataclass(frozen=True)
+class Member:
+    """An adapter that a request names: the key of its content, its voice, and its client."""
+
+    key: str
+    voice: Voice
+    client: str
+
+
+class Labelling:
+    """A `Recommend` or `Analyze` on its way. rows: what the runtime is asked, as drawn above.
+
+    Raises RequestError where the request does not fit an adapter, or the adapters do not fit each other.
+    """
+
+    def __init__(self, request: Recommend | Analyze, members: Mapping[str, Member], base: Base) -> None:
+        self._request, self._members = request, members
+        _check_labels(members)
+        self._readings = {}
+        rows: list[list[Row]] = []
+        for reference, member in members.items():
+            with naming(reference, members):
+                readings = member.voice.read(_columns(request, member.voice))
+                if not readings:
+                    raise RequestError("nothing to answer; give at least one ad or text")
+                tokens = member.voice.tokens(base, readings)
+            self._readings[reference] = readings
+            rows.append(
+                [Row(member.key, ids, client=member.client, deadline=request.deadline) for ids in tokens]
+            )
+        self.rows = [row for together in zip(*rows, strict=True) for row in together]
+
+    def answer(self, results: Sequence[Any]) -> list[Ranked] | list[Analysis]:
+        """The answer. results: of the rows. Raises the first error among them."""
+        for result, reference in zip(results, cycle(self._members), strict=False):
+            if isinstance(result, RepertoireError):
+                with naming(reference, self._members):
+                    raise result
+        shares = []
+        for place, (reference, member) in enumerate(self._members.items()):
+            own = results[place :: len(self._members)]
+            found = member.voice.probabilities(own, self._readings[reference]).tolist()
+            shares.append([dict(zip(_head(member).labels, each, strict=True)) for each in found])
+        means, head = _means(shares), _head(next(iter(self._members.values())))
+        if isinstance(self._request, Recommend):
+            ads = zip(self._request.ads, means, strict=True)
+            return sorted(
+                (Ranked(ad, mean[head.labels[-1]]) for ad, mean in ads), key=lambda each: -each.probability
+            )
+        analyses = []
+        for text, mean in zip(self._request.texts, means, strict=True):
+            top = max(mean, key=lambda label: mean[label])
+            chosen = tuple(label for label, p in mean.items() if p > 0.5) if head.multi_label else (top,)
+            analyses.append(Analysis(text, chosen, mean))
+        return analyses
+
+
+@contextmanager
+def naming(reference: str, among: Collection[str]) -> Iterator[None]:
+    """In an ensemble, an error says whose it is."""
+    try:
+        yield
+    except RepertoireError as error:
+        if len(among) == 1:
+            raise
+        named = copy(error)
+        named.args = (f"{reference}: {error}",)
+        raise named from error
+
+
+def _columns(request: Recommend | Analyze, voice: Voice) -> list[Mapping[str, Any]]:
+    """Each ad's or text's columns, as a training row had them."""
+    if isinstance(request, Analyze):
+        return [text if isinstance(text, Mapping) else {"text": text} for text in request.texts]
+    user = {"user": request.user} if "user" in voice.roles else {}
+    role = "text" if "text" in voice.roles else "ad"
+    own = (ad if isinstance(ad, Mapping) else {role: ad} for ad in request.ads)
+    return [{**user, **request.features, **ad} for ad in own]
+
+
+def _means(shares: Sequence[Sequence[Mapping[str, float]]]) -> list[dict[str, float]]:
+    """For each text, label -> the mean of what the members give it, in the first one's order. shares: by member."""
+    return [
+        {label: sum(share[label] for share in each) / len(each) for label in each[0]}
+        for each in zip(*shares, strict=True)
+    ]
+
+
+def _head(member: Member) -> Head:
+    assert member.voice.head is not None
+    return member.voice.head
+
+
+def _check_labels(members: Mapping[str, Member]) -> None:
+    """Probabilities are averaged by label: each member must have every label. Raises RequestError."""
+    (one, first), *others = members.items()
+    for other, member in others:
+        own, theirs = _head(first), _head(member)
+        if own.multi_label != theirs.multi_label:
+            several, single = (one, other) if own.multi_label else (other, one)
+            raise RequestError(
+                f"{several} may give a text several labels, {single} gives one; name adapters of one kind"
+            )
+        if odd := sorted({*own.labels} ^ {*theirs.labels}):
+            raise RequestError(
+                f"{one} and {other} have different labels (only one of them has {', '.join(odd)}); adapters answer as "
+                "one where all have the same labels, in any order"
+            )

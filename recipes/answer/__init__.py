@@ -1,0 +1,16 @@
+"""How a trained adapter answers: columns to tokens, logits to probabilities, and the baseline that travels along."""
+
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
+
+if TYPE_CHECKING:
+    from recipes.answer.blend import Blend
+    from recipes.answer.voice import Reading, Voice
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {"recipes.answer.blend": ["Blend"], "recipes.answer.voice": ["Reading", "Voice"]},
+    )
+
+__all__ = ["Blend", "Reading", "Voice"]

@@ -1,0 +1,112 @@
+"""How an adapter answers: columns to tokens, and logits to probabilities. The same for a test row and for a request.
+
+{"user": ..., "ad": ...}  -- read -->  fields, text, token ids  -- the base and its slots -->  logits
+logits  -- calibrated by the temperature and shift that travel along -->  the adapter's own probabilities
+        -- mixed with the baseline that travels along, where one does -->  probabilities
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adapters import Adapter, Base, Head
+from adapters.errors import RequestError
+from recipes.answer.blend import Blend
+from recipes.data.columns import is_derived
+from recipes.data.pii import masked
+from recipes.data.rendering import render_row
+from recipes.learn.encode import encode_prompt, encode_texts
+from recipes.measure.calibration import Calibration, Floats
+from recipes.recipe import Recipe
+from recipes.tasks.task import usual_task
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One row as it was read. fields: role or feature -> text; text: what the model reads."""
+
+    fields: Mapping[str, str]
+    text: str
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What is known of an adapter beside its weights.
+
+    task: None for an adapter that names none, such as one of another tool; its recipe is then that of the usual task.
+    roles: the columns that its training rows had.
+    """
+
+    task: str | None
+    head: Head | None
+    recipe: Recipe
+    roles: tuple[str, ...]
+    calibration: Calibration
+    blend: Blend | None
+
+    @classmethod
+    def of(cls, adapter: Adapter) -> Self:
+        """The voice of an adapter. Raises RecipeError for a recipe, and BadAdapter for a blend, that cannot be used."""
+        head, saved = adapter.head, adapter.info.get("recipe")
+        recipe = Recipe.from_dict(saved) if saved else Recipe.load(adapter.task or usual_task(head is None))
+        roles = tuple(adapter.info.get("data", {}).get("roles", ("user", "ad")))
+        blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
+        return cls(adapter.task, head, recipe, roles, Calibration.from_info(adapter.info), blend)
+
+    def read(self, rows: Sequence[Mapping[str, Any]]) -> list[Reading]:
+        """Rows as training read its own.
+
+        Args:
+            rows: role or feature -> cell, of any type that a file may hold.
+
+        Raises:
+            RequestError: where a column is missing that stands in every training text.
+        """
+        private = masked if self.recipe.data.pii == "mask" else _as_it_is
+        features = self.recipe.data.features
+        named = features if self.head is not None and isinstance(features, list) else []
+        found = []
+        for row in rows:
+            missing = [name for name in named if name not in row and not is_derived(self.recipe, name)]
+            if missing:
+                raise RequestError(
+                    f"this adapter reads the columns {', '.join(missing)} too; give them as features"
+                )
+            found.append(Reading(*render_row(row, self.recipe, private)))
+        return found
+
+    def tokens(self, base: Base, readings: Sequence[Reading]) -> list[tuple[int, ...]]:
+        """Token ids of each row: of its text for a head, of the prompt for an adapter that writes."""
+        texts = [reading.text for reading in readings]
+        if self.head is None:
+            return [encode_prompt(base, self.recipe, text) for text in texts]
+        return encode_texts(base, self.recipe, texts)
+
+    def probabilities(self, logits: Sequence[Tensor], readings: Sequence[Reading]) -> Floats:
+        """What is answered, `[rows, labels]`. logits: `[labels]` of each row."""
+        assert self.head is not None, "an adapter that writes has no labels"
+        raw = torch.stack([*logits]).double().cpu()
+        return probabilities(raw, readings, self.head.multi_label, self.calibration, self.blend)
+
+
+def probabilities(
+    logits: Tensor,
+    readings: Sequence[Reading],
+    multi_label: bool,
+    calibration: Calibration,
+    blend: Blend | None = None,
+) -> Floats:
+    """From a head's logits `[rows, labels]`, in float64, to what is answered, `[rows, labels]`."""
+    own = np.asarray(calibration.apply(logits, multi_label))
+    if blend is None:
+        return own
+    texts, fields = [each.text for each in readings], [each.fields for each in readings]
+    return blend.apply(own, texts, fields, multi_label)
+
+
+def _as_it_is(_: str, text: str) -> str:
+    return text

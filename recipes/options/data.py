@@ -1,0 +1,121 @@
+"""How the client's file is read, rendered and split: `data:`."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from recipes.options.section import Section, are_texts
+
+
+class History(Section):
+    """`data.history:` regular expressions that find a user's liked and disliked items inside the row's own text.
+
+    liked, disliked: their first group is the list of items. item: one item inside that list. target: optional, its
+    first group is the item that the row asks about. They feed baselines and the derived features `liked_share` and
+    `liked_tally`.
+    """
+
+    liked: str
+    disliked: str
+    item: str = r'"([^"]+)"'
+    target: str | None = None
+
+    @field_validator("liked", "disliked", "item", "target")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                groups = re.compile(pattern).groups
+            except re.error as error:
+                raise ValueError(f"is no regular expression ({error}); mend the pattern") from None
+            if groups != 1:
+                raise ValueError(f"has {groups} groups; put parentheses around the one part that is wanted")
+        return pattern
+
+
+class AugmentOptions(Section):
+    """`data.augment:` copies of training rows that say the same in other words, see `recipes.data.augment`.
+
+    dropout: leave out this share of a text's words (of its characters, in Chinese), at least one.
+    synonyms: a file of the client's own, a group a line: "buy, purchase, get". share: of a text's words, at the most
+    so many (at least one) are replaced. copies: of each row; the row and its copies count together as the row did.
+    An epoch has as many more steps as there are more rows; a hook for other changes is `train(augmenter=...)`.
+    """
+
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    synonyms: str | None = Field(default=None, min_length=1)
+    share: float = Field(default=0.1, gt=0, le=1)
+    copies: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _share_of_synonyms(self) -> Self:
+        if self.synonyms is None and self.share != type(self).model_fields["share"].default:
+            raise ValueError("share is only read where there are synonyms; give their file, or leave it out")
+        return self
+
+
+class DataOptions(Section):
+    """`data:` how the client's file is read and split.
+
+    columns: role -> the file's column; a role that is not named is looked for under its own name.
+    labels: the file's value -> its meaning: 0 or 1 for recommendation, a label's name for behavior.
+    features: further columns that are rendered into the text, or "all" that have no role; ad-copy: the product's.
+    separator: behavior, several labels in one cell, split at this string.
+    prompt: a template; ad-copy: {product}, heads: roles and features.
+    history: recommendation, see History.
+    max_tokens: tokens that the model sees of a row; longer texts are cut.
+    limit_per_label: heads, train on the first so many rows of each label only.
+    repeats: rows of the training file whose text stands in a validation or test file too: refuse the data, keep
+        them, or drop them from training.
+    negative_share: recommendation, train on this share of the rows without a click only; the probabilities are
+        corrected for it (see `calibration`).
+    pii: e-mail addresses and phone numbers in the texts: refuse the data, mask them as <email> and <phone>, or allow
+        them (see `pii`).
+    augment: null is off, see AugmentOptions.
+    """
+
+    columns: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, int | str] = Field(default_factory=dict)
+    features: Literal["all"] | list[str] = Field(default_factory=list)
+    separator: str | None = Field(default=None, min_length=1)
+    prompt: str | None = None
+    history: History | None = None
+    max_tokens: int = Field(default=128, ge=8)
+    limit_per_label: int | None = Field(default=None, ge=1)
+    repeats: Literal["refuse", "keep", "drop"] = "refuse"
+    negative_share: float | None = Field(default=None, gt=0, lt=1)
+    pii: Literal["refuse", "mask", "allow"] = "refuse"
+    augment: AugmentOptions | None = None
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = 0
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _each_once(cls, features: Any) -> Any:
+        if features != "all" and not are_texts(features):
+            raise ValueError(f"{features!r} names no columns; write all, or a list such as [price, season]")
+        twice = sorted({f for f in features if features.count(f) > 1}) if features != "all" else []
+        if twice:
+            raise ValueError(f"names {', '.join(twice)} twice; name each column once")
+        return features
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _plain_labels(cls, labels: Any) -> Any:
+        if not isinstance(labels, Mapping):
+            raise ValueError(f"{labels!r} is no mapping; write {{Yes: 1, No: 0}}, or {{1: happy, 0: angry}}")
+        odd = [f"{key}: {value}" for key, value in labels.items() if type(value) not in (int, str)]
+        if odd:
+            raise ValueError(f"{', '.join(odd)}: a label must mean 0, 1 or a name; put names in quotes")
+        return {str(key): value for key, value in labels.items()}
+
+    @model_validator(mode="after")
+    def _some_rows_train(self) -> Self:
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError(
+                "validation_share and test_share leave nothing to train on; keep their sum below 1"
+            )
+        return self

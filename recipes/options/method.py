@@ -1,0 +1,100 @@
+"""What is trained: `lora:`, `prefix:` and `head:`."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from recipes.options.section import Section, are_texts
+
+MethodName = Literal["lora", "prefix"]
+
+
+class AdaLoraOptions(Section):
+    """`lora.adalora:` layers start with `lora.rank`, and share out what is left of it by what it is worth in each
+    (Zhang et al. 2023, arXiv:2303.10512). The adapter is a plain LoRA in the end.
+
+    target_rank: mean rank of a layer in the end; some have more, some none. start_share: of the steps, before ranks
+    begin to fall; final_share: after they are fixed. Only validations after that can be the best, or stop the training.
+    every: steps between two cuts. beta1, beta2: how slowly a weight's worth and its unsteadiness are smoothed.
+    orthogonality: weight of the penalty that keeps a layer's directions apart.
+    """
+
+    target_rank: int = Field(ge=1)
+    start_share: float = Field(default=0.1, ge=0, lt=1)
+    final_share: float = Field(default=0.3, ge=0, lt=1)
+    every: int = Field(default=1, ge=1)
+    beta1: float = Field(default=0.85, gt=0, lt=1)
+    beta2: float = Field(default=0.85, gt=0, lt=1)
+    orthogonality: float = Field(default=0.5, ge=0)
+
+    @model_validator(mode="after")
+    def _ranks_can_fall(self) -> Self:
+        if self.start_share + self.final_share >= 1:
+            raise ValueError("start_share and final_share leave no steps between; keep their sum below 1")
+        return self
+
+
+class LoraOptions(Section):
+    """`lora:` rank and alpha of every targeted layer; `targets` are module-name suffixes or "all-linear".
+
+    dora: learn the magnitude of each output beside its direction (Liu et al. 2024, arXiv:2402.09353), for about a
+    third more time; dropout must be 0 with it. adalora: null is off, see AdaLoraOptions.
+    """
+
+    rank: int = Field(default=8, ge=1)
+    alpha: float = Field(default=16.0, gt=0)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    targets: Literal["all-linear"] | list[str] = "all-linear"
+    rslora: bool = False
+    dora: bool = False
+    adalora: AdaLoraOptions | None = None
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        wrong = []
+        if self.dora and self.dropout:
+            wrong.append("dora trains without dropout; write dropout: 0.0 beside it")
+        if self.adalora is not None:
+            if self.dora or self.rslora:
+                wrong.append("adalora is trained without dora and without rslora; leave them out")
+            if self.adalora.target_rank >= self.rank:
+                wrong.append(
+                    f"adalora.target_rank {self.adalora.target_rank} is not below rank {self.rank}, with which layers "
+                    "start; raise rank, half as much again will do"
+                )
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _some_target(cls, targets: Any) -> Any:
+        if targets != "all-linear" and not (are_texts(targets) and targets):
+            raise ValueError(
+                f"{targets!r} names no layers; write all-linear, or a list such as [q_proj, v_proj]"
+            )
+        return targets
+
+
+class PrefixOptions(Section):
+    """`prefix:` length in tokens; it starts random or as the keys and values of a text (null: the task's own)."""
+
+    length: int = Field(default=16, ge=1)
+    init: Literal["random", "text"] = "text"
+    text: str | None = None
+
+    @model_validator(mode="after")
+    def _text_needs_init(self) -> Self:
+        if self.text is not None and self.init != "text":
+            raise ValueError("text is only read where init is text; write init: text, or leave text out")
+        if self.text is not None and not self.text.strip():
+            raise ValueError("text is empty; write some words, or leave it out for the task's own")
+        return self
+
+
+class HeadOptions(Section):
+    """`head:` pooling: how the tokens become one vector; auto is last for decoders and mean for encoders. init: where
+    the head starts, at random or at a linear probe of the untrained adapter's vectors (see `probe.py`)."""
+
+    pooling: Literal["auto", "last", "mean", "first", "pooler"] = "auto"
+    init: Literal["random", "probe"] = "random"

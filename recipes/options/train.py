@@ -1,0 +1,36 @@
+"""How weights are learned: `train:`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from recipes.options.section import Section
+
+
+class TrainOptions(Section):
+    """`train:` AdamW with warmup and clipping; the best weights by `metric` on the validation rows are kept, of those
+    that the task can stop by.
+
+    optimizer: adamw8bit keeps AdamW's two moments in 8 bits each (Dettmers et al. 2021, arXiv:2110.02861).
+    max_steps: stop after so many steps (null: only epochs count). accumulate: batches per step.
+    head_learning_rate: null is learning_rate. evaluate_every: steps, null is once an epoch.
+    patience: evaluations without improvement before stopping, null is never. fgm: length of the step by which each
+    row's embeddings are moved against it for a second pass, whose gradient is added; 0 is off.
+    """
+
+    epochs: int = Field(default=3, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    optimizer: Literal["adamw", "adamw8bit"] = "adamw"
+    accumulate: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0, lt=10)
+    head_learning_rate: float | None = Field(default=None, gt=0, lt=10)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    clip: float = Field(default=1.0, gt=0)
+    evaluate_every: int | None = Field(default=None, ge=1)
+    patience: int | None = Field(default=3, ge=1)
+    metric: str
+    fgm: float = Field(default=0.0, ge=0)
+    seed: int = 0
