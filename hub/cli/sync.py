@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli.options import DEFAULT_HUB, DryRun, HubPath, Json, OfCampaign, OfClient
+from hub.cli.options import DEFAULT_HUB, DryRun, HubPath, Json, OfClient
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ Only = Annotated[
         help="client/campaign/task with all its versions, or with @alias or @3 that one; may be repeated.",
     ),
 ]
+Campaign = Annotated[str | None, typer.Option("--campaign", help="Only this campaign's; goes with --client.")]
 
 
 def push(
@@ -35,7 +36,7 @@ def push(
     hub: HubPath = DEFAULT_HUB,
     only: Only = None,
     client: OfClient = None,
-    campaign: OfCampaign = None,
+    campaign: Campaign = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
@@ -69,7 +70,7 @@ def pull(
     hub: HubPath = DEFAULT_HUB,
     only: Only = None,
     client: OfClient = None,
-    campaign: OfCampaign = None,
+    campaign: Campaign = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
@@ -99,7 +100,7 @@ def sync(
     remote: Remote = None,
     hub: HubPath = DEFAULT_HUB,
     client: OfClient = None,
-    campaign: OfCampaign = None,
+    campaign: Campaign = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> int:
