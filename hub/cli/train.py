@@ -78,20 +78,7 @@ def train(
     Example: `repertoire train jobs.yaml --out night --publish campaigns`, and after a crash the same with `--resume`
     """
     state = out.with_name(out.name + ".state")
-    if resume and not state.is_dir():
-        raise typer.BadParameter(
-            f"{state} is not there, so that nothing was stopped; run it without --resume",
-            param_hint="--resume",
-        )
-    if not resume and state.is_dir():
-        raise typer.BadParameter(
-            f"{state} holds a run that was stopped; go on with --resume, or remove that folder",
-            param_hint="--out",
-        )
-    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise typer.BadParameter(
-            f"{out} holds files already; give a new folder, or empty this one", param_hint="--out"
-        )
+    _check_folders(out, state, resume)
 
     from recipes import Settings
     from recipes.runs import is_jobs
@@ -140,6 +127,24 @@ def train(
     )
     if Processes.here().rank == 0:
         _told(adapter, out, loaded.id, as_json)
+
+
+def _check_folders(out: Path, state: Path, resume: bool) -> None:
+    """Whether a run may begin in `out`, or go on from `state`. Raises typer.BadParameter."""
+    if resume and not state.is_dir():
+        raise typer.BadParameter(
+            f"{state} is not there, so that nothing was stopped; run it without --resume",
+            param_hint="--resume",
+        )
+    if not resume and state.is_dir():
+        raise typer.BadParameter(
+            f"{state} holds a run that was stopped; go on with --resume, or remove that folder",
+            param_hint="--out",
+        )
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise typer.BadParameter(
+            f"{out} holds files already; give a new folder, or empty this one", param_hint="--out"
+        )
 
 
 def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
