@@ -80,6 +80,7 @@ def train(
     state = out.with_name(out.name + ".state")
     _check_folders(out, state, resume)
 
+    from hub.cli.night import train_jobs
     from recipes import Settings
     from recipes.runs import is_jobs
 
@@ -88,8 +89,6 @@ def train(
     if is_jobs(recipe):
         if data or validation or test or column or label or set_ or parent:
             raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
-        from hub.cli.night import train_jobs
-
         train_jobs(recipe, out, base, quantization, settings, publish, as_json)
         return
     if not data:
