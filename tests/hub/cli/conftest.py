@@ -24,3 +24,10 @@ def campaigns(run: Run) -> Hub:
     for seed in range(3):
         hub.publish(lora(seed), NAME, message=f"seed {seed}")
     return hub
+
+
+@pytest.fixture
+def live(campaigns: Hub) -> Hub:
+    """The same, and the first of them is in production."""
+    campaigns.set_alias(NAME, "production", 1)
+    return campaigns

@@ -10,16 +10,7 @@ from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora
 
 
-@pytest.fixture
-def run(run: Run, hub: Hub) -> Run:
-    """Runs one command line on a hub with three versions: exit code, standard output, standard error."""
-    for seed in range(3):
-        hub.publish(lora(seed), NAME)
-    hub.set_alias(NAME, "production", 1)
-    return lambda *arguments: run(*arguments, "--hub", hub.address)
-
-
-def test_nothing_is_destroyed_without_a_word(run: Run, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_destroyed_without_a_word(run: Run, live: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     for command in (["rm", f"{NAME}@2"], ["gc"], ["purge", "--client", "acme"]):
         code, _, error = run(*command)
         assert code == 2 and "--yes" in error
@@ -28,15 +19,15 @@ def test_nothing_is_destroyed_without_a_word(run: Run, hub: Hub, monkeypatch: py
         answers = iter(answer)
         monkeypatch.setattr(sys.stdin, "readline", lambda answers=answers: "".join(answers))
         assert run("rm", f"{NAME}@2")[0] == code
-        assert len(hub.versions(NAME)) == left
+        assert len(live.versions(NAME)) == left
 
 
-def test_a_version_is_removed_and_collected(run: Run, hub: Hub) -> None:
+def test_a_version_is_removed_and_collected(run: Run, live: Hub) -> None:
     assert run("rm", f"{NAME}@1", "--yes")[0] == 4, "an alias points at it"
     assert run("rm", NAME, "--yes")[0] == 2
     assert run("rm", f"{NAME}@9", "--yes")[0] == 3
     code, out, _ = run("rm", f"{NAME}@3", "--dry-run")
-    assert code == 0 and "would be removed" in out and len(hub.versions(NAME)) == 3
+    assert code == 0 and "would be removed" in out and len(live.versions(NAME)) == 3
     code, out, _ = run("rm", f"{NAME}@3", "--why", "bad", "--yes", "--json")
     assert code == 0 and json.loads(out)["tombstone"]["why"] == "bad"
     assert "1 blobs would be moved to the trash; 0 would be deleted" in run("gc", "--dry-run")[1]
@@ -49,10 +40,10 @@ def test_a_version_is_removed_and_collected(run: Run, hub: Hub) -> None:
         assert run("gc", f"--grace={wrong}", "--yes")[0] == 2
 
 
-def test_a_client_is_purged_and_what_is_left_is_told(run: Run, hub: Hub) -> None:
-    hub.publish(lora(0), "globex/launch/recommendation")
+def test_a_client_is_purged_and_what_is_left_is_told(run: Run, live: Hub) -> None:
+    live.publish(lora(0), "globex/launch/recommendation")
     code, out, _ = run("purge", "--client", "acme", "--dry-run")
-    assert code == 0 and "would be erased" in out and len(hub.versions(NAME)) == 3
+    assert code == 0 and "would be erased" in out and len(live.versions(NAME)) == 3
     code, out, _ = run("purge", "--client", "acme", "--yes")
     assert code == 0 and "3 versions under 1 names and 2 blobs erased" in out
     assert "nothing under acme/ and none of its own blobs is left" in out

@@ -3,26 +3,15 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from hub.hub import Hub
 from tests.hub.conftest import Run
-from tests.hub.tiny import NAME, lora
+from tests.hub.tiny import NAME
 
 
-@pytest.fixture
-def run(run: Run, hub: Hub) -> Run:
-    """Runs one command line on a hub with three versions."""
-    for seed in range(3):
-        hub.publish(lora(seed), NAME)
-    hub.set_alias(NAME, "production", 1)
-    return lambda *arguments: run(*arguments, "--hub", hub.address)
-
-
-def test_verify_says_what_was_looked_at_and_exits_with_5_for_damage(run: Run, hub: Hub) -> None:
+def test_verify_says_what_was_looked_at_and_exits_with_5_for_damage(run: Run, live: Hub) -> None:
     code, out, _ = run("verify")
     assert code == 0 and "3 versions under 1 names, 0 removed; 5 blobs" in out and "All is sound." in out
-    record = Path(hub.address) / f"adapters/{NAME}/.records/000002.json"
+    record = Path(live.address) / f"adapters/{NAME}/.records/000002.json"
     record.chmod(0o644)
     record.write_bytes(b"")
     code, out, _ = run("verify", "acme")
@@ -42,10 +31,10 @@ def test_verify_says_what_was_looked_at_and_exits_with_5_for_damage(run: Run, hu
     assert list(told["mended"].values()) == ["its permissions were put right"]
 
 
-def test_repair_says_what_it_would_do_and_does_it(run: Run, hub: Hub) -> None:
-    hub.place.discard(f"adapters/{NAME}/v000002")
+def test_repair_says_what_it_would_do_and_does_it(run: Run, live: Hub) -> None:
+    live.place.discard(f"adapters/{NAME}/v000002")
     code, out, _ = run("repair", "--dry-run")
     assert code == 0 and "would be done" in out and "1 would be mended, 0 left" in out
-    assert not (Path(hub.address) / f"adapters/{NAME}/v000002").exists()
+    assert not (Path(live.address) / f"adapters/{NAME}/v000002").exists()
     assert run("repair")[0] == 0
-    assert (Path(hub.address) / f"adapters/{NAME}/v000002").is_dir()
+    assert (Path(live.address) / f"adapters/{NAME}/v000002").is_dir()
