@@ -1,81 +1,132 @@
 """The command `repertoire`: the whole project from a terminal.
 
-    train.py      train
-    tune.py       tune
-    profile.py    profile
-    hub.py        init, publish, ls, search, versions, show
-    exchange.py   import, export, card
-    remote.py     push, pull, sync
-    aliases.py    alias set|ls|rm, rollback, history, diff
-    sign.py       keygen, sign
-    keeping.py    verify, repair, rm, gc, purge
-    ask.py        recommend, analyze, write
-    doctor.py     doctor
-    demo.py       demo
+    demo.py           demo
+    doctor.py         doctor
+    profile.py        profile
+    train.py          train; a file of many jobs in night.py
+    tune.py           tune
+    publish.py        init, publish
+    find.py           ls, search, versions
+    show.py           show, card
+    diff.py           diff
+    ask.py            recommend, analyze, write
+    aliases.py        alias set|ls|rm, rollback, history
+    verify.py         verify, repair
+    remove.py         rm, gc, purge
+    sync.py           push, pull, sync
+    import_export.py  import, export
+    sign.py           keygen, sign
 
-Every command takes `--json`: then standard output is one JSON document, on failure too. Exit codes stand in output.py.
-A command imports what it needs when it runs, so that help comes at once, and torch only where tensors are read or made.
+What they share: their options (options.py) and what these name (from_options.py), what is printed (output.py,
+documents.py, progress.py), how to fail and with which exit code (failing.py). reference.py writes all of it down.
+
+Every command takes `--json`: then standard output is one JSON document, on failure too. A command imports what it needs
+when it runs, so that help comes at once, and torch only where tensors are read or made.
 """
 
 import logging
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from hub.cli import aliases, ask, demo, doctor, exchange, hub, keeping, profile, remote, sign, train, tune
-from hub.cli.output import fail
+from hub.cli import (
+    aliases,
+    ask,
+    demo,
+    diff,
+    doctor,
+    find,
+    import_export,
+    profile,
+    publish,
+    remove,
+    show,
+    sign,
+    sync,
+    train,
+    tune,
+    verify,
+)
+from hub.cli.failing import fail
+from hub.cli.output import help_alone
 
 __all__ = ["app", "main"]
+
+# Heading -> commands below it, in the order of the help.
+_COMMANDS: Mapping[str, Sequence[Callable[..., Any]]] = {
+    "Start here": (demo.demo, doctor.doctor),
+    "Train": (profile.profile, train.train, tune.tune),
+    "Publish and find": (
+        publish.publish,
+        find.ls,
+        find.search,
+        find.versions,
+        show.show,
+        show.card,
+        diff.diff,
+    ),
+    "Ask": (ask.recommend, ask.analyze, ask.write),
+    "Operate a hub": (
+        publish.init,
+        aliases.rollback,
+        aliases.history,
+        verify.verify,
+        verify.repair,
+        remove.rm,
+        remove.gc,
+        remove.purge,
+    ),
+    "Share": (
+        sync.push,
+        sync.pull,
+        sync.sync,
+        import_export.import_,
+        import_export.export,
+        sign.keygen,
+        sign.sign,
+    ),
+}
 
 app = typer.Typer(
     help="A hub of LoRA and Prefix adapters for marketing, many at a time on one quantized LLM.",
     epilog="Try `repertoire demo` first; `repertoire doctor` when something does not run.",
-    no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for command in (
-    profile.profile,
-    train.train,
-    tune.tune,
-    hub.init,
-    hub.publish,
-    hub.ls,
-    hub.search,
-    hub.versions,
-    hub.show,
-    exchange.export,
-    exchange.card,
-    remote.push,
-    remote.pull,
-    remote.sync,
-    aliases.rollback,
-    aliases.history,
-    aliases.diff,
-    sign.keygen,
-    sign.sign,
-    keeping.verify,
-    keeping.repair,
-    keeping.rm,
-    keeping.gc,
-    keeping.purge,
-    ask.recommend,
-    ask.analyze,
-    ask.write,
-    doctor.doctor,
-    demo.demo,
-):
-    app.command()(command)
-app.command("import")(exchange.import_)
-app.add_typer(aliases.alias, name="alias")
+for heading, commands in _COMMANDS.items():
+    for command in commands:
+        app.command(command.__name__.rstrip("_"), rich_help_panel=heading)(command)
+app.add_typer(aliases.alias, name="alias", rich_help_panel="Operate a hub")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"repertoire {doctor.installed_version() or 'in a checkout, not installed'}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _repertoire(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    help_alone(context)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one command line (of this process, unless given) and exit with its code."""
+    """Run one command line and exit with its code.
+
+    Args:
+        arguments: without the `repertoire` before them; None are those of this process.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it advises a package that needs the network
+    # It advises a package that needs the network.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         code = app(args=given, prog_name="repertoire", standalone_mode=False)
     except Exception as error:

@@ -1,32 +1,23 @@
 """repertoire recommend, analyze, write: answers of adapters, by their names."""
 
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from hub.cli.from_options import lines, open_registry, pairs
 from hub.cli.options import (
     DEFAULT_HUB,
-    BaseName,
-    BaseQuantization,
+    BaseToAsk,
     HubPath,
     Json,
-    Quantization,
+    LinesFile,
+    QuantizationToAsk,
     ReferenceName,
     ReferenceNames,
     TrustFile,
-    pairs,
 )
 from hub.cli.output import document, show
-
-if TYPE_CHECKING:
-    from hub.registry.registry import Registry
-
-LinesFile = Annotated[
-    Path | None, typer.Option("--file", help="A text file, one entry a line; - reads standard input.")
-]
 
 
 def recommend(
@@ -38,8 +29,8 @@ def recommend(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A further column of the adapter's recipe.")
     ] = None,
     hub: HubPath = DEFAULT_HUB,
-    base: BaseName = None,
-    quantization: BaseQuantization = None,
+    base: BaseToAsk = None,
+    quantization: QuantizationToAsk = None,
     trust: TrustFile = None,
     as_json: Json = False,
 ) -> None:
@@ -49,11 +40,11 @@ def recommend(
     --ad "Trail shoes for mud" --ad "A quiet kettle"`; with `acme/spring/recommendation@3+acme/spring/recommendation@4`
     both versions answer as one, by the mean of their probabilities.
     """
-    ads = [*(ad or ()), *_lines(file)]
+    ads = [*(ad or ()), *lines(file)]
     if not ads:
         raise typer.BadParameter("no ads to rank; give --ad TEXT, or --file with one a line")
     ranked = open_registry(hub, reference, base, quantization, trust).recommend(
-        reference, user, ads, dict(pairs(feature or (), "--feature"))
+        reference, user, ads, dict(pairs(feature, "--feature"))
     )
     if as_json:
         document([{"ad": item.ad, "probability": item.probability} for item in ranked])
@@ -70,8 +61,8 @@ def analyze(
     file: LinesFile = None,
     top: Annotated[int, typer.Option(min=1, help="How many labels to show for each text.")] = 3,
     hub: HubPath = DEFAULT_HUB,
-    base: BaseName = None,
-    quantization: BaseQuantization = None,
+    base: BaseToAsk = None,
+    quantization: QuantizationToAsk = None,
     trust: TrustFile = None,
     as_json: Json = False,
 ) -> None:
@@ -79,7 +70,7 @@ def analyze(
 
     Example: `repertoire analyze acme/spring/behavior "asked twice about refunds"`
     """
-    texts = [*(text or ()), *_lines(file)]
+    texts = [*(text or ()), *lines(file)]
     if not texts:
         raise typer.BadParameter("no texts to label; give some, or --file with one a line")
     found = open_registry(hub, reference, base, quantization, trust).analyze(reference, texts)
@@ -127,8 +118,8 @@ def write(
     seed: Annotated[int, typer.Option(help="The same seed writes the same.")] = 0,
     stream: Annotated[bool, typer.Option("--stream", help="Show one text as it is written.")] = False,
     hub: HubPath = DEFAULT_HUB,
-    base: BaseName = None,
-    quantization: BaseQuantization = None,
+    base: BaseToAsk = None,
+    quantization: QuantizationToAsk = None,
     trust: TrustFile = None,
     as_json: Json = False,
 ) -> None:
@@ -165,38 +156,3 @@ def write(
     show(*(f"{place}. {text}" if len(texts) > 1 else text for place, text in enumerate(texts, 1)))
     for each in texts.refused:
         typer.echo(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", err=True)
-
-
-def open_registry(
-    hub: str, reference: str, base: str | None, quantization: Quantization | None, trust: Path | None = None
-) -> "Registry":
-    """A registry on the base that the (first) adapter was made for, unless another was named."""
-    from hub.errors import NotInHub
-    from hub.hub import Hub
-    from hub.storage.names import members
-
-    opened = Hub(hub, create=False, trust=trust)
-    version = opened.resolve(members(reference)[0])
-    opened.check_signed(version)  # before a base is loaded on its word
-    record = version.record
-    held: Any = quantization.value if quantization else record.quantization or "nf4"
-
-    from adapters import load_base
-    from hub.registry.registry import Registry
-
-    if base is not None:
-        return Registry(opened, load_base(base, held), follow=False)
-    if record.base.id.startswith("local/"):
-        raise NotInHub(
-            f"{record.reference} was made for the base in a folder {record.base.id.removeprefix('local/')!r}, "
-            "which is not in the hub; say where it is with --base FOLDER"
-        )
-    revision = None if record.base.id == "starter" else record.base.revision
-    return Registry(opened, load_base(record.base.id, held, revision), follow=False)
-
-
-def _lines(file: Path | None) -> list[str]:
-    if file is None:
-        return []
-    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
-    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,16 +1,21 @@
 """Before something is destroyed: `--yes`, or a person at a terminal who says so."""
 
 import sys
-from typing import Annotated
 
 import typer
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask, unless `yes`. Ends the command where the answer is no; refuses where nobody can be asked."""
+    """Ask, unless `yes`; where the answer is no, the command ends.
+
+    Args:
+        question: with a question mark.
+        yes: of `--yes`.
+
+    Raises:
+        typer.BadParameter: nobody can be asked here.
+        typer.Exit: with 0 for no, 130 for an interruption.
+    """
     if yes:
         return
     if not sys.stdin.isatty():

@@ -1,6 +1,5 @@
 """repertoire doctor: what was found on this machine, and what to do about each fault."""
 
-import importlib.metadata
 import platform
 import shutil
 from collections.abc import Iterator, Sequence
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import typer
-from packaging.requirements import Requirement
 from rich.table import Table
 from rich.text import Text
 
@@ -63,12 +61,20 @@ def examine() -> Iterator[Check]:
 
 
 def versions(requirements: Sequence[str]) -> Iterator[Check]:
-    """Whether every package is there in a version that fits."""
+    """Whether every package is there in a version that fits.
+
+    Args:
+        requirements: such as `torch>=2.9`.
+    """
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
     sound = []
     for requirement in map(Requirement, requirements):
         try:
-            found = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
+            found = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
             yield Check(requirement.name, "fault", "not installed", f"pip install '{requirement}'")
             continue
         if requirement.specifier.contains(found, prereleases=True):
@@ -84,7 +90,9 @@ def versions(requirements: Sequence[str]) -> Iterator[Check]:
 
 def clashes() -> Iterator[Check]:
     """Whether another distribution installs a package with one of our names: then either may be imported."""
-    owners = importlib.metadata.packages_distributions()
+    from importlib import metadata
+
+    owners = metadata.packages_distributions()
     for package in PACKAGES:
         others = sorted({owner for owner in owners.get(package, ()) if owner.lower() != DISTRIBUTION})
         if others:
@@ -176,10 +184,20 @@ def disk(folder: Path) -> Check:
     return Check("disk", "ok", found)
 
 
+def installed_version() -> str | None:
+    """Of the distribution; None where it runs from a checkout and was not installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def _requirements() -> list[str]:
     """What the installed distribution declares, without its extras."""
-    try:
-        declared = importlib.metadata.requires(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError:
+    from importlib import metadata
+
+    if installed_version() is None:
         return []
-    return [text for text in declared if "extra ==" not in text]
+    return [text for text in metadata.requires(DISTRIBUTION) or () if "extra ==" not in text]

@@ -1,17 +1,17 @@
-"""Options that several commands take, and how `key=value` is read."""
+"""Options and arguments that several commands take: each is spelled here once, and read in from_options.py.
 
-from collections.abc import Sequence
+    def ls(hub: HubPath = DEFAULT_HUB, client: OfClient = None, as_json: Json = False) -> None: ...
+
+`--base` is spelled once for each thing that a base is asked for: to answer, to train on, to check against, to find by.
+"""
+
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hub.cli.completion import references
-
-if TYPE_CHECKING:
-    from adapters.slots import Shape
-    from recipes import Recipe
 
 
 class Quantization(StrEnum):
@@ -22,7 +22,14 @@ class Quantization(StrEnum):
     none = "none"
 
 
+_BASES = "`starter`, a Hugging Face id or a folder."
+_DATA = "CSV, TSV, JSONL, JSON or Parquet; several are read as one."
+_KEY = "A private key; its password is asked for, or taken from REPERTOIRE_KEY_PASSWORD."
+_REFERENCE = "client/campaign/task, or with @alias or @3"
+
+# Of every command.
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of words and tables.")]
+DEFAULT_HUB = "campaigns"
 HubPath = Annotated[
     str,
     typer.Option(
@@ -32,6 +39,47 @@ HubPath = Annotated[
         show_default=True,
     ),
 ]
+
+# What is meant in a hub.
+AdapterName = Annotated[
+    str, typer.Argument(metavar="NAME", help="client/campaign/task", autocompletion=references)
+]
+ReferenceName = Annotated[
+    str, typer.Argument(metavar="REFERENCE", help=f"{_REFERENCE}.", autocompletion=references)
+]
+ReferenceNames = Annotated[
+    str,
+    typer.Argument(
+        metavar="REFERENCE",
+        help=f"{_REFERENCE}; several with + between them answer as one.",
+        autocompletion=references,
+    ),
+]
+AliasName = Annotated[str, typer.Argument(help="Such as production.")]
+
+# Of those that are found, only some.
+OfClient = Annotated[str | None, typer.Option("--client", help="Only this client's.")]
+OfCampaign = Annotated[str | None, typer.Option("--campaign", help="Only this campaign's.")]
+OfTask = Annotated[str | None, typer.Option("--task", help="recommendation, behavior or ad-copy.")]
+OfMethod = Annotated[str | None, typer.Option("--method", help="lora, dora or prefix.")]
+OfBase = Annotated[str | None, typer.Option("--base", help="Only those for this base.")]
+
+# Putting a version into a hub.
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="A word to find it by; may be repeated.")]
+Message = Annotated[str, typer.Option("--message", "-m", help="What is new in this version.")]
+PublishId = Annotated[
+    str | None, typer.Option("--publish-id", help="Done again with the same id, it gives the same version.")
+]
+BaseToFit = Annotated[
+    str | None,
+    typer.Option("--base", help=f"Check every tensor against this base: {_BASES} No weights are loaded."),
+]
+
+# Signatures.
+SigningKey = Annotated[Path, typer.Option("--key", help=_KEY)]
+SigningKeyToo = Annotated[
+    Path | None, typer.Option("--key", help=f"Sign the new version too. {_KEY}", show_default=False)
+]
 TrustFile = Annotated[
     Path | None,
     typer.Option(
@@ -40,34 +88,31 @@ TrustFile = Annotated[
         help="A file that says which clients' adapters must be signed, and by whom.",
     ),
 ]
-KEY_HELP = "A private key; its password is asked for, or taken from REPERTOIRE_KEY_PASSWORD."
-SigningKey = Annotated[
-    Path | None, typer.Option("--key", help=f"Sign the new version too. {KEY_HELP}", show_default=False)
-]
-BaseName = Annotated[
-    str | None,
+
+# Changing what is there.
+Why = Annotated[str, typer.Option("--why", "-m", help="The reason; the hub keeps it.")]
+Expect = Annotated[
+    int | None,
     typer.Option(
-        "--base", help="`starter`, a Hugging Face id or a folder. [default: the adapter's own base]"
+        "--expect",
+        min=0,
+        help="Only if the alias means this version now (0: none); else nothing is changed, exit code 6.",
     ),
 ]
-BaseQuantization = Annotated[
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+# Asking an adapter.
+BaseToAsk = Annotated[str | None, typer.Option("--base", help=f"{_BASES} [default: the adapter's own base]")]
+QuantizationToAsk = Annotated[
     Quantization | None,
     typer.Option("--quantization", help="How to hold the base. [default: as the adapter was trained]"),
 ]
-ReferenceName = Annotated[
-    str,
-    typer.Argument(
-        metavar="REFERENCE", help="client/campaign/task, or with @alias or @3.", autocompletion=references
-    ),
+LinesFile = Annotated[
+    Path | None, typer.Option("--file", help="A text file, one entry a line; - reads standard input.")
 ]
-ReferenceNames = Annotated[
-    str,
-    typer.Argument(
-        metavar="REFERENCE",
-        help="client/campaign/task, or with @alias or @3; several with + between them answer as one.",
-        autocompletion=references,
-    ),
-]
+
+# Training.
 RecipeName = Annotated[
     str,
     typer.Argument(
@@ -75,8 +120,9 @@ RecipeName = Annotated[
         show_default=False,
     ),
 ]
-DataFiles = Annotated[
-    list[Path], typer.Argument(help="CSV, TSV, JSONL, JSON or Parquet; several are read as one.")
+DataFiles = Annotated[list[Path], typer.Argument(help=_DATA)]
+DataFilesUnlessJobs = Annotated[
+    list[Path] | None, typer.Argument(help=f"{_DATA} None for a file of jobs.", show_default=False)
 ]
 ValidationFiles = Annotated[
     list[Path] | None, typer.Option("--validation", help="Rows to stop early by. [default: cut from DATA]")
@@ -84,14 +130,9 @@ ValidationFiles = Annotated[
 TestFiles = Annotated[
     list[Path] | None, typer.Option("--test", help="Rows to measure on. [default: cut from DATA]")
 ]
-BaseToFit = Annotated[
-    str | None,
-    typer.Option(
-        "--base",
-        help="Check every tensor against this base: `starter`, a Hugging Face id or a folder. No weights are loaded.",
-    ),
-]
-BaseToTrain = Annotated[str, typer.Option("--base", help="`starter`, a Hugging Face id or a folder.")]
+BaseToTrain = Annotated[str, typer.Option("--base", help=_BASES)]
+DEFAULT_BASE = "starter"
+QuantizationToTrain = Annotated[Quantization, typer.Option("--quantization", help="How to hold the base.")]
 Columns = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="ROLE=COLUMN", help="What a column is called in the file."),
@@ -103,38 +144,3 @@ Labels = Annotated[
 Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
 ]
-DEFAULT_HUB = "campaigns"
-
-
-def base_to_fit(base: str | None) -> "Shape | None":
-    """What an adapter is checked against before it is published. Raises BaseNotFound."""
-    if base is None:
-        return None
-    from adapters.slots import load_shape
-
-    return load_shape(base)
-
-
-def chosen_recipe(
-    recipe: str, column: Sequence[str] | None, label: Sequence[str] | None, changes: Sequence[str] | None
-) -> "Recipe":
-    """A recipe with what `--column`, `--label` and `--set` say. Raises RecipeError."""
-    from recipes import Recipe
-    from recipes.options import parse_override
-
-    columns = {f"data.columns.{role}": name for role, name in pairs(column or (), "--column")}
-    values = {f"data.labels.{value}": _meaning(meaning) for meaning, value in pairs(label or (), "--label")}
-    return Recipe.load(recipe, **columns, **values, **dict(parse_override(text) for text in changes or ()))
-
-
-def _meaning(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
-
-
-def pairs(texts: Sequence[str], option: str) -> list[tuple[str, str]]:
-    """`["name=Trail shoes", "price=95"]` -> pairs in that order; what stands behind the first `=` is the value."""
-    split = [text.partition("=") for text in texts]
-    wrong = [text for text, (key, sign, _) in zip(texts, split, strict=True) if not sign or not key.strip()]
-    if wrong:
-        raise typer.BadParameter(f"{', '.join(map(repr, wrong))}: write {option} key=value")
-    return [(key.strip(), value) for key, _, value in split]

@@ -1,26 +1,14 @@
-"""What commands print: a document for programs, words and tables for people, and one way to fail.
-
-Exit codes
-    0    done
-    1    doctor found a fault; or an error that Repertoire did not expect, with its traceback
-    2    the command line, a name, a search, a recipe, a request, a key or a trust file is wrong
-    3    there is no such adapter, hub or base
-    4    the data, the adapter or the base cannot be used, two hubs disagree, or nobody trusted signed it, for the
-         reasons that are listed
-    5    stored bytes are damaged, also where `verify` found it; or the operating system or a remote store refused (disk
-         full, no permission, network)
-    6    an alias moved meanwhile: somebody was faster, and nothing was changed
-    130  interrupted
-"""
+"""What commands print: a document for programs, words and tables for people."""
 
 import json
 import sys
-import traceback
 from typing import Any
 
+import typer
 from rich.console import Console, RenderableType
 
-_WIDTH = 120  # where the output is no terminal
+# Characters, where the output is no terminal.
+_WIDTH = 120
 
 
 def document(value: Any) -> None:
@@ -29,60 +17,26 @@ def document(value: Any) -> None:
 
 
 def show(*parts: RenderableType) -> None:
-    """Words and tables on standard output."""
+    """Words and tables on standard output; words are not wrapped."""
     console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
     for part in parts:
         console.print(part, markup=False, soft_wrap=isinstance(part, str))
 
 
-def fail(error: Exception, as_json: bool) -> int:
-    """Say what went wrong, on standard error or as a document; returns the exit code."""
-    code, message = exit_code(error), told(error)
-    if as_json:
-        problems = [str(problem) for problem in getattr(error, "problems", ())]
-        about: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": code}
-        document({"error": about | ({"problems": problems} if problems else {})})
-    else:
-        print(f"repertoire: {message}", file=sys.stderr)
-    if code == 1:
-        traceback.print_exception(error)
-    return code
+def help_alone(context: typer.Context) -> None:
+    """The help of a group, where nothing stands behind its name."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
-def told(error: Exception) -> str:
-    """The message of an error, without Python around it."""
-    usage = getattr(error, "format_message", None)  # the command-line library's own errors
-    if usage is not None:
-        context = getattr(error, "ctx", None)
-        return f"{usage()} ({context.command_path if context else 'repertoire'} --help shows how)"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
+def minute(when: str) -> str:
+    """`2026-03-01T09:30:12.5+00:00` -> `2026-03-01 09:30`."""
+    return when[:16].replace("T", " ")
 
 
-def exit_code(error: Exception) -> int:
-    """Which of the codes above an error means."""
-    if hasattr(error, "format_message"):
-        return 2
-    if isinstance(error, OSError):
-        return 5
-    from adapters.errors import BaseNotFound, RepertoireError, RequestError
-    from hub.errors import BadKey, BadName, BadSearch, BadTrust, Damaged, Moved, NoHub, NotInHub, Unreachable
-    from recipes.errors import RecipeError
-
-    kinds: tuple[tuple[type[Exception], int], ...] = (
-        (BadName, 2),
-        (BadSearch, 2),
-        (BadKey, 2),
-        (BadTrust, 2),
-        (RecipeError, 2),
-        (RequestError, 2),
-        (NoHub, 3),
-        (NotInHub, 3),
-        (BaseNotFound, 3),
-        (Damaged, 5),
-        (Unreachable, 5),
-        (Moved, 6),
-        (RepertoireError, 4),
-    )
-    return next((code for kind, code in kinds if isinstance(error, kind)), 1)
+def in_bytes(count: int) -> str:
+    """`1234567` -> `1.2 MB`."""
+    if count < 1000:
+        return f"{count} bytes"
+    power = min((len(str(count)) - 1) // 3, 4)
+    return f"{count / 1000**power:.1f} {'kMGT'[power - 1]}B"

@@ -4,17 +4,20 @@ from typing import Annotated
 
 import typer
 
+from hub.cli.from_options import chosen_recipe
 from hub.cli.options import (
+    DEFAULT_BASE,
+    BaseToTrain,
     Changes,
     Columns,
     DataFiles,
     Json,
     Labels,
     Quantization,
+    QuantizationToTrain,
     RecipeName,
     TestFiles,
     ValidationFiles,
-    chosen_recipe,
 )
 from hub.cli.output import document, show
 
@@ -22,8 +25,8 @@ from hub.cli.output import document, show
 def profile(
     recipe: RecipeName,
     data: DataFiles,
-    base: Annotated[str, typer.Option(help="Whose tokens are counted.")] = "starter",
-    quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
+    base: BaseToTrain = DEFAULT_BASE,
+    quantization: QuantizationToTrain = Quantization.nf4,
     validation: ValidationFiles = None,
     test: TestFiles = None,
     column: Columns = None,

@@ -4,17 +4,13 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hub.cli.options import DEFAULT_HUB, KEY_HELP, HubPath, Json, ReferenceName
+from hub.cli.from_options import PASSWORD, open_key
+from hub.cli.options import DEFAULT_HUB, HubPath, Json, ReferenceName, SigningKey
 from hub.cli.output import document, show
-
-if TYPE_CHECKING:
-    from hub.catalogue.signing import PrivateKey
-
-PASSWORD = "REPERTOIRE_KEY_PASSWORD"
 
 
 class CurveName(StrEnum):
@@ -53,7 +49,7 @@ def keygen(
 
 def sign(
     reference: ReferenceName,
-    key: Annotated[Path, typer.Option("--key", help=KEY_HELP)],
+    key: SigningKey,
     hub: HubPath = DEFAULT_HUB,
     as_json: Json = False,
 ) -> None:
@@ -74,16 +70,6 @@ def sign(
     show(
         f"Signed {version.reference}, published {record.created} by {record.publisher}, with key {opened.public.id}."
     )
-
-
-def open_key(path: Path) -> "PrivateKey":
-    """A private key, with the password from the environment or the terminal where it needs one. Raises BadKey."""
-    from hub.catalogue.signing import PrivateKey, needs_password
-
-    password = os.environ.get(PASSWORD)
-    if not password and needs_password(path) and sys.stdin.isatty():
-        password = typer.prompt(f"Password of {path}", hide_input=True, err=True)
-    return PrivateKey(path, password)
 
 
 def _new_password() -> str:

@@ -1,48 +1,39 @@
-"""repertoire train: one recipe on one client's data, or a file of many jobs; to PEFT directories."""
+"""repertoire train: one recipe on one client's data, to a PEFT directory; a file of many jobs goes to night.py."""
 
-import hashlib
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
+from hub.cli.from_options import chosen_recipe
 from hub.cli.options import (
+    DEFAULT_BASE,
     DEFAULT_HUB,
     BaseToTrain,
     Changes,
     Columns,
+    DataFilesUnlessJobs,
     HubPath,
     Json,
     Labels,
     Quantization,
+    QuantizationToTrain,
     RecipeName,
     TestFiles,
     ValidationFiles,
-    chosen_recipe,
 )
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
     from adapters import Adapter
-    from recipes import Settings
-    from recipes.runs import Result
 
 
 def train(
     recipe: RecipeName,
     out: Annotated[Path, typer.Option(help="Folder for the adapter, or for all of them; new or empty.")],
-    data: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            help="CSV, TSV, JSONL, JSON or Parquet; several are read as one. None for a file of jobs.",
-            show_default=False,
-        ),
-    ] = None,
-    base: BaseToTrain = "starter",
-    quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
+    data: DataFilesUnlessJobs = None,
+    base: BaseToTrain = DEFAULT_BASE,
+    quantization: QuantizationToTrain = Quantization.nf4,
     validation: ValidationFiles = None,
     test: TestFiles = None,
     column: Columns = None,
@@ -87,21 +78,9 @@ def train(
     Example: `repertoire train jobs.yaml --out night --publish campaigns`, and after a crash the same with `--resume`
     """
     state = out.with_name(out.name + ".state")
-    if resume and not state.is_dir():
-        raise typer.BadParameter(
-            f"{state} is not there, so that nothing was stopped; run it without --resume",
-            param_hint="--resume",
-        )
-    if not resume and state.is_dir():
-        raise typer.BadParameter(
-            f"{state} holds a run that was stopped; go on with --resume, or remove that folder",
-            param_hint="--out",
-        )
-    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise typer.BadParameter(
-            f"{out} holds files already; give a new folder, or empty this one", param_hint="--out"
-        )
+    _check_folders(out, state, resume)
 
+    from hub.cli.night import train_jobs
     from recipes import Settings
     from recipes.runs import is_jobs
 
@@ -110,7 +89,7 @@ def train(
     if is_jobs(recipe):
         if data or validation or test or column or label or set_ or parent:
             raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
-        _many(recipe, out, base, quantization, settings, publish, as_json)
+        train_jobs(recipe, out, base, quantization, settings, publish, as_json)
         return
     if not data:
         raise typer.BadParameter("give the client's data, or a file of jobs", param_hint="DATA")
@@ -149,6 +128,24 @@ def train(
         _told(adapter, out, loaded.id, as_json)
 
 
+def _check_folders(out: Path, state: Path, resume: bool) -> None:
+    """Whether a run may begin in `out`, or go on from `state`. Raises typer.BadParameter."""
+    if resume and not state.is_dir():
+        raise typer.BadParameter(
+            f"{state} is not there, so that nothing was stopped; run it without --resume",
+            param_hint="--resume",
+        )
+    if not resume and state.is_dir():
+        raise typer.BadParameter(
+            f"{state} holds a run that was stopped; go on with --resume, or remove that folder",
+            param_hint="--out",
+        )
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise typer.BadParameter(
+            f"{out} holds files already; give a new folder, or empty this one", param_hint="--out"
+        )
+
+
 def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
     """What came of one job."""
     from adapters.format import ranks_told
@@ -177,99 +174,3 @@ def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
             f"The adapter is in {out}, but it did not pass its gates: publish will refuse it. Change the recipe or the "
             f"data and train again; or say why it may pass: {publish} --force --reason TEXT"
         )
-
-
-def _many(
-    file: str,
-    out: Path,
-    base: str,
-    quantization: Quantization,
-    settings: "Settings",
-    publish: str | None,
-    as_json: bool,
-) -> None:
-    """Train a file of jobs. Ends with exit code 4 where a job has failed; the others are trained."""
-    from hub.storage.names import check_name
-    from recipes.runs import load_jobs
-
-    orders = load_jobs(file, out)
-    for order in orders if publish is not None else ():
-        check_name(order.name)
-
-    from adapters import load_base
-    from recipes import train_many
-    from recipes.judge import PAGE, folder_of
-    from recipes.learn import Processes
-    from recipes.runs import counts, entry, write_night
-
-    entries, page = [entry(order, None) for order in orders], folder_of(out) / PAGE
-    told = None if publish is None else _publisher(publish)
-
-    def done(place: int, result: "Result") -> None:
-        entries[place] = entry(orders[place], result)
-        if told is not None and not isinstance(result, Exception):
-            entries[place] |= told(orders[place].name, result)
-        try:
-            write_night(entries, page.parent)
-        except OSError as error:  # such as for a full disk; the others go on
-            print(f"{page} cannot be written ({error}); the training goes on.", file=sys.stderr)
-
-    loaded = load_base(base, quantization.value)
-    train_many(orders, loaded, progress=not as_json, settings=settings, on_result=done)
-    if Processes.here().rank:
-        return
-    if as_json:
-        document(entries)
-    else:
-        show(_table(entries), *_reasons(entries), f"{counts(entries)}.")
-        show(f"The adapters are in {out}; {page} leads to the report of each.")
-    if any(each["error"] or _unpublished(each) for each in entries):
-        raise typer.Exit(4)
-
-
-def _publisher(address: str) -> "Callable[[str, Adapter], dict[str, str]]":
-    """Publishes a job's adapter as soon as it is trained. Done again after a resume, it gives the same version."""
-    from adapters.errors import RepertoireError
-    from adapters.format import WEIGHTS, render
-    from hub.hub import Hub
-
-    hub = Hub(address)
-
-    def publish(name: str, adapter: "Adapter") -> dict[str, str]:
-        weights = hashlib.sha256(render(adapter)[WEIGHTS]).hexdigest()
-        try:
-            return {"published": hub.publish(adapter, name, publish_id=weights).reference}
-        except (RepertoireError, OSError) as error:  # it lies in its folder, and the others go on
-            return {"refused": str(error)}
-
-    return publish
-
-
-def _unpublished(entry: dict[str, Any]) -> bool:
-    """Whether a hub refused what no gate held back."""
-    return entry["refused"] is not None and entry["state"] != "closed"
-
-
-def _table(entries: list[dict[str, Any]]) -> Table:
-    from recipes.judge import number
-    from recipes.runs import STATES
-
-    result = Table(title="Jobs", title_justify="left")
-    result.add_column("job", no_wrap=True, min_width=max(len(each["name"]) for each in entries))
-    for column in ("metric", "base alone", "best baseline", "adapter", "result", "published"):
-        result.add_column(column, justify="left" if column in ("metric", "result", "published") else "right")
-    for each in entries:
-        values = (number(each.get("metric", ""), each.get(key)) for key in ("before", "baseline", "after"))
-        published = (each["published"] or "").removeprefix(each["name"])
-        result.add_row(each["name"], each.get("metric", ""), *values, STATES[each["state"]], published)
-    return result
-
-
-def _reasons(entries: list[dict[str, Any]]) -> list[str]:
-    """Why jobs failed, did not pass, or were not published."""
-    told = [f"{each['name']} failed: {each['error']}" for each in entries if each["error"]]
-    for each in entries:
-        verdicts = (each["gates"] or {}).get("verdicts", [])
-        told += [f"{each['name']}: {v['gate']}: {v['sentence']}" for v in verdicts if not v["passed"]]
-    told += [f"{each['name']} was not published: {each['refused']}" for each in entries if _unpublished(each)]
-    return told

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from hub.cli.from_options import chosen_recipe
 from hub.cli.options import (
+    DEFAULT_BASE,
     BaseToTrain,
     Changes,
     Columns,
@@ -14,8 +16,8 @@ from hub.cli.options import (
     Json,
     Labels,
     Quantization,
+    QuantizationToTrain,
     RecipeName,
-    chosen_recipe,
 )
 from hub.cli.output import document, show
 
@@ -30,8 +32,8 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="How many sets of values to try.")] = 20,
     together: Annotated[int, typer.Option(min=1, help="How many of them train at the same time.")] = 8,
     seed: Annotated[int, typer.Option(help="The same seed tries the same values.")] = 0,
-    base: BaseToTrain = "starter",
-    quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
+    base: BaseToTrain = DEFAULT_BASE,
+    quantization: QuantizationToTrain = Quantization.nf4,
     validation: Annotated[
         list[Path] | None, typer.Option(help="Rows to compare trials by. [default: cut from DATA]")
     ] = None,

@@ -1,25 +1,12 @@
-"""repertoire alias, rollback, history, diff: words for people, documents for programs, exit codes for scripts."""
+"""repertoire alias, rollback, history: words for people, documents for programs, exit codes for scripts."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from adapters import Base
 from hub.hub import Hub
-from tests.adapters import models
-from tests.hub import tiny, voices
 from tests.hub.conftest import Run
 from tests.hub.tiny import NAME
-
-
-@pytest.fixture
-def campaigns(run: Run) -> Hub:
-    """Three versions in ./campaigns."""
-    hub = Hub("campaigns")
-    for seed in range(3):
-        hub.publish(tiny.lora(seed), NAME, message=f"seed {seed}")
-    return hub
 
 
 def test_aliases_are_set_listed_rolled_back_and_removed(run: Run, campaigns: Hub) -> None:
@@ -52,12 +39,6 @@ def test_aliases_are_set_listed_rolled_back_and_removed(run: Run, campaigns: Hub
     assert told[0]["why"] == "seed 0"
 
 
-@pytest.mark.parametrize("command", ["set", "ls", "rm"])
-def test_the_group_has_help_with_an_example_and_json(run: Run, command: str) -> None:
-    code, out, _ = run("alias", command, "--help")
-    assert code == 0 and "--json" in out and f"repertoire alias {command}" in out.split("Example:")[1]
-
-
 def test_an_alias_that_moved_meanwhile_has_an_exit_code_of_its_own(run: Run, campaigns: Hub) -> None:
     assert run("alias", "set", NAME, "production", 1, "--expect", 0)[0] == 0
     code, _, err = run("alias", "set", NAME, "production", 2, "--expect", 3)
@@ -76,7 +57,6 @@ def test_an_alias_that_moved_meanwhile_has_an_exit_code_of_its_own(run: Run, cam
         (("alias", "rm", NAME, "canary"), 3, "no alias 'canary' to remove"),
         (("rollback", NAME), 3, "no alias 'production'"),
         (("history", "acme/spring/nothing"), 3, f"did you mean {NAME}"),
-        (("diff", NAME, "acme/spring/nothing"), 3, f"did you mean {NAME}"),
     ],
 )
 def test_what_is_not_there_is_told(
@@ -84,30 +64,3 @@ def test_what_is_not_there_is_told(
 ) -> None:
     found = run(*line)
     assert found[0] == code and says in found[2]
-
-
-def test_diff_draws_what_differs(run: Run, campaigns: Hub) -> None:
-    code, out, _ = run("diff", f"{NAME}@1", NAME)
-    assert code == 0
-    assert "message" in out and "seed 0" in out and "seed 2" in out
-    assert "model.layers.0.self_attn.q_proj" in out and "cosine" in out and "head" in out
-    assert "recipe" not in out and "answers" not in out
-    assert "hold the same files" in run("diff", NAME, f"{NAME}@3")[1]
-    told = json.loads(run("diff", f"{NAME}@1", NAME, "--json")[1])
-    assert (told["a"], told["b"], told["answers"]) == (f"{NAME}@1", f"{NAME}@3", None)
-    assert told["weights"]["total"]["difference"] > 0
-
-
-def test_diff_shows_answers_side_by_side(run: Run, campaigns: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    base: Base = models.base("llama")
-    for seed in (1, 2):
-        campaigns.publish(voices.voice(base, seed), voices.NAME)
-    monkeypatch.setattr("adapters.load_base", lambda *_: base)
-    Path("prompts.txt").write_text("glad 500\nmad 501\n")
-    pair = (f"{voices.NAME}@1", f"{voices.NAME}@2")
-    code, out, err = run("diff", *pair, "--prompts", "prompts.txt")
-    assert code == 0, err
-    assert "answers" in out and "glad 500" in out and "glad 0." in out
-    told = json.loads(run("diff", *pair, "--base", "tiny/llama", "--json")[1])["answers"]
-    assert len(told) == 3 and sum(told[0]["a"].values()) == pytest.approx(1)
-    assert run("diff", *pair, "--prompts", "nothing.txt")[0] == 5

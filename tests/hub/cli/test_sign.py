@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.format import files
 from hub.hub import Hub
 from tests.hub.conftest import Run
-from tests.hub.tiny import NAME, lora
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return files.write(lora(), tmp_path / "adapter")
+from tests.hub.tiny import NAME
 
 
 @pytest.fixture

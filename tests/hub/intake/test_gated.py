@@ -11,7 +11,7 @@ from adapters.format import files
 from hub.catalogue import records
 from hub.errors import Refused
 from hub.hub import Hub
-from tests.hub.cli.test_cli import REPORT, clicks
+from tests.hub.cli.clicks import REPORT, clicks
 from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora
 

@@ -1,13 +1,23 @@
-"""repertoire import, export, card: adapters from and for other tools."""
+"""repertoire import, export: adapters from and for other tools."""
 
-import sys
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from hub.cli.hub import summary
-from hub.cli.options import DEFAULT_HUB, BaseToFit, HubPath, Json, ReferenceName, base_to_fit
+from hub.cli.documents import summary
+from hub.cli.from_options import base_to_fit
+from hub.cli.options import (
+    DEFAULT_HUB,
+    AdapterName,
+    BaseToFit,
+    HubPath,
+    Json,
+    Message,
+    PublishId,
+    ReferenceName,
+    Tags,
+)
 from hub.cli.output import document, show
 
 
@@ -24,14 +34,12 @@ def import_(
         str,
         typer.Argument(help="A PEFT directory, or hf://owner/repo[@revision][/folder].", show_default=False),
     ],
-    name: Annotated[str, typer.Argument(help="client/campaign/task")],
+    name: AdapterName,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToFit = None,
-    tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; may be repeated.")] = None,
-    message: Annotated[str, typer.Option("--message", "-m", help="What it is.")] = "",
-    publish_id: Annotated[
-        str | None, typer.Option(help="Importing again with the same id gives the same version.")
-    ] = None,
+    tag: Tags = None,
+    message: Message = "",
+    publish_id: PublishId = None,
     as_json: Json = False,
 ) -> None:
     """Take an adapter that other tools made into a hub, as the next version of a name.
@@ -104,22 +112,3 @@ def export(
         document({"reference": made.reference, "folder": str(made.folder), "notes": list(made.notes)})
         return
     show(f"Wrote {made.reference} to {made.folder}.", *made.notes)
-
-
-def card(reference: ReferenceName, hub: HubPath = DEFAULT_HUB, as_json: Json = False) -> None:
-    """Print the model card of a version, as Markdown.
-
-    Example: `repertoire card acme/spring/recommendation@3 > README.md`
-    """
-    from hub.exchange import export as exchange
-    from hub.hub import Hub
-    from hub.intake import card as cards
-
-    opened = Hub(hub, create=False)
-    version = exchange.complete(opened, opened.resolve(reference))
-    text = cards.version_card(version.record)
-    if as_json:
-        told: dict[str, Any] = {"reference": version.reference, "card": text}
-        document(told | {"servable_by": version.record.servable_by})
-        return
-    sys.stdout.write(text)

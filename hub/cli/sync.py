@@ -1,23 +1,12 @@
 """repertoire push, pull, sync: hubs in step with each other."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
-from hub.cli.options import DEFAULT_HUB, HubPath, Json
+from hub.cli.options import DEFAULT_HUB, DryRun, HubPath, Json, OfClient
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
@@ -39,16 +28,14 @@ Only = Annotated[
         help="client/campaign/task with all its versions, or with @alias or @3 that one; may be repeated.",
     ),
 ]
-Client = Annotated[str | None, typer.Option(help="Only this client's.")]
-Campaign = Annotated[str | None, typer.Option(help="Only this campaign's; goes with --client.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would move; move nothing.")]
+Campaign = Annotated[str | None, typer.Option("--campaign", help="Only this campaign's; goes with --client.")]
 
 
 def push(
     remote: Remote = None,
     hub: HubPath = DEFAULT_HUB,
     only: Only = None,
-    client: Client = None,
+    client: OfClient = None,
     campaign: Campaign = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -60,11 +47,12 @@ def push(
 
     Example: `repertoire push s3://agency/hub --client acme --dry-run`
     """
+    from hub.cli.progress import bytes_done
     from hub.exchange import sync as moving
     from hub.hub import Hub
 
     source = Hub(hub, create=False)
-    with _bar(as_json) as progress:
+    with bytes_done("moving", not as_json) as progress:
         moved = moving.push(
             source,
             remote or _origin(source.origin),
@@ -81,7 +69,7 @@ def pull(
     remote: Remote = None,
     hub: HubPath = DEFAULT_HUB,
     only: Only = None,
-    client: Client = None,
+    client: OfClient = None,
     campaign: Campaign = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -90,11 +78,12 @@ def pull(
 
     Example: `repertoire pull s3://agency/hub --hub campaigns --only acme/spring/recommendation@production`
     """
+    from hub.cli.progress import bytes_done
     from hub.exchange import sync as moving
     from hub.hub import Hub
 
     origin = remote or _origin(Hub(hub, create=False).origin)
-    with _bar(as_json) as progress:
+    with bytes_done("moving", not as_json) as progress:
         moved = moving.pull(
             hub,
             origin,
@@ -110,7 +99,7 @@ def pull(
 def sync(
     remote: Remote = None,
     hub: HubPath = DEFAULT_HUB,
-    client: Client = None,
+    client: OfClient = None,
     campaign: Campaign = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -119,11 +108,12 @@ def sync(
 
     Example: `repertoire sync s3://agency/hub`
     """
+    from hub.cli.progress import bytes_done
     from hub.exchange import sync as moving
     from hub.hub import Hub
 
     own = Hub(hub, create=False)
-    with _bar(as_json) as progress:
+    with bytes_done("moving", not as_json) as progress:
         moved = moving.sync(
             own,
             remote or _origin(own.origin),
@@ -176,25 +166,3 @@ def _show(moved: "moving.Transfer") -> None:
         show(f"  and {len(moved.versions) - _SHOWN} more")
     for problem in moved.problems:
         show(f"Problem: {problem}")
-
-
-@contextmanager
-def _bar(as_json: bool) -> "Iterator[moving.Progress]":
-    """A bar of bytes on standard error, where that is a terminal."""
-    columns = (
-        TextColumn("moving"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    shown = sys.stderr.isatty() and not as_json
-    with Progress(*columns, console=Console(stderr=True), disable=not shown, transient=True) as bar:
-        tasks: list[Any] = []
-
-        def progress(done: int, total: int) -> None:
-            if not tasks:
-                tasks.append(bar.add_task("moving", total=total))
-            bar.update(tasks[0], completed=done, total=total)
-
-        yield progress

@@ -1,0 +1,146 @@
+"""What options name, opened: a recipe, the shape of a base, a private key, a registry; and pairs and lines as texts."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from hub.cli.options import Quantization
+
+if TYPE_CHECKING:
+    from adapters.slots import Shape
+    from hub.catalogue.signing import PrivateKey
+    from hub.registry.registry import Registry
+    from recipes import Recipe
+
+PASSWORD = "REPERTOIRE_KEY_PASSWORD"
+
+
+def chosen_recipe(
+    recipe: str, column: Sequence[str] | None, label: Sequence[str] | None, changes: Sequence[str] | None
+) -> "Recipe":
+    """A recipe as the command line wants it.
+
+    Args:
+        recipe: a preset or a YAML file.
+        column: of `--column`, such as `clicked=bought`.
+        label: of `--label`, such as `1=yes`.
+        changes: of `--set`, such as `train.epochs=5`.
+
+    Raises:
+        RecipeError: there is no such recipe, or a value does not fit.
+    """
+    from recipes import Recipe
+    from recipes.options import parse_override
+
+    columns = {f"data.columns.{role}": name for role, name in pairs(column, "--column")}
+    values = {f"data.labels.{value}": _meaning(meaning) for meaning, value in pairs(label, "--label")}
+    return Recipe.load(recipe, **columns, **values, **dict(parse_override(text) for text in changes or ()))
+
+
+def base_to_fit(base: str | None) -> "Shape | None":
+    """What an adapter is checked against before it is published.
+
+    Args:
+        base: of `--base`; None checks against nothing.
+
+    Raises:
+        BaseNotFound: there is no such base.
+    """
+    if base is None:
+        return None
+    from adapters.slots import load_shape
+
+    return load_shape(base)
+
+
+def open_key(path: Path) -> "PrivateKey":
+    """A private key, with the password from the environment or the terminal where it needs one.
+
+    Raises:
+        BadKey: it is none, or the password does not open it.
+    """
+    from hub.catalogue.signing import PrivateKey, needs_password
+
+    password = os.environ.get(PASSWORD)
+    if not password and needs_password(path) and sys.stdin.isatty():
+        password = typer.prompt(f"Password of {path}", hide_input=True, err=True)
+    return PrivateKey(path, password)
+
+
+def open_registry(
+    hub: str, reference: str, base: str | None, quantization: Quantization | None, trust: Path | None = None
+) -> "Registry":
+    """A registry on the base that the (first) adapter was made for, unless another was named.
+
+    Args:
+        hub: address of the hub.
+        reference: one, or several with `+` between them.
+        base: of `--base`; None is the adapter's own.
+        quantization: None is the adapter's own.
+        trust: of `--trust`.
+
+    Raises:
+        NotInHub: there is no such adapter; or its base was a folder, and nobody says where that is.
+        Untrusted: the trust file wants a signature that the adapter does not have.
+        BaseNotFound: there is no such base.
+    """
+    from hub.errors import NotInHub
+    from hub.hub import Hub
+    from hub.storage.names import members
+
+    opened = Hub(hub, create=False, trust=trust)
+    version = opened.resolve(members(reference)[0])
+    # Before a base is loaded on its word.
+    opened.check_signed(version)
+    record = version.record
+    held: Any = quantization.value if quantization else record.quantization or "nf4"
+
+    from adapters import load_base
+    from hub.registry.registry import Registry
+
+    if base is not None:
+        return Registry(opened, load_base(base, held), follow=False)
+    if record.base.id.startswith("local/"):
+        raise NotInHub(
+            f"{record.reference} was made for the base in a folder {record.base.id.removeprefix('local/')!r}, "
+            "which is not in the hub; say where it is with --base FOLDER"
+        )
+    revision = None if record.base.id == "starter" else record.base.revision
+    return Registry(opened, load_base(record.base.id, held, revision), follow=False)
+
+
+def pairs(texts: Sequence[str] | None, option: str) -> list[tuple[str, str]]:
+    """`["name=Trail shoes", "price=95"]` -> pairs in that order; what stands behind the first `=` is the value.
+
+    Args:
+        texts: as typed; None where the option was not given.
+        option: how the option is called, for the message.
+
+    Raises:
+        typer.BadParameter: one has no `=`, or nothing before it.
+    """
+    split = [text.partition("=") for text in texts or ()]
+    wrong = [key + sign + value for key, sign, value in split if not sign or not key.strip()]
+    if wrong:
+        raise typer.BadParameter(f"{', '.join(map(repr, wrong))}: write {option} key=value")
+    return [(key.strip(), value) for key, _, value in split]
+
+
+def lines(file: Path | None) -> list[str]:
+    """The lines of a text file that are not empty, without the space around them.
+
+    Args:
+        file: of `--file`; `-` is standard input, None is no file.
+    """
+    if file is None:
+        return []
+    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _meaning(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text

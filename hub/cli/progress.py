@@ -1,0 +1,56 @@
+"""Bars on standard error, where that is a terminal: bytes done of all of them, or what is being read."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+
+@contextmanager
+def bytes_done(what: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar of bytes.
+
+    Args:
+        what: is done with them, such as `verifying`.
+        shown: no bar for a program.
+
+    Yields:
+        To be called with the bytes done, and all of them.
+    """
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with _bar(shown, TextColumn("{task.description}"), *columns) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+@contextmanager
+def names_read(what: str, shown: bool) -> Iterator[Callable[[str], None]]:
+    """What is being read, while nobody knows how much there is.
+
+    Args:
+        what: is done, such as `reading what is needed`.
+        shown: nothing for a program.
+
+    Yields:
+        To be called with each name.
+    """
+    with _bar(shown, SpinnerColumn(), TextColumn("{task.description}")) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda name: bars.update(task, description=f"{what}: {name}")
+
+
+def _bar(shown: bool, *columns: ProgressColumn) -> Progress:
+    terminal = Console(stderr=True)
+    return Progress(
+        *columns, console=terminal, disable=not (shown and terminal.is_interactive), transient=True
+    )
