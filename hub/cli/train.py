@@ -100,7 +100,7 @@ def train(
 
     chosen = chosen_recipe(recipe, column, label, set_)
     # What is wrong with the data is said before the base loads.
-    load_splits(chosen, data, validation or None, test or None, progress=not as_json)
+    splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
     from hub.hub import Hub
@@ -115,10 +115,8 @@ def train(
     loaded = load_base(base, quantization.value)
     adapter = run(
         chosen,
-        data,
+        splits,
         loaded,
-        validation=validation or None,
-        test=test or None,
         out=out,
         parent=trained,
         progress=not as_json,

@@ -64,7 +64,7 @@ def tune(
     chosen = chosen_recipe(recipe, column, label, set_)
     # What is wrong with the space or the data is said before the base loads.
     read_space(space, chosen)
-    load_splits(chosen, data, validation or None, test or None, progress=not as_json)
+    splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
     from adapters import load_base
     from recipes.runs import trials_table
@@ -74,10 +74,8 @@ def tune(
     found = search(
         chosen,
         space,
-        data,
+        splits,
         load_base(base, quantization.value),
-        validation=validation or None,
-        test=test or None,
         trials=trials,
         together=together,
         seed=seed,

@@ -38,7 +38,7 @@ _PARTS = ("train", "validation", "test")
 
 def load_splits(
     recipe: "Recipe",
-    data: Data,
+    data: "Data | Splits",
     validation: "Data | None" = None,
     test: "Data | None" = None,
     *,
@@ -46,12 +46,15 @@ def load_splits(
 ) -> Splits:
     """Read, check and split a client's data.
 
-    data: a path, several paths that are read as one, or a `datasets.Dataset`. validation, test: the same, where the
+    data: a path, several paths that are read as one, or a `datasets.Dataset`; what this made for the same recipe is
+    given back as it is, so that nobody need read a file twice. validation, test: paths or data sets too, where the
     client has fixed ones; what is not given is dealt out of `data` (see `split.deal`). progress: show bars.
 
     Files are streamed; what is held in memory is every row's example, about 1 KB. Raises DataError with
     every problem of every file, RecipeError where the recipe names roles that the task does not have.
     """
+    if isinstance(data, Splits):
+        return data
     _check_names(recipe)
     with _without_collector(), _bars(progress) as bars:
         return _load(recipe, _given(data, validation, test), bars)

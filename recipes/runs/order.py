@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """What to train: a recipe, its data, and where to write the adapter (None: nowhere). name: for messages.
+    """What to train: a recipe, its data (or what `load_splits` made of it), and where to write the adapter (None:
+    nowhere). name: for messages.
 
     parent: a trained adapter to go on from, and what it is called. augmenter: puts a text of a training row in other
     words, where the recipe's `data.augment` asks for copies; called once for each different text.
     """
 
     recipe: Recipe
-    data: "Data"
+    data: "Data | Splits"
     validation: "Data | None" = None
     test: "Data | None" = None
     out: str | os.PathLike[str] | None = None

@@ -15,11 +15,12 @@ from recipes.runs.run import Result, Run, Settings, Shown
 
 if TYPE_CHECKING:
     from recipes.data.tables import Data
+    from recipes.examples import Splits
 
 
 def train(
     recipe: Recipe,
-    data: "Data",
+    data: "Data | Splits",
     base: Base,
     *,
     validation: "Data | None" = None,
@@ -32,7 +33,8 @@ def train(
 ) -> Adapter:
     """Train one adapter and measure it against the base and the task's baselines on held-out data.
 
-    data, validation, test: files (CSV, JSONL, JSON, Parquet); splits that are not given are cut from `data`.
+    data, validation, test: files (CSV, JSONL, JSON, Parquet); splits that are not given are cut from `data`. What
+    `recipes.data.load_splits` made of them may be given as `data`.
     out: folder for the PEFT directory; a page for people is written beside it (see `recipes/judge/page.py`). parent: a
     trained adapter to go on from, on new data, and what it is called. augmenter: a hook such as back-translation, see
     `Order`.

@@ -78,7 +78,7 @@ class Tuned:
 def tune(
     recipe: Recipe,
     space: Mapping[str, Any] | str | Path,
-    data: "Data",
+    data: "Data | Splits",
     base: Base,
     *,
     validation: "Data | None" = None,
@@ -121,7 +121,7 @@ def tune(
         with Shown(run, progress) as shown:
             while True:
                 while run.free and search.asked < trials:
-                    search.enter(run, data)
+                    search.enter(run, splits)
                 if not run.turn():
                     break
                 shown.update()
@@ -175,14 +175,14 @@ class _Search:
         self._open: dict[int, _Open] = {}  # by the place in the run
         self._found: dict[int, Trial] = {}
 
-    def enter(self, run: Run, data: "Data") -> None:
+    def enter(self, run: Run, splits: Splits) -> None:
         """Ask for the next trial and let it into the run; values that do not go together are a trial that failed."""
         trial = self.study.ask()
         self.asked += 1
         values = {key: each.draw(key, trial) for key, each in self.space.items()}
         try:
             job = self._job(changed(self.recipe, values), f"trial {trial.number}")
-            place = run.add(Order(job.recipe, data, name=job.name), job)
+            place = run.add(Order(job.recipe, splits, name=job.name), job)
         except RepertoireError as error:
             self.study.tell(trial, state=TrialState.FAIL)
             self._found[trial.number] = Trial(trial.number, values, "failed", error=str(error))

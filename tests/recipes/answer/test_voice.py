@@ -1,0 +1,124 @@
+"""One way for data: what a request says is read as the same row of a file is, and answered as a test row is."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters import Head
+from adapters.errors import RequestError
+from hub import Registry
+from recipes import Recipe, train
+from recipes.answer.voice import Reading, Voice, probabilities
+from recipes.data.cells import Parsed, parse
+from recipes.data.columns import Columns
+from recipes.data.load import load_splits
+from recipes.data.tables import Row
+from recipes.learn.encode import encode_texts
+from recipes.measure.calibration import Calibration
+from tests.adapters import models
+
+BASE = models.base("llama")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def voice(recipe: Recipe, roles: tuple[str, ...]) -> Voice:
+    return Voice(recipe.task, Head(("a", "b"), "last"), recipe, roles, Calibration(), None)
+
+
+@given(st.text(), st.fixed_dictionaries({"tags": JSON, "premium": JSON, "note": JSON}))
+@settings(deadline=None)
+def test_a_request_is_read_as_the_same_row_of_a_file(text: str, more: Mapping[str, Any]) -> None:
+    recipe = Recipe.load("behavior", **{"data.features": [*more], "data.pii": "mask"})
+    row = json.loads(json.dumps({"text": text, **more}))
+    columns = Columns({"text": "text", "label": "label"}, tuple(more))
+    found = parse(recipe, "rows.jsonl", Row(1, row | {"label": "a"}), columns)
+    (asked,) = voice(recipe, ("text", *more)).read([row])
+    if isinstance(found, Parsed):
+        assert (asked.text, dict(asked.fields)) == (found.text, dict(found.fields))
+        (ids,) = encode_texts(BASE, recipe, [found.text])
+        assert voice(recipe, ("text",)).tokens(BASE, [asked]) == [ids]
+    else:
+        assert not text.strip(), found
+
+
+def test_types_that_files_hold_are_read_alike() -> None:
+    recipe = Recipe.load("behavior", **{"data.features": ["tags", "premium", "orders", "note"]})
+    row = {"text": " fine ", "tags": ["promo", "new"], "premium": True, "orders": np.int64(3), "note": None}
+    (asked,) = voice(recipe, ("text",)).read([row])
+    assert asked.text == "fine\ntags: promo, new\npremium: true\norders: 3"
+
+
+def test_a_column_of_every_training_row_must_be_given() -> None:
+    recipe = Recipe.load("behavior", **{"data.features": ["season"]})
+    with pytest.raises(RequestError, match="reads the columns season too"):
+        voice(recipe, ("text",)).read([{"text": "fine"}])
+
+
+def test_private_data_is_masked_where_training_masked_it() -> None:
+    row = {"text": "write to ada@example.com"}
+    masked = voice(Recipe.load("behavior", **{"data.pii": "mask"}), ("text",)).read([row])
+    plain = voice(Recipe.load("behavior", **{"data.pii": "allow"}), ("text",)).read([row])
+    assert (masked[0].text, plain[0].text) == ("write to <email>", "write to ada@example.com")
+
+
+def test_probabilities_are_calibrated_logits() -> None:
+    logits = torch.tensor([[0.0, 2.0]], dtype=torch.float64)
+    found = probabilities(logits, [Reading({}, "")], False, Calibration(temperature=2.0))
+    assert found[0, 1] == pytest.approx(1 / (1 + np.exp(-1.0)))
+
+
+@pytest.mark.parametrize("blended", [False, True])
+def test_a_registry_answers_test_rows_as_the_report_measured_them(blended: bool, tmp_path: Path) -> None:
+    """Log loss, to the last digits: rendering, tokens, calibration and blend are those of the report."""
+    lines = [
+        {
+            "text": f"{'love' if number % 2 else 'hate'} it {number % 17}",
+            "tags": ["x", number % 3],
+            "label": number % 2,
+        }
+        for number in range(160)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    settings = {
+        "train.epochs": 2,
+        "train.batch_size": 8,
+        "data.max_tokens": 64,
+        "data.features": ["tags"],
+        "blend": blended,
+    }
+    recipe, base = Recipe.load("behavior", **settings), models.base("llama")
+    train(recipe, path, base, out=tmp_path / "out")
+    registry = Registry(tmp_path / "hub", base=base, follow=False)
+    report = registry.publish(tmp_path / "out", "acme/spring/behavior").record.metrics
+    assert report is not None
+    test = load_splits(recipe, path).test
+    rows = {json.dumps([line["text"], line["tags"]]): line for line in lines}
+    asked = [
+        next(
+            line
+            for line in rows.values()
+            if line["text"] == each.fields["text"] and f"x, {line['tags'][1]}" == each.fields["tags"]
+        )
+        for each in test
+    ]
+    found = registry.analyze(
+        "acme/spring/behavior", [{"text": line["text"], "tags": line["tags"]} for line in asked]
+    )
+    registry.close()
+    losses = [
+        -np.log(each.probabilities[str(line["label"])]) for each, line in zip(found, asked, strict=True)
+    ]
+    served = report.get("blended", report)["after"]["log_loss"]
+    assert float(np.mean(losses)) == pytest.approx(served, abs=1e-6)
