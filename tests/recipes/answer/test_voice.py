@@ -91,34 +91,17 @@ def test_a_registry_answers_test_rows_as_the_report_measured_them(blended: bool,
     ]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
-    settings = {
-        "train.epochs": 2,
-        "train.batch_size": 8,
-        "data.max_tokens": 64,
-        "data.features": ["tags"],
-        "blend": blended,
-    }
-    recipe, base = Recipe.load("behavior", **settings), models.base("llama")
+    options = {"train.epochs": 2, "train.batch_size": 8, "data.max_tokens": 64, "blend": blended}
+    recipe, base = Recipe.load("behavior", **options, **{"data.features": ["tags"]}), models.base("llama")
     train(recipe, path, base, out=tmp_path / "out")
     registry = Registry(tmp_path / "hub", base=base, follow=False)
     report = registry.publish(tmp_path / "out", "acme/spring/behavior").record.metrics
     assert report is not None
-    test = load_splits(recipe, path).test
-    rows = {json.dumps([line["text"], line["tags"]]): line for line in lines}
-    asked = [
-        next(
-            line
-            for line in rows.values()
-            if line["text"] == each.fields["text"] and f"x, {line['tags'][1]}" == each.fields["tags"]
-        )
-        for each in test
-    ]
+    test = [lines[example.line - 1] for example in load_splits(recipe, path).test]
     found = registry.analyze(
-        "acme/spring/behavior", [{"text": line["text"], "tags": line["tags"]} for line in asked]
+        "acme/spring/behavior", [{"text": row["text"], "tags": row["tags"]} for row in test]
     )
     registry.close()
-    losses = [
-        -np.log(each.probabilities[str(line["label"])]) for each, line in zip(found, asked, strict=True)
-    ]
+    losses = [-np.log(each.probabilities[str(line["label"])]) for each, line in zip(found, test, strict=True)]
     served = report.get("blended", report)["after"]["log_loss"]
     assert float(np.mean(losses)) == pytest.approx(served, abs=1e-6)
