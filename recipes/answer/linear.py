@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +33,11 @@ from adapters.errors import BadAdapter
 from recipes.examples import Example, Splits
 from recipes.measure import baselines
 from recipes.measure.calibration import shift_for
-from recipes.recipe import Recipe
 from recipes.tasks.history import LIKED_SHARE
 from recipes.tasks.task import label_task
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
 
 Floats = NDArray[np.float64]
 Cuts = tuple[float, ...] | None
@@ -147,7 +149,7 @@ class Linear:
         )
 
 
-def learn(splits: Splits, recipe: Recipe) -> list[Linear]:
+def learn(splits: Splits, recipe: "Recipe") -> list[Linear]:
     """A model of the texts, and one of the columns where there are any, from the training rows; how strongly they are
     regularised is chosen by the validation rows. What learned from sampled rows is corrected as the adapter is. None
     for so many labels that the table would have too few buckets."""
@@ -167,7 +169,7 @@ def _cuts(train: Sequence[Example], name: str) -> Cuts:
     return None if found is None else tuple(map(float, found))
 
 
-def _learned(name: str, reader: Reader, splits: Splits, recipe: Recipe) -> Linear | None:
+def _learned(name: str, reader: Reader, splits: Splits, recipe: "Recipe") -> Linear | None:
     outputs = 1 if len(splits.labels) == 2 and not splits.multi_label else len(splits.labels)
     most = min(_MOST_BUCKETS, _MOST_NUMBERS // (1 + outputs))
     if most < _FEWEST_BUCKETS:

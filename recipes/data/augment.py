@@ -14,13 +14,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recipes.errors import RecipeError, TrainingError
 from recipes.examples import Example
 from recipes.measure.claims import CJK
 from recipes.options.data import AugmentOptions
-from recipes.recipe import Recipe
 from recipes.tasks.task import task_for
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
 
 Augmenter = Callable[[str], str]
 """A text in other words, for example translated there and back."""
@@ -71,7 +74,7 @@ class Synonyms:
 
 
 def augment(
-    examples: Sequence[Example], recipe: Recipe, augmenter: Augmenter | None = None
+    examples: Sequence[Example], recipe: "Recipe", augmenter: Augmenter | None = None
 ) -> tuple[Example, ...]:
     """The training rows in their order, then the copies of each; without `data.augment` the rows alone.
 
@@ -127,7 +130,9 @@ def _reworded(text: str, augmenter: Augmenter | None) -> str:
     return found
 
 
-def _changed(text: str, options: AugmentOptions, synonyms: Synonyms | None, recipe: Recipe, key: str) -> str:
+def _changed(
+    text: str, options: AugmentOptions, synonyms: Synonyms | None, recipe: "Recipe", key: str
+) -> str:
     """One text with its synonyms, then its words left out. key: with the seed, all that the choice follows from."""
     draw = random.Random(f"{recipe.data.seed}/{key}")
     keys = task_for(recipe.task).REWORDED is None

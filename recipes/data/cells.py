@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from recipes.data import pii
 from recipes.data.columns import Columns
 from recipes.data.rendering import render_row
-from recipes.data.tables import Row
 from recipes.errors import Problem
 from recipes.tasks.roles import FILL, Role
 from recipes.tasks.task import task_for
 from recipes.tasks.templates import text_of
 
 if TYPE_CHECKING:
+    from recipes.data.records import Row
     from recipes.recipe import Recipe
 
 
@@ -46,7 +46,7 @@ class Parsed:
     column: str
 
 
-def parse(recipe: "Recipe", file: str, row: Row, columns: Columns) -> Parsed | list[Problem]:
+def parse(recipe: "Recipe", file: str, row: "Row", columns: Columns) -> Parsed | list[Problem]:
     """The row, or everything that is wrong with it."""
     cells = _Cells(recipe, file, row, columns, [])
     parsed = cells.parsed()
@@ -59,7 +59,7 @@ class _Cells:
 
     options: "Recipe"
     file: str
-    row: Row
+    row: "Row"
     columns: Columns
     problems: list[Problem]
 

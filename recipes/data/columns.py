@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recipes.data.tables import Table
 from recipes.errors import Problem
 from recipes.tasks.roles import Role, read_roles
 from recipes.tasks.task import task_for
 from recipes.tasks.templates import placeholders
 
 if TYPE_CHECKING:
+    from recipes.data.tables import Table
     from recipes.recipe import Recipe
 
 
@@ -32,7 +32,7 @@ class ColumnsFound:
     notes: tuple[str, ...] = ()
 
 
-def find_columns(recipe: "Recipe", table: Table, features: Sequence[str] | None) -> ColumnsFound:
+def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | None) -> ColumnsFound:
     """Find every role and feature in a table.
 
     features: those of the first table, which hold for all others; None for the first one.
@@ -79,13 +79,13 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(map(repr, names))}"
 
 
-def _features(recipe: "Recipe", table: Table, of: Mapping[str, str]) -> tuple[str, ...]:
+def _features(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> tuple[str, ...]:
     if task_for(recipe.task).reads_all(of, recipe.data):
         return tuple(name for name in table.columns if name and name not in of.values())
     return tuple(name for name in recipe.data.features if not is_derived(recipe, name))
 
 
-def _ungrouped(recipe: "Recipe", table: Table, of: Mapping[str, str]) -> Iterable[Problem]:
+def _ungrouped(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> Iterable[Problem]:
     """Columns to group by that are not there, or that have a role and go by its name."""
     roles, read = {column: role for role, column in of.items()}, read_roles(task_for(recipe.task).ROLES)
     for name in recipe.grouped:
@@ -100,7 +100,7 @@ def _ungrouped(recipe: "Recipe", table: Table, of: Mapping[str, str]) -> Iterabl
             yield Problem(table.name, f"`{name}` is the {role} and cannot be grouped by", fix, line=1)
 
 
-def _no_role(table: Table, role: str, name: str, what: Role) -> Problem:
+def _no_role(table: "Table", role: str, name: str, what: Role) -> Problem:
     """ "no column `clicked`", with the column that it could be."""
     guess = _guess(table, name, (role, *what.often))
     hint = f"If `{guess}` is the one, say so" if guess else f"Say which column it is ({what.meaning})"
@@ -108,7 +108,7 @@ def _no_role(table: Table, role: str, name: str, what: Role) -> Problem:
     return Problem(table.name, f"no column `{name}`; its columns are {_listed(table)}", fix, line=1)
 
 
-def _nothing_to_read(table: Table, roles: Mapping[str, Role]) -> Problem:
+def _nothing_to_read(table: "Table", roles: Mapping[str, Role]) -> Problem:
     """A recommendation file with none of text, user and ad: one problem that offers every way out."""
     guesses = {role: _guess(table, role, roles[role].often) for role in ("text", "user", "ad")}
     if guesses["text"] and not guesses["user"]:
@@ -121,7 +121,7 @@ def _nothing_to_read(table: Table, roles: Mapping[str, Role]) -> Problem:
     return Problem(table.name, message, fix, line=1)
 
 
-def _guess(table: Table, name: str, words: Sequence[str]) -> str | None:
+def _guess(table: "Table", name: str, words: Sequence[str]) -> str | None:
     """The column that is called like the name, in another case or spelling, or as clients often call it."""
     lower = {column.lower(): column for column in table.columns}
     close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
@@ -129,12 +129,12 @@ def _guess(table: Table, name: str, words: Sequence[str]) -> str | None:
     return lower[found] if found is not None else None
 
 
-def _listed(table: Table, most: int = 12) -> str:
+def _listed(table: "Table", most: int = 12) -> str:
     names = ", ".join(f"`{column}`" for column in table.columns[:most])
     return names if len(table.columns) <= most else f"{names} and {len(table.columns) - most} more"
 
 
-def _notes(recipe: "Recipe", table: Table, of: Mapping[str, str], features: Sequence[str]) -> Iterable[str]:
+def _notes(recipe: "Recipe", table: "Table", of: Mapping[str, str], features: Sequence[str]) -> Iterable[str]:
     unused = [name for name in table.columns if name not in {*of.values(), *features, *recipe.grouped}]
     if unused:
         yield f"{table.title}: columns not used: {', '.join(name or '(without a name)' for name in unused)}"

@@ -10,7 +10,7 @@ import gc
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from recipes.data.between_files import between_files, without_repeats
 from recipes.data.cells import Parsed, parse
 from recipes.data.columns import Columns, find_columns, near
 from recipes.data.split import Dealt, deal, fewer_negatives, first_of_each_label
@@ -92,14 +93,14 @@ def _load(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress) -> Spli
     rows, problems, notes = read.rows, read.problems, read.notes
     task = task_for(recipe.task)
     labels = task.labels({name for group in rows.values() for row in group for name in row.names})
-    problems += _between_files(recipe, rows)
+    problems += between_files(recipe, rows)
     if not problems and len(rows["train"]) < FEWEST_ROWS:
         fix = f"Give at least {FEWEST_ROWS}; some hundreds are better"
         problems.append(Problem(read.names["train"], f"{len(rows['train'])} rows are too few", fix))
     if problems:
         raise DataError(problems)
     if recipe.data.repeats == "drop":
-        rows = _without_repeats(rows, notes)
+        rows = without_repeats(rows, notes)
     parts = _split(recipe, rows, labels, notes)
     files = {part: read.names.get(part, read.names["train"]) for part in _PARTS}
     if problems := _unusable_splits(recipe, parts, labels, files):
@@ -148,52 +149,6 @@ def _bars(shown: bool) -> Progress:
     return Progress(
         *columns, console=terminal, disable=not (shown and terminal.is_interactive), transient=True
     )
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """How long the examples are in tokens: the longest, and how many of how many are cut at `max_tokens`."""
-
-    longest: int
-    cut: int
-    rows: int
-    max_tokens: int
-
-    def __str__(self) -> str:
-        if not self.cut:
-            return f"the longest of {self.rows} rows has {self.longest} tokens; none is cut"
-        return (
-            f"{self.cut} of {self.rows} rows have more than {self.max_tokens} tokens and are cut (the longest has "
-            f"{self.longest}); data.max_tokens says where"
-        )
-
-
-def check_lengths(
-    splits: Splits, count_tokens: Callable[[Example], tuple[int, int]], max_tokens: int
-) -> Lengths:
-    """Make sure that every row has tokens to learn from.
-
-    count_tokens: an example's tokens as (what is read, what is to be written: 0 for heads). Raises DataError with every
-    row whose prompt alone fills `max_tokens`, so that no token of its copy is left, and every row without any token.
-    """
-    problems = []
-    longest = cut = rows = 0
-    for example in (*splits.train, *splits.validation, *splits.test):
-        read, written = count_tokens(example)
-        rows, longest, cut = rows + 1, max(longest, read + written), cut + (read + written > max_tokens)
-        if example.copy is not None and read >= max_tokens:
-            fix = f"Set data.max_tokens above {read + min(written, 16)}, or shorten the product's text"
-            message = (
-                f"the prompt alone has {read} tokens of {max_tokens}, so that nothing of the copy is left"
-            )
-            problems.append(Problem(example.file, message, fix, line=example.line))
-        elif read + written == 0:
-            problems.append(
-                Problem(example.file, "the text has no token", "Write words the model can read", example.line)
-            )
-    if problems:
-        raise DataError(problems)
-    return Lengths(longest, cut, rows, max_tokens)
 
 
 def _check_names(recipe: "Recipe") -> None:
@@ -317,60 +272,6 @@ def _history_misses(
                 f"{table.title}: data.history.{name} matches not in {len(misses)} of {len(rows)} rows"
             )
     return problems
-
-
-def _between_files(recipe: "Recipe", rows: Mapping[str, Sequence[Parsed]]) -> list[Problem]:
-    """What no single row can show: unknown labels, timestamps of two kinds, one text in two files."""
-    problems = list(_unknown_labels(rows))
-    first_of: dict[bool, Parsed] = {}
-    for row in (row for group in rows.values() for row in group if row.time is not None):
-        first_of.setdefault(row.dated, row)
-    if len(first_of) > 1:
-        number, dated = first_of[False], first_of[True]
-        fix = f"Write all of them as in line {dated.line} of {dated.file}, or all as numbers"
-        problems.append(Problem(number.file, "some timestamps are dates, some are numbers", fix, number.line))
-    if recipe.data.repeats == "refuse":
-        for row, part, other in _repeated(rows):
-            message = f"its text stands in the {CALLED[part]} file too ({other.file}, line {other.line})"
-            fix = "Remove it from one of them; or set data.repeats to drop (it is not trained on) or keep"
-            problems.append(Problem(row.file, message, fix, row.line))
-    return problems
-
-
-def _unknown_labels(rows: Mapping[str, Sequence[Parsed]]) -> Iterator[Problem]:
-    """Labels of a validation or test file that the training file does not have."""
-    known = {name for row in rows["train"] for name in row.names}
-    for part, group in rows.items():
-        for row in group if known else ():
-            for name in row.names:
-                if name not in known:
-                    message = f"the label is in the {CALLED[part]} file only, so that it cannot be learned"
-                    fix = f"Add rows of it for training, or rename it with data.labels. {near(name, sorted(known))}"
-                    yield Problem(row.file, message, fix, row.line, row.column, name)
-
-
-def _repeated(rows: Mapping[str, Sequence[Parsed]]) -> Iterator[tuple[Parsed, str, Parsed]]:
-    """Rows whose text stands in an earlier part's file too, with that part and that row."""
-    first: dict[str, tuple[str, Parsed]] = {}
-    for part, group in rows.items() if len(rows) > 1 else ():
-        for row in group:
-            known, other = first.setdefault(row.text, (part, row))
-            if known != part:
-                yield row, known, other
-
-
-def _without_repeats(rows: Mapping[str, Sequence[Parsed]], notes: list[str]) -> dict[str, list[Parsed]]:
-    """Without the training (and validation) rows whose text stands in a validation or test file; the test stays."""
-    kept: dict[str, list[Parsed]] = {}
-    later: set[str] = set()
-    for part in reversed(list(rows)):
-        kept[part] = [row for row in rows[part] if row.text not in later]
-        later |= {row.text for row in rows[part]}
-        if dropped := len(rows[part]) - len(kept[part]):
-            notes.append(
-                f"{dropped} {CALLED[part]} rows are left out: their texts stand in another split's file too"
-            )
-    return {part: kept[part] for part in rows}
 
 
 def _split(

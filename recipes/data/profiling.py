@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from rich.table import Table
@@ -13,7 +13,9 @@ from recipes.data import pii
 from recipes.data.near_duplicates import near_any
 from recipes.examples import Example, Splits
 from recipes.measure.baselines import labels_of
-from recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
 
 PARTS = ("train", "validation", "test")
 _LANGUAGES, _TOKENS, _NEAR = 1_000, 10_000, 10_000  # rows that are looked at, spread over the data
@@ -67,7 +69,7 @@ class Profile:
 
 
 def profile(
-    splits: Splits, recipe: Recipe, count: Callable[[Example], int] | None = None, limit: int = 0
+    splits: Splits, recipe: "Recipe", count: Callable[[Example], int] | None = None, limit: int = 0
 ) -> Profile:
     """Look at data that `load_splits` found sound.
 

@@ -8,21 +8,17 @@ CSV and JSONL are read twice, and never held: first for what is wrong with them,
 for the rows. Of a JSON array the text is held while it is read, of Parquet its columns.
 """
 
-import codecs
-import csv
-import difflib
 import hashlib
 import json
-import os
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from recipes.errors import DataError, Problem
+from recipes.data.file_bytes import Look, first_line, look_at, why_unreadable, wrong_encoding
+from recipes.data.records import DELIMITERS, Row, csv_records, delimiter_of, json_records, plain_cell
+from recipes.errors import Problem
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -31,18 +27,6 @@ if TYPE_CHECKING:
 Data: TypeAlias = "str | Path | Dataset | Sequence[str | Path]"
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
-_COMMON = frozenset("的一是不了在人有我他这這中大来來上国國好很就也都和，。！？、：；“”（）")
-_CHUNK = 2**20  # bytes that are looked at together
-_REPLACED = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")  # U+FFFD, as it is or as JSON may write it
-_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record; `line` is where it starts in a text file (from 1), or its number in Parquet (from 1)."""
-
-    line: int
-    cells: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -96,61 +80,12 @@ def read_tables(data: Data, digest: "hashlib._Hash | None" = None) -> Iterator[T
             yield _read_file(Path(path), total)
 
 
-def _cell(cell: Any) -> Any:
-    """A cell without white space around it. Texts are interned: users and ads come again and again in a log, and are
-    held once."""
-    return sys.intern(cell.strip()) if type(cell) is str else cell
-
-
-@dataclass(frozen=True)
-class _Look:
-    """A file's bytes, gone through once. state: size and time of change; invalid: the offset of the first byte that is
-    no text; damaged: whether the replacement character stands anywhere."""
-
-    state: tuple[int, int]
-    sha256: str
-    blank: bool
-    invalid: int | None
-    damaged: bool
-
-
-def _look(path: Path, total: "hashlib._Hash") -> _Look:
-    own, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
-    blank, damaged = True, False
-    invalid = zero = None
-    at, tail = 0, b""
-    with path.open("rb") as file:
-        state = _state(file.fileno())
-        while True:
-            chunk = file.read(_CHUNK)
-            own.update(chunk)
-            total.update(chunk)
-            blank = blank and (not chunk or chunk.isspace())
-            damaged = damaged or _REPLACED.search(tail + chunk) is not None
-            if invalid is None:
-                begins = at - len(decoder.getstate()[0])
-                try:
-                    decoder.decode(chunk, final=not chunk)
-                except UnicodeDecodeError as error:
-                    invalid = begins + error.start
-            if zero is None and b"\0" in chunk:
-                zero = at + chunk.index(b"\0")
-            if not chunk:
-                return _Look(state, own.hexdigest(), blank, zero if invalid is None else invalid, damaged)
-            at, tail = at + len(chunk), chunk[-8:]
-
-
-def _state(file: "int | Path") -> tuple[int, int]:
-    found = os.stat(file)
-    return found.st_size, found.st_mtime_ns
-
-
 def _read_file(path: Path, total: "hashlib._Hash") -> Table:
     name, suffix = str(path), path.suffix.lower()
     try:
-        look = _look(path, total)
+        look = look_at(path, total)
     except OSError as error:
-        return _failed(name, *_unreadable(path, error))
+        return _failed(name, *why_unreadable(path, error, FORMATS))
     if suffix not in FORMATS:
         known = ", ".join(FORMATS)
         return _failed(
@@ -161,20 +96,20 @@ def _read_file(path: Path, total: "hashlib._Hash") -> Table:
     if suffix == ".parquet":
         return _read_parquet(path, look)
     if look.invalid is not None:
-        return _wrong_encoding(name, path.read_bytes(), look.invalid)
+        return Table(name, problems=(wrong_encoding(name, path.read_bytes(), look.invalid),))
     if "js" in suffix:
-        return _scanned(name, _json_records(path, look), look, "there is no record in the file")
-    delimiter = "\t" if suffix == ".tsv" else _delimiter(_first_line(path))
-    note = f"{path.name}: read as separated by {_DELIMITERS[delimiter]}"
+        return _scanned(name, json_records(path, look), look, "there is no record in the file")
+    delimiter = "\t" if suffix == ".tsv" else delimiter_of(first_line(path))
+    note = f"{path.name}: read as separated by {DELIMITERS[delimiter]}"
     notes = [] if suffix == ".tsv" or delimiter == "," else [note]
-    records = partial(_csv_records, path, look, delimiter)
+    records = partial(csv_records, path, look, delimiter)
     return _scanned(name, records, look, "there is a header and no row", notes)
 
 
 def _scanned(
     name: str,
     records: "Callable[[], Iterator[Row | Problem]]",
-    look: _Look,
+    look: Look,
     empty: str,
     notes: Sequence[str] = (),
 ) -> Table:
@@ -204,195 +139,11 @@ def _scanned(
     return Table(name, tuple(columns), rows, look.sha256, look.state[0], tuple(problems), tuple(notes))
 
 
-def _opened(path: Path, look: _Look, newline: str) -> TextIO:
-    """The text of a file that was looked at before. Raises DataError where it has changed since."""
-    if _state(path) != look.state:
-        fix = "Run it again when nothing writes to the file"
-        raise DataError([Problem(str(path), "the file has changed while it was read", fix)])
-    return path.open(encoding="utf-8-sig", newline=newline)
-
-
-def _first_line(path: Path) -> str:
-    """The first line that is not empty."""
-    with path.open(encoding="utf-8-sig") as file:
-        return next(line for line in file if not line.isspace())
-
-
 def _failed(name: str, message: str, fix: str, line: int | None = None) -> Table:
     return Table(name, problems=(Problem(name, message, fix, line=line),))
 
 
-def _unreadable(path: Path, error: OSError) -> tuple[str, str]:
-    if path.is_dir():
-        inside = sorted(child.name for child in path.iterdir() if child.suffix.lower() in FORMATS)[:5]
-        return "this is a folder", f"Name its files: {', '.join(inside)}" if inside else "Name a file"
-    if not path.exists():
-        beside = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.5)
-        return (
-            "there is no such file",
-            f"Did you mean {' or '.join(near)}?" if near else f"Check the path {path}",
-        )
-    return f"it cannot be read ({error.strerror})", "Check the file's permissions"
-
-
-def _wrong_encoding(name: str, raw: bytes, offset: int) -> Table:
-    """Says where UTF-8 ends, what the file probably is, and the command that converts it."""
-    encoding, label = _probable_encoding(raw)
-    stem, dot, ending = name.rpartition(".")
-    fix = f"Save it as UTF-8: iconv -f {encoding} -t UTF-8 '{name}' > '{stem}-utf8{dot}{ending}'"
-    line = raw.count(b"\n", 0, offset) + 1
-    return _failed(name, f"byte {offset} is not UTF-8; the file is probably {label}", fix, line)
-
-
-def _probable_encoding(raw: bytes) -> tuple[str, str]:
-    """The name that iconv knows, and how to call it. A guess, for the message only."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16", "UTF-16"
-    if (even := raw[::2].count(0)) + (odd := raw[1::2].count(0)) > len(raw) // 10:
-        little = odd >= even
-        return ("UTF-16LE", "UTF-16") if little else ("UTF-16BE", "UTF-16")
-    scores = {}
-    for encoding in ("gb18030", "big5"):
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        foreign = [character for character in text if ord(character) > 127]
-        # The right reading shows the commonest characters of Chinese; a wrong one lands among the rare ones.
-        common = sum(1 for character in foreign if character in _COMMON)
-        scores[encoding] = common / max(len(foreign), 1)
-    best = max(scores, key=lambda encoding: scores[encoding], default=None)
-    dense = sum(1 for byte in raw if byte > 127) > len(raw) // 10
-    if best is not None and (dense or scores[best] > 0.02):
-        return ("GB18030", "GBK (GB18030)") if best == "gb18030" else ("BIG5", "Big5")
-    return "WINDOWS-1252", "Windows-1252"
-
-
-def _csv_records(path: Path, look: _Look, delimiter: str) -> Iterator[Row | Problem]:
-    name = str(path)
-    header: list[str] = []
-    # newline="" leaves the line ends inside quoted cells alone, and `line_num` counts the lines of the file.
-    with _opened(path, look, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        while True:
-            line = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                fix = "Put cells that hold quotes or line breaks in quotes, and double the quotes inside them"
-                yield Problem(name, f"no valid CSV ({error})", fix, line=line)
-                return  # after a broken quote nothing below can be trusted
-            if not cells:
-                continue  # an empty line holds no cell
-            if not header:
-                header = [cell.strip() for cell in cells]
-                yield from _header_problems(name, header, line)
-            elif len(cells) != len(header):
-                fix = f"Quote the cells that hold the separator ({_DELIMITERS[delimiter]} here), or add what is missing"
-                message = f"the row has {len(cells)} cells, the header {len(header)}"
-                yield Problem(name, message, fix, line=line)
-            else:
-                yield Row(line, dict(zip(header, map(_cell, cells), strict=True)))
-
-
-def _delimiter(header: str) -> str:
-    """The separator that the header uses most; a comma where it has none."""
-    outside = "".join(header.split('"')[::2])  # what stands outside quotes
-    return max(_DELIMITERS, key=lambda delimiter: (outside.count(delimiter), delimiter == ","))
-
-
-def _header_problems(name: str, header: list[str], line: int) -> Iterator[Problem]:
-    for column in sorted({column for column in header if header.count(column) > 1}):
-        yield Problem(name, f"two columns are called `{column}`", "Give each column its own name", line=line)
-
-
-def _json_records(path: Path, look: _Look) -> "Callable[[], Iterator[Row | Problem]]":
-    """JSONL, or an array where the file begins with one."""
-    read = _array_records if _first_line(path).lstrip().startswith("[") else _line_records
-
-    def records() -> Iterator[Row | Problem]:
-        with _opened(path, look, newline="\n") as file:
-            for line, record in read(str(path), file):
-                if isinstance(record, Problem):
-                    yield record
-                elif isinstance(record, dict):
-                    yield Row(line, {key.strip(): _cell(cell) for key, cell in record.items()})
-                else:
-                    fix = 'Each record must be an object such as {"text": "...", "label": "..."}'
-                    yield Problem(str(path), f"the record is {_short_json(record)}", fix, line=line)
-
-    return records
-
-
-def _line_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
-    """JSONL: one record a line."""
-    for line, content in enumerate(file, start=1):
-        if not content.isspace():
-            try:
-                yield line, _DECODER.decode(content)
-            except ValueError as error:
-                fix = "Write one whole object per line, or an array of objects: [{...}, {...}]"
-                yield line, Problem(name, f"no valid JSON ({_json_fault(error)})", fix, line=line)
-
-
-def _array_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
-    """A JSON array, record by record, so that each keeps its line."""
-    text = file.read()
-    at = text.index("[") + 1
-    line, counted = 1, 0
-    comma = ""  # what must stand between two records
-    while True:
-        while at < len(text) and text[at] in " \t\r\n" + comma:
-            comma = comma.replace(text[at], "")
-            at += 1
-        line, counted = line + text.count("\n", counted, at), at
-        fix = "Mend the JSON there; the file must be one array of objects"
-        if at >= len(text):
-            yield line, Problem(name, "the array is never closed: the file seems cut off", fix, line=line)
-            return
-        if text[at] == "]":
-            if text[at + 1 :].strip():
-                yield line, Problem(name, "something follows the end of the array", fix, line=line)
-            return
-        if comma:
-            yield (
-                line,
-                Problem(name, "no valid JSON (a comma is missing between two records)", fix, line=line),
-            )
-            return
-        try:
-            record, at = _DECODER.raw_decode(text, at)
-        except ValueError as error:
-            yield line, Problem(name, f"no valid JSON ({_json_fault(error)})", fix, line=line)
-            return
-        yield line, record
-        comma = ","
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"`{next(key for key in keys if keys.count(key) > 1)}` stands twice in the record")
-    return result
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_once)
-
-
-def _json_fault(error: ValueError) -> str:
-    return error.msg[:1].lower() + error.msg[1:] if isinstance(error, json.JSONDecodeError) else str(error)
-
-
-def _short_json(record: Any) -> str:
-    text = json.dumps(record, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
-def _read_parquet(path: Path, look: _Look) -> Table:
+def _read_parquet(path: Path, look: Look) -> Table:
     from datasets import Dataset  # a slow import, and only Parquet needs it
     from pyarrow import ArrowException, parquet
 
@@ -419,7 +170,7 @@ def _from_dataset(data: Any, total: "hashlib._Hash") -> Table:
 def _records(name: str, data: Any, sha256: str, size: int) -> Table:
     def records() -> Iterator[Row | Problem]:
         for number, record in enumerate(data, start=1):
-            yield Row(number, {key.strip(): _cell(cell) for key, cell in record.items()})
+            yield Row(number, {key.strip(): plain_cell(cell) for key, cell in record.items()})
 
     columns = tuple(str(column).strip() for column in data.column_names)
     problems = () if len(data) else (Problem(name, "there is no row", "Export it again, with rows"),)

@@ -1,7 +1,7 @@
 """The adapter before its first step: LoRA whose term is zero, or a prefix, with an untrained head; or a trained one."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,18 +13,20 @@ from adapters.errors import BaseError
 from adapters.format import Pooling
 from adapters.slots import check_base
 from recipes.errors import TrainingError
-from recipes.recipe import Recipe
 from recipes.tasks.task import task_for
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
 
 _DEVIATION = 0.02  # of the numbers that AdaLoRA's P and Q start with, as PEFT's
 
 
-def start(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Adapter:
+def start(recipe: "Recipe", base: Base, labels: tuple[str, ...]) -> Adapter:
     """A fresh adapter of a recipe, drawn from the recipe's seed. Raises BaseError where the base cannot carry it."""
     return _start(recipe, base, labels, _lora_method(recipe, base))
 
 
-def _start(recipe: Recipe, base: Base, labels: tuple[str, ...], lora: Lora | None) -> Adapter:
+def _start(recipe: "Recipe", base: Base, labels: tuple[str, ...], lora: Lora | None) -> Adapter:
     """As `start`, with a LoRA of these ranks; None for a prefix."""
     writes = task_for(recipe.task).ANSWERS == "texts"
     if writes and base.kind == "encoder":
@@ -50,7 +52,7 @@ def _start(recipe: Recipe, base: Base, labels: tuple[str, ...], lora: Lora | Non
     return Adapter(method, head, tensors, base.identity, recipe.task, info)
 
 
-def continued(parent: Adapter, recipe: Recipe, base: Base, labels: tuple[str, ...], name: str) -> Adapter:
+def continued(parent: Adapter, recipe: "Recipe", base: Base, labels: tuple[str, ...], name: str) -> Adapter:
     """An adapter to train on from a trained one, with its weights and its head; `name` is kept as its parent.
 
     One whose layers have ranks of their own, as AdaLoRA leaves them, keeps these, its scaling and its layers, whatever
@@ -96,13 +98,13 @@ def _scaling(adapter: Adapter) -> tuple[float, bool] | None:
     return (method.alpha, method.rslora) if isinstance(method, Lora) else None
 
 
-def _head(recipe: Recipe, base: Base, labels: tuple[str, ...]) -> Head:
+def _head(recipe: "Recipe", base: Base, labels: tuple[str, ...]) -> Head:
     auto: Pooling = "last" if base.kind == "decoder" else "mean"
     pooling = auto if recipe.head.pooling == "auto" else recipe.head.pooling
     return Head(labels, pooling, multi_label=recipe.data.separator is not None, bias=base.kind == "encoder")
 
 
-def _lora_method(recipe: Recipe, base: Base) -> Lora | None:
+def _lora_method(recipe: "Recipe", base: Base) -> Lora | None:
     if recipe.method != "lora":
         return None
     chosen = recipe.lora
@@ -131,7 +133,9 @@ def _lora(method: Lora, base: Base, stream: torch.Generator, triplets: bool) -> 
     return tensors
 
 
-def _prefix(recipe: Recipe, base: Base, stream: torch.Generator) -> tuple[dict[str, Tensor], dict[str, int]]:
+def _prefix(
+    recipe: "Recipe", base: Base, stream: torch.Generator
+) -> tuple[dict[str, Tensor], dict[str, int]]:
     """PEFT's table `[length, layers * 2 * kv_heads * head_dim]`: drawn, or the keys and values of a text."""
     layers, first = len(base.attention), base.attention[0]
     if any((layer.kv_heads, layer.head_dim) != (first.kv_heads, first.head_dim) for layer in base.attention):

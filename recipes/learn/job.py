@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +26,10 @@ from recipes.learn.encode import EncodedRow, encode
 from recipes.learn.predict import copy_loss, probabilities, target_losses
 from recipes.measure.calibration import Calibration
 from recipes.options.method import AdaLoraOptions
-from recipes.recipe import Recipe
 from recipes.tasks.task import task_for
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
 
 _BUCKET = 16  # batches that are sorted by length together
 
@@ -44,7 +46,7 @@ class Job:
     Raises TrainingError where AdaLoRA has too few steps.
     """
 
-    recipe: Recipe
+    recipe: "Recipe"
     splits: Splits
     adapter: Adapter
     train: list[EncodedRow]
@@ -67,7 +69,7 @@ class Job:
     @classmethod
     def prepare(
         cls,
-        recipe: Recipe,
+        recipe: "Recipe",
         splits: Splits,
         rows: Sequence[Example],
         adapter: Adapter,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -9,7 +10,9 @@ from torch import Tensor
 from adapters import Adapter, Base
 from adapters.base import free_memory
 from adapters.slots import Rows, Slots, forward, pad
-from recipes.recipe import Recipe
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
 
 _PROBE = 64  # tokens of the forward that is measured
 _SHARE = 0.5  # of the free memory
@@ -50,7 +53,7 @@ def saved_bytes() -> Iterator[list[int]]:
         yield total
 
 
-def job_bytes(recipe: Recipe, adapter: Adapter) -> int:
+def job_bytes(recipe: "Recipe", adapter: Adapter) -> int:
     """What an adapter in training takes, beside what its rows do in a pass."""
     worth = _WORTH if recipe.method == "lora" and recipe.lora.adalora is not None else 0.0
     copies = _COPIES + _MOMENTS[recipe.train.optimizer] + worth

@@ -10,7 +10,8 @@ from adapters import Adapter, Base
 from adapters.format import write
 from adapters.slots import Slots
 from recipes.data.augment import Augmenter, augment
-from recipes.data.load import check_lengths, load_splits
+from recipes.data.lengths import check_lengths
+from recipes.data.load import load_splits
 from recipes.data.profiling import profile
 from recipes.examples import Splits
 from recipes.judge import gates, page

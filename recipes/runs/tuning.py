@@ -23,7 +23,8 @@ from rich.table import Table
 from adapters import Base
 from adapters.errors import RepertoireError
 from recipes.data.augment import augment
-from recipes.data.load import check_lengths, load_splits
+from recipes.data.lengths import check_lengths
+from recipes.data.load import load_splits
 from recipes.errors import TrainingError
 from recipes.examples import Splits
 from recipes.learn.encode import EncodedRow, count_tokens, encode, token_limit

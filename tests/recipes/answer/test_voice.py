@@ -19,7 +19,7 @@ from recipes.answer.voice import Reading, Voice, probabilities
 from recipes.data.cells import Parsed, parse
 from recipes.data.columns import Columns
 from recipes.data.load import load_splits
-from recipes.data.tables import Row
+from recipes.data.records import Row
 from recipes.learn.encode import encode_texts
 from recipes.measure.calibration import Calibration
 from tests.adapters import models

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from recipes.data.load import check, check_lengths, load_splits
+from recipes.data.lengths import check_lengths
+from recipes.data.load import check, load_splits
 from recipes.errors import SHOWN, DataError, Problem, RecipeError
 from recipes.examples import Example, Splits
 from recipes.recipe import Recipe

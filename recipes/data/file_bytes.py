@@ -1,0 +1,123 @@
+"""The bytes of a client's file, gone through once: their hash, whether they are text, and what they are if not."""
+
+import codecs
+import difflib
+import hashlib
+import os
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from recipes.errors import DataError, Problem
+
+_COMMON = frozenset("的一是不了在人有我他这這中大来來上国國好很就也都和，。！？、：；“”（）")
+_CHUNK = 2**20  # bytes that are looked at together
+_REPLACED = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")  # U+FFFD, as it is or as JSON may write it
+
+
+@dataclass(frozen=True)
+class Look:
+    """A file's bytes, gone through once. state: size and time of change; invalid: the offset of the first byte that is
+    no text; damaged: whether the replacement character stands anywhere."""
+
+    state: tuple[int, int]
+    sha256: str
+    blank: bool
+    invalid: int | None
+    damaged: bool
+
+
+def look_at(path: Path, total: "hashlib._Hash") -> Look:
+    """Go through a file. total: is updated with its bytes too. Raises OSError."""
+    own, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
+    blank, damaged = True, False
+    invalid = zero = None
+    at, tail = 0, b""
+    with path.open("rb") as file:
+        state = _state(file.fileno())
+        while True:
+            chunk = file.read(_CHUNK)
+            own.update(chunk)
+            total.update(chunk)
+            blank = blank and (not chunk or chunk.isspace())
+            damaged = damaged or _REPLACED.search(tail + chunk) is not None
+            if invalid is None:
+                begins = at - len(decoder.getstate()[0])
+                try:
+                    decoder.decode(chunk, final=not chunk)
+                except UnicodeDecodeError as error:
+                    invalid = begins + error.start
+            if zero is None and b"\0" in chunk:
+                zero = at + chunk.index(b"\0")
+            if not chunk:
+                return Look(state, own.hexdigest(), blank, zero if invalid is None else invalid, damaged)
+            at, tail = at + len(chunk), chunk[-8:]
+
+
+def _state(file: "int | Path") -> tuple[int, int]:
+    found = os.stat(file)
+    return found.st_size, found.st_mtime_ns
+
+
+def opened(path: Path, look: Look, newline: str) -> TextIO:
+    """The text of a file that was looked at before. Raises DataError where it has changed since."""
+    if _state(path) != look.state:
+        fix = "Run it again when nothing writes to the file"
+        raise DataError([Problem(str(path), "the file has changed while it was read", fix)])
+    return path.open(encoding="utf-8-sig", newline=newline)
+
+
+def first_line(path: Path) -> str:
+    """The first line that is not empty."""
+    with path.open(encoding="utf-8-sig") as file:
+        return next(line for line in file if not line.isspace())
+
+
+def why_unreadable(path: Path, error: OSError, known: Collection[str]) -> tuple[str, str]:
+    """Why a file cannot be read, and what to do. known: the endings of files that are read."""
+    if path.is_dir():
+        inside = sorted(child.name for child in path.iterdir() if child.suffix.lower() in known)[:5]
+        return "this is a folder", f"Name its files: {', '.join(inside)}" if inside else "Name a file"
+    if not path.exists():
+        beside = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.5)
+        return (
+            "there is no such file",
+            f"Did you mean {' or '.join(near)}?" if near else f"Check the path {path}",
+        )
+    return f"it cannot be read ({error.strerror})", "Check the file's permissions"
+
+
+def wrong_encoding(name: str, raw: bytes, offset: int) -> Problem:
+    """Says where UTF-8 ends, what the file probably is, and the command that converts it."""
+    encoding, label = _probable_encoding(raw)
+    stem, dot, ending = name.rpartition(".")
+    fix = f"Save it as UTF-8: iconv -f {encoding} -t UTF-8 '{name}' > '{stem}-utf8{dot}{ending}'"
+    line = raw.count(b"\n", 0, offset) + 1
+    return Problem(name, f"byte {offset} is not UTF-8; the file is probably {label}", fix, line=line)
+
+
+def _probable_encoding(raw: bytes) -> tuple[str, str]:
+    """The name that iconv knows, and how to call it. A guess, for the message only."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16", "UTF-16"
+    if (even := raw[::2].count(0)) + (odd := raw[1::2].count(0)) > len(raw) // 10:
+        little = odd >= even
+        return ("UTF-16LE", "UTF-16") if little else ("UTF-16BE", "UTF-16")
+    scores = {}
+    for encoding in ("gb18030", "big5"):
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        foreign = [character for character in text if ord(character) > 127]
+        # The right reading shows the commonest characters of Chinese; a wrong one lands among the rare ones.
+        common = sum(1 for character in foreign if character in _COMMON)
+        scores[encoding] = common / max(len(foreign), 1)
+    best = max(scores, key=lambda encoding: scores[encoding], default=None)
+    dense = sum(1 for byte in raw if byte > 127) > len(raw) // 10
+    if best is not None and (dense or scores[best] > 0.02):
+        return ("GB18030", "GBK (GB18030)") if best == "gb18030" else ("BIG5", "Big5")
+    return "WINDOWS-1252", "Windows-1252"
