@@ -14,9 +14,8 @@ from recipes.answer.linear import Linear, learn
 from recipes.examples import Example, Splits
 from recipes.judge.groups import by_group
 from recipes.judge.report import BEFORE
-from recipes.learn.encode import encode, encode_prompt
+from recipes.learn.encode import encode, encode_prompt, sample
 from recipes.learn.job import Job
-from recipes.learn.linear_probe import sample
 from recipes.learn.predict import copy_losses, logits, probabilities, states, texts
 from recipes.measure import baselines as learned
 from recipes.measure import intervals

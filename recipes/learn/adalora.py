@@ -10,7 +10,7 @@ tensor, here all are a few flat ones. What comes out is a plain LoRA adapter who
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -18,7 +18,9 @@ from torch import Tensor
 from adapters import Lora
 from adapters.slots import LORA, VALUES, Trained, triplets
 from recipes.errors import TrainingError
-from recipes.options.method import AdaLoraOptions
+
+if TYPE_CHECKING:
+    from recipes.options.method import AdaLoraOptions
 
 _A, _B = ".lora_A.weight", ".lora_B.weight"
 
@@ -31,7 +33,7 @@ class Schedule:
     last: int
 
     @classmethod
-    def of(cls, options: AdaLoraOptions, steps: int, name: str) -> Self:
+    def of(cls, options: "AdaLoraOptions", steps: int, name: str) -> Self:
         """For a job of so many steps. Raises TrainingError where they are too few to tell triplets apart."""
         made = cls(round(options.start_share * steps), steps - round(options.final_share * steps))
         if made.last < 2 or made.last <= made.start:
@@ -54,7 +56,7 @@ class Allocation:
     sensitivity, the smoothed |weight gradient|, times how unsteady that is (equations 9 to 12).
     """
 
-    def __init__(self, options: AdaLoraOptions, schedule: Schedule, trained: Trained) -> None:
+    def __init__(self, options: "AdaLoraOptions", schedule: Schedule, trained: Trained) -> None:
         self._options, self._schedule, self._trained = options, schedule, trained
         self._own = {name: trained.parameters[name] for name in (LORA, VALUES)}
         self._smoothed = {name: torch.zeros_like(each.detach()) for name, each in self._own.items()}

@@ -1,11 +1,13 @@
 """Examples as tokens: the same in training, in evaluation and when a registry answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from adapters import Base
-from recipes.examples import Example
+from recipes.examples import Example, Splits
 from recipes.tasks.task import task_for, text_task
 
 if TYPE_CHECKING:
@@ -77,3 +79,15 @@ def token_limit(base: Base, recipe: "Recipe") -> int:
     """The most tokens of one row: the recipe's `max_tokens`, or what the base has left beside a prefix."""
     prefix = recipe.prefix.length if recipe.method == "prefix" else 0
     return min(recipe.data.max_tokens, base.max_positions - prefix)
+
+
+def sample(
+    splits: Splits, encoded: list[EncodedRow], most: int, seed: int
+) -> tuple[Splits, list[EncodedRow]]:
+    """The splits with at most so many training rows, drawn from a seed, and these rows encoded. encoded: all training
+    rows, and what may follow them."""
+    places = np.arange(len(splits.train))
+    if len(places) > most:
+        places = np.random.default_rng(seed).choice(len(places), most, replace=False)
+    some = replace(splits, train=tuple(splits.train[place] for place in places))
+    return some, [encoded[place] for place in places]

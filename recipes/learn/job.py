@@ -25,10 +25,10 @@ from recipes.learn.adalora import Allocation, Schedule
 from recipes.learn.encode import EncodedRow, encode
 from recipes.learn.predict import copy_loss, probabilities, target_losses
 from recipes.measure.calibration import Calibration
-from recipes.options.method import AdaLoraOptions
 from recipes.tasks.task import task_for
 
 if TYPE_CHECKING:
+    from recipes.options.method import AdaLoraOptions
     from recipes.recipe import Recipe
 
 _BUCKET = 16  # batches that are sorted by length together
@@ -282,7 +282,7 @@ class Job:
         self.trained.update()
 
     @property
-    def _shared(self) -> AdaLoraOptions | None:
+    def _shared(self) -> "AdaLoraOptions | None":
         """How ranks are shared out; None where every layer has its own from the start."""
         return self.recipe.lora.adalora if self.recipe.method == "lora" else None
 

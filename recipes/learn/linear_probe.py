@@ -5,23 +5,23 @@ Training then moves the base's features less than an untrained head would make i
 can Distort Pretrained Features and Underperform Out-of-Distribution, 2022.
 """
 
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from adapters import Base
 from adapters.slots import Slots
-from recipes.examples import Splits
-from recipes.learn.encode import EncodedRow
-from recipes.learn.job import Job
+from recipes.learn.encode import sample
 from recipes.learn.predict import states
 from recipes.measure.baselines import linear_probe
+
+if TYPE_CHECKING:
+    from recipes.learn.job import Job
 
 _MOST_ROWS = 4000
 
 
-def probe(job: Job, base: Base, slots: Slots) -> None:
+def probe(job: "Job", base: Base, slots: Slots) -> None:
     """Put a linear probe into the head of a job that has its slot and has not trained yet.
 
     How strongly it is regularised is chosen by the log loss on the validation rows. A head without a bias gets a
@@ -32,15 +32,3 @@ def probe(job: Job, base: Base, slots: Slots) -> None:
     train, validation = (states(base, slots, part, job.slot, head.pooling) for part in (rows, job.validation))
     weight, bias = linear_probe(some, train, validation, head.bias)
     job.start_head(torch.from_numpy(weight.T), torch.from_numpy(bias))
-
-
-def sample(
-    splits: Splits, encoded: list[EncodedRow], most: int, seed: int
-) -> tuple[Splits, list[EncodedRow]]:
-    """The splits with at most so many training rows, drawn from a seed, and these rows encoded. encoded: all training
-    rows, and what may follow them."""
-    places = np.arange(len(splits.train))
-    if len(places) > most:
-        places = np.random.default_rng(seed).choice(len(places), most, replace=False)
-    some = replace(splits, train=tuple(splits.train[place] for place in places))
-    return some, [encoded[place] for place in places]

@@ -1,17 +1,19 @@
 """The optimizer that a recipe names, and its state as tensors."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from recipes.options.train import TrainOptions
+if TYPE_CHECKING:
+    from recipes.options.train import TrainOptions
+
 
 _FIXED = ("qmap1", "qmap2")  # bitsandbytes' tables of the 256 values that 8 bits stand for
 
 
-def make(options: TrainOptions, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
+def make(options: "TrainOptions", groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
     """For groups of parameters and their learning rates. In 8 bits, tensors of fewer than 4,096 numbers stay as they
     are (bitsandbytes' rule)."""
     if options.optimizer == "adamw8bit":
