@@ -41,16 +41,16 @@ class Problem:
         return self.told()
 
     def told(self, more: int = 0) -> str:
-        """The problem as one sentence with its place; `more` further rows have the very same problem."""
-        place = self.file if self.line is None else f"{self.file}, line {self.line}"
+        """The problem as one sentence that says where; `more` further rows have the very same problem."""
+        where = self.file if self.line is None else f"{self.file}, line {self.line}"
         if more:
-            place += f" (and {more} more like it)"
+            where += f" (and {more} more like it)"
         subject = ""
         if self.column is not None and self.value is not None:
             subject = f"`{self.column}` is {_short(self.value)!r}; "
         elif self.column is not None:
             subject = f"`{self.column}` "
-        return f"{place}: {subject}{self.message}. {self.fix}"
+        return f"{where}: {subject}{self.message}. {self.fix}"
 
 
 class DataError(RepertoireError):

@@ -209,9 +209,9 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
         for section in sorted(_absent(name, method) & recipe.keys())
     ]
     wrong += [
-        f"{place}: {name} has no {what}; leave it out"
-        for place, what in OPTIONAL.items()
-        if place not in ("head", "write") and place not in task.OPTIONS and _is_given(recipe, place)
+        f"{where}: {name} has no {what}; leave it out"
+        for where, what in OPTIONAL.items()
+        if where not in ("head", "write") and where not in task.OPTIONS and _is_given(recipe, where)
     ]
     if data.get("augment") is not None and data.get("history") is not None:
         wrong.append("data.augment: would change the texts that data.history reads; leave one of them out")
@@ -234,10 +234,10 @@ def _absent(task: str, method: str) -> set[str]:
     return ({"lora", "prefix"} - {method}) | ({"head", "write"} - task_for(task).OPTIONS)
 
 
-def _is_given(recipe: Mapping[str, Any], place: str) -> bool:
+def _is_given(recipe: Mapping[str, Any], where: str) -> bool:
     """Whether a recipe says something at a dotted key, and not just that it is off."""
     value: Any = recipe
-    for part in place.split("."):
+    for part in where.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value is not None and value is not False and value not in ({}, [])
 

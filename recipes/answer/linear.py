@@ -104,10 +104,10 @@ class Linear:
     ) -> Floats:
         """[rows, labels]. texts, rows: as in `Reader.features`, one of each a row."""
         hashed = _hashed(self.reader, texts, rows, len(self.table))
-        places, at = np.unique(hashed.indices, return_inverse=True)
-        used = self.table[places].astype(float)  # a request has few of the buckets
+        buckets_used, at = np.unique(hashed.indices, return_inverse=True)
+        used = self.table[buckets_used].astype(float)  # a request has few of the buckets
         counted = _counted(
-            csr_matrix((hashed.data, at, hashed.indptr), (len(texts), len(places))),
+            csr_matrix((hashed.data, at, hashed.indptr), (len(texts), len(buckets_used))),
             used[:, 0],
             self.reader.columns is None,
         )
@@ -216,7 +216,7 @@ def _hashed(
 
 def _counts(hashed: csr_matrix, examples: Sequence[Example], is_text: bool) -> Floats:
     """How much each bucket counts, [buckets]. The two halves of a row of impressions and clicks are one row."""
-    lines = {(example.file, example.line): place for place, example in enumerate(examples)}
+    lines = {(example.file, example.line): row for row, example in enumerate(examples)}
     once = hashed[list(lines.values())]
     seen = np.bincount(once.indices, minlength=hashed.shape[1])
     # Inverse document frequency as scikit-learn smooths it: log((1 + rows) / (1 + seen)) + 1

@@ -33,12 +33,12 @@ def near_any(texts: Sequence[str], known: Sequence[str]) -> list[bool]:
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         first, last = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
-        for place in np.flatnonzero(first < last).tolist():
-            if not found[place]:
-                candidates = order[first[place] : min(last[place], first[place] + _TRIED)]
-                agree = (signed[candidates] == asked[place]).sum(axis=1) >= _AGREE
-                pieces = _pieces(texts[place]) if agree.any() else set()
-                found[place] = any(
+        for index in np.flatnonzero(first < last).tolist():
+            if not found[index]:
+                candidates = order[first[index] : min(last[index], first[index] + _TRIED)]
+                agree = (signed[candidates] == asked[index]).sum(axis=1) >= _AGREE
+                pieces = _pieces(texts[index]) if agree.any() else set()
+                found[index] = any(
                     _similarity(pieces, _pieces(known[n])) >= SIMILAR for n in candidates[agree].tolist()
                 )
     return found

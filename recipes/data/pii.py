@@ -48,7 +48,7 @@ def find(text: str, name: str = "") -> tuple[Private, ...]:
 
 
 def mask(text: str, found: Sequence[Private]) -> str:
-    """The text with `<email>` or `<phone>` in each place that `find` found."""
+    """The text with `<email>` or `<phone>` for each that `find` found."""
     for private in reversed(found):
         text = f"{text[: private.start]}<{private.kind}>{text[private.end :]}"
     return text

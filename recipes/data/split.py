@@ -1,6 +1,6 @@
 """Deals rows to training, validation and test: by group, by text or by time; the same rows for the same seed.
 
-The order of the rows in the file does not matter: each key's place follows from a hash of the key and the seed.
+The order of the rows in the file does not matter: where each key goes follows from a hash of the key and the seed.
 """
 
 import hashlib
@@ -70,16 +70,16 @@ def fewer_negatives(rows: Sequence[Dealt], share: float, seed: int) -> tuple[lis
     """
     copies: Counter[str] = Counter()
     ranked: list[tuple[bytes, int]] = []
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row.examples[0].label == 0:
             text = row.examples[0].text
             copies[text] += 1
-            ranked.append((_hash(f"negative {copies[text]}\0{text}", seed), place))
+            ranked.append((_hash(f"negative {copies[text]}\0{text}", seed), index))
     ranked.sort()
-    dropped = {place for _, place in ranked[max(1, round(share * len(ranked))) :]}
-    every = sum(rows[place].examples[0].weight for _, place in ranked)
-    lost = sum(rows[place].examples[0].weight for place in dropped)
-    return [row for place, row in enumerate(rows) if place not in dropped], 1 - lost / every
+    dropped = {index for _, index in ranked[max(1, round(share * len(ranked))) :]}
+    every = sum(rows[index].examples[0].weight for _, index in ranked)
+    lost = sum(rows[index].examples[0].weight for index in dropped)
+    return [row for index, row in enumerate(rows) if index not in dropped], 1 - lost / every
 
 
 def _labels(row: Dealt) -> set[int]:
@@ -94,11 +94,11 @@ def _hash(key: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}\0{key}".encode()).digest()
 
 
-def _at(place: float, shares: Mapping[str, float]) -> str:
-    """The split in whose stretch of [0, 1) a place lies."""
+def _at(share_before: float, shares: Mapping[str, float]) -> str:
+    """The split in whose stretch of [0, 1) a share of the rows falls."""
     edge = 0.0
     for name, share in shares.items():
         edge += share
-        if place < edge:
+        if share_before < edge:
             return name
     return "train"

@@ -104,8 +104,8 @@ def _rows(report: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """(row, cells): a cell is the value, and below it its interval, or what is served has above the row."""
     table, own = [], served(report)
     who = "blend" if "blended" in report else "adapter"
-    for place, (row, values) in enumerate(results(report).items()):
-        gains = own["gains"].get(BEFORE if place == 0 else row, {})
+    for index, (row, values) in enumerate(results(report).items()):
+        gains = own["gains"].get(BEFORE if index == 0 else row, {})
         cells = []
         for name in _columns(report):
             below = ""

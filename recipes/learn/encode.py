@@ -86,8 +86,8 @@ def sample(
 ) -> tuple[Splits, list[EncodedRow]]:
     """The splits with at most so many training rows, drawn from a seed, and these rows encoded. encoded: all training
     rows, and what may follow them."""
-    places = np.arange(len(splits.train))
-    if len(places) > most:
-        places = np.random.default_rng(seed).choice(len(places), most, replace=False)
-    some = replace(splits, train=tuple(splits.train[place] for place in places))
-    return some, [encoded[place] for place in places]
+    indices = np.arange(len(splits.train))
+    if len(indices) > most:
+        indices = np.random.default_rng(seed).choice(len(indices), most, replace=False)
+    some = replace(splits, train=tuple(splits.train[index] for index in indices))
+    return some, [encoded[index] for index in indices]

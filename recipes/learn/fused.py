@@ -55,11 +55,11 @@ class Fused:
         """A micro-batch of each job, forward and backward. What goes wrong in a job stops that job alone."""
         batches = {job: job.next_batch() for job in jobs}
         own = {job: self.processes.share(len(batch)) for job, batch in batches.items()}
-        lengths = {job: [len(batches[job][place]) for place in places] for job, places in own.items()}
+        lengths = {job: [len(batches[job][index]) for index in indices] for job, indices in own.items()}
         losses = dict.fromkeys(jobs, 0.0)
         with checkpointing(self.base, self.checkpoint):
             for part in arrange(lengths, self.budget):
-                rows = {job: [own[job][at] for at in places] for job, places in part.items()}
+                rows = {job: [own[job][at] for at in indices] for job, indices in part.items()}
                 self._run(rows, batches, losses)
         self._add_up(jobs, losses)
         for job, loss in losses.items():
@@ -84,7 +84,7 @@ class Fused:
         self, part: dict[Job, list[int]], batches: dict[Job, list[EncodedRow]], losses: dict[Job, float]
     ) -> None:
         """One pass. Where it does not fit into memory it is cut in two; where it fails, each job runs by itself."""
-        part = {job: places for job, places in part.items() if job.failure is None}
+        part = {job: indices for job, indices in part.items() if job.failure is None}
         if not part:
             return
         try:
@@ -102,7 +102,7 @@ class Fused:
         """The loss of each job's rows, after their backward; and another pass over the rows of jobs that train
         against an adversary."""
         jobs = sorted(part, key=lambda job: (job.recipe.method == "prefix", job.slot))
-        given = {job: [batches[job][place] for place in part[job]] for job in jobs}
+        given = {job: [batches[job][index] for index in part[job]] for job in jobs}
         wary = [job for job in jobs if job.recipe.train.fgm]
         tokens = pad(self.base, [(*row.ids, *row.target) for job in jobs for row in given[job]])
         embedded = self.base.embed(tokens.ids).detach().requires_grad_() if wary else None
@@ -141,8 +141,8 @@ class Fused:
                 if torch.isfinite(loss):
                     found[job] = loss
                 else:
-                    place = f"{job.name}: the loss is {loss.item()} at step {job.step}"
-                    job.fail(TrainingError(f"{place}; lower train.learning_rate"))
+                    what = f"{job.name}: the loss is {loss.item()} at step {job.step}"
+                    job.fail(TrainingError(f"{what}; lower train.learning_rate"))
             if found:
                 torch.stack(list(found.values())).sum().backward()
         self.computed += tokens.ids.numel()
@@ -154,15 +154,15 @@ class Fused:
     ) -> Iterator[dict[Job, list[int]]]:
         """What is to run in the place of a pass that failed; a job that is alone in it and can be cut no further
         fails."""
-        rows = [(job, place) for job, places in part.items() for place in places]
+        rows = [(job, index) for job, indices in part.items() for index in indices]
         if out_of_memory(error) and len(rows) > 1:
-            width = max(len(batches[job][place]) for job, place in rows)
+            width = max(len(batches[job][index]) for job, index in rows)
             self.budget = max(_FEWEST, min(self.budget, len(rows) * width) // 2)
-            lengths = {job: [len(batches[job][place]) for place in places] for job, places in part.items()}
+            lengths = {job: [len(batches[job][index]) for index in indices] for job, indices in part.items()}
             for smaller in arrange(lengths, self.budget):
-                yield {job: [part[job][at] for at in places] for job, places in smaller.items()}
+                yield {job: [part[job][at] for at in indices] for job, indices in smaller.items()}
         elif len(part) > 1:
-            yield from ({job: places} for job, places in part.items())
+            yield from ({job: indices} for job, indices in part.items())
         else:
             (job,) = part
             job.fail(_told(job, error))

@@ -160,10 +160,10 @@ def _keys_and_values(text: str, length: int, base: Base) -> Tensor:
     ids = base.tokenizer(text, add_special_tokens=False)["input_ids"]
     ids = (ids * (length // len(ids) + 1))[:length]
     cache = DynamicCache()
-    places = torch.arange(length, device=base.device)[None] + base.first_position
+    positions = torch.arange(length, device=base.device)[None] + base.first_position
     with base.lock, torch.no_grad():
         base.backbone(
-            input_ids=torch.tensor([ids], device=base.device), position_ids=places, past_key_values=cache
+            input_ids=torch.tensor([ids], device=base.device), position_ids=positions, past_key_values=cache
         )
     layers: list[Any] = cache.layers
     both = torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in layers])

@@ -1,5 +1,5 @@
-"""A job: one recipe on one client's data, with all the state that is its own: weights, optimizer, schedule, place in
-the data, early stopping. What other jobs share a batch with it never shows in it.
+"""A job: one recipe on one client's data, with all the state that is its own: weights, optimizer, schedule, position
+in the data, early stopping. What other jobs share a batch with it never shows in it.
 
 Everything random follows from the recipe's seed and a count (of the epoch, of the micro-batch), so that a job's state
 is numbers and tensors, and a run that was killed goes on as if it had not been.
@@ -154,12 +154,12 @@ class Job:
         """Whether micro-batches of this step are still to come."""
         return self.drawn % self.recipe.train.accumulate != 0
 
-    def dropout(self, places: Sequence[int], lengths: Sequence[int], left: bool) -> Dropout | None:
-        """Dropout of rows of the last micro-batch, by their places in it; None where the recipe has none."""
+    def dropout(self, indices: Sequence[int], lengths: Sequence[int], left: bool) -> Dropout | None:
+        """Dropout of rows of the last micro-batch, by their indices in it; None where the recipe has none."""
         share = self.recipe.lora.dropout if self.recipe.method != "prefix" else 0.0
         if not share:
             return None
-        keys = [_number(self.recipe.train.seed, "dropout", self.drawn, place) for place in places]
+        keys = [_number(self.recipe.train.seed, "dropout", self.drawn, index) for index in indices]
         return Dropout(share, tuple(keys), tuple(lengths), left)
 
     def loss(self, base: Base, slots: Slots, hidden: Hidden, batch: Sequence[EncodedRow]) -> Tensor:
@@ -267,10 +267,10 @@ class Job:
         parameters = self.trained.parameters
         with torch.no_grad():
             for name, parameter in parameters.items():
-                place = parameter.device
+                index = parameter.device
                 parameter.copy_(tensors[f"parameter/{name}"])
                 if (gradient := tensors.get(f"gradient/{name}")) is not None:
-                    parameter.grad = gradient.to(place, copy=True)
+                    parameter.grad = gradient.to(index, copy=True)
                 optimizer.restore(self._optimizer, parameter, _below(f"optimizer/{name}/", tensors))
         if self._allocation:
             self._allocation.restore(_below("allocation/", tensors))
@@ -310,8 +310,8 @@ class Job:
     def _batch(self, number: int) -> list[EncodedRow]:
         """The micro-batch of a number, counted over all epochs."""
         batches = math.ceil(len(self.train) / self.recipe.train.batch_size)
-        places = self._epoch(number // batches)[number % batches]
-        return [self.train[place] for place in places]
+        indices = self._epoch(number // batches)[number % batches]
+        return [self.train[index] for index in indices]
 
     def _deal_epoch(self, epoch: int) -> list[list[int]]:
         """An epoch's micro-batches: every epoch in a new order, rows of like length together to spare padding."""
@@ -322,7 +322,7 @@ class Job:
         for start in range(0, len(order), size * _BUCKET):
             bucket = sorted(order[start : start + size * _BUCKET], key=lambda i: len(self.train[i]))
             batches += [bucket[at : at + size] for at in range(0, len(bucket), size)]
-        return [batches[place] for place in torch.randperm(len(batches), generator=stream).tolist()]
+        return [batches[index] for index in torch.randperm(len(batches), generator=stream).tolist()]
 
     def _factor(self) -> float:
         """Warm-up from 0 to 1, then the schedule down to 0 (or flat)."""

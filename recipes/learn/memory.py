@@ -60,6 +60,6 @@ def job_bytes(recipe: "Recipe", adapter: Adapter) -> int:
     return int(4 * copies * sum(tensor.numel() for tensor in adapter.tensors.values()))
 
 
-def places(largest: int, device: torch.device) -> int:
+def slots_that_fit(largest: int, device: torch.device) -> int:
     """How many jobs of at most so many bytes may train at once in a quarter of the free memory; one at least."""
     return max(1, int(free_memory(device) / 4 / max(1, largest)))

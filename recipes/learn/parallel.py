@@ -27,7 +27,7 @@ class Processes:
         return cls(state.process_index, state.num_processes)
 
     def share(self, rows: int) -> list[int]:
-        """The places of this process's rows in a micro-batch."""
+        """The indices of this process's rows in a micro-batch."""
         return list(range(self.rank, rows, self.count))
 
     def add(self, tensors: Sequence[Tensor]) -> None:

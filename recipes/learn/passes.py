@@ -20,20 +20,20 @@ PASS_TOKENS = 64
 def arrange(lengths: Mapping[Owner, Sequence[int]], budget: int) -> list[dict[Owner, list[int]]]:
     """The cheapest cut of rows into passes of at most `budget` padded tokens (a longer row has a pass of its own).
 
-    lengths: tokens of each owner's rows. Returns for each pass the places of each owner's rows, owners in the order of
+    lengths: tokens of each owner's rows. Returns for each pass the indices of each owner's rows, owners in the order of
     `lengths`. The same lengths give the same passes.
     """
     rows = [
-        (length, number, place)
+        (length, number, index)
         for number, own in enumerate(lengths.values())
-        for place, length in enumerate(own)
+        for index, length in enumerate(own)
     ]
     rows.sort()
     owners, passes = list(lengths), []
     for part in _cut(rows, budget):
         found: dict[Owner, list[int]] = {}
-        for _, number, place in sorted(part, key=lambda row: row[1:]):
-            found.setdefault(owners[number], []).append(place)
+        for _, number, index in sorted(part, key=lambda row: row[1:]):
+            found.setdefault(owners[number], []).append(index)
         passes.append(found)
     return passes
 

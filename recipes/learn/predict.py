@@ -35,11 +35,11 @@ def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adap
     """Logits `[rows, labels]`, float64, of the head in a slot; `adapted` as above."""
     head = slots.head(slot)
     found = torch.zeros(len(rows), len(head.head.labels), dtype=torch.float64)
-    for places in _batches(base, [len(row.ids) for row in rows]):
-        own = Rows((slot if adapted else None,) * len(places))
+    for indices in _batches(base, [len(row.ids) for row in rows]):
+        own = Rows((slot if adapted else None,) * len(indices))
         with torch.inference_mode():
-            hidden = forward(base, slots, pad(base, [rows[place].ids for place in places]), own)
-            found[places] = head(hidden.states, hidden.mask, hidden.pooler).double().cpu()
+            hidden = forward(base, slots, pad(base, [rows[index].ids for index in indices]), own)
+            found[indices] = head(hidden.states, hidden.mask, hidden.pooler).double().cpu()
     return found
 
 
@@ -48,12 +48,12 @@ def states(
 ) -> NDArray[np.float64]:
     """The last hidden states under the adapter of a slot, or of the base alone, one vector a row: `[rows, width]`."""
     found = np.zeros((len(rows), base.width))
-    for places in _batches(base, [len(row.ids) for row in rows]):
+    for indices in _batches(base, [len(row.ids) for row in rows]):
         with torch.inference_mode():
-            tokens = pad(base, [rows[place].ids for place in places])
-            hidden = forward(base, slots, tokens, Rows((slot,) * len(places)))
+            tokens = pad(base, [rows[index].ids for index in indices])
+            hidden = forward(base, slots, tokens, Rows((slot,) * len(indices)))
             vectors = pooled(hidden.states.float(), hidden.mask, hidden.pooler, pooling)
-            found[places] = vectors.float().cpu().numpy()
+            found[indices] = vectors.float().cpu().numpy()
     return found
 
 
@@ -70,14 +70,14 @@ def copy_losses(
 ) -> list[tuple[float, int]]:
     """For each row the sum of the negative log-likelihoods (nats) of its copy tokens, and their number."""
     found = [(0.0, len(row.target)) for row in rows]
-    for places in _batches(base, [len(row) for row in rows]):
-        own = Rows((slot if adapted else None,) * len(places))
-        batch = [rows[place] for place in places]
+    for indices in _batches(base, [len(row) for row in rows]):
+        own = Rows((slot if adapted else None,) * len(indices))
+        batch = [rows[index] for index in indices]
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [(*row.ids, *row.target) for row in batch]), own)
             each = target_losses(base, hidden, batch).split([len(row.target) for row in batch])
-        for place, losses in zip(places, each, strict=True):
-            found[place] = (float(losses.sum()), len(losses))
+        for index, losses in zip(indices, each, strict=True):
+            found[index] = (float(losses.sum()), len(losses))
     return found
 
 
@@ -85,7 +85,7 @@ def target_losses(base: Base, hidden: Hidden, rows: Sequence[EncodedRow]) -> Ten
     """Negative log-likelihood of every copy token, `[all rows' copy tokens]`, rows in order.
 
     The output head runs only where a copy token is predicted. Rows are padded on the left: the last `n + 1`
-    places of a row end its prompt and hold its copy of `n` tokens; each but the last predicts its successor.
+    positions of a row end its prompt and hold its copy of `n` tokens; each but the last predicts its successor.
     """
     states = torch.cat([hidden.states[i, -len(row.target) - 1 : -1] for i, row in enumerate(rows)])
     targets = torch.tensor([token for row in rows for token in row.target], device=states.device)
@@ -111,10 +111,10 @@ def _batches(base: Base, lengths: Sequence[int]) -> Iterator[list[int]]:
     """Places of rows of like length, at most `BATCH_TOKENS` padded tokens a batch."""
     batch: list[int] = []
     most = BATCH_TOKENS[base.device.type]
-    for place in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if batch and lengths[place] * (len(batch) + 1) > most:
+    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and lengths[index] * (len(batch) + 1) > most:
             yield batch
             batch = []
-        batch.append(place)
+        batch.append(index)
     if batch:
         yield batch

@@ -81,7 +81,7 @@ def best_regression(
 
 
 def on_columns(splits: Splits, names: Sequence[str]) -> Floats:
-    """Logistic regression on columns alone, [test, labels]: one place for each value that the training rows have.
+    """Logistic regression on columns alone, [test, labels]: one input for each value that the training rows have.
 
     A column of numbers is cut into ten steps that hold as many training rows each.
     """
@@ -92,8 +92,8 @@ def on_columns(splits: Splits, names: Sequence[str]) -> Floats:
         [{name: in_steps(example.fields.get(name, ""), cuts[name]) for name in names} for example in part]
         for part in (splits.train, splits.validation, splits.test)
     )
-    places = DictVectorizer().fit(train)
-    return regression(splits, *(places.transform(part) for part in (train, *others)))
+    columns = DictVectorizer().fit(train)
+    return regression(splits, *(columns.transform(part) for part in (train, *others)))
 
 
 def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -> Floats:

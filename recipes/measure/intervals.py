@@ -33,8 +33,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 def units_of(examples: Sequence[Example]) -> Indices:
     """The unit of each example, counted from 0 in the order in which they first come, [examples]."""
-    places: dict[Hashable, int] = {}
-    return np.array([places.setdefault(_unit(example), len(places)) for example in examples], dtype=np.intp)
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(_unit(example), len(numbers)) for example in examples], dtype=np.intp)
 
 
 def resample(

@@ -22,9 +22,9 @@ def auc(truth: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -
     NaN where the rows hold one class only.
     """
     positive, score, weight = _rows(truth, scores, weights)
-    _, place = np.unique(score, return_inverse=True)
-    above = np.bincount(place, weights=weight * positive)
-    below = np.bincount(place, weights=weight * (1 - positive))
+    _, index = np.unique(score, return_inverse=True)
+    above = np.bincount(index, weights=weight * positive)
+    below = np.bincount(index, weights=weight * (1 - positive))
     pairs = above.sum() * below.sum()
     return float((above * (np.cumsum(below) - below / 2)).sum() / pairs) if pairs > 0 else float("nan")
 
@@ -74,9 +74,9 @@ def reliability(
 ) -> tuple[Floats, Floats, Floats]:
     """The bins of `calibration_error` that hold rows: mean probability, mean truth, share of the mass, [bins] each."""
     positive, given, weight = _rows(truth, probabilities, weights)
-    values, place = np.unique(given, return_inverse=True)
-    mass = np.bincount(place, weights=weight)
-    hits = np.bincount(place, weights=weight * positive)
+    values, index = np.unique(given, return_inverse=True)
+    mass = np.bincount(index, weights=weight)
+    hits = np.bincount(index, weights=weight * positive)
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()  # where each value's mass is centred, in (0, 1)
     bin_of = np.minimum((middle * bins).astype(int), bins - 1)
     held = np.bincount(bin_of, weights=mass)
@@ -105,8 +105,8 @@ def ndcg(groups: Iterable[tuple[ArrayLike, ArrayLike]], k: int) -> tuple[float, 
             continue
         discount = 1 / np.log2(np.arange(2, len(gain) + 2))
         discount[k:] = 0
-        _, place, count = np.unique(-np.asarray(scores, dtype=float), return_inverse=True, return_counts=True)
-        tied = np.bincount(place, weights=gain) / count
+        _, index, count = np.unique(-np.asarray(scores, dtype=float), return_inverse=True, return_counts=True)
+        tied = np.bincount(index, weights=gain) / count
         reached = float((np.repeat(tied, count) * discount).sum())
         values.append(reached / float((np.sort(gain)[::-1] * discount).sum()))
     return (float(np.mean(values)) if values else float("nan")), len(values)

@@ -122,7 +122,7 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
     Numbers are compared by value (1,000 is 1000) with every number of the product, its name included. A percentage
     needs a percentage in the product; a price with a currency's sign must not stand there with another sign.
     """
-    folded, places = _fold(text)
+    folded, spans = _fold(text)
     terms = {span: term for term in policy.banned for span in _spans(term, folded)}
     numbers = _unsupported(folded, product) if policy.facts else []
     found = {*terms, *numbers}
@@ -130,7 +130,7 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
     broken = []
     for span in sorted(found):
         if span not in excused and not any(_inside(span, other) for other in [*found, *excused]):
-            where = (places[span[0]][0], places[span[1] - 1][1])
+            where = (spans[span[0]][0], spans[span[1] - 1][1])
             banned = span in terms
             what = terms[span] if banned else text[slice(*where)]
             broken.append(Violation("banned" if banned else "unsupported", what, where))
@@ -148,8 +148,8 @@ def stays(violation: Violation, text: str, policy: Policy) -> bool:
     start, stop = violation.where
     if _fold(text[stop:])[0] in ("", ".", ","):
         return False
-    written, places = _fold(text)
-    first = next(at for at, (begin, _) in enumerate(places) if begin >= start)
+    written, spans = _fold(text)
+    first = next(at for at, (begin, _) in enumerate(spans) if begin >= start)
     begun = [_close(written[at:]) for at in range(first + 1)]
     phrases = [_close(normal(phrase)) for phrase in policy.allowed + policy.required]
     return not any(phrase.startswith(tail) for tail in begun for phrase in phrases)
@@ -206,14 +206,14 @@ def _fold(text: str) -> tuple[str, list[Span]]:
     the text that it stands for. NFKC_Casefold of the Unicode Standard, section 3.13, and one space for each run of
     spaces and dashes."""
     folded: list[str] = []
-    places: list[Span] = []
+    spans: list[Span] = []
     for cluster in _CLUSTER.finditer(text):
         for each in unicodedata.normalize("NFKC", cluster[0]).casefold().translate(_ALIKE):
             gap = each.isspace() or each in _DASHES
             if unicodedata.category(each) != "Cf" and not (gap and folded[-1:] == [" "]):
                 folded.append(" " if gap else each)
-                places.append(cluster.span())
-    return "".join(folded), places
+                spans.append(cluster.span())
+    return "".join(folded), spans
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a recipe, as sentences with their place and their fix."""
+"""What pydantic finds wrong with a recipe, as sentences with where they are and their fix."""
 
 import difflib
 import re
@@ -12,28 +12,28 @@ from recipes.options.section import Section
 
 def sentence(fault: Any, model: type[BaseModel]) -> str:
     """One fault of a `ValidationError` of this model."""
-    place = ".".join(str(part) for part in fault["loc"])
+    where = ".".join(str(part) for part in fault["loc"])
     kind, given, context = fault["type"], fault["input"], fault.get("ctx", {})
     if kind == "extra_forbidden":
         *parents, name = fault["loc"]
         known = _keys(model, parents)
         near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
         hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
-        return f"{place}: unknown key; {hint}"
+        return f"{where}: unknown key; {hint}"
     if kind == "missing":
-        return f"{place}: missing; {_MISSING.get(place, 'write it')}"
+        return f"{where}: missing; {_MISSING.get(where, 'write it')}"
     if kind == "value_error":
-        return f"{place}: {context['error']}"
+        return f"{where}: {context['error']}"
     if kind == "literal_error":
         near = difflib.get_close_matches(
             str(given), re.findall(r"'([^']+)'", context["expected"]), n=1, cutoff=0.5
         )
         hint = f"; did you mean {near[0]}?" if near else ""
-        return f"{place}: {given!r} is none of {context['expected']}{hint}"
+        return f"{where}: {given!r} is none of {context['expected']}{hint}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{place}: {given!r} should be a block of keys; indent its options below it"
+        return f"{where}: {given!r} should be a block of keys; indent its options below it"
     fix = _COMPARE[kind](context) if kind in _COMPARE else fault["msg"][:1].lower() + fault["msg"][1:]
-    return f"{place}: {given!r} cannot be used; {fix}"
+    return f"{where}: {given!r} cannot be used; {fix}"
 
 
 _MISSING = {

@@ -79,5 +79,5 @@ _Loader.add_implicit_resolver(
 
 def _told(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
-    place = f"line {mark.line + 1}: " if mark is not None else ""
-    return f"{place}{getattr(error, 'problem', None) or 'check the indentation and the quotes'}"
+    where = f"line {mark.line + 1}: " if mark is not None else ""
+    return f"{where}{getattr(error, 'problem', None) or 'check the indentation and the quotes'}"

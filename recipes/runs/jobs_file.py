@@ -63,7 +63,7 @@ def load_jobs(path: str | Path, out: str | Path) -> list[Order]:
         raise RecipeError(f"{path}: {error}; give a YAML file with `jobs:`") from None
     except ValidationError as error:
         faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
-        raise RecipeError([f"{path}: {place}: {message}" for place, message in faults]) from None
+        raise RecipeError([f"{path}: {where}: {message}" for where, message in faults]) from None
     orders: list[Order] = []
     problems: list[str] = []
     for name, count in Counter(job.name for job in file.jobs).items():

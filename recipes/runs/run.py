@@ -63,7 +63,7 @@ class Run:
     """Jobs on one base: who waits, who runs in which slot, and what came of the others.
 
     For a search: at_once: how many jobs run at the same time, None for as many as memory and a few passes a turn take.
-    on_validation: told of each validation, by the job's place; where it says True, the job leaves at once. finish: what
+    on_validation: told of each validation, by the job's index; where it says True, the job leaves at once. finish: what
     is done with a job that leaves without a failure. `add` lets further jobs in.
     """
 
@@ -88,13 +88,13 @@ class Run:
         self._found: dict[int, Result] = {}
         self.unwritten = False
         self.jobs: dict[int, Job] = {}
-        self.running: dict[int, float] = {}  # since when, by the place in `orders`
-        for place, order in enumerate(orders):
+        self.running: dict[int, float] = {}  # since when, by the index in `orders`
+        for index, order in enumerate(orders):
             try:
-                self.jobs[place] = prepare(order, base, progress)
+                self.jobs[index] = prepare(order, base, progress)
             except RepertoireError as error:
-                self._found[place] = error
-                self._tell(place)
+                self._found[index] = error
+                self._tell(index)
         self.waiting = list(self.jobs)
         self._most = settings.pass_tokens or PASS_TOKENS[base.device.type]
         snapshot = None if self.state is None else resume.load(self.state)
@@ -103,9 +103,9 @@ class Run:
             raise TrainingError(
                 f"{self.state} holds a run of other recipes, data or base; give another folder, or remove it"
             )
-        count = (at_once or self._places()) if snapshot is None else snapshot[0]["slots"]
+        count = (at_once or self._slots_that_fit()) if snapshot is None else snapshot[0]["slots"]
         self.slots = Slots(base, count, dtype=torch.float32, trains=True)
-        for job in self.jobs.values():  # the same places whoever comes first, also after a resume
+        for job in self.jobs.values():  # the same slots whoever comes first, also after a resume
             self.slots.reserve(job.adapter)
         self._fused: Fused | None = None
         self._budget: int | None = None  # as a snapshot has it
@@ -116,7 +116,7 @@ class Run:
     @property
     def results(self) -> list[Result]:
         """Of all orders, when none waits or runs any more."""
-        return [self._found[place] for place in range(len(self.orders))]
+        return [self._found[index] for index in range(len(self.orders))]
 
     @property
     def free(self) -> int:
@@ -124,34 +124,34 @@ class Run:
         return self.slots.count - len(self.running) - len(self.waiting)
 
     def add(self, order: Order, job: Job) -> int:
-        """Let a further job wait for a slot; returns its place. Raises as `Slots.reserve`, and then nothing waits."""
+        """Let a further job wait for a slot; returns its index. Raises as `Slots.reserve`, and then nothing waits."""
         self.slots.reserve(job.adapter)
-        place = len(self.orders)
+        index = len(self.orders)
         self.orders.append(order)
-        self.jobs[place] = job
-        self.waiting.append(place)
-        return place
+        self.jobs[index] = job
+        self.waiting.append(index)
+        return index
 
     def turn(self) -> bool:
         """Let jobs in, train a turn, let jobs out; False when all are done."""
         self._admit()
         if not self.running:
             return False
-        active = {place: self.jobs[place] for place in self.running if not self.jobs[place].done}
+        active = {index: self.jobs[index] for index in self.running if not self.jobs[index].done}
         if active:
             jobs = list(active.values())
             self._fuse(jobs[0]).turn(jobs)
-        for place, job in active.items():
+        for index, job in active.items():
             if not job.done and job.due():
-                self._judge(place, job)
-        left = [place for place in self.running if self.jobs[place].done]
-        for place in left:
-            self._leave(place)
+                self._judge(index, job)
+        left = [index for index in self.running if self.jobs[index].done]
+        for index in left:
+            self._leave(index)
         self._save(
             at_once=bool(left)
         )  # before a result is told, or a run that is killed now would tell another
-        for place in left:
-            self._tell(place)
+        for index in left:
+            self._tell(index)
         return True
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ class Run:
         self.slots.close()
         self._trackers.close()
 
-    def _places(self) -> int:
+    def _slots_that_fit(self) -> int:
         """How many jobs may run at once: as many as memory takes, and no more than fill a few passes a turn."""
         if not self.jobs:
             return 1
@@ -169,7 +169,7 @@ class Run:
             tokens, count = tokens + job.batch_tokens, count + 1
             if tokens >= _PASSES * self._most:
                 break
-        return min(count, memory.places(largest, self.base.device))
+        return min(count, memory.slots_that_fit(largest, self.base.device))
 
     def _admit(self) -> None:
         free = [
@@ -178,10 +178,10 @@ class Run:
         for slot in free:
             if not self.waiting:
                 return
-            place = self.waiting.pop(0)
-            job = self.jobs[place]
+            index = self.waiting.pop(0)
+            job = self.jobs[index]
             self.slots.load(slot, job.adapter)
-            self.running[place] = time.perf_counter()
+            self.running[index] = time.perf_counter()
             job.begin(self.slots, slot)
             if job.starts_with_probe:
                 self._probe(job)
@@ -198,25 +198,25 @@ class Run:
             self._fused = Fused(self.base, self.slots, budget, self.settings.checkpoint, self.processes)
         return self._fused
 
-    def _judge(self, place: int, job: Job) -> None:
+    def _judge(self, index: int, job: Job) -> None:
         try:
             job.judge(self.base, self.slots)
         except Exception as error:
             job.fail(TrainingError(f"{job.name}: validating at step {job.step} failed: {error!r}"))
             return
         self._trackers.log(job.name, job.history[-1], job.step)
-        if self._on_validation is not None and self._on_validation(place, job):
+        if self._on_validation is not None and self._on_validation(index, job):
             job.done = True
 
-    def _leave(self, place: int) -> None:
-        job, order = self.jobs[place], self.orders[place]
+    def _leave(self, index: int) -> None:
+        job, order = self.jobs[index], self.orders[index]
         result: Result
         try:
             if job.failure is not None:
                 raise job.failure
             # All processes measure: a base that is sharded answers only when all of them ask. The first one writes.
             own = order if self.processes.rank == 0 else replace(order, out=None)
-            self._finish(own, job, self.base, self.slots, time.perf_counter() - self.running[place])
+            self._finish(own, job, self.base, self.slots, time.perf_counter() - self.running[index])
             result = job.adapter
             after = served(result.info.get("report", {})).get("after", {})
             self._trackers.log(f"{job.name}/test", after, job.step)
@@ -230,14 +230,14 @@ class Run:
             )
         except Exception as error:
             result = TrainingError(f"{job.name}: measuring the trained adapter failed: {error!r}")
-        del self.running[place]
+        del self.running[index]
         self.slots.clear(job.slot)
         job.release()
-        self._found[place] = result
+        self._found[index] = result
 
-    def _tell(self, place: int) -> None:
+    def _tell(self, index: int) -> None:
         if self._on_result is not None and self.processes.rank == 0:
-            self._on_result(place, self._found[place])
+            self._on_result(index, self._found[index])
 
     def _save(self, at_once: bool = False) -> None:
         """A snapshot, when it is time for one, or at once. One that cannot be written (a full disk) must not stop the
@@ -249,31 +249,31 @@ class Run:
             return
         if not at_once and began - self._saved < wait:
             return
-        if self.processes.count > 1 and any(self.jobs[place].in_window for place in self.running):
+        if self.processes.count > 1 and any(self.jobs[index].in_window for index in self.running):
             return  # each process holds a part of the window's gradient
-        states = {place: self.jobs[place].state() for place in self.running}
+        states = {index: self.jobs[index].state() for index in self.running}
         manifest = {
             "digests": self._digests,
             "slots": self.slots.count,
             "budget": self._fused.budget if self._fused else self._budget,
             "running": [
                 {
-                    "place": place,
-                    "slot": self.jobs[place].slot,
+                    "place": index,
+                    "slot": self.jobs[index].slot,
                     "seconds": began - since,
-                    "job": states[place][0],
+                    "job": states[index][0],
                 }
-                for place, since in self.running.items()
+                for index, since in self.running.items()
             ],
             "failed": {
-                str(place): str(result)
-                for place, result in self._found.items()
-                if isinstance(result, RepertoireError) and place in self.jobs
+                str(index): str(result)
+                for index, result in self._found.items()
+                if isinstance(result, RepertoireError) and index in self.jobs
             },
-            "done": [place for place, result in self._found.items() if isinstance(result, Adapter)],
+            "done": [index for index, result in self._found.items() if isinstance(result, Adapter)],
         }
         try:
-            resume.save(self.state, manifest, {place: tensors for place, (_, tensors) in states.items()})
+            resume.save(self.state, manifest, {index: tensors for index, (_, tensors) in states.items()})
         except OSError as error:
             print(
                 f"No snapshot could be written to {self.state} ({error}); the training goes on.", flush=True
@@ -283,32 +283,32 @@ class Run:
 
     def _resume(self, manifest: Mapping[str, Any], tensors: Mapping[int, Mapping[str, Tensor]]) -> None:
         """Go on where a snapshot stands."""
-        for place in manifest["done"]:
-            out = self.orders[place].out
+        for index in manifest["done"]:
+            out = self.orders[index].out
             if out is not None and Path(out).is_dir():
-                self.waiting.remove(place)
-                self._found[place] = read(out)
-                self._tell(place)
-        for place, message in manifest["failed"].items():
-            self.waiting.remove(int(place))
-            self._found[int(place)] = TrainingError(message)
-            self._tell(int(place))
+                self.waiting.remove(index)
+                self._found[index] = read(out)
+                self._tell(index)
+        for index, message in manifest["failed"].items():
+            self.waiting.remove(int(index))
+            self._found[int(index)] = TrainingError(message)
+            self._tell(int(index))
         now = time.perf_counter()
         for entry in manifest["running"]:
-            place, job = entry["place"], self.jobs[entry["place"]]
-            self.waiting.remove(place)
+            index, job = entry["place"], self.jobs[entry["place"]]
+            self.waiting.remove(index)
             self.slots.load(entry["slot"], job.adapter)
             job.begin(self.slots, entry["slot"])
-            job.restore(entry["job"], tensors[place])
-            self.running[place] = now - entry["seconds"]
+            job.restore(entry["job"], tensors[index])
+            self.running[index] = now - entry["seconds"]
         self._budget = manifest["budget"]
 
     def _identify(self) -> list[str | None]:
         """What each job is: its recipe, its data as it trains on it, its base and its parent."""
         base = [self.base.fingerprint, self.base.quantization]
         digests: list[str | None] = []
-        for place in range(len(self.orders)):
-            job = self.jobs.get(place)
+        for index in range(len(self.orders)):
+            job = self.jobs.get(index)
             if job is None:
                 digests.append(None)
                 continue
@@ -340,17 +340,17 @@ class Shown:
     def update(self) -> None:
         """Show where the run stands."""
         run = self._run
-        for place in [place for place in self._lines if place not in run.running]:
-            self._bars.remove_task(self._lines.pop(place))
-        for place in run.running:
-            job = run.jobs[place]
-            if place not in self._lines:
-                self._lines[place] = self._bars.add_task(job.name, total=job.steps)
+        for index in [index for index in self._lines if index not in run.running]:
+            self._bars.remove_task(self._lines.pop(index))
+        for index in run.running:
+            job = run.jobs[index]
+            if index not in self._lines:
+                self._lines[index] = self._bars.add_task(job.name, total=job.steps)
             last = job.history[-1] if job.history else {}
             told = " ".join([job.name, *(f"{k} {v:.4g}" for k, v in last.items() if k != "step")])
-            self._bars.update(self._lines[place], completed=job.step, description=told)
+            self._bars.update(self._lines[index], completed=job.step, description=told)
         steps = sum(
-            job.step if place in (*run.running, *run.waiting) else job.steps
-            for place, job in run.jobs.items()
+            job.step if index in (*run.running, *run.waiting) else job.steps
+            for index, job in run.jobs.items()
         )
         self._bars.update(self._all, completed=steps, total=sum(job.steps for job in run.jobs.values()))

@@ -63,7 +63,7 @@ def train_many(
 
     Everything else is each job's own, so that each gets what it would get alone. What goes wrong in one job is its own
     result: an error in its place, and the others are trained. Jobs that do not fit beside the others wait for their
-    turn. on_result: told of each result, by its place in `orders`, as soon as it is there.
+    turn. on_result: told of each result, by its index in `orders`, as soon as it is there.
 
     Raises TrainingError where `settings.state` holds a run of other jobs.
     """

@@ -173,7 +173,7 @@ class _Search:
         )
         self.asked = 0
         self._rows: dict[int, tuple[list[EncodedRow], list[EncodedRow]]] = {}  # by the most tokens of a row
-        self._open: dict[int, _Open] = {}  # by the place in the run
+        self._open: dict[int, _Open] = {}  # by the index in the run
         self._found: dict[int, Trial] = {}
 
     def enter(self, run: Run, splits: Splits) -> None:
@@ -183,23 +183,23 @@ class _Search:
         values = {key: each.draw(key, trial) for key, each in self.space.items()}
         try:
             job = self._job(changed(self.recipe, values), f"trial {trial.number}")
-            place = run.add(Order(job.recipe, splits, name=job.name), job)
+            index = run.add(Order(job.recipe, splits, name=job.name), job)
         except RepertoireError as error:
             self.study.tell(trial, state=TrialState.FAIL)
             self._found[trial.number] = Trial(trial.number, values, "failed", error=str(error))
             return
-        self._open[place] = _Open(trial, values, job)
+        self._open[index] = _Open(trial, values, job)
 
-    def validated(self, place: int, job: Job) -> bool:
+    def validated(self, index: int, job: Job) -> bool:
         """Whether a trial is to leave. Trials are compared validation by validation: their steps may differ in size."""
-        own = self._open[place]
+        own = self._open[index]
         own.trial.report(job.history[-1][job.metric_name], len(job.history))
         own.pruned = not job.done and own.trial.should_prune()
         return own.pruned
 
-    def ended(self, place: int, result: Result) -> None:
+    def ended(self, index: int, result: Result) -> None:
         """Tell Optuna what came of a trial."""
-        own = self._open.pop(place)
+        own = self._open.pop(index)
         job, error = own.job, str(result) if isinstance(result, RepertoireError) else None
         measured = math.isfinite(job.best_metric)
         if error is None and not measured and not own.pruned:

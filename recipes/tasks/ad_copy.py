@@ -246,8 +246,8 @@ def statistics(
         unit = {example.text: own for example, own in zip(examples, units, strict=True)}
         own = np.array([unit[product] for product in asked])
         silent = np.zeros(len(units))  # a product that nothing was written for adds nothing
-        places = np.concatenate([own, units])
-        result["text_chrf"] = intervals.ratio([*scores, *silent], [*np.ones(len(own)), *silent], places)
+        members = np.concatenate([own, units])
+        result["text_chrf"] = intervals.ratio([*scores, *silent], [*np.ones(len(own)), *silent], members)
     return result
 
 

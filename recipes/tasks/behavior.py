@@ -146,7 +146,7 @@ def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], data:
     """Labels that cannot be learned or never occur, and texts that contradict each other."""
     told = []
     learned_labels = {label for example in parts["train"] for label in learned.labels_of(example)}
-    if unlearned := [name for place, name in enumerate(labels) if place not in learned_labels]:
+    if unlearned := [name for index, name in enumerate(labels) if index not in learned_labels]:
         told.append(f"labels without a training row, which cannot be learned: {', '.join(unlearned)}")
     if unseen := [value for value, name in data.labels.items() if str(name) not in labels]:
         told.append(f"data.labels names values that never occur: {', '.join(unseen)}")

@@ -182,7 +182,7 @@ def test_jobs_wait_for_a_slot_and_get_what_they_would_get_at_once(
     orders: list[Order], base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = trained(orders, base)
-    monkeypatch.setattr(memory, "places", lambda *_: 1)
+    monkeypatch.setattr(memory, "slots_that_fit", lambda *_: 1)
     for plain, other in zip(whole, trained(orders, base), strict=True):
         assert float((plain - other).abs().max()) <= 1e-4
 
