@@ -23,16 +23,8 @@ NAME: Final = "behavior"
 ANSWERS: Final = "labels"
 CALL: Final = "analyze"
 OPTIONS: Final = frozenset(
-    {
-        "head",
-        "data.labels",
-        "data.separator",
-        "data.limit_per_label",
-        "blend",
-        "report.groups",
-        "gates.max_calibration_error",
-        "gates.max_group_gap",
-    }
+    "head data.labels data.separator data.limit_per_label blend report.groups "
+    "gates.max_calibration_error gates.max_group_gap".split()
 )
 ROLES: Final[Mapping[str, Role]] = {
     "text": Role(

@@ -34,17 +34,8 @@ NAME: Final = "recommendation"
 ANSWERS: Final = "labels"
 CALL: Final = "recommend"
 OPTIONS: Final = frozenset(
-    {
-        "head",
-        "data.labels",
-        "data.history",
-        "data.negative_share",
-        "data.limit_per_label",
-        "blend",
-        "report.groups",
-        "gates.max_calibration_error",
-        "gates.max_group_gap",
-    }
+    "head data.labels data.history data.negative_share data.limit_per_label blend "
+    "report.groups gates.max_calibration_error gates.max_group_gap".split()
 )
 LABELS: Final = ("not clicked", "clicked")
 ROLES: Final[Mapping[str, Role]] = {
@@ -84,29 +75,18 @@ ROLES: Final[Mapping[str, Role]] = {
 DERIVED: Final = (LIKED_SHARE, LIKED_TALLY)
 PROMPT_NAMES: Final = None
 REWORDED: Final = ("text", "user", "ad")
+_CUTS: Final = (1, 3, 5, 10)
 METRICS: Final[Mapping[str, Literal["max", "min"]]] = {
     "auc": "max",
     "log_loss": "min",
     "calibration_error": "min",
     "normalized_entropy": "min",
     "accuracy": "max",
-    "ndcg@1": "max",
-    "ndcg@3": "max",
-    "ndcg@5": "max",
-    "ndcg@10": "max",
+    **{f"ndcg@{cut}": "max" for cut in _CUTS},
     "pair_accuracy": "max",
 }
 STOPPING: Final = ("auc", "log_loss", "accuracy")
-RESAMPLED: Final = (
-    "auc",
-    "log_loss",
-    "accuracy",
-    "ndcg@1",
-    "ndcg@3",
-    "ndcg@5",
-    "ndcg@10",
-    "pair_accuracy",
-)
+RESAMPLED: Final = (*STOPPING, *(f"ndcg@{cut}" for cut in _CUTS), "pair_accuracy")
 CUT: Final = "left"  # the ad stands at the end
 DEFAULT_PREFIX_TEXT: Final = "Does this user like what this ad offers, and will the user click on it?"
 SAYS: Final = "Gives the probability that a user clicks (or buys) an ad, and ranks ads by it."
@@ -120,7 +100,6 @@ LIMITS: Final = ()
 _COUNTS = frozenset({"impressions", "clicks"})
 _ZERO_ONE: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 _ADS: Final = ("ad_id", "ad")
-_CUTS = (1, 3, 5, 10)
 _OWN_HISTORY: Final = "liked share of the row's own history"  # the one baseline that learns nothing
 
 
