@@ -96,7 +96,12 @@ class Recipe(Section):
     def load(cls, name_or_path: str | Path, **overrides: Any) -> Self:
         """A preset's name or a YAML file, with dotted overrides: `load("behavior", **{"train.epochs": 5})`.
 
-        Raises RecipeError with all problems at once.
+        Args:
+            name_or_path: of a preset, or a YAML file.
+            overrides: dotted key -> value.
+
+        Raises:
+            RecipeError: with all problems at once.
         """
         name = str(name_or_path)
         if name in presets():
@@ -121,7 +126,12 @@ class Recipe(Section):
     def from_dict(cls, content: Mapping[str, Any], _source: str = "recipe", **overrides: Any) -> Self:
         """A recipe from a plain mapping: its own preset (task and method), then `content`, then the overrides.
 
-        Raises RecipeError with all problems at once.
+        Args:
+            content: section -> option -> value, as YAML has it.
+            overrides: dotted key -> value.
+
+        Raises:
+            RecipeError: with all problems at once.
         """
         changed = deepcopy(dict(content))
         problems = [

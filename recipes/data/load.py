@@ -47,12 +47,19 @@ def load_splits(
 ) -> Splits:
     """Read, check and split a client's data.
 
-    data: a path, several paths that are read as one, or a `datasets.Dataset`; what this made for the same recipe is
-    given back as it is, so that nobody need read a file twice. validation, test: paths or data sets too, where the
-    client has fixed ones; what is not given is dealt out of `data` (see `split.deal`). progress: show bars.
+    Files are streamed; what is held in memory is every row's example, about 1 KB.
 
-    Files are streamed; what is held in memory is every row's example, about 1 KB. Raises DataError with
-    every problem of every file, RecipeError where the recipe names roles that the task does not have.
+    Args:
+        recipe: says which column is what, and how rows are dealt.
+        data: a path, several paths that are read as one, or a `datasets.Dataset`. What this made for the same recipe
+            is given back as it is, so that nobody need read a file twice.
+        validation: paths or a data set, where the client has fixed rows for it; else dealt out of `data` (`split.deal`).
+        test: the same.
+        progress: show bars.
+
+    Raises:
+        DataError: with every problem of every file.
+        RecipeError: where the recipe names roles that the task does not have.
     """
     if isinstance(data, Splits):
         return data
@@ -69,10 +76,24 @@ def check(
     *,
     progress: bool = False,
 ) -> int:
-    """Check every row for itself, and hold none: CSV and JSONL may be larger than memory. Returns the number of rows.
+    """Check every row for itself, and hold none: CSV and JSONL may be larger than memory.
 
-    Raises as `load_splits`, which also says what only all rows together show: texts in two files, labels that only one
-    file has, splits of one kind.
+    What only all rows together show is left to `load_splits`: texts in two files, labels that only one file has, splits
+    of one kind.
+
+    Args:
+        recipe: as in `load_splits`.
+        data: paths or a data set.
+        validation: the same.
+        test: the same.
+        progress: show bars.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        DataError: with every problem of every file.
+        RecipeError: where the recipe names roles that the task does not have.
     """
     _check_names(recipe)
     with _bars(progress) as bars:

@@ -33,16 +33,28 @@ def train(
 ) -> Adapter:
     """Train one adapter and measure it against the base and the task's baselines on held-out data.
 
-    data, validation, test: files (CSV, JSONL, JSON, Parquet); splits that are not given are cut from `data`. What
-    `recipes.data.load_splits` made of them may be given as `data`.
-    out: folder for the PEFT directory; a page for people is written beside it (see `recipes/judge/page.py`). parent: a
-    trained adapter to go on from, on new data, and what it is called. augmenter: a hook such as back-translation, see
-    `Order`.
+    An adapter that fails its recipe's gates is given and written all the same, but a hub refuses it.
 
-    The adapter's `info["report"]` holds before, after, baselines, intervals and gains; `info["gates"]` what the
-    recipe's gates say of them. An adapter that fails them is written all the same, but a hub refuses it.
+    Args:
+        recipe: task, method and settings.
+        data: files (CSV, JSONL, JSON, Parquet), or what `recipes.data.load_splits` made of them.
+        base: the loaded base.
+        validation: as `data`; without it, rows of `data`.
+        test: as `data`; without it, rows of `data`.
+        out: folder for the PEFT directory; a page for people is written beside it (see `recipes.judge.page`).
+        parent: a trained adapter to go on from, on new data, and what it is called.
+        progress: show bars.
+        settings: how the run uses its machine.
+        augmenter: a hook such as back-translation, see `Order`.
 
-    Raises DataError (every problem of the data, before anything is trained or written), BaseError, TrainingError.
+    Returns:
+        The adapter. Its `info["report"]` holds before, after, baselines, intervals and gains, its `info["gates"]` what
+        the recipe's gates say of them.
+
+    Raises:
+        DataError: every problem of the data, before anything is trained or written.
+        BaseError: where the base cannot carry the recipe.
+        TrainingError: where the job cannot go on, such as for a loss that is not finite.
     """
     order = Order(recipe, data, validation, test, out, parent=parent, augmenter=augmenter)
     (result,) = train_many([order], base, progress=progress, settings=settings)
@@ -63,9 +75,20 @@ def train_many(
 
     Everything else is each job's own, so that each gets what it would get alone. What goes wrong in one job is its own
     result: an error in its place, and the others are trained. Jobs that do not fit beside the others wait for their
-    turn. on_result: told of each result, by its index in `orders`, as soon as it is there.
+    turn.
 
-    Raises TrainingError where `settings.state` holds a run of other jobs.
+    Args:
+        orders: what to train, one job each.
+        base: the loaded base, shared by all.
+        progress: show bars.
+        settings: how the run uses its machine.
+        on_result: told of each result, by its index in `orders`, as soon as it is there.
+
+    Returns:
+        An adapter or an error for each order.
+
+    Raises:
+        TrainingError: where `settings.state` holds a run of other jobs.
     """
     settings = settings or Settings()
     run = Run(orders, base, settings, on_result, progress)

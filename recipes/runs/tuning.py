@@ -92,11 +92,30 @@ def tune(
 ) -> Tuned:
     """Search a space (see `search_space.py`) for the values with the best `train.metric` on the validation rows.
 
-    data, validation, test: as in `train`; read and split once. Test rows are set apart and never measured.
-    together: trials that train at the same time; each takes the memory of a job. The same seed and the same `together`
-    give the same trials, as far as the base's numbers repeat.
+    The same seed and the same `together` give the same trials, as far as the base's numbers repeat. Test rows are set
+    apart and never measured.
 
-    Raises RecipeError (the space), DataError, BaseError, and TrainingError where no trial came through.
+    Args:
+        recipe: what stays the same in all trials.
+        space: dotted key -> range or list of values, or a YAML file of them.
+        data: as in `train`; read and split once.
+        base: the loaded base.
+        validation: as in `train`.
+        test: as in `train`.
+        trials: how many to make.
+        together: trials that train at the same time; each takes the memory of a job.
+        seed: of the sampler.
+        progress: show bars.
+        settings: how the run uses its machine; without `state`.
+
+    Returns:
+        All trials, and the recipe with the values of the best one.
+
+    Raises:
+        RecipeError: for the space.
+        DataError: every problem of the data.
+        BaseError: where the base cannot carry the recipe.
+        TrainingError: where no trial came through.
     """
     settings = settings or Settings()
     if settings.state is not None:
