@@ -53,7 +53,7 @@ def load_splits(
         recipe: says which column is what, and how rows are dealt.
         data: a path, several paths that are read as one, or a `datasets.Dataset`. What this made for the same recipe
             is given back as it is, so that nobody need read a file twice.
-        validation: paths or a data set, where the client has fixed rows for it; else dealt out of `data` (`split.deal`).
+        validation: paths or a data set, where the client has fixed rows for it; else dealt out of `data`.
         test: the same.
         progress: show bars.
 
