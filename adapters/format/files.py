@@ -43,8 +43,8 @@ _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 """A type of safetensors -> of torch."""
 
 
-def render(adapter: Adapter) -> dict[str, bytes]:
-    """File name -> bytes of the PEFT directory of an adapter."""
+def render(adapter: Adapter, card: str | None = None) -> dict[str, bytes]:
+    """File name -> bytes of the PEFT directory of an adapter. card: a model card that says more than `model_card`."""
     from safetensors.torch import save as save_safetensors
 
     ours = {
@@ -61,7 +61,7 @@ def render(adapter: Adapter) -> dict[str, bytes]:
     return {
         CONFIG: config.encode(),
         WEIGHTS: bytes(canonical(save_safetensors(tensors, metadata=metadata))),
-        CARD: model_card(adapter).encode(),
+        CARD: (model_card(adapter) if card is None else card).encode(),
     }
 
 
@@ -78,11 +78,20 @@ def canonical(weights: Bytes) -> Bytes:
     return len(header).to_bytes(8, "little") + header + weights[end:]
 
 
-def write(adapter: Adapter, folder: str | os.PathLike[str]) -> Path:
-    """Write an adapter's PEFT directory; each file appears whole or not at all. Returns the folder."""
+def write(adapter: Adapter, folder: str | os.PathLike[str], card: str | None = None) -> Path:
+    """Write an adapter's PEFT directory; each file appears whole or not at all.
+
+    Args:
+        adapter: trained here, or read.
+        folder: to write to, which may be missing.
+        card: a model card that says more than `model_card`.
+
+    Returns:
+        The folder.
+    """
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    for name, data in render(adapter).items():
+    for name, data in render(adapter, card).items():
         temporary = path / f".{name}.partial"
         temporary.write_bytes(data)
         os.replace(temporary, path / name)
