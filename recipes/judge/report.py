@@ -146,8 +146,8 @@ class BlendReport(Part):
 
     baseline: str
     weight: Number
-    sharpness: Number | None = None
-    shift: Number | None = None
+    sharpness: float | None = None
+    shift: float | None = None
     metric: str
     value: Number
     gain: Gain

@@ -203,8 +203,8 @@ reports = st.builds(
         baseline=names,
         metric=names,
         weight=numbers,
-        sharpness=numbers,
-        shift=numbers,
+        sharpness=st.floats(0, 20),
+        shift=st.none() | st.floats(-5, 5),
         value=numbers,
         gain=gains,
         served=st.none() | st.booleans(),
@@ -212,7 +212,7 @@ reports = st.builds(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(reports)
 def test_any_report_comes_back_from_its_json(report: Report) -> None:
     text = json.dumps(report.to_info(), allow_nan=False)
@@ -227,7 +227,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*Report.model_fields]), json_values))
 def test_no_junk_is_an_error(junk: dict[str, Any]) -> None:
     report = Report.read(junk)
