@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,7 +28,6 @@ from recipes.judge.report import (
     Validation,
 )
 from recipes.learn.encode import encode, encode_prompt, sample
-from recipes.learn.job import Job
 from recipes.learn.predict import copy_losses, logits, probabilities, states, texts
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
@@ -37,6 +36,9 @@ from recipes.measure.intervals import Floats
 from recipes.measure.metrics import reliability
 from recipes.tasks.ad_copy import Written
 from recipes.tasks.task import label_task, task_for, text_task
+
+if TYPE_CHECKING:
+    from recipes.learn.job import Job
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
 _MOST_STATES = 1000  # training rows that the frozen base reads for its baseline
@@ -68,7 +70,7 @@ class Assessment:
     blend: Blend | None = None
 
 
-def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> Predicted:
+def evaluate(job: "Job", base: Base, slots: Slots, adapted: bool = True) -> Predicted:
     """Answer the held-out test split. Probabilities are not calibrated.
 
     Args:
@@ -83,7 +85,7 @@ def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> Predic
     return _predicted(job, probabilities(base, slots, job.slot, rows, adapted))
 
 
-def assess(job: Job, before: Predicted, base: Base, slots: Slots, seconds: float) -> Assessment:
+def assess(job: "Job", before: Predicted, base: Base, slots: Slots, seconds: float) -> Assessment:
     """Measure a trained adapter beside the base untouched and every baseline. A head is calibrated first, then blended
     where the recipe says so.
 
@@ -101,7 +103,7 @@ def assess(job: Job, before: Predicted, base: Base, slots: Slots, seconds: float
     return _assess_head(job, before, base, slots, seconds)
 
 
-def _assess_head(job: Job, before: Predicted, base: Base, slots: Slots, seconds: float) -> Assessment:
+def _assess_head(job: "Job", before: Predicted, base: Base, slots: Slots, seconds: float) -> Assessment:
     splits, several = job.splits, job.splits.multi_label
     known = logits(base, slots, job.slot, job.validation)
     truth = learned.label_matrix(splits.validation, len(splits.labels))
@@ -141,13 +143,13 @@ def _guess(model: Linear, examples: Sequence[Example], multi_label: bool) -> Flo
     return model.probabilities([e.text for e in examples], [e.fields for e in examples], multi_label)
 
 
-def _predicted(job: Job, predictions: Any) -> Predicted:
+def _predicted(job: "Job", predictions: Any) -> Predicted:
     splits = job.splits
     return Predicted(task_for(job.recipe.task).metrics(splits.test, predictions, splits.labels), predictions)
 
 
 def _report(
-    job: Job,
+    job: "Job",
     before: Predicted,
     after: Predicted,
     guesses: Mapping[str, Any],
@@ -184,14 +186,14 @@ def _report(
     )
 
 
-def _metrics(job: Job, found: Mapping[str, Any], prior: Mapping[str, Any] | None) -> Metrics:
+def _metrics(job: "Job", found: Mapping[str, Any], prior: Mapping[str, Any] | None) -> Metrics:
     """prior: the metrics of the constant prior, where there is one."""
     beside = {} if prior is None else label_task(job.recipe.task).beside_prior(found, prior)
     return Metrics.model_validate({**found, **beside})
 
 
 def _measured(
-    job: Job, own: Predicted, others: Mapping[str, Any], prior: Mapping[str, Any] | None
+    job: "Job", own: Predicted, others: Mapping[str, Any], prior: Mapping[str, Any] | None
 ) -> Measured:
     """others: name -> predictions of what it is compared to."""
     found, gains = _certainty(job, own.predictions, others)
@@ -205,7 +207,7 @@ def _measured(
 
 
 def _certainty(
-    job: Job, own: Any, others: Mapping[str, Any]
+    job: "Job", own: Any, others: Mapping[str, Any]
 ) -> tuple[dict[str, Interval], dict[str, dict[str, Gain]]]:
     """Metric -> its interval; other -> metric -> what `own` has above it. own, others: predictions."""
     task, test, labels = task_for(job.recipe.task), job.splits.test, job.splits.labels
@@ -226,7 +228,7 @@ def _certainty(
     return {metric: Interval(**intervals.interval(values)) for metric, values in drawn.items()}, gains
 
 
-def _calibration(job: Job, raw: Any, after: Predicted, calibration: Calibration) -> CalibrationReport:
+def _calibration(job: "Job", raw: Any, after: Predicted, calibration: Calibration) -> CalibrationReport:
     """raw: probabilities of the test rows without the temperature, [rows, labels]."""
     plain = _predicted(job, raw).metrics
     bins = reliability(*label_task(job.recipe.task).decisions(job.splits.test, after.predictions))
@@ -244,7 +246,7 @@ def _calibration(job: Job, raw: Any, after: Predicted, calibration: Calibration)
 
 
 def _best_mix(
-    job: Job, known: Floats, earlier: Mapping[str, Floats], among: Collection[str]
+    job: "Job", known: Floats, earlier: Mapping[str, Floats], among: Collection[str]
 ) -> tuple[str, Mix]:
     """Of these baselines the one that helps the adapter most on the validation rows, and how they are mixed. known,
     earlier: the adapter's and each baseline's probabilities of the validation rows."""
@@ -259,7 +261,7 @@ def _best_mix(
 
 
 def _blend(
-    job: Job, name: str, mix: Mix, mixed: Predicted, after: Predicted, served: Blend | None
+    job: "Job", name: str, mix: Mix, mixed: Predicted, after: Predicted, served: Blend | None
 ) -> BlendReport:
     """The baseline, how it is mixed in, and on the test rows the mix's metric and its gain over the adapter alone."""
     metric, alone = job.metric_name, "adapter"
@@ -276,7 +278,7 @@ def _blend(
     )
 
 
-def _frozen(job: Job, splits: Splits, base: Base, slots: Slots) -> Floats:
+def _frozen(job: "Job", splits: Splits, base: Base, slots: Slots) -> Floats:
     """Logistic regression on what the base itself makes of the texts. Of many training rows, a sample."""
     some, train = sample(splits, job.train, _MOST_STATES, seed=0)
     rows = (train, job.validation, encode(base, job.recipe, splits.test))
@@ -284,7 +286,7 @@ def _frozen(job: Job, splits: Splits, base: Base, slots: Slots) -> Floats:
     return shifted(guess, shift_for(splits.negative_share)) if splits.negative_share < 1 else guess
 
 
-def _write(job: Job, base: Base, slots: Slots, adapted: bool) -> Written:
+def _write(job: "Job", base: Base, slots: Slots, adapted: bool) -> Written:
     test, settings = job.splits.test, job.recipe.write
     losses = copy_losses(base, slots, job.slot, encode(base, job.recipe, test), adapted)
     nats, tokens = sum(each for each, _ in losses), sum(count for _, count in losses)

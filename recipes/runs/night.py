@@ -12,15 +12,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from recipes.judge.info import AdapterInfo
 from recipes.judge.page import PAGE, folder_of, template
 from recipes.judge.report import Gain, Gates, Interval, Report, RowCounts
 from recipes.judge.results import best_baseline, between, gain, number, verdicts_of
 from recipes.part import Number, Part
-from recipes.runs.order import Order
-from recipes.runs.run import Result
+
+if TYPE_CHECKING:
+    from recipes.runs.order import Order
+    from recipes.runs.run import Result
 
 State = Literal["passed", "ungated", "closed", "failed", "waiting"]
 STATES: dict[State, str] = {
@@ -91,7 +93,7 @@ class Entry:
         }
 
 
-def entry(order: Order, result: Result | None) -> Entry:
+def entry(order: "Order", result: "Result | None") -> Entry:
     """A job in brief.
 
     Args:
@@ -108,7 +110,7 @@ def entry(order: Order, result: Result | None) -> Entry:
     return Entry(*job, state, _figures(order, info.report or Report()), gates=info.gates)
 
 
-def _figures(order: Order, report: Report) -> Figures:
+def _figures(order: "Order", report: Report) -> Figures:
     gate, own = order.recipe.gates.min_gain, report.served
     metric = (gate and gate.metric) or report.metric or order.recipe.train.metric
     baseline = best_baseline(own.gains, metric)
