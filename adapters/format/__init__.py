@@ -6,7 +6,17 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from adapters.format.card import is_public_id, peft_loading, pools_as_transformers, stock_loading
-    from adapters.format.config import STARTER, Adapter, BaseId, Head, Lora, Pooling, Prefix, Quantization
+    from adapters.format.config import (
+        STARTER,
+        Adapter,
+        BaseId,
+        Head,
+        Lora,
+        Pooling,
+        Prefix,
+        PrefixShape,
+        Quantization,
+    )
     from adapters.format.files import (
         CARD,
         CONFIG,
@@ -36,6 +46,7 @@ else:
                 "Lora",
                 "Pooling",
                 "Prefix",
+                "PrefixShape",
                 "Quantization",
                 "STARTER",
             ],
@@ -66,6 +77,7 @@ __all__ = [
     "Lora",
     "Pooling",
     "Prefix",
+    "PrefixShape",
     "Quantization",
     "canonical",
     "head_names",

@@ -24,6 +24,7 @@ from adapters.format.config import (
     Head,
     Lora,
     Prefix,
+    PrefixShape,
     method_from_peft,
     to_peft,
     whole,
@@ -139,7 +140,7 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
 def _foreign(method: Lora | Prefix, tensors: "dict[str, Tensor]", config: Mapping[str, Any]) -> Adapter:
     """An adapter that stock PEFT made."""
     base = BaseId(config.get("base_model_name_or_path"), config.get("revision"))
-    info = {} if isinstance(method, Lora) else {"prefix_shape": _prefix_shape(config)}
+    info = {} if isinstance(method, Lora) else _prefix_shape(config).to_info()
     return Adapter(method, _foreign_head(tensors), tensors, base, None, info)
 
 
@@ -247,6 +248,6 @@ def _foreign_head(tensors: "Mapping[str, Tensor]") -> Head | None:
     return Head(labels, "last" if weight.endswith(".score.weight") else "pooler", bias=bias is not None)
 
 
-def _prefix_shape(config: Mapping[str, Any]) -> dict[str, int]:
+def _prefix_shape(config: Mapping[str, Any]) -> PrefixShape:
     heads, layers = whole(config["num_attention_heads"]), whole(config["num_layers"])
-    return {"layers": layers, "kv_heads": heads, "head_dim": whole(config["token_dim"]) // heads}
+    return PrefixShape(layers, heads, whole(config["token_dim"]) // heads)

@@ -74,7 +74,7 @@ def subject(adapter: Adapter) -> Subject:
         pooling=None if head is None else head.pooling,
         parameters=sum(tensor.numel() for tensor in adapter.tensors.values()),
         info=info,
-        blended=bool(adapter.info.get("blend")),
+        blended=bool(info.blend),
     )
 
 

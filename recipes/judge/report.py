@@ -12,11 +12,15 @@ An adapter carries both as `info["report"]` and `info["gates"]`, a hub's record 
 
 A number that is not defined is NaN here and null in JSON. What is not there was not measured. A report without a format
 was written before there was one, in the form of format 1. Keys that a later release adds are passed over; a change that
-old readers must not miss raises `FORMAT`, and of such a report they show nothing. `schema()` is the form in full.
+old readers must not miss raises `FORMAT`, and of such a report they show nothing. The form in full, for readers
+elsewhere:
+
+    python -m recipes.judge.report > docs/report.schema.json
 
 What is read may come from anyone: see `Part.read`.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -246,4 +250,11 @@ class Gates(Part):
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a report, as it is written."""
-    return Report.model_json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Report.model_json_schema(mode="serialization"),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,8 +237,10 @@ def test_no_junk_is_an_error(junk: dict[str, Any]) -> None:
     assert gates is not None and gates.to_info()["passed"] is True
 
 
-def test_the_schema_names_every_key_that_is_written() -> None:
+def test_the_schema_is_documented_and_names_every_key_that_is_written() -> None:
     found = schema()
+    documented = (Path(__file__).parents[3] / "docs/report.schema.json").read_text(encoding="utf-8")
+    assert json.loads(documented) == found, "python -m recipes.judge.report > docs/report.schema.json"
     for name in written.NAMES:
         report = Report.read(written.info(name)["report"])
         assert report is not None and report.to_info().keys() <= found["properties"].keys()
