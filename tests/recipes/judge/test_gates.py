@@ -119,8 +119,8 @@ def test_one_failure_marks_the_adapter() -> None:
         ("behavior", {"min_gain": {"ovr": "x"}}, "gates.min_gain.ovr: unknown key; did you mean `over`?"),
         ("behavior", {"min_gain": -1}, r"gates.min_gain.by: -1 cannot be used; write a number of at least 0"),
         ("behavior", {"min_gain": {"metric": "auc"}}, "gates.min_gain.metric: auc is none of accuracy"),
-        ("behavior", {"policy": True}, "gates.policy: behavior writes no texts"),
-        ("ad-copy", {"max_calibration_error": 0.1}, "ad-copy gives no probabilities"),
+        ("behavior", {"policy": True}, "gates.policy: behavior has no texts"),
+        ("ad-copy", {"max_calibration_error": 0.1}, "ad-copy has no probabilities"),
         (
             "ad-copy",
             {"min_gain": 0.1},
