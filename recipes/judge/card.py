@@ -142,7 +142,7 @@ def _front(about: Subject) -> str:
                 metric_type=name,
                 metric_value=value,
             )
-            for name, value in report.after.numbers.items()
+            for name, value in sorted(report.after.numbers.items())
             if name in all_metrics() and value == value
         ]
         or None,
