@@ -36,6 +36,7 @@ else:
             "recipes.judge.page": ["PAGE", "folder_of"],
             "recipes.judge.report": ["Gates", "Metrics", "Report"],
             "recipes.judge.results": [
+                "best_baseline",
                 "certainty_lines",
                 "gate_lines",
                 "number",
