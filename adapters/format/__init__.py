@@ -5,8 +5,18 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from adapters.format.card import pools_as_transformers, ranks_told, stock_loading
-    from adapters.format.config import STARTER, Adapter, BaseId, Head, Lora, Pooling, Prefix, Quantization
+    from adapters.format.card import is_public_id, peft_loading, pools_as_transformers, stock_loading
+    from adapters.format.config import (
+        STARTER,
+        Adapter,
+        BaseId,
+        Head,
+        Lora,
+        Pooling,
+        Prefix,
+        PrefixShape,
+        Quantization,
+    )
     from adapters.format.files import (
         CARD,
         CONFIG,
@@ -23,7 +33,12 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "adapters.format.card": ["pools_as_transformers", "ranks_told", "stock_loading"],
+            "adapters.format.card": [
+                "is_public_id",
+                "peft_loading",
+                "pools_as_transformers",
+                "stock_loading",
+            ],
             "adapters.format.config": [
                 "Adapter",
                 "BaseId",
@@ -31,6 +46,7 @@ else:
                 "Lora",
                 "Pooling",
                 "Prefix",
+                "PrefixShape",
                 "Quantization",
                 "STARTER",
             ],
@@ -61,12 +77,14 @@ __all__ = [
     "Lora",
     "Pooling",
     "Prefix",
+    "PrefixShape",
     "Quantization",
     "canonical",
     "head_names",
+    "is_public_id",
     "parse",
+    "peft_loading",
     "pools_as_transformers",
-    "ranks_told",
     "read",
     "render",
     "stock_loading",

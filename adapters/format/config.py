@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import regex
@@ -114,6 +114,34 @@ class Prefix:
 
 
 @dataclass(frozen=True)
+class PrefixShape:
+    """What the rows of a prefix's table are made of. It travels in `info["prefix_shape"]`: from the table's width alone
+    nobody could tell the layers."""
+
+    layers: int
+    kv_heads: int
+    head_dim: int
+
+    @property
+    def width(self) -> int:
+        """Numbers of one position: keys and values of every layer."""
+        return 2 * self.layers * self.kv_heads * self.head_dim
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> "PrefixShape | None":
+        """What an adapter's `info` says; None where it says nothing that could be a shape."""
+        said = info.get("prefix_shape")
+        try:
+            return cls(whole(said["layers"]), whole(said["kv_heads"]), whole(said["head_dim"]))  # type: ignore[index]
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def to_info(self) -> dict[str, Any]:
+        """As it stands in an adapter's `info`."""
+        return {"prefix_shape": asdict(self)}
+
+
+@dataclass(frozen=True)
 class Head:
     """A linear head over the pooled last hidden state.
 
@@ -193,20 +221,20 @@ def to_peft(adapter: Adapter) -> dict[str, Any]:
         )
     else:
         table = adapter.tensors["prompt_embeddings"]
-        shape = adapter.info["prefix_shape"]
-        config = PrefixTuningConfig(
-            task_type=task_type,
-            num_virtual_tokens=adapter.method.length,
-            num_layers=shape["layers"],
-            num_attention_heads=shape["kv_heads"],
-            token_dim=shape["kv_heads"] * shape["head_dim"],
-            num_transformer_submodules=1,
-            encoder_hidden_size=shape["kv_heads"] * shape["head_dim"],
-        )
-        if table.shape[1] != 2 * shape["layers"] * shape["kv_heads"] * shape["head_dim"]:
+        shape = PrefixShape.of(adapter.info)
+        if shape is None or table.shape[1] != shape.width:
             raise BadAdapter(
                 f"prefix table of width {table.shape[1]} does not fit {shape}; train the adapter again"
             )
+        config = PrefixTuningConfig(
+            task_type=task_type,
+            num_virtual_tokens=adapter.method.length,
+            num_layers=shape.layers,
+            num_attention_heads=shape.kv_heads,
+            token_dim=shape.kv_heads * shape.head_dim,
+            num_transformer_submodules=1,
+            encoder_hidden_size=shape.kv_heads * shape.head_dim,
+        )
     config.base_model_name_or_path = adapter.base.id
     config.revision = adapter.base.revision
     config.inference_mode = True

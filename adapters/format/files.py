@@ -24,6 +24,7 @@ from adapters.format.config import (
     Head,
     Lora,
     Prefix,
+    PrefixShape,
     method_from_peft,
     to_peft,
     whole,
@@ -43,8 +44,8 @@ _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 """A type of safetensors -> of torch."""
 
 
-def render(adapter: Adapter) -> dict[str, bytes]:
-    """File name -> bytes of the PEFT directory of an adapter."""
+def render(adapter: Adapter, card: str | None = None) -> dict[str, bytes]:
+    """File name -> bytes of the PEFT directory of an adapter. card: a model card that says more than `model_card`."""
     from safetensors.torch import save as save_safetensors
 
     ours = {
@@ -61,7 +62,7 @@ def render(adapter: Adapter) -> dict[str, bytes]:
     return {
         CONFIG: config.encode(),
         WEIGHTS: bytes(canonical(save_safetensors(tensors, metadata=metadata))),
-        CARD: model_card(adapter).encode(),
+        CARD: (model_card(adapter) if card is None else card).encode(),
     }
 
 
@@ -78,11 +79,20 @@ def canonical(weights: Bytes) -> Bytes:
     return len(header).to_bytes(8, "little") + header + weights[end:]
 
 
-def write(adapter: Adapter, folder: str | os.PathLike[str]) -> Path:
-    """Write an adapter's PEFT directory; each file appears whole or not at all. Returns the folder."""
+def write(adapter: Adapter, folder: str | os.PathLike[str], card: str | None = None) -> Path:
+    """Write an adapter's PEFT directory; each file appears whole or not at all.
+
+    Args:
+        adapter: trained here, or read.
+        folder: to write to, which may be missing.
+        card: a model card that says more than `model_card`.
+
+    Returns:
+        The folder.
+    """
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    for name, data in render(adapter).items():
+    for name, data in render(adapter, card).items():
         temporary = path / f".{name}.partial"
         temporary.write_bytes(data)
         os.replace(temporary, path / name)
@@ -130,7 +140,7 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
 def _foreign(method: Lora | Prefix, tensors: "dict[str, Tensor]", config: Mapping[str, Any]) -> Adapter:
     """An adapter that stock PEFT made."""
     base = BaseId(config.get("base_model_name_or_path"), config.get("revision"))
-    info = {} if isinstance(method, Lora) else {"prefix_shape": _prefix_shape(config)}
+    info = {} if isinstance(method, Lora) else _prefix_shape(config).to_info()
     return Adapter(method, _foreign_head(tensors), tensors, base, None, info)
 
 
@@ -238,6 +248,6 @@ def _foreign_head(tensors: "Mapping[str, Tensor]") -> Head | None:
     return Head(labels, "last" if weight.endswith(".score.weight") else "pooler", bias=bias is not None)
 
 
-def _prefix_shape(config: Mapping[str, Any]) -> dict[str, int]:
+def _prefix_shape(config: Mapping[str, Any]) -> PrefixShape:
     heads, layers = whole(config["num_attention_heads"]), whole(config["num_layers"])
-    return {"layers": layers, "kv_heads": heads, "head_dim": whole(config["token_dim"]) // heads}
+    return PrefixShape(layers, heads, whole(config["token_dim"]) // heads)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from adapters import Adapter, BaseId, Lora
-from adapters.format import head_names
+from adapters.format import PrefixShape, head_names
 
 _A, _B = ".lora_A.weight", ".lora_B.weight"
 
@@ -161,11 +161,12 @@ def _prefix(a: Adapter, b: Adapter) -> Iterator[tuple[str, Products]]:
         raise _Incomparable(
             f"weights: prefixes of {list(one.shape)} and {list(other.shape)} numbers are not comparable"
         )
-    layers = int(a.info.get("prefix_shape", {}).get("layers", 0))
-    if not layers or one.shape[1] % (2 * layers):
+    shape = PrefixShape.of(a.info)
+    if shape is None or one.shape[1] % (2 * shape.layers):
         yield "prefix", _products(one, other)
         return
-    for layer, parts in enumerate(zip(one.chunk(layers, 1), other.chunk(layers, 1), strict=True)):
+    layers = (tensor.chunk(shape.layers, 1) for tensor in (one, other))
+    for layer, parts in enumerate(zip(*layers, strict=True)):
         for kind, mine, theirs in zip(("keys", "values"), *(part.chunk(2, 1) for part in parts), strict=True):
             yield f"layers.{layer}.{kind}", _products(mine, theirs)
 

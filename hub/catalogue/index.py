@@ -302,13 +302,13 @@ def metric_columns(db: sqlite3.Connection) -> Mapping[str, str]:
 
 
 def _put(db: sqlite3.Connection, own: int, record: Record) -> None:
-    columns = metric_columns(db)
+    from recipes.judge import Metrics  # only an index that is behind needs to know what a report is
+
+    columns, report = metric_columns(db), record.metrics or {}
     measured = {
         column: float(value)
-        for metric, value in ((record.metrics or {}).get("after") or {}).items()
-        if isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and (column := columns.get(metric) or _new_column(db, metric))
+        for metric, value in (Metrics.read(report.get("after")) or Metrics()).numbers.items()
+        if value == value and (column := columns.get(metric) or _new_column(db, metric))
     }
     row = {
         "name": own,

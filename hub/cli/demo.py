@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from adapters import Adapter, Base
     from adapters.errors import RepertoireError
     from hub.registry.registry import Registry
+    from recipes.judge import Report
 
 CAMPAIGNS = {"acme": "spring", "globex": "launch"}
 # Both methods, so that the one batch at the end mixes them.
@@ -119,7 +120,7 @@ def demo(
     with clock.phase("publish them", as_json):
         for (client, task), adapter in adapters.items():
             if (client, task) in best:
-                adapter.info["report"]["best_reachable"] = best[client, task]
+                _add_reachable(adapter, best[client, task])
             registry.publish(adapter, _name(client, task), message="repertoire demo")
     with clock.phase("answer one mixed batch for all six", as_json):
         answers = _ask(registry, seed)
@@ -236,22 +237,36 @@ def _ask(registry: "Registry", seed: int) -> dict[str, Any]:
     return {"user": user.text(), "ranking": ranking, "analyses": analyses, "written": written}
 
 
+def _add_reachable(adapter: "Adapter", best: Mapping[str, float]) -> None:
+    """Only who made the data knows what can be reached."""
+    from recipes.judge import AdapterInfo, Metrics
+
+    report = _report(adapter).model_copy(update={"best_reachable": Metrics.read(best)})
+    adapter.info |= AdapterInfo(report=report).to_info()
+
+
+def _report(adapter: "Adapter") -> "Report":
+    from recipes.judge import AdapterInfo, Report
+
+    return AdapterInfo.of(adapter.info).report or Report()
+
+
 def _row(client: str, task: str, adapter: "Adapter") -> dict[str, Any]:
     """What one adapter gained, on its task's metric."""
-    report, metric = adapter.info["report"], SHOWN[task]
-    baselines = {name: values[metric] for name, values in report["baselines"].items() if metric in values}
-    pick = min if metric == "nll" else max
-    best = pick(baselines, key=lambda name: baselines[name], default=None)
+    from recipes.judge import best_baseline
+
+    report, metric = _report(adapter), SHOWN[task]
+    best = best_baseline(report.gains, metric)
     return {
         "name": _name(client, task),
         "method": METHODS[client, task],
         "metric": metric,
-        "before": report["before"][metric],
-        "baseline": baselines.get(best) if best else None,
+        "before": report.before.get(metric),
+        "baseline": None if best is None else report.baselines[best].get(metric),
         "baseline_name": best,
-        "after": report["after"][metric],
-        "best_reachable": report.get("best_reachable", {}).get(metric),
-        "steps": report["steps"],
+        "after": report.after.get(metric),
+        "best_reachable": None if report.best_reachable is None else report.best_reachable.get(metric),
+        "steps": report.steps,
         "bytes": adapter.size,
     }
 

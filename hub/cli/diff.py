@@ -99,10 +99,10 @@ def _shown(key: str, value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, Mapping):  # a metric, with its interval
-        from recipes.judge import between, number
+        from recipes.judge import number
 
-        sure = f" ({between(key, value)})" if value["low"] is not None else ""
-        return number(key, value["value"]) + sure
+        low, high = (number(key, value[end]) for end in ("low", "high"))
+        return number(key, value["value"]) + ("" if value["low"] is None else f" ({low} to {high})")
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

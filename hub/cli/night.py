@@ -3,8 +3,9 @@
 import hashlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich.table import Table
@@ -15,7 +16,7 @@ from hub.cli.output import document, show
 if TYPE_CHECKING:
     from adapters import Adapter
     from recipes import Settings
-    from recipes.runs import Result
+    from recipes.runs import Entry, Result
 
 
 def train_jobs(
@@ -60,7 +61,7 @@ def train_jobs(
     def done(place: int, result: "Result") -> None:
         entries[place] = entry(orders[place], result)
         if told is not None and not isinstance(result, Exception):
-            entries[place] |= told(orders[place].name, result)
+            entries[place] = told(entries[place], result)
         try:
             write_night(entries, page.parent)
         except OSError as error:  # such as for a full disk; the others go on
@@ -71,15 +72,15 @@ def train_jobs(
     if Processes.here().rank:
         return
     if as_json:
-        document(entries)
+        document([each.to_dict() for each in entries])
     else:
         show(_table(entries), *_reasons(entries), f"{counts(entries)}.")
         show(f"The adapters are in {out}; {page} leads to the report of each.")
-    if any(each["error"] or _unpublished(each) for each in entries):
+    if any(each.error or each.is_held_back for each in entries):
         raise typer.Exit(4)
 
 
-def _publisher(address: str) -> "Callable[[str, Adapter], dict[str, str]]":
+def _publisher(address: str) -> "Callable[[Entry, Adapter], Entry]":
     """Publishes a job's adapter as soon as it is trained. Done again after a resume, it gives the same version."""
     from adapters.errors import RepertoireError
     from adapters.format import WEIGHTS, render
@@ -87,41 +88,38 @@ def _publisher(address: str) -> "Callable[[str, Adapter], dict[str, str]]":
 
     hub = Hub(address)
 
-    def publish(name: str, adapter: "Adapter") -> dict[str, str]:
+    def publish(job: "Entry", adapter: "Adapter") -> "Entry":
         weights = hashlib.sha256(render(adapter)[WEIGHTS]).hexdigest()
         try:
-            return {"published": hub.publish(adapter, name, publish_id=weights).reference}
+            return replace(job, published=hub.publish(adapter, job.name, publish_id=weights).reference)
         except (RepertoireError, OSError) as error:  # it lies in its folder, and the others go on
-            return {"refused": str(error)}
+            return replace(job, refused=str(error))
 
     return publish
 
 
-def _unpublished(entry: dict[str, Any]) -> bool:
-    """Whether a hub refused what no gate held back."""
-    return entry["refused"] is not None and entry["state"] != "closed"
-
-
-def _table(entries: list[dict[str, Any]]) -> Table:
+def _table(entries: "list[Entry]") -> Table:
     from recipes.judge import number
     from recipes.runs import STATES
 
     result = Table(title="Jobs", title_justify="left")
-    result.add_column("job", no_wrap=True, min_width=max(len(each["name"]) for each in entries))
+    result.add_column("job", no_wrap=True, min_width=max(len(each.name) for each in entries))
     for column in ("metric", "base alone", "best baseline", "adapter", "result", "published"):
         result.add_column(column, justify="left" if column in ("metric", "result", "published") else "right")
     for each in entries:
-        values = (number(each.get("metric", ""), each.get(key)) for key in ("before", "baseline", "after"))
-        published = (each["published"] or "").removeprefix(each["name"])
-        result.add_row(each["name"], each.get("metric", ""), *values, STATES[each["state"]], published)
+        found = each.figures
+        metric = "" if found is None else found.metric
+        values = (None,) * 3 if found is None else (found.before, found.baseline, found.after)
+        published = (each.published or "").removeprefix(each.name)
+        shown = (number(metric, value) for value in values)
+        result.add_row(each.name, metric, *shown, STATES[each.state], published)
     return result
 
 
-def _reasons(entries: list[dict[str, Any]]) -> list[str]:
+def _reasons(entries: "list[Entry]") -> list[str]:
     """Why jobs failed, did not pass, or were not published."""
-    told = [f"{each['name']} failed: {each['error']}" for each in entries if each["error"]]
+    told = [f"{each.name} failed: {each.error}" for each in entries if each.error]
     for each in entries:
-        verdicts = (each["gates"] or {}).get("verdicts", [])
-        told += [f"{each['name']}: {v['gate']}: {v['sentence']}" for v in verdicts if not v["passed"]]
-    told += [f"{each['name']} was not published: {each['refused']}" for each in entries if _unpublished(each)]
+        told += [f"{each.name}: {v.gate}: {v.sentence}" for v in (each.gates.failed if each.gates else ())]
+    told += [f"{each.name} was not published: {each.refused}" for each in entries if each.is_held_back]
     return told

@@ -63,8 +63,8 @@ def profile(
 
     loaded = load_base(base, quantization.value)
     limit = token_limit(loaded, chosen)
-    found = look(splits, chosen, lambda example: sum(count_tokens(loaded, chosen, example)), limit).to_dict()
+    found = look(splits, chosen, lambda example: sum(count_tokens(loaded, chosen, example)), limit)
     if as_json:
-        document({"profile": found, "notes": splits.notes})
+        document({"profile": found.to_info(), "notes": splits.notes})
         return
     show(profile_table(found), *(f"- {note}" for note in splits.notes))

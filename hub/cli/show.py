@@ -70,13 +70,12 @@ def show(
             grid.add_row(key, value)
     display(version.reference, grid)
     if record.metrics:
-        from recipes.judge import certainty_lines, labels_table, results_table, verdict_lines
+        from recipes.judge import Gates, Report, certainty_lines, gate_lines, labels_table, results_table
 
-        display(
-            *filter(None, [results_table(record.metrics), labels_table(record.metrics)]),
-            *certainty_lines(record.metrics),
-            *verdict_lines(record.gates),
-        )
+        report = Report.read(record.metrics)
+        if report is not None:
+            display(*filter(None, [results_table(report), labels_table(report)]), *certainty_lines(report))
+        display(*gate_lines(Gates.read(record.gates)))
 
 
 def card(reference: ReferenceName, hub: HubPath = DEFAULT_HUB, as_json: Json = False) -> None:

@@ -146,26 +146,37 @@ def _check_folders(out: Path, state: Path, resume: bool) -> None:
 
 def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
     """What came of one job."""
-    from adapters.format import ranks_told
-    from recipes.data import profile_table
-    from recipes.judge import PAGE, certainty_lines, folder_of, labels_table, results_table, verdict_lines
+    from recipes.data import DataFacts, Profile, profile_table
+    from recipes.judge import (
+        PAGE,
+        AdapterInfo,
+        Report,
+        certainty_lines,
+        folder_of,
+        gate_lines,
+        labels_table,
+        rank_line,
+        results_table,
+    )
 
-    report, gates, notes = adapter.info["report"], adapter.info["gates"], adapter.info["data"]["notes"]
+    info = AdapterInfo.of(adapter.info)
+    data, report, gates = info.data or DataFacts(), info.report or Report(), info.gates
     if as_json:
-        about = {"folder": str(out), "task": adapter.task, "base": base, "report": report}
-        document(about | {"gates": gates, "notes": notes, "page": str(folder_of(out) / PAGE)})
+        about = {"folder": str(out), "task": adapter.task, "base": base, "report": report.to_info()}
+        judged = {"gates": None if gates is None else gates.to_info(), "notes": data.notes}
+        document(about | judged | {"page": str(folder_of(out) / PAGE)})
         return
     show(
-        profile_table(adapter.info["data"]["profile"]),
+        profile_table(data.profile or Profile()),
         *filter(None, [results_table(report), labels_table(report)]),
         *certainty_lines(report),
-        *([f"ranks: {ranks_told(report['ranks'])}"] if "ranks" in report else []),
-        *(f"- {note}" for note in notes),
-        *verdict_lines(gates),
+        *([f"ranks: {rank_line(report.ranks)}"] if report.ranks else []),
+        *(f"- {note}" for note in data.notes),
+        *gate_lines(gates),
     )
     show(f"The report, with rows of the data, is in {folder_of(out) / PAGE}.")
     publish = f"repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}"
-    if gates is None or gates["passed"]:
+    if gates is None or gates.passed:
         show(f"The adapter is in {out}. Next: {publish}")
     else:
         show(

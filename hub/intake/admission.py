@@ -29,7 +29,8 @@ from hub.intake.allowed import ALLOWED, ARCHIVES, REQUIRED, TEXT_LIMIT, refused,
 from hub.intake.facts import describe
 from hub.intake.huggingface import Download
 from hub.storage.local import read
-from recipes.judge import Blend
+from recipes.answer import Blend
+from recipes.judge import Gates
 
 _CODE_KEYS = ("auto_map", "auto_mapping")
 _PATH = re.compile(r"[/\\~.]|[A-Za-z]:[/\\]|file:")
@@ -71,7 +72,7 @@ def admit(
     rendered[files.WEIGHTS] = files.canonical(rendered[files.WEIGHTS])
     told = describe(adapter, config)
     if files.CARD not in rendered or card.is_ours(rendered[files.CARD]):
-        rendered[files.CARD] = card.adapter_card(told).encode()
+        rendered[files.CARD] = card.adapter_card(adapter, told["servable_by"]).encode()
     return adapter, rendered, told
 
 
@@ -95,17 +96,12 @@ def pass_gates(adapter: Adapter, force_reason: str | None = None) -> str | None:
     """
     if force_reason is not None and not force_reason.strip():
         raise Refused("the reason to publish by force is empty; say why, it stays in the record")
-    gates = adapter.info.get("gates")
-    if gates is None or (isinstance(gates, dict) and gates.get("passed") is True):
+    gates = Gates.read(adapter.info.get("gates"))
+    if gates is None or gates.passed:
         return None
     if force_reason is not None:
         return force_reason.strip()
-    verdicts = gates.get("verdicts") if isinstance(gates, dict) else None
-    failed = [
-        f"\n  - {verdict.get('gate')}: {verdict.get('sentence')}"
-        for verdict in (verdicts if isinstance(verdicts, list) else [])
-        if isinstance(verdict, dict) and verdict.get("passed") is not True
-    ]
+    failed = [f"\n  - {verdict.gate}: {verdict.sentence}" for verdict in gates.failed]
     raise Refused(
         "the adapter did not pass its recipe's gates; nothing was written:"
         + "".join(failed)

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from adapters.format import STARTER, Adapter, Lora, pools_as_transformers
+from adapters.format import STARTER, Adapter, Lora, is_public_id, pools_as_transformers
 
 TOOLS = {"peft": "stock PEFT", "vllm": "vLLM", "lorax": "LoRAX"}
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -61,11 +61,6 @@ def lines(verdicts: Mapping[str, Any]) -> list[str]:
             answer = ("yes" + ("; " if details else "")) if verdict["served"] else "no: "
             told.append(f"{called}: {answer}{'; '.join(details)}")
     return told
-
-
-def is_public_id(base: Any) -> bool:
-    """Whether others can know a base by this name: not the embedded one, not a folder of somebody's machine."""
-    return isinstance(base, str) and base != STARTER and not base.startswith(("local/", "/", ".", "~"))
 
 
 def smallest_limit(rank: int) -> int | None:

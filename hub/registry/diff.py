@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 from adapters import Adapter
 from adapters.errors import RepertoireError, RequestError
 from hub.catalogue.distance import Distances, distances
-from hub.catalogue.records import finite
 from hub.hub import Hub, Version
 from hub.registry.requests import Analyze, Ranked, Recommend, Request, Write
-from recipes.tasks import all_metrics
+from recipes.judge import AdapterInfo, Gates, Report, shown, verdicts_of
 
 if TYPE_CHECKING:
     from hub.registry.registry import Registry
@@ -134,7 +133,7 @@ def read_prompts(path: Path) -> list[Prompt]:
 
 def _facts(version: Version, adapter: Adapter) -> dict[str, dict[str, Any]]:
     """Section -> dotted key -> value."""
-    record = version.record
+    record, info = version.record, AdapterInfo.of(adapter.info)
     return {
         "adapter": _flat(
             {
@@ -145,13 +144,13 @@ def _facts(version: Version, adapter: Adapter) -> dict[str, dict[str, Any]]:
                 "pooling": adapter.head and adapter.head.pooling,
                 "base": record.base.model_dump(),
                 "quantization": record.quantization,
-                "calibration": finite(adapter.info.get("calibration")),
-                "parent": adapter.info.get("parent"),
+                "calibration": info.calibration and info.calibration.to_info(),
+                "parent": info.parent,
             }
         ),
         "recipe": _flat(record.recipe),
-        "data": {"digest": record.data_digest} | _flat(finite(adapter.info.get("data"))),
-        "gates": {"forced": record.forced, **dict(_verdicts(record.gates))},
+        "data": {"digest": record.data_digest} | _flat(info.data and info.data.to_info()),
+        "gates": {"forced": record.forced, **dict(_verdicts(Gates.read(record.gates)))},
         "publication": {
             "published": record.created,
             "publisher": record.publisher,
@@ -163,18 +162,15 @@ def _facts(version: Version, adapter: Adapter) -> dict[str, dict[str, Any]]:
 
 def _metrics(version: Version) -> dict[str, Any]:
     """Metric -> value, with its interval where the report has one."""
-    report = version.record.metrics or {}
-    after, intervals = report.get("after", {}), report.get("intervals", {})
-    return {
-        name: {"value": after[name], **{end: intervals.get(name, {}).get(end) for end in ("low", "high")}}
-        for name in all_metrics()
-        if name in after
-    }
+    report, unknown = Report.read(version.record.metrics) or Report(), {"low": None, "high": None}
+    sure = {name: interval.to_info() for name, interval in report.intervals.items()}
+    values: dict[str, Any] = report.after.to_info()
+    return {name: {"value": values[name], **sure.get(name, unknown)} for name in shown(report.after)}
 
 
-def _verdicts(gates: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
-    for verdict in (gates or {}).get("verdicts", ()):
-        yield verdict["gate"], f"{'passed' if verdict['passed'] else 'failed'}: {verdict['sentence']}"
+def _verdicts(gates: Gates | None) -> Iterator[tuple[str, str]]:
+    for verdict in verdicts_of(gates):
+        yield verdict.gate, f"{'passed' if verdict.passed else 'failed'}: {verdict.sentence}"
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -17,6 +17,7 @@ from adapters import Adapter, Base, Head
 from adapters.errors import RequestError
 from recipes.answer.blend import Blend
 from recipes.data.columns import is_derived
+from recipes.data.facts import DataFacts
 from recipes.data.pii import masked
 from recipes.data.rendering import render_row
 from recipes.learn.encode import encode_prompt, encode_texts
@@ -53,7 +54,8 @@ class Voice:
         """The voice of an adapter. Raises RecipeError for a recipe, and BadAdapter for a blend, that cannot be used."""
         head, saved = adapter.head, adapter.info.get("recipe")
         recipe = Recipe.from_dict(saved) if saved else Recipe.load(adapter.task or usual_task(head is None))
-        roles = tuple(adapter.info.get("data", {}).get("roles", ("user", "ad")))
+        data = DataFacts.read(adapter.info.get("data")) or DataFacts()
+        roles = ("user", "ad") if data.roles is None else data.roles
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
         return cls(adapter.task, head, recipe, roles, Calibration.from_info(adapter.info), blend)
 

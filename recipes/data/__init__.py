@@ -6,20 +6,24 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.data.columns import is_derived
+    from recipes.data.facts import PARTS, DataFacts, Profile
     from recipes.data.load import check, load_splits
-    from recipes.data.profiling import PARTS, profile, profile_table
+    from recipes.data.profiling import profile, profile_table
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "recipes.data.columns": ["is_derived"],
             "recipes.data.load": ["check", "load_splits"],
-            "recipes.data.profiling": ["PARTS", "profile", "profile_table"],
+            "recipes.data.facts": ["PARTS", "DataFacts", "Profile"],
+            "recipes.data.profiling": ["profile", "profile_table"],
         },
     )
 
 __all__ = [
     "PARTS",
+    "DataFacts",
+    "Profile",
     "check",
     "is_derived",
     "load_splits",

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from rich.table import Table
 
 from recipes.data import pii
+from recipes.data.facts import PARTS, Near, Profile, Tokens
 from recipes.data.near_duplicates import near_any
 from recipes.examples import Example, Splits
 from recipes.measure.baselines import labels_of
@@ -17,55 +17,10 @@ from recipes.measure.baselines import labels_of
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
 
-PARTS = ("train", "validation", "test")
 _LANGUAGES, _TOKENS, _NEAR = 1_000, 10_000, 10_000  # rows that are looked at, spread over the data
 _LISTED = 8  # labels that the table spells out
 _KINDS = {"email": "e-mail addresses", "phone": "phone numbers"}
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Lengths of the rows that were looked at, in tokens. p95: 95 of 100 rows have at most so many. over: rows that are
-    longer than `limit` and are cut."""
-
-    looked_at: int
-    median: int
-    p95: int
-    longest: int
-    limit: int
-    over: int
-
-
-@dataclass(frozen=True)
-class Near:
-    """Held-out rows that were looked at, and how many of them a training row all but repeats (see `near`)."""
-
-    looked_at: int
-    near: int
-
-
-@dataclass(frozen=True)
-class Profile:
-    """The data that an adapter learns from, as JSON beside its other facts.
-
-    rows: of the file, by split. labels: by split, each label's share of the weight; a row may have several.
-    languages: ISO 639 code -> share of the rows that were looked at (py3langid; "none" for texts without letters).
-    repeated: by split, rows whose text stands earlier in the same split. near: by held-out split. private: addresses
-    and numbers that were masked or allowed. tokens: None where no base was at hand to count them.
-    """
-
-    rows: Mapping[str, int]
-    labels: Mapping[str, Mapping[str, float]]
-    languages: Mapping[str, float]
-    repeated: Mapping[str, int]
-    near: Mapping[str, Near]
-    private: Mapping[str, int]
-    tokens: Tokens | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return asdict(self)
 
 
 def profile(
@@ -89,22 +44,23 @@ def profile(
     )
 
 
-def profile_table(found: Mapping[str, Any]) -> Table:
-    """`Profile.to_dict` as a table, one column per split; what is said of all rows stands below."""
+def profile_table(found: Profile) -> Table:
+    """A profile as a table, one column per split; what is said of all rows stands below."""
     result = Table(title="The data", caption=_caption(found), title_justify="left", caption_justify="left")
     result.add_column("")
     for part in PARTS:
         result.add_column(part, justify="right")
-    result.add_row("rows", *(f"{found['rows'][part]:,}" for part in PARTS))
-    names = list(found["labels"].get("train", ()))
+    result.add_row("rows", *(f"{found.rows.get(part, 0):,}" for part in PARTS))
+    names = list(found.labels.get("train", ()))
     if len(names) > _LISTED:
-        rarest = (min(found["labels"][part].values()) for part in PARTS)
+        rarest = (min(shares.values()) for shares in map(found.labels.__getitem__, PARTS))
         result.add_row(f"share of the rarest of {len(names)} labels", *map(_percent, rarest))
         names = []
     for name in names:
-        result.add_row(name, *(_percent(found["labels"][part][name]) for part in PARTS))
-    result.add_row("text seen before in the split", *(f"{found['repeated'][part]:,}" for part in PARTS))
-    looked = (f"{near['near']:,} of {near['looked_at']:,}" for near in map(found["near"].get, PARTS[1:]))
+        result.add_row(name, *(_percent(found.labels[part][name]) for part in PARTS))
+    result.add_row("text seen before in the split", *(f"{found.repeated.get(part, 0):,}" for part in PARTS))
+    near = (found.near.get(part, Near()) for part in PARTS[1:])
+    looked = (f"{each.near:,} of {each.looked_at:,}" for each in near)
     result.add_row("all but repeats a training row", "", *looked)
     return result
 
@@ -142,7 +98,10 @@ def _balance(examples: Sequence[Example], labels: Sequence[str]) -> dict[str, fl
 def _near(texts: Mapping[str, Sequence[str]]) -> dict[str, Near]:
     looked_at = {part: spread(texts[part], _NEAR) for part in PARTS[1:]}
     found = iter(near_any(list(chain.from_iterable(looked_at.values())), list(dict.fromkeys(texts["train"]))))
-    return {part: Near(len(each), sum(next(found) for _ in each)) for part, each in looked_at.items()}
+    return {
+        part: Near(looked_at=len(each), near=sum(next(found) for _ in each))
+        for part, each in looked_at.items()
+    }
 
 
 def _languages(examples: Sequence[Example]) -> dict[str, float]:
@@ -172,19 +131,20 @@ def _private(examples: Sequence[Example], handling: str) -> dict[str, int]:
 
 def _lengths(counts: Sequence[int], limit: int) -> Tokens:
     median, p95 = (int(value) for value in np.percentile(counts, [50, 95], method="inverted_cdf"))
-    return Tokens(len(counts), median, p95, max(counts), limit, sum(count > limit for count in counts))
+    over = sum(count > limit for count in counts)
+    return Tokens(looked_at=len(counts), median=median, p95=p95, longest=max(counts), limit=limit, over=over)
 
 
-def _caption(found: Mapping[str, Any]) -> str:
-    commonest = list(found["languages"].items())[:4]
+def _caption(found: Profile) -> str:
+    commonest = list(found.languages.items())[:4]
     lines = [f"languages: {', '.join(f'{code} {_percent(share)}' for code, share in commonest)}"]
-    if tokens := found["tokens"]:
+    if (tokens := found.tokens) is not None:
         lines.append(
-            f"tokens: half of {tokens['looked_at']:,} rows have at most {tokens['median']}, 95 of 100 at most "
-            f"{tokens['p95']}, the longest {tokens['longest']}; {tokens['over']:,} are over the limit of "
-            f"{tokens['limit']} and are cut"
+            f"tokens: half of {tokens.looked_at:,} rows have at most {tokens.median}, 95 of 100 at most "
+            f"{tokens.p95}, the longest {tokens.longest}; {tokens.over:,} are over the limit of "
+            f"{tokens.limit} and are cut"
         )
-    lines += [f"{name}: {count:,}" for name, count in found["private"].items() if count]
+    lines += [f"{name}: {count:,}" for name, count in found.private.items() if count]
     return "\n".join(lines)
 
 

@@ -1,48 +1,73 @@
-"""Is an adapter any good? Measured beside the base and the baselines, judged by its gates, told in tables and pages."""
+"""Is an adapter any good? Measured beside the base and the baselines, judged by its gates, told to people.
+
+    assess -> report -+-> gates                  whether it is good enough
+                      +-> results -> tables      in the terminal
+                                  -> page        for people, with cases: rows of the client's data
+                                  -> card        the README.md beside the weights
+
+`report` and `info` are the types of what an adapter carries, with their JSON form.
+"""
 
 from typing import TYPE_CHECKING
 
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from recipes.answer.blend import Blend
+    from recipes.judge.card import OURS, Subject, bullets, model_card, section, subject
+    from recipes.judge.info import AdapterInfo
     from recipes.judge.page import PAGE, folder_of
-    from recipes.judge.report import (
-        between,
+    from recipes.judge.report import Gates, Metrics, Report
+    from recipes.judge.results import (
+        best_baseline,
         certainty_lines,
-        labels_table,
+        gate_lines,
         number,
-        results,
-        results_table,
-        verdict_lines,
+        rank_line,
+        shown,
+        verdicts_of,
     )
+    from recipes.judge.tables import labels_table, results_table
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "recipes.answer.blend": ["Blend"],
+            "recipes.judge.card": ["OURS", "Subject", "bullets", "model_card", "section", "subject"],
+            "recipes.judge.info": ["AdapterInfo"],
             "recipes.judge.page": ["PAGE", "folder_of"],
-            "recipes.judge.report": [
-                "between",
+            "recipes.judge.report": ["Gates", "Metrics", "Report"],
+            "recipes.judge.results": [
+                "best_baseline",
                 "certainty_lines",
-                "labels_table",
+                "gate_lines",
                 "number",
-                "results",
-                "results_table",
-                "verdict_lines",
+                "rank_line",
+                "shown",
+                "verdicts_of",
             ],
+            "recipes.judge.tables": ["labels_table", "results_table"],
         },
     )
 
 __all__ = [
+    "OURS",
     "PAGE",
-    "Blend",
-    "between",
+    "AdapterInfo",
+    "Gates",
+    "Metrics",
+    "Report",
+    "Subject",
+    "best_baseline",
+    "bullets",
     "certainty_lines",
     "folder_of",
+    "gate_lines",
     "labels_table",
+    "model_card",
     "number",
-    "results",
+    "rank_line",
     "results_table",
-    "verdict_lines",
+    "section",
+    "shown",
+    "subject",
+    "verdicts_of",
 ]

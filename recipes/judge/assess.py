@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,62 +13,97 @@ from recipes.answer.blend import Blend, Mix, blend, fit_mix
 from recipes.answer.linear import Linear, learn
 from recipes.examples import Example, Splits
 from recipes.judge.groups import by_group
-from recipes.judge.report import BEFORE
+from recipes.judge.report import (
+    BEFORE,
+    Bin,
+    BlendReport,
+    CalibrationReport,
+    Gain,
+    Interval,
+    Measured,
+    Metrics,
+    RawAndCalibrated,
+    Report,
+    RowCounts,
+    Validation,
+)
 from recipes.learn.encode import encode, encode_prompt, sample
-from recipes.learn.job import Job
 from recipes.learn.predict import copy_losses, logits, probabilities, states, texts
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
 from recipes.measure.calibration import Calibration, fit_temperature, shift_for, shifted
 from recipes.measure.intervals import Floats
 from recipes.measure.metrics import reliability
-from recipes.tasks import ad_copy, behavior, recommendation, task_for
+from recipes.tasks.ad_copy import Written
+from recipes.tasks.task import label_task, task_for, text_task
+
+if TYPE_CHECKING:
+    from recipes.learn.job import Job
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
 _MOST_STATES = 1000  # training rows that the frozen base reads for its baseline
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a model said of the test rows. metrics: the task's; predictions: heads, probabilities [rows, labels];
-    ad-copy, `ad_copy.Written`."""
+class Predicted:
+    """What a model said of the test rows, and how good that is.
 
-    metrics: dict[str, Any]
+    metrics: the task's. predictions: heads, probabilities [rows, labels]; texts, `Written`.
+    """
+
+    metrics: Mapping[str, Any]
     predictions: Any
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """report: the part of a report that speaks of the test split. after: what is served. guesses: a baseline's name ->
-    its predictions, as in `Outcome`. calibration: of a head. blend: where one is served."""
+    """What came of a trained adapter's test rows.
 
-    report: dict[str, Any]
-    after: Outcome
+    report: all that was measured. served: what a registry would answer. guesses: a baseline's name -> its predictions,
+    as in `Predicted`. calibration: of a head. blend: where one is served.
+    """
+
+    report: Report
+    served: Predicted
     guesses: Mapping[str, Any]
     calibration: Calibration | None = None
     blend: Blend | None = None
 
 
-def evaluate(job: Job, base: Base, slots: Slots, adapted: bool = True) -> Outcome:
-    """The held-out test split, with the adapter or, without `adapted`, with the base untouched (for heads: under the
-    untrained head). Probabilities are not calibrated."""
-    if job.recipe.task == "ad-copy":
-        return _outcome(job, _write(job, base, slots, adapted))
+def evaluate(job: "Job", base: Base, slots: Slots, adapted: bool = True) -> Predicted:
+    """Answer the held-out test split. Probabilities are not calibrated.
+
+    Args:
+        job: whose rows, and whose adapter lies in its slot.
+        base: that answers.
+        slots: that hold the adapter.
+        adapted: False leaves the base untouched (for heads: under the untrained head).
+    """
+    if not job.splits.labels:
+        return _predicted(job, _write(job, base, slots, adapted))
     rows = encode(base, job.recipe, job.splits.test)
-    return _outcome(job, probabilities(base, slots, job.slot, rows, adapted))
+    return _predicted(job, probabilities(base, slots, job.slot, rows, adapted))
 
 
-def assess(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessment:
-    """The trained adapter beside the base untouched and every baseline. A head is calibrated first, then blended where
-    the recipe says so."""
-    if job.recipe.task == "ad-copy":
+def assess(job: "Job", before: Predicted, base: Base, slots: Slots, seconds: float) -> Assessment:
+    """Measure a trained adapter beside the base untouched and every baseline. A head is calibrated first, then blended
+    where the recipe says so.
+
+    Args:
+        job: with its best weights in its slot.
+        before: what the base untouched said.
+        base: that answers.
+        slots: that hold the adapter.
+        seconds: how long the job took so far.
+    """
+    if not job.splits.labels:
         after = evaluate(job, base, slots)
-        guesses = ad_copy.guesses(job.splits, job.recipe)
-        return Assessment(_report(job, before, after, guesses), after, guesses)
-    return _assess_head(job, before, base, slots)
+        guesses = task_for(job.recipe.task).guesses(job.splits, job.recipe)
+        return Assessment(_report(job, before, after, guesses, seconds), after, guesses)
+    return _assess_head(job, before, base, slots, seconds)
 
 
-def _assess_head(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessment:
+def _assess_head(job: "Job", before: Predicted, base: Base, slots: Slots, seconds: float) -> Assessment:
     splits, several = job.splits, job.splits.multi_label
     known = logits(base, slots, job.slot, job.validation)
     truth = learned.label_matrix(splits.validation, len(splits.labels))
@@ -77,7 +112,7 @@ def _assess_head(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessm
     temperature = fit_temperature(known, truth, weights, several, plain.shift)
     calibration = Calibration(temperature, plain.shift)
     raw = logits(base, slots, job.slot, encode(base, job.recipe, splits.test))
-    after = _outcome(job, np.asarray(calibration.apply(raw, several)))
+    after = _predicted(job, np.asarray(calibration.apply(raw, several)))
     # The baselines guess the validation rows too, for the blend: [validation rows, then test rows]
     both = replace(splits, test=(*splits.validation, *splits.test))
     found = dict(task_for(job.recipe.task).guesses(both, job.recipe))
@@ -87,20 +122,20 @@ def _assess_head(job: Job, before: Outcome, base: Base, slots: Slots) -> Assessm
     cut = len(splits.validation)
     guesses = {name: guess[cut:] for name, guess in found.items()}
     earlier = {name: guess[:cut] for name, guess in found.items()}
-    report = _report(job, before, after, guesses)
-    report["calibration"] = _calibration(job, plain.apply(raw, several), after, calibration)
-    if job.recipe.grouped:
-        report["groups"] = by_group(splits.test, after.predictions, job.recipe.task, job.recipe.grouped)
     name, mix = _best_mix(job, np.asarray(calibration.apply(known, several)), earlier, models or earlier)
-    mixed = _outcome(job, blend(after.predictions, guesses[name], mix, several))
-    report["blend"] = _blend(job, name, mix, mixed, after)
+    mixed = _predicted(job, blend(after.predictions, guesses[name], mix, several))
     served = Blend(models[name], mix) if name in models and mix.weight else None
-    if job.recipe.blend:
-        report["blend"]["served"] = served is not None
-    if served is None:
-        return Assessment(report, after, guesses, calibration)
-    report["blended"] = _blended(job, report, before, mixed, guesses)
-    return Assessment(report, mixed, guesses, calibration, served)
+    report = _report(
+        job,
+        before,
+        after,
+        guesses,
+        seconds,
+        calibration=_calibration(job, plain.apply(raw, several), after, calibration),
+        blend=_blend(job, name, mix, mixed, after, served),
+        blended=None if served is None else mixed,
+    )
+    return Assessment(report, after if served is None else mixed, guesses, calibration, served)
 
 
 def _guess(model: Linear, examples: Sequence[Example], multi_label: bool) -> Floats:
@@ -108,73 +143,110 @@ def _guess(model: Linear, examples: Sequence[Example], multi_label: bool) -> Flo
     return model.probabilities([e.text for e in examples], [e.fields for e in examples], multi_label)
 
 
-def _outcome(job: Job, predictions: Any) -> Outcome:
+def _predicted(job: "Job", predictions: Any) -> Predicted:
     splits = job.splits
-    return Outcome(task_for(job.recipe.task).metrics(splits.test, predictions, splits.labels), predictions)
+    return Predicted(task_for(job.recipe.task).metrics(splits.test, predictions, splits.labels), predictions)
 
 
-def _report(job: Job, before: Outcome, after: Outcome, guesses: Mapping[str, Any]) -> dict[str, Any]:
-    """before, after, baselines, intervals, gains."""
+def _report(
+    job: "Job",
+    before: Predicted,
+    after: Predicted,
+    guesses: Mapping[str, Any],
+    seconds: float,
+    calibration: CalibrationReport | None = None,
+    blend: BlendReport | None = None,
+    blended: Predicted | None = None,
+) -> Report:
+    """blended: what the blend said, where it is served."""
     baselines = task_for(job.recipe.task).baselines(job.splits, job.recipe, guesses)
-    if job.recipe.task == "recommendation":
-        # A log loss over that of the constant prior (He et al. 2014, doi:10.1145/2648584.2648589): below 1 it knows
-        # more than the click rate.
-        least = baselines[PRIOR]["log_loss"]
-        for metrics in (before.metrics, after.metrics, *baselines.values()):
-            metrics["normalized_entropy"] = metrics["log_loss"] / least
+    prior = baselines[PRIOR] if job.splits.labels else None
     others = {BEFORE: before.predictions, **guesses}
-    return {
-        "before": before.metrics,
-        "after": after.metrics,
-        "baselines": baselines,
-        **_certainty(job, after.predictions, others),
-    }
+    alone = _measured(job, after, others, prior)
+    train, validation, test = (
+        len(part) for part in (job.splits.train, job.splits.validation, job.splits.test)
+    )
+    return Report(
+        metric=job.metric_name,
+        before=_metrics(job, before.metrics, prior),
+        baselines={name: _metrics(job, each, prior) for name, each in baselines.items()},
+        after=alone.after,
+        intervals=alone.intervals,
+        gains=alone.gains,
+        groups=alone.groups,
+        calibration=calibration,
+        blend=blend,
+        blended=None if blended is None else _measured(job, blended, others, prior),
+        rows=RowCounts(train=train, validation=validation, test=test),
+        steps=job.step,
+        best_step=job.best_step,
+        history=tuple(Validation.model_validate(each) for each in job.history),
+        seconds=round(seconds, 2),
+        ranks=job.ranks or None,
+    )
 
 
-def _certainty(job: Job, after: Any, others: Mapping[str, Any]) -> dict[str, Any]:
-    """`intervals`: metric -> low, high of the adapter's own; `gains`: other -> metric -> difference, low, high."""
+def _metrics(job: "Job", found: Mapping[str, Any], prior: Mapping[str, Any] | None) -> Metrics:
+    """prior: the metrics of the constant prior, where there is one."""
+    beside = {} if prior is None else label_task(job.recipe.task).beside_prior(found, prior)
+    return Metrics.model_validate({**found, **beside})
+
+
+def _measured(
+    job: "Job", own: Predicted, others: Mapping[str, Any], prior: Mapping[str, Any] | None
+) -> Measured:
+    """others: name -> predictions of what it is compared to."""
+    found, gains = _certainty(job, own.predictions, others)
+    grouped = job.recipe.grouped if job.splits.labels else ()
+    return Measured(
+        after=_metrics(job, own.metrics, prior),
+        intervals=found,
+        gains=gains,
+        groups=by_group(job.splits.test, own.predictions, job.recipe.task, grouped) if grouped else None,
+    )
+
+
+def _certainty(
+    job: "Job", own: Any, others: Mapping[str, Any]
+) -> tuple[dict[str, Interval], dict[str, dict[str, Gain]]]:
+    """Metric -> its interval; other -> metric -> what `own` has above it. own, others: predictions."""
     task, test, labels = task_for(job.recipe.task), job.splits.test, job.splits.labels
     units = int(intervals.units_of(test).max()) + 1
-    own = task.statistics(test, after, labels)
+    mine = task.statistics(test, own, labels)
     theirs = {name: task.statistics(test, found, labels) for name, found in others.items()}
     pairs = {
-        (name, metric): each[metric] for name, each in theirs.items() for metric in each if metric in own
+        (name, metric): each[metric] for name, each in theirs.items() for metric in each if metric in mine
     }
-    drawn = intervals.resample(own, units)
+    drawn = intervals.resample(mine, units)
     drawn_others = intervals.resample(pairs, units)
-    points = {metric: intervals.point(statistic, units) for metric, statistic in own.items()}
-    gains: dict[str, dict[str, dict[str, float]]] = {name: {} for name in others}
+    points = {metric: intervals.point(statistic, units) for metric, statistic in mine.items()}
+    gains: dict[str, dict[str, Gain]] = {name: {} for name in others}
     for (name, metric), statistic in pairs.items():
         difference = points[metric] - intervals.point(statistic, units)
         between = intervals.interval(drawn[metric] - drawn_others[name, metric])
-        gains[name][metric] = {"difference": difference, **between}
-    return {
-        "intervals": {metric: intervals.interval(values) for metric, values in drawn.items()},
-        "gains": gains,
-    }
+        gains[name][metric] = Gain(difference=difference, **between)
+    return {metric: Interval(**intervals.interval(values)) for metric, values in drawn.items()}, gains
 
 
-def _calibration(job: Job, raw: Any, after: Outcome, calibration: Calibration) -> dict[str, Any]:
-    """temperature and shift; log loss and calibration error on the test rows without (raw: their probabilities) and
-    with the temperature; `curve`: mean probability, observed share and share of the rows in each bin."""
-    task = recommendation if job.recipe.task == "recommendation" else behavior
-    plain = _outcome(job, raw).metrics
-    bins = reliability(*task.decisions(job.splits.test, after.predictions))
-    return {
-        **calibration.to_info(),
-        **{
-            name: {"raw": plain[name], "calibrated": after.metrics[name]}
-            for name in ("log_loss", "calibration_error")
-        },
-        "curve": [
-            {"predicted": float(p), "observed": float(o), "share": float(s)}
-            for p, o, s in zip(*bins, strict=True)
-        ],
-    }
+def _calibration(job: "Job", raw: Any, after: Predicted, calibration: Calibration) -> CalibrationReport:
+    """raw: probabilities of the test rows without the temperature, [rows, labels]."""
+    plain = _predicted(job, raw).metrics
+    bins = reliability(*label_task(job.recipe.task).decisions(job.splits.test, after.predictions))
+    log_loss, error = (
+        RawAndCalibrated(raw=plain[name], calibrated=after.metrics[name])
+        for name in ("log_loss", "calibration_error")
+    )
+    return CalibrationReport(
+        temperature=calibration.temperature,
+        shift=calibration.shift,
+        log_loss=log_loss,
+        calibration_error=error,
+        curve=tuple(Bin(predicted=p, observed=o, share=share) for p, o, share in zip(*bins, strict=True)),
+    )
 
 
 def _best_mix(
-    job: Job, known: Floats, earlier: Mapping[str, Floats], among: Collection[str]
+    job: "Job", known: Floats, earlier: Mapping[str, Floats], among: Collection[str]
 ) -> tuple[str, Mix]:
     """Of these baselines the one that helps the adapter most on the validation rows, and how they are mixed. known,
     earlier: the adapter's and each baseline's probabilities of the validation rows."""
@@ -188,46 +260,33 @@ def _best_mix(
     return best, fitted[best][0]
 
 
-def _blend(job: Job, name: str, mix: Mix, mixed: Outcome, after: Outcome) -> dict[str, Any]:
+def _blend(
+    job: "Job", name: str, mix: Mix, mixed: Predicted, after: Predicted, served: Blend | None
+) -> BlendReport:
     """The baseline, how it is mixed in, and on the test rows the mix's metric and its gain over the adapter alone."""
-    metric = job.metric_name
-    gains = _certainty(job, mixed.predictions, {"adapter": after.predictions})["gains"]
-    return {
-        "baseline": name,
-        "weight": mix.weight,
-        "sharpness": mix.sharpness,
-        "shift": mix.shift,
-        "metric": metric,
-        "value": mixed.metrics[metric],
-        "gain": gains["adapter"][metric],
-    }
+    metric, alone = job.metric_name, "adapter"
+    _, gains = _certainty(job, mixed.predictions, {alone: after.predictions})
+    return BlendReport(
+        baseline=name,
+        weight=mix.weight,
+        sharpness=mix.sharpness,
+        shift=mix.shift,
+        metric=metric,
+        value=mixed.metrics[metric],
+        gain=gains[alone][metric],
+        served=served is not None if job.recipe.blend else None,
+    )
 
 
-def _blended(
-    job: Job, report: Mapping[str, Any], before: Outcome, mixed: Outcome, guesses: Mapping[str, Floats]
-) -> dict[str, Any]:
-    """after, intervals, gains and groups of what is served, as those of the adapter alone stand in the report."""
-    if job.recipe.task == "recommendation":
-        prior = report["baselines"][PRIOR]["log_loss"]
-        mixed.metrics["normalized_entropy"] = mixed.metrics["log_loss"] / prior
-    found = {
-        "after": mixed.metrics,
-        **_certainty(job, mixed.predictions, {BEFORE: before.predictions, **guesses}),
-    }
-    if job.recipe.grouped:
-        found["groups"] = by_group(job.splits.test, mixed.predictions, job.recipe.task, job.recipe.grouped)
-    return found
-
-
-def _frozen(job: Job, splits: Splits, base: Base, slots: Slots) -> Floats:
+def _frozen(job: "Job", splits: Splits, base: Base, slots: Slots) -> Floats:
     """Logistic regression on what the base itself makes of the texts. Of many training rows, a sample."""
     some, train = sample(splits, job.train, _MOST_STATES, seed=0)
     rows = (train, job.validation, encode(base, job.recipe, splits.test))
     guess = learned.on_states(some, *(states(base, slots, part) for part in rows))
-    return shifted(guess, shift_for(splits.negative_share)) if job.recipe.task == "recommendation" else guess
+    return shifted(guess, shift_for(splits.negative_share)) if splits.negative_share < 1 else guess
 
 
-def _write(job: Job, base: Base, slots: Slots, adapted: bool) -> ad_copy.Written:
+def _write(job: "Job", base: Base, slots: Slots, adapted: bool) -> Written:
     test, settings = job.splits.test, job.recipe.write
     losses = copy_losses(base, slots, job.slot, encode(base, job.recipe, test), adapted)
     nats, tokens = sum(each for each, _ in losses), sum(count for _, count in losses)
@@ -240,8 +299,8 @@ def _write(job: Job, base: Base, slots: Slots, adapted: bool) -> ad_copy.Written
         settings.repetition_penalty,
         tuple(settings.stop),
     )
-    products = ad_copy.inputs(test, settings.evaluated)
+    products = text_task(job.recipe.task).inputs(test, settings.evaluated)
     prompts = [encode_prompt(base, job.recipe, product) for product in products]
     made = texts(base, slots, job.slot, prompts, sampling, adapted)
     policy = settings.policy.rules()
-    return ad_copy.Written(made, nats / tokens, tokens, products, settings.max_chars, losses, policy)
+    return Written(made, nats / tokens, tokens, products, settings.max_chars, losses, policy)

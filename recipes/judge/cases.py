@@ -1,6 +1,6 @@
-"""Rows to look at: what the adapter gained and lost against the base and the best baseline; texts side by side.
+"""Test rows to look at: what the adapter gained and lost against the base and the best baseline; texts side by side.
 
-These are the client's own rows. They go onto the page for people, never into the adapter, which is published.
+These are the client's own rows. They go onto the page for people, never into the report, which is published.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recipes.judge.assess import Assessment, Outcome
-from recipes.judge.report import best_baseline, served
-from recipes.learn.job import Job
+from recipes.examples import Splits
 from recipes.measure import baselines as learned
-from recipes.tasks import behavior
+from recipes.tasks.behavior import given_labels
 
 MOST = 10
 
@@ -32,7 +30,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Copy:
-    """One product of ad-copy: the first reference, and the texts without and with the adapter."""
+    """One product: the first reference, and the texts without and with the adapter."""
 
     product: str
     reference: str
@@ -43,7 +41,7 @@ class Copy:
 @dataclass(frozen=True)
 class Picked:
     """gained: rows that the adapter has right and the base or the baseline wrong; lost: the other way round. At most
-    `MOST` of each, of `gained_of` and `lost_of` in all. baseline: the best one's name. copies: ad-copy."""
+    `MOST` of each, of `gained_of` and `lost_of` in all. baseline: the best one's name. copies: of what writes."""
 
     gained: tuple[Case, ...] = ()
     lost: tuple[Case, ...] = ()
@@ -53,32 +51,32 @@ class Picked:
     copies: tuple[Copy, ...] = ()
 
 
-def pick(job: Job, before: Outcome, found: Assessment) -> Picked:
-    """The first rows of each kind in the test split; those that both the base and the baseline differ on come first."""
-    baseline = best_baseline(served(found.report), job.metric_name)
-    if job.recipe.task == "ad-copy":
-        return Picked(baseline=baseline, copies=_copies(job, before, found.after))
-    test = job.splits.test
-    truth = learned.label_matrix(test, len(job.splits.labels))
-    said = {
-        name: behavior.given_labels(test, predictions)
-        for name, predictions in (
-            ("before", before.predictions),
-            ("baseline", None if baseline is None else found.guesses[baseline]),
-            ("after", found.after.predictions),
-        )
-        if predictions is not None
-    }
-    right = {name: (given == truth).all(axis=1) for name, given in said.items()}
-    others = np.stack([right[name] for name in said if name != "after"])
+def pick(splits: Splits, before: Any, after: Any, baseline: tuple[str, Any] | None = None) -> Picked:
+    """The first rows of each kind in the test split; those that both the base and the baseline differ on come first.
+
+    Args:
+        splits: whose test rows were answered; without labels they are products.
+        before: predictions of the base untouched, as `Task.metrics` takes them.
+        after: of what is served.
+        baseline: the best one's name and its predictions.
+    """
+    name = None if baseline is None else baseline[0]
+    if not splits.labels:
+        return Picked(baseline=name, copies=_copies(splits, before, after))
+    test = splits.test
+    truth = learned.label_matrix(test, len(splits.labels))
+    said = {"before": before} | ({} if baseline is None else {"baseline": baseline[1]}) | {"after": after}
+    said = {who: given_labels(test, predictions) for who, predictions in said.items()}
+    right = {who: (given == truth).all(axis=1) for who, given in said.items()}
+    others = np.stack([right[who] for who in said if who != "after"])
     gained = _most_telling(right["after"], ~others)
     lost = _most_telling(~right["after"], others)
 
     def case(row: int) -> Case:
-        names = {name: _names(job, given[row]) for name, given in said.items()}
+        names = {who: _names(splits.labels, given[row]) for who, given in said.items()}
         return Case(
             test[row].text,
-            _names(job, truth[row]),
+            _names(splits.labels, truth[row]),
             names["before"],
             names.get("baseline", ""),
             names["after"],
@@ -89,7 +87,7 @@ def pick(job: Job, before: Outcome, found: Assessment) -> Picked:
         tuple(case(row) for row in lost[:MOST]),
         len(gained),
         len(lost),
-        baseline,
+        name,
     )
 
 
@@ -99,13 +97,13 @@ def _most_telling(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> list[int
     return [int(row) for row in rows[np.argsort(-others.sum(axis=0)[rows], kind="stable")]]
 
 
-def _names(job: Job, given: Sequence[Any]) -> str:
-    return ", ".join(name for name, has in zip(job.splits.labels, given, strict=True) if has) or "none"
+def _names(labels: Sequence[str], given: Sequence[Any]) -> str:
+    return ", ".join(name for name, has in zip(labels, given, strict=True) if has) or "none"
 
 
-def _copies(job: Job, before: Outcome, after: Outcome) -> tuple[Copy, ...]:
+def _copies(splits: Splits, before: Any, after: Any) -> tuple[Copy, ...]:
     references: dict[str, str] = {}
-    for example in job.splits.test:
+    for example in splits.test:
         references.setdefault(example.text, example.copy or "")
-    each = zip(after.predictions.products, before.predictions.texts, after.predictions.texts, strict=True)
+    each = zip(after.products, before.texts, after.texts, strict=True)
     return tuple(Copy(product, references[product], first, last) for product, first, last in each)[:MOST]

@@ -1,37 +1,42 @@
 """How an adapter does on parts of the test rows: a table for each column, by fairlearn's MetricFrame."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from recipes.examples import Example
+from recipes.judge.report import GroupScores, GroupTable
 from recipes.measure import baselines as learned
-from recipes.measure import metrics as evaluate
 from recipes.measure.intervals import Floats
-from recipes.recipe import TaskName
-from recipes.tasks import behavior, recommendation
+from recipes.tasks.task import LabelTask, label_task
 
 FEWEST = 20  # rows of a group that counts for the gap: in smaller ones a single row moves a metric too far
 
 
 def by_group(
-    examples: Sequence[Example], probabilities: ArrayLike, task: TaskName, columns: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Column -> `groups`: one entry per value with its metrics and rows, the largest first; `gap`: metric -> the
-    largest minus the smallest value over the groups of at least `FEWEST` rows, NaN where fewer than two have it.
+    examples: Sequence[Example], probabilities: ArrayLike, task: str, columns: Sequence[str]
+) -> dict[str, GroupTable]:
+    """How well each group is answered.
 
-    recommendation: accuracy, selection_rate (share of rows from a probability of one half) and auc, all weighted;
-    behavior: accuracy. probabilities: [examples, labels].
+    Args:
+        examples: test rows.
+        probabilities: [examples, labels].
+        task: says what is measured, all of it weighted.
+        columns: whose values make the groups.
+
+    Returns:
+        Column -> its groups; the gap is NaN where fewer than two groups have at least `FEWEST` rows and the metric.
     """
-    return {column: _table(examples, np.asarray(probabilities), task, column) for column in columns}
+    return {
+        column: _table(examples, np.asarray(probabilities), label_task(task), column) for column in columns
+    }
 
 
-def _table(examples: Sequence[Example], probabilities: Floats, task: TaskName, column: str) -> dict[str, Any]:
+def _table(examples: Sequence[Example], probabilities: Floats, task: LabelTask, column: str) -> GroupTable:
     from fairlearn.metrics import MetricFrame, count
 
-    metrics, truth, given = _measured(examples, probabilities, task)
+    metrics, truth, given = task.measured(examples, probabilities)
     weights = learned.weights_of(examples)
     frame = MetricFrame(
         metrics={**metrics, "rows": count},
@@ -41,38 +46,14 @@ def _table(examples: Sequence[Example], probabilities: Floats, task: TaskName, c
         sample_params={name: {"sample_weight": weights} for name in metrics},
     )
     table = frame.by_group.sort_values("rows", ascending=False, kind="stable")
-    groups: list[dict[str, Any]] = [
-        {"group": str(value), **{name: float(row[name]) for name in metrics}, "rows": int(row["rows"])}
+    groups = tuple(
+        GroupScores.model_validate(
+            {"group": str(value), "rows": int(row["rows"]), **{name: float(row[name]) for name in metrics}}
+        )
         for value, row in table.iterrows()
-    ]
-    large = [group for group in groups if group["rows"] >= FEWEST]
-    return {"groups": groups, "gap": {name: _gap([group[name] for group in large]) for name in metrics}}
-
-
-def _measured(
-    examples: Sequence[Example], probabilities: Floats, task: TaskName
-) -> tuple[Mapping[str, Callable[..., float]], Floats, Floats]:
-    """Metrics of (truth, given, sample_weight), and the truth and what is given, [examples] each: for recommendation
-    clicks and their probabilities, for behavior 1 and whether the labels are right."""
-    from fairlearn.metrics import selection_rate
-    from sklearn.metrics import accuracy_score
-
-    if task == "behavior":
-        right = behavior.are_right(examples, probabilities).astype(float)
-        return {"accuracy": accuracy_score}, np.ones(len(examples)), right
-    clicked, given, _ = recommendation.decisions(examples, probabilities)
-
-    def halved(metric: Callable[..., float]) -> Callable[..., float]:
-        return lambda truth, given, sample_weight: metric(truth, given >= 0.5, sample_weight=sample_weight)
-
-    def auc(truth: Floats, given: Floats, sample_weight: Floats) -> float:
-        return evaluate.auc(truth, given, sample_weight)
-
-    return (
-        {"accuracy": halved(accuracy_score), "selection_rate": halved(selection_rate), "auc": auc},
-        clicked,
-        given,
     )
+    large = [group.numbers for group in groups if group.rows >= FEWEST]
+    return GroupTable(groups=groups, gap={name: _gap([each[name] for each in large]) for name in metrics})
 
 
 def _gap(values: Sequence[float]) -> float:

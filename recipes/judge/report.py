@@ -1,182 +1,260 @@
-"""A training's results as tables: the base before, the baselines, the adapter after, side by side.
+"""What a training says of its adapter: the report and what the gates made of it, as types with a JSON form.
 
-A report is the JSON that an adapter carries as `info["report"]`:
+An adapter carries both as `info["report"]` and `info["gates"]`, a hub's record as `metrics` and `gates`:
 
-    {"metric": "auc", "before": {"auc": 0.51, ...}, "after": {...}, "baselines": {"constant prior": {...}, ...},
+    {"format": 1, "metric": "auc", "before": {"auc": 0.51, ...}, "after": {...},
+     "baselines": {"constant prior": {...}, ...},
      "intervals": {"auc": {"low": 0.7, "high": 0.8}, ...}, the adapter's own, 95 %,
      "gains": {"before": {"auc": {"difference": 0.2, "low": 0.1, "high": 0.3}, ...}, "constant prior": {...}, ...},
      "blended": {"after": {"auc": 0.75, ...}, "intervals": {...}, "gains": {...}},
      "ranks": {"model.layers.0.self_attn.q_proj": 3, ...},
      "best_reachable": {"auc": 0.81}, "rows": {"train": 720, "validation": 80, "test": 200}, "seconds": 41.2}
 
-`gains` are the adapter's metric minus the other's on the same rows, over the base alone and over every baseline.
-`blended` is there where a blend is served (`recipes/judge/blend.py`): the same for its answers; `served` puts it in the
-adapter's place. `ranks` is there only for AdaLoRA, `best_reachable` only where the data's maker knows it.
+A number that is not defined is NaN here and null in JSON. What is not there was not measured. A report without a format
+was written before there was one, in the form of format 1. Keys that a later release adds are passed over; a change that
+old readers must not miss raises `FORMAT`, and of such a report they show nothing. The form in full, for readers
+elsewhere:
+
+    python -m recipes.judge.report > docs/report.schema.json
+
+What is read may come from anyone: see `Part.read`.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from rich.table import Table
-from rich.text import Text
+from pydantic import ConfigDict, Field, PlainSerializer, StrictBool, StrictInt, model_validator
 
-from recipes.tasks.task import all_metrics
+from recipes.part import Number, Part, is_number, or_null
 
-ARROWS = {"max": "↑", "min": "↓"}
-_UNKNOWN = "–"
-_COARSE = frozenset({"bleu", "chrf", "text_chrf", "perplexity"})  # one digit after the point says enough
-
-
-def results_table(report: Mapping[str, Any]) -> Table:
-    """One row each for the base, every baseline, and the adapter; one column per metric, with its better direction.
-
-    The values of what is served are green where they are the best of their column.
-    """
-    rows = results(report)
-    names = [name for name in all_metrics() if any(name in values for values in rows.values())]
-    result = Table(
-        title="Held-out results", caption=_caption(report), title_justify="left", caption_justify="left"
-    )
-    result.add_column("")
-    for name in names:
-        result.add_column(f"{name.replace('_', ' ')} {ARROWS[all_metrics()[name]]}", justify="right")
-    for row, values in rows.items():
-        cells = [Text(number(name, values.get(name))) for name in names]
-        if row == own_row(report):
-            for name, cell in zip(names, cells, strict=True):
-                cell.stylize("bold green" if _is_best(name, row, rows) else "bold")
-        result.add_row(row, *cells)
-    return result
-
-
-def labels_table(report: Mapping[str, Any], most: int = 15) -> Table | None:
-    """behavior: the labels as they are served, weakest F1 first, at most `most` of them; None for other tasks."""
-    labels = served(report)["after"].get("labels")
-    if not labels:
-        return None
-    weakest = sorted(labels, key=lambda entry: (entry["f1"], entry["label"]))
-    rest = f"{len(weakest) - most} labels are better than these" if len(weakest) > most else None
-    result = Table(title="Labels, weakest first", caption=rest, title_justify="left", caption_justify="left")
-    for column in ("label", "precision", "recall", "f1", "rows"):
-        result.add_column(column, justify="left" if column == "label" else "right")
-    for entry in weakest[:most]:
-        scores = (f"{entry[column]:.3f}" for column in ("precision", "recall", "f1"))
-        result.add_row(Text(entry["label"]), *scores, str(entry["rows"]))
-    return result
-
-
-def certainty_lines(report: Mapping[str, Any]) -> list[str]:
-    """The metric of what is served with its interval, and what it has above the base and the best baseline; nothing
-    for a report without intervals."""
-    who, report = own_row(report), served(report)
-    metric = report.get("metric")
-    if metric is None or metric not in report.get("intervals", {}):
-        return []
-    name, own = metric.replace("_", " "), number(metric, report["after"][metric])
-    lines = [f"{name} {who}: {own}, 95 %: {between(metric, report['intervals'][metric])}"]
-    for other in filter(None, (BEFORE, best_baseline(report, metric))):
-        called = _BEFORE if other == BEFORE else other
-        lines.append(
-            f"{name} above {called}, on the same rows: {gain(metric, report['gains'][other][metric])}"
-        )
-    return lines + _blend_lines(report)
-
-
-def _blend_lines(report: Mapping[str, Any]) -> list[str]:
-    """What a recipe that asked for a blend got."""
-    blend = report.get("blend", {})
-    if "served" not in blend:
-        return []
-    if not blend["served"]:
-        return [
-            "nothing is blended: no baseline that can travel with the adapter helps it on the validation rows"
-        ]
-    share, metric = f"{blend['weight']:.0%} of the evidence", blend["metric"]
-    above = f"{metric.replace('_', ' ')} {gain(metric, blend['gain'])} above the adapter alone"
-    return [f"blended with {blend['baseline']}, {share}: {above}"]
-
-
-def served(report: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The report with the numbers of what a registry answers: the blend's, where one is served."""
-    return {**report, **report.get("blended", {})}
-
-
-def own_row(report: Mapping[str, Any]) -> str:
-    """The row of `results` that holds what is served."""
-    return _BLENDED if "blended" in report else _AFTER
-
-
-def verdict_lines(gates: Mapping[str, Any] | None) -> list[str]:
-    """A line for each gate of `info["gates"]`: whether it is passed, and what was wanted and found."""
-    return [
-        f"{'✓' if verdict['passed'] else '✗'} gate {verdict['gate']}: {verdict['sentence']}"
-        for verdict in (gates or {}).get("verdicts", ())
-    ]
-
-
-def best_baseline(report: Mapping[str, Any], metric: str) -> str | None:
-    """The baseline over which the adapter's gain in a metric is the least; None where no baseline has the metric."""
-    sign = 1 if all_metrics()[metric] == "max" else -1
-    gains = {
-        name: sign * each[metric]["difference"]
-        for name, each in report["gains"].items()
-        if name != BEFORE and metric in each and number(metric, each[metric]["difference"]) != _UNKNOWN
-    }
-    return min(gains, key=lambda name: (gains[name], name), default=None)
-
-
+FORMAT = 1
 BEFORE = "before"  # what the base untouched is called in `gains`
-_BEFORE, _AFTER, _BLENDED = "base alone", "with the adapter", "adapter and baseline blended"
 
 
-def results(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Row name -> metrics, in the order in which they are shown."""
-    rows = {_BEFORE: report["before"], **report.get("baselines", {}), _AFTER: report["after"]}
-    if "blended" in report:
-        rows[_BLENDED] = report["blended"]["after"]
-    if report.get("best_reachable"):
-        rows["best reachable"] = report["best_reachable"]
-    return rows
+class LabelScores(Part):
+    """How well one label is given. rows: test rows that have it."""
+
+    label: str
+    precision: Number
+    recall: Number
+    f1: Number
+    rows: StrictInt
 
 
-def number(metric: str, value: Any) -> str:
-    """A metric's value as it is shown: "–" where it was not measured or is not defined."""
-    if not isinstance(value, int | float) or value != value:
-        return _UNKNOWN
-    return f"{value:.1f}" if metric in _COARSE else f"{value:.3f}"
+class Metrics(Part):
+    """A task's metrics on the test rows, and what they count, by name. labels: behavior's table."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    labels: tuple[LabelScores, ...] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_alone(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {
+            key: item for key, item in value.items() if key == "labels" or item is None or is_number(item)
+        }
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """Name -> value."""
+        return self.__pydantic_extra__
+
+    def get(self, name: str) -> float | None:
+        """The value of a metric, NaN where it is not defined; None where it was not measured."""
+        return self.__pydantic_extra__.get(name)
 
 
-def gain(metric: str, difference: Mapping[str, Any]) -> str:
-    """A difference with its interval: "+0.101 (-0.018 to +0.209)"."""
-    return f"{_signed(metric, difference['difference'])} ({between(metric, difference, _signed)})"
+class Interval(Part):
+    """Between these two lies the metric, or the difference, in 95 of 100 draws of the test rows."""
+
+    low: Number
+    high: Number
 
 
-def between(metric: str, interval: Mapping[str, Any], shown: Callable[[str, Any], str] = number) -> str:
-    """An interval: "0.470 to 0.658"."""
-    return f"{shown(metric, interval['low'])} to {shown(metric, interval['high'])}"
+class Gain(Interval):
+    """difference: a metric minus another's on the same rows, in units of the metric."""
+
+    difference: Number
 
 
-def _signed(metric: str, value: Any) -> str:
-    text = number(metric, value)
-    return f"+{text}" if text != _UNKNOWN and value >= 0 else text
+class GroupScores(Part):
+    """The metrics of the test rows that have one value in a column. group: the value."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    group: str
+    rows: StrictInt
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """Name -> value."""
+        return self.__pydantic_extra__
 
 
-def _is_best(name: str, own_row: str, rows: Mapping[str, Mapping[str, Any]]) -> bool:
-    own = rows[own_row].get(name)
-    sign = 1 if all_metrics()[name] == "max" else -1
-    others = [values.get(name) for row, values in rows.items() if row not in (own_row, "best reachable")]
-    measured = [sign * value for value in others if isinstance(value, int | float) and value == value]
-    return isinstance(own, int | float) and own == own and all(sign * own > value for value in measured)
+class GroupTable(Part):
+    """A column's groups, the largest first. gap: metric -> the largest minus the smallest value over the groups that
+    have rows enough."""
+
+    groups: tuple[GroupScores, ...] = ()
+    gap: dict[str, Number] = Field(default_factory=dict)
 
 
-def _caption(report: Mapping[str, Any]) -> str:
-    rows, told = report.get("rows", {}), []
-    if rows:
-        told.append(f"trained on {rows['train']:,} rows, measured on {rows['test']:,} that it never saw")
-    if report.get("metric"):
-        told.append(
-            f"best weights by {report['metric'].replace('_', ' ')} on {rows.get('validation', 0):,} more"
-        )
-    if report.get("seconds") is not None:
-        told.append(f"{report['seconds']:.0f} s")
-    return "; ".join(told)
+class Measured(Part):
+    """What was measured of one way to answer.
+
+    intervals: of its own metrics. gains: its metrics minus those of `BEFORE` and of every baseline. groups: column ->
+    its table, where the recipe asks for one.
+    """
+
+    after: Metrics = Metrics()
+    intervals: dict[str, Interval] = Field(default_factory=dict)
+    gains: dict[str, dict[str, Gain]] = Field(default_factory=dict)
+    groups: dict[str, GroupTable] | None = None
+
+
+class RawAndCalibrated(Part):
+    """A metric of the test rows without and with the temperature."""
+
+    raw: Number
+    calibrated: Number
+
+
+class Bin(Part):
+    """Test rows of like probability. predicted: their mean probability; observed: the share of them for which it came
+    true; share: of all rows."""
+
+    predicted: Number
+    observed: Number
+    share: Number
+
+
+class CalibrationReport(Part):
+    """What the temperature changed. temperature, shift: as in `Calibration`; curve: of the calibrated probabilities."""
+
+    temperature: Number
+    shift: Number
+    log_loss: RawAndCalibrated
+    calibration_error: RawAndCalibrated
+    curve: tuple[Bin, ...]
+
+
+class BlendReport(Part):
+    """The adapter mixed with the baseline that helps it most. weight, sharpness, shift: as in `Mix`. value: of the
+    metric, on the test rows; gain: over the adapter alone. served: None where the recipe asked for no blend."""
+
+    baseline: str
+    weight: Number
+    sharpness: float | None = None
+    shift: float | None = None
+    metric: str
+    value: Number
+    gain: Gain
+    served: StrictBool | None = None
+
+
+class RowCounts(Part):
+    """Rows of each split."""
+
+    train: StrictInt = 0
+    validation: StrictInt = 0
+    test: StrictInt = 0
+
+
+class Validation(Part):
+    """One look at the validation rows while training. loss: mean over the training rows since the one before; under
+    its own name the metric that is watched."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    step: StrictInt
+    loss: Number
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """Name -> value."""
+        return self.__pydantic_extra__
+
+
+class Report(Measured):
+    """The adapter beside the base untouched and every baseline, on rows that none of them saw.
+
+    metric: the one that chose the best step. before: of the base; after, intervals, gains, groups: of the adapter
+    alone. blended: the same of the blend, where one is served. ranks: layer -> what AdaLoRA left it. best_reachable:
+    where the data's maker knows it.
+    """
+
+    format: StrictInt = FORMAT
+    metric: str | None = None
+    before: Metrics = Metrics()
+    baselines: dict[str, Metrics] = Field(default_factory=dict)
+    calibration: CalibrationReport | None = None
+    blend: BlendReport | None = None
+    blended: Measured | None = None
+    best_reachable: Metrics | None = None
+    rows: RowCounts | None = None
+    steps: StrictInt | None = None
+    best_step: StrictInt | None = None
+    history: tuple[Validation, ...] = ()
+    seconds: float | None = None
+    ranks: dict[str, StrictInt] | None = None
+
+    @classmethod
+    def read(cls, value: object) -> Self | None:
+        """As `Part.read`; None also for a report of a later format."""
+        found = super().read(value)
+        return None if found is None or found.format > FORMAT else found
+
+    @property
+    def served(self) -> Measured:
+        """Of what a registry answers with: the blend where one is served, else the adapter."""
+        return self.blended or self
+
+
+class GateVerdict(Part):
+    """One gate. wanted, found: in the units of its metric; found is None where the report does not say."""
+
+    gate: str
+    passed: StrictBool
+    wanted: float | None = None
+    found: Annotated[float | None, PlainSerializer(or_null, when_used="json")] = None
+    sentence: str
+
+
+class Gates(Part):
+    """What the gates of a recipe say of its adapter. passed: whether all of them are passed."""
+
+    passed: StrictBool = False
+    verdicts: tuple[GateVerdict, ...] = ()
+
+    @classmethod
+    def read(cls, value: object) -> "Gates | None":
+        """None where there were no gates. What cannot be read is not passed."""
+        return None if value is None else super().read(value) or cls()
+
+    def to_info(self) -> dict[str, Any]:
+        """As plain JSON; null for what was not found."""
+        return self.model_dump(mode="json")
+
+    @property
+    def failed(self) -> tuple[GateVerdict, ...]:
+        """Those that are not passed."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a report, as it is written."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Report.model_json_schema(mode="serialization"),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))

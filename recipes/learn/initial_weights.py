@@ -10,7 +10,7 @@ from transformers import DynamicCache
 from adapters import Adapter, Base, Head, Lora, Prefix
 from adapters.base import plain_weight
 from adapters.errors import BaseError
-from adapters.format import Pooling
+from adapters.format import Pooling, PrefixShape
 from adapters.slots import check_base
 from recipes.errors import TrainingError
 from recipes.tasks.task import task_for
@@ -41,7 +41,8 @@ def _start(recipe: "Recipe", base: Base, labels: tuple[str, ...], lora: Lora | N
         where = "base_model.model"
     else:
         method = Prefix(recipe.prefix.length)
-        tensors, info["prefix_shape"] = _prefix(recipe, base, stream)
+        tensors, shape = _prefix(recipe, base, stream)
+        info |= shape.to_info()
         where = "base_model"
     if head is not None:
         name = f"{where}.{'score' if base.kind == 'decoder' else 'classifier'}"
@@ -133,19 +134,17 @@ def _lora(method: Lora, base: Base, stream: torch.Generator, triplets: bool) -> 
     return tensors
 
 
-def _prefix(
-    recipe: "Recipe", base: Base, stream: torch.Generator
-) -> tuple[dict[str, Tensor], dict[str, int]]:
+def _prefix(recipe: "Recipe", base: Base, stream: torch.Generator) -> tuple[dict[str, Tensor], PrefixShape]:
     """PEFT's table `[length, layers * 2 * kv_heads * head_dim]`: drawn, or the keys and values of a text."""
     layers, first = len(base.attention), base.attention[0]
     if any((layer.kv_heads, layer.head_dim) != (first.kv_heads, first.head_dim) for layer in base.attention):
         raise BaseError(
             f"{base.id} has layers with keys of different shapes, which a prefix cannot serve; use method: lora"
         )
-    shape = {"layers": layers, "kv_heads": first.kv_heads, "head_dim": first.head_dim}
+    shape = PrefixShape(layers, first.kv_heads, first.head_dim)
     length = recipe.prefix.length
     if recipe.prefix.init == "random":
-        table = torch.randn(length, layers * 2 * first.kv_heads * first.head_dim, generator=stream) * 0.02
+        table = torch.randn(length, shape.width, generator=stream) * 0.02
     else:
         table = _keys_and_values(
             recipe.prefix.text or task_for(recipe.task).DEFAULT_PREFIX_TEXT, length, base

@@ -9,16 +9,23 @@ It holds names and numbers of several clients, and no rows of their data.
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from recipes.judge.info import AdapterInfo
 from recipes.judge.page import PAGE, folder_of, template
-from recipes.judge.report import best_baseline, between, gain, number, served
-from recipes.runs.order import Order
-from recipes.runs.run import Result
+from recipes.judge.report import Gain, Gates, Interval, Report, RowCounts
+from recipes.judge.results import best_baseline, between, gain, number, verdicts_of
+from recipes.part import Number, Part
 
-STATES = {
+if TYPE_CHECKING:
+    from recipes.runs.order import Order
+    from recipes.runs.run import Result
+
+State = Literal["passed", "ungated", "closed", "failed", "waiting"]
+STATES: dict[State, str] = {
     "passed": "passed",
     "ungated": "without gates",
     "closed": "not passed",
@@ -27,56 +34,120 @@ STATES = {
 }
 
 
-def entry(order: Order, result: Result | None) -> dict[str, Any]:
-    """A job in brief, as plain JSON; result: None while there is none.
+class Figures(Part):
+    """What a trained job reached, by the metric that `min_gain` looks at, else `train.metric`.
 
-    metric: the one that `min_gain` looks at, else `train.metric`; before, baseline, after: its values, where baseline
-    is the best one; interval, gain: of what is served, and over that baseline, as in a report.
+    before, baseline, after: the metric's values, where baseline is the best one; interval, gain: of what is served, and
+    over that baseline, as in a report. None where there is none.
     """
-    brief: dict[str, Any] = {
-        "name": order.name,
-        "folder": str(order.out),
-        "task": order.recipe.task,
-        "method": order.recipe.method,
-        "state": "waiting",
-        "error": None,
-        "gates": None,
-        "published": None,
-        "refused": None,
-    }
+
+    metric: str
+    before: Number | None
+    baseline: Number | None
+    baseline_name: str | None
+    after: Number | None
+    interval: Interval | None
+    gain: Gain | None
+    rows: RowCounts | None
+    steps: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job in brief.
+
+    figures: of a job that is trained. error: why it failed. published, refused: under which reference a hub has it, or
+    why it took it not; both None where nobody asked a hub.
+    """
+
+    name: str
+    folder: str
+    task: str
+    method: str
+    state: State
+    figures: Figures | None = None
+    error: str | None = None
+    gates: Gates | None = None
+    published: str | None = None
+    refused: str | None = None
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether a hub refused what no gate held back."""
+        return self.refused is not None and self.state != "closed"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON: the figures beside the other facts; null for what is not defined."""
+        return {
+            "name": self.name,
+            "folder": self.folder,
+            "task": self.task,
+            "method": self.method,
+            "state": self.state,
+            "error": self.error,
+            "gates": None if self.gates is None else self.gates.to_info(),
+            "published": self.published,
+            "refused": self.refused,
+            **({} if self.figures is None else self.figures.model_dump(mode="json")),
+        }
+
+
+def entry(order: "Order", result: "Result | None") -> Entry:
+    """A job in brief.
+
+    Args:
+        order: the job.
+        result: what came of it; None while there is nothing.
+    """
+    job = order.name, str(order.out), order.recipe.task, order.recipe.method
     if result is None:
-        return brief
+        return Entry(*job, state="waiting")
     if isinstance(result, Exception):
-        return brief | {"state": "failed", "error": str(result)}
-    report, gates = served(result.info["report"]), result.info["gates"]
-    gate = order.recipe.gates.min_gain
-    metric = (gate and gate.metric) or report["metric"]
-    baseline = best_baseline(report, metric)
-    return brief | {
-        "state": "ungated" if gates is None else "passed" if gates["passed"] else "closed",
-        "metric": metric,
-        "before": report["before"].get(metric),
-        "baseline": report["baselines"][baseline].get(metric) if baseline else None,
-        "baseline_name": baseline,
-        "after": report["after"].get(metric),
-        "interval": report["intervals"].get(metric),
-        "gain": report["gains"][baseline][metric] if baseline else None,
-        "rows": report["rows"],
-        "steps": report["steps"],
-        "seconds": report["seconds"],
-        "gates": gates,
-    }
+        return Entry(*job, state="failed", error=str(result))
+    info = AdapterInfo.of(result.info)
+    state: State = "ungated" if info.gates is None else "passed" if info.gates.passed else "closed"
+    return Entry(*job, state, _figures(order, info.report or Report()), gates=info.gates)
 
 
-def counts(entries: Sequence[Mapping[str, Any]]) -> str:
+def _figures(order: "Order", report: Report) -> Figures:
+    gate, own = order.recipe.gates.min_gain, report.served
+    metric = (gate and gate.metric) or report.metric or order.recipe.train.metric
+    baseline = best_baseline(own.gains, metric)
+    return Figures(
+        metric=metric,
+        before=report.before.get(metric),
+        baseline=None if baseline is None else report.baselines[baseline].get(metric),
+        baseline_name=baseline,
+        after=own.after.get(metric),
+        interval=own.intervals.get(metric),
+        gain=None if baseline is None else own.gains[baseline][metric],
+        rows=report.rows,
+        steps=report.steps,
+        seconds=report.seconds,
+    )
+
+
+def counts(entries: Sequence[Entry]) -> str:
     """How many jobs are in which state: "7 jobs: 2 passed, 4 not passed, 1 failed"."""
-    found = Counter(each["state"] for each in entries)
+    found = Counter(each.state for each in entries)
     told = ", ".join(f"{found[state]} {words}" for state, words in STATES.items() if found[state])
     return f"{len(entries)} {'job' if len(entries) == 1 else 'jobs'}: {told}"
 
 
-def write_night(entries: Sequence[Mapping[str, Any]], folder: Path) -> Path:
-    """Write the page into a folder, in place of an earlier one. Returns it. Raises OSError."""
+def write_night(entries: Sequence[Entry], folder: Path) -> Path:
+    """Write the page, in place of an earlier one.
+
+    Args:
+        entries: all jobs.
+        folder: of the page, which may be missing.
+
+    Returns:
+        The page.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     page, begun = folder / PAGE, folder / f".{PAGE}"
     begun.write_text(render(entries, folder), encoding="utf-8")
@@ -84,26 +155,28 @@ def write_night(entries: Sequence[Mapping[str, Any]], folder: Path) -> Path:
     return page
 
 
-def render(entries: Sequence[Mapping[str, Any]], folder: Path) -> str:
+def render(entries: Sequence[Entry], folder: Path) -> str:
     """The page's HTML; what comes from data or recipes is escaped. folder: where it will lie, for its links."""
-    return template("overview.html.jinja").render(
+    return template("night.html.jinja").render(
         title="A night of training",
         counts=counts(entries),
         states=STATES,
-        jobs=[{**each, **_shown(each, folder)} for each in entries],
+        jobs=[(each, *_shown(each, folder)) for each in entries],
+        verdicts_of=verdicts_of,
     )
 
 
-def _shown(each: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The values as they are written on the page."""
-    if "metric" not in each:
-        return {"page": None, "cells": []}
-    metric, interval = each["metric"], each["interval"]
-    above, _, bounds = gain(metric, each["gain"]).partition(" (") if each["gain"] else ("–", "", "")
+def _shown(each: Entry, folder: Path) -> tuple[str | None, list[tuple[str, str]]]:
+    """A job's page, seen from the folder, and its values as they are written."""
+    found = each.figures
+    if found is None:
+        return None, []
+    metric, interval = found.metric, found.interval
+    above, _, bounds = gain(metric, found.gain).partition(" (") if found.gain else ("–", "", "")
     cells = [
-        (number(metric, each["before"]), ""),
-        (number(metric, each["baseline"]), each["baseline_name"] or ""),
-        (number(metric, each["after"]), between(metric, interval) if interval else ""),
+        (number(metric, found.before), ""),
+        (number(metric, found.baseline), found.baseline_name or ""),
+        (number(metric, found.after), between(metric, interval) if interval else ""),
         (above, bounds.removesuffix(")")),
     ]
-    return {"page": os.path.relpath(folder_of(each["folder"]) / PAGE, folder.resolve()), "cells": cells}
+    return os.path.relpath(folder_of(each.folder) / PAGE, folder.resolve()), cells

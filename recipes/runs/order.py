@@ -1,7 +1,7 @@
 """From an order to a job, and from a trained job to an adapter with its report, gates and page."""
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,18 @@ from adapters import Adapter, Base
 from adapters.format import write
 from adapters.slots import Slots
 from recipes.data.augment import Augmenter, augment
+from recipes.data.facts import DataFacts
 from recipes.data.lengths import check_lengths
 from recipes.data.load import load_splits
 from recipes.data.profiling import profile
 from recipes.examples import Splits
-from recipes.judge import gates, page
+from recipes.judge import page
 from recipes.judge.assess import assess, evaluate
+from recipes.judge.card import trained_card
 from recipes.judge.cases import pick
+from recipes.judge.gates import judge
+from recipes.judge.info import AdapterInfo
+from recipes.judge.results import best_baseline
 from recipes.learn.encode import count_tokens, token_limit
 from recipes.learn.initial_weights import continued, start
 from recipes.learn.job import Job
@@ -64,13 +69,14 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
         replace(splits, train=rows), lambda example: count_tokens(base, recipe, example), limit
     )
     found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
-    adapter.info["data"] = {
-        "digest": splits.digest,
-        "files": [asdict(source) for source in splits.files],
-        "roles": list(splits.train[0].fields),
-        "notes": [*notes, str(lengths)],
-        "profile": found.to_dict(),
-    }
+    facts = DataFacts(
+        digest=splits.digest,
+        files=splits.files,
+        roles=tuple(splits.train[0].fields),
+        notes=(*notes, str(lengths)),
+        profile=found,
+    )
+    adapter.info |= AdapterInfo(data=facts).to_info()
     return Job.prepare(recipe, splits, rows, adapter, base, order.name)
 
 
@@ -84,46 +90,45 @@ def untrained(
     else:
         adapter = continued(parent[0], recipe, base, splits.labels, parent[1])
     if splits.negative_share < 1:
-        adapter.info["calibration"] = Calibration(shift=shift_for(splits.negative_share)).to_info()
+        calibration = Calibration(shift=shift_for(splits.negative_share))
+        adapter.info |= AdapterInfo(calibration=calibration).to_info()
     return adapter
 
 
 def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> None:
-    """Measure a trained job's best weights on the test rows, beside the base and the baselines; write the adapter."""
-    splits = job.splits
+    """Measure a trained job's best weights on the test rows, beside the base and the baselines; write the adapter.
+
+    Args:
+        order: what was asked for; without `out` nothing is written.
+        job: trained.
+        base: that answers.
+        slots: with the job's slot.
+        seconds: how long the job took so far.
+    """
     slots.load(job.slot, job.adapter)  # as it started: the base is measured under the untrained head
     before = evaluate(job, base, slots, adapted=False)
     job.restore_best()
-    found = assess(job, before, base, slots)
-    report = {
-        "metric": job.metric_name,
-        **found.report,
-        "rows": {
-            "train": len(splits.train),
-            "validation": len(splits.validation),
-            "test": len(splits.test),
-        },
-        "steps": job.step,
-        "best_step": job.best_step,
-        "history": job.history,
-        "seconds": round(seconds, 2),
-    }
-    if job.ranks:
-        report["ranks"] = job.ranks
-    job.adapter.info |= {
-        "recipe": _published(order.recipe),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "quantization": base.quantization,
-        "report": report,
-        "gates": gates.mark(gates.judge(report, order.recipe.gates)),
-    }
-    if found.calibration is not None:
-        job.adapter.info["calibration"] = found.calibration.to_info()
-    if found.blend is not None:
-        job.adapter.info["blend"] = found.blend.to_info()
-    if order.out is not None:
-        write(job.adapter, order.out)
-        page.write(job.adapter, pick(job, before, found), page.folder_of(order.out))
+    found = assess(job, before, base, slots, seconds)
+    job.adapter.info |= AdapterInfo(
+        recipe=_published(order.recipe),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        quantization=base.quantization,
+        report=found.report,
+        gates=judge(found.report, order.recipe.gates),
+        calibration=found.calibration,
+        blend=None if found.blend is None else found.blend.to_info(),
+    ).to_info()
+    if order.out is None:
+        return
+    write(job.adapter, order.out, trained_card(job.adapter))
+    best = best_baseline(found.report.served.gains, job.metric_name)
+    picked = pick(
+        job.splits,
+        before.predictions,
+        found.served.predictions,
+        None if best is None else (best, found.guesses[best]),
+    )
+    page.write(job.adapter, picked, page.folder_of(order.out))
 
 
 def _published(recipe: Recipe) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from adapters.errors import RepertoireError
 from adapters.format import read
 from adapters.slots import Slots
 from recipes.errors import TrainingError
-from recipes.judge.report import served
+from recipes.judge.info import AdapterInfo
 from recipes.learn import memory
 from recipes.learn.fused import Fused
 from recipes.learn.job import Job
@@ -218,8 +218,8 @@ class Run:
             own = order if self.processes.rank == 0 else replace(order, out=None)
             self._finish(own, job, self.base, self.slots, time.perf_counter() - self.running[index])
             result = job.adapter
-            after = served(result.info.get("report", {})).get("after", {})
-            self._trackers.log(f"{job.name}/test", after, job.step)
+            if (report := AdapterInfo.of(result.info).report) is not None:
+                self._trackers.log(f"{job.name}/test", report.served.after.numbers, job.step)
         except RepertoireError as error:
             result = error
         except OSError as error:
@@ -312,7 +312,7 @@ class Run:
             if job is None:
                 digests.append(None)
                 continue
-            about = [job.recipe.to_dict(), job.splits.digest, base, job.adapter.info.get("parent")]
+            about = [job.recipe.to_dict(), job.splits.digest, base, AdapterInfo.of(job.adapter.info).parent]
             digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
             for row in job.train:
                 digest.update(repr(row).encode())

@@ -13,7 +13,6 @@ import pytest
 from scipy.special import expit
 
 from adapters import Adapter, Base
-from adapters.format import files
 from adapters.slots.slots import Slots
 from hub import Analyze, Hub, Recommend, Registry
 from hub.errors import Refused
@@ -22,10 +21,13 @@ from recipes.answer.blend import Blend, Mix
 from recipes.data.load import load_splits
 from recipes.errors import RecipeError
 from recipes.examples import Splits
+from recipes.judge.card import trained_card
 from recipes.judge.cases import Picked
 from recipes.judge.gates import judge
+from recipes.judge.info import AdapterInfo
 from recipes.judge.page import render
-from recipes.judge.report import certainty_lines, results, served
+from recipes.judge.report import Report
+from recipes.judge.results import certainty_lines, results
 from recipes.learn.encode import encode
 from recipes.learn.predict import probabilities
 from recipes.measure import metrics as evaluate
@@ -157,28 +159,30 @@ def test_a_baseline_that_knows_more_gains_on_rows_that_nobody_saw(made: dict[str
 
 
 def test_gates_and_tables_speak_of_what_is_served(made: dict[str, Adapter]) -> None:
-    report = made[CLICK].info["report"]
-    blended = report["blended"]
-    assert report["blend"]["served"] and served(report)["after"] is blended["after"]
-    low, high = blended["intervals"]["auc"].values()
-    assert low < blended["after"]["auc"] < high
-    assert blended["gains"].keys() == report["gains"].keys()
-    for name, found in blended["gains"].items():
-        other = report["before"] if name == "before" else report["baselines"][name]
-        assert found["auc"]["difference"] == pytest.approx(blended["after"]["auc"] - other["auc"])
-    error = blended["after"]["calibration_error"]
-    [verdict] = judge(report, GateOptions(max_calibration_error=error))
-    assert verdict.passed and verdict.found == error != report["after"]["calibration_error"]
+    report = AdapterInfo.of(made[CLICK].info).report
+    assert report is not None and report.blend is not None and report.blend.served
+    assert report.served is report.blended is not None
+    served, auc = report.served, report.served.after.numbers["auc"]
+    assert served.intervals["auc"].low < auc < served.intervals["auc"].high
+    assert served.gains.keys() == report.gains.keys()
+    for name, found in served.gains.items():
+        other = report.before if name == "before" else report.baselines[name]
+        assert found["auc"].difference == pytest.approx(auc - other.numbers["auc"])
+    error = served.after.numbers["calibration_error"]
+    gates = judge(report, GateOptions(max_calibration_error=error))
+    assert gates is not None and gates.passed
+    assert gates.verdicts[0].found == error != report.after.get("calibration_error")
     told = certainty_lines(report)
-    loss = blended["after"]["log_loss"]
+    loss = served.after.numbers["log_loss"]
     assert told[0].startswith(f"log loss adapter and baseline blended: {loss:.3f}")
     assert told[-1].startswith("blended with hashed columns + logistic regression, ")
     assert [*results(report)][-2:] == ["with the adapter", "adapter and baseline blended"]
     page = " ".join(render(made[CLICK], Picked(), {"curves": b"", "calibration": b""}).split())
     assert '<tr class="own"><td>adapter and baseline blended</td>' in page
     assert "The blend is what is served." in page and "the blend minus them" in page
-    card = files.render(made[CLICK])[files.CARD].decode()
-    assert "| blended, as Repertoire answers |" in card and "Stock PEFT does not know it" in card
+    card = trained_card(made[CLICK])
+    assert "| adapter and baseline blended |" in card
+    assert "blended with a baseline that only Repertoire knows; other tools give the adapter's own" in card
 
 
 def test_an_ensemble_averages_what_its_members_serve(registry: Registry, made: dict[str, Adapter]) -> None:
@@ -221,7 +225,7 @@ def test_without_the_switch_nothing_changes(orders: dict[str, Order], base: Base
     own = other["baselines"].keys() - report["baselines"].keys()
     assert own == {"hashed n-grams + logistic regression", "hashed columns + logistic regression"}
     assert report["baselines"] == {name: other["baselines"][name] for name in report["baselines"]}
-    assert "linear baseline" not in files.render(plain)[files.CARD].decode()
+    assert "a baseline that only Repertoire knows" not in trained_card(plain)
 
 
 def test_what_helps_nothing_is_not_served_and_the_report_says_so(base: Base, tmp_path: Path) -> None:
@@ -236,7 +240,9 @@ def test_what_helps_nothing_is_not_served_and_the_report_says_so(base: Base, tmp
     assert isinstance(adapter, Adapter)
     report = adapter.info["report"]
     assert "blend" not in adapter.info and "blended" not in report and report["blend"]["served"] is False
-    assert certainty_lines(report)[-1].startswith("nothing is blended: no baseline that can travel")
+    assert certainty_lines(Report.model_validate(report))[-1].startswith(
+        "nothing is blended: no baseline that can travel"
+    )
 
 
 def test_a_recipe_without_probabilities_has_nothing_to_blend() -> None:

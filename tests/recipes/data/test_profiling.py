@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from recipes.data import pii
+from recipes.data.facts import Near, Profile, Tokens
 from recipes.data.load import load_splits
 from recipes.data.near_duplicates import near_any
-from recipes.data.profiling import Near, Tokens, profile, profile_table
+from recipes.data.profiling import profile, profile_table
 from recipes.errors import DataError
 from recipes.examples import Example, Splits
 from recipes.recipe import Recipe
@@ -44,7 +45,7 @@ SMALL = splits(
 )
 
 
-def told(found: Mapping[str, Any]) -> str:
+def told(found: Profile) -> str:
     console = Console(width=100, file=io.StringIO())
     with console.capture() as shown:
         console.print(profile_table(found))
@@ -60,7 +61,7 @@ def test_rows_balance_repetitions_and_near_duplicates_are_counted() -> None:
         "test": {"no": 0.25, "yes": 0.75},
     }
     assert found.repeated == {"train": 1, "validation": 0, "test": 0}
-    assert found.near == {"validation": Near(2, 1), "test": Near(1, 0)}
+    assert found.near == {"validation": Near(looked_at=2, near=1), "test": Near(looked_at=1, near=0)}
     assert found.languages == {"en": 5 / 7, "zh": 1 / 7, "none": 1 / 7}
     assert found.tokens is None
 
@@ -72,8 +73,8 @@ def test_lengths_are_told_against_the_limit() -> None:
 
 
 def test_it_is_plain_json_and_a_table_for_people() -> None:
-    found = profile(SMALL, Recipe.load("behavior"), lambda e: len(e.text), limit=30).to_dict()
-    assert json.loads(json.dumps(found)) == found
+    found = profile(SMALL, Recipe.load("behavior"), lambda e: len(e.text), limit=30)
+    assert Profile.read(json.loads(json.dumps(found.to_info()))) == found
     shown = told(found)
     for words in ("62.5 %", "1 of 2", "0 of 1", "en 71.4 %", "over the limit of 30"):
         assert words in shown
@@ -83,7 +84,7 @@ def test_labels_that_are_too_many_are_told_by_the_rarest() -> None:
     names = tuple(f"label {i}" for i in range(10))
     rows = [example(f"text {i}", i, min(i, 9)) for i in range(20)]
     many = Splits(tuple(rows), tuple(rows), tuple(rows), names, "digest")
-    shown = told(profile(many, Recipe.load("behavior")).to_dict())
+    shown = told(profile(many, Recipe.load("behavior")))
     assert "share of the rarest of 10 labels" in shown and "5 %" in shown and "label 3" not in shown
 
 

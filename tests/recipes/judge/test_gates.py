@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from recipes.errors import RecipeError
-from recipes.judge.gates import Verdict, judge, mark
-from recipes.judge.report import verdict_lines
+from recipes.judge.gates import judge
+from recipes.judge.report import GateVerdict, Report
 from recipes.options.gates import GateOptions
 from recipes.recipe import Recipe
 
@@ -24,18 +24,23 @@ REPORT: dict[str, Any] = {
             "log_loss": {"difference": -0.02, "low": -0.05, "high": 0.01},
         },
     },
-    "groups": {"city": {"gap": {"accuracy": 0.15, "auc": float("nan")}}},
+    "groups": {"city": {"groups": [], "gap": {"accuracy": 0.15, "auc": float("nan")}}},
 }
 
 
-def verdict(**gates: Any) -> Verdict:
-    [found] = judge(REPORT, GateOptions.model_validate(gates))
+def verdicts(report: dict[str, Any], **gates: Any) -> tuple[GateVerdict, ...]:
+    found = judge(Report.model_validate(report), GateOptions.model_validate(gates))
+    assert found is not None and found.passed == all(each.passed for each in found.verdicts)
+    return found.verdicts
+
+
+def verdict(**gates: Any) -> GateVerdict:
+    [found] = verdicts(REPORT, **gates)
     return found
 
 
 def test_without_gates_nothing_is_judged() -> None:
-    assert judge(REPORT, GateOptions()) == []
-    assert mark([]) is None
+    assert judge(Report.model_validate(REPORT), GateOptions()) is None
 
 
 def test_a_gain_that_is_large_and_sure_passes() -> None:
@@ -68,7 +73,7 @@ def test_a_gate_that_asks_for_any_gain_still_asks_for_a_sure_one() -> None:
 def test_an_undefined_interval_does_not_pass() -> None:
     nan = float("nan")
     report = REPORT | {"gains": {"prior": {"auc": {"difference": 0.1, "low": nan, "high": nan}}}}
-    assert not judge(report, GateOptions.model_validate({"min_gain": 0.0}))[0].passed
+    assert not verdicts(report, min_gain=0.0)[0].passed
 
 
 def test_what_was_not_measured_does_not_pass() -> None:
@@ -95,21 +100,16 @@ def test_errors_and_gaps_have_a_most() -> None:
 
 def test_the_policy_wants_a_share_of_the_texts_and_true_is_all() -> None:
     report = {"metric": "nll", "after": {"texts_within_policy": 0.95}, "gains": {}}
-    asked = {share: GateOptions.model_validate({"policy": share}) for share in (0.9, True)}
-    assert [judge(report, gates)[0].passed for gates in asked.values()] == [True, False]
-    assert judge(report, asked[True])[0].wanted == 1.0
-    assert judge(report, GateOptions.model_validate({"policy": False})) == []
+    some, every = (verdicts(report, policy=share)[0] for share in (0.9, True))
+    assert (some.passed, every.passed, every.wanted) == (True, False, 1.0)
+    assert judge(Report.model_validate(report), GateOptions.model_validate({"policy": False})) is None
 
 
 def test_one_failure_marks_the_adapter() -> None:
     gates = GateOptions.model_validate({"min_gain": 0.01, "max_calibration_error": 0.01})
-    marked = mark(judge(REPORT, gates))
-    assert marked is not None and marked["passed"] is False
-    assert [each["passed"] for each in marked["verdicts"]] == [True, False]
-    lines = verdict_lines(marked)
-    assert lines[0].startswith("✓ gate min_gain: the gain in auc")
-    assert lines[1].startswith("✗ gate max_calibration_error: the calibration")
-    assert verdict_lines(None) == []
+    found = judge(Report.model_validate(REPORT), gates)
+    assert found is not None and found.passed is False
+    assert [each.passed for each in found.verdicts] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_one_failure_marks_the_adapter() -> None:
         ("behavior", {"min_gain": {"ovr": "x"}}, "gates.min_gain.ovr: unknown key; did you mean `over`?"),
         ("behavior", {"min_gain": -1}, r"gates.min_gain.by: -1 cannot be used; write a number of at least 0"),
         ("behavior", {"min_gain": {"metric": "auc"}}, "gates.min_gain.metric: auc is none of accuracy"),
-        ("behavior", {"policy": True}, "gates.policy: behavior writes no texts"),
-        ("ad-copy", {"max_calibration_error": 0.1}, "ad-copy gives no probabilities"),
+        ("behavior", {"policy": True}, "gates.policy: behavior has no texts"),
+        ("ad-copy", {"max_calibration_error": 0.1}, "ad-copy has no probabilities"),
         (
             "ad-copy",
             {"min_gain": 0.1},

@@ -13,6 +13,7 @@ from recipes.data.load import load_splits
 from recipes.errors import DataError, RecipeError
 from recipes.examples import Example
 from recipes.judge.groups import by_group
+from recipes.judge.report import GroupTable
 from tests.recipes.runs.test_training import QUICK, base
 
 __all__ = ["base"]
@@ -28,7 +29,7 @@ def rows(city: str, right: int, wrong: int, weight: float = 1.0) -> list[tuple[E
     return found
 
 
-def table(*groups: list[tuple[Example, float]]) -> dict[str, object]:
+def table(*groups: list[tuple[Example, float]]) -> GroupTable:
     every = [row for group in groups for row in group]
     scores = np.array([score for _, score in every])
     examples = [example for example, _ in every]
@@ -37,33 +38,33 @@ def table(*groups: list[tuple[Example, float]]) -> dict[str, object]:
 
 def test_each_value_of_a_column_has_its_metrics_and_the_gap_is_the_largest_minus_the_smallest() -> None:
     found = table(rows("Rome", 20, 0), rows("Oslo", 30, 10))
-    assert found["groups"] == [
+    assert [group.to_info() for group in found.groups] == [
         {"group": "Oslo", "accuracy": 0.75, "selection_rate": 0.5, "auc": 0.75, "rows": 40},
         {"group": "Rome", "accuracy": 1.0, "selection_rate": 0.5, "auc": 1.0, "rows": 20},
     ]
-    assert found["gap"] == {"accuracy": 0.25, "selection_rate": 0.0, "auc": 0.25}
+    assert found.gap == {"accuracy": 0.25, "selection_rate": 0.0, "auc": 0.25}
 
 
 def test_small_groups_are_shown_and_do_not_make_the_gap() -> None:
     found = table(rows("Rome", 20, 0), rows("Oslo", 30, 10), rows("", 0, 3))
-    assert [group["group"] for group in found["groups"]] == ["Oslo", "Rome", "(empty)"]  # type: ignore[index, attr-defined]
-    assert found["gap"] == {"accuracy": 0.25, "selection_rate": 0.0, "auc": 0.25}
-    alone = table(rows("Rome", 20, 0), rows("Oslo", 3, 0))["gap"]
-    assert all(math.isnan(gap) for gap in alone.values())  # type: ignore[attr-defined]
+    assert [group.group for group in found.groups] == ["Oslo", "Rome", "(empty)"]
+    assert found.gap == {"accuracy": 0.25, "selection_rate": 0.0, "auc": 0.25}
+    alone = table(rows("Rome", 20, 0), rows("Oslo", 3, 0)).gap
+    assert all(math.isnan(gap) for gap in alone.values())
 
 
 def test_weights_count_and_a_group_of_one_class_has_no_auc() -> None:
     heavy = [(Example("t", 0, 1, None, 3.0, fields={"city": "Rome"}), 0.9)]
     light = [(Example("t", 1, 1, None, 1.0, fields={"city": "Rome"}), 0.1)]
-    [group] = table(heavy, light)["groups"]  # type: ignore[misc, attr-defined]
-    assert (group["accuracy"], group["selection_rate"], group["rows"]) == (0.75, 0.75, 2)
-    assert math.isnan(group["auc"])
+    [group] = table(heavy, light).groups
+    assert (group.numbers["accuracy"], group.numbers["selection_rate"], group.rows) == (0.75, 0.75, 2)
+    assert math.isnan(group.numbers["auc"])
 
 
 def test_behavior_has_the_accuracy_of_whole_rows() -> None:
     examples = [Example("t", i, (0, 1), fields={"channel": "chat"}) for i in range(2)]
     found = by_group(examples, np.array([[0.9, 0.9], [0.9, 0.1]]), "behavior", ["channel"])["channel"]
-    assert found["groups"] == [{"group": "chat", "accuracy": 0.5, "rows": 2}]
+    assert [group.to_info() for group in found.groups] == [{"group": "chat", "accuracy": 0.5, "rows": 2}]
 
 
 def messages(path: Path, rows: int = 300) -> Path:

@@ -6,17 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from adapters import Adapter, Base
 from adapters.format import files
 from hub.hub import Hub
 from recipes import Recipe, train
-from recipes.examples import Example, Splits
-from recipes.judge.assess import Assessment, Outcome
-from recipes.judge.cases import Case, Copy, Picked, pick
+from recipes.judge.cases import Case, Copy, Picked
 from recipes.judge.page import folder_of, render, write
-from recipes.learn.job import Job
 from tests.hub.tiny import NAME, lora
 from tests.recipes.runs.test_training import QUICK, base, copies, moods
 
@@ -138,29 +133,3 @@ def test_texts_stand_side_by_side(base: Base, tmp_path: Path) -> None:
     text = (tmp_path / "made-report" / "report.html").read_text(encoding="utf-8")
     assert "<th>product</th><th>reference</th><th>base alone</th><th>with the adapter</th>" in text
     assert "Buy mug" in text and "<b>" not in text
-
-
-def picked(after: list[int], before: list[int], guess: list[int], truth: list[int]) -> Picked:
-    rows = tuple(Example(f"row {i}", i, label) for i, label in enumerate(truth))
-    splits = Splits((), (), rows, ("bad", "good"), "")
-    gain = {"accuracy": {"difference": 0.1, "low": 0.0, "high": 0.2}}
-    gains = {"before": gain, "prior": gain}
-    found = Assessment({"gains": gains}, Outcome({}, np.eye(2)[after]), {"prior": np.eye(2)[guess]})
-    job = Job(Recipe.load("behavior"), splits, lora(), [], [])
-    return pick(job, Outcome({}, np.eye(2)[before]), found)
-
-
-def test_rows_are_gained_where_another_was_wrong_and_lost_where_another_was_right() -> None:
-    found = picked(
-        after=[1, 1, 0, 0, 1], before=[1, 0, 1, 0, 0], guess=[0, 0, 1, 0, 1], truth=[1, 1, 1, 1, 1]
-    )
-    assert [case.text for case in found.gained] == ["row 1", "row 0", "row 4"]
-    assert [case.text for case in found.lost] == ["row 2"]
-    assert found.gained[0] == Case("row 1", "good", "bad", "bad", "good")
-    assert (found.gained_of, found.lost_of, found.baseline) == (3, 1, "prior")
-
-
-def test_at_most_ten_rows_of_a_kind_are_shown_and_all_are_counted() -> None:
-    found = picked(after=[1] * 30, before=[0] * 30, guess=[1] * 30, truth=[1] * 30)
-    assert (len(found.gained), found.gained_of) == (10, 30)
-    assert (found.lost, found.lost_of) == ((), 0)

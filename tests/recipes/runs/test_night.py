@@ -1,5 +1,6 @@
 """The page of a night: which jobs passed, and why the others did not."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,33 @@ def gated(passed: bool) -> dict[str, Any]:
 def test_a_job_is_told_by_the_metric_that_its_gate_looks_at(tmp_path: Path) -> None:
     adapter = lora(report=REPORT, gates=None)
     plain = entry(order("a/b/c", tmp_path), adapter)
-    assert (plain["state"], plain["metric"], plain["baseline_name"]) == ("ungated", "auc", "TF-IDF")
-    assert (plain["before"], plain["baseline"], plain["after"]) == (0.5, 0.82, 0.8456)
+    told = plain.to_dict()
+    assert (told["state"], told["metric"], told["baseline_name"]) == ("ungated", "auc", "TF-IDF")
+    assert (told["before"], told["baseline"], told["after"]) == (0.5, 0.82, 0.8456)
+    assert told["gain"] == {"difference": 0.0256, "low": -0.011, "high": 0.06} and told["gates"] is None
     gate = {"gates": {"min_gain": {"metric": "pair_accuracy"}}}
     found = entry(order("a/b/c", tmp_path, **gate), lora(report=REPORT, gates=gated(True)))
-    assert (found["state"], found["metric"]) == ("passed", "pair_accuracy")
-    assert (found["before"], found["baseline"], found["after"]) == (None, 0.55, 0.61)
+    assert found.state == "passed" and found.figures is not None and found.figures.metric == "pair_accuracy"
+    assert (found.figures.before, found.figures.baseline, found.figures.after) == (None, 0.55, 0.61)
+    assert found.to_dict()["before"] is None
+
+
+def test_a_job_that_has_not_come_through_has_no_figures(tmp_path: Path) -> None:
+    waiting = entry(order("a/b/c", tmp_path), None).to_dict()
+    assert waiting["state"] == "waiting" and "metric" not in waiting and waiting["error"] is None
+    assert entry(order("a/b/c", tmp_path), TrainingError("line 3")).to_dict()["error"] == "line 3"
 
 
 def test_the_page_says_what_came_of_each_job_and_shows_text_as_text(tmp_path: Path) -> None:
     entries = [
-        entry(order("a/b/passed", tmp_path), lora(report=REPORT, gates=gated(True)))
-        | {"published": "a/b/passed@1"},
-        entry(order("a/b/closed", tmp_path), lora(report=REPORT, gates=gated(False))) | {"refused": "gates"},
-        entry(order("a/b/full", tmp_path), lora(report=REPORT, gates=None)) | {"refused": "disk full"},
+        replace(
+            entry(order("a/b/passed", tmp_path), lora(report=REPORT, gates=gated(True))),
+            published="a/b/passed@1",
+        ),
+        replace(
+            entry(order("a/b/closed", tmp_path), lora(report=REPORT, gates=gated(False))), refused="gates"
+        ),
+        replace(entry(order("a/b/full", tmp_path), lora(report=REPORT, gates=None)), refused="disk full"),
         entry(order("a/b/failed", tmp_path), TrainingError(f"line 3: {HOSTILE}")),
         entry(order("a/b/waiting", tmp_path), None),
     ]
