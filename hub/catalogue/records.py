@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.format import Bytes
 from hub.errors import Damaged
+from hub.storage.layout import log, numbered
+from hub.storage.storage import Storage
 
 FORMAT = 1
 
@@ -104,8 +106,18 @@ class Record(_Frozen):
         return _canonical(self.model_dump(mode="json"))
 
 
+def read(storage: Storage, name: str, version: int) -> Record:
+    """The record of a version, as it lies in the hub.
+
+    Raises:
+        FileNotFoundError: where there is none; another OSError where it cannot be read.
+        Damaged: as `from_bytes`.
+    """
+    return from_bytes(storage.read(numbered(log(name), version)), name, version)
+
+
 def from_bytes(data: Bytes, name: str, version: int) -> Record:
-    """The record that was read from this place. Raises Damaged where it is none, or one of another place."""
+    """The record of a version, from the bytes that lie there. Raises Damaged where they are none, or another one's."""
     where = f"the record of {name}@{version}"
     try:
         raw = json.loads(data)

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from hub.catalogue.index import Index, metric_columns, unpacked
+from hub.catalogue.tables import metric_columns, unpacked
 from hub.errors import BadSearch
 from hub.storage.layout import projection
 from hub.storage.names import LATEST
+
+if TYPE_CHECKING:
+    from hub.catalogue.index import Index
 
 _CONDITION = re.compile(r"\s*([^\s<>=]+)\s*(>=|<=|>|<|==?)\s*(\S+)\s*")
 _SHOWN = (
@@ -103,7 +106,7 @@ class Found:
         return f"{self.name}@{self.number}"
 
 
-def search(index: Index, text: str, filters: Filters, root: Path | None) -> tuple[Found, ...]:
+def search(index: "Index", text: str, filters: Filters, root: Path | None) -> tuple[Found, ...]:
     """Every version that fits and has all words of `text` in its name or its message, whatever their case. root: the
     hub's folder, None in a remote hub. Raises BadSearch."""
     with index.reading() as db:

@@ -27,7 +27,7 @@ from typing import Any, Literal
 from adapters.format import Bytes
 from hub.errors import BadKey, HubError
 from hub.storage.layout import signature, signatures
-from hub.storage.storage import Place
+from hub.storage.storage import Storage
 from hub.storage.store import sha256
 
 RECORD = "record.json"
@@ -126,7 +126,7 @@ def make_keys(stem: str | os.PathLike[str], password: str | None = None, curve: 
     return made
 
 
-def sign(place: Place, name: str, number: int, record: Bytes, key: PrivateKey) -> None:
+def sign(storage: Storage, name: str, number: int, record: Bytes, key: PrivateKey) -> None:
     """Put the signature of a record, given as the bytes that the signer means, beside it in the hub.
 
     A signature of this key that is there already and counts is kept; one that does not count makes way.
@@ -134,22 +134,22 @@ def sign(place: Place, name: str, number: int, record: Bytes, key: PrivateKey) -
     path = signature(name, number, key.public.id)
     bundle = key.sign(record, f"{name.replace('/', '.')}@{number}")
     if (
-        path not in place.create({path: bundle})
-        and fault(place, name, number, record, key.public) is not None
+        path not in storage.create({path: bundle})
+        and fault(storage, name, number, record, key.public) is not None
     ):
-        place.replace(path, bundle)
+        storage.replace(path, bundle)
 
 
-def signers(place: Place, name: str, number: int) -> list[str]:
+def signers(storage: Storage, name: str, number: int) -> list[str]:
     """Ids of the keys by which a version claims to be signed; whether that is true, `fault` finds out."""
-    found = map(_BUNDLE.fullmatch, place.files(signatures(name, number)))
+    found = map(_BUNDLE.fullmatch, storage.files(signatures(name, number)))
     return sorted(match[1] for match in found if match)
 
 
-def fault(place: Place, name: str, number: int, record: Bytes, key: PublicKey) -> str | None:
+def fault(storage: Storage, name: str, number: int, record: Bytes, key: PublicKey) -> str | None:
     """Why the signature of this key on these bytes of a record does not count; None where it does."""
     try:
-        bundle = place.read(signature(name, number, key.id))
+        bundle = storage.read(signature(name, number, key.id))
     except FileNotFoundError:
         return "there is none"
     except OSError as error:

@@ -16,11 +16,14 @@ from model_signing import hashing, signing, verifying
 
 from adapters import Adapter, BaseId, Lora
 from hub import Analyze, Registry
+from hub.catalogue import resolving
+from hub.catalogue.records import Record
 from hub.catalogue.signing import PrivateKey, PublicKey, fault_of, make_keys, read_public_key
 from hub.catalogue.trust import Trust, load_trust
 from hub.errors import BadKey, BadTrust, Damaged, HubError, Refused, Untrusted
 from hub.hub import Hub
 from hub.storage.layout import blob
+from hub.storage.store import Store
 from tests.adapters import models
 from tests.hub.tiny import NAME, lora
 
@@ -296,14 +299,14 @@ def test_what_the_hub_says_is_not_signed_only_what_was_written(
         overwrite(record_of(hub, 2), forged.to_bytes())
 
     with monkeypatch.context() as patch:
-        version_of = Hub._version
+        record_in = resolving.record_of
 
-        def forging(self: Hub, name: str, number: int):  # type: ignore[no-untyped-def]
+        def forging(store: Store, name: str, number: int) -> Record:
             if number == 2:
                 forge()
-            return version_of(self, name, number)
+            return record_in(store, name, number)
 
-        patch.setattr(Hub, "_version", forging)
+        patch.setattr(resolving, "record_of", forging)
         hub.publish(lora(1), NAME, key=acme)
     assert which(hub.read(f"{NAME}@2")) == 2
     with pytest.raises(Untrusted, match="for another record"):

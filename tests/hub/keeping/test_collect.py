@@ -65,7 +65,7 @@ def damage(path: Path) -> set[tuple[str, str]]:
 
 def names_of(path: Path) -> set[str]:
     """What is in a hub, but for the times and random parts in the trash, and for what nobody reads."""
-    files = (file for file in Hub(path).place.walk("") if not file.startswith(".tmp/"))
+    files = (file for file in Hub(path).storage.walk("") if not file.startswith(".tmp/"))
     return {f".trash/{file.rsplit('-', 1)[-1]}" if file.startswith(".trash/") else file for file in files}
 
 

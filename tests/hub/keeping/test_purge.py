@@ -26,7 +26,7 @@ def weights(hub: Hub, reference: str) -> str:
 
 def paths(hub: Hub, *below: str) -> set[str]:
     """All files of the hub, or of some of its folders."""
-    return {path for folder in below or ("",) for path in hub.place.walk(folder)}
+    return {path for folder in below or ("",) for path in hub.storage.walk(folder)}
 
 
 def blobs(hub: Hub) -> set[str]:
@@ -34,7 +34,7 @@ def blobs(hub: Hub) -> set[str]:
 
 
 def thrown(hub: Hub) -> list[str]:
-    return sorted(entry.what for entry in trash.entries(hub.place))
+    return sorted(entry.what for entry in trash.entries(hub.storage))
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_blobs_that_a_standing_version_or_an_alias_needs_stay(hub: Hub) -> None:
     assert hub.collect(0).deleted == [], "shared with another name"
     hub.set_alias(NAME, "production", 2)
     stone = {"version": 2, "who": "a", "when": "2020-01-01T00:00:00+00:00", "why": ""}
-    hub.place.create({f"adapters/{NAME}/.tombstones/000002.json": json.dumps(stone).encode()})
+    hub.storage.create({f"adapters/{NAME}/.tombstones/000002.json": json.dumps(stone).encode()})
     assert hub.collect(0).deleted == [], "an alias was set while the version was being removed"
     assert ("alias dangling", "damage") in {(one.kind, one.level) for one in hub.verify().findings}
 
@@ -267,7 +267,7 @@ def test_pins_keep_blobs_of_a_publication_under_way_for_a_day(
     hub.store.keep({"ab" * 32: b"x"})
     from hub.storage.pins import pin
 
-    pin(hub.place, "adapters/acme/spring/recommendation/.records", ["ab" * 32])
+    pin(hub.storage, "adapters/acme/spring/recommendation/.records", ["ab" * 32])
     assert hub.collect(0).deleted == []
     later(25 * HOUR)
     assert hub.collect(0).deleted == ["ab" * 32]
@@ -290,7 +290,7 @@ def test_a_purge_leaves_nothing_of_the_client_and_all_of_others(hub: Hub) -> Non
     (Path(hub.address) / ".tmp" / "half").write_bytes(b"acme")
     (Path(hub.address) / "index.sqlite").write_bytes(b"acme")
     own = {weights(hub, "acme/launch/ad-copy@1")}
-    removed_of_others = json.loads(hub.place.read(f"adapters/{OTHER}/.records/000002.json"))
+    removed_of_others = json.loads(hub.storage.read(f"adapters/{OTHER}/.records/000002.json"))
     before = {path for path in paths(hub) if path.startswith("adapters/globex/")}
     planned = hub.purge("acme", dry_run=True)
     assert weights(hub, f"{NAME}@1")  # still there
@@ -302,7 +302,7 @@ def test_a_purge_leaves_nothing_of_the_client_and_all_of_others(hub: Hub) -> Non
     left = paths(hub)
     assert not [path for path in left if "acme" in path or "index.sqlite" in path or path.startswith(".tmp")]
     assert not [path for path in left for digest in done.erased if digest in path]
-    assert not [path for path in left if b"acme" in bytes(hub.place.read(path))]
+    assert not [path for path in left if b"acme" in bytes(hub.storage.read(path))]
     assert not (Path(hub.address) / "adapters" / "acme").exists()
     assert {path for path in left if path.startswith("adapters/")} == before
     assert thrown(hub) == [f["sha256"] for f in removed_of_others["files"] if f["name"] == files.WEIGHTS], (
@@ -361,16 +361,16 @@ def test_a_remote_hub_is_verified_collected_purged_and_mended(bucket: str) -> No
     for seed in range(2):
         hub.publish(lora(seed), NAME)
     hub.publish(lora(1), OTHER)
-    hub.place.create({"notes.txt": b""})
+    hub.storage.create({"notes.txt": b""})
     assert [(one.kind, one.where) for one in hub.verify().findings] == [("stranger", "notes.txt")]
-    hub.place.remove("notes.txt")
+    hub.storage.remove("notes.txt")
     gone = weights(hub, f"{NAME}@1")
     hub.remove(f"{NAME}@1")
     assert hub.collect(HOUR).moved == 1 and thrown(hub) == [gone]
     assert hub.collect(0).deleted == [gone]
     assert hub.verify().findings == []
     lost = blob(weights(hub, OTHER))
-    hub.place.move(lost, f"{TRASH}/1700000000.00-0badcafe-{lost.rsplit('/', 1)[1]}")
+    hub.storage.move(lost, f"{TRASH}/1700000000.00-0badcafe-{lost.rsplit('/', 1)[1]}")
     assert [one.kind for one in hub.verify().findings] == ["blob in the trash"]
     assert hub.repair().left == [] and hub.verify().findings == []
     done = hub.purge("acme")

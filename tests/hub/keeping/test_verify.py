@@ -53,8 +53,8 @@ def test_a_sound_hub_has_no_findings(hub: Hub, root: Path) -> None:
 
 def test_each_blob_is_read_once(hub: Hub, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    real = hub.place.read
-    monkeypatch.setattr(hub.place, "read", lambda path: read.append(path) or real(path))
+    real = hub.storage.read
+    monkeypatch.setattr(hub.storage, "read", lambda path: read.append(path) or real(path))
     hub.verify()
     blobs = [path for path in read if path.startswith("blobs/")]
     assert len(blobs) == len(set(blobs)) == 7
@@ -286,8 +286,8 @@ def test_a_read_only_hub_is_verified(hub: Hub, root: Path, monkeypatch: pytest.M
         raise AssertionError("verify writes")
 
     flip(hub, root)
-    for call in ("create", "replace", "mark", "move", "remove", "discard", "sweep", "project"):
-        monkeypatch.setattr(hub.place, call, forbidden)
+    for call in ("create", "replace", "replace_unsynced", "move", "remove", "discard", "sweep", "project"):
+        monkeypatch.setattr(hub.storage, call, forbidden)
     assert not hub.verify().sound
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from hub.registry.diff import SAMPLES, Answered, Change, answers, diff, read_prompts
 
 from adapters import Adapter, Base, BaseId, Head, Lora, Prefix
 from adapters.errors import RequestError
 from hub import Analyze, Hub, Registry
 from hub.catalogue.distance import Distance, distances
-from hub.registry.diff import SAMPLES, Answered, Change, answers, diff, read_prompts
 from tests.adapters import models
 from tests.hub import tiny, voices
 

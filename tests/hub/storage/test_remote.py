@@ -20,7 +20,7 @@ from hub.errors import Damaged, HubError, NoHub, Unreachable
 from hub.hub import Hub
 from hub.storage.layout import blob
 from hub.storage.remote import Remote, open_remote
-from hub.storage.storage import place_of
+from hub.storage.storage import open_storage
 from recipes import Recipe, train
 from tests.adapters import models
 from tests.hub import gcs
@@ -58,7 +58,7 @@ def test_nothing_but_the_hub_and_the_probe_lies_in_the_store(bucket: str) -> Non
     hub = Hub(f"{bucket}/hub")
     version = hub.publish(lora(), NAME)
     blobs = {blob(file.sha256) for file in version.record.files}
-    assert set(hub.place.walk("")) == {"hub.json", ".tmp/created-once", RECORD} | blobs
+    assert set(hub.storage.walk("")) == {"hub.json", ".tmp/created-once", RECORD} | blobs
 
 
 def test_a_registry_answers_from_a_remote_hub_and_refuses_what_is_damaged_there(
@@ -75,7 +75,7 @@ def test_a_registry_answers_from_a_remote_hub_and_refuses_what_is_damaged_there(
         [found] = registry.analyze("acme/spring/behavior", ["glad 900"])
         assert found.label == "glad"
     weights = blob(version.record.file("adapter_model.safetensors").sha256)
-    data = bytearray(hub.place.read(weights))
+    data = bytearray(hub.storage.read(weights))
     data[-1] ^= 1
     s3.client().pipe_file(f"{bucket}/hub/{weights}", bytes(data))
     with closing(Registry(f"{bucket}/hub", base)) as registry, pytest.raises(Damaged, match="other bytes"):
@@ -470,7 +470,7 @@ def test_other_addresses_are_refused_with_the_reason(address: str, why: str) -> 
 def test_a_file_address_is_a_folder(tmp_path: Path) -> None:
     hub = Hub(f"file://{tmp_path}/my%20hub")
     assert hub.publish(lora(), NAME).folder == tmp_path / "my hub" / "adapters" / NAME / "v000001"
-    assert place_of(f"file://{tmp_path}/my%20hub").address == str(tmp_path / "my hub")
+    assert open_storage(f"file://{tmp_path}/my%20hub").address == str(tmp_path / "my hub")
 
 
 def test_what_is_missing_to_open_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,9 @@ from huggingface_hub import HfApi
 
 from adapters.errors import AdapterError
 from adapters.format import files
+from hub.catalogue.version import Version
 from hub.errors import Damaged, HubError, Refused, Untrusted
-from hub.hub import Hub, Version
+from hub.hub import Hub
 from hub.intake import card, huggingface
 from hub.intake.facts import describe
 from hub.intake.huggingface import Uploaded

@@ -9,22 +9,22 @@ import pytest
 
 from hub.cli import main
 from hub.errors import BadName, Damaged, NoHub, NotInHub, Unreachable
-from hub.exchange import sync
+from hub.exchange import mirrors
 from hub.hub import Hub
 from hub.storage.layout import blob, projection
 from hub.storage.local import Local
-from hub.storage.storage import Place
+from hub.storage.storage import Storage
 from tests.hub.s3 import App, Server, is_put, told
 from tests.hub.tiny import NAME, lora, prefix
 
 OTHER = "globex/launch/ad-copy"
 
 
-def contents(place: Place) -> dict[str, bytes]:
+def contents(storage: Storage) -> dict[str, bytes]:
     """All that makes a hub, but what is derived and its own id."""
     return {
-        path: bytes(place.read(path))
-        for path in place.walk("")
+        path: bytes(storage.read(path))
+        for path in storage.walk("")
         if path.startswith("blobs/") or (path.startswith("adapters/") and "/." in path)
     }
 
@@ -40,7 +40,7 @@ def filled(hub: Hub) -> Hub:
     hub.publish(lora(1), OTHER, publish_id="three")
     hub.set_alias(NAME, "production", 1, why="first")
     hub.set_alias(NAME, "production", 2, why="better")
-    hub.place.create(
+    hub.storage.create(
         {
             f"adapters/{NAME}/.signatures/000002/ab12.json": b'{"signature": "..."}',
             f"adapters/{OTHER}/.signatures/000001/ab12.json": b'{"signature": "..."}',
@@ -50,23 +50,23 @@ def filled(hub: Hub) -> Hub:
 
 
 def test_push_and_pull_bring_everything_byte_for_byte(filled: Hub, bucket: str, tmp_path: Path) -> None:
-    moved = sync.push(filled, f"{bucket}/hub")
+    moved = mirrors.push(filled, f"{bucket}/hub")
     assert moved.versions == (f"{NAME}@1", f"{NAME}@2", f"{OTHER}@1")
-    assert len(moved.blobs) == len({path for path in contents(filled.place) if path.startswith("blobs/")})
+    assert len(moved.blobs) == len({path for path in contents(filled.storage) if path.startswith("blobs/")})
     assert (len(moved.files), moved.conflicts, moved.problems) == (3 + 2 + 2, (), ())
-    assert moved.size == sum(map(len, contents(filled.place).values()))
+    assert moved.size == sum(map(len, contents(filled.storage).values()))
     remote = Hub(f"{bucket}/hub", create=False)
-    assert contents(remote.place) == contents(filled.place)
-    pulled = sync.pull(tmp_path / "mirror", f"{bucket}/hub")
+    assert contents(remote.storage) == contents(filled.storage)
+    pulled = mirrors.pull(tmp_path / "mirror", f"{bucket}/hub")
     assert (pulled.versions, pulled.size) == (moved.versions, moved.size)
-    assert contents(Local(tmp_path / "mirror")) == contents(filled.place)
+    assert contents(Local(tmp_path / "mirror")) == contents(filled.storage)
 
 
 def test_a_mirror_works_offline_and_knows_its_origin(
     filled: Hub, bucket: str, s3: Server, tmp_path: Path
 ) -> None:
-    sync.push(filled, f"{bucket}/hub")
-    sync.pull(tmp_path / "mirror", f"{bucket}/hub")
+    mirrors.push(filled, f"{bucket}/hub")
+    mirrors.pull(tmp_path / "mirror", f"{bucket}/hub")
     s3.forget()
     mirror = Hub(tmp_path / "mirror", create=False)
     assert mirror.origin == f"{bucket}/hub" and mirror.id != filled.id
@@ -82,15 +82,15 @@ def test_a_mirror_works_offline_and_knows_its_origin(
 
 
 def test_what_is_there_does_not_move_again(filled: Hub, bucket: str, s3: Server) -> None:
-    sync.push(filled, f"{bucket}/hub")
+    mirrors.push(filled, f"{bucket}/hub")
     s3.forget()
-    again = sync.push(filled, f"{bucket}/hub")
+    again = mirrors.push(filled, f"{bucket}/hub")
     assert (again.versions, again.blobs, again.files, again.size) == ((), (), (), 0)
     assert not any(method == "PUT" and ".tmp" not in path for method, path in s3.asked)
     assert not any("/.records/" in path for _, path in s3.asked), "their MD5s are in the listing"
     filled.publish(lora(2), OTHER)
     filled.set_alias(NAME, "production", 1, why="back")
-    more = sync.push(filled, f"{bucket}/hub")
+    more = mirrors.push(filled, f"{bucket}/hub")
     assert more.versions == (f"{OTHER}@2",)
     assert more.blobs == (), "the same bytes as another version's"
     assert more.files == (
@@ -100,22 +100,24 @@ def test_what_is_there_does_not_move_again(filled: Hub, bucket: str, s3: Server)
 
 
 def test_between_folders_too(filled: Hub, tmp_path: Path) -> None:
-    sync.push(filled, tmp_path / "copy")
-    assert contents(Local(tmp_path / "copy")) == contents(filled.place)
-    assert sync.push(filled, tmp_path / "copy").size == 0
+    mirrors.push(filled, tmp_path / "copy")
+    assert contents(Local(tmp_path / "copy")) == contents(filled.storage)
+    assert mirrors.push(filled, tmp_path / "copy").size == 0
 
 
 def test_a_dry_run_tells_the_same_and_moves_nothing(filled: Hub, tmp_path: Path) -> None:
-    told_first = sync.push(filled, tmp_path / "copy", dry_run=True)
+    told_first = mirrors.push(filled, tmp_path / "copy", dry_run=True)
     assert not (tmp_path / "copy").exists()
-    done = sync.push(filled, tmp_path / "copy")
+    done = mirrors.push(filled, tmp_path / "copy")
     assert (told_first.versions, told_first.blobs, told_first.size) == (done.versions, done.blobs, done.size)
     assert (told_first.dry_run, done.dry_run) == (True, False)
 
 
 def test_progress_counts_every_byte(filled: Hub, tmp_path: Path) -> None:
     told_of: list[tuple[int, int]] = []
-    moved = sync.push(filled, tmp_path / "copy", progress=lambda done, total: told_of.append((done, total)))
+    moved = mirrors.push(
+        filled, tmp_path / "copy", progress=lambda done, total: told_of.append((done, total))
+    )
     assert told_of == sorted(told_of) and told_of[-1] == (moved.size, moved.size)
 
 
@@ -123,38 +125,38 @@ def test_progress_counts_every_byte(filled: Hub, tmp_path: Path) -> None:
 
 
 def test_a_client_or_a_name_moves_alone(filled: Hub, tmp_path: Path) -> None:
-    assert sync.push(filled, tmp_path / "a", client="globex").versions == (f"{OTHER}@1",)
+    assert mirrors.push(filled, tmp_path / "a", client="globex").versions == (f"{OTHER}@1",)
     assert Hub(tmp_path / "a").names() == (OTHER,)
-    assert sync.push(filled, tmp_path / "b", client="acme", campaign="summer").versions == ()
-    assert sync.push(filled, tmp_path / "c", only=[NAME]).versions == (f"{NAME}@1", f"{NAME}@2")
+    assert mirrors.push(filled, tmp_path / "b", client="acme", campaign="summer").versions == ()
+    assert mirrors.push(filled, tmp_path / "c", only=[NAME]).versions == (f"{NAME}@1", f"{NAME}@2")
     assert Hub(tmp_path / "c").aliases(NAME) == {"production": 2, "latest": 2}
 
 
 def test_a_reference_moves_one_version_under_its_number(filled: Hub, tmp_path: Path) -> None:
     filled.set_alias(NAME, "fallback", 1)
-    moved = sync.push(filled, tmp_path / "a", only=[f"{NAME}@production"])
+    moved = mirrors.push(filled, tmp_path / "a", only=[f"{NAME}@production"])
     assert moved.versions == (f"{NAME}@2",)
     part = Hub(tmp_path / "a")
     assert [version.number for version in part.versions(NAME)] == [2]
     assert part.aliases(NAME) == {"production": 2, "latest": 2}, "an alias of what did not move stays behind"
     with pytest.raises(NotInHub, match=f"holds no version 1.*pull --only {NAME}@1"):
         part.resolve(f"{NAME}@1")
-    rest = sync.push(filled, tmp_path / "a")
+    rest = mirrors.push(filled, tmp_path / "a")
     assert rest.versions == (f"{NAME}@1", f"{OTHER}@1")
-    assert contents(Local(tmp_path / "a")) == contents(filled.place)
+    assert contents(Local(tmp_path / "a")) == contents(filled.storage)
 
 
 def test_a_selection_that_means_nothing_is_refused(filled: Hub, tmp_path: Path) -> None:
     with pytest.raises(NotInHub, match="no acme/spring/behavior"):
-        sync.push(filled, tmp_path / "a", only=["acme/spring/behavior"])
+        mirrors.push(filled, tmp_path / "a", only=["acme/spring/behavior"])
     with pytest.raises(NotInHub, match="no version 9"):
-        sync.push(filled, tmp_path / "a", only=[f"{NAME}@9"])
+        mirrors.push(filled, tmp_path / "a", only=[f"{NAME}@9"])
     with pytest.raises(BadName, match="client"):
-        sync.push(filled, tmp_path / "a", campaign="spring")
+        mirrors.push(filled, tmp_path / "a", campaign="spring")
     with pytest.raises(BadName, match="client"):
-        sync.push(filled, tmp_path / "a", client="../..")
+        mirrors.push(filled, tmp_path / "a", client="../..")
     with pytest.raises(BadName, match="not both"):
-        sync.push(filled, tmp_path / "a", only=[NAME], client="acme")
+        mirrors.push(filled, tmp_path / "a", only=[NAME], client="acme")
     assert not (tmp_path / "a").exists()
 
 
@@ -165,16 +167,16 @@ def test_a_removed_version_moves_as_a_record_and_a_tombstone_without_its_bytes(
     filled: Hub, tmp_path: Path
 ) -> None:
     weights = filled.resolve(f"{NAME}@1").record.file("adapter_model.safetensors").sha256
-    filled.place.create({f"adapters/{NAME}/.tombstones/000001.json": TOMBSTONE})
-    moved = sync.push(filled, tmp_path / "a", only=[NAME])
+    filled.storage.create({f"adapters/{NAME}/.tombstones/000001.json": TOMBSTONE})
+    moved = mirrors.push(filled, tmp_path / "a", only=[NAME])
     assert weights not in moved.blobs
     assert (tmp_path / "a" / f"adapters/{NAME}/.records/000001.json").exists()
     assert (tmp_path / "a" / f"adapters/{NAME}/.tombstones/000001.json").exists()
 
 
 def test_a_tombstone_arrives_before_its_record(filled: Hub, bucket: str, s3: Server) -> None:
-    filled.place.create({f"adapters/{NAME}/.tombstones/000001.json": TOMBSTONE})
-    sync.push(filled, f"{bucket}/hub")
+    filled.storage.create({f"adapters/{NAME}/.tombstones/000001.json": TOMBSTONE})
+    mirrors.push(filled, f"{bucket}/hub")
     written = [path for method, path in s3.asked if method == "PUT"]
 
     def last(part: str) -> int:
@@ -197,7 +199,7 @@ def test_a_collector_takes_nothing_that_arriving_versions_need(
     for seed in (1, 2):
         target.publish(lora(seed), "initech/spring/behavior")
         target.remove(f"initech/spring/behavior@{seed}")
-    owner = sync if step == "lacking" else sync._Carrier
+    owner = mirrors if step == "lacking" else mirrors._Carrier
     real = getattr(owner, step)
 
     def beside(*arguments: object) -> object:
@@ -208,11 +210,11 @@ def test_a_collector_takes_nothing_that_arriving_versions_need(
         return result
 
     monkeypatch.setattr(owner, step, beside)
-    sync.push(filled, target.address)
+    mirrors.push(filled, target.address)
     target.collect(0)
     for reference in (f"{NAME}@1", f"{NAME}@2", f"{OTHER}@1"):
         assert target.read(reference).method == lora().method
-    assert not [path for path in target.place.walk("") if path.startswith((".pins", ".trash"))]
+    assert not [path for path in target.storage.walk("") if path.startswith((".pins", ".trash"))]
     assert target.verify().sound
 
 
@@ -222,7 +224,7 @@ def test_a_collector_takes_nothing_that_arriving_versions_need(
 @pytest.fixture
 def parted(filled: Hub, tmp_path: Path) -> Hub:
     """A copy of `filled`, in which somebody published a version 3 too, of other bytes."""
-    sync.push(filled, tmp_path / "copy")
+    mirrors.push(filled, tmp_path / "copy")
     copy = Hub(tmp_path / "copy")
     filled.publish(lora(3), NAME, publish_id="ours")
     copy.publish(lora(4), NAME, publish_id="theirs")
@@ -232,14 +234,14 @@ def parted(filled: Hub, tmp_path: Path) -> Hub:
 def test_versions_that_differ_are_told_and_left_and_the_rest_moves(filled: Hub, parted: Hub) -> None:
     filled.publish(prefix(), OTHER)
     filled.set_alias(NAME, "production", 3)
-    before = contents(parted.place)
-    moved = sync.push(filled, parted.address)
+    before = contents(parted.storage)
+    moved = mirrors.push(filled, parted.address)
     [conflict] = moved.conflicts
     assert (conflict.name, conflict.what) == (NAME, "version 3")
     assert (conflict.source, conflict.target) == ("publish id ours", "publish id theirs")
     assert f"repertoire rm {NAME}@3" in str(conflict)
     assert moved.versions == (f"{OTHER}@2",)
-    after = contents(parted.place)
+    after = contents(parted.storage)
     assert {path: after[path] for path in before} == before
     assert not any(NAME in path for path in after.keys() - before.keys())
 
@@ -247,34 +249,34 @@ def test_versions_that_differ_are_told_and_left_and_the_rest_moves(filled: Hub, 
 def test_a_version_that_is_removed_in_both_hubs_is_no_conflict_any_more(filled: Hub, parted: Hub) -> None:
     assert filled.publish(lora(3), NAME).number == 4
     for hub in (filled, parted):
-        hub.place.create({f"adapters/{NAME}/.tombstones/000003.json": b'{"version": 3}'})
-    moved = sync.push(filled, parted.address)
+        hub.storage.create({f"adapters/{NAME}/.tombstones/000003.json": b'{"version": 3}'})
+    moved = mirrors.push(filled, parted.address)
     assert (moved.conflicts, moved.versions) == ((), (f"{NAME}@4",))
 
 
 def test_an_alias_that_parted_is_told_until_it_means_the_same(filled: Hub, tmp_path: Path) -> None:
-    sync.push(filled, tmp_path / "copy")
+    mirrors.push(filled, tmp_path / "copy")
     copy = Hub(tmp_path / "copy")
     filled.set_alias(NAME, "production", 1, why="ours")
     copy.set_alias(NAME, "production", 2, why="theirs")
     filled.publish(lora(5), NAME)
-    moved = sync.push(filled, copy.address)
+    moved = mirrors.push(filled, copy.address)
     [conflict] = moved.conflicts
     assert (conflict.what, conflict.source, conflict.target) == ("alias production", "version 1", "version 2")
     assert moved.versions == (f"{NAME}@3",), "versions move all the same"
     assert copy.aliases(NAME)["production"] == 2
     copy.set_alias(NAME, "production", 1, why="agreed")
-    assert sync.push(filled, copy.address).conflicts == ()
+    assert mirrors.push(filled, copy.address).conflicts == ()
 
 
 def test_sync_brings_both_what_the_other_has(filled: Hub, tmp_path: Path) -> None:
-    sync.push(filled, tmp_path / "copy")
+    mirrors.push(filled, tmp_path / "copy")
     copy = Hub(tmp_path / "copy")
     filled.publish(lora(6), NAME)
     copy.publish(lora(7), OTHER)
-    there, back = sync.sync(filled, copy.address)
+    there, back = mirrors.sync(filled, copy.address)
     assert (there.versions, back.versions) == ((f"{NAME}@3",), (f"{OTHER}@2",))
-    assert contents(filled.place) == contents(copy.place)
+    assert contents(filled.storage) == contents(copy.storage)
 
 
 # ---- a removal against an alias
@@ -284,7 +286,7 @@ def test_sync_brings_both_what_the_other_has(filled: Hub, tmp_path: Path) -> Non
 def copy(filled: Hub, tmp_path: Path) -> Hub:
     """Another hub that holds what `filled` holds, and in both of them a version 3."""
     filled.publish(lora(3), NAME)
-    sync.push(filled, tmp_path / "copy")
+    mirrors.push(filled, tmp_path / "copy")
     return Hub(tmp_path / "copy")
 
 
@@ -293,22 +295,22 @@ def test_a_version_that_the_other_hub_s_alias_means_is_not_removed_there(filled:
     copy.set_alias(NAME, "production", 3)
     copy.set_alias(NAME, "canary", 3)
     filled.publish(lora(4), OTHER)
-    before = contents(copy.place)
+    before = contents(copy.storage)
     for dry_run in (True, False, False):
-        moved = sync.push(filled, copy.address, dry_run=dry_run)
+        moved = mirrors.push(filled, copy.address, dry_run=dry_run)
         [conflict] = moved.conflicts
         assert (conflict.name, conflict.what) == (NAME, "version 3")
         assert (conflict.source, conflict.target) == ("removed", "what canary and production mean")
         assert f"repertoire alias set {NAME} ALIAS VERSION" in conflict.advice
         assert not any(NAME in path for path in moved.files) and moved.problems == ()
-    after = contents(copy.place)
+    after = contents(copy.storage)
     assert {path: after[path] for path in after if NAME in path} == {
         path: before[path] for path in before if NAME in path
     }
     assert copy.resolve(f"{NAME}@production").number == 3 and copy.resolve(OTHER).number == 2
     for alias in ("production", "canary"):
         copy.set_alias(NAME, alias, 2, why="3 is removed")
-    moved = sync.push(filled, copy.address)
+    moved = mirrors.push(filled, copy.address)
     assert (moved.conflicts, moved.files) == ((), (f"adapters/{NAME}/.tombstones/000003.json",))
     with pytest.raises(NotInHub, match=r"removed by .*wrong client"):
         copy.resolve(f"{NAME}@3")
@@ -320,7 +322,7 @@ def test_an_alias_of_a_version_that_the_other_hub_removed_does_not_move(filled: 
     filled.set_alias(NAME, "canary", 3)
     filled.set_alias(NAME, "fallback", 1)
     for _ in range(2):
-        moved = sync.push(filled, copy.address)
+        moved = mirrors.push(filled, copy.address)
         [conflict] = moved.conflicts
         assert (conflict.name, conflict.what) == (NAME, "version 3")
         assert (conflict.source, conflict.target) == ("what canary and production mean", "removed")
@@ -328,7 +330,7 @@ def test_an_alias_of_a_version_that_the_other_hub_removed_does_not_move(filled: 
     assert copy.aliases(NAME) == {"production": 2, "fallback": 1, "latest": 2}
     filled.set_alias(NAME, "production", 1)
     filled.set_alias(NAME, "canary", 2)
-    assert sync.push(filled, copy.address).conflicts == ()
+    assert mirrors.push(filled, copy.address).conflicts == ()
     assert copy.aliases(NAME) == {"production": 1, "canary": 2, "fallback": 1, "latest": 2}
     assert copy.verify().findings == []
 
@@ -336,18 +338,18 @@ def test_an_alias_of_a_version_that_the_other_hub_removed_does_not_move(filled: 
 def test_sync_tells_a_removal_against_an_alias_once_and_from_either_side(filled: Hub, copy: Hub) -> None:
     filled.remove(f"{NAME}@3")
     copy.set_alias(NAME, "production", 3)
-    before = contents(filled.place), contents(copy.place)
+    before = contents(filled.storage), contents(copy.storage)
     for one, other in ((filled, copy), (copy, filled)):
-        there, back = sync.sync(one, other.address)
+        there, back = mirrors.sync(one, other.address)
         assert [(conflict.name, conflict.what) for conflict in there.conflicts + back.conflicts] == [
             (NAME, "version 3")
         ] * 2
         assert (there.files, back.files) == ((), ())
-    assert (contents(filled.place), contents(copy.place)) == before
+    assert (contents(filled.storage), contents(copy.storage)) == before
     copy.set_alias(NAME, "production", 2)
-    there, back = sync.sync(filled, copy.address)
+    there, back = mirrors.sync(filled, copy.address)
     assert there.conflicts == back.conflicts == ()
-    assert contents(filled.place) == contents(copy.place)
+    assert contents(filled.storage) == contents(copy.storage)
     assert filled.verify().sound and copy.verify().sound
 
 
@@ -357,26 +359,26 @@ def test_a_version_that_its_alias_left_before_it_was_removed_is_removed_everywhe
 ) -> None:
     """The other hub's alias means it until the same run moves it away."""
     filled.set_alias(NAME, "production", 3)
-    sync.push(filled, copy.address)
+    mirrors.push(filled, copy.address)
     filled.set_alias(NAME, "production", 1)
     filled.remove(f"{NAME}@3")
     if command == "push":
-        done = (sync.push(filled, copy.address),)
+        done = (mirrors.push(filled, copy.address),)
     elif command == "pull":
-        done = (sync.pull(copy.address, filled.address),)
+        done = (mirrors.pull(copy.address, filled.address),)
     else:
-        done = sync.sync(copy, filled.address)
+        done = mirrors.sync(copy, filled.address)
     assert [each.conflicts for each in done] == [()] * len(done)
-    assert contents(copy.place) == contents(filled.place)
+    assert contents(copy.storage) == contents(filled.storage)
     assert copy.verify().findings == []
-    assert not copy.place.exists(projection(NAME, 3)), "its folder goes at once, as with `rm`"
+    assert not copy.storage.exists(projection(NAME, 3)), "its folder goes at once, as with `rm`"
 
 
 def test_no_alias_of_the_other_hub_means_a_removed_version_at_any_moment(
     filled: Hub, copy: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled.set_alias(NAME, "production", 3)
-    sync.push(filled, copy.address)
+    mirrors.push(filled, copy.address)
     filled.set_alias(NAME, "production", 1)
     filled.remove(f"{NAME}@3")
     real, meant = Local.create, []
@@ -387,7 +389,7 @@ def test_no_alias_of_the_other_hub_means_a_removed_version_at_any_moment(
         return created
 
     monkeypatch.setattr(Local, "create", watched)
-    sync.push(filled, copy.address)
+    mirrors.push(filled, copy.address)
     assert set(meant) == {3, 1}
 
 
@@ -405,7 +407,7 @@ def test_an_alias_that_moves_to_a_removed_version_meanwhile_keeps_it(
         return real(self, files, then)
 
     monkeypatch.setattr(Local, "create", slow)
-    moved = sync.push(filled, copy.address)
+    moved = mirrors.push(filled, copy.address)
     assert [conflict.target for conflict in moved.conflicts] == ["what production means"]
     assert moved.files == (f"adapters/{NAME}/.events/canary/000001.json",)
     assert copy.resolve(f"{NAME}@production").number == 3
@@ -413,12 +415,12 @@ def test_an_alias_that_moves_to_a_removed_version_meanwhile_keeps_it(
 
 def test_where_the_next_version_stays_behind_the_last_one_is_not_removed(filled: Hub, copy: Hub) -> None:
     filled.set_alias(NAME, "production", 3)
-    sync.push(filled, copy.address)
+    mirrors.push(filled, copy.address)
     filled.set_alias(NAME, "production", filled.publish(lora(4), NAME).number)
     filled.remove(f"{NAME}@3")
     weights = filled.resolve(f"{NAME}@4").record.file("adapter_model.safetensors").sha256
-    filled.place.replace(blob(weights), b"damaged")
-    moved = sync.push(filled, copy.address)
+    filled.storage.replace(blob(weights), b"damaged")
+    moved = mirrors.push(filled, copy.address)
     assert [problem.split(":")[0] for problem in moved.problems] == [f"{NAME}@4 stays behind"]
     assert [(conflict.what, conflict.target) for conflict in moved.conflicts] == [
         ("version 3", "what production means")
@@ -428,8 +430,8 @@ def test_where_the_next_version_stays_behind_the_last_one_is_not_removed(filled:
 
 def test_an_alias_that_its_own_hub_lets_mean_a_removed_version_stays_behind(filled: Hub, copy: Hub) -> None:
     filled.set_alias(NAME, "production", 3)
-    filled.place.create({f"adapters/{NAME}/.tombstones/000003.json": TOMBSTONE.replace(b"1", b"3", 1)})
-    moved = sync.push(filled, copy.address)
+    filled.storage.create({f"adapters/{NAME}/.tombstones/000003.json": TOMBSTONE.replace(b"1", b"3", 1)})
+    moved = mirrors.push(filled, copy.address)
     assert moved.problems == (
         f"alias production of {NAME} stays behind: it means version 3, which was removed",
     )
@@ -439,22 +441,22 @@ def test_an_alias_that_its_own_hub_lets_mean_a_removed_version_stays_behind(fill
 
 def test_a_mirror_of_a_part_keeps_what_its_alias_means(filled: Hub, tmp_path: Path) -> None:
     mirror = tmp_path / "mirror"
-    sync.pull(mirror, filled.address, only=[f"{NAME}@production"])
+    mirrors.pull(mirror, filled.address, only=[f"{NAME}@production"])
     filled.publish(lora(3), NAME)
     filled.set_alias(NAME, "production", 3)
     filled.remove(f"{NAME}@2")
     part = Hub(mirror)
     part.set_alias(NAME, "pinned", 2)
-    moved = sync.pull(mirror, filled.address)
+    moved = mirrors.pull(mirror, filled.address)
     [conflict] = moved.conflicts
     assert (conflict.what, conflict.source, conflict.target) == ("version 2", "removed", "what pinned means")
     assert part.aliases(NAME) == {"production": 3, "pinned": 2, "latest": 3}
     part.set_alias(NAME, "pinned", 3)
-    assert sync.pull(mirror, filled.address).conflicts == ()
-    assert sync.push(part, filled.address).conflicts == ()
-    assert contents(part.place).keys() == {
-        path for path in contents(filled.place) if not path.startswith("blobs/")
-    } | {path for path in contents(part.place) if path.startswith("blobs/")}
+    assert mirrors.pull(mirror, filled.address).conflicts == ()
+    assert mirrors.push(part, filled.address).conflicts == ()
+    assert contents(part.storage).keys() == {
+        path for path in contents(filled.storage) if not path.startswith("blobs/")
+    } | {path for path in contents(part.storage) if path.startswith("blobs/")}
 
 
 # ---- faults
@@ -476,7 +478,7 @@ def test_broken_off_at_any_write_it_leaves_whole_versions_and_goes_on(
         writes[0] = 0
         with s3.faulty(breaks):
             try:
-                sync.push(filled, f"{bucket}/{limit}")
+                mirrors.push(filled, f"{bucket}/{limit}")
                 broke = False
             except Unreachable:
                 broke = True
@@ -487,8 +489,8 @@ def test_broken_off_at_any_write_it_leaves_whole_versions_and_goes_on(
                 assert numbers == list(range(1, len(numbers) + 1))
                 assert all(part.read(version) for version in part.versions(name))
                 assert part.aliases(name)["latest"] == numbers[-1]
-        sync.push(filled, f"{bucket}/{limit}")
-        assert contents(Hub(f"{bucket}/{limit}", create=False).place) == contents(filled.place)
+        mirrors.push(filled, f"{bucket}/{limit}")
+        assert contents(Hub(f"{bucket}/{limit}", create=False).storage) == contents(filled.storage)
         if not broke:
             break
     assert not broke and limit > 10
@@ -498,26 +500,26 @@ def test_a_blob_that_is_damaged_in_the_source_keeps_its_version_back_and_no_othe
     filled: Hub, tmp_path: Path
 ) -> None:
     weights = filled.resolve(f"{NAME}@2").record.file("adapter_model.safetensors").sha256
-    filled.place.replace(blob(weights), b"damaged")
-    moved = sync.push(filled, tmp_path / "a")
+    filled.storage.replace(blob(weights), b"damaged")
+    moved = mirrors.push(filled, tmp_path / "a")
     assert moved.versions == (f"{NAME}@1", f"{OTHER}@1")
     assert [problem.split(":")[0] for problem in moved.problems] == [f"{NAME}@2 stays behind"]
     part = Hub(tmp_path / "a")
     assert part.aliases(NAME) == {"latest": 1}, "the alias that means it stays behind too"
-    assert not part.place.exists(blob(weights))
+    assert not part.storage.exists(blob(weights))
 
 
 def test_a_mirror_that_lost_bytes_gets_them_back(filled: Hub, bucket: str, tmp_path: Path) -> None:
-    sync.push(filled, f"{bucket}/hub")
-    sync.pull(tmp_path / "a", f"{bucket}/hub")
+    mirrors.push(filled, f"{bucket}/hub")
+    mirrors.pull(tmp_path / "a", f"{bucket}/hub")
     mirror = Hub(tmp_path / "a")
     weights, config = (
         mirror.resolve(f"{NAME}@2").record.file(name).sha256
         for name in ("adapter_model.safetensors", "adapter_config.json")
     )
-    mirror.place.remove(blob(weights))
-    mirror.place.replace(blob(config), b"{}")
-    moved = sync.pull(tmp_path / "a", f"{bucket}/hub")
+    mirror.storage.remove(blob(weights))
+    mirror.storage.replace(blob(config), b"{}")
+    moved = mirrors.pull(tmp_path / "a", f"{bucket}/hub")
     assert (set(moved.blobs), moved.versions) == ({weights, config}, ())
     assert mirror.read(f"{NAME}@2").method == lora().method
 
@@ -531,13 +533,13 @@ def test_what_arrives_damaged_is_told(filled: Hub, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(Local, "create", rotten)
     with pytest.raises(Damaged, match="did not arrive"):
-        sync.push(filled, tmp_path / "a")
+        mirrors.push(filled, tmp_path / "a")
 
 
 def test_of_two_pushes_at_once_the_later_finds_the_other_s_version(
     filled: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync.push(filled, tmp_path / "copy")
+    mirrors.push(filled, tmp_path / "copy")
     copy = Hub(tmp_path / "copy")
     filled.publish(lora(8), NAME, publish_id="ours")
     filled.publish(lora(9), NAME)
@@ -550,11 +552,11 @@ def test_of_two_pushes_at_once_the_later_finds_the_other_s_version(
         return real(self, files, then)
 
     monkeypatch.setattr(Local, "create", slow)
-    moved = sync.push(filled, copy.address)
+    moved = mirrors.push(filled, copy.address)
     assert moved.versions == () and len(moved.problems) == 2
     assert "somebody took its place" in moved.problems[0]
     assert [version.record.publish_id for version in copy.versions(NAME)] == ["one", "two", "theirs"]
-    assert sync.push(filled, copy.address).conflicts[0].what == "version 3"
+    assert mirrors.push(filled, copy.address).conflicts[0].what == "version 3"
 
 
 # ---- a source that means harm
@@ -563,8 +565,8 @@ def test_of_two_pushes_at_once_the_later_finds_the_other_s_version(
 def test_what_no_hub_would_hold_is_not_taken_from_another(
     filled: Hub, bucket: str, s3: Server, tmp_path: Path
 ) -> None:
-    sync.push(filled, f"{bucket}/hub", only=[OTHER])
-    record = json.loads(filled.place.read(f"adapters/{NAME}/.records/000001.json"))
+    mirrors.push(filled, f"{bucket}/hub", only=[OTHER])
+    record = json.loads(filled.storage.read(f"adapters/{NAME}/.records/000001.json"))
     planted = {
         "name with a path": {**record, "version": 1, "files": [{**record["files"][0], "name": "../../x"}]},
         "code": {**record, "version": 2, "files": [{**record["files"][0], "name": "run.py"}]},
@@ -588,7 +590,7 @@ def test_what_no_hub_would_hold_is_not_taken_from_another(
         "evil",
     ):
         client.pipe_file(f"{bucket}/hub/{path}", b"{}")
-    moved = sync.pull(tmp_path / "a", f"{bucket}/hub")
+    moved = mirrors.pull(tmp_path / "a", f"{bucket}/hub")
     assert moved.versions == (f"{OTHER}@1",)
     assert len(moved.problems) == 3
     names = {
@@ -596,7 +598,7 @@ def test_what_no_hub_would_hold_is_not_taken_from_another(
     }
     assert names.isdisjoint({"evil", "x", "run.py", "model.py", ".hidden"})
     assert contents(Local(tmp_path / "a")).keys() == {
-        path for path in contents(filled.place) if OTHER in path
+        path for path in contents(filled.storage) if OTHER in path
     } | {blob(file.sha256) for file in filled.resolve(OTHER).record.files}
 
 
@@ -605,9 +607,9 @@ def test_what_no_hub_would_hold_is_not_taken_from_another(
 )
 def test_a_record_whose_files_would_lead_elsewhere_is_damaged(filled: Hub, wrong: dict[str, object]) -> None:
     path = f"adapters/{OTHER}/.records/000001.json"
-    record = json.loads(filled.place.read(path))
+    record = json.loads(filled.storage.read(path))
     record["files"][0].update(wrong)
-    filled.place.replace(path, json.dumps(record).encode())
+    filled.storage.replace(path, json.dumps(record).encode())
     with pytest.raises(Damaged, match="cannot be read"):
         filled.resolve(OTHER)
 
@@ -667,14 +669,14 @@ def test_the_commands_tell_a_removal_against_an_alias(
 
 def test_pulling_from_where_no_hub_is_makes_none(tmp_path: Path) -> None:
     with pytest.raises(NoHub):
-        sync.pull(tmp_path / "a", tmp_path / "nowhere")
+        mirrors.pull(tmp_path / "a", tmp_path / "nowhere")
     assert not (tmp_path / "a").exists()
 
 
 def test_a_mirror_of_one_late_version_works_alone_and_is_sound(hub: Hub, tmp_path: Path) -> None:
     for seed in range(5):
         hub.publish(lora(seed), NAME)
-    sync.push(hub, tmp_path / "a", only=[f"{NAME}@4"])
+    mirrors.push(hub, tmp_path / "a", only=[f"{NAME}@4"])
     mirror = Hub(tmp_path / "a", create=False)
     assert mirror.resolve(NAME).number == mirror.resolve(f"{NAME}@4").number == 4
     assert mirror.resolve(NAME).folder is not None and mirror.resolve(NAME).folder.is_dir()
@@ -688,10 +690,10 @@ def test_a_mirror_of_one_late_version_works_alone_and_is_sound(hub: Hub, tmp_pat
     mirror.remove(f"{NAME}@4")
     with pytest.raises(NotInHub):
         mirror.resolve(NAME)
-    sync.push(hub, tmp_path / "a", only=[f"{NAME}@2"])
+    mirrors.push(hub, tmp_path / "a", only=[f"{NAME}@2"])
     assert [found.reference for found in mirror.search()] == [f"{NAME}@2"], (
         "the newest that is here and stands"
     )
     assert mirror.resolve(NAME).number == 2
-    sync.push(hub, tmp_path / "a", only=[NAME])
+    mirrors.push(hub, tmp_path / "a", only=[NAME])
     assert mirror.resolve(NAME).number == 5

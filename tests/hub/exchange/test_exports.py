@@ -14,7 +14,7 @@ from adapters import Adapter, BaseId
 from adapters.format import files
 from adapters.slots.fit import load_shape
 from hub.errors import HubError, Refused
-from hub.exchange.export import export
+from hub.exchange.exports import export
 from hub.hub import Hub
 from hub.intake.servable import servable_by, smallest_limit
 from tests.adapters import models
@@ -145,7 +145,7 @@ def test_the_record_says_who_serves_a_version_and_show_works_it_out_for_older_on
     old = json.loads(record.to_bytes()) | {"version": 2, "parent": 1}
     for key in ("servable_by", "origin", "parameters", "profile", "pooling", "calibration", "blended"):
         del old[key]
-    hub.place.create({f"adapters/{COPY}/.records/000002.json": json.dumps(old).encode()})
+    hub.storage.create({f"adapters/{COPY}/.records/000002.json": json.dumps(old).encode()})
     for which in ("@1", "@2"):
         code, out, _ = run("show", COPY + which, "--hub", hub.address)
         assert code == 0 and "vLLM: yes; `vllm serve owner/tiny" in out, which
