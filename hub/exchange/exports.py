@@ -55,16 +55,16 @@ def export(
     version = hub.resolve(reference)
     contents = files_for(hub, version, base)
     tool = "vllm" if to == "vllm" else "peft"
-    verdict = servable_by(
+    judged = servable_by(
         json.loads(contents[files.CONFIG]), files.parse(contents[files.CONFIG], contents[files.WEIGHTS])
     )[tool]
-    if not verdict["served"]:
-        raise Refused(f"{version.reference} is not for {TOOLS[tool]}: {'; '.join(verdict['why_not'])}")
-    place = Path(folder).absolute()
+    if not judged["served"]:
+        raise Refused(f"{version.reference} is not for {TOOLS[tool]}: {'; '.join(judged['why_not'])}")
+    target = Path(folder).absolute()
     if to == "vllm":
-        place = place / version.reference
-    _write(place, contents)
-    return Exported(version.reference, place, tuple(verdict["notes"]))
+        target = target / version.reference
+    _write(target, contents)
+    return Exported(version.reference, target, tuple(judged["notes"]))
 
 
 def upload(
@@ -107,15 +107,15 @@ def complete(hub: Hub, version: Version) -> Version:
     return Version(record.model_copy(update=missing), version.folder)
 
 
-def _write(place: Path, contents: Mapping[str, bytes]) -> None:
+def _write(target: Path, contents: Mapping[str, bytes]) -> None:
     """A new folder that appears whole. One that is there already must hold the same."""
-    if place.is_dir() and any(place.iterdir()):
-        there = {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()}
+    if target.is_dir() and any(target.iterdir()):
+        there = {path.name: path.read_bytes() for path in target.iterdir() if path.is_file()}
         if there == dict(contents):
             return
-        raise HubError(f"{place} holds other files; give a new or an empty folder")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+        raise HubError(f"{target} holds other files; give a new or an empty folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     temporary.mkdir()
     try:
         for name, data in contents.items():
@@ -123,6 +123,6 @@ def _write(place: Path, contents: Mapping[str, bytes]) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        os.rename(temporary, place)
+        os.rename(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

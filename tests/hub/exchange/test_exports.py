@@ -40,7 +40,7 @@ def writer(base: str = "owner/tiny", **changes: Any) -> Adapter:
     return replace(made, method=replace(made.method, **changes))
 
 
-def verdicts(adapter: Adapter) -> dict[str, dict[str, Any]]:
+def compatible(adapter: Adapter) -> dict[str, dict[str, Any]]:
     return servable_by(json.loads(files.render(adapter)[files.CONFIG]), adapter)
 
 
@@ -58,8 +58,8 @@ def vllm_finds(cache: Path, served: str, name: str) -> Path | None:
 
 
 def test_a_lora_without_a_head_is_served_by_all() -> None:
-    told = verdicts(writer())
-    assert {tool: verdict["served"] for tool, verdict in told.items()} == dict.fromkeys(
+    told = compatible(writer())
+    assert {tool: each["served"] for tool, each in told.items()} == dict.fromkeys(
         ("peft", "vllm", "lorax"), True
     )
     assert told["vllm"]["notes"] == ["`vllm serve owner/tiny --enable-lora --max-lora-rank 8`"]
@@ -93,7 +93,7 @@ def test_a_lora_without_a_head_is_served_by_all() -> None:
     ],
 )
 def test_what_a_tool_does_not_take_is_told(adapter: Adapter, tool: str, why: str) -> None:
-    told = verdicts(adapter)
+    told = compatible(adapter)
     assert told[tool]["served"] is False
     assert why in told[tool]["why_not"]
     assert told["peft"]["served"] is True
@@ -103,10 +103,10 @@ def test_layers_and_modules_that_lorax_would_leave_out_are_told() -> None:
     some = writer()
     del some.tensors["base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"]
     del some.tensors["base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"]
-    assert "it adapts some layers only" in verdicts(some)["lorax"]["why_not"][0]
+    assert "it adapts some layers only" in compatible(some)["lorax"]["why_not"][0]
     odd = replace(writer(), tensors={n.replace("q_proj", "in_proj"): t for n, t in writer().tensors.items()})
-    assert verdicts(odd)["lorax"]["why_not"] == ["it adapts in_proj, which LoRAX leaves out"]
-    assert verdicts(odd)["vllm"]["served"] is True
+    assert compatible(odd)["lorax"]["why_not"] == ["it adapts in_proj, which LoRAX leaves out"]
+    assert compatible(odd)["vllm"]["served"] is True
 
 
 def test_the_limit_that_vllm_is_started_with_holds_the_rank() -> None:
@@ -124,12 +124,12 @@ def test_the_limit_that_vllm_is_started_with_holds_the_rank() -> None:
 
 
 def test_what_stock_peft_answers_otherwise_is_told() -> None:
-    assert verdicts(lora())["peft"]["notes"] == []
+    assert compatible(lora())["peft"]["notes"] == []
     odd = replace(
         lora(calibration={"temperature": 2.0}, blend={"weight": 0.5}),
         head=replace(lora().head, pooling="mean"),
     )
-    first, *rest = verdicts(odd)["peft"]["notes"]
+    first, *rest = compatible(odd)["peft"]["notes"]
     assert first.startswith("the head pools by 'mean', which transformers' class for this base does not")
     assert rest == [
         "the logits are not calibrated (temperature, shift)",
@@ -141,7 +141,7 @@ def test_the_record_says_who_serves_a_version_and_show_works_it_out_for_older_on
     hub: Hub, run: Run
 ) -> None:
     record = hub.publish(writer(), COPY).record
-    assert record.servable_by == verdicts(writer())
+    assert record.servable_by == compatible(writer())
     old = json.loads(record.to_bytes()) | {"version": 2, "parent": 1}
     for key in ("servable_by", "origin", "parameters", "profile", "pooling", "calibration", "blended"):
         del old[key]

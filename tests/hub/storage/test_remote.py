@@ -18,9 +18,9 @@ from s3fs import S3FileSystem
 from hub import Registry
 from hub.errors import Damaged, HubError, NoHub, Unreachable
 from hub.hub import Hub
+from hub.storage.address import open_storage
 from hub.storage.layout import blob
 from hub.storage.remote import Remote, open_remote
-from hub.storage.storage import open_storage
 from recipes import Recipe, train
 from tests.adapters import models
 from tests.hub import gcs
