@@ -246,7 +246,8 @@ def _from_cache(source: Address) -> Download:
     missing = [name for name in REQUIRED if name not in found]
     if missing:
         raise NotInHub(
-            f"HF_HUB_OFFLINE is set, and the cache holds no {' and no '.join(missing)} of {source}; fetch it once online"
+            f"HF_HUB_OFFLINE is set, and the cache holds no {' and no '.join(missing)} of {source}; fetch it "
+            "once online"
         )
     return Download(str(source), found, {"source": str(source), "commit": commit})
 
