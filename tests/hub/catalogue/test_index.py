@@ -15,13 +15,12 @@ import pytest
 
 from hub.catalogue import tables
 from hub.catalogue.records import Record
-from hub.errors import Damaged, NotInHub
+from hub.errors import Damaged
 from hub.hub import Hub
 from hub.storage import local
 from hub.storage.layout import INDEX, log, numbered
 from hub.storage.local import Local
-from hub.storage.store import Store
-from tests.hub.storage.test_crash import Killed, Mortal
+from tests.hub.mortal import Killed, Mortal
 from tests.hub.tiny import NAME, lora, prefix
 
 OTHER = "globex/launch/ad-copy"
@@ -450,31 +449,3 @@ def test_many_readers_make_a_missing_index_at_once(path: Path) -> None:
         thread.join()
     assert results == [right] * 4
     assert Hub(path).index._open() is not None
-
-
-def test_the_last_number_of_a_log_is_found_with_few_looks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(Local(tmp_path))
-    for number in range(70):
-        assert store.last("log") == number
-        (tmp_path / "log").mkdir(exist_ok=True)
-        (tmp_path / numbered("log", number + 1)).touch()
-    looks: list[str] = []
-    whole = {numbered("log", number) for number in range(1, 100_000)}
-    monkeypatch.setattr(Local, "exists", lambda self, path: not looks.append(path) and path in whole)
-    monkeypatch.setattr(Local, "files", None)
-    assert store.last("log") == 99_999
-    assert len(looks) < 40
-
-
-def test_a_lost_record_does_not_hide_the_later_ones(path: Path) -> None:
-    for seed in range(6):
-        Hub(path).publish(lora(seed), NAME)
-    for lost in range(1, 8):
-        file = path / numbered(log(NAME), lost)
-        file.rename(path / "aside")
-        assert Hub(path).resolve(NAME).number == 8, f"without record {lost}"
-        (path / "aside").rename(file)
-    with pytest.raises(NotInHub, match="no version 9; it has 1 to 8"):
-        Hub(path).resolve(f"{NAME}@9")

@@ -15,7 +15,7 @@ from hub.hub import Hub
 from hub.keeping import collect
 from hub.storage import local, store
 from tests.hub import faults
-from tests.hub.storage.test_crash import CALLS, Killed, Mortal
+from tests.hub.mortal import CALLS, Killed, Mortal
 from tests.hub.tiny import NAME, lora, prefix
 
 CHANGES = ("link", "unlink", "rename", "replace", "mkdir", "rmdir", "chmod")
