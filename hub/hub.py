@@ -11,10 +11,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Unpack
 
-from hub.catalogue import aliases, history, records, removal, resolving, search, tombstones
+from hub.catalogue import aliases, history, records, removal, resolving, search, signing, tombstones
 from hub.catalogue.index import Index
 from hub.catalogue.search import Filters, Found
+from hub.catalogue.signing import PrivateKey
 from hub.catalogue.tombstones import Tombstone
+from hub.catalogue.trust import Signature, Trust, check_signed, signatures, trust_for
 from hub.catalogue.version import Version, project, version_in
 from hub.storage import listing
 from hub.storage.address import open_storage
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from adapters.slots import Shape
     from hub.catalogue.diff import Difference
     from hub.catalogue.records import Record
-    from hub.catalogue.signing import PrivateKey
-    from hub.catalogue.trust import Signature, Trust
     from hub.intake.huggingface import Download
     from hub.keeping.collect import Collected
     from hub.keeping.purge import Purged
@@ -68,12 +68,12 @@ class Hub:
         address: str | os.PathLike[str],
         create: bool = True,
         origin: str | None = None,
-        trust: "Trust | str | os.PathLike[str] | None" = None,
+        trust: Trust | str | os.PathLike[str] | None = None,
     ) -> None:
         self.storage = open_storage(address)
         self.address = self.storage.address
         self.store = Store(self.storage)
-        self.trust = _trust(os.environ.get("REPERTOIRE_TRUST") if trust is None else trust)
+        self.trust = trust_for(trust)
         marker = open_marker(self.storage, create, origin)
         self.id, self.origin = marker.id, marker.origin
         self.index = Index(self.store, self.id)
@@ -91,7 +91,7 @@ class Hub:
         publish_id: str | None = None,
         publisher: str | None = None,
         force_reason: str | None = None,
-        key: "PrivateKey | None" = None,
+        key: PrivateKey | None = None,
     ) -> Version:
         """Store an adapter as the next version of `name`. When this returns, it is on disk for good.
 
@@ -171,11 +171,9 @@ class Hub:
 
     # Signatures
 
-    def sign(self, reference: str, key: "PrivateKey") -> Version:
+    def sign(self, reference: str, key: PrivateKey) -> Version:
         """Sign a version, after its files were read and found to be those that its record names: from then on the
         holder of the key vouches for them. Raises BadName, NotInHub, Damaged."""
-        from hub.catalogue import signing
-
         version = self.resolve(reference)
         data = bytes(self.storage.read(numbered(log(version.name), version.number)))
         version = self._at(records.from_bytes(data, version.name, version.number))
@@ -184,17 +182,13 @@ class Hub:
         signing.sign(self.storage, version.name, version.number, data, key)
         return version
 
-    def signatures(self, version: Version | str) -> "list[Signature]":
+    def signatures(self, version: Version | str) -> list[Signature]:
         """Who signed a version, and whether it counts for the clients' keys in this hub's trust file."""
-        from hub.catalogue.trust import signatures
-
         return signatures(self.storage, self._version(version).record, self.trust)
 
     def check_signed(self, version: Version) -> None:
         """Raise Untrusted where the trust file asks for a signature that this version does not have."""
         if self.trust is not None:
-            from hub.catalogue.trust import check_signed
-
             check_signed(self.storage, version.record, self.trust)
 
     # Find
@@ -396,12 +390,3 @@ class Hub:
 
     def _at(self, record: "Record") -> Version:
         return version_in(self.storage, record)
-
-
-def _trust(given: "Trust | str | os.PathLike[str] | None") -> "Trust | None":
-    """A trust file, read where it was not yet."""
-    if given is None:
-        return None
-    from hub.catalogue.trust import Trust, load_trust
-
-    return given if isinstance(given, Trust) else load_trust(given)

@@ -29,8 +29,16 @@ from hub.storage.store import Store
 
 
 class Event(BaseModel):
-    """One change of an alias. version: None where it was removed; when: UTC, ISO 8601; back_to: of a rollback, the
-    number of the event that it brought back."""
+    """One change of an alias.
+
+    Attributes:
+        alias: such as `production`.
+        version: what it means from then on; None where it was removed.
+        who: as they were named then.
+        when: UTC, ISO 8601.
+        why: in a sentence, or empty.
+        back_to: of a rollback, the number of the event that it brought back.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 

@@ -28,7 +28,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two versions side by side; see the module's first lines. same: whether their files are equal to the byte."""
+    """Two versions side by side.
+
+    Attributes:
+        a: the reference of the first.
+        b: the reference of the other.
+        same: whether their files are equal to the byte.
+        facts: section (`adapter`, `recipe`, `data`, `gates`, `publication`) -> what differs there.
+        metrics: all of them, side by side.
+        weights: how far apart the weights are, module by module.
+    """
 
     a: str
     b: str

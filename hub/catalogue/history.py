@@ -23,9 +23,17 @@ What = Literal["published", "set", "rolled back", "removed"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that happened. when: UTC, ISO 8601, by the clock of whoever did it; number: its place in its own log;
-    version: None where an alias was removed; alias: None where the version itself was published or removed; why: of a
-    publication its message."""
+    """One thing that happened.
+
+    Attributes:
+        when: UTC, ISO 8601, by the clock of whoever did it.
+        who: as they were named then.
+        what: `published`, `set`, `rolled back` or `removed`.
+        version: None where an alias was removed.
+        alias: None where the version itself was published or removed.
+        number: of the entry in its own log.
+        why: of a publication its message.
+    """
 
     when: str
     who: str

@@ -3,6 +3,8 @@
     adapters/<client>/<campaign>/<task>/.records/000003.json
 
 Records are canonical JSON, numbered without gaps, never changed. A version folder beside them is only a projection.
+
+    python -m hub.catalogue.records > docs/record.schema.json      the JSON schema of a record, for readers elsewhere
 """
 
 import hashlib
@@ -145,3 +147,12 @@ def finite(value: Any) -> Any:
 def _canonical(value: Any) -> bytes:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a record, as a reader has to take it: what later releases add is optional."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Record.model_json_schema()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))

@@ -38,7 +38,13 @@ _BUNDLE = re.compile(r"([0-9a-f]{64})\.json")
 
 @dataclass(frozen=True)
 class PublicKey:
-    """The half of a key pair that checks signatures. name: of its file; pem: canonical."""
+    """The half of a key pair that checks signatures.
+
+    Attributes:
+        name: of its file.
+        id: the sha256 of `pem`.
+        pem: canonical.
+    """
 
     name: str
     id: str
@@ -46,7 +52,19 @@ class PublicKey:
 
 
 class PrivateKey:
-    """The half of a key pair that signs. Raises BadKey where the file holds none, or the password does not open it."""
+    """The half of a key pair that signs.
+
+    Args:
+        path: a PEM file of an elliptic-curve key; `make_keys` makes one.
+        password: that of the file, where it has one.
+
+    Attributes:
+        public: the other half.
+
+    Raises:
+        BadKey: where the file holds none, or the password does not open it.
+        HubError: where the extra `signing` is not installed.
+    """
 
     def __init__(self, path: str | os.PathLike[str], password: str | None = None) -> None:
         _require()
@@ -79,7 +97,7 @@ class PrivateKey:
 
 
 def read_public_key(path: str | os.PathLike[str]) -> PublicKey:
-    """The public key in a PEM file. Raises BadKey."""
+    """The public key in a PEM file. Raises BadKey where it holds none."""
     _require()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -102,8 +120,19 @@ def needs_password(path: str | os.PathLike[str]) -> bool:
 
 
 def make_keys(stem: str | os.PathLike[str], password: str | None = None, curve: Curve = "p256") -> PublicKey:
-    """Write a new pair: `<stem>.pem`, which only its owner may read, and `<stem>.pub`. Raises BadKey where one of them
-    is there already: a key is never overwritten."""
+    """Write a new pair: `<stem>.pem`, which only its owner may read, and `<stem>.pub`.
+
+    Args:
+        stem: path and name of the files, without their endings.
+        password: protect the private half with it.
+        curve: `p256` or `p384`.
+
+    Returns:
+        The public half.
+
+    Raises:
+        BadKey: where one of the files is there already: a key is never overwritten.
+    """
     _require()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec

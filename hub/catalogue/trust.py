@@ -29,8 +29,12 @@ OTHERS = "*"
 
 @dataclass(frozen=True)
 class Trust:
-    """What a trust file says. clients: client, or `*` for the others -> the keys of which one must have signed; none
-    where nothing is asked. source: the file, for messages."""
+    """What a trust file says.
+
+    Attributes:
+        source: the file, for messages.
+        clients: client, or `*` for the others -> the keys of which one must have signed; none where nothing is asked.
+    """
 
     source: str
     clients: Mapping[str, tuple[PublicKey, ...]]
@@ -43,8 +47,13 @@ class Trust:
 
 @dataclass(frozen=True)
 class Signature:
-    """One signature of a version. key: the id of its key. name: of the reader's key file with this id, None where the
-    reader does not know it and nothing was checked. fault: why it does not count."""
+    """One signature of a version.
+
+    Attributes:
+        key: the id of its key.
+        name: of the reader's key file with this id; None where the reader does not know it, and nothing was checked.
+        fault: why it does not count.
+    """
 
     key: str
     name: str | None
@@ -89,8 +98,22 @@ def signatures(storage: Storage, record: Record, trust: Trust | None) -> list[Si
     return found
 
 
+def trust_for(given: Trust | str | os.PathLike[str] | None) -> Trust | None:
+    """What holds for a reader who gave this: a trust file, one that was read, or none, and then that of the environment
+    (`REPERTOIRE_TRUST`). None where nothing is asked. Raises BadTrust."""
+    named = os.environ.get("REPERTOIRE_TRUST") if given is None else given
+    return named if named is None or isinstance(named, Trust) else load_trust(named)
+
+
 def load_trust(path: str | os.PathLike[str]) -> Trust:
-    """Read a trust file and the keys that it names. Raises BadTrust with all problems at once."""
+    """Read a trust file and the keys that it names.
+
+    Args:
+        path: a YAML file; paths in it start at its folder.
+
+    Raises:
+        BadTrust: with all problems at once.
+    """
     from recipes.options import BadYaml, load_yaml
 
     source = os.fspath(path)

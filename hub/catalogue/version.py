@@ -13,7 +13,12 @@ from hub.storage.storage import Storage
 
 @dataclass(frozen=True)
 class Version:
-    """One version in a hub. folder: its PEFT directory, for stock PEFT and other tools; None in a remote hub."""
+    """One version in a hub.
+
+    Attributes:
+        record: what was published, from what, by whom.
+        folder: its PEFT directory, for stock PEFT and other tools; None in a remote hub.
+    """
 
     record: Record
     folder: Path | None

@@ -12,8 +12,15 @@ from hub.storage.storage import Storage
 
 @dataclass(frozen=True)
 class Conflict:
-    """Where two hubs say different things. what: `version 3` or `alias production`. source, target: what each of them
-    says. advice: what to do."""
+    """Where two hubs say different things.
+
+    Attributes:
+        name: `client/campaign/task`.
+        what: `version 3` or `alias production`.
+        source: what the one says.
+        target: what the other says.
+        advice: what to do.
+    """
 
     name: str
     what: str

@@ -34,7 +34,13 @@ TARGETS = ("vllm", "peft", "hf")
 
 @dataclass(frozen=True)
 class Exported:
-    """Where a version was written, and what to know there."""
+    """Where a version was written, and what to know there.
+
+    Attributes:
+        reference: the version, `name@3`.
+        folder: where its files lie.
+        notes: what the tool does otherwise, and how it is started.
+    """
 
     reference: str
     folder: Path
@@ -46,9 +52,19 @@ def export(
 ) -> Exported:
     """Write a version for another tool.
 
-    base: the name or folder by which that tool knows the base, in the place of the adapter's own id; of an export only,
-    since a hub holds no path. Raises Refused with what the tool would not take; HubError where the folder holds other
-    files; NotInHub, Damaged.
+    Args:
+        hub: from where.
+        reference: which version.
+        folder: a new or an empty one.
+        to: `vllm`, `peft` or `hf`.
+        base: the name or folder by which that tool knows the base, in the place of the adapter's own id; of an export
+            only, since a hub holds no path.
+
+    Raises:
+        Refused: with what the tool would not take.
+        HubError: where the folder holds other files, or nothing is written for such a tool.
+        NotInHub: as `Hub.resolve`.
+        Damaged: as `Hub.read`.
     """
     if to not in TARGETS:
         raise HubError(f"{to!r} is no tool that is written for; use {', '.join(TARGETS)}")
@@ -70,8 +86,20 @@ def export(
 def upload(
     hub: Hub, reference: str, address: str, private: bool = True, api: HfApi | None = None
 ) -> Uploaded:
-    """Put a version with its model card into `hf://owner/repo[@branch][/folder]`, in one commit. Raises as
-    `huggingface.upload`."""
+    """Put a version with its model card into a repository of a model hub, in one commit.
+
+    Args:
+        hub: from where.
+        reference: which version.
+        address: `hf://owner/repo[@branch][/folder]`; the repository is made where there is none.
+        private: whether a repository that is made is.
+        api: the client to use; one of the environment's unless given.
+
+    Raises:
+        BadName: for what is no address.
+        NotInHub: where there is no such version, or the repository cannot be written.
+        HubError: where the model hub cannot be reached or will not.
+    """
     version = hub.resolve(reference)
     message = f"{version.reference}: {version.record.message}".rstrip(": ")
     return huggingface.upload(address, files_for(hub, version), message, private, api)

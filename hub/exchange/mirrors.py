@@ -39,11 +39,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Transfer:
-    """What went from one hub to another, or would with `dry_run`.
+    """What went from one hub to another, or would.
 
-    source, target: addresses. versions: references of those that the target lacked. blobs: contents, by sha256. files:
-    paths of records, events, tombstones and signatures. size: bytes of blobs and files. problems: what the source holds
-    damaged, and what stayed behind for it.
+    Attributes:
+        source: address of the one.
+        target: address of the other.
+        dry_run: whether nothing was moved.
+        versions: references of those that the target lacked.
+        blobs: contents, by sha256.
+        files: paths of records, events, tombstones and signatures.
+        size: bytes of blobs and files.
+        conflicts: where the two contradict each other; what they are about did not move.
+        problems: what the source holds damaged, and what stayed behind for it.
     """
 
     source: str
@@ -69,12 +76,23 @@ def push(
 ) -> Transfer:
     """Bring another hub what it lacks of this one. It is made where there is none.
 
-    only: names, with all their versions, or references, with one. client, campaign: as in `Hub.list`. dry_run: find out
-    what would move. progress: told the bytes that have moved and those that will.
-
     Conflicts and damaged versions are told in what is returned, and all else moves; after a failure the next run goes
-    on. Raises BadName; NotInHub for what `only` names and this hub lacks; Damaged where something did not arrive as it
-    left; Unreachable.
+    on.
+
+    Args:
+        hub: from where.
+        remote: the address of the other.
+        only: names, with all their versions, or references, with one.
+        client: only what belongs to this client.
+        campaign: only what belongs to this campaign of the client.
+        dry_run: find out what would move.
+        progress: called with the bytes that have moved and those that will.
+
+    Raises:
+        BadName: for a selection that the grammar does not allow.
+        NotInHub: for what `only` names and this hub lacks.
+        Damaged: where something did not arrive as it left.
+        Unreachable: where an object store does not answer.
     """
     return _move(hub, remote, _selection(hub, only, client, campaign), dry_run, progress)
 
@@ -89,7 +107,13 @@ def pull(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Transfer:
-    """Bring a hub what it lacks of a remote one, as `push`. Where there is no hub it is made, and notes its origin."""
+    """Bring a hub what it lacks of a remote one. Where there is no hub it is made, and notes its origin.
+
+    Args:
+        hub: the address of the one that gets it.
+        remote: the address from where.
+        only, client, campaign, dry_run, progress: as of `push`, which raises the same.
+    """
     source = Hub(remote, create=False)
     wanted = _selection(source, only, client, campaign)
     return _move(source, hub, wanted, dry_run, progress, origin=source.address)
@@ -104,7 +128,7 @@ def sync(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Transfer, Transfer]:
-    """`push`, then `pull`."""
+    """`push`, then `pull`. Arguments and errors as there; returns what went there, and what came back."""
     wanted = _selection(hub, (), client, campaign)
     there = _move(hub, remote, wanted, dry_run, progress)
     try:

@@ -69,7 +69,11 @@ class Address:
 class Download:
     """An adapter's files as they were fetched.
 
-    origin: `source`, and the `commit` that it stood for. left: what was passed over, with a count where it is a folder.
+    Attributes:
+        address: from where.
+        files: name -> bytes.
+        origin: `source`, and the `commit` that it stood for.
+        left: what was passed over, with a count where it is a folder.
     """
 
     address: str
@@ -80,7 +84,13 @@ class Download:
 
 @dataclass(frozen=True)
 class Uploaded:
-    """What was put into a repository. commit: its hash."""
+    """What was put into a repository.
+
+    Attributes:
+        address: where.
+        url: of the commit, for people.
+        commit: its hash.
+    """
 
     address: str
     url: str
@@ -119,11 +129,18 @@ def parse(text: str) -> Address:
 
 
 def fetch(address: str, api: HfApi | None = None) -> Download:
-    """The adapter that lies there.
+    """Fetch an adapter from a model hub.
 
-    Raises BadName; Refused with every file that stands against it, before anything is fetched; NotInHub where there is
-    no such repository, revision or folder, or it is private; Damaged where other bytes came than were listed; HubError
-    where the model hub cannot be reached.
+    Args:
+        address: `hf://owner/repo[@revision][/folder]`.
+        api: the client to use; one of the environment's unless given.
+
+    Raises:
+        BadName: for what is no address.
+        Refused: with every file that stands against it, before anything is fetched.
+        NotInHub: where there is no such repository, revision or folder, or it is private.
+        Damaged: where other bytes came than were listed.
+        HubError: where the model hub cannot be reached.
     """
     source, api = parse(address), api or HfApi()
     if constants.HF_HUB_OFFLINE:

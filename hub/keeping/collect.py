@@ -37,11 +37,17 @@ class Waiting:
 
 @dataclass
 class Collected:
-    """What a collection did, or would do where `dry_run` is set.
+    """What a collection did, or would do.
 
-    moved: how many blobs left their place for the trash. deleted: what is gone for good. freed: bytes. restored: blobs
-    that were in the trash and turned out to be needed. waiting: what stays in the trash. leftovers: bytes that killed
-    writers left behind. folders: version folders of removed versions that were still there.
+    Attributes:
+        dry_run: whether nothing was changed.
+        moved: how many blobs left their place for the trash.
+        deleted: what is gone for good.
+        freed: bytes.
+        restored: blobs that were in the trash and turned out to be needed.
+        waiting: what stays in the trash.
+        leftovers: bytes that killed writers left behind.
+        folders: version folders of removed versions that were still there.
     """
 
     dry_run: bool
@@ -59,8 +65,15 @@ def collect(
 ) -> Collected:
     """Collect what no version that stands, no alias and no publication under way needs.
 
-    grace: seconds between a version's removal (or, for what no record names, the move to the trash) and its deletion.
-    told: called with each name that is read. Raises Damaged where a record cannot be read, before anything is touched.
+    Args:
+        store: the hub's.
+        grace: seconds between a version's removal (or, for what no record names, the move to the trash) and its
+            deletion.
+        dry_run: change nothing.
+        told: called with each name that is read.
+
+    Raises:
+        Damaged: where a record cannot be read, before anything is touched.
     """
     now, storage = time(), store.storage
     found = needs(store, told=told)

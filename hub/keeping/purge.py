@@ -48,11 +48,19 @@ BEYOND = (
 
 @dataclass
 class Purged:
-    """What a purge took away, or would take away where `dry_run` is set.
+    """What a purge took away, or would take away.
 
-    names: the client's. versions: how many. erased: blobs, by hash; freed: their bytes. shared: the client's blobs that
-    stay, since others published the same bytes -> a reference that needs them. mentions: files of others in which the
-    client's name stands, such as the record of an adapter that was trained on from one of the client's.
+    Attributes:
+        client: whose.
+        dry_run: whether nothing was changed.
+        names: the client's.
+        versions: how many.
+        erased: blobs, by hash.
+        freed: their bytes.
+        shared: the client's blobs that stay, since others published the same bytes -> a reference that needs them.
+        mentions: files of others in which the client's name stands, such as the record of an adapter that was trained
+            on from one of the client's.
+        beyond: what a purge does not reach, in words.
     """
 
     client: str
@@ -69,8 +77,15 @@ class Purged:
 def purge(store: Store, client: str, dry_run: bool = False) -> Purged:
     """Erase a client's names, records, aliases, tombstones, signatures, folders and blobs.
 
-    Raises BadName; Damaged, before anything is touched, where a record of another client cannot be read, so that its
-    blobs are not known; HubError where the client goes on publishing.
+    Args:
+        store: the hub's.
+        client: the first part of its names.
+        dry_run: change nothing.
+
+    Raises:
+        BadName: for what is no client's name.
+        Damaged: where a record of another client cannot be read, so that its blobs are not known; nothing was touched.
+        HubError: where the client goes on publishing.
     """
     if not is_part(client):
         raise BadName(f"{client!r} is no client's name; give the first part of client/campaign/task")

@@ -28,7 +28,13 @@ _BLOB_KINDS = ("blob missing", "blob damaged", "blob in the trash", "link", "no 
 
 @dataclass
 class Repaired:
-    """mended: path -> what was done, or would be where `dry_run` is set. left: what the hub cannot mend by itself."""
+    """What a repair did, or would do.
+
+    Attributes:
+        dry_run: whether nothing was changed.
+        mended: path -> what was done.
+        left: what the hub cannot mend by itself.
+    """
 
     dry_run: bool
     mended: dict[str, str] = field(default_factory=dict)

@@ -30,8 +30,17 @@ from hub.storage.store import Store, sha256
 
 @dataclass
 class Verified:
-    """What was looked at and what was found. versions: those that stand. removed: those that do not. blobs: that were
-    read, with so many bytes. unneeded: of them, those that no standing version names; `gc` collects them."""
+    """What was looked at and what was found.
+
+    Attributes:
+        names: that have a version.
+        versions: those that stand.
+        removed: those that do not.
+        blobs: that were read.
+        bytes: that they have.
+        unneeded: of them, those that no standing version names; `gc` collects them.
+        findings: all that is not as it should be.
+    """
 
     names: int = 0
     versions: int = 0
@@ -58,9 +67,15 @@ class _Seen:
 
 
 def verify(store: Store, target: str = "", told: Callable[[int, int], None] | None = None) -> Verified:
-    """Look at the whole hub, or at what belongs to a client, `client/campaign` or a name.
+    """Look at the whole hub, or at a part of it.
 
-    told: is called with the bytes read so far, and all that will be. Raises NotInHub where there is no such target.
+    Args:
+        store: the hub's.
+        target: a client, `client/campaign` or a name; empty for the whole hub.
+        told: called with the bytes read so far, and all that will be.
+
+    Raises:
+        NotInHub: where there is no such target.
     """
     storage, seen, done = store.storage, _Seen(), Verified()
     chosen = [name for name in names(storage) if not target or f"{name}/".startswith(f"{target}/")]
