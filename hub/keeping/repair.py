@@ -13,6 +13,7 @@ from time import time
 
 from hub.catalogue import tombstones
 from hub.catalogue.records import Record
+from hub.catalogue.version import project
 from hub.errors import Damaged
 from hub.keeping import disk
 from hub.keeping.findings import Finding
@@ -67,13 +68,12 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
         elif not _mend_other(store, found, done):
             done.left.append(found)
     for folder, record in folders.items():
-        shown = {file.name: blob(file.sha256) for file in record.files}
-        if lost & set(shown.values()):
+        if any(blob(file.sha256) in lost for file in record.files):
             continue  # the blob is what is told of
         done.mended[folder] = f"the folder of {record.reference} was made again"
         if not dry_run:
             store.storage.discard(folder)
-            store.storage.project(folder, shown)
+            project(store.storage, record)
     for file in index_files(store.storage) if done.mended else ():
         done.mended[file] = "the index was taken away; the next search makes it again"
         if not dry_run:
