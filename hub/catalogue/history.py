@@ -86,7 +86,7 @@ def _removals(store: Store, name: str) -> list[Entry]:
 
 
 def _time(when: str) -> datetime:
-    """The moment that an entry says; the earliest where it says none, so that its place in its log decides."""
+    """The moment that an entry says; the earliest where it says none, so that its number in its log decides."""
     try:
         found = datetime.fromisoformat(when)
     except ValueError:

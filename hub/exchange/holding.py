@@ -91,7 +91,7 @@ def together(call: Callable[[_Given], _Made], given: Iterable[_Given]) -> list[_
 
 
 def same(storage: Storage, path: str, mark: tuple[int, str | None], data: Bytes) -> bool:
-    """Whether a file holds these bytes: by its size, by the MD5 that the place knows, else by reading it."""
+    """Whether a file holds these bytes: by its size, by the MD5 that the storage knows, else by reading it."""
     if mark[0] != len(data):
         return False
     return mark[1] == md5(data) or storage.read(path) == data

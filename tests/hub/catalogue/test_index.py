@@ -65,7 +65,7 @@ def there(path: Path) -> list[tuple[str, tuple[str, ...]]]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is read or listed of a place on a disk from now on."""
+    """What is read or listed of a storage on a disk from now on."""
     calls: list[str] = []
     for method in ("read", "files", "folders"):
         real = getattr(Local, method)
@@ -222,8 +222,8 @@ def broken_files(path: Path) -> Iterator[tuple[str, bytes | None]]:
     yield "text", b"not a database" * 100
     for length in (100, 4096, len(sound) // 2, len(sound) - 1):
         yield f"cut to {length}", sound[:length]
-    for place in (0, 30, 60, 100, 5000, len(sound) // 2, len(sound) - 1):
-        yield f"bit flipped at {place}", sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1 :]
+    for at in (0, 30, 60, 100, 5000, len(sound) // 2, len(sound) - 1):
+        yield f"bit flipped at {at}", sound[:at] + bytes([sound[at] ^ 4]) + sound[at + 1 :]
     yield "longer", sound + b"\0"
     other = Hub(path.parent / "other")
     other.publish(lora(), "other/hub/behavior")
@@ -363,7 +363,7 @@ def test_a_search_makes_nothing_where_there_is_nothing(path: Path, tmp_path: Pat
 
 
 class Far(Local):
-    """A place where every look is a request."""
+    """A storage where every look is a request."""
 
     is_local = False
 
@@ -371,7 +371,7 @@ class Far(Local):
         return ""
 
 
-def test_a_place_without_stamps_is_listed_once_and_only_what_is_new_is_read(
+def test_a_storage_without_stamps_is_listed_once_and_only_what_is_new_is_read(
     path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
     monkeypatch.setattr("hub.hub.open_storage", Far)

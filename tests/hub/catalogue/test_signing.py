@@ -85,9 +85,9 @@ def test_every_flipped_bit_of_a_record_is_refused(hub: Hub, acme: PrivateKey) ->
     hub.publish(lora(1), NAME, key=acme)
     record, bundle = record_of(hub).read_bytes(), bundle_of(hub, acme).read_bytes()
     assert fault_of(bundle, record, acme.public) is None
-    for place in range(0, len(record), 31):
+    for at in range(0, len(record), 31):
         changed = bytearray(record)
-        changed[place] ^= 1 << place % 8
+        changed[at] ^= 1 << at % 8
         found = fault_of(bundle, changed, acme.public)
         assert found is not None and "for another record" in found
 
@@ -97,12 +97,12 @@ def test_a_flipped_bit_of_a_bundle_is_refused_or_means_the_same(hub: Hub, acme: 
     record, bundle = record_of(hub).read_bytes(), bundle_of(hub, acme).read_bytes()
     idle = {b"tlogEntries", b"keyid", b"verificationMaterial"}
     draw, passed = random.Random(0), 0
-    for place in range(0, len(bundle), 7):
+    for at in range(0, len(bundle), 7):
         changed = bytearray(bundle)
-        changed[place] ^= 1 << draw.randrange(8)
+        changed[at] ^= 1 << draw.randrange(8)
         if fault_of(changed, record, acme.public) is None:
             passed += 1
-            around = bytes(bundle[max(0, place - 25) : place + 25])
+            around = bytes(bundle[max(0, at - 25) : at + 25])
             assert any(word in around for word in idle) or b"=" in around, around
     assert passed <= 10
     for cut in range(0, len(bundle), 97):
@@ -117,9 +117,9 @@ def test_a_flipped_bit_of_a_public_key_is_no_key_or_another_one(
     hub.publish(lora(1), NAME, key=acme)
     record, bundle = record_of(hub).read_bytes(), bundle_of(hub, acme).read_bytes()
     pem, path = (keys / "acme.pub").read_bytes(), tmp_path / "flipped.pub"
-    for place in range(len(pem)):
+    for at in range(len(pem)):
         changed = bytearray(pem)
-        changed[place] ^= 1 << place % 8
+        changed[at] ^= 1 << at % 8
         path.write_bytes(changed)
         try:
             key = read_public_key(path)

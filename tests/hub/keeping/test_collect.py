@@ -256,10 +256,10 @@ def test_a_hub_that_did_less_would_be_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str
 ) -> None:
     if without == "pins":
-        monkeypatch.setattr(store, "pin", lambda place, log, digests: ".pins/none")
+        monkeypatch.setattr(store, "pin", lambda storage, log, digests: ".pins/none")
     else:
         monkeypatch.setattr(store.Store, "keep", lambda self, contents: None)
-        monkeypatch.setattr(store, "pin", lambda place, log, digests: ".pins/none")
+        monkeypatch.setattr(store, "pin", lambda storage, log, digests: ".pins/none")
     assert published_while(tmp_path, collections, dies=without == "pins")
 
 

@@ -31,8 +31,8 @@ LARGE = bytes(range(256)) * 1024
 OTHER = bytes(reversed(range(256))) * 1024
 
 
-def place(bucket: str) -> Remote:
-    """A place beside others in a bucket."""
+def storage_in(bucket: str) -> Remote:
+    """A storage beside others in a bucket."""
     return open_remote(f"{bucket}/hub")
 
 
@@ -81,8 +81,8 @@ def test_a_registry_answers_from_a_remote_hub_and_refuses_what_is_damaged_there(
         registry.analyze("acme/spring/behavior", ["glad 900"])
 
 
-def test_a_place_creates_reads_lists_moves_and_removes(bucket: str) -> None:
-    it = place(bucket)
+def test_a_storage_creates_reads_lists_moves_and_removes(bucket: str) -> None:
+    it = storage_in(bucket)
     assert it.create({"a/one": b"1", "a/b/two": LARGE}, then={"a/three": b"3"}) == {
         "a/one",
         "a/b/two",
@@ -109,7 +109,7 @@ def test_a_place_creates_reads_lists_moves_and_removes(bucket: str) -> None:
 def test_large_files_are_not_sent_where_they_are_already_and_nothing_is_read_back(
     bucket: str, s3: Server
 ) -> None:
-    it = place(bucket)
+    it = storage_in(bucket)
     it.create({"large": LARGE})
     assert not any(method == "GET" and path.endswith("/large") for method, path in s3.asked), (
         "its MD5 was compared"
@@ -131,7 +131,7 @@ def test_what_a_store_encrypts_is_read_back(bucket: str, s3: Server) -> None:
         return app(environ, start)
 
     with s3.faulty(encrypted):
-        assert place(bucket).create({"large": LARGE}) == {"large"}
+        assert storage_in(bucket).create({"large": LARGE}) == {"large"}
     assert s3.answered > len(LARGE)
 
 
@@ -152,7 +152,7 @@ def test_publishers_at_once_share_the_numbers(bucket: str) -> None:
 
 
 def test_of_many_writers_of_one_path_exactly_one_wins(bucket: str) -> None:
-    it = place(bucket)
+    it = storage_in(bucket)
     it.create({"before": b""})
     start = threading.Barrier(6)
 
@@ -179,9 +179,9 @@ def test_a_store_that_ignores_the_condition_is_refused_before_anything_is_writte
         with pytest.raises(HubError, match="ignores If-None-Match") as caught:
             Hub(f"{bucket}/hub")
         assert not isinstance(caught.value, Unreachable)
-        assert list(place(bucket).walk("")) == [".tmp/created-once"]
+        assert list(storage_in(bucket).walk("")) == [".tmp/created-once"]
         with pytest.raises(HubError, match="ignores If-None-Match"):
-            place(bucket).create({"a": b"1"})
+            storage_in(bucket).create({"a": b"1"})
     assert Hub(f"{bucket}/hub").publish(lora(), NAME).number == 1, "a newer release of the store"
 
 
@@ -190,7 +190,7 @@ def test_a_store_that_does_not_know_the_condition_says_so(bucket: str, s3: Serve
         return told(start_response, "501 Not Implemented", "NotImplemented") if is_put(environ) else None
 
     with s3.faulty(unknown), pytest.raises(Unreachable, match="NotImplemented"):
-        place(bucket).create({"a": b"1"})
+        storage_in(bucket).create({"a": b"1"})
 
 
 def test_reading_needs_no_right_to_write(bucket: str, s3: Server) -> None:
@@ -254,7 +254,7 @@ def bare(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
 def test_a_file_that_is_stored_is_created_whatever_the_answer(
     bucket: str, s3: Server, fault: Fault, data: bytes
 ) -> None:
-    it = place(bucket)
+    it = storage_in(bucket)
     it.create({"before": b""})
     with s3.faulty(lambda *args: fault(*args) if is_put(args[0], "/path") else None):
         assert it.create({"path": data}) == {"path"}
@@ -263,10 +263,10 @@ def test_a_file_that_is_stored_is_created_whatever_the_answer(
 
 @pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("fault", [lost, broken, taken])
-def test_a_place_that_another_took_stays_the_other_s(
+def test_a_path_that_another_took_stays_the_other_s(
     bucket: str, s3: Server, fault: Fault, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    it = place(bucket)
+    it = storage_in(bucket)
     it.create({"before": b""})
     theirs = b"theirs" * 20_000
     it.create({"path": theirs})
@@ -422,7 +422,7 @@ def test_google_s_store_is_asked_to_create_only_what_is_not_there(google: gcs.Se
     assert pins == 2, "all but the pin of each publication, whose name nobody else has"
 
 
-def test_a_place_at_google_creates_reads_lists_moves_and_removes(google: gcs.Server) -> None:
+def test_a_storage_at_google_creates_reads_lists_moves_and_removes(google: gcs.Server) -> None:
     it = open_remote("gs://box/hub")
     assert it.create({"a/one": b"1", "a/b/two": LARGE}) == {"a/one", "a/b/two"}
     assert it.create({"a/one": b"other"}) == set()
