@@ -49,3 +49,10 @@ def test_a_greater_format_is_refused(hub: Hub) -> None:
     told = json.loads(hub.publish(lora(), NAME).record.to_bytes())
     with pytest.raises(Damaged, match="written by a newer Repertoire; upgrade to read it"):
         records.from_bytes(json.dumps(told | {"format": 2}).encode(), NAME, 1)
+
+
+def test_records_from_before_there_were_gates_are_read(hub: Hub) -> None:
+    record = hub.publish(lora(), NAME).record
+    old = json.loads(record.to_bytes())
+    del old["gates"], old["forced"]
+    assert records.from_bytes(json.dumps(old).encode(), NAME, 1) == record
