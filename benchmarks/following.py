@@ -20,8 +20,7 @@ from adapters import Base, load_base
 from adapters.serving.runtime import Runtime
 from benchmarks import llama28m
 from benchmarks.measure import keep_freed_memory, machine, now, versions
-from hub import Hub, Registry, Write
-from hub.hub import Version
+from hub import Hub, Registry, Version, Write
 from hub.registry.following import Following
 from hub.registry.held import Held
 

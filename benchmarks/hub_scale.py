@@ -21,11 +21,10 @@ from time import perf_counter, sleep
 from typing import Any
 
 from benchmarks.measure import machine, now, versions
-from hub.catalogue.index import FILE
-from hub.catalogue.records import FORMAT, Record
-from hub.hub import Hub
-from hub.storage.layout import alias_log, log, numbered
-from recipes.recipe import Recipe
+from hub import Hub
+from hub.catalogue import FORMAT, Record
+from hub.storage import INDEX, alias_log, log, numbered
+from recipes import Recipe
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "hub-scale.json"
@@ -109,7 +108,7 @@ def measure(path: Path, names: int, each: int) -> dict[str, Any]:
     return {
         "made, seconds": round(made, 1),
         "rebuild, seconds": round(rebuilt, 1),
-        "index, MB": round((path / FILE).stat().st_size / 1e6, 1),
+        "index, MB": round((path / INDEX).stat().st_size / 1e6, 1),
         "found": rows,
         **times,
         "list, filtered, just after a publication": round(median(after), 3),

@@ -23,7 +23,7 @@ import torch
 from adapters import Adapter, BaseId, Lora
 from adapters.format import files
 from benchmarks.measure import keep_freed_memory, machine, now, versions
-from hub.hub import Hub
+from hub import Hub
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "hub-speed.json"

@@ -21,8 +21,8 @@ import torch
 
 from adapters import Adapter, BaseId, Head, Lora
 from benchmarks import measure
-from hub.exchange import sync
-from hub.hub import Hub
+from hub import Hub
+from hub.exchange import pull, push
 from tests.hub.s3 import ENVIRONMENT, Server
 
 RESULT = Path(__file__).parent / "results" / "mirror.json"
@@ -84,13 +84,13 @@ def main() -> None:
             hub.publish(
                 adapter(index // SHARED), f"client-{index // 50}/campaign-{index % 50}/recommendation"
             )
-        marks = hub.place.marks("")
+        marks = hub.storage.marks("")
         unique = sum(
             size for path, (size, _) in marks.items() if path.startswith("blobs/") or "/.records/" in path
         )
-        push = counted(server, unique, lambda: sync.push(hub, "s3://mirror/hub"))
-        again = counted(server, unique, lambda: sync.push(hub, "s3://mirror/hub"))
-        pull = counted(server, unique, lambda: sync.pull(folder / "mirror", "s3://mirror/hub"))
+        pushed = counted(server, unique, lambda: push(hub, "s3://mirror/hub"))
+        again = counted(server, unique, lambda: push(hub, "s3://mirror/hub"))
+        pulled = counted(server, unique, lambda: pull(folder / "mirror", "s3://mirror/hub"))
         mirror = Hub(folder / "mirror", create=False)
         assert [version.digest for version in mirror.list()] == [version.digest for version in hub.list()]
     finally:
@@ -102,9 +102,9 @@ def main() -> None:
         "plain bytes / unique": round(
             sum(size for path, (size, _) in marks.items() if "/v0" in path) / unique, 2
         ),
-        "push": push,
+        "push": pushed,
         "push again": again,
-        "pull": pull,
+        "pull": pulled,
         "target": 1.02,
         "machine": measure.machine(),
         "versions": measure.versions("s3fs", "moto", "fsspec"),

@@ -5,15 +5,54 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from hub.catalogue.search import Found
-    from hub.hub import Hub, Version
+    from hub.catalogue.search import Filters, Found
+    from hub.catalogue.signing import PrivateKey, make_keys
+    from hub.catalogue.trust import Trust, load_trust
+    from hub.catalogue.version import Version
+    from hub.errors import (
+        BadKey,
+        BadName,
+        BadSearch,
+        BadTrust,
+        Damaged,
+        HubError,
+        Moved,
+        NoHub,
+        NotInHub,
+        Refused,
+        Unreachable,
+        Untrusted,
+    )
+    from hub.exchange.exports import export
+    from hub.exchange.mirrors import pull, push, sync
+    from hub.hub import Hub
     from hub.registry.registry import Pending, Registry
     from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, RefusedText, Texts, Write
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "hub.hub": ["Hub", "Version"],
+            "hub.catalogue.search": ["Filters", "Found"],
+            "hub.catalogue.signing": ["PrivateKey", "make_keys"],
+            "hub.catalogue.trust": ["Trust", "load_trust"],
+            "hub.catalogue.version": ["Version"],
+            "hub.errors": [
+                "BadKey",
+                "BadName",
+                "BadSearch",
+                "BadTrust",
+                "Damaged",
+                "HubError",
+                "Moved",
+                "NoHub",
+                "NotInHub",
+                "Refused",
+                "Unreachable",
+                "Untrusted",
+            ],
+            "hub.exchange.exports": ["export"],
+            "hub.exchange.mirrors": ["pull", "push", "sync"],
+            "hub.hub": ["Hub"],
             "hub.registry.registry": ["Pending", "Registry"],
             "hub.registry.requests": [
                 "Analysis",
@@ -24,21 +63,41 @@ else:
                 "Texts",
                 "Write",
             ],
-            "hub.catalogue.search": ["Found"],
         },
     )
 
 __all__ = [
     "Analysis",
     "Analyze",
+    "BadKey",
+    "BadName",
+    "BadSearch",
+    "BadTrust",
+    "Damaged",
+    "Filters",
     "Found",
     "Hub",
+    "HubError",
+    "Moved",
+    "NoHub",
+    "NotInHub",
     "Pending",
+    "PrivateKey",
     "Ranked",
     "Recommend",
+    "Refused",
     "RefusedText",
     "Registry",
     "Texts",
+    "Trust",
+    "Unreachable",
+    "Untrusted",
     "Version",
     "Write",
+    "export",
+    "load_trust",
+    "make_keys",
+    "pull",
+    "push",
+    "sync",
 ]

@@ -1,7 +1,7 @@
 """What can go wrong with a hub; the whole tree stands in adapters/errors.py.
 
 HubError          the folder holds something else, or a newer format, or its file system cannot hold a hub
-├── NoHub         there is no hub in this place
+├── NoHub         there is no hub at this address
 ├── BadName       a name or a reference that the grammar does not allow
 ├── NotInHub      no such adapter, version or alias; lists the nearest
 ├── BadSearch     a filter or an order that cannot be read
@@ -25,7 +25,7 @@ class HubError(RepertoireError):
 
 
 class NoHub(HubError):
-    """There is no hub in this place."""
+    """There is no hub at this address."""
 
 
 class BadName(HubError):

@@ -22,15 +22,23 @@ from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from hub.catalogue import provenance
 from hub.errors import Damaged, Moved, NotInHub
-from hub.storage.layout import alias_log, alias_logs, numbered
-from hub.storage.names import is_part
+from hub.storage.layout import alias_log, alias_logs, is_part, numbered
 from hub.storage.store import Store
 
 
 class Event(BaseModel):
-    """One change of an alias. version: None where it was removed; when: UTC, ISO 8601; back_to: of a rollback, the
-    number of the event that it brought back."""
+    """One change of an alias.
+
+    Attributes:
+        alias: such as `production`.
+        version: what it means from then on; None where it was removed.
+        who: as they were named then.
+        when: UTC, ISO 8601.
+        why: in a sentence, or empty.
+        back_to: of a rollback, the number of the event that it brought back.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -44,6 +52,11 @@ class Event(BaseModel):
     def to_bytes(self) -> bytes:
         """JSON with sorted keys."""
         return json.dumps(self.model_dump(), sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def event(alias: str, version: int | None, who: str | None, why: str) -> Event:
+    """An event of this moment; by the user of this process where nobody is named."""
+    return Event(alias=alias, version=version, who=who or provenance.user(), when=provenance.now(), why=why)
 
 
 def record(store: Store, name: str, event: Event, expect: int | None = None) -> None:
@@ -124,7 +137,7 @@ def current(store: Store, name: str) -> dict[str, int]:
 
 def known(store: Store, name: str) -> list[str]:
     """All aliases that were ever set, sorted."""
-    return sorted(alias for alias in store.place.folders(alias_logs(name)) if is_part(alias))
+    return sorted(alias for alias in store.storage.folders(alias_logs(name)) if is_part(alias))
 
 
 def history(store: Store, name: str, alias: str) -> dict[int, Event]:
@@ -140,7 +153,7 @@ def read(store: Store, log: str, number: int) -> Event | None:
         return None
     path = numbered(log, number)
     try:
-        event = Event.model_validate_json(store.place.read(path))
+        event = Event.model_validate_json(store.storage.read(path))
         if event.back_to is not None and event.back_to >= number:
             raise ValueError(f"it goes back to event {event.back_to}")
     except (OSError, ValueError) as error:

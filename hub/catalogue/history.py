@@ -23,9 +23,17 @@ What = Literal["published", "set", "rolled back", "removed"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that happened. when: UTC, ISO 8601, by the clock of whoever did it; number: its place in its own log;
-    version: None where an alias was removed; alias: None where the version itself was published or removed; why: of a
-    publication its message."""
+    """One thing that happened.
+
+    Attributes:
+        when: UTC, ISO 8601, by the clock of whoever did it.
+        who: as they were named then.
+        what: `published`, `set`, `rolled back` or `removed`.
+        version: None where an alias was removed.
+        alias: None where the version itself was published or removed.
+        number: of the entry in its own log.
+        why: of a publication its message.
+    """
 
     when: str
     who: str
@@ -78,7 +86,7 @@ def _removals(store: Store, name: str) -> list[Entry]:
 
 
 def _time(when: str) -> datetime:
-    """The moment that an entry says; the earliest where it says none, so that its place in its log decides."""
+    """The moment that an entry says; the earliest where it says none, so that its number in its log decides."""
     try:
         found = datetime.fromisoformat(when)
     except ValueError:

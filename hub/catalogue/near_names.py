@@ -11,20 +11,19 @@ from functools import partial
 from itertools import islice, takewhile
 
 from hub.catalogue import tombstones
-from hub.storage.layout import home
-from hub.storage.names import is_part
-from hub.storage.storage import Place
+from hub.storage.layout import home, is_part
+from hub.storage.storage import Storage
 from hub.storage.store import Store
 
 _NAMES = 1000
 _LOOKS = 2000
-_REQUESTS = 20  # looks into a place where each is a request
+_REQUESTS = 20  # looks into a storage where each is a request
 
 
 def near_names(store: Store, name: str) -> list[str] | None:
     """At most five names that have a version and read like this one, the most alike first. None where the hub has no
     name with a version at all."""
-    names, everything = _reached(store.place, name)
+    names, everything = _reached(store.storage, name)
     alike = difflib.get_close_matches(name, names, n=20, cutoff=0.5)
     offered = list(islice((each for each in alike if tombstones.standing(store, each)), 5))
     if offered or not everything or any(tombstones.standing(store, each) for each in names):
@@ -32,9 +31,9 @@ def near_names(store: Store, name: str) -> list[str] | None:
     return None
 
 
-def _reached(place: Place, name: str) -> tuple[list[str], bool]:
+def _reached(storage: Storage, name: str) -> tuple[list[str], bool]:
     """Names with a folder, the nearest first, and whether these are all."""
-    looks, asked = _LOOKS if place.near else _REQUESTS, name.split("/")
+    looks, asked = _LOOKS if storage.is_local else _REQUESTS, name.split("/")
     found: list[str] = []
     waiting = [""]  # `acme/`, `acme/spring/` ...; the last is looked at next
     while waiting and looks and len(found) < _NAMES:
@@ -43,7 +42,7 @@ def _reached(place: Place, name: str) -> tuple[list[str], bool]:
         if level == len(asked):
             found.append(above.removesuffix("/"))
             continue
-        inside = filter(is_part, place.folders(home(above).removesuffix("/")))
+        inside = filter(is_part, storage.folders(home(above).removesuffix("/")))
         waiting += [f"{above}{part}/" for part in sorted(inside, key=partial(_alike, asked[level]))]
         looks -= 1
     return found, not waiting

@@ -3,6 +3,8 @@
     adapters/<client>/<campaign>/<task>/.records/000003.json
 
 Records are canonical JSON, numbered without gaps, never changed. A version folder beside them is only a projection.
+
+    python -m hub.catalogue.records > docs/record.schema.json      the JSON schema of a record, for readers elsewhere
 """
 
 import hashlib
@@ -15,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.format import Bytes
 from hub.errors import Damaged
+from hub.storage.layout import log, numbered
+from hub.storage.storage import Storage
 
 FORMAT = 1
 
@@ -104,8 +108,18 @@ class Record(_Frozen):
         return _canonical(self.model_dump(mode="json"))
 
 
+def read(storage: Storage, name: str, version: int) -> Record:
+    """The record of a version, as it lies in the hub.
+
+    Raises:
+        FileNotFoundError: where there is none; another OSError where it cannot be read.
+        Damaged: as `from_bytes`.
+    """
+    return from_bytes(storage.read(numbered(log(name), version)), name, version)
+
+
 def from_bytes(data: Bytes, name: str, version: int) -> Record:
-    """The record that was read from this place. Raises Damaged where it is none, or one of another place."""
+    """The record of a version, from the bytes that lie there. Raises Damaged where they are none, or another one's."""
     where = f"the record of {name}@{version}"
     try:
         raw = json.loads(data)
@@ -133,3 +147,12 @@ def finite(value: Any) -> Any:
 def _canonical(value: Any) -> bytes:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a record, as a reader has to take it: what later releases add is optional."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Record.model_json_schema()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from hub.catalogue.index import Index, metric_columns, unpacked
+from hub.catalogue.tables import metric_columns, unpacked
 from hub.errors import BadSearch
 from hub.storage.layout import projection
 from hub.storage.names import LATEST
+
+if TYPE_CHECKING:
+    from hub.catalogue.index import Index
 
 _CONDITION = re.compile(r"\s*([^\s<>=]+)\s*(>=|<=|>|<|==?)\s*(\S+)\s*")
 _SHOWN = (
@@ -43,12 +46,21 @@ _DATA = "CASE typeof(v.data) WHEN 'blob' THEN lower(hex(v.data)) ELSE v.data END
 class Filters(TypedDict, total=False):
     """What a version must be to be found; of a filter that is None or empty, anything.
 
-    client, campaign: parts of its name. name: the whole of it. task: what the adapter does, such as `ad-copy`. method,
-    base: of the adapter; the base by its id. tag: one that it has, or several, all of which it has. data: how the
-    sha256 of its data begins. metric: conditions on its held-out metrics, `auc>=0.8`. alias: one that means it.
-
-    all_versions: also those that are not the newest of their name. removed: also those that were removed. sort:
-    `name`, `created` with the newest first, or a metric with the best first. limit: at most so many.
+    Attributes:
+        client: the first part of its name.
+        campaign: the second part.
+        name: the whole of it.
+        task: what the adapter does, such as `ad-copy`.
+        method: `lora`, `dora` or `prefix`.
+        base: the base's id.
+        tag: one that it has, or several, all of which it has.
+        data: how the sha256 of its data begins.
+        metric: a condition on its held-out metrics, `auc>=0.8`, or several.
+        alias: one that means it.
+        all_versions: also those that are not the newest of their name.
+        removed: also those that were removed.
+        sort: `name`, `created` with the newest first, or a metric with the best first.
+        limit: at most so many.
     """
 
     client: str | None
@@ -69,10 +81,24 @@ class Filters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One version, as far as a list shows it.
+    """One version, as far as a list shows it; `hub.resolve(found.reference)` is the whole of it.
 
-    size: rank, or positions of a prefix. base: id, revision, fingerprint. metrics: measured on held-out rows, with the
-    adapter. aliases: those that mean it, `latest` included.
+    Attributes:
+        name: `client/campaign/task`.
+        number: 1, 2, 3 ...
+        task: what the adapter does; None where no recipe made it.
+        method: `lora`, `dora` or `prefix`.
+        size: rank, or positions of a prefix.
+        base: id, revision, fingerprint.
+        created: UTC, ISO 8601.
+        publisher: who published it.
+        message: what is new in it.
+        tags: words to find it by.
+        data_digest: sha256 of the rows that it was trained on.
+        digest: of its content: equal for equal files.
+        removed: whether it was removed.
+        aliases: those that mean it, `latest` included.
+        metrics: measured on held-out rows, with the adapter.
     """
 
     name: str
@@ -103,9 +129,18 @@ class Found:
         return f"{self.name}@{self.number}"
 
 
-def search(index: Index, text: str, filters: Filters, root: Path | None) -> tuple[Found, ...]:
-    """Every version that fits and has all words of `text` in its name or its message, whatever their case. root: the
-    hub's folder, None in a remote hub. Raises BadSearch."""
+def search(index: "Index", text: str, filters: Filters, root: Path | None) -> tuple[Found, ...]:
+    """Every version that fits.
+
+    Args:
+        index: of the hub.
+        text: words that its name or its message has, all of them, whatever their case.
+        filters: what else it must be.
+        root: the hub's folder, None in a remote hub.
+
+    Raises:
+        BadSearch: for a filter or an order that cannot be read.
+    """
     with index.reading() as db:
         columns = metric_columns(db)
         conditions = list(_conditions(text, filters, columns))

@@ -27,7 +27,7 @@ from typing import Any, Literal
 from adapters.format import Bytes
 from hub.errors import BadKey, HubError
 from hub.storage.layout import signature, signatures
-from hub.storage.storage import Place
+from hub.storage.storage import Storage
 from hub.storage.store import sha256
 
 RECORD = "record.json"
@@ -38,7 +38,13 @@ _BUNDLE = re.compile(r"([0-9a-f]{64})\.json")
 
 @dataclass(frozen=True)
 class PublicKey:
-    """The half of a key pair that checks signatures. name: of its file; pem: canonical."""
+    """The half of a key pair that checks signatures.
+
+    Attributes:
+        name: of its file.
+        id: the sha256 of `pem`.
+        pem: canonical.
+    """
 
     name: str
     id: str
@@ -46,7 +52,19 @@ class PublicKey:
 
 
 class PrivateKey:
-    """The half of a key pair that signs. Raises BadKey where the file holds none, or the password does not open it."""
+    """The half of a key pair that signs.
+
+    Args:
+        path: a PEM file of an elliptic-curve key; `make_keys` makes one.
+        password: that of the file, where it has one.
+
+    Attributes:
+        public: the other half.
+
+    Raises:
+        BadKey: where the file holds none, or the password does not open it.
+        HubError: where the extra `signing` is not installed.
+    """
 
     def __init__(self, path: str | os.PathLike[str], password: str | None = None) -> None:
         _require()
@@ -79,7 +97,7 @@ class PrivateKey:
 
 
 def read_public_key(path: str | os.PathLike[str]) -> PublicKey:
-    """The public key in a PEM file. Raises BadKey."""
+    """The public key in a PEM file. Raises BadKey where it holds none."""
     _require()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -102,8 +120,19 @@ def needs_password(path: str | os.PathLike[str]) -> bool:
 
 
 def make_keys(stem: str | os.PathLike[str], password: str | None = None, curve: Curve = "p256") -> PublicKey:
-    """Write a new pair: `<stem>.pem`, which only its owner may read, and `<stem>.pub`. Raises BadKey where one of them
-    is there already: a key is never overwritten."""
+    """Write a new pair: `<stem>.pem`, which only its owner may read, and `<stem>.pub`.
+
+    Args:
+        stem: path and name of the files, without their endings.
+        password: protect the private half with it.
+        curve: `p256` or `p384`.
+
+    Returns:
+        The public half.
+
+    Raises:
+        BadKey: where one of the files is there already: a key is never overwritten.
+    """
     _require()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -126,7 +155,7 @@ def make_keys(stem: str | os.PathLike[str], password: str | None = None, curve: 
     return made
 
 
-def sign(place: Place, name: str, number: int, record: Bytes, key: PrivateKey) -> None:
+def sign(storage: Storage, name: str, number: int, record: Bytes, key: PrivateKey) -> None:
     """Put the signature of a record, given as the bytes that the signer means, beside it in the hub.
 
     A signature of this key that is there already and counts is kept; one that does not count makes way.
@@ -134,22 +163,22 @@ def sign(place: Place, name: str, number: int, record: Bytes, key: PrivateKey) -
     path = signature(name, number, key.public.id)
     bundle = key.sign(record, f"{name.replace('/', '.')}@{number}")
     if (
-        path not in place.create({path: bundle})
-        and fault(place, name, number, record, key.public) is not None
+        path not in storage.create({path: bundle})
+        and fault(storage, name, number, record, key.public) is not None
     ):
-        place.replace(path, bundle)
+        storage.replace(path, bundle)
 
 
-def signers(place: Place, name: str, number: int) -> list[str]:
+def signers(storage: Storage, name: str, number: int) -> list[str]:
     """Ids of the keys by which a version claims to be signed; whether that is true, `fault` finds out."""
-    found = map(_BUNDLE.fullmatch, place.files(signatures(name, number)))
+    found = map(_BUNDLE.fullmatch, storage.files(signatures(name, number)))
     return sorted(match[1] for match in found if match)
 
 
-def fault(place: Place, name: str, number: int, record: Bytes, key: PublicKey) -> str | None:
+def fault(storage: Storage, name: str, number: int, record: Bytes, key: PublicKey) -> str | None:
     """Why the signature of this key on these bytes of a record does not count; None where it does."""
     try:
-        bundle = place.read(signature(name, number, key.id))
+        bundle = storage.read(signature(name, number, key.id))
     except FileNotFoundError:
         return "there is none"
     except OSError as error:

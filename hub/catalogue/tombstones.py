@@ -4,16 +4,15 @@
 
 The record and the number stay, the version means nothing any more: no reference leads to it, `latest` passes it over,
 its folder goes at once, its blobs with `gc` when nothing else needs them. A tombstone is never taken back; the same
-adapter can be published again, as a new version.
+adapter can be published again, as a new version. `removal.py` writes them.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from hub.catalogue import aliases
-from hub.errors import Damaged, NotInHub, Refused
-from hub.storage.layout import log, numbered, projection, tombstones
+from hub.errors import Damaged
+from hub.storage.layout import log, numbered, tombstones
 from hub.storage.store import Store
 
 
@@ -31,47 +30,19 @@ class Tombstone:
         """When, in unix seconds."""
         return datetime.fromisoformat(self.when).timestamp()
 
+    def to_bytes(self) -> bytes:
+        """JSON with sorted keys."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
     def __str__(self) -> str:
         return f"removed by {self.who} on {self.when}{f' ({self.why})' if self.why else ''}"
-
-
-def remove(store: Store, name: str, tombstone: Tombstone, dry_run: bool = False) -> Tombstone:
-    """Remove a version, or only look whether it may be; doing so again finishes what was stopped.
-
-    Returns the tombstone that stands, which is another's where the version was removed before.
-
-    The record is not read: a damaged version can be removed. Raises NotInHub; Refused with the aliases that point at
-    it.
-    """
-    version, last = tombstone.version, max(store.numbers(log(name)), default=0)
-    if not 1 <= version <= last:
-        has = f"{name} has 1 to {last}" if last else f"there is no {name}"
-        raise NotInHub(f"no version {name}@{version}; {has}")
-    if store.in_part(log(name)) and not store.place.exists(numbered(log(name), version)):
-        raise NotInHub(f"{name}@{version} was never brought here; remove it in the hub that has it")
-    standing = find(store, name, version)
-    if standing is None:
-        pointing = [alias for alias, at in aliases.current(store, name).items() if at == version]
-        if pointing:
-            raise Refused(
-                f"{name}@{version} is what {' and '.join(f'{name}@{alias}' for alias in pointing)} means; "
-                "point that at another version first (`repertoire alias set`)"
-            )
-        if dry_run:
-            return tombstone
-        data = json.dumps(asdict(tombstone), sort_keys=True, ensure_ascii=False).encode() + b"\n"
-        store.place.create({numbered(tombstones(name), version): data})
-        standing = find(store, name, version) or tombstone
-    if not dry_run:
-        store.place.discard(projection(name, version))
-    return standing
 
 
 def find(store: Store, name: str, version: int) -> Tombstone | None:
     """The tombstone of a version, None where it stands. Raises Damaged."""
     path = numbered(tombstones(name), version)
     try:
-        told = json.loads(store.place.read(path))
+        told = json.loads(store.storage.read(path))
         tombstone = Tombstone(**{key: told[key] for key in ("version", "who", "when", "why")})
         if tombstone.version != version:
             raise ValueError(f"it says version {tombstone.version}")
@@ -88,8 +59,8 @@ def find(store: Store, name: str, version: int) -> Tombstone | None:
 
 def stands(store: Store, name: str, version: int) -> bool:
     """Whether there is such a version and nobody removed it."""
-    place = store.place
-    return place.exists(numbered(log(name), version)) and not place.exists(
+    storage = store.storage
+    return storage.exists(numbered(log(name), version)) and not storage.exists(
         numbered(tombstones(name), version)
     )
 
@@ -105,6 +76,6 @@ def newest(store: Store, name: str) -> int:
     """The highest number of a version that was not removed; 0 where there is none."""
     number = store.last(log(name))
     removed = set(store.numbers(tombstones(name)))
-    while number in removed or (number and not store.place.exists(numbered(log(name), number))):
+    while number in removed or (number and not store.storage.exists(numbered(log(name), number))):
         number -= 1
     return number

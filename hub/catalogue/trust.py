@@ -21,17 +21,20 @@ from hub.catalogue import records, signing
 from hub.catalogue.records import Record
 from hub.catalogue.signing import PublicKey
 from hub.errors import BadKey, BadTrust, Untrusted
-from hub.storage.layout import log, numbered
-from hub.storage.names import is_part
-from hub.storage.storage import Place
+from hub.storage.layout import is_part, log, numbered
+from hub.storage.storage import Storage
 
 OTHERS = "*"
 
 
 @dataclass(frozen=True)
 class Trust:
-    """What a trust file says. clients: client, or `*` for the others -> the keys of which one must have signed; none
-    where nothing is asked. source: the file, for messages."""
+    """What a trust file says.
+
+    Attributes:
+        source: the file, for messages.
+        clients: client, or `*` for the others -> the keys of which one must have signed; none where nothing is asked.
+    """
 
     source: str
     clients: Mapping[str, tuple[PublicKey, ...]]
@@ -44,8 +47,13 @@ class Trust:
 
 @dataclass(frozen=True)
 class Signature:
-    """One signature of a version. key: the id of its key. name: of the reader's key file with this id, None where the
-    reader does not know it and nothing was checked. fault: why it does not count."""
+    """One signature of a version.
+
+    Attributes:
+        key: the id of its key.
+        name: of the reader's key file with this id; None where the reader does not know it, and nothing was checked.
+        fault: why it does not count.
+    """
 
     key: str
     name: str | None
@@ -57,7 +65,7 @@ class Signature:
         return self.name is not None and self.fault is None
 
 
-def check_signed(place: Place, record: Record, trust: Trust) -> None:
+def check_signed(storage: Storage, record: Record, trust: Trust) -> None:
     """Raise Untrusted, with the reason, where the trust file asks for a signature that a version does not have.
 
     `record` may come from anywhere: what counts is whether a key signed the bytes in the hub that say the same. A proof
@@ -66,32 +74,46 @@ def check_signed(place: Place, record: Record, trust: Trust) -> None:
     keys = trust.keys(record.name.split("/")[0])
     if not keys or trust._proved.get(record.reference) == record:
         return
-    data = _stored(place, record)
+    data = _stored(storage, record)
     faults = {}
     for key in keys:
-        fault = signing.fault(place, record.name, record.version, data, key)
+        fault = signing.fault(storage, record.name, record.version, data, key)
         if fault is None:
             trust._proved[record.reference] = record
             return
         faults[key] = fault
-    raise Untrusted(_why(place, record, trust, faults))
+    raise Untrusted(_why(storage, record, trust, faults))
 
 
-def signatures(place: Place, record: Record, trust: Trust | None) -> list[Signature]:
+def signatures(storage: Storage, record: Record, trust: Trust | None) -> list[Signature]:
     """The signatures of a version, each checked where the trust file names its key for this client."""
     known = {key.id: key for key in trust.keys(record.name.split("/")[0])} if trust else {}
     found = []
-    for id in signing.signers(place, record.name, record.version):
+    for id in signing.signers(storage, record.name, record.version):
         key = known.get(id)
         fault = None
         if key is not None:
-            fault = signing.fault(place, record.name, record.version, _stored(place, record), key)
+            fault = signing.fault(storage, record.name, record.version, _stored(storage, record), key)
         found.append(Signature(id, key.name if key else None, fault))
     return found
 
 
+def trust_for(given: Trust | str | os.PathLike[str] | None) -> Trust | None:
+    """What holds for a reader who gave this: a trust file, one that was read, or none, and then that of the environment
+    (`REPERTOIRE_TRUST`). None where nothing is asked. Raises BadTrust."""
+    named = os.environ.get("REPERTOIRE_TRUST") if given is None else given
+    return named if named is None or isinstance(named, Trust) else load_trust(named)
+
+
 def load_trust(path: str | os.PathLike[str]) -> Trust:
-    """Read a trust file and the keys that it names. Raises BadTrust with all problems at once."""
+    """Read a trust file and the keys that it names.
+
+    Args:
+        path: a YAML file; paths in it start at its folder.
+
+    Raises:
+        BadTrust: with all problems at once.
+    """
     from recipes.options import BadYaml, load_yaml
 
     source = os.fspath(path)
@@ -114,10 +136,10 @@ def load_trust(path: str | os.PathLike[str]) -> Trust:
     return Trust(source, {client: tuple(policy.require_signature) for client, policy in read.clients.items()})
 
 
-def _stored(place: Place, record: Record) -> bytes:
+def _stored(storage: Storage, record: Record) -> bytes:
     """The bytes of a record in the hub. Raises Untrusted where they say something else."""
     try:
-        data = bytes(place.read(numbered(log(record.name), record.version)))
+        data = bytes(storage.read(numbered(log(record.name), record.version)))
     except OSError as error:
         raise Untrusted(
             f"{record.reference}: its record cannot be read again ({error.strerror or error}); ask once more"
@@ -127,8 +149,8 @@ def _stored(place: Place, record: Record) -> bytes:
     return data
 
 
-def _why(place: Place, record: Record, trust: Trust, faults: Mapping[PublicKey, str]) -> str:
-    claimed = signing.signers(place, record.name, record.version)
+def _why(storage: Storage, record: Record, trust: Trust, faults: Mapping[PublicKey, str]) -> str:
+    claimed = signing.signers(storage, record.name, record.version)
     found = [
         f"the signature of {key.name} does not count: {faults[key]}" for key in faults if key.id in claimed
     ]
@@ -170,8 +192,8 @@ class _File(_Section):
 
 
 def _told(fault: Any) -> str:
-    place = ".".join(str(part) for part in fault["loc"] if part != "[key]")
-    where = f"{place}: " if place else ""
+    key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+    where = f"{key}: " if key else ""
     match fault["type"]:
         case "missing":
             return f"{where}is missing; write it"

@@ -14,8 +14,9 @@ from hub.cli.options import DEFAULT_HUB, BaseToAsk, HubPath, Json, QuantizationT
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
+    from hub.catalogue.diff import Change, Difference
     from hub.catalogue.distance import Distance
-    from hub.registry.diff import Answered, Change, Difference
+    from hub.registry.answers import Answered
 
 
 def diff(
@@ -39,11 +40,10 @@ def diff(
     Example: `repertoire diff acme/spring/ad-copy@production acme/spring/ad-copy@4 --prompts products.txt`
     """
     from hub.hub import Hub
-    from hub.registry.diff import answers, read_prompts
-    from hub.registry.diff import diff as compare
+    from hub.registry.answers import answers, read_prompts
 
     asked = None if prompts is None else read_prompts(prompts)
-    found = compare(Hub(hub, create=False), a, b)
+    found = Hub(hub, create=False).diff(a, b)
     answered = None
     if asked is not None or base is not None:
         from hub.cli.from_options import open_registry

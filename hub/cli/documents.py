@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hub.catalogue.search import Found
-    from hub.hub import Version
+    from hub.catalogue.version import Version
 
 
 def summary(version: "Version") -> dict[str, Any]:

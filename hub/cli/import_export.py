@@ -22,7 +22,7 @@ from hub.cli.output import document, show
 
 
 class Tool(StrEnum):
-    """As in `hub.exchange.export.export`."""
+    """As in `hub.exchange.exports.export`."""
 
     vllm = "vllm"
     peft = "peft"
@@ -93,7 +93,7 @@ def export(
 
     Example: `repertoire export acme/spring/ad-copy@3 ./loras --to vllm`
     """
-    from hub.exchange import export as exchange
+    from hub.exchange import exports as exchange
     from hub.hub import Hub
     from hub.intake import huggingface
 

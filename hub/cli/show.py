@@ -12,7 +12,8 @@ from hub.cli.output import show as display
 
 if TYPE_CHECKING:
     from hub.catalogue.trust import Signature
-    from hub.hub import Hub, Version
+    from hub.catalogue.version import Version
+    from hub.hub import Hub
 
 
 def show(
@@ -25,7 +26,7 @@ def show(
 
     Example: `repertoire show acme/spring/recommendation@3`
     """
-    from hub.exchange.export import complete
+    from hub.exchange.exports import complete
     from hub.hub import Hub
     from hub.intake.servable import lines
 
@@ -83,7 +84,7 @@ def card(reference: ReferenceName, hub: HubPath = DEFAULT_HUB, as_json: Json = F
 
     Example: `repertoire card acme/spring/recommendation@3 > README.md`
     """
-    from hub.exchange import export as exchange
+    from hub.exchange import exports as exchange
     from hub.hub import Hub
     from hub.intake import card as cards
 

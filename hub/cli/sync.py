@@ -10,7 +10,7 @@ from hub.cli.options import DEFAULT_HUB, DryRun, HubPath, Json, OfClient
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
-    from hub.exchange import sync as moving
+    from hub.exchange import mirrors as moving
 
 _SHOWN = 20
 
@@ -48,7 +48,7 @@ def push(
     Example: `repertoire push s3://agency/hub --client acme --dry-run`
     """
     from hub.cli.progress import bytes_done
-    from hub.exchange import sync as moving
+    from hub.exchange import mirrors as moving
     from hub.hub import Hub
 
     source = Hub(hub, create=False)
@@ -79,7 +79,7 @@ def pull(
     Example: `repertoire pull s3://agency/hub --hub campaigns --only acme/spring/recommendation@production`
     """
     from hub.cli.progress import bytes_done
-    from hub.exchange import sync as moving
+    from hub.exchange import mirrors as moving
     from hub.hub import Hub
 
     origin = remote or _origin(Hub(hub, create=False).origin)
@@ -109,7 +109,7 @@ def sync(
     Example: `repertoire sync s3://agency/hub`
     """
     from hub.cli.progress import bytes_done
-    from hub.exchange import sync as moving
+    from hub.exchange import mirrors as moving
     from hub.hub import Hub
 
     own = Hub(hub, create=False)

@@ -10,71 +10,30 @@ Nothing that the target has is ever overwritten:
     a tombstone, a signature                        each hub keeps its own
 """
 
-import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from adapters.format import Bytes
 from hub.catalogue import records
 from hub.errors import Damaged
+from hub.exchange import conflicts
+from hub.exchange.conflicts import Conflict
+from hub.exchange.holding import (
+    Holding,
+    Selection,
+    blob_marks,
+    look,
+    read_all,
+    reference,
+    same,
+    split,
+    together,
+)
 from hub.intake.allowed import ALLOWED
-from hub.storage.layout import ADAPTERS, alias_log, alias_logs, blob, filed
-from hub.storage.storage import Place
-
-_AT_ONCE = 8  # reads
-_LARGEST = 16 << 20  # bytes of a record, an event, a tombstone or a signature; what is larger is none
-_Given = TypeVar("_Given")
-_Made = TypeVar("_Made")
-Marks = dict[str, tuple[int, str | None]]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """folders: where to look. versions: name -> numbers, None for all of them; all names where it is empty."""
-
-    folders: tuple[str, ...] = (ADAPTERS,)
-    versions: Mapping[str, set[int] | None] = field(default_factory=dict)
-
-    def takes(self, name: str, number: int) -> bool:
-        """Whether a version belongs to it."""
-        numbers = self.versions.get(name)
-        return numbers is None or number in numbers
-
-
-@dataclass(frozen=True)
-class Conflict:
-    """Where two hubs say different things. what: `version 3` or `alias production`. source, target: what each of them
-    says. advice: what to do."""
-
-    name: str
-    what: str
-    source: str
-    target: str
-    advice: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.what} is {self.source} in the one hub, {self.target} in the other. {self.advice}"
-
-
-@dataclass
-class Holding:
-    """What a hub holds of one name: number -> path, alias -> number -> path. marks: of all of these paths, the size and
-    the MD5, as `Place.marks` tells them."""
-
-    records: dict[int, str] = field(default_factory=dict)
-    tombstones: dict[int, str] = field(default_factory=dict)
-    events: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
-    signatures: dict[str, int] = field(default_factory=dict)
-    marks: Marks = field(default_factory=dict)
-
-    @property
-    def logs(self) -> list[str]:
-        """Paths of records and alias events."""
-        return [*self.records.values(), *(path for log in self.events.values() for path in log.values())]
+from hub.storage.layout import alias_log, alias_logs, blob
+from hub.storage.storage import Storage
 
 
 @dataclass
@@ -130,7 +89,7 @@ class Lacking:
             del queue[event]
 
 
-def lacking(source: Place, target: Place, wanted: Selection) -> Lacking:
+def lacking(source: Storage, target: Storage, wanted: Selection) -> Lacking:
     """What `target` lacks of `source`, and where the two contradict each other. Raises Unreachable."""
     here, there = look(source, wanted), look(target, wanted)
     pairs = {name: (ours, there.get(name, Holding())) for name, ours in sorted(here.items())}
@@ -140,7 +99,7 @@ def lacking(source: Place, target: Place, wanted: Selection) -> Lacking:
         gone = ours.tombstones.keys() & theirs.tombstones.keys()
         contested = [number for number, path in ours.records.items() if path in differ and number not in gone]
         for number in contested:
-            found.conflicts.append(_contested(source, target, ours.records[number]))
+            found.conflicts.append(conflicts.contested(source, target, name, number))
         if contested:
             del pairs[name]
     _find_versions(found, source, target, pairs, wanted)
@@ -159,7 +118,7 @@ def lacking(source: Place, target: Place, wanted: Selection) -> Lacking:
 
 
 def hold_back(
-    found: Lacking, target: Place, there: Mapping[str, Holding], moving: Container[str] = ()
+    found: Lacking, target: Storage, there: Mapping[str, Holding], moving: Container[str] = ()
 ) -> None:
     """Leave out the tombstones of versions that an alias of the target means, each a conflict.
 
@@ -178,73 +137,10 @@ def hold_back(
     for path in list(found.removals):
         if aliases := meaning.get(split(path)):
             del found.removals[path]
-            found.conflicts.append(_removed(*split(path), sorted(aliases), here=True))
+            found.conflicts.append(conflicts.removed(*split(path), sorted(aliases), here=True))
 
 
-def look(place: Place, wanted: Selection) -> dict[str, Holding]:
-    """All names of a hub. What the layout does not allow is passed over: the hub may be anybody's."""
-    found: dict[str, Holding] = defaultdict(Holding)
-    for folder in wanted.folders:
-        for path, mark in sorted(place.marks(folder).items()):
-            entry = filed(path)
-            if entry is None or mark[0] > _LARGEST:
-                continue
-            holding = found[entry.name]
-            if entry.kind == "signature":
-                holding.signatures[path] = entry.number
-            elif entry.alias is not None:
-                holding.events[entry.alias][entry.number] = path
-            else:
-                log = holding.records if entry.kind == "record" else holding.tombstones
-                log[entry.number] = path
-            holding.marks[path] = mark
-    return found
-
-
-def blob_marks(place: Place, digests: Iterable[str]) -> Marks:
-    """Size and MD5 of these blobs, of those that are there, by their paths."""
-    folders = sorted({blob(digest).rpartition("/")[0] for digest in digests})
-    return {path: mark for marks in together(place.marks, folders) for path, mark in marks.items()}
-
-
-def read_all(place: Place, paths: Iterable[str]) -> dict[str, Bytes]:
-    """Path -> content."""
-    wanted = list(paths)
-    return dict(zip(wanted, together(place.read, wanted), strict=True))
-
-
-def together(call: Callable[[_Given], _Made], given: Iterable[_Given]) -> list[_Made]:
-    """Call with each, several at once; the results in order. Raises the first error."""
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        return list(pool.map(call, given))
-
-
-def same(place: Place, path: str, mark: tuple[int, str | None], data: Bytes) -> bool:
-    """Whether a file holds these bytes: by its size, by the MD5 that the place knows, else by reading it."""
-    if mark[0] != len(data):
-        return False
-    return mark[1] == md5(data) or place.read(path) == data
-
-
-def md5(data: Bytes) -> str:
-    """32 hex digits: what object stores tell of their files. It finds faults, not forgeries."""
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def reference(record: str) -> str:
-    """`client/campaign/task@3`, of the path of a record or a tombstone."""
-    name, number = split(record)
-    return f"{name}@{number}"
-
-
-def split(path: str) -> tuple[str, int]:
-    """Name and number, of the path of a record or a tombstone."""
-    entry = filed(path)
-    assert entry is not None
-    return entry.name, entry.number
-
-
-def _differ(source: Place, target: Place, pairs: Iterable[tuple[Holding, Holding]]) -> set[str]:
+def _differ(source: Storage, target: Storage, pairs: Iterable[tuple[Holding, Holding]]) -> set[str]:
     """Paths of records and events that both hubs have, with different content."""
     shared = [
         (path, ours.marks[path], theirs.marks[path])
@@ -266,26 +162,10 @@ def _differ(source: Place, target: Place, pairs: Iterable[tuple[Holding, Holding
     return {one[0] for one, is_equal in zip(shared, together(equal, shared), strict=True) if not is_equal}
 
 
-def _contested(source: Place, target: Place, path: str) -> Conflict:
-    """Both hubs gave a number to something else."""
-    name, number = split(path)
-    told = []
-    for place in (source, target):
-        try:
-            told.append(f"publish id {records.from_bytes(place.read(path), name, number).publish_id}")
-        except Damaged:
-            told.append("a damaged record")
-    advice = (
-        f"Nothing of {name} was moved. Publish the one that you need again, so that it gets the next number; remove "
-        f"version {number} in both hubs (`repertoire rm {name}@{number} --hub ...`); then do this again"
-    )
-    return Conflict(name, f"version {number}", told[0], told[1], advice)
-
-
 def _find_versions(
     found: Lacking,
-    source: Place,
-    target: Place,
+    source: Storage,
+    target: Storage,
     pairs: Mapping[str, tuple[Holding, Holding]],
     wanted: Selection,
 ) -> None:
@@ -300,9 +180,9 @@ def _find_versions(
                 (shared if number in theirs.records else lacked).append(path)
                 if number in ours.tombstones or number in theirs.tombstones:
                     removed.add(path)
-    near = source if target.folder("") is None else target
+    closer = source if target.folder("") is None else target
     needed: dict[str, int] = {}
-    for path, data in [*read_all(source, lacked).items(), *read_all(near, set(shared) - removed).items()]:
+    for path, data in [*read_all(source, lacked).items(), *read_all(closer, set(shared) - removed).items()]:
         name, number = split(path)
         try:
             files = records.from_bytes(data, name, number).files
@@ -324,8 +204,8 @@ def _find_versions(
 
 def _find_events(
     found: Lacking,
-    source: Place,
-    target: Place,
+    source: Storage,
+    target: Storage,
     pairs: Mapping[str, tuple[Holding, Holding]],
     wanted: Selection,
     differ: set[str],
@@ -347,10 +227,11 @@ def _find_events(
         here, there = ours.events[alias], theirs.events.get(alias, {})
         if any(path in differ for path in here.values()):
             meant, other = (
-                _meant(place.read(events[max(events)])) for place, events in ((source, here), (target, there))
+                _meant(storage.read(events[max(events)]))
+                for storage, events in ((source, here), (target, there))
             )
             if meant != other and (meant is None or wanted.takes(name, meant)):
-                found.conflicts.append(_parted(name, alias, meant, other))
+                found.conflicts.append(conflicts.parted(name, alias, meant, other))
         elif paths:
             meant = _meant(contents[paths[-1]])
             if meant is not None and not wanted.takes(name, meant):
@@ -364,7 +245,7 @@ def _find_events(
             else:
                 found.events[alias_log(name, alias)] = {path: contents[path] for path in paths}
     for (name, number), aliases in removed.items():
-        found.conflicts.append(_removed(name, number, sorted(aliases), here=False))
+        found.conflicts.append(conflicts.removed(name, number, sorted(aliases), here=False))
 
 
 def _unfit(found: Lacking, ours: Holding, theirs: Holding, version: int | None) -> str | None:
@@ -374,28 +255,6 @@ def _unfit(found: Lacking, ours: Holding, theirs: Holding, version: int | None) 
     if version in ours.tombstones:
         return "was removed"
     return None if version in theirs.records or ours.records.get(version) in found.needs else "does too"
-
-
-def _parted(name: str, alias: str, meant: int | None, other: int | None) -> Conflict:
-    """An alias was moved in both hubs, to different versions."""
-    told = [f"version {version}" if version else "removed" for version in (meant, other)]
-    advice = (
-        "None of its changes was moved. Let it mean the same version in both hubs (`repertoire alias set "
-        f"{name} {alias} VERSION --hub ...`)"
-    )
-    return Conflict(name, f"alias {alias}", told[0], told[1], advice)
-
-
-def _removed(name: str, number: int, aliases: list[str], here: bool) -> Conflict:
-    """One hub, the source where `here`, removed a version that aliases mean in the other."""
-    several = " and ".join(aliases)
-    meant = f"what {several} mean{'s' * (len(aliases) == 1)}"
-    source, target = ("removed", meant) if here else (meant, "removed")
-    advice = (
-        f"Neither was moved. Where it still stands, let {several} mean another version (`repertoire alias set {name} "
-        "ALIAS VERSION --hub ...`), then do this again; the adapter can be published again, as a new version"
-    )
-    return Conflict(name, f"version {number}", source, target, advice)
 
 
 def _meant(event: Bytes) -> int | None:

@@ -1,1 +1,21 @@
-"""What may enter a hub, from where, and what is told of it on the way."""
+"""What may enter a hub, from where, what is told of it on the way, and the commit that makes it a version."""
+
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
+
+if TYPE_CHECKING:
+    from hub.intake.huggingface import Download, Uploaded, fetch
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "hub.intake.huggingface": ["Download", "Uploaded", "fetch"],
+        },
+    )
+
+__all__ = [
+    "Download",
+    "Uploaded",
+    "fetch",
+]

@@ -69,7 +69,11 @@ class Address:
 class Download:
     """An adapter's files as they were fetched.
 
-    origin: `source`, and the `commit` that it stood for. left: what was passed over, with a count where it is a folder.
+    Attributes:
+        address: from where.
+        files: name -> bytes.
+        origin: `source`, and the `commit` that it stood for.
+        left: what was passed over, with a count where it is a folder.
     """
 
     address: str
@@ -80,7 +84,13 @@ class Download:
 
 @dataclass(frozen=True)
 class Uploaded:
-    """What was put into a repository. commit: its hash."""
+    """What was put into a repository.
+
+    Attributes:
+        address: where.
+        url: of the commit, for people.
+        commit: its hash.
+    """
 
     address: str
     url: str
@@ -119,27 +129,34 @@ def parse(text: str) -> Address:
 
 
 def fetch(address: str, api: HfApi | None = None) -> Download:
-    """The adapter that lies there.
+    """Fetch an adapter from a model hub.
 
-    Raises BadName; Refused with every file that stands against it, before anything is fetched; NotInHub where there is
-    no such repository, revision or folder, or it is private; Damaged where other bytes came than were listed; HubError
-    where the model hub cannot be reached.
+    Args:
+        address: `hf://owner/repo[@revision][/folder]`.
+        api: the client to use; one of the environment's unless given.
+
+    Raises:
+        BadName: for what is no address.
+        Refused: with every file that stands against it, before anything is fetched.
+        NotInHub: where there is no such repository, revision or folder, or it is private.
+        Damaged: where other bytes came than were listed.
+        HubError: where the model hub cannot be reached.
     """
-    place, api = parse(address), api or HfApi()
+    source, api = parse(address), api or HfApi()
     if constants.HF_HUB_OFFLINE:
-        return _from_cache(place)
-    with _telling(place, api.endpoint):
-        info = api.model_info(place.repo, revision=place.revision, files_metadata=True)
+        return _from_cache(source)
+    with _telling(source, api.endpoint):
+        info = api.model_info(source.repo, revision=source.revision, files_metadata=True)
     commit = str(info.sha)
     listed = {
-        str(PurePosixPath(entry.rfilename).relative_to(place.folder)): _Listed(
+        str(PurePosixPath(entry.rfilename).relative_to(source.folder)): _Listed(
             entry.size or 0, entry.lfs.sha256 if entry.lfs else None, entry.blob_id
         )
         for entry in info.siblings or ()
-        if PurePosixPath(entry.rfilename).is_relative_to(place.folder)
+        if PurePosixPath(entry.rfilename).is_relative_to(source.folder)
     }
     if not listed:
-        raise NotInHub(f"{place} holds no files; check the folder's name")
+        raise NotInHub(f"{source} holds no files; check the folder's name")
     wanted, left, problems = sort_out(listed)
     problems += [
         f"{name} has {listed[name].size:,} bytes; at most {TEXT_LIMIT:,} are allowed"
@@ -147,12 +164,12 @@ def fetch(address: str, api: HfApi | None = None) -> Download:
         if name != files.WEIGHTS and listed[name].size > TEXT_LIMIT
     ]
     if problems:
-        raise refused(str(place), problems)
-    with _telling(place, api.endpoint):
-        found = {name: _download(api, place, commit, name, listed[name]) for name in wanted}
+        raise refused(str(source), problems)
+    with _telling(source, api.endpoint):
+        found = {name: _download(api, source, commit, name, listed[name]) for name in wanted}
         # Asked by the revision's own name too, so that the cache knows it when there is no network.
-        api.hf_hub_download(place.repo, place.path(files.CONFIG), revision=place.revision)
-    return Download(str(place), found, {"source": str(place), "commit": commit}, tuple(left))
+        api.hf_hub_download(source.repo, source.path(files.CONFIG), revision=source.revision)
+    return Download(str(source), found, {"source": str(source), "commit": commit}, tuple(left))
 
 
 def sort_out(names: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
@@ -197,14 +214,14 @@ def upload(
     Raises BadName; NotInHub where it cannot be written; HubError where the model hub cannot be reached or
     will not.
     """
-    place, api = parse(address), api or HfApi()
-    operations = [CommitOperationAdd(place.path(name), data) for name, data in sorted(found.items())]
-    with _telling(place, api.endpoint):
-        api.create_repo(place.repo, private=private, exist_ok=True)
-        if place.revision:
-            api.create_branch(place.repo, branch=place.revision, exist_ok=True)
-        done = api.create_commit(place.repo, operations, commit_message=message, revision=place.revision)
-    return Uploaded(str(place), str(done.commit_url), str(done.oid))
+    target, api = parse(address), api or HfApi()
+    operations = [CommitOperationAdd(target.path(name), data) for name, data in sorted(found.items())]
+    with _telling(target, api.endpoint):
+        api.create_repo(target.repo, private=private, exist_ok=True)
+        if target.revision:
+            api.create_branch(target.repo, branch=target.revision, exist_ok=True)
+        done = api.create_commit(target.repo, operations, commit_message=message, revision=target.revision)
+    return Uploaded(str(target), str(done.commit_url), str(done.oid))
 
 
 def _is_left(name: str) -> bool:
@@ -218,37 +235,38 @@ def _is_left(name: str) -> bool:
     )
 
 
-def _download(api: HfApi, place: Address, commit: str, name: str, listed: _Listed) -> bytes:
+def _download(api: HfApi, source: Address, commit: str, name: str, listed: _Listed) -> bytes:
     """The bytes that the list speaks of. What lies damaged in the cache is fetched once more."""
     for again in (False, True):
-        path = api.hf_hub_download(place.repo, place.path(name), revision=commit, force_download=again)
+        path = api.hf_hub_download(source.repo, source.path(name), revision=commit, force_download=again)
         data = _read_cached(path)
         if listed.is_of(data):
             return data
     raise Damaged(
-        f"{place.path(name)} of {place.repo} at {commit} came with {len(data):,} bytes that are not the "
+        f"{source.path(name)} of {source.repo} at {commit} came with {len(data):,} bytes that are not the "
         f"{listed.size:,} of its list; try again, or ask its maker"
     )
 
 
-def _from_cache(place: Address) -> Download:
+def _from_cache(source: Address) -> Download:
     """What an earlier fetch left in the local cache."""
     found: dict[str, bytes] = {}
     commit = ""
     for name in ALLOWED:
-        path = try_to_load_from_cache(place.repo, place.path(name), revision=place.revision)
+        path = try_to_load_from_cache(source.repo, source.path(name), revision=source.revision)
         if not isinstance(path, str):
             continue
         found[name] = data = _read_cached(path)
-        commit = Path(path).parts[-1 - len(PurePosixPath(place.path(name)).parts)]
+        commit = Path(path).parts[-1 - len(PurePosixPath(source.path(name)).parts)]
         if Path(path).resolve().name not in (hashlib.sha256(data).hexdigest(), _git_hash(data)):
-            raise Damaged(f"{path} is not what was fetched once; delete it and fetch {place} again, online")
+            raise Damaged(f"{path} is not what was fetched once; delete it and fetch {source} again, online")
     missing = [name for name in REQUIRED if name not in found]
     if missing:
         raise NotInHub(
-            f"HF_HUB_OFFLINE is set, and the cache holds no {' and no '.join(missing)} of {place}; fetch it once online"
+            f"HF_HUB_OFFLINE is set, and the cache holds no {' and no '.join(missing)} of {source}; fetch it "
+            "once online"
         )
-    return Download(str(place), found, {"source": str(place), "commit": commit})
+    return Download(str(source), found, {"source": str(source), "commit": commit})
 
 
 def _read_cached(path: str) -> bytes:
@@ -268,7 +286,7 @@ def _git_hash(data: bytes) -> str:
 
 
 @contextmanager
-def _telling(place: Address, endpoint: str) -> Iterator[None]:
+def _telling(address: Address, endpoint: str) -> Iterator[None]:
     """What goes wrong between here and the model hub, as errors of ours."""
     try:
         yield
@@ -276,11 +294,11 @@ def _telling(place: Address, endpoint: str) -> Iterator[None]:
         raise
     except RevisionNotFoundError as error:
         raise NotInHub(
-            f"{place.repo} has no revision {place.revision!r}; name a branch, a tag or a commit"
+            f"{address.repo} has no revision {address.revision!r}; name a branch, a tag or a commit"
         ) from error
     except RepositoryNotFoundError as error:
         raise NotInHub(
-            f"no {place.repo} at {endpoint}, or it is private: check the spelling, or set HF_TOKEN"
+            f"no {address.repo} at {endpoint}, or it is private: check the spelling, or set HF_TOKEN"
         ) from error
     except Exception as error:  # the client lets through whatever its HTTP library raises
-        raise HubError(f"{endpoint} did not do what was asked of {place} ({error}); try again") from error
+        raise HubError(f"{endpoint} did not do what was asked of {address} ({error}); try again") from error

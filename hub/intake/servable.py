@@ -32,8 +32,9 @@ _LAYER = re.compile(r"\.(\d+)\..*?([^.]+)$")
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One tool. why_not: everything that stands against it; notes: what must be known where it serves."""
+class Compatibility:
+    """Whether one tool serves a version. why_not: everything that stands against it; notes: what must be known where
+    it serves."""
 
     served: bool
     why_not: tuple[str, ...] = ()
@@ -41,24 +42,24 @@ class Verdict:
 
 
 def servable_by(config: Mapping[str, Any], adapter: Adapter) -> dict[str, dict[str, Any]]:
-    """Tool -> `Verdict` as JSON. config: the adapter's `adapter_config.json`."""
+    """Tool -> `Compatibility` as JSON. config: the adapter's `adapter_config.json`."""
     refusals = {"peft": (), "vllm": tuple(_vllm(config, adapter)), "lorax": tuple(_lorax(config, adapter))}
     notes = {
         "peft": tuple(_peft_notes(adapter)),
         "vllm": tuple(_vllm_notes(config, adapter)),
         "lorax": tuple(_lorax_notes(config, adapter)),
     }
-    verdicts = {tool: Verdict(not why, why, () if why else notes[tool]) for tool, why in refusals.items()}
-    return {tool: _plain(verdict) for tool, verdict in verdicts.items()}
+    found = {tool: Compatibility(not why, why, () if why else notes[tool]) for tool, why in refusals.items()}
+    return {tool: _plain(each) for tool, each in found.items()}
 
 
-def lines(verdicts: Mapping[str, Any]) -> list[str]:
+def lines(compatible: Mapping[str, Any]) -> list[str]:
     """A line for each tool: "vLLM: yes; ..." or "vLLM: no: ..."."""
     told = []
     for tool, called in TOOLS.items():
-        if verdict := verdicts.get(tool):
-            details = verdict["notes"] if verdict["served"] else verdict["why_not"]
-            answer = ("yes" + ("; " if details else "")) if verdict["served"] else "no: "
+        if of_tool := compatible.get(tool):
+            details = of_tool["notes"] if of_tool["served"] else of_tool["why_not"]
+            answer = ("yes" + ("; " if details else "")) if of_tool["served"] else "no: "
             told.append(f"{called}: {answer}{'; '.join(details)}")
     return told
 
@@ -146,5 +147,5 @@ def _prompt_note(adapter: Adapter) -> Iterator[str]:
         yield "the prompt must be the recipe's, and its policy and length limits are yours to keep"
 
 
-def _plain(verdict: Verdict) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(verdict).items()}
+def _plain(told: Compatibility) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(told).items()}

@@ -7,7 +7,7 @@
 A blob is deleted only when all that could need it was read after it had left its place. Whoever relied on it before is
 seen by then, through its pin or its record (see pins.py); whoever comes later finds it missing and stores it again. So
 any number of collectors and publishers may run at once, each may be killed anywhere, and the clock decides only how
-long somebody may change their mind. (In a remote place, where a move is a copy and a deletion, two collectors at once
+long somebody may change their mind. (In a remote storage, where a move is a copy and a deletion, two collectors at once
 need a grace that is longer than a move.)
 """
 
@@ -19,11 +19,11 @@ from time import time
 from hub.catalogue import aliases
 from hub.keeping.needs import Needs, needs
 from hub.storage import trash
-from hub.storage.layout import blob, digests, names, projection, tombstones
+from hub.storage.layout import blob, projection, tombstones
+from hub.storage.listing import digests, names
 from hub.storage.pins import LIFE, pins
 from hub.storage.store import Store
-
-GRACE = 7 * 86_400.0  # seconds
+from hub.storage.trash import GRACE
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,17 @@ class Waiting:
 
 @dataclass
 class Collected:
-    """What a collection did, or would do where `dry_run` is set.
+    """What a collection did, or would do.
 
-    moved: how many blobs left their place for the trash. deleted: what is gone for good. freed: bytes. restored: blobs
-    that were in the trash and turned out to be needed. waiting: what stays in the trash. leftovers: bytes that killed
-    writers left behind. folders: version folders of removed versions that were still there.
+    Attributes:
+        dry_run: whether nothing was changed.
+        moved: how many blobs left their place for the trash.
+        deleted: what is gone for good.
+        freed: bytes.
+        restored: blobs that were in the trash and turned out to be needed.
+        waiting: what stays in the trash.
+        leftovers: bytes that killed writers left behind.
+        folders: version folders of removed versions that were still there.
     """
 
     dry_run: bool
@@ -59,26 +65,33 @@ def collect(
 ) -> Collected:
     """Collect what no version that stands, no alias and no publication under way needs.
 
-    grace: seconds between a version's removal (or, for what no record names, the move to the trash) and its deletion.
-    told: called with each name that is read. Raises Damaged where a record cannot be read, before anything is touched.
+    Args:
+        store: the hub's.
+        grace: seconds between a version's removal (or, for what no record names, the move to the trash) and its
+            deletion.
+        dry_run: change nothing.
+        told: called with each name that is read.
+
+    Raises:
+        Damaged: where a record cannot be read, before anything is touched.
     """
-    now, place = time(), store.place
+    now, storage = time(), store.storage
     found = needs(store, told=told)
     done = Collected(dry_run)
-    for name in names(place):
+    for name in names(storage):
         for number in sorted(set(store.numbers(tombstones(name))) - _aliased(store, name)):
             folder = projection(name, number)
-            if place.exists(folder):
+            if storage.exists(folder):
                 done.folders.append(folder)
                 if not dry_run:
-                    place.discard(folder)
+                    storage.discard(folder)
     if dry_run:
         _foresee(store, found, grace, now, done)
         return done
     empty_out(store, found, lambda: needs(store, told=told), grace, done)
-    for old in [pin for pin in pins(place) if now - pin.since > LIFE]:
-        place.remove(old.path)
-    done.leftovers = place.sweep(now - grace)
+    for old in [pin for pin in pins(storage) if now - pin.since > LIFE]:
+        storage.remove(old.path)
+    done.leftovers = storage.sweep(now - grace)
     return done
 
 
@@ -91,17 +104,17 @@ def empty_out(
     spare_removed: bool = False,
 ) -> None:
     """The three steps, for what is not in `found`. spare_removed: leave what removed versions name where it is."""
-    place, now = store.place, time()
-    for digest in list(digests(place)):
+    storage, now = store.storage, time()
+    for digest in list(digests(storage)):
         if digest not in found.live and not (spare_removed and digest in found.removed):
-            done.moved += trash.throw(place, blob(digest), min(found.removed.get(digest, now), now))
-    entries = list(trash.entries(place))
+            done.moved += trash.throw(storage, blob(digest), min(found.removed.get(digest, now), now))
+    entries = list(trash.entries(storage))
     if not entries:
         return
     found = look_again()
     for entry in entries:
         try:
-            size = place.size(entry.path)
+            size = storage.size(entry.path)
         except FileNotFoundError:  # another collector, or a reader, was faster
             continue
         if entry.digest in found.live:
@@ -109,7 +122,7 @@ def empty_out(
         elif spare_removed and entry.digest in found.removed:
             continue
         elif entry.since + grace <= now:
-            place.remove(entry.path)
+            storage.remove(entry.path)
             done.deleted.append(entry.what)
             done.freed += size
         else:
@@ -118,12 +131,12 @@ def empty_out(
 
 def restore(store: Store, entry: trash.Entry, done: Collected) -> None:
     """Bring a needed blob back from the trash; where a sound one is in its place already, drop the copy."""
-    place, digest = store.place, entry.what
+    storage, digest = store.storage, entry.what
     if store.sound(blob(digest), digest):
-        place.remove(entry.path)
+        storage.remove(entry.path)
     elif store.sound(entry.path, digest):
         with suppress(FileNotFoundError):
-            place.move(entry.path, blob(digest))
+            storage.move(entry.path, blob(digest))
             done.restored.append(digest)
 
 
@@ -133,18 +146,18 @@ def _aliased(store: Store, name: str) -> set[int]:
 
 def _foresee(store: Store, found: Needs, grace: float, now: float, done: Collected) -> None:
     """What a collection would do."""
-    place = store.place
-    stale = [digest for digest in digests(place) if digest not in found.live]
+    storage = store.storage
+    stale = [digest for digest in digests(storage) if digest not in found.live]
     done.moved = len(stale)
     ages = [
         *((digest, blob(digest), min(found.removed.get(digest, now), now)) for digest in stale),
-        *((entry.what, entry.path, entry.since) for entry in trash.entries(place)),
+        *((entry.what, entry.path, entry.since) for entry in trash.entries(storage)),
     ]
     for what, path, since in ages:
         if what in found.live:
             done.restored.append(what)
         elif since + grace <= now:
             done.deleted.append(what)
-            done.freed += place.size(path)
+            done.freed += storage.size(path)
         else:
-            done.waiting.append(Waiting(what, place.size(path), since + grace))
+            done.waiting.append(Waiting(what, storage.size(path), since + grace))

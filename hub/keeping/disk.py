@@ -109,11 +109,11 @@ def folder_findings(
                 yield from found
         for number in sorted(folders):
             folder = projection(name, number)
-            if not store.place.exists(folder):
+            if not store.storage.exists(folder):
                 continue
             if number in removed.get(name, ()):
                 yield finding("folder of a removed version", folder, f"{name}@{number} was removed")
-            elif not store.place.exists(numbered(log(name), number)):
+            elif not store.storage.exists(numbered(log(name), number)):
                 yield finding("folder of no version", folder, f"there is no record of {name}@{number}")
 
 
@@ -123,7 +123,7 @@ def _compare(
     """A version folder against its record: the same files by inode, or else by hash."""
     folder = projection(record.name, record.version)
     if shown is None:
-        if not store.place.exists(folder):
+        if not store.storage.exists(folder):
             yield finding(
                 "folder missing", folder, f"{record.reference} has no folder for stock PEFT to load"
             )

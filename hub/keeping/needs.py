@@ -7,7 +7,8 @@ from time import time
 from hub.catalogue import aliases, records, tombstones
 from hub.catalogue.records import Record
 from hub.errors import Damaged
-from hub.storage.layout import home, log, names, numbered
+from hub.storage.layout import home, log, numbered
+from hub.storage.listing import names
 from hub.storage.pins import LIFE, pins
 from hub.storage.store import Store
 
@@ -31,10 +32,10 @@ def needs(store: Store, without: str | None = None, told: Callable[[str], None] 
     read, for what such a version needs cannot be known.
     """
     found, problems = Needs(), []
-    for pin in pins(store.place):
+    for pin in pins(store.storage):
         if time() - pin.since < LIFE and not (without and pin.log.startswith(f"{home(without)}/")):
             found.live.update(dict.fromkeys(pin.digests, f"a publication into {pin.log}"))
-    for name in names(store.place):
+    for name in names(store.storage):
         if without and name.startswith(f"{without}/"):
             continue
         if told is not None:
@@ -44,7 +45,7 @@ def needs(store: Store, without: str | None = None, told: Callable[[str], None] 
                 _needs_of(store, name, found)
                 break
             except Damaged as error:
-                if last_try and store.place.exists(home(name)):
+                if last_try and store.storage.exists(home(name)):
                     problems.append(str(error))
     if problems:
         listed = "".join(f"\n  - {problem}" for problem in problems)
@@ -67,7 +68,7 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
             tombstone = tombstones.find(store, name, number)
             record = read(store, name, number)
         except Damaged as error:
-            if in_part and not store.place.exists(numbered(log(name), number)):
+            if in_part and not store.storage.exists(numbered(log(name), number)):
                 continue
             if tombstone is None or number in aliased:
                 problems.append(str(error))
@@ -84,7 +85,6 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
 def read(store: Store, name: str, number: int) -> Record:
     """The record of a version. Raises Damaged, also where it is missing."""
     try:
-        data = store.place.read(numbered(log(name), number))
+        return records.read(store.storage, name, number)
     except OSError as error:
         raise Damaged(f"the record of {name}@{number} cannot be read ({error.strerror or error})") from error
-    return records.from_bytes(data, name, number)

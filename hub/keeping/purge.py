@@ -23,21 +23,18 @@ from hub.keeping import collect
 from hub.keeping.needs import Needs, needs, read
 from hub.storage import trash
 from hub.storage.layout import (
-    PURGES,
     alias_log,
     alias_logs,
     blob,
-    digests,
     home,
-    index_files,
     is_digest,
+    is_part,
     log,
-    names,
     numbered,
     purge_note,
     tombstones,
 )
-from hub.storage.names import is_part
+from hub.storage.listing import digests, index_files, names
 from hub.storage.pins import pins
 from hub.storage.store import Store
 
@@ -51,11 +48,19 @@ BEYOND = (
 
 @dataclass
 class Purged:
-    """What a purge took away, or would take away where `dry_run` is set.
+    """What a purge took away, or would take away.
 
-    names: the client's. versions: how many. erased: blobs, by hash; freed: their bytes. shared: the client's blobs that
-    stay, since others published the same bytes -> a reference that needs them. mentions: files of others in which the
-    client's name stands, such as the record of an adapter that was trained on from one of the client's.
+    Attributes:
+        client: whose.
+        dry_run: whether nothing was changed.
+        names: the client's.
+        versions: how many.
+        erased: blobs, by hash.
+        freed: their bytes.
+        shared: the client's blobs that stay, since others published the same bytes -> a reference that needs them.
+        mentions: files of others in which the client's name stands, such as the record of an adapter that was trained
+            on from one of the client's.
+        beyond: what a purge does not reach, in words.
     """
 
     client: str
@@ -72,42 +77,49 @@ class Purged:
 def purge(store: Store, client: str, dry_run: bool = False) -> Purged:
     """Erase a client's names, records, aliases, tombstones, signatures, folders and blobs.
 
-    Raises BadName; Damaged, before anything is touched, where a record of another client cannot be read, so that its
-    blobs are not known; HubError where the client goes on publishing.
+    Args:
+        store: the hub's.
+        client: the first part of its names.
+        dry_run: change nothing.
+
+    Raises:
+        BadName: for what is no client's name.
+        Damaged: where a record of another client cannot be read, so that its blobs are not known; nothing was touched.
+        HubError: where the client goes on publishing.
     """
     if not is_part(client):
         raise BadName(f"{client!r} is no client's name; give the first part of client/campaign/task")
-    done, place = Purged(client, dry_run), store.place
+    done, storage = Purged(client, dry_run), store.storage
     own, others = _own(store, client, done), needs(store, client)
     done.mentions = list(_mentions(store, client))
     if dry_run:
         done.shared = _shared(own, others)
-        lying = [*((digest, blob(digest)) for digest in digests(place))]
-        lying += [(entry.what, entry.path) for entry in trash.entries(place)]
+        lying = [*((digest, blob(digest)) for digest in digests(storage))]
+        lying += [(entry.what, entry.path) for entry in trash.entries(storage)]
         going = [(digest, path) for digest, path in lying if digest not in _known(others)]
         done.erased = sorted({digest for digest, _ in going})
-        done.freed = sum(place.size(path) for _, path in going)
+        done.freed = sum(storage.size(path) for _, path in going)
         return done
     for _ in range(_ROUNDS):
-        place.replace(purge_note(client), json.dumps({"digests": sorted(own)}).encode())
-        for pin in pins(place):
+        storage.replace(purge_note(client), json.dumps({"digests": sorted(own)}).encode())
+        for pin in pins(storage):
             if pin.log.startswith(f"{home(client)}/"):
-                place.remove(pin.path)
-        place.discard(home(client))
+                storage.remove(pin.path)
+        storage.discard(home(client))
         collected = collect.Collected(dry_run)
         collect.empty_out(
             store, others, lambda: needs(store, client), float("-inf"), collected, spare_removed=True
         )
         done.erased += collected.deleted
         done.freed += collected.freed
-        for file in index_files(place):
-            place.remove(file)
-        place.sweep(float("inf"))
+        for file in index_files(storage):
+            storage.remove(file)
+        storage.sweep(float("inf"))
         others = needs(store, client)
         own |= _own(store, client, Purged(client, dry_run))
         if not left(store, client, own, others):
-            place.remove(purge_note(client))
-            place.sweep(float("inf"))
+            storage.remove(purge_note(client))
+            storage.sweep(float("inf"))
             done.erased, done.shared = sorted(set(done.erased)), _shared(own, others)
             return done
     remains = "".join(f"\n  - {path}" for path in left(store, client, own, others)[:20])
@@ -117,33 +129,28 @@ def purge(store: Store, client: str, dry_run: bool = False) -> Purged:
 def left(store: Store, client: str, own: set[str], others: Needs) -> list[str]:
     """Paths in the hub that still belong to a client, by their name or by their hash, from a walk over every file."""
     known, found = _known(others), []
-    for path in store.place.walk(""):
+    for path in store.storage.walk(""):
         name = path.rsplit("/", 1)[-1]
         digest = name if is_digest(name) else name[-64:]
         if path.startswith(f"{home(client)}/") or (digest in own and digest not in known):
             found.append(path)
-    if store.place.exists(home(client)):
+    if store.storage.exists(home(client)):
         found.append(home(client))
-    found += [pin.path for pin in pins(store.place) if pin.log.startswith(f"{home(client)}/")]
+    found += [pin.path for pin in pins(store.storage) if pin.log.startswith(f"{home(client)}/")]
     return sorted(set(found))
-
-
-def unfinished(store: Store) -> list[str]:
-    """Clients whose purge was stopped."""
-    return sorted(file.removesuffix(".json") for file in store.place.files(PURGES))
 
 
 def _own(store: Store, client: str, done: Purged) -> set[str]:
     """The client's blobs, as its records and a stopped purge name them."""
     found: set[str] = set()
-    if store.place.exists(purge_note(client)):
+    if store.storage.exists(purge_note(client)):
         try:
-            found.update(map(str, json.loads(store.place.read(purge_note(client)))["digests"]))
+            found.update(map(str, json.loads(store.storage.read(purge_note(client)))["digests"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Damaged(
                 f"{purge_note(client)} cannot be read ({error}); take it away and purge again"
             ) from error
-    for name in names(store.place, client):
+    for name in names(store.storage, client):
         done.names.append(name)
         for number in store.numbers(log(name)):
             done.versions += 1
@@ -169,13 +176,13 @@ def _mentions(store: Store, client: str) -> list[str]:
     """Records, alias events and tombstones of others in which the client's name stands."""
     named = re.compile(rb"(?<![a-z0-9._/-])" + re.escape(client.encode()) + rb"/[a-z0-9]")
     found = []
-    for name in names(store.place):
+    for name in names(store.storage):
         if name.startswith(f"{client}/"):
             continue
-        events = store.place.folders(alias_logs(name))
+        events = store.storage.folders(alias_logs(name))
         logs = [log(name), tombstones(name), *(alias_log(name, alias) for alias in events)]
         paths = [numbered(entries, number) for entries in logs for number in store.numbers(entries)]
         for path in paths:
             with suppress(OSError):
-                found += [path] if named.search(store.place.read(path)) else []
+                found += [path] if named.search(store.storage.read(path)) else []
     return found

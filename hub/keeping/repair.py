@@ -13,13 +13,15 @@ from time import time
 
 from hub.catalogue import tombstones
 from hub.catalogue.records import Record
+from hub.catalogue.version import project
 from hub.errors import Damaged
 from hub.keeping import disk
 from hub.keeping.findings import Finding
 from hub.keeping.needs import read
 from hub.keeping.verify import verify
 from hub.storage import layout, trash
-from hub.storage.layout import blob, index_files, names, projection
+from hub.storage.layout import blob, projection
+from hub.storage.listing import index_files, names
 from hub.storage.store import Store
 
 _BLOB_KINDS = ("blob missing", "blob damaged", "blob in the trash", "link", "no file")
@@ -27,7 +29,13 @@ _BLOB_KINDS = ("blob missing", "blob damaged", "blob in the trash", "link", "no 
 
 @dataclass
 class Repaired:
-    """mended: path -> what was done, or would be where `dry_run` is set. left: what the hub cannot mend by itself."""
+    """What a repair did, or would do.
+
+    Attributes:
+        dry_run: whether nothing was changed.
+        mended: path -> what was done.
+        left: what the hub cannot mend by itself.
+    """
 
     dry_run: bool
     mended: dict[str, str] = field(default_factory=dict)
@@ -56,21 +64,20 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
         if found.kind in ("folder missing", "folder differs", "link", "no file") and record is not None:
             folders[projection(record.name, record.version)] = record
             if not dry_run:  # what is not there is not moved either
-                trash.throw(store.place, found.where, time())
+                trash.throw(store.storage, found.where, time())
         elif not _mend_other(store, found, done):
             done.left.append(found)
     for folder, record in folders.items():
-        shown = {file.name: blob(file.sha256) for file in record.files}
-        if lost & set(shown.values()):
+        if any(blob(file.sha256) in lost for file in record.files):
             continue  # the blob is what is told of
         done.mended[folder] = f"the folder of {record.reference} was made again"
         if not dry_run:
-            store.place.discard(folder)
-            store.place.project(folder, shown)
-    for file in index_files(store.place) if done.mended else ():
+            store.storage.discard(folder)
+            project(store.storage, record)
+    for file in index_files(store.storage) if done.mended else ():
         done.mended[file] = "the index was taken away; the next search makes it again"
         if not dry_run:
-            store.place.remove(file)
+            store.storage.remove(file)
     return done
 
 
@@ -80,8 +87,8 @@ def _is_of_a_blob(found: Finding) -> bool:
 
 def _mend_blob(store: Store, path: str, copies: Mapping[str, Sequence[str]], done: Repaired) -> bool:
     """Bring a blob back from a sound copy, if there is one."""
-    digest, place = path.rsplit("/", 1)[-1], store.place
-    thrown = trash.find(place, digest)
+    digest, storage = path.rsplit("/", 1)[-1], store.storage
+    thrown = trash.find(storage, digest)
     source = (
         thrown[0].path
         if thrown
@@ -91,7 +98,7 @@ def _mend_blob(store: Store, path: str, copies: Mapping[str, Sequence[str]], don
         return False
     done.mended[path] = f"brought back from {source}"
     if not done.dry_run:
-        place.replace(path, place.read(source))
+        storage.replace(path, storage.read(source))
     return True
 
 
@@ -108,7 +115,7 @@ def _copies(digests: Collection[str], standing: Iterable[Record]) -> dict[str, l
 
 def _mend_other(store: Store, found: Finding, done: Repaired) -> bool:
     """Permissions, and the folder of a removed version."""
-    root, where = store.place.folder(""), found.where
+    root, where = store.storage.folder(""), found.where
     if found.kind == "permissions" and root is not None:
         done.mended[where] = "its permissions were put right"
         if not done.dry_run:
@@ -118,14 +125,14 @@ def _mend_other(store: Store, found: Finding, done: Repaired) -> bool:
     if found.kind == "folder of a removed version":
         done.mended[where] = "taken away, as the version was"
         if not done.dry_run:
-            store.place.discard(where)
+            store.storage.discard(where)
         return True
     return False
 
 
 def _standing(store: Store) -> Iterator[Record]:
     """The records of all versions that stand and can be read."""
-    for name in names(store.place):
+    for name in names(store.storage):
         for number in tombstones.standing(store, name):
             with suppress(Damaged):
                 yield read(store, name, number)

@@ -22,16 +22,25 @@ from hub.errors import Damaged, NotInHub
 from hub.intake.allowed import ALLOWED, REQUIRED
 from hub.keeping import disk
 from hub.keeping.findings import Finding, Kind, finding
-from hub.keeping.purge import unfinished
-from hub.storage import layout, trash
-from hub.storage.layout import alias_log, blob, home, is_digest, log, names, numbered
+from hub.storage import layout, listing, trash
+from hub.storage.layout import alias_log, blob, home, is_digest, log, numbered
+from hub.storage.listing import names
 from hub.storage.store import Store, sha256
 
 
 @dataclass
 class Verified:
-    """What was looked at and what was found. versions: those that stand. removed: those that do not. blobs: that were
-    read, with so many bytes. unneeded: of them, those that no standing version names; `gc` collects them."""
+    """What was looked at and what was found.
+
+    Attributes:
+        names: that have a version.
+        versions: those that stand.
+        removed: those that do not.
+        blobs: that were read.
+        bytes: that they have.
+        unneeded: of them, those that no standing version names; `gc` collects them.
+        findings: all that is not as it should be.
+    """
 
     names: int = 0
     versions: int = 0
@@ -58,15 +67,21 @@ class _Seen:
 
 
 def verify(store: Store, target: str = "", told: Callable[[int, int], None] | None = None) -> Verified:
-    """Look at the whole hub, or at what belongs to a client, `client/campaign` or a name.
+    """Look at the whole hub, or at a part of it.
 
-    told: is called with the bytes read so far, and all that will be. Raises NotInHub where there is no such target.
+    Args:
+        store: the hub's.
+        target: a client, `client/campaign` or a name; empty for the whole hub.
+        told: called with the bytes read so far, and all that will be.
+
+    Raises:
+        NotInHub: where there is no such target.
     """
-    place, seen, done = store.place, _Seen(), Verified()
-    chosen = [name for name in names(place) if not target or f"{name}/".startswith(f"{target}/")]
+    storage, seen, done = store.storage, _Seen(), Verified()
+    chosen = [name for name in names(storage) if not target or f"{name}/".startswith(f"{target}/")]
     if target and not chosen:
         raise NotInHub(
-            f"no client, campaign or name {target!r} in {place.address}; `repertoire ls` lists all"
+            f"no client, campaign or name {target!r} in {storage.address}; `repertoire ls` lists all"
         )
     for name in chosen:
         done.findings += _name_findings(store, name, seen)
@@ -74,16 +89,16 @@ def verify(store: Store, target: str = "", told: Callable[[int, int], None] | No
     done.versions = sum(map(len, seen.records.values()))
     done.removed = sum(map(len, seen.removed.values()))
     done.findings += _blob_findings(store, seen, not target, done, told)
-    root = place.folder("")
+    root = storage.folder("")
     if root is not None:
         look = disk.look(root, [home(target)] if target else [""])
         done.findings += disk.findings(look, whole=not target)
         done.findings += disk.folder_findings(store, root, look, seen.records, seen.removed)
     elif not target:
-        strangers = (path for path in place.walk("") if layout.kind(path) == "stranger")
+        strangers = (path for path in storage.walk("") if layout.kind(path) == "stranger")
         done.findings += [finding("stranger", path, "no file of a hub lies here") for path in strangers]
     if not target:
-        for client in unfinished(store):
+        for client in listing.unfinished_purges(storage):
             done.findings.append(
                 finding("purge unfinished", layout.purge_note(client), f"{client} is not all erased")
             )
@@ -92,7 +107,7 @@ def verify(store: Store, target: str = "", told: Callable[[int, int], None] | No
 
 def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
     """Records, tombstones and alias events of one name; adds to `seen` what they say."""
-    numbers, place = store.numbers(log(name)), store.place
+    numbers, storage = store.numbers(log(name)), store.storage
     removed = set(store.numbers(layout.tombstones(name)))
     for number in sorted(removed):
         path = numbered(layout.tombstones(name), number)
@@ -109,12 +124,12 @@ def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
     for number in range(1, max(numbers, default=0) + 1):
         path = numbered(log(name), number)
         try:
-            record = records.from_bytes(place.read(path), name, number)
+            record = records.from_bytes(storage.read(path), name, number)
         except (Damaged, OSError) as error:
-            missing = not place.exists(path)
-            if number in removed or not place.exists(home(name)) or (missing and store.in_part(log(name))):
+            missing = not storage.exists(path)
+            if number in removed or not storage.exists(home(name)) or (missing and store.in_part(log(name))):
                 continue
-            kind: Kind = "record unreadable" if place.exists(path) else "record missing"
+            kind: Kind = "record unreadable" if storage.exists(path) else "record missing"
             why = error.strerror or error if isinstance(error, OSError) else error
             yield finding(kind, path, f"{name}@{number} has no record to load it by: {why}")
             continue
@@ -163,9 +178,9 @@ def _event_findings(store: Store, name: str, alias: str) -> Iterator[Finding]:
             yield finding("alias event unreadable", path, f"it says that it is of alias {event.alias!r}")
         elif event.version is not None and number == numbers[-1] == store.last(entries):
             means = f"{name}@{alias} means version {event.version}"
-            if not store.place.exists(numbered(log(name), event.version)):
+            if not store.storage.exists(numbered(log(name), event.version)):
                 yield finding("alias dangling", path, f"{means}, which is not there")
-            elif store.place.exists(numbered(layout.tombstones(name), event.version)):
+            elif store.storage.exists(numbered(layout.tombstones(name), event.version)):
                 yield finding("alias dangling", path, f"{means}, which was removed")
 
 
@@ -178,7 +193,7 @@ def _blob_findings(
     """
     sizes = {digest: size for digest, (size, _) in seen.wanted.items()}
     if whole:
-        others = [digest for digest in layout.digests(store.place) if digest not in sizes]
+        others = [digest for digest in listing.digests(store.storage) if digest not in sizes]
         done.unneeded = len(others)
         sizes |= {digest: _size(store, digest) for digest in others}
     configs: dict[str, files.Bytes] = dict.fromkeys(
@@ -188,7 +203,7 @@ def _blob_findings(
     for digest in sorted(sizes, key=lambda digest: digest not in configs):
         needed_by = seen.wanted.get(digest, (0, []))[1]
         try:
-            data = store.place.read(blob(digest))
+            data = store.storage.read(blob(digest))
         except OSError as error:
             left = [record for record in needed_by if stands(store, record.name, record.version)]
             if left:  # else all were removed meanwhile
@@ -232,7 +247,7 @@ def _adapter_findings(
 
 def _unread(store: Store, digest: str, needed_by: list[Record], error: OSError) -> Finding:
     if isinstance(error, FileNotFoundError):
-        if trash.find(store.place, digest):
+        if trash.find(store.storage, digest):
             return finding(
                 "blob in the trash", blob(digest), f"{_some(needed_by)} needs it, and it lies in the trash"
             )
@@ -244,7 +259,7 @@ def _unread(store: Store, digest: str, needed_by: list[Record], error: OSError) 
 
 def _size(store: Store, digest: str) -> int:
     try:
-        return store.place.size(blob(digest))
+        return store.storage.size(blob(digest))
     except FileNotFoundError:
         return 0
 

@@ -26,15 +26,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from adapters.base import hand_back_threads
 from adapters.errors import RepertoireError
 from hub.catalogue import aliases
+from hub.catalogue.version import Version
 from hub.errors import NotInHub
-from hub.hub import Hub, Version
 from hub.registry.held import Held
 from hub.storage.layout import alias_log, log, numbered, tombstones
 from hub.storage.names import LATEST, Reference, parse
+
+if TYPE_CHECKING:
+    from hub.hub import Hub
 
 _PAUSE = 0.25  # seconds between two looks
 _REMOTE_PAUSES = (1.0, 30.0)
@@ -82,11 +86,11 @@ class Following:
     it.
     """
 
-    def __init__(self, hub: Hub, ready: Callable[[Version], None], held: Held) -> None:
+    def __init__(self, hub: "Hub", ready: Callable[[Version], None], held: Held) -> None:
         self._hub = hub
         self._ready = ready
         self._held = held
-        self._pauses = (_PAUSE, _PAUSE) if hub.place.near else _REMOTE_PAUSES
+        self._pauses = (_PAUSE, _PAUSE) if hub.storage.is_local else _REMOTE_PAUSES
         self._entries: dict[str, _Entry] = {}
         self._lock = Lock()  # of the entries, never held for long
         self._looking = Lock()  # held by whoever looks and loads
@@ -161,13 +165,13 @@ class Following:
         with self._looking:
             now = monotonic()
             try:
-                if not (at_once or now >= entry.in_full or any(map(self._hub.place.exists, entry.signs))):
+                if not (at_once or now >= entry.in_full or any(map(self._hub.storage.exists, entry.signs))):
                     entry.pause = min(entry.pause * _SLOWER, self._pauses[1])
                     entry.due = now + entry.pause
                     return
                 last = self._hub.store.last(_log_of(entry.reference))
                 before = entry.version
-                removed = before is not None and self._hub.place.exists(_tombstone(before))
+                removed = before is not None and self._hub.storage.exists(_tombstone(before))
             except Exception as error:
                 self._stay(entry, str(entry.reference), error)
                 entry.due = entry.in_full  # a disk or a network does not answer: no look makes sense before

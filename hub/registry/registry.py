@@ -17,8 +17,9 @@ from adapters.format import Quantization
 from adapters.serving import Fetched, Resident, Runtime, Ticket
 from adapters.slots import check_base
 from hub.catalogue.trust import Trust
+from hub.catalogue.version import Version
 from hub.errors import HubError
-from hub.hub import Hub, Version
+from hub.hub import Hub
 from hub.registry.following import Followed, Following
 from hub.registry.held import Held
 from hub.registry.labelling import Labelling, Member, naming

@@ -1,4 +1,4 @@
-"""Where everything lies in a hub.
+"""Where everything lies in a hub: paths, and what each of them means. Nothing here looks at a file.
 
 hub.json                                     format version, id, and of a mirror its origin
 blobs/sha256/ab/<64 hex>                     content, read-only
@@ -10,16 +10,18 @@ adapters/<client>/<campaign>/<task>/
   v000003/                                   plain PEFT directory: links to the blobs, can be made again
 index.sqlite                                 what searches read, can be made again
 .pins/   .trash/   .purge/   .tmp/           work under way; see pins.py, trash.py, purge.py, local.py
+
+Every part of a name becomes a folder, on any file system, so that the grammar of a part is narrow: at most 64 lowercase
+ASCII letters, digits, `-`, `_` and `.`; it begins with a letter or a digit, does not end with a dot, and is no device
+name of Windows. One spelling only: nothing is trimmed, folded or decoded.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from hub.storage.names import is_part
-from hub.storage.storage import Place
-
 ADAPTERS = "adapters"
+BLOBS = "blobs/sha256"
+INDEX = "index.sqlite"
 MARKER = "hub.json"
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
@@ -28,6 +30,8 @@ FiledKind = Literal["record", "event", "tombstone", "signature"]
 Kind = Literal[
     "marker", "index", "work", "blob", "record", "event", "tombstone", "signature", "folder", "stranger"
 ]
+_PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"(?!0{6})[0-9]{6}|[1-9][0-9]{6,8}")
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.json")
@@ -41,6 +45,16 @@ class Filed(NamedTuple):
     name: str
     number: int
     alias: str | None
+
+
+def is_part(text: str) -> bool:
+    """Whether the grammar allows this as one part of a name, which is a folder."""
+    return bool(_PART.fullmatch(text)) and not text.endswith(".") and not is_device(text)
+
+
+def is_device(text: str) -> bool:
+    """Whether Windows would take a folder of this name for a device."""
+    return text.split(".")[0] in _DEVICES
 
 
 def home(name: str) -> str:
@@ -83,18 +97,9 @@ def projection(name: str, number: int) -> str:
     return f"{home(name)}/v{number:06d}"
 
 
-def names(place: Place, client: str | None = None) -> Iterator[str]:
-    """Every `client/campaign/task` that has a folder, also without a version; of one client, where one is given."""
-    clients = sorted(place.folders(ADAPTERS)) if client is None else [client]
-    for own in filter(is_part, clients):
-        for campaign in filter(is_part, sorted(place.folders(home(own)))):
-            tasks = sorted(place.folders(home(f"{own}/{campaign}")))
-            yield from (f"{own}/{campaign}/{task}" for task in tasks if is_part(task))
-
-
 def blob(digest: str) -> str:
     """Where content with this hash lies."""
-    return f"blobs/sha256/{digest[:2]}/{digest}"
+    return f"{BLOBS}/{digest[:2]}/{digest}"
 
 
 def numbered(log: str, number: int) -> str:
@@ -111,19 +116,6 @@ def entry_number(file: str) -> int | None:
 def is_digest(text: str) -> bool:
     """Whether this is a sha256 in lowercase hex."""
     return bool(_DIGEST.fullmatch(text))
-
-
-def digests(place: Place) -> Iterator[str]:
-    """The hashes under which blobs lie."""
-    for folder in sorted(place.folders("blobs/sha256")):
-        for name in sorted(place.files(f"blobs/sha256/{folder}")):
-            if is_digest(name) and name[:2] == folder:
-                yield name
-
-
-def index_files(place: Place) -> list[str]:
-    """The files of the search index, which can be made again."""
-    return [file for file in place.files("") if file.startswith("index.sqlite")]
 
 
 def purge_note(client: str) -> str:
@@ -155,7 +147,7 @@ def kind(path: str) -> Kind:
     match path.split("/"):
         case [file] if file == MARKER:
             return "marker"
-        case [name] if name.startswith("index.sqlite"):
+        case [name] if name.startswith(INDEX):
             return "index"
         case [".tmp", *_]:
             return "work"

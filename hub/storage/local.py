@@ -1,6 +1,6 @@
-"""A place on a disk: the promises of `place.py` kept by hard links and fsync.
+"""Storage on a disk: the promises of `storage.py` kept by hard links and fsync.
 
-A file is written under `.tmp/`, synced, and then linked to its place; linking fails when the place is taken. Then every
+A file is written under `.tmp/`, synced, and then linked to its path; linking fails when the path is taken. Then every
 folder on its path is synced. What can be synced at the same time is, since each sync costs about as much as all.
 
     .tmp/      what a killed process was writing; nothing ever reads it
@@ -36,9 +36,9 @@ _log = logging.getLogger(__name__)
 
 
 class Local:
-    """The files under one root folder; see `place.Place`."""
+    """The files under one root folder; see `storage.Storage`."""
 
-    near = True
+    is_local = True
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -64,7 +64,7 @@ class Local:
                 writing.exception()  # `create` writes again what could not be written
                 partial.unlink(missing_ok=True)
 
-    def mark(self, path: str, data: Bytes) -> None:
+    def replace_unsynced(self, path: str, data: Bytes) -> None:
         self._replace(path, data, Path.write_bytes)
 
     def replace(self, path: str, data: Bytes) -> None:
@@ -212,7 +212,7 @@ class Local:
         return True
 
     def _link(self, partial: Path, path: str) -> bool:
-        """Promise 1: a whole file in its place, or False when the place is taken."""
+        """Promise 1: a whole file at its path, or False when the path is taken."""
         target = self._inside(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         for folder in self._stamped([target.parent]):
@@ -222,7 +222,7 @@ class Local:
             os.link(partial, target)
             return True
         except FileExistsError:
-            # On a network file system a link may succeed and its answer be lost: then the place holds our own file.
+            # On a network file system a link may succeed and its answer be lost: then the path holds our own file.
             return _same(partial, target)
         except OSError as error:
             if error.errno in _NO_LINKS:

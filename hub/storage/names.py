@@ -1,9 +1,7 @@
 """Names and references: what may stand in `client/campaign/task`, `name@alias` and `name@3`.
 
-A name becomes folders, on any file system, so that its grammar is narrow: three parts of at most 64 lowercase ASCII
-letters, digits, `-`, `_` and `.`; a part begins with a letter or a digit, does not end with a dot, and is no device
-name of Windows. One spelling only: nothing is trimmed, folded or decoded. No name holds a `+`, so that `a+b` can mean
-two adapters that answer as one.
+A name has three parts, and each of them becomes a folder, so that the grammar is that of folders (`layout.is_part`). No
+name holds a `+`, so that `a+b` can mean two adapters that answer as one.
 """
 
 import re
@@ -11,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.errors import BadName
+from hub.storage.layout import is_device, is_part
 
 LATEST = "latest"
-_PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
-_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,14 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """`acme/spring/behavior`, `acme/spring/behavior@production` or `acme/spring/behavior@3`. Raises BadName."""
+    """Read a reference.
+
+    Args:
+        text: `acme/spring/behavior`, `acme/spring/behavior@production` or `acme/spring/behavior@3`.
+
+    Raises:
+        BadName: for what the grammar does not allow, with what to write instead.
+    """
     name, at, which = text.partition("@")
     check_name(name)
     if not at:
@@ -46,8 +50,14 @@ def parse(text: str) -> Reference:
 
 
 def members(reference: str | Sequence[str]) -> tuple[str, ...]:
-    """The references of an ensemble, `"a@1+a@2"` or `["a@1", "a@2"]`; of a single adapter its own. Raises BadName for
-    none at all."""
+    """The references of an ensemble; of a single adapter its own.
+
+    Args:
+        reference: `"a@1+a@2"` or `["a@1", "a@2"]`.
+
+    Raises:
+        BadName: for none at all.
+    """
     found = tuple(reference.split("+") if isinstance(reference, str) else reference)
     if not found:
         raise BadName("no adapter is named; give client/campaign/task, or several such references")
@@ -67,7 +77,7 @@ def check_name(name: str) -> str:
 
 
 def check_alias(alias: str) -> str:
-    """An alias that can be set: a part of a name that is no number and not `latest`. Raises BadName."""
+    """The alias itself, when it can be set: like a part of a name, no number, and not `latest`. Raises BadName."""
     if alias == LATEST:
         raise BadName(f"{LATEST!r} always means the newest version and cannot be set; choose another alias")
     if alias.isdigit():
@@ -75,15 +85,10 @@ def check_alias(alias: str) -> str:
     return _check_part(alias, "alias")
 
 
-def is_part(text: str) -> bool:
-    """Whether the grammar allows this as one part of a name."""
-    return bool(_PART.fullmatch(text)) and not text.endswith(".") and text.split(".")[0] not in _DEVICES
-
-
 def _check_part(text: str, role: str) -> str:
     if is_part(text):
         return text
-    if text.split(".")[0] in _DEVICES:
+    if is_device(text):
         raise BadName(f"{role} {text!r} is a device name on Windows; choose another")
     raise BadName(
         f"{role} {text[:80]!r} is not allowed; use 1 to 64 lowercase ASCII letters, digits, '-', '_' and '.', "

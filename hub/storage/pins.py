@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import time
 
 from hub.storage.layout import PINS
-from hub.storage.storage import Place
+from hub.storage.storage import Storage
 
 LIFE = 86_400.0  # seconds after which a pin is one of a publisher that was killed
 
@@ -31,20 +31,20 @@ class Pin:
     digests: tuple[str, ...]
 
 
-def pin(place: Place, log: str, digests: Iterable[str]) -> str:
+def pin(storage: Storage, log: str, digests: Iterable[str]) -> str:
     """Pin blobs that a record in this log, or below this folder, will name. Returns the path of the pin, to be removed
     afterwards."""
     path = f"{PINS}/{time():.2f}-{uuid.uuid4().hex[:8]}.json"
-    place.mark(path, json.dumps({"log": log, "digests": sorted(digests)}).encode())
+    storage.replace_unsynced(path, json.dumps({"log": log, "digests": sorted(digests)}).encode())
     return path
 
 
-def pins(place: Place) -> Iterator[Pin]:
+def pins(storage: Storage) -> Iterator[Pin]:
     """All pins, those of killed publishers included."""
-    for file in place.files(PINS):
+    for file in storage.files(PINS):
         path = f"{PINS}/{file}"
         try:
-            told = json.loads(place.read(path))
+            told = json.loads(storage.read(path))
             yield Pin(path, float(file.partition("-")[0]), str(told["log"]), tuple(told["digests"]))
         except FileNotFoundError:  # its record is there now
             continue

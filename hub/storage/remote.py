@@ -1,4 +1,4 @@
-"""A place in an object store, through fsspec: the promises of `place.py` kept by conditional creation.
+"""Storage in an object store, through fsspec: the promises of `storage.py` kept by conditional creation.
 
     s3://bucket/path    Amazon S3 and what speaks like it, by s3fs: `If-None-Match: *`
     gs://bucket/path    Google Cloud Storage, by gcsfs: `ifGenerationMatch=0`
@@ -9,7 +9,7 @@ The store decides which of many writers creates a file; its answers alone are no
     after every write   what arrived is compared by its size and the MD5 that the store took of it (ETag, md5Hash), and
                         read back where that is none (encrypted by KMS, sent in parts)
 
-Whose a file is, its content says: a request that failed, timed out or was sent twice succeeded if the place holds these
+Whose a file is, its content says: a request that failed, timed out or was sent twice succeeded if the path holds these
 very bytes. Two writers of equal bytes are therefore both told that they created the file, which harms neither.
 """
 
@@ -54,7 +54,7 @@ _REFUSED = {
 
 
 class Remote:
-    """The files under one prefix of a bucket; see `place.Place`.
+    """The files under one prefix of a bucket; see `storage.Storage`.
 
     files: an fsspec file system, without a cache of listings. root: bucket and prefix. Every method raises Unreachable
     where the store does not answer or refuses.
@@ -62,7 +62,7 @@ class Remote:
 
     def __init__(self, scheme: str, files: Any, root: str) -> None:
         self.address = f"{scheme}://{root}"
-        self.near = False
+        self.is_local = False
         self._scheme, self._files, self._root = scheme, files, root
         self._proven, self._proving = False, Lock()
 
@@ -84,7 +84,7 @@ class Remote:
         """Nothing: an object store writes to a path only."""
         yield
 
-    def mark(self, path: str, data: Bytes) -> None:
+    def replace_unsynced(self, path: str, data: Bytes) -> None:
         self.replace(path, data)
 
     def size(self, path: str) -> int:
@@ -162,7 +162,7 @@ class Remote:
         return {path for path, new in zip(files, created, strict=True) if new}
 
     def _create(self, path: str, data: Bytes) -> bool:
-        """Promise 1: a whole file in its place, or False when the place is taken."""
+        """Promise 1: a whole file at its path, or False when the path is taken."""
         if len(data) > _SMALL and self.exists(path):
             return False
         failed = self._try(path, data)
@@ -189,7 +189,7 @@ class Remote:
         return None
 
     def _held(self, path: str, data: Bytes) -> Bytes | None:
-        """What a place holds, None for nothing; `data` itself where the store's own sums show that it does."""
+        """What a path holds, None for nothing; `data` itself where the store's own sums show that it does."""
         info = self._info(path)
         if info is None:
             return None
@@ -260,7 +260,7 @@ class Remote:
 
 
 def open_remote(address: str) -> Remote:
-    """The place that a URL means. Raises HubError where it is none, with the reason."""
+    """The storage that a URL means. Raises HubError where it is none, with the reason."""
     scheme, _, rest = address.partition("://")
     root = rest.rstrip("/")
     if scheme not in _LIBRARIES:

@@ -1,5 +1,5 @@
-"""Where the files of a hub lie: what a folder on a disk (`local.py`) can do, and any other place must
-(`remote.py`).
+"""What a hub needs of wherever its files lie: what a folder on a disk (`local.py`) can do, and any other storage must
+(`remote.py`). `address.py` opens one.
 
 Paths are relative to the hub, with `/` between their parts, in ASCII. Two promises, on which the whole hub stands:
 
@@ -7,23 +7,23 @@ Paths are relative to the hub, with `/` between their parts, in ASCII. Two promi
 2. What was acknowledged stays: when `create` returns, no crash and no power cut takes the files away.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
 from adapters.format import Bytes
-from hub.storage.local import Local
 
 
-class Place(Protocol):
-    """address: how a person names it, a folder or a URL. near: whether a look at a file costs microseconds, as on a
-    disk; elsewhere it is a request, and one listing is cheaper than a few looks."""
+class Storage(Protocol):
+    """Where the files of one hub lie.
+
+    address: how a person names it, a folder or a URL. is_local: whether a look at a file costs microseconds, as on a
+    disk; elsewhere it is a request, and one listing is cheaper than a few looks.
+    """
 
     address: str
-    near: bool
+    is_local: bool
 
     def create(self, files: Mapping[str, Bytes], then: Mapping[str, Bytes] | None = None) -> set[str]:
         """Write new files, path -> content, for good. Returns those that were not there before; the others are left
@@ -54,17 +54,17 @@ class Place(Protocol):
     def stamp(self, folder: str) -> str:
         """What a folder of `adapters/`, or that one itself, never had before: it is another after every `create`,
         `replace`, `move`, `remove` and `discard` in the folders below, by anybody, as soon as that call returned. Empty
-        where it cannot be told, because of a change that has just begun or because the place keeps no such thing."""
+        where it cannot be told, because of a change that has just begun or because the storage keeps no such thing."""
 
     def marks(self, folder: str) -> dict[str, tuple[int, str | None]]:
-        """Path -> size in bytes, and MD5 where the place knows it without reading, of all files in a folder and below.
-        Equal sums prove equal files; others prove nothing. A link is none."""
+        """Path -> size in bytes, and MD5 where the storage knows it unread, of all files in a folder and below. Equal
+        sums prove equal files; others prove nothing. A link is none."""
 
     def move(self, path: str, target: str) -> None:
         """Give a file another path, for good, instead of what lies there; at every moment it can be read under one of
         them. Raises FileNotFoundError where there is none."""
 
-    def mark(self, path: str, data: Bytes) -> None:
+    def replace_unsynced(self, path: str, data: Bytes) -> None:
         """As `replace`, at once: a power cut may take it away."""
 
     def remove(self, path: str) -> None:
@@ -74,7 +74,7 @@ class Place(Protocol):
         """Bytes of a file. Raises FileNotFoundError where there is none."""
 
     def discard(self, folder: str) -> None:
-        """Take a folder away with all that is in it; where the place can, all of it vanishes at once."""
+        """Take a folder away with all that is in it; where the storage can, all of it vanishes at once."""
 
     def sweep(self, before: float) -> int:
         """Take away what killed writers left behind before this moment (unix seconds); returns the bytes that it held.
@@ -87,15 +87,3 @@ class Place(Protocol):
         """Show files, name -> path, in a folder too, without copying them; it appears whole, and is kept when they are
         there. Nothing happens where files cannot be shown twice. A folder so made is derived: a power cut may take it
         away, or what is in it."""
-
-
-def place_of(address: str | os.PathLike[str]) -> Place:
-    """The place that an address means: a folder, `file://`, `s3://` or `gs://`. Raises HubError."""
-    text = os.fspath(address)
-    if text.startswith("file:///"):
-        return Local(Path(unquote(urlsplit(text).path)))
-    if "://" in text:
-        from hub.storage.remote import open_remote
-
-        return open_remote(text)
-    return Local(Path(text).absolute())

@@ -1,4 +1,4 @@
-"""What a hub keeps in its place: contents under their own hashes, and numbered logs. Both are create-only.
+"""What a hub keeps in its storage: contents under their own hashes, and numbered logs. Both are create-only.
 
 blobs/sha256/ab/ab12...       content, read-only
 <any folder>/000007.json      an entry of a numbered log: records, alias events
@@ -15,16 +15,16 @@ from hub.errors import Damaged
 from hub.storage import trash
 from hub.storage.layout import PART, blob, entry_number, numbered
 from hub.storage.pins import pin
-from hub.storage.storage import Place
+from hub.storage.storage import Storage
 
 _Made = TypeVar("_Made")
 
 
 class Store:
-    """Blobs and logs in one place."""
+    """Blobs and logs in one storage."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
 
     def append(
         self, log: str, entry: Callable[[int], bytes | None], contents: Mapping[str, Bytes] | None = None
@@ -44,26 +44,26 @@ class Store:
                 if data is None:
                     return None
                 path = numbered(log, number)
-                if path in self.place.create(blobs, then={path: data}):
+                if path in self.storage.create(blobs, then={path: data}):
                     self.keep(contents or {})
                     return number
 
     def keep(self, contents: Mapping[str, Bytes]) -> None:
-        """Store contents, hash -> content, that are not in their place."""
+        """Store contents, hash -> content, that are not there."""
         missing = {
-            blob(digest): data for digest, data in contents.items() if not self.place.exists(blob(digest))
+            blob(digest): data for digest, data in contents.items() if not self.storage.exists(blob(digest))
         }
         if missing:
-            self.place.create(missing)
+            self.storage.create(missing)
 
     def last(self, log: str) -> int:
         """Highest number of a log; 0 when it is empty.
 
-        Numbers have no gaps, so that a near place is asked for a few of them: 1, 2, 4, 8 ..., then by halves. Where a
-        file is missing although the next one is there, somebody lost it, and the whole log is listed; so is a log of
+        Numbers have no gaps, so that a local storage is asked for a few of them: 1, 2, 4, 8 ..., then by halves. Where
+        a file is missing although the next one is there, somebody lost it, and the whole log is listed; so is a log of
         which only a part was brought here.
         """
-        if not self.place.near or self.in_part(log):
+        if not self.storage.is_local or self.in_part(log):
             return max(self.numbers(log), default=0)
         there, missing = 0, 1
         while self._has(log, missing):
@@ -75,11 +75,11 @@ class Store:
 
     def in_part(self, log: str) -> bool:
         """Whether numbers are missing on purpose, in a mirror of a part of a hub."""
-        return self.place.exists(f"{log}/{PART}")
+        return self.storage.exists(f"{log}/{PART}")
 
     def numbers(self, log: str) -> list[int]:
         """All numbers of a log, in order."""
-        found = map(entry_number, self.place.files(log))
+        found = map(entry_number, self.storage.files(log))
         return sorted(number for number in found if number is not None)
 
     def get(self, digest: str) -> Bytes:
@@ -89,20 +89,20 @@ class Store:
         return data
 
     def read(self, digest: str) -> Bytes:
-        """What lies in the place of this hash, unchecked. Raises Damaged where nothing can be read.
+        """What lies under this hash, unchecked. Raises Damaged where nothing can be read.
 
         A blob that is in the trash is moved back: somebody needs it.
         """
         for _ in range(3):  # a blob may be moved, either way, between two looks
             try:
-                return self.place.read(blob(digest))
+                return self.storage.read(blob(digest))
             except OSError as error:
                 cause = error
             if not isinstance(cause, FileNotFoundError):
                 break
-            if found := trash.find(self.place, digest):
+            if found := trash.find(self.storage, digest):
                 with suppress(OSError):  # a hub may be read-only, or another reader was faster
-                    self.place.move(found[0].path, blob(digest))
+                    self.storage.move(found[0].path, blob(digest))
                 return found[1]
         raise Damaged(
             f"blob {digest} cannot be read ({cause.strerror or cause}); publish the adapter again"
@@ -111,7 +111,7 @@ class Store:
     def sound(self, path: str, digest: str) -> bool:
         """Whether the file at this path holds the content with this hash."""
         try:
-            return sha256(self.place.read(path)) == digest
+            return sha256(self.storage.read(path)) == digest
         except OSError:
             return False
 
@@ -120,24 +120,24 @@ class Store:
         if not contents:
             yield
             return
-        path = pin(self.place, log, contents)
+        path = pin(self.storage, log, contents)
         try:
             yield
         finally:
             with suppress(OSError):  # a pin that stays only keeps its blobs for a day
-                self.place.remove(path)
+                self.storage.remove(path)
 
     def _has(self, log: str, number: int) -> bool:
-        return self.place.exists(numbered(log, number))
+        return self.storage.exists(numbered(log, number))
 
     def _mend(self, blobs: Mapping[str, Bytes]) -> None:
         for path, data in blobs.items():
             try:
-                sound = not self.place.exists(path) or self.place.read(path) == data
+                sound = not self.storage.exists(path) or self.storage.read(path) == data
             except OSError:
                 sound = False
             if not sound:
-                self.place.replace(path, data)
+                self.storage.replace(path, data)
 
 
 def sha256(data: Bytes) -> str:

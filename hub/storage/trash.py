@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 from adapters.format import Bytes
 from hub.storage.layout import TRASH, is_digest
-from hub.storage.storage import Place
+from hub.storage.storage import Storage
 
+GRACE = 7 * 86_400.0  # seconds
 _NAME = re.compile(r"([0-9]+\.[0-9]{2})-[0-9a-f]{8}-(.+)")
 
 
@@ -35,29 +36,29 @@ class Entry:
         return self.what if is_digest(self.what) else None
 
 
-def throw(place: Place, path: str, since: float) -> bool:
+def throw(storage: Storage, path: str, since: float) -> bool:
     """Move a file to the trash; False where another was faster."""
     what = path.rsplit("/", 1)[-1]
     try:
-        place.move(path, f"{TRASH}/{math.floor(since * 100) / 100:.2f}-{uuid.uuid4().hex[:8]}-{what}")
+        storage.move(path, f"{TRASH}/{math.floor(since * 100) / 100:.2f}-{uuid.uuid4().hex[:8]}-{what}")
     except FileNotFoundError:
         return False
     return True
 
 
-def entries(place: Place) -> Iterator[Entry]:
+def entries(storage: Storage) -> Iterator[Entry]:
     """All that lies in the trash."""
-    for name in sorted(place.files(TRASH)):
+    for name in sorted(storage.files(TRASH)):
         named = _NAME.fullmatch(name)  # what was put here by hand has no grace
         yield Entry(f"{TRASH}/{name}", *((float(named[1]), named[2]) if named else (0.0, name)))
 
 
-def find(place: Place, digest: str) -> tuple[Entry, Bytes] | None:
+def find(storage: Storage, digest: str) -> tuple[Entry, Bytes] | None:
     """A sound copy of a blob in the trash, and its content."""
-    for entry in entries(place):
+    for entry in entries(storage):
         if entry.digest == digest:
             try:
-                data = place.read(entry.path)
+                data = storage.read(entry.path)
             except OSError:
                 continue
             if hashlib.sha256(data).hexdigest() == digest:

@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 
 from adapters.errors import RepertoireError
+from hub.catalogue.version import Version
 from hub.errors import NoHub, NotInHub
-from hub.hub import Hub, Version
+from hub.hub import Hub
 from tests.hub.killed import killed_at
 from tests.hub.power import Disk, PowerCut
 from tests.hub.tiny import NAME, lora

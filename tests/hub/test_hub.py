@@ -120,13 +120,13 @@ def test_a_publisher_that_was_not_the_first_reads_only_what_is_new_and_finds_its
     real_create, real_read = Local.create, Local.read
 
     def read(self: Local, path: str) -> bytearray:
-        if self is hub.place and "/.records/" in path:
+        if self is hub.storage and "/.records/" in path:
             reads.append(int(Path(path).stem))
         return real_read(self, path)
 
     def create(self: Local, given: Any, then: Any = None) -> set[str]:
         there = len(faster.versions(NAME))
-        if self is hub.place and then and there < 4:
+        if self is hub.storage and then and there < 4:
             faster.publish(lora(3), NAME, publish_id="job" if there == 3 else f"other-{there}")
         return real_create(self, given, then)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from hub.catalogue import aliases, history
-from hub.errors import BadName, Damaged, HubError, Moved, NotInHub
+from hub.catalogue import aliases
+from hub.errors import BadName, Damaged, Moved, NotInHub
 from hub.hub import Hub
 from hub.storage.layout import home, numbered
 from tests.hub.tiny import NAME, lora
@@ -35,7 +35,7 @@ def test_an_event_says_who_when_and_why(four: Hub) -> None:
     four.set_alias(NAME, "production", 2, why="passed its gates", who="ann")
     (event,) = aliases.history(four.store, NAME, "production").values()
     assert (event.version, event.who, event.why, event.back_to) == (2, "ann", "passed its gates", None)
-    stored = json.loads(four.place.read(numbered(f"{home(NAME)}/.events/production", 1)))
+    stored = json.loads(four.storage.read(numbered(f"{home(NAME)}/.events/production", 1)))
     assert stored == event.model_dump()
 
 
@@ -135,7 +135,7 @@ def test_a_rollback_that_somebody_overtakes_changes_nothing(
     four: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point(four, 1, 2, 3)
-    create, overtaken = four.place.create, []
+    create, overtaken = four.storage.create, []
 
     def slow(*files: Any, **then: Any) -> set[str]:
         if not overtaken:
@@ -143,7 +143,7 @@ def test_a_rollback_that_somebody_overtakes_changes_nothing(
             Hub(four.address).rollback(NAME, who="bob")
         return create(*files, **then)
 
-    monkeypatch.setattr(four.place, "create", slow)
+    monkeypatch.setattr(four.storage, "create", slow)
     with pytest.raises(Moved, match="means version 2 now, not version 3: bob moved it"):
         four.rollback(NAME)
     assert four.aliases(NAME)["production"] == 2, "one step back, not two"
@@ -190,67 +190,5 @@ def test_a_damaged_event_is_said_and_the_alias_can_be_set_again(four: Hub) -> No
 
 def test_an_event_that_a_later_release_wrote_is_read(four: Hub) -> None:
     later = {"alias": "production", "version": 2, "who": "x", "when": "y", "why": "z", "ticket": 7}
-    four.place.create({numbered(f"{home(NAME)}/.events/production", 1): json.dumps(later).encode()})
+    four.storage.create({numbered(f"{home(NAME)}/.events/production", 1): json.dumps(later).encode()})
     assert four.resolve(f"{NAME}@production").number == 2
-
-
-# --- history -------------------------------------------------------------------------------------------------------
-
-
-def told(hub: Hub, alias: str | None = None) -> list[str]:
-    return [
-        f"{entry.what} {entry.version or '-'}{f' {entry.alias}' if entry.alias else ''}"
-        for entry in hub.history(NAME, alias)
-    ]
-
-
-def test_history_tells_publications_aliases_and_removals_in_one_order(hub: Hub) -> None:
-    hub.publish(lora(0), NAME, message="first", publisher="ann")
-    hub.set_alias(NAME, "production", 1)
-    hub.set_alias(NAME, "staging", 1)
-    hub.publish(lora(1), NAME)
-    hub.set_alias(NAME, "production", 2, why="better", who="bob")
-    hub.rollback(NAME)
-    when = history.of(hub.store, NAME, [], ["production"])[-1].when
-    tombstone = {"version": 2, "who": "cid", "when": when.replace("+00:00", "Z"), "why": "wrong client"}
-    hub.place.create({numbered(f"{home(NAME)}/.tombstones", 2): json.dumps(tombstone).encode()})
-    hub.remove_alias(NAME, "production")
-    assert told(hub) == [
-        "published 1",
-        "set 1 production",
-        "set 1 staging",
-        "published 2",
-        "set 2 production",
-        "rolled back 1 production",
-        "removed 2",
-        "removed - production",
-    ]
-    assert told(hub, "staging") == ["published 1", "set 1 staging", "published 2", "removed 2"]
-    first, *_, moved = (entry for entry in hub.history(NAME) if entry.what in ("published", "set"))
-    assert (first.who, first.why, first.number) == ("ann", "first", 1)
-    assert (moved.who, moved.why, moved.number) == ("bob", "better", 2)
-
-
-def test_each_log_keeps_its_own_order_whatever_the_clocks_say(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = iter(["2026-03-01", "2026-01-01", "2026-02-01", "2026-02-15", "not a time", "2026-02-20"])
-    monkeypatch.setattr("hub.hub._now", lambda: next(clock))
-    hub.publish(lora(0), NAME)  # March, by a clock that is ahead
-    hub.publish(lora(1), NAME)  # January
-    point(hub, 1, 2, 1, alias="production")  # February, February, never
-    hub.rollback(NAME)
-    assert told(hub) == [
-        "published 1",
-        "published 2",
-        "set 1 production",
-        "set 2 production",
-        "set 1 production",
-        "rolled back 2 production",
-    ]
-
-
-def test_a_damaged_tombstone_is_said(four: Hub) -> None:
-    four.place.create({numbered(f"{home(NAME)}/.tombstones", 2): b'{"version": 2}'})
-    with pytest.raises(HubError, match=r"tombstone .*000002\.json cannot be read"):
-        four.history(NAME)

@@ -13,16 +13,14 @@ from typing import Any
 
 import pytest
 
-from hub.catalogue import index as indexing
-from hub.catalogue.index import FILE
+from hub.catalogue import tables
 from hub.catalogue.records import Record
-from hub.errors import Damaged, NotInHub
-from hub.hub import Hub, log
+from hub.errors import Damaged
+from hub.hub import Hub
 from hub.storage import local
-from hub.storage.layout import numbered
+from hub.storage.layout import INDEX, log, numbered
 from hub.storage.local import Local
-from hub.storage.store import Store
-from tests.hub.storage.test_crash import Killed, Mortal
+from tests.hub.mortal import Killed, Mortal
 from tests.hub.tiny import NAME, lora, prefix
 
 OTHER = "globex/launch/ad-copy"
@@ -67,7 +65,7 @@ def there(path: Path) -> list[tuple[str, tuple[str, ...]]]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is read or listed of a place on a disk from now on."""
+    """What is read or listed of a storage on a disk from now on."""
     calls: list[str] = []
     for method in ("read", "files", "folders"):
         real = getattr(Local, method)
@@ -86,7 +84,7 @@ def test_a_search_shows_what_the_files_say(path: Path) -> None:
         == there(path)
         == [(f"{NAME}@1", ("production",)), (f"{NAME}@2", ("latest",)), (f"{OTHER}@1", ("latest",))]
     )
-    assert sqlite3.connect(path / FILE).execute("SELECT count(*) FROM version").fetchone() == (3,)
+    assert sqlite3.connect(path / INDEX).execute("SELECT count(*) FROM version").fetchone() == (3,)
 
 
 @pytest.mark.usefixtures("trusting")
@@ -94,7 +92,7 @@ def test_where_nothing_changed_only_the_index_is_read(path: Path, asked: list[st
     before = seen(path)
     asked.clear()
     assert seen(path) == before
-    assert asked == ["hub.json", FILE]
+    assert asked == ["hub.json", INDEX]
 
 
 @pytest.mark.usefixtures("trusting")
@@ -218,19 +216,19 @@ def test_no_clock_is_needed(path: Path, monkeypatch: pytest.MonkeyPatch, ahead: 
 
 
 def broken_files(path: Path) -> Iterator[tuple[str, bytes | None]]:
-    sound = (path / FILE).read_bytes()
+    sound = (path / INDEX).read_bytes()
     yield "missing", None
     yield "empty", b""
     yield "text", b"not a database" * 100
     for length in (100, 4096, len(sound) // 2, len(sound) - 1):
         yield f"cut to {length}", sound[:length]
-    for place in (0, 30, 60, 100, 5000, len(sound) // 2, len(sound) - 1):
-        yield f"bit flipped at {place}", sound[:place] + bytes([sound[place] ^ 4]) + sound[place + 1 :]
+    for at in (0, 30, 60, 100, 5000, len(sound) // 2, len(sound) - 1):
+        yield f"bit flipped at {at}", sound[:at] + bytes([sound[at] ^ 4]) + sound[at + 1 :]
     yield "longer", sound + b"\0"
     other = Hub(path.parent / "other")
     other.publish(lora(), "other/hub/behavior")
     seen(other)
-    yield "of another hub", (path.parent / "other" / FILE).read_bytes()
+    yield "of another hub", (path.parent / "other" / INDEX).read_bytes()
     for name, change in (
         ("of another format", "UPDATE about SET format = 99"),
         ("without a table", "DROP TABLE folder"),
@@ -240,32 +238,32 @@ def broken_files(path: Path) -> Iterator[tuple[str, bytes | None]]:
         db.deserialize(sound)
         db.execute(change)
         db.commit()
-        yield name, bytes(indexing._image(db))
+        yield name, bytes(tables.image_of(db))
 
 
 def test_an_index_that_is_broken_is_made_again(path: Path) -> None:
     right = seen(path)
     for broken, data in list(broken_files(path)):
-        (path / FILE).unlink(missing_ok=True)
+        (path / INDEX).unlink(missing_ok=True)
         if data is not None:
-            (path / FILE).write_bytes(data)
+            (path / INDEX).write_bytes(data)
         assert seen(path) == right, broken
         assert Hub(path).index._open() is not None, f"{broken}: not written again"
-        assert data is None or (path / FILE).read_bytes() != data
+        assert data is None or (path / INDEX).read_bytes() != data
 
 
 @pytest.mark.usefixtures("trusting")
 def test_an_older_copy_of_the_index_catches_up(path: Path) -> None:
     seen(path)
-    older = (path / FILE).read_bytes()
+    older = (path / INDEX).read_bytes()
     Hub(path).publish(lora(5), NAME)
     Hub(path).set_alias(NAME, "production", 3)
     Hub(path).index.rebuild()
-    newer = (path / FILE).read_bytes()
+    newer = (path / INDEX).read_bytes()
     assert newer != older
     for index in (older, newer):
-        (path / FILE).unlink()
-        (path / FILE).write_bytes(index)
+        (path / INDEX).unlink()
+        (path / INDEX).write_bytes(index)
         assert seen(path) == there(path)
 
 
@@ -274,11 +272,11 @@ def test_a_hub_that_was_restored_from_before_shows_what_it_holds_now(tmp_path: P
     shutil.copytree(path, tmp_path / "backup")
     Hub(path).publish(lora(5), NAME, message="lost")
     Hub(path).index.rebuild()
-    index = (path / FILE).read_bytes()
+    index = (path / INDEX).read_bytes()
     shutil.rmtree(path)
     shutil.copytree(tmp_path / "backup", path)
-    (path / FILE).unlink(missing_ok=True)
-    (path / FILE).write_bytes(index)
+    (path / INDEX).unlink(missing_ok=True)
+    (path / INDEX).write_bytes(index)
     Hub(path).publish(lora(6), NAME, message="instead")
     assert [found.message for found in Hub(path).search(name=NAME, all_versions=True)] == [
         "",
@@ -291,12 +289,12 @@ def test_a_hub_that_was_restored_from_before_shows_what_it_holds_now(tmp_path: P
 def test_what_was_erased_is_gone_from_the_file_too(path: Path) -> None:
     told = [OTHER.encode(), SAID.encode(), SAID.casefold().encode()]
     seen(path)
-    assert all(text in (path / FILE).read_bytes() for text in told)
-    place = Local(path)
-    place.remove(f"adapters/{OTHER}/.records/000001.json")
-    place.remove(f"adapters/{OTHER}/.records/000002.json")
+    assert all(text in (path / INDEX).read_bytes() for text in told)
+    storage = Local(path)
+    storage.remove(f"adapters/{OTHER}/.records/000001.json")
+    storage.remove(f"adapters/{OTHER}/.records/000002.json")
     assert [reference for reference, _ in seen(path)] == [f"{NAME}@1", f"{NAME}@2"]
-    assert not any(text in (path / FILE).read_bytes() for text in told)
+    assert not any(text in (path / INDEX).read_bytes() for text in told)
 
 
 @pytest.mark.usefixtures("trusting")
@@ -307,14 +305,14 @@ def test_a_client_that_is_purged_while_the_index_is_written_is_not_in_it(
     hub, seldom = Hub(path), iter([True])
 
     def replace(self: Local, path: str, data: Any, real: Any = Local.replace) -> None:
-        if path == FILE and next(seldom, False):
+        if path == INDEX and next(seldom, False):
             Hub(self.root).purge("globex")
         real(self, path, data)
 
     monkeypatch.setattr(Local, "replace", replace)
     call(hub)
     assert [found.name for found in hub.search()] == [NAME]
-    assert OTHER.encode() not in (path / FILE).read_bytes()
+    assert OTHER.encode() not in (path / INDEX).read_bytes()
 
 
 def test_a_hub_that_may_not_be_written_is_searched_in_silence(
@@ -326,16 +324,16 @@ def test_a_hub_that_may_not_be_written_is_searched_in_silence(
     monkeypatch.setattr(Local, "replace", refuse)
     with caplog.at_level(logging.INFO):
         assert seen(path) == there(path)
-    assert not (path / FILE).exists() and not caplog.records
+    assert not (path / INDEX).exists() and not caplog.records
     with pytest.raises(OSError, match="Read-only"):
         Hub(path).index.rebuild()
 
 
 def test_publishing_neither_reads_nor_writes_the_index(path: Path, asked: list[str]) -> None:
-    (path / FILE).write_bytes(b"broken")
+    (path / INDEX).write_bytes(b"broken")
     Hub(path).publish(lora(7), NAME)
     Hub(path).set_alias(NAME, "production", 3)
-    assert FILE not in asked and (path / FILE).read_bytes() == b"broken"
+    assert INDEX not in asked and (path / INDEX).read_bytes() == b"broken"
 
 
 def test_a_record_that_cannot_be_read_is_left_out_until_it_can(
@@ -361,27 +359,27 @@ def test_a_search_makes_nothing_where_there_is_nothing(path: Path, tmp_path: Pat
     shutil.rmtree(path)
     assert seen(hub) == [] and not path.exists()
     assert seen(Hub(tmp_path / "empty")) == []
-    assert not (tmp_path / "empty" / FILE).exists()
+    assert not (tmp_path / "empty" / INDEX).exists()
 
 
 class Far(Local):
-    """A place where every look is a request."""
+    """A storage where every look is a request."""
 
-    near = False
+    is_local = False
 
     def stamp(self, folder: str) -> str:
         return ""
 
 
-def test_a_place_without_stamps_is_listed_once_and_only_what_is_new_is_read(
+def test_a_storage_without_stamps_is_listed_once_and_only_what_is_new_is_read(
     path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
 ) -> None:
-    monkeypatch.setattr("hub.hub.place_of", Far)
+    monkeypatch.setattr("hub.hub.open_storage", Far)
     right = there(path)
     assert seen(path) == right
     asked.clear()
     assert seen(path) == right
-    assert asked == ["hub.json", FILE]
+    assert asked == ["hub.json", INDEX]
     Hub(path).publish(lora(3), NAME)
     Hub(path).set_alias(OTHER, "staging", 1)
     asked.clear()
@@ -394,7 +392,7 @@ def test_a_place_without_stamps_is_listed_once_and_only_what_is_new_is_read(
 def test_a_request_that_fails_is_told_and_nothing_is_missed_afterwards(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.hub.place_of", Far)
+    monkeypatch.setattr("hub.hub.open_storage", Far)
     hub = Hub(path)
 
     def refuse(self: Local, path: str, real: Any = Local.read) -> Any:
@@ -451,31 +449,3 @@ def test_many_readers_make_a_missing_index_at_once(path: Path) -> None:
         thread.join()
     assert results == [right] * 4
     assert Hub(path).index._open() is not None
-
-
-def test_the_last_number_of_a_log_is_found_with_few_looks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = Store(Local(tmp_path))
-    for number in range(70):
-        assert store.last("log") == number
-        (tmp_path / "log").mkdir(exist_ok=True)
-        (tmp_path / numbered("log", number + 1)).touch()
-    looks: list[str] = []
-    whole = {numbered("log", number) for number in range(1, 100_000)}
-    monkeypatch.setattr(Local, "exists", lambda self, path: not looks.append(path) and path in whole)
-    monkeypatch.setattr(Local, "files", None)
-    assert store.last("log") == 99_999
-    assert len(looks) < 40
-
-
-def test_a_lost_record_does_not_hide_the_later_ones(path: Path) -> None:
-    for seed in range(6):
-        Hub(path).publish(lora(seed), NAME)
-    for lost in range(1, 8):
-        file = path / numbered(log(NAME), lost)
-        file.rename(path / "aside")
-        assert Hub(path).resolve(NAME).number == 8, f"without record {lost}"
-        (path / "aside").rename(file)
-    with pytest.raises(NotInHub, match="no version 9; it has 1 to 8"):
-        Hub(path).resolve(f"{NAME}@9")

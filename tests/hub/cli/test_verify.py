@@ -32,7 +32,7 @@ def test_verify_says_what_was_looked_at_and_exits_with_5_for_damage(run: Run, li
 
 
 def test_repair_says_what_it_would_do_and_does_it(run: Run, live: Hub) -> None:
-    live.place.discard(f"adapters/{NAME}/v000002")
+    live.storage.discard(f"adapters/{NAME}/v000002")
     code, out, _ = run("repair", "--dry-run")
     assert code == 0 and "would be done" in out and "1 would be mended, 0 left" in out
     assert not (Path(live.address) / f"adapters/{NAME}/v000002").exists()

@@ -110,7 +110,7 @@ def test_the_front_matter_is_valid_and_carries_the_metrics(hub: Hub) -> None:
 def test_the_card_of_a_version_is_made_from_the_record_alone(hub: Hub) -> None:
     version = hub.publish(full(gates=None), NAME)
     before = version_card(version.record)
-    hub.place.remove(
+    hub.storage.remove(
         f"blobs/sha256/{version.record.file(files.WEIGHTS).sha256[:2]}/{version.record.file(files.WEIGHTS).sha256}"
     )
     assert version_card(hub.resolve(NAME).record) == before

@@ -11,7 +11,7 @@ from huggingface_hub import constants, file_download
 
 from adapters.format import files
 from hub.errors import BadName, Damaged, HubError, NotInHub, Refused
-from hub.exchange.export import upload
+from hub.exchange.exports import upload
 from hub.hub import Hub
 from hub.intake import huggingface
 from hub.intake.huggingface import Address, fetch, parse, sort_out

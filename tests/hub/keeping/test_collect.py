@@ -15,7 +15,7 @@ from hub.hub import Hub
 from hub.keeping import collect
 from hub.storage import local, store
 from tests.hub import faults
-from tests.hub.storage.test_crash import CALLS, Killed, Mortal
+from tests.hub.mortal import CALLS, Killed, Mortal
 from tests.hub.tiny import NAME, lora, prefix
 
 CHANGES = ("link", "unlink", "rename", "replace", "mkdir", "rmdir", "chmod")
@@ -65,7 +65,7 @@ def damage(path: Path) -> set[tuple[str, str]]:
 
 def names_of(path: Path) -> set[str]:
     """What is in a hub, but for the times and random parts in the trash, and for what nobody reads."""
-    files = (file for file in Hub(path).place.walk("") if not file.startswith(".tmp/"))
+    files = (file for file in Hub(path).storage.walk("") if not file.startswith(".tmp/"))
     return {f".trash/{file.rsplit('-', 1)[-1]}" if file.startswith(".trash/") else file for file in files}
 
 
@@ -256,10 +256,10 @@ def test_a_hub_that_did_less_would_be_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str
 ) -> None:
     if without == "pins":
-        monkeypatch.setattr(store, "pin", lambda place, log, digests: ".pins/none")
+        monkeypatch.setattr(store, "pin", lambda storage, log, digests: ".pins/none")
     else:
         monkeypatch.setattr(store.Store, "keep", lambda self, contents: None)
-        monkeypatch.setattr(store, "pin", lambda place, log, digests: ".pins/none")
+        monkeypatch.setattr(store, "pin", lambda storage, log, digests: ".pins/none")
     assert published_while(tmp_path, collections, dies=without == "pins")
 
 

@@ -1,45 +1,27 @@
-"""Everything that is wrong with a hub is told at once, and what the hub can mend by itself is mended."""
+"""Everything that is wrong with a hub is told at once."""
 
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from adapters.format import files
 from hub.hub import Hub
-from hub.storage.layout import blob
-from tests.hub.tiny import NAME, lora, prefix
-
-OTHER = "globex/launch/ad-copy"
-HOME = f"adapters/{NAME}"
-
-
-@pytest.fixture
-def root(hub: Hub) -> Path:
-    """A hub with two versions, an alias, and another client."""
-    hub.publish(lora(0), NAME)
-    hub.publish(lora(1), NAME)
-    hub.publish(prefix(), OTHER)
-    hub.set_alias(NAME, "production", 1)
-    return Path(hub.address)
-
-
-def weights(hub: Hub, reference: str = f"{NAME}@1") -> str:
-    return blob(hub.resolve(reference).record.file(files.WEIGHTS).sha256)
-
-
-def rewrite(path: Path, data: bytes) -> None:
-    path.chmod(0o644)
-    path.write_bytes(data)
-    path.chmod(0o444)
-
-
-def found(hub: Hub, target: str = "") -> set[tuple[str, str, str]]:
-    """Kind, path and level of all findings."""
-    return {(one.kind, one.where, one.level) for one in hub.verify(target).findings}
+from tests.hub.keeping.spoiling import (
+    FOLDER,
+    HOME,
+    OTHER,
+    Break,
+    flip,
+    found,
+    plant,
+    rewrite,
+    weights,
+    written,
+)
+from tests.hub.tiny import NAME
 
 
 def test_a_sound_hub_has_no_findings(hub: Hub, root: Path) -> None:
@@ -53,42 +35,12 @@ def test_a_sound_hub_has_no_findings(hub: Hub, root: Path) -> None:
 
 def test_each_blob_is_read_once(hub: Hub, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    real = hub.place.read
-    monkeypatch.setattr(hub.place, "read", lambda path: read.append(path) or real(path))
+    real = hub.storage.read
+    monkeypatch.setattr(hub.storage, "read", lambda path: read.append(path) or real(path))
     hub.verify()
     blobs = [path for path in read if path.startswith("blobs/")]
     assert len(blobs) == len(set(blobs)) == 7
     assert not any("/v0" in path for path in read), "version folders are the blobs themselves"
-
-
-Break = Callable[[Hub, Path], None]
-
-
-def flip(hub: Hub, root: Path) -> None:
-    path = root / weights(hub)
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    rewrite(path, bytes(data))
-
-
-def plant(path: str, make: Callable[[Path], object]) -> Break:
-    def do(hub: Hub, root: Path) -> None:
-        target = root / path
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        target.unlink(missing_ok=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        make(target)
-
-    return do
-
-
-def written(data: bytes) -> Callable[[Path], None]:
-    def make(path: Path) -> None:
-        path.write_bytes(data)
-        path.chmod(0o444)
-
-    return make
 
 
 def forged(**changes: object) -> Break:
@@ -100,7 +52,6 @@ def forged(**changes: object) -> Break:
 
 
 EVENT = {"alias": "production", "version": 1, "who": "a", "when": "2026-01-01T00:00:00+00:00", "why": ""}
-FOLDER = f"{HOME}/v000001"
 CASES: dict[str, tuple[Break, set[tuple[str, str, str]]]] = {
     "record missing": (
         lambda hub, root: (root / HOME / ".records/000001.json").unlink(),
@@ -286,64 +237,6 @@ def test_a_read_only_hub_is_verified(hub: Hub, root: Path, monkeypatch: pytest.M
         raise AssertionError("verify writes")
 
     flip(hub, root)
-    for call in ("create", "replace", "mark", "move", "remove", "discard", "sweep", "project"):
-        monkeypatch.setattr(hub.place, call, forbidden)
+    for call in ("create", "replace", "replace_unsynced", "move", "remove", "discard", "sweep", "project"):
+        monkeypatch.setattr(hub.storage, call, forbidden)
     assert not hub.verify().sound
-
-
-def test_repair_brings_blobs_back_and_makes_folders_again(hub: Hub, root: Path) -> None:
-    good = (root / weights(hub)).read_bytes()
-    copy = root / FOLDER / files.WEIGHTS
-    copy.unlink()
-    written(good)(copy)  # a sound copy of its own, as in a copied hub
-    flip(hub, root)
-    shutil.rmtree(root / HOME / "v000002")
-    (root / HOME / ".records/000002.json").chmod(0o666)
-    plant(f"adapters/{OTHER}/v000001/adapter_model.bin", written(b"pickle"))(hub, root)
-    before = found(hub)
-    planned = hub.repair(dry_run=True)
-    assert found(hub) == before and planned.left == []
-    done = hub.repair()
-    assert (done.mended, done.left) == (planned.mended, [])
-    assert done.mended[weights(hub)] == f"brought back from {FOLDER}/{files.WEIGHTS}"
-    assert found(hub) == set()
-    assert hub.read(f"{NAME}@1").method == lora().method
-    assert os.path.samefile(copy, root / weights(hub))
-    [thrown] = (root / ".trash").iterdir()
-    assert thrown.name.endswith("-adapter_model.bin") and thrown.read_bytes() == b"pickle"
-
-
-def test_repair_brings_a_blob_back_from_the_trash(hub: Hub, root: Path) -> None:
-    (root / ".trash").mkdir()
-    digest = Path(weights(hub)).name
-    os.rename(root / weights(hub), root / ".trash" / f"1700000000.00-0badcafe-{digest}")
-    assert found(hub) == {("blob in the trash", weights(hub), "warning")}
-    hub.repair()
-    assert found(hub) == set()
-
-
-def test_links_are_replaced_by_what_belongs_there(hub: Hub, root: Path, tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    shutil.copytree(root / FOLDER, outside)
-    plant(FOLDER, lambda path: path.symlink_to(outside))(hub, root)
-    good = (root / weights(hub, f"{NAME}@2")).read_bytes()
-    (root / weights(hub, f"{NAME}@2")).unlink()
-    (root / weights(hub, f"{NAME}@2")).symlink_to(outside / files.WEIGHTS)
-    hub.repair()
-    assert found(hub) == set()
-    assert (root / weights(hub, f"{NAME}@2")).read_bytes() == good
-    assert sorted(os.listdir(outside)) == sorted(files.render(lora())), "nothing outside was touched"
-
-
-def test_what_the_hub_cannot_mend_is_left_and_told(hub: Hub, root: Path) -> None:
-    flip(hub, root)
-    (root / f"adapters/{OTHER}/.records/000001.json").unlink()
-    hub.publish(prefix(1), OTHER)
-    lost = root / HOME / ".records/000002.json"
-    rewrite(lost, b"")
-    done = hub.repair()
-    assert {(one.kind, one.where) for one in done.left} == {
-        ("blob damaged", weights(hub)),
-        ("record unreadable", f"{HOME}/.records/000002.json"),
-    }
-    assert found(hub) >= {(one.kind, one.where, one.level) for one in done.left}

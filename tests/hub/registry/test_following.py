@@ -16,8 +16,8 @@ import pytest
 
 from adapters import Base, Limits, WrongBase
 from hub import Hub, Registry
+from hub.catalogue.version import Version
 from hub.errors import NotInHub
-from hub.hub import Version
 from hub.registry.following import Followed
 from hub.storage.layout import numbered
 from tests.adapters import models
@@ -129,7 +129,7 @@ def test_a_followed_reference_does_not_ask_the_hub(
         return call
 
     for method in ("read", "files", "exists", "folders"):
-        monkeypatch.setattr(hub.place, method, refuse(getattr(hub.place, method)))
+        monkeypatch.setattr(hub.storage, method, refuse(getattr(hub.storage, method)))
     assert (says(registry, PRODUCTION), says(registry, NAME)) == expected
     with pytest.raises(AssertionError, match="touches the disk"):
         says(registry, f"{NAME}@1")
@@ -204,7 +204,7 @@ def test_a_disk_that_does_not_answer_changes_nothing(
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as gone:
-        gone.setattr(hub.place, "exists", broken)
+        gone.setattr(hub.storage, "exists", broken)
         until(lambda: followed(registry).behind == f"{PRODUCTION}: [Errno 5] Input/output error")
         assert says(registry, PRODUCTION) == good
     until(lambda: followed(registry) == Followed(PRODUCTION, f"{NAME}@1", None, 0))
@@ -357,7 +357,7 @@ def test_references_that_nobody_uses_are_not_looked_at(
 def test_a_remote_hub_is_looked_at_less_often_while_nothing_moves(
     hub: Hub, base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub.place, "near", False)
+    monkeypatch.setattr(hub.storage, "is_local", False)
     monkeypatch.setattr("hub.registry.following._REMOTE_PAUSES", (0.02, 0.08))
     registry = Registry(hub, base)
     try:
@@ -383,7 +383,7 @@ def test_a_removed_version_goes_on_until_its_alias_moves(
     meant = registry._following._meant
     monkeypatch.setattr(registry._following, "_meant", lambda *args: (looked.append(args), meant(*args))[1])
     tombstone = {"version": 1, "who": "ann", "when": "2026-01-01T00:00:00.000+00:00", "why": "wrong client"}
-    hub.place.create({numbered(f"adapters/{NAME}/.tombstones", 1): json.dumps(tombstone).encode()})
+    hub.storage.create({numbered(f"adapters/{NAME}/.tombstones", 1): json.dumps(tombstone).encode()})
     until(lambda: len(looked) == 1)
     sleep(0.6)
     assert len(looked) == 1, "seen once, not at every look"

@@ -20,7 +20,6 @@ from hub.errors import Damaged, HubError, NoHub, Unreachable
 from hub.hub import Hub
 from hub.storage.layout import blob
 from hub.storage.remote import Remote, open_remote
-from hub.storage.storage import place_of
 from recipes import Recipe, train
 from tests.adapters import models
 from tests.hub import gcs
@@ -32,8 +31,8 @@ LARGE = bytes(range(256)) * 1024
 OTHER = bytes(reversed(range(256))) * 1024
 
 
-def place(bucket: str) -> Remote:
-    """A place beside others in a bucket."""
+def storage_in(bucket: str) -> Remote:
+    """A storage beside others in a bucket."""
     return open_remote(f"{bucket}/hub")
 
 
@@ -58,7 +57,7 @@ def test_nothing_but_the_hub_and_the_probe_lies_in_the_store(bucket: str) -> Non
     hub = Hub(f"{bucket}/hub")
     version = hub.publish(lora(), NAME)
     blobs = {blob(file.sha256) for file in version.record.files}
-    assert set(hub.place.walk("")) == {"hub.json", ".tmp/created-once", RECORD} | blobs
+    assert set(hub.storage.walk("")) == {"hub.json", ".tmp/created-once", RECORD} | blobs
 
 
 def test_a_registry_answers_from_a_remote_hub_and_refuses_what_is_damaged_there(
@@ -75,15 +74,15 @@ def test_a_registry_answers_from_a_remote_hub_and_refuses_what_is_damaged_there(
         [found] = registry.analyze("acme/spring/behavior", ["glad 900"])
         assert found.label == "glad"
     weights = blob(version.record.file("adapter_model.safetensors").sha256)
-    data = bytearray(hub.place.read(weights))
+    data = bytearray(hub.storage.read(weights))
     data[-1] ^= 1
     s3.client().pipe_file(f"{bucket}/hub/{weights}", bytes(data))
     with closing(Registry(f"{bucket}/hub", base)) as registry, pytest.raises(Damaged, match="other bytes"):
         registry.analyze("acme/spring/behavior", ["glad 900"])
 
 
-def test_a_place_creates_reads_lists_moves_and_removes(bucket: str) -> None:
-    it = place(bucket)
+def test_a_storage_creates_reads_lists_moves_and_removes(bucket: str) -> None:
+    it = storage_in(bucket)
     assert it.create({"a/one": b"1", "a/b/two": LARGE}, then={"a/three": b"3"}) == {
         "a/one",
         "a/b/two",
@@ -110,7 +109,7 @@ def test_a_place_creates_reads_lists_moves_and_removes(bucket: str) -> None:
 def test_large_files_are_not_sent_where_they_are_already_and_nothing_is_read_back(
     bucket: str, s3: Server
 ) -> None:
-    it = place(bucket)
+    it = storage_in(bucket)
     it.create({"large": LARGE})
     assert not any(method == "GET" and path.endswith("/large") for method, path in s3.asked), (
         "its MD5 was compared"
@@ -132,7 +131,7 @@ def test_what_a_store_encrypts_is_read_back(bucket: str, s3: Server) -> None:
         return app(environ, start)
 
     with s3.faulty(encrypted):
-        assert place(bucket).create({"large": LARGE}) == {"large"}
+        assert storage_in(bucket).create({"large": LARGE}) == {"large"}
     assert s3.answered > len(LARGE)
 
 
@@ -153,7 +152,7 @@ def test_publishers_at_once_share_the_numbers(bucket: str) -> None:
 
 
 def test_of_many_writers_of_one_path_exactly_one_wins(bucket: str) -> None:
-    it = place(bucket)
+    it = storage_in(bucket)
     it.create({"before": b""})
     start = threading.Barrier(6)
 
@@ -180,9 +179,9 @@ def test_a_store_that_ignores_the_condition_is_refused_before_anything_is_writte
         with pytest.raises(HubError, match="ignores If-None-Match") as caught:
             Hub(f"{bucket}/hub")
         assert not isinstance(caught.value, Unreachable)
-        assert list(place(bucket).walk("")) == [".tmp/created-once"]
+        assert list(storage_in(bucket).walk("")) == [".tmp/created-once"]
         with pytest.raises(HubError, match="ignores If-None-Match"):
-            place(bucket).create({"a": b"1"})
+            storage_in(bucket).create({"a": b"1"})
     assert Hub(f"{bucket}/hub").publish(lora(), NAME).number == 1, "a newer release of the store"
 
 
@@ -191,7 +190,7 @@ def test_a_store_that_does_not_know_the_condition_says_so(bucket: str, s3: Serve
         return told(start_response, "501 Not Implemented", "NotImplemented") if is_put(environ) else None
 
     with s3.faulty(unknown), pytest.raises(Unreachable, match="NotImplemented"):
-        place(bucket).create({"a": b"1"})
+        storage_in(bucket).create({"a": b"1"})
 
 
 def test_reading_needs_no_right_to_write(bucket: str, s3: Server) -> None:
@@ -255,7 +254,7 @@ def bare(environ: dict[str, Any], body: bytes) -> dict[str, Any]:
 def test_a_file_that_is_stored_is_created_whatever_the_answer(
     bucket: str, s3: Server, fault: Fault, data: bytes
 ) -> None:
-    it = place(bucket)
+    it = storage_in(bucket)
     it.create({"before": b""})
     with s3.faulty(lambda *args: fault(*args) if is_put(args[0], "/path") else None):
         assert it.create({"path": data}) == {"path"}
@@ -264,10 +263,10 @@ def test_a_file_that_is_stored_is_created_whatever_the_answer(
 
 @pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("fault", [lost, broken, taken])
-def test_a_place_that_another_took_stays_the_other_s(
+def test_a_path_that_another_took_stays_the_other_s(
     bucket: str, s3: Server, fault: Fault, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    it = place(bucket)
+    it = storage_in(bucket)
     it.create({"before": b""})
     theirs = b"theirs" * 20_000
     it.create({"path": theirs})
@@ -423,7 +422,7 @@ def test_google_s_store_is_asked_to_create_only_what_is_not_there(google: gcs.Se
     assert pins == 2, "all but the pin of each publication, whose name nobody else has"
 
 
-def test_a_place_at_google_creates_reads_lists_moves_and_removes(google: gcs.Server) -> None:
+def test_a_storage_at_google_creates_reads_lists_moves_and_removes(google: gcs.Server) -> None:
     it = open_remote("gs://box/hub")
     assert it.create({"a/one": b"1", "a/b/two": LARGE}) == {"a/one", "a/b/two"}
     assert it.create({"a/one": b"other"}) == set()
@@ -440,40 +439,3 @@ def test_a_store_like_google_s_that_ignores_the_condition_is_refused(google: gcs
     google.heeds = False
     with pytest.raises(HubError, match="ignores ifGenerationMatch"):
         Hub("gs://box/hub")
-
-
-# ---- addresses
-
-
-@pytest.mark.parametrize(
-    "address, why",
-    [
-        ("az://box/hub", "never tested"),
-        ("hf://owner/repo", "import"),
-        ("http://host/hub", "cannot be written"),
-        ("memory://hub", "two steps"),
-        ("ftp://host/hub", "not known to create"),
-        ("file://hub", "whole/path"),
-        ("s3://", "no address"),
-        ("s3://KEY:SECRET@bucket/hub", "without credentials"),
-        ("s3://bucket/../other", "no address"),
-        ("s3://bucket/hub?versionId=3", "no address"),
-        ("gs://bucket//hub", "no address"),
-    ],
-)
-def test_other_addresses_are_refused_with_the_reason(address: str, why: str) -> None:
-    with pytest.raises(HubError, match=why) as caught:
-        Hub(address)
-    assert "KEY:SECRET" not in str(caught.value)
-
-
-def test_a_file_address_is_a_folder(tmp_path: Path) -> None:
-    hub = Hub(f"file://{tmp_path}/my%20hub")
-    assert hub.publish(lora(), NAME).folder == tmp_path / "my hub" / "adapters" / NAME / "v000001"
-    assert place_of(f"file://{tmp_path}/my%20hub").address == str(tmp_path / "my hub")
-
-
-def test_what_is_missing_to_open_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
-    with pytest.raises(HubError, match=r"pip install 'adapter-repertoire\[s3\]'"):
-        Hub("s3://bucket/hub")

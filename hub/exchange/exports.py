@@ -21,8 +21,9 @@ from huggingface_hub import HfApi
 
 from adapters.errors import AdapterError
 from adapters.format import files
+from hub.catalogue.version import Version
 from hub.errors import Damaged, HubError, Refused, Untrusted
-from hub.hub import Hub, Version
+from hub.hub import Hub
 from hub.intake import card, huggingface
 from hub.intake.facts import describe
 from hub.intake.huggingface import Uploaded
@@ -33,7 +34,13 @@ TARGETS = ("vllm", "peft", "hf")
 
 @dataclass(frozen=True)
 class Exported:
-    """Where a version was written, and what to know there."""
+    """Where a version was written, and what to know there.
+
+    Attributes:
+        reference: the version, `name@3`.
+        folder: where its files lie.
+        notes: what the tool does otherwise, and how it is started.
+    """
 
     reference: str
     folder: Path
@@ -45,32 +52,54 @@ def export(
 ) -> Exported:
     """Write a version for another tool.
 
-    base: the name or folder by which that tool knows the base, in the place of the adapter's own id; of an export only,
-    since a hub holds no path. Raises Refused with what the tool would not take; HubError where the folder holds other
-    files; NotInHub, Damaged.
+    Args:
+        hub: from where.
+        reference: which version.
+        folder: a new or an empty one.
+        to: `vllm`, `peft` or `hf`.
+        base: the name or folder by which that tool knows the base, in the place of the adapter's own id; of an export
+            only, since a hub holds no path.
+
+    Raises:
+        Refused: with what the tool would not take.
+        HubError: where the folder holds other files, or nothing is written for such a tool.
+        NotInHub: as `Hub.resolve`.
+        Damaged: as `Hub.read`.
     """
     if to not in TARGETS:
         raise HubError(f"{to!r} is no tool that is written for; use {', '.join(TARGETS)}")
     version = hub.resolve(reference)
     contents = files_for(hub, version, base)
     tool = "vllm" if to == "vllm" else "peft"
-    verdict = servable_by(
+    judged = servable_by(
         json.loads(contents[files.CONFIG]), files.parse(contents[files.CONFIG], contents[files.WEIGHTS])
     )[tool]
-    if not verdict["served"]:
-        raise Refused(f"{version.reference} is not for {TOOLS[tool]}: {'; '.join(verdict['why_not'])}")
-    place = Path(folder).absolute()
+    if not judged["served"]:
+        raise Refused(f"{version.reference} is not for {TOOLS[tool]}: {'; '.join(judged['why_not'])}")
+    target = Path(folder).absolute()
     if to == "vllm":
-        place = place / version.reference
-    _write(place, contents)
-    return Exported(version.reference, place, tuple(verdict["notes"]))
+        target = target / version.reference
+    _write(target, contents)
+    return Exported(version.reference, target, tuple(judged["notes"]))
 
 
 def upload(
     hub: Hub, reference: str, address: str, private: bool = True, api: HfApi | None = None
 ) -> Uploaded:
-    """Put a version with its model card into `hf://owner/repo[@branch][/folder]`, in one commit. Raises as
-    `huggingface.upload`."""
+    """Put a version with its model card into a repository of a model hub, in one commit.
+
+    Args:
+        hub: from where.
+        reference: which version.
+        address: `hf://owner/repo[@branch][/folder]`; the repository is made where there is none.
+        private: whether a repository that is made is.
+        api: the client to use; one of the environment's unless given.
+
+    Raises:
+        BadName: for what is no address.
+        NotInHub: where there is no such version, or the repository cannot be written.
+        HubError: where the model hub cannot be reached or will not.
+    """
     version = hub.resolve(reference)
     message = f"{version.reference}: {version.record.message}".rstrip(": ")
     return huggingface.upload(address, files_for(hub, version), message, private, api)
@@ -106,15 +135,15 @@ def complete(hub: Hub, version: Version) -> Version:
     return Version(record.model_copy(update=missing), version.folder)
 
 
-def _write(place: Path, contents: Mapping[str, bytes]) -> None:
+def _write(target: Path, contents: Mapping[str, bytes]) -> None:
     """A new folder that appears whole. One that is there already must hold the same."""
-    if place.is_dir() and any(place.iterdir()):
-        there = {path.name: path.read_bytes() for path in place.iterdir() if path.is_file()}
+    if target.is_dir() and any(target.iterdir()):
+        there = {path.name: path.read_bytes() for path in target.iterdir() if path.is_file()}
         if there == dict(contents):
             return
-        raise HubError(f"{place} holds other files; give a new or an empty folder")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+        raise HubError(f"{target} holds other files; give a new or an empty folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     temporary.mkdir()
     try:
         for name, data in contents.items():
@@ -122,6 +151,6 @@ def _write(place: Path, contents: Mapping[str, bytes]) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        os.rename(temporary, place)
+        os.rename(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -14,34 +14,14 @@ from adapters import Adapter, BaseId
 from adapters.format import files
 from adapters.slots.fit import load_shape
 from hub.errors import HubError, Refused
-from hub.exchange.export import export
+from hub.exchange.exports import export
 from hub.hub import Hub
-from hub.intake.servable import servable_by, smallest_limit
 from tests.adapters import models
 from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora, prefix
+from tests.hub.writers import compatible, writer
 
 COPY = "globex/launch/ad-copy"
-PATTERNS = "its layers differ in rank or alpha (rank_pattern, alpha_pattern)"
-SOME = "it adapts some layers only, and LoRAX takes a module for every layer or not at all"
-
-
-def writer(base: str = "owner/tiny", **changes: Any) -> Adapter:
-    """A LoRA without a head, for every layer of a base of two."""
-    random = torch.Generator().manual_seed(0)
-    tensors = {}
-    for layer in range(2):
-        stem = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
-        tensors |= {
-            f"{stem}.lora_A.weight": torch.randn(2, 8, generator=random),
-            f"{stem}.lora_B.weight": torch.randn(8, 2, generator=random),
-        }
-    made = replace(lora(), head=None, tensors=tensors, base=BaseId(base, "1" * 40, "ab" * 32), task="ad-copy")
-    return replace(made, method=replace(made.method, **changes))
-
-
-def verdicts(adapter: Adapter) -> dict[str, dict[str, Any]]:
-    return servable_by(json.loads(files.render(adapter)[files.CONFIG]), adapter)
 
 
 def vllm_finds(cache: Path, served: str, name: str) -> Path | None:
@@ -57,95 +37,15 @@ def vllm_finds(cache: Path, served: str, name: str) -> Path | None:
     return folder if fits else None
 
 
-def test_a_lora_without_a_head_is_served_by_all() -> None:
-    told = verdicts(writer())
-    assert {tool: verdict["served"] for tool, verdict in told.items()} == dict.fromkeys(
-        ("peft", "vllm", "lorax"), True
-    )
-    assert told["vllm"]["notes"] == ["`vllm serve owner/tiny --enable-lora --max-lora-rank 8`"]
-
-
-@pytest.mark.parametrize(
-    ("adapter", "tool", "why"),
-    [
-        (prefix(), "vllm", "it is PREFIX_TUNING, only LORA is taken"),
-        (prefix(), "lorax", "it is PREFIX_TUNING, only LORA is taken"),
-        (lora(), "vllm", "it has a head of its own (modules_to_save)"),
-        (lora(), "lorax", "it has a head of its own (modules_to_save)"),
-        (writer(dora=True), "vllm", "it is DoRA"),
-        (writer(dora=True), "lorax", "it is DoRA"),
-        (
-            writer(rank_pattern={"q_proj": 2}),
-            "vllm",
-            PATTERNS,
-        ),
-        (
-            writer(alpha_pattern={"q_proj": 2}),
-            "lorax",
-            PATTERNS,
-        ),
-        (writer(rank=513), "vllm", "its rank 513 is over 512"),
-        (
-            writer(partial=True),
-            "lorax",
-            SOME,
-        ),
-    ],
-)
-def test_what_a_tool_does_not_take_is_told(adapter: Adapter, tool: str, why: str) -> None:
-    told = verdicts(adapter)
-    assert told[tool]["served"] is False
-    assert why in told[tool]["why_not"]
-    assert told["peft"]["served"] is True
-
-
-def test_layers_and_modules_that_lorax_would_leave_out_are_told() -> None:
-    some = writer()
-    del some.tensors["base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"]
-    del some.tensors["base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"]
-    assert "it adapts some layers only" in verdicts(some)["lorax"]["why_not"][0]
-    odd = replace(writer(), tensors={n.replace("q_proj", "in_proj"): t for n, t in writer().tensors.items()})
-    assert verdicts(odd)["lorax"]["why_not"] == ["it adapts in_proj, which LoRAX leaves out"]
-    assert verdicts(odd)["vllm"]["served"] is True
-
-
-def test_the_limit_that_vllm_is_started_with_holds_the_rank() -> None:
-    assert [smallest_limit(rank) for rank in (1, 2, 8, 9, 20, 200, 257, 512, 513)] == [
-        1,
-        8,
-        8,
-        16,
-        32,
-        256,
-        320,
-        512,
-        None,
-    ]
-
-
-def test_what_stock_peft_answers_otherwise_is_told() -> None:
-    assert verdicts(lora())["peft"]["notes"] == []
-    odd = replace(
-        lora(calibration={"temperature": 2.0}, blend={"weight": 0.5}),
-        head=replace(lora().head, pooling="mean"),
-    )
-    first, *rest = verdicts(odd)["peft"]["notes"]
-    assert first.startswith("the head pools by 'mean', which transformers' class for this base does not")
-    assert rest == [
-        "the logits are not calibrated (temperature, shift)",
-        "the baseline that is blended in is left out",
-    ]
-
-
 def test_the_record_says_who_serves_a_version_and_show_works_it_out_for_older_ones(
     hub: Hub, run: Run
 ) -> None:
     record = hub.publish(writer(), COPY).record
-    assert record.servable_by == verdicts(writer())
+    assert record.servable_by == compatible(writer())
     old = json.loads(record.to_bytes()) | {"version": 2, "parent": 1}
     for key in ("servable_by", "origin", "parameters", "profile", "pooling", "calibration", "blended"):
         del old[key]
-    hub.place.create({f"adapters/{COPY}/.records/000002.json": json.dumps(old).encode()})
+    hub.storage.create({f"adapters/{COPY}/.records/000002.json": json.dumps(old).encode()})
     for which in ("@1", "@2"):
         code, out, _ = run("show", COPY + which, "--hub", hub.address)
         assert code == 0 and "vLLM: yes; `vllm serve owner/tiny" in out, which

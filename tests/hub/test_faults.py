@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hub import hub as hub_module
+from hub.catalogue import provenance
 from hub.hub import Hub
 from hub.storage import local
 from tests.hub import faults
@@ -143,7 +143,7 @@ def test_a_clock_that_goes_back_changes_no_order(hub: Hub, monkeypatch: pytest.M
         def now(cls, tz: Any = None) -> datetime:
             return datetime(1999, 12, 31, tzinfo=UTC)
 
-    monkeypatch.setattr(hub_module, "datetime", Earlier)
+    monkeypatch.setattr(provenance, "datetime", Earlier)
     second = hub.publish(lora(1), NAME)
     hub.set_alias(NAME, "production", 2)
     assert second.record.created.startswith("1999")

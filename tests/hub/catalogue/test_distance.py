@@ -1,21 +1,15 @@
-"""What is different between two versions: facts, metrics, weights, answers."""
+"""How far apart the weights of two adapters are: whole changes, never formed."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from adapters import Adapter, Base, BaseId, Head, Lora, Prefix
-from adapters.errors import RequestError
-from hub import Analyze, Hub, Registry
+from adapters import Adapter, BaseId, Head, Lora, Prefix
 from hub.catalogue.distance import Distance, distances
-from hub.registry.diff import SAMPLES, Answered, Change, answers, diff, read_prompts
-from tests.adapters import models
-from tests.hub import tiny, voices
+from tests.hub import tiny
 
-NAME = tiny.NAME
 LAYER = "base_model.model.model.layers.{}.self_attn.{}"
 SIZES = {"q_proj": (24, 16), "v_proj": (8, 16)}  # [out, in]
 
@@ -146,100 +140,3 @@ def test_prefixes_of_other_lengths_and_two_of_dora_are_not_compared() -> None:
     assert "prefixes of [3, 16] and [4, 16]" in distances(tiny.prefix(), long).incomparable[0]
     dora = low_rank(2, 0, dora=True)
     assert "DoRA's lengths act on the base's weights" in distances(dora, dora).incomparable[0]
-
-
-# --- facts and metrics ---------------------------------------------------------------------------------------------
-
-REPORT = {
-    "metric": "auc",
-    "before": {"auc": 0.5},
-    "after": {"auc": 0.8, "log_loss": 0.5},
-    "intervals": {"auc": {"low": 0.7, "high": 0.9}},
-}
-GATES = {"passed": True, "verdicts": [{"gate": "min_gain", "passed": True, "sentence": "0.3 is enough"}]}
-
-
-@pytest.fixture
-def two(hub: Hub) -> Hub:
-    """Two versions of which every section differs in something."""
-    first = tiny.lora(
-        0,
-        report=REPORT,
-        gates=GATES,
-        recipe={"task": "recommendation", "train": {"epochs": 3, "seed": 0}},
-        data={"digest": "ab" * 32, "profile": {"rows": {"train": 70, "test": 20}}},
-    )
-    second = tiny.lora(
-        1,
-        report=REPORT | {"after": {"auc": 0.9}, "intervals": {}},
-        recipe={"task": "recommendation", "train": {"epochs": 5, "seed": 0}},
-        data={"digest": "cd" * 32, "profile": {"rows": {"train": 90, "test": 20}}},
-    )
-    second.method = Lora(2, 8.0, ("q_proj",))
-    hub.publish(first, NAME, tags=["spring"], message="first", publisher="ann")
-    hub.publish(second, NAME, message="second", publisher="ann")
-    return hub
-
-
-def test_only_what_differs_is_told_and_metrics_stand_side_by_side(two: Hub) -> None:
-    found = diff(two, f"{NAME}@1", NAME)
-    assert (found.a, found.b, found.same) == (f"{NAME}@1", f"{NAME}@2", False)
-    published = found.facts["publication"][0]
-    assert published.key == "published" and published.a < published.b
-    assert {section: list(changes) for section, changes in found.facts.items()} == {
-        "adapter": [Change("alpha", 4.0, 8.0)],
-        "recipe": [Change("train.epochs", 3, 5)],
-        "data": [Change("digest", "ab" * 32, "cd" * 32), Change("profile.rows.train", 70, 90)],
-        "gates": [Change("min_gain", "passed: 0.3 is enough", None)],
-        "publication": [published, Change("message", "first", "second"), Change("tags", ["spring"], [])],
-    }
-    assert found.metrics == [
-        Change("auc", {"value": 0.8, "low": 0.7, "high": 0.9}, {"value": 0.9, "low": None, "high": None}),
-        Change("log_loss", {"value": 0.5, "low": None, "high": None}, None),
-    ]
-    assert [each.module for each in found.weights.modules] == ["model.layers.0.self_attn.q_proj"]
-    assert found.weights.head is not None
-
-
-def test_a_version_does_not_differ_from_itself(two: Hub) -> None:
-    found = diff(two, f"{NAME}@2", NAME)
-    assert found.same and found.facts == {} and found.weights.total is not None
-    assert found.weights.total.difference == 0.0
-
-
-# --- answers -------------------------------------------------------------------------------------------------------
-
-
-def test_both_answer_the_same_prompts_in_one_batch(tmp_path: Path) -> None:
-    base: Base = models.base("llama")
-    registry = Registry(Hub(tmp_path / "hub"), base, follow=False)
-    for seed in (1, 2):
-        registry.publish(voices.voice(base, seed), voices.NAME)
-    one, two = f"{voices.NAME}@1", f"{voices.NAME}@2"
-    found = answers(registry, one, two, ["glad 500", {"text": "mad 501"}])
-    alone = registry.run([Analyze(each, [text]) for text in ("glad 500", "mad 501") for each in (one, two)])
-    expected = [dict(answer[0].probabilities) for answer in alone]  # type: ignore[union-attr, index]
-    assert [found[0].prompt, found[1].prompt] == ["glad 500", {"text": "mad 501"}]
-    for told, wanted in zip([side for each in found for side in (each.a, each.b)], expected, strict=True):
-        assert told == pytest.approx(wanted, abs=1e-6)
-    assert [each.prompt for each in answers(registry, one, two)] == list(SAMPLES["behavior"])
-    broken = answers(registry, one, two, [{"words": "glad"}])
-    assert broken == [Answered({"words": "glad"}, broken[0].a, broken[0].b)] and "error" in broken[0].a
-    registry.publish(replace(voices.voice(base, 3), task="recommendation"), NAME)
-    with pytest.raises(RequestError, match=r"@1 does behavior and .*@1 does recommendation"):
-        answers(registry, one, NAME)
-    (click,) = answers(registry, NAME, NAME, [{"user": "likes tea", "ad": "tea"}])
-    assert click.a == pytest.approx(click.b) and 0 < click.a < 1
-    registry.close()
-
-
-def test_prompts_are_lines_of_text_or_of_columns(tmp_path: Path) -> None:
-    path = tmp_path / "prompts.txt"
-    path.write_text('mug 7\n\n{"product": "mug 9", "price": "$7"}\n')
-    assert read_prompts(path) == ["mug 7", {"product": "mug 9", "price": "$7"}]
-    path.write_text('{"product"\nmug\n{1}\n')
-    with pytest.raises(RequestError, match=r"(?s)line 1: .*line 3: "):
-        read_prompts(path)
-    path.write_text("\n")
-    with pytest.raises(RequestError, match="holds no prompts"):
-        read_prompts(path)

@@ -21,24 +21,14 @@ from itertools import zip_longest
 
 from adapters.format import Bytes
 from hub.errors import BadName, Damaged, NoHub, NotInHub
-from hub.exchange.lacking import (
-    Conflict,
-    Lacking,
-    Selection,
-    blob_marks,
-    hold_back,
-    lacking,
-    look,
-    md5,
-    same,
-    split,
-    together,
-)
+from hub.exchange.conflicts import Conflict
+from hub.exchange.holding import Selection, blob_marks, look, md5, same, split, together
+from hub.exchange.lacking import Lacking, hold_back, lacking
 from hub.hub import Hub
-from hub.storage.layout import PART, blob, home, log, projection
-from hub.storage.names import check_name, is_part, parse
+from hub.storage.address import open_storage
+from hub.storage.layout import PART, blob, home, is_part, log, projection
+from hub.storage.names import check_name, parse
 from hub.storage.pins import pin
-from hub.storage.storage import place_of
 
 Address = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -49,11 +39,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Transfer:
-    """What went from one hub to another, or would with `dry_run`.
+    """What went from one hub to another, or would.
 
-    source, target: addresses. versions: references of those that the target lacked. blobs: contents, by sha256. files:
-    paths of records, events, tombstones and signatures. size: bytes of blobs and files. problems: what the source holds
-    damaged, and what stayed behind for it.
+    Attributes:
+        source: address of the one.
+        target: address of the other.
+        dry_run: whether nothing was moved.
+        versions: references of those that the target lacked.
+        blobs: contents, by sha256.
+        files: paths of records, events, tombstones and signatures.
+        size: bytes of blobs and files.
+        conflicts: where the two contradict each other; what they are about did not move.
+        problems: what the source holds damaged, and what stayed behind for it.
     """
 
     source: str
@@ -79,12 +76,23 @@ def push(
 ) -> Transfer:
     """Bring another hub what it lacks of this one. It is made where there is none.
 
-    only: names, with all their versions, or references, with one. client, campaign: as in `Hub.list`. dry_run: find out
-    what would move. progress: told the bytes that have moved and those that will.
-
     Conflicts and damaged versions are told in what is returned, and all else moves; after a failure the next run goes
-    on. Raises BadName; NotInHub for what `only` names and this hub lacks; Damaged where something did not arrive as it
-    left; Unreachable.
+    on.
+
+    Args:
+        hub: from where.
+        remote: the address of the other.
+        only: names, with all their versions, or references, with one.
+        client: only what belongs to this client.
+        campaign: only what belongs to this campaign of the client.
+        dry_run: find out what would move.
+        progress: called with the bytes that have moved and those that will.
+
+    Raises:
+        BadName: for a selection that the grammar does not allow.
+        NotInHub: for what `only` names and this hub lacks.
+        Damaged: where something did not arrive as it left.
+        Unreachable: where an object store does not answer.
     """
     return _move(hub, remote, _selection(hub, only, client, campaign), dry_run, progress)
 
@@ -99,7 +107,13 @@ def pull(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> Transfer:
-    """Bring a hub what it lacks of a remote one, as `push`. Where there is no hub it is made, and notes its origin."""
+    """Bring a hub what it lacks of a remote one. Where there is no hub it is made, and notes its origin.
+
+    Args:
+        hub: the address of the one that gets it.
+        remote: the address from where.
+        only, client, campaign, dry_run, progress: as of `push`, which raises the same.
+    """
     source = Hub(remote, create=False)
     wanted = _selection(source, only, client, campaign)
     return _move(source, hub, wanted, dry_run, progress, origin=source.address)
@@ -114,7 +128,7 @@ def sync(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Transfer, Transfer]:
-    """`push`, then `pull`."""
+    """`push`, then `pull`. Arguments and errors as there; returns what went there, and what came back."""
     wanted = _selection(hub, (), client, campaign)
     there = _move(hub, remote, wanted, dry_run, progress)
     try:
@@ -160,13 +174,13 @@ def _move(
     except NoHub:
         if not dry_run:
             raise
-    place = place_of(target) if arriving is None else arriving.place
-    lacked = lacking(source.place, place, wanted)
+    storage = open_storage(target) if arriving is None else arriving.storage
+    lacked = lacking(source.storage, storage, wanted)
     if arriving is not None and not dry_run:
         _Carrier(source, arriving, lacked, progress).carry(wanted)
     return Transfer(
         source.address,
-        place.address,
+        storage.address,
         dry_run,
         tuple(lacked.versions),
         tuple(lacked.blobs),
@@ -199,9 +213,9 @@ class _Carrier:
         self._given_up: set[str] = set()  # blobs that nothing needs any more
 
     def carry(self, wanted: Selection) -> None:
-        place = self.target.place
+        storage = self.target.storage
         with self._pinned():
-            place.create(self.lacked.notes)
+            storage.create(self.lacked.notes)
             self._advance(self.lacked.notes)
             self._note_taken()
             for digests in _batches(self.lacked.blobs):
@@ -212,7 +226,7 @@ class _Carrier:
             self._unmark_whole()
             for digests in _batches(self._note_taken()):
                 self._carry_blobs(digests)
-        if place.folder("") is not None:
+        if storage.folder("") is not None:
             for version in self.lacked.versions:
                 self._show(version)
         for turn in _turns(self.lacked.events):
@@ -225,13 +239,13 @@ class _Carrier:
         for name, queue in self.lacked.records.items():
             numbers = {*self.target.store.numbers(log(name)), *(split(path)[1] for path in queue)}
             if len(numbers) < max(numbers, default=0):
-                self.target.place.create({f"{log(name)}/{PART}": b""})
+                self.target.storage.create({f"{log(name)}/{PART}": b""})
 
     def _unmark_whole(self) -> None:
         for name in self.lacked.records:
             numbers = self.target.store.numbers(log(name))
             if len(numbers) == max(numbers, default=0):
-                self.target.place.remove(f"{log(name)}/{PART}")
+                self.target.storage.remove(f"{log(name)}/{PART}")
 
     @contextmanager
     def _pinned(self) -> Iterator[None]:
@@ -239,24 +253,24 @@ class _Carrier:
         needed: dict[str, set[str]] = {}
         for record, digests in self.lacked.needs.items():
             needed.setdefault(home(split(record)[0].split("/")[0]), set()).update(digests)
-        paths = [pin(self.target.place, f"{client}/", digests) for client, digests in needed.items()]
+        paths = [pin(self.target.storage, f"{client}/", digests) for client, digests in needed.items()]
         try:
             yield
         finally:
             for path in paths:
                 with suppress(OSError):  # a pin that stays only keeps its blobs for a day
-                    self.target.place.remove(path)
+                    self.target.storage.remove(path)
 
     def _note_taken(self) -> dict[str, int]:
         """Blobs that are needed and that a collector took away since they were seen: they move too. Digest -> size."""
         needed = {digest for digests in self.lacked.needs.values() for digest in digests}
         sent = {path.rpartition("/")[2] for path in self._sent}
         waiting = self.lacked.blobs.keys() - sent
-        there = blob_marks(self.target.place, needed - waiting)
+        there = blob_marks(self.target.storage, needed - waiting)
         taken = {digest: 0 for digest in sorted(needed - waiting) if blob(digest) not in there}
         for digest in taken:
             with suppress(FileNotFoundError):
-                taken[digest] = self.source.place.size(blob(digest))
+                taken[digest] = self.source.storage.size(blob(digest))
         self.lacked.blobs |= taken
         self._total = _size(self.lacked)
         return taken
@@ -267,10 +281,10 @@ class _Carrier:
             if isinstance(data, Damaged):
                 self._miss(digest, data)
         blobs = {blob(digest): data for digest, data in got.items() if not isinstance(data, Damaged)}
-        created = self.target.place.create(blobs)
+        created = self.target.storage.create(blobs)
         for path in blobs.keys() - created:
-            if self.target.place.read(path) != blobs[path]:
-                self.target.place.replace(path, blobs[path])
+            if self.target.storage.read(path) != blobs[path]:
+                self.target.storage.replace(path, blobs[path])
         self._sent |= {path: md5(data) for path, data in blobs.items()}
         self._advance(blobs)
 
@@ -289,9 +303,9 @@ class _Carrier:
     ) -> None:
         """The next entry of every queue, of those that still move."""
         moving = {path: queues[key][path] for key, path in turn if path in queues.get(key, ())}
-        taken = moving.keys() - self.target.place.create(moving)
+        taken = moving.keys() - self.target.storage.create(moving)
         for path in taken:
-            if self.target.place.read(path) != moving[path]:
+            if self.target.storage.read(path) != moving[path]:
                 self.lacked.cut(
                     path, f"somebody took its place in {self.target.address} meanwhile; do this again"
                 )
@@ -299,13 +313,13 @@ class _Carrier:
 
     def _carry_removals(self) -> None:
         """What its aliases mean may have changed since the hubs were compared, and not only by what arrived."""
-        lacked, place = self.lacked, self.target.place
+        lacked, storage = self.lacked, self.target.storage
         names = {split(path)[0] for path in lacked.removals}
-        hold_back(lacked, place, look(place, Selection(tuple(map(home, names)))))
-        place.create(lacked.removals)
+        hold_back(lacked, storage, look(storage, Selection(tuple(map(home, names)))))
+        storage.create(lacked.removals)
         for path in lacked.removals:
-            if place.folder("") is not None:
-                place.discard(projection(*split(path)))
+            if storage.folder("") is not None:
+                storage.discard(projection(*split(path)))
         self._advance(lacked.removals)
 
     def _show(self, version: str) -> None:
@@ -319,13 +333,13 @@ class _Carrier:
 
     def _verify(self, wanted: Selection) -> None:
         """Raise Damaged where something is not as it was sent."""
-        place = self.target.place
-        marks = {path: mark for folder in wanted.folders for path, mark in place.marks(folder).items()}
-        marks |= blob_marks(place, self.lacked.blobs)
+        storage = self.target.storage
+        marks = {path: mark for folder in wanted.folders for path, mark in storage.marks(folder).items()}
+        marks |= blob_marks(storage, self.lacked.blobs)
 
         def arrived(path: str) -> bool:
             if path in files:
-                return path in marks and same(place, path, marks[path], files[path])
+                return path in marks and same(storage, path, marks[path], files[path])
             digest = path.rpartition("/")[2]
             whole = (self.lacked.blobs[digest], self._sent[path])
             return marks.get(path) == whole or not isinstance(_checked(self.target, digest), Damaged)

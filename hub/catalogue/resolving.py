@@ -1,0 +1,87 @@
+"""What a reference means now, and what to say of one that means nothing.
+
+acme/spring/behavior               the newest version that was not removed
+acme/spring/behavior@production    the version that the alias's last event names
+acme/spring/behavior@3             version 3, unless it was removed
+"""
+
+from collections.abc import Iterable
+
+from hub.catalogue import aliases, records, tombstones
+from hub.catalogue.near_names import near_names
+from hub.catalogue.records import Record
+from hub.errors import HubError, NotInHub
+from hub.storage.layout import log
+from hub.storage.names import LATEST, Reference
+from hub.storage.store import Store
+
+
+def resolve(store: Store, reference: Reference) -> Record:
+    """The record of the version that a reference means now. Raises NotInHub with what there is instead, Damaged."""
+    name, number = reference.name, reference.version
+    if number is None and reference.alias == LATEST:
+        newest = tombstones.newest(store, name)
+        if not newest:
+            raise missing(store, reference)
+        return record_of(store, name, newest)
+    if number is None:
+        number = aliases.version_of(store, name, reference.alias) or 0
+    if not 1 <= number <= store.last(log(name)):
+        raise missing(store, reference)
+    tombstone = tombstones.find(store, name, number)
+    if tombstone is not None:
+        raise NotInHub(f"{name}@{number} was {tombstone}; {_rest(store, name)}")
+    return record_of(store, name, number)
+
+
+def stands(store: Store, name: str, number: int) -> bool:
+    """Whether a version can be had."""
+    try:
+        resolve(store, Reference(name, version=number))
+    except HubError:
+        return False
+    return True
+
+
+def record_of(store: Store, name: str, number: int) -> Record:
+    """The record of a version that is there, or was. Raises NotInHub where a mirror never got it, Damaged."""
+    try:
+        return records.read(store.storage, name, number)
+    except FileNotFoundError:
+        raise NotInHub(
+            f"{store.storage.address} holds no version {number} of {name}, though newer ones: it mirrors a part of a "
+            f"hub; `repertoire pull --only {name}@{number}` brings it"
+        ) from None
+
+
+def check_known(store: Store, name: str, wanted: Iterable[str]) -> None:
+    """Raise NotInHub where a name has no version, or never had one of these aliases."""
+    unknown = sorted({*wanted} - {*aliases.known(store, name)})
+    if unknown or not store.last(log(name)):
+        raise missing(store, Reference(name, alias=(unknown or [LATEST])[0]))
+
+
+def missing(store: Store, reference: Reference) -> NotInHub:
+    """What to say of a reference that means nothing here, with what there is instead."""
+    name, newest, address = reference.name, store.last(log(reference.name)), store.storage.address
+    if newest and not tombstones.standing(store, name):
+        return NotInHub(_rest(store, name))
+    if newest and reference.version is not None:
+        return NotInHub(f"{name} has no version {reference.version}; it has 1 to {newest}")
+    if newest:
+        known = ", ".join([*aliases.current(store, name), LATEST])
+        return NotInHub(f"{name} has no alias {reference.alias!r}; it has {known} and versions 1 to {newest}")
+    near = near_names(store, name)
+    if near is None:
+        return NotInHub(f"no {name} in {address}: the hub is empty; fill it with `repertoire publish`")
+    hint = f"did you mean {', '.join(near)}?" if near else "`repertoire ls` lists what there is"
+    return NotInHub(f"no {name} in {address}; {hint}")
+
+
+def _rest(store: Store, name: str) -> str:
+    """What there is where a version was removed."""
+    standing = tombstones.standing(store, name)
+    if not standing:
+        return f"all versions of {name} were removed; publish a new one"
+    older = " and older ones" if standing[10:] else ""
+    return f"there is {', '.join(f'{name}@{number}' for number in standing[-10:])}{older}"
