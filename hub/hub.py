@@ -41,8 +41,8 @@ from hub.storage.store import Store, parsed, sha256
 
 if TYPE_CHECKING:
     from adapters import Adapter, Base
+    from adapters.format import Shape
     from adapters.serving import Fetched
-    from adapters.slots import Shape
     from hub.intake.huggingface import Download
 
 FORMAT = 1
@@ -133,7 +133,7 @@ class Hub:
         """Store an adapter, a PEFT directory, or `hf://owner/repo[@revision][/folder]` as the next version of `name`.
 
         base: what the adapter must fit, by every name and shape: a loaded base, or
-        `adapters.slots.load_shape(...)`, for which the base's configuration is enough.
+        `adapters.base.load_shape(...)`, for which the base's configuration is enough.
 
         When this returns, the version is on disk for good. With a `publish_id` of your own it is safe to try again
         after a failure that left you in doubt: the same id gives the same version, however often.

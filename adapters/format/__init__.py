@@ -7,18 +7,9 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from adapters.format.card import pools_as_transformers, ranks_told, stock_loading
     from adapters.format.config import STARTER, Adapter, BaseId, Head, Lora, Pooling, Prefix, Quantization
-    from adapters.format.files import (
-        CARD,
-        CONFIG,
-        WEIGHTS,
-        Bytes,
-        canonical,
-        head_names,
-        parse,
-        read,
-        render,
-        write,
-    )
+    from adapters.format.files import CARD, CONFIG, WEIGHTS, Bytes, canonical, parse, read, render, write
+    from adapters.format.names import head_names
+    from adapters.format.soundness import Shape, adapter_problems, check_base, check_fit
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -40,12 +31,13 @@ else:
                 "CONFIG",
                 "WEIGHTS",
                 "canonical",
-                "head_names",
                 "parse",
                 "read",
                 "render",
                 "write",
             ],
+            "adapters.format.names": ["head_names"],
+            "adapters.format.soundness": ["Shape", "adapter_problems", "check_base", "check_fit"],
         },
     )
 
@@ -62,7 +54,11 @@ __all__ = [
     "Pooling",
     "Prefix",
     "Quantization",
+    "Shape",
+    "adapter_problems",
     "canonical",
+    "check_base",
+    "check_fit",
     "head_names",
     "parse",
     "pools_as_transformers",

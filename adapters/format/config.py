@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import regex
 
 from adapters.errors import BadAdapter
+from adapters.format.names import TABLE
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -192,7 +193,7 @@ def to_peft(adapter: Adapter) -> dict[str, Any]:
             rank_pattern=dict(method.rank_pattern),
         )
     else:
-        table = adapter.tensors["prompt_embeddings"]
+        table = adapter.tensors[TABLE]
         shape = adapter.info["prefix_shape"]
         config = PrefixTuningConfig(
             task_type=task_type,

@@ -9,7 +9,7 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from adapters.serving.counters import Counters
     from adapters.serving.generate import Writing, write
-    from adapters.serving.request import Request, Ticket, Written
+    from adapters.serving.request import Completion, Request, Ticket
     from adapters.serving.residency import Fetched, Resident
     from adapters.serving.runtime import Limits, Runtime
     from adapters.serving.sampling import Sampling
@@ -19,7 +19,7 @@ else:
         {
             "adapters.serving.counters": ["Counters"],
             "adapters.serving.generate": ["Writing", "write"],
-            "adapters.serving.request": ["Request", "Ticket", "Written"],
+            "adapters.serving.request": ["Completion", "Request", "Ticket"],
             "adapters.serving.residency": ["Fetched", "Resident"],
             "adapters.serving.runtime": ["Limits", "Runtime"],
             "adapters.serving.sampling": ["Sampling"],
@@ -27,6 +27,7 @@ else:
     )
 
 __all__ = [
+    "Completion",
     "Counters",
     "Fetched",
     "Limits",
@@ -36,6 +37,5 @@ __all__ = [
     "Sampling",
     "Ticket",
     "Writing",
-    "Written",
     "write",
 ]

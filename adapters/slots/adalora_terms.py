@@ -1,4 +1,4 @@
-"""AdaLoRA's low-rank terms while they are trained: P diag(values) Q in the place of B A.
+"""AdaLoRA's low-rank terms while they are trained: P diag(values) Q instead of B A.
 
     lora     [ Q q | Q k | P q | P k | ... ]    laid out as A and B are, P transposed
     values   [ q | k | ... ]                    one for each row of Q, in the order of the layout's terms
