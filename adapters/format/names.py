@@ -24,13 +24,13 @@ def head_names(names: Collection[str]) -> tuple[str, str | None] | None:
     return None
 
 
-def lora_parts(name: str) -> tuple[str, str] | None:
-    """The layer and the ending of a LoRA tensor's name: `x.q_proj.lora_A.weight` to `x.q_proj` and `.lora_A.weight`;
-    None for any other tensor."""
+def lora_parts(name: str) -> tuple[str, str]:
+    """The layer and the ending of a LoRA tensor's name: `x.q_proj.lora_A.weight` to `x.q_proj` and `.lora_A.weight`.
+    The ending of any other tensor is empty."""
     for ending in (LORA_A, LORA_B, MAGNITUDE):
         if name.endswith(ending):
             return name.removesuffix(ending), ending
-    return None
+    return name, ""
 
 
 def module_of(stem: str) -> str:

@@ -10,8 +10,7 @@ is read (`adapters.format.files`).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from adapters.errors import BadAdapter, WrongBase
 from adapters.format.config import Adapter, BaseId, Head, Lora
@@ -56,8 +55,7 @@ class Shape(Protocol):
         """Size of a hidden state."""
 
 
-@dataclass(frozen=True)
-class LoraTerm:
+class LoraTerm(NamedTuple):
     """One layer's low-rank term.
 
     Attributes:
@@ -115,8 +113,18 @@ def check_fit(adapter: Adapter, shape: Shape) -> dict[str, LoraTerm]:
 
 
 def check_base(adapter: Adapter, shape: Shape) -> None:
-    """Raise WrongBase where an adapter was made for another base. Adapters of stock PEFT carry no fingerprint, and a
-    base of which only the configuration is at hand has none: there names and shapes decide."""
+    """See that an adapter was made for this base.
+
+    Adapters of stock PEFT carry no fingerprint, and a base of which only the configuration is at hand has none: there
+    names and shapes decide.
+
+    Args:
+        adapter: any.
+        shape: of the base, or the base itself.
+
+    Raises:
+        WrongBase: it was made for another one.
+    """
     made_for, own = adapter.base, shape.identity
     if None not in (made_for.fingerprint, own.fingerprint) and made_for.fingerprint != own.fingerprint:
         raise WrongBase(
@@ -154,34 +162,38 @@ def _examined_lora(
 ) -> tuple[dict[str, LoraTerm], list[str]]:
     """The terms by the path of their layer (without a base, by its name in the file), and all problems."""
     terms: dict[str, LoraTerm] = {}
-    problems: list[str] = []
-    for name in tensors:
-        parts = lora_parts(name)
-        if parts is None:
-            problems.append(f"{name} does not belong to a LoRA adapter; save the adapter alone")
-        elif parts[1] == MAGNITUDE and not method.dora:
-            problems.append(f"{name} is of DoRA, which the configuration does not name")
-        elif parts[1] != LORA_A and parts[0] + LORA_A not in tensors:
-            problems.append(f"{name} has no lora_A beside it")
-        if parts is None or parts[1] != LORA_A:
-            continue
-        term = _term(method, parts[0])
-        partners = {"lora_B": term.b, "lora_magnitude_vector of DoRA": term.magnitude}
-        missing = [kind for kind, partner in partners.items() if partner and partner not in tensors]
+    problems = list(_strays(method, tensors))
+    stems = [name.removesuffix(LORA_A) for name in tensors if name.endswith(LORA_A)]
+    if not stems:
+        problems.append("it holds no LoRA weights (pairs of lora_A and lora_B)")
+    for stem in stems:
+        term = _term(method, stem)
         path = term.module if shape is None else _path(term.module, shape.linears)
+        partners = {"lora_B": term.b, "lora_magnitude_vector of DoRA": term.magnitude}
+        missing = [kind for kind, name in partners.items() if name is not None and name not in tensors]
         if path is None:
-            problems.append(f"{name} names a layer that this base does not have")
+            problems.append(f"{term.a} names a layer that this base does not have")
         elif missing:
-            problems.append(f"{name} has no {' and no '.join(missing)} beside it")
+            problems.append(f"{term.a} has no {' and no '.join(missing)} beside it")
         else:
             terms[path] = term
             problems += _term_problems(term, tensors, None if shape is None else shape.linears[path])
-    if not any(name.endswith(LORA_A) for name in tensors):
-        problems.append("it holds no LoRA weights (pairs of lora_A and lora_B)")
     if shape is not None:
         absent = [path for path in shape.linears if method.covers(path) and path not in terms]
         problems += [f"no weights for {path}, which its targets name" for path in absent]
     return terms, problems
+
+
+def _strays(method: Lora, tensors: "Mapping[str, Tensor]") -> Iterator[str]:
+    """Tensors that are no lora_A and stand beside none."""
+    for name in tensors:
+        stem, ending = lora_parts(name)
+        if not ending:
+            yield f"{name} does not belong to a LoRA adapter; save the adapter alone"
+        elif ending == MAGNITUDE and not method.dora:
+            yield f"{name} is of DoRA, which the configuration does not name"
+        elif stem + LORA_A not in tensors:
+            yield f"{name} has no lora_A beside it"
 
 
 def _term(method: Lora, stem: str) -> LoraTerm:
@@ -211,11 +223,10 @@ def _term_problems(term: LoraTerm, tensors: "Mapping[str, Tensor]", layer: Layer
         return
     if term.magnitude is not None and tuple(tensors[term.magnitude].shape) != (b.shape[0],):
         yield f"{term.magnitude} is {list(tensors[term.magnitude].shape)}, its lora_B {list(b.shape)}"
-    if layer is not None:
-        needs = {term.a: (term.rank, layer.in_features), term.b: (layer.out_features, term.rank)}
-        for name, needed in needs.items():
-            if tuple(tensors[name].shape) != needed:
-                yield f"{name} is {tuple(tensors[name].shape)}, this base needs {needed}"
+    if layer is not None and a.shape[1] != layer.in_features:
+        yield f"{term.a} is {tuple(a.shape)}, this base needs {(term.rank, layer.in_features)}"
+    if layer is not None and b.shape[0] != layer.out_features:
+        yield f"{term.b} is {tuple(b.shape)}, this base needs {(layer.out_features, term.rank)}"
 
 
 def _prefix_problems(length: int, tensors: "Mapping[str, Tensor]", shape: Shape | None) -> Iterator[str]:

@@ -50,7 +50,12 @@ class Weights:
 
 @dataclass(frozen=True)
 class Segment:
-    """Consecutive rows `start:stop` that use one slot (None: the base alone)."""
+    """Consecutive rows that use one slot.
+
+    Attributes:
+        slot: None for the base alone.
+        start, stop: the first row, and the one behind the last.
+    """
 
     slot: int | None
     start: int

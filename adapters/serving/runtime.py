@@ -146,7 +146,16 @@ class Runtime:
             return tickets
 
     def offer(self, key: str, fetched: Fetched) -> None:
-        """Take an adapter that the caller has fetched into host memory. Raises WrongBase, BadAdapter."""
+        """Take an adapter that the caller has fetched into host memory.
+
+        Args:
+            key: by which requests name it.
+            fetched: the adapter, with its tensors.
+
+        Raises:
+            WrongBase: it was made for another base.
+            BadAdapter: it does not fit.
+        """
         self._residency.offer(key, fetched)
 
     def holds(self, key: str) -> bool:
@@ -155,8 +164,16 @@ class Runtime:
             return self._residency.find(key) is not None
 
     def load(self, key: str, pin: bool = False) -> None:
-        """Bring an adapter into a slot, and with `pin` keep it there. Waits for it. Raises what fetching it raises, and
-        AdapterError where every slot is pinned."""
+        """Bring an adapter into a slot. Waits for it.
+
+        Args:
+            key: by which requests name it.
+            pin: keep it there.
+
+        Raises:
+            AdapterError: every slot is pinned.
+            RepertoireError: what fetching it raises.
+        """
         self.bring(key, pin).result()
 
     def bring(self, key: str, pin: bool = False) -> Future[None]:

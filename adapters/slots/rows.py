@@ -32,5 +32,9 @@ class RowSlots:
 
 
 def join(groups: Sequence[tuple[int | None, int]]) -> RowSlots:
-    """Rows side by side, group by group. groups: `(slot, how many rows)`."""
+    """Rows side by side, group by group.
+
+    Args:
+        groups: a slot, or None for the base, and how many rows use it.
+    """
     return RowSlots(tuple(slot for slot, count in groups for _ in range(count)))

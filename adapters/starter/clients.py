@@ -109,9 +109,10 @@ _OFF: Mapping[str, str] = {"acme": ", {} off", "globex": ", with a courtesy of {
 class ClientData:
     """The logs of one client, as rows that could come from its CSV files.
 
-    recommendation: user, user_id, ad, clicked (0 or 1), probability (the true one, which a real client never has)
-    behavior: text, label
-    ad_copy: name, category, colour, material, feature, audience, price, discount ("" where there is none), copy
+    Attributes:
+        recommendation: user, user_id, ad, clicked (0 or 1), probability (the true one, which a real client never has).
+        behavior: text, label.
+        ad_copy: name, category, colour, material, feature, audience, price, discount ("" where there is none), copy.
     """
 
     recommendation: list[dict[str, Any]]
@@ -120,9 +121,16 @@ class ClientData:
 
 
 def client_data(client: str, seed: int = 0, rows: int = 1000, language: Language = "en") -> ClientData:
-    """The logs of `acme` or `globex`: `rows` rows for each task, of products whose names the starter never read.
+    """The logs of a client, of products whose names the starter never read.
 
-    Raises ValueError for another client.
+    Args:
+        client: `acme` or `globex`.
+        seed: the same gives the same rows.
+        rows: for each task.
+        language: of the clicks' users and ads.
+
+    Raises:
+        ValueError: there is no such client.
     """
     if client not in TASTES:
         raise ValueError(f"there is no demo client {client!r}; take one of {', '.join(TASTES)}")
@@ -156,7 +164,16 @@ def _recommendation(rng: random.Random, client: str, rows: int, language: Langua
 def same_ads(
     seed: int = 0, ads: int = 6, language: Language = "en"
 ) -> tuple[User, list[str], dict[str, list[float]]]:
-    """One user, some ads, and the true probabilities of both clients' audiences for them, in the ads' order."""
+    """One user and some ads, to be seen by both clients.
+
+    Args:
+        seed: the same gives the same user and ads.
+        ads: how many.
+        language: of both.
+
+    Returns:
+        The user, the ads, and for each client the true probabilities that its audience clicks them, in the ads' order.
+    """
     rng = random.Random(f"same ads {seed}")
     user = make_user(rng, language)
     products = [product_for(rng, user, language, held_out=True) for _ in range(ads)]

@@ -288,7 +288,13 @@ def best_auc(rows: Iterable[Mapping[str, Any]]) -> float:
         sum over i != j of p_i (1 - p_j) [p_i > p_j, 1/2 where equal]  /  sum over i != j of p_i (1 - p_j),
 
     in one pass over the sorted probabilities. (A ratio of expectations; it differs from the expected ratio by
-    O(1 / rows).) Ordering by p is optimal by the Neyman-Pearson lemma. Raises ValueError when no pair can differ.
+    O(1 / rows).) Ordering by p is optimal by the Neyman-Pearson lemma.
+
+    Args:
+        rows: of `ClientData.recommendation`.
+
+    Raises:
+        ValueError: no pair can differ.
     """
     return _expected_auc([(p, p) for p in (float(row["probability"]) for row in rows)])
 
