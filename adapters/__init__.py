@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from adapters.format.config import Adapter, BaseId, Head, Lora, Prefix
     from adapters.format.files import read, write
-    from adapters.serving.runtime import Limits
+    from adapters.serving.limits import Limits
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -48,7 +48,7 @@ else:
             ],
             "adapters.format.config": ["Adapter", "BaseId", "Head", "Lora", "Prefix"],
             "adapters.format.files": ["read", "write"],
-            "adapters.serving.runtime": ["Limits"],
+            "adapters.serving.limits": ["Limits"],
         },
     )
 

@@ -13,9 +13,10 @@ from adapters.base.attention import AttentionLayer, prefix_width, route_attentio
 from adapters.base.cpu_nf4 import repacked_bytes, split_products
 from adapters.base.fingerprint import digest, plain_config
 from adapters.base.input_groups import probe
-from adapters.base.linears import linears_of, matches
+from adapters.base.linears import linears_of
 from adapters.errors import BaseError, UnsupportedArchitecture
 from adapters.format.config import BaseId, Quantization
+from adapters.format.names import ends_in
 
 
 @dataclass(eq=False)
@@ -130,7 +131,7 @@ class Base:
         """
         blocks = {path for path in self.linears if any(part.isdigit() for part in path.split("."))}
         if names != "all-linear":
-            unknown = [name for name in names if not any(matches(path, (name,)) for path in blocks)]
+            unknown = [name for name in names if not any(ends_in(path, name) for path in blocks)]
             if unknown:
                 known = ", ".join(self.targets("all-linear"))
                 raise BaseError(f"{self.id} has no layers named {', '.join(unknown)}; it has {known}")
@@ -139,7 +140,7 @@ class Base:
         for path in blocks:
             parts = path.split(".")
             suffixes = [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
-            found.add(next(s for s in suffixes if {p for p in self.linears if matches(p, (s,))} <= blocks))
+            found.add(next(s for s in suffixes if {p for p in self.linears if ends_in(p, s)} <= blocks))
         return tuple(sorted(found))
 
     def embed(self, ids: Tensor) -> Tensor:

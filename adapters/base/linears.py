@@ -19,8 +19,3 @@ def linears_of(model: PreTrainedModel) -> dict[str, nn.Linear]:
             "use a Llama, Qwen, Mistral, Gemma, Phi or BERT-family model"
         )
     return found
-
-
-def matches(path: str, suffixes: tuple[str, ...]) -> bool:
-    """Whether a module path is one of PEFT's `target_modules`: equal to a name or ending in `.name`."""
-    return any(path == suffix or path.endswith("." + suffix) for suffix in suffixes)

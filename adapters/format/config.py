@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import regex
 
 from adapters.errors import BadAdapter
-from adapters.format.names import TABLE
+from adapters.format.names import TABLE, ends_in
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -66,7 +66,7 @@ class Lora:
             return False
         if len(self.targets) == 1 and _PLAIN.fullmatch(self.targets[0]) is None:
             return _matches(self.targets[0], module)
-        return any(module == target or module.endswith("." + target) for target in self.targets)
+        return any(ends_in(module, target) for target in self.targets)
 
     def rank_of(self, module: str) -> int:
         """Rank of the low-rank term of one module."""

@@ -36,3 +36,8 @@ def lora_parts(name: str) -> tuple[str, str]:
 def module_of(stem: str) -> str:
     """A layer's name as the model has it: `base_model.model.model.layers.0.mlp.up_proj` without PEFT's wrapping."""
     return stem.removeprefix("base_model.model.")
+
+
+def ends_in(module: str, name: str) -> bool:
+    """Whether a module is called so or its path ends in `.name`, as PEFT reads `target_modules`."""
+    return module == name or module.endswith(f".{name}")

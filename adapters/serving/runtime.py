@@ -12,7 +12,6 @@ Any thread may submit, cancel, load, unload and pin meanwhile; what it changes c
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from threading import Condition
 from typing import Any
 
@@ -26,6 +25,8 @@ from adapters.serving.admission import Admission, Ended, Load
 from adapters.serving.counters import Counters
 from adapters.serving.fair_queue import FairQueue
 from adapters.serving.generate import Batch, Writing, head_logits
+from adapters.serving.grouping import by_length
+from adapters.serving.limits import Limits
 from adapters.serving.request import Answer, Completion, Request, Ticket
 from adapters.serving.residency import Fetched, Residency, Resident
 from adapters.slots.cache import positions_in
@@ -33,33 +34,7 @@ from adapters.slots.forward_pass import forward, pad
 from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 
-_WASTE = 64  # padded tokens that cost as much as a forward of their own
 _CACHE_SHARE = 0.3  # of the free memory goes to the KV cache, at the most
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much a runtime takes on.
-
-    Attributes:
-        slots: adapters on the device.
-        rows: texts that are written at the same time.
-        positions: of the KV cache, rows times the longest of them; None for a share of the free memory.
-        read_tokens: of prompts in one turn, so that reading holds up writing only so long.
-        waiting: requests of one client.
-        host_bytes: of adapters ready in host memory.
-        weights: shares of clients, 1 where none is named.
-        aging: tokens of work by which a request comes forward for each second that it waits.
-    """
-
-    slots: int = 16
-    rows: int = 32
-    positions: int | None = None
-    read_tokens: int = 4096
-    waiting: int = 4096
-    host_bytes: int = 2**31
-    weights: Mapping[str, float] = field(default_factory=dict)
-    aging: float = 50.0
 
 
 class Runtime:
@@ -282,7 +257,7 @@ class Runtime:
         for ticket in admitted:
             if ticket.request.adapter in failed:
                 self._fail(ticket, failed[ticket.request.adapter])
-        for group in _alike([ticket for ticket in admitted if not ticket.done()]):
+        for group in by_length([ticket for ticket in admitted if not ticket.done()]):
             self._read(group)
         if self._writing:
             self._write()
@@ -407,21 +382,6 @@ class Runtime:
         for future in futures:
             if not future.done():
                 future.set_exception(error)
-
-
-def _alike(tickets: Sequence[Ticket]) -> list[list[Ticket]]:
-    """Group requests by length, so that padding never costs more than forwards of their own would."""
-    groups: list[list[Ticket]] = []
-    padded = 0
-    for ticket in sorted(tickets, key=lambda ticket: len(ticket.request.ids)):
-        length = len(ticket.request.ids)
-        if groups:
-            padded += (length - len(groups[-1][-1].request.ids)) * len(groups[-1])
-        if not groups or padded > max(_WASTE, length * len(groups[-1]) // 4):
-            groups.append([])
-            padded = 0
-        groups[-1].append(ticket)
-    return groups
 
 
 def _not_finite() -> AdapterError:

@@ -18,6 +18,8 @@ SHAPE = {
     "num_attention_heads": 4,
     "intermediate_size": 48,
 }
+ROOMY = {"hidden_size": 64, "intermediate_size": 128}
+"""Wide enough for the blocks that bitsandbytes quantizes in."""
 DECODERS = {
     "llama": (tf.LlamaConfig, {"num_key_value_heads": 2, "tie_word_embeddings": True}),
     "mistral": (tf.MistralConfig, {"num_key_value_heads": 2, "sliding_window": None}),

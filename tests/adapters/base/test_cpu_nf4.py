@@ -16,21 +16,13 @@ from tests.adapters import models
 
 SEQUENCES = [[5, 9, 20, 33, 7], [8, 6], [40, 41, 42, 43]]
 
-ROOMY = {"hidden_size": 64, "intermediate_size": 128}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A client's own checkpoint."""
-    return models.saved("llama", tmp_path_factory.mktemp("models") / "tiny-llama", **ROOMY)
-
 
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])
 def test_gradients_flow_through_a_quantized_base_after_it_has_answered(
     quantization: str, folder: Path, tmp_path: Path
 ) -> None:
     """Inference first must not cost the gradient: compared with the same base that has never run."""
-    adapter = models.peft_adapter(models.model("llama", **ROOMY), tmp_path, "lora", r=2)
+    adapter = models.peft_adapter(models.model("llama", **models.ROOMY), tmp_path, "lora", r=2)
     gradients = []
     for answers_first in (False, True):
         base = load_base(str(folder), quantization, device="cpu")  # type: ignore[arg-type]

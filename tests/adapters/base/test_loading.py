@@ -19,14 +19,6 @@ from adapters.errors import (
 )
 from tests.adapters import models
 
-ROOMY = {"hidden_size": 64, "intermediate_size": 128}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A client's own checkpoint."""
-    return models.saved("llama", tmp_path_factory.mktemp("models") / "tiny-llama", **ROOMY)
-
 
 @pytest.mark.parametrize(("quantization", "cls"), [("nf4", bnb.nn.Linear4bit), ("int8", bnb.nn.Linear8bitLt)])
 def test_a_base_is_really_quantized(quantization: str, cls: type, folder: Path) -> None:
@@ -41,9 +33,9 @@ def test_a_fingerprint_follows_the_model_and_not_its_folder_or_quantization(
     assert len(first.fingerprint) == 64
     assert load_base(str(folder), "nf4", device="cpu").fingerprint == first.fingerprint
     moved = tmp_path / folder.name
-    models.saved("llama", moved, **ROOMY)
+    models.saved("llama", moved, **models.ROOMY)
     assert load_base(str(moved), "none").fingerprint == first.fingerprint
-    models.model("llama", seed=1, **ROOMY).save_pretrained(moved)
+    models.model("llama", seed=1, **models.ROOMY).save_pretrained(moved)
     assert load_base(str(moved), "none").fingerprint != first.fingerprint
 
 

@@ -18,9 +18,6 @@ from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from tests.adapters import models
 
-ROOMY = {"hidden_size": 64, "intermediate_size": 128}
-
-
 MIX: dict[str, tuple[str, dict[str, Any]]] = {
     "lora": ("lora", {"r": 4}),
     "prefix": ("prefix", {"num_virtual_tokens": 3}),
@@ -98,12 +95,6 @@ def mixed_by_peft(folder: Path, quantization: str, adapters: Path, names: list[s
     return found
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A client's own checkpoint."""
-    return models.saved("llama", tmp_path_factory.mktemp("models") / "tiny-llama", **ROOMY)
-
-
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])
 def test_rows_on_a_quantized_base(quantization: Any, folder: Path, tmp_path: Path) -> None:
     """Alone, a row equals PEFT to the last digits of float32; in a mixed batch, within what PEFT itself varies."""
@@ -113,7 +104,9 @@ def test_rows_on_a_quantized_base(quantization: Any, folder: Path, tmp_path: Pat
     largest = UNIT[quantization]
     with torch.inference_mode():
         for slot, (name, (method, options)) in enumerate(MIX.items()):
-            made = models.peft_adapter(models.model("llama", **ROOMY), tmp_path / name, method, **options)
+            made = models.peft_adapter(
+                models.model("llama", **models.ROOMY), tmp_path / name, method, **options
+            )
             slots.load(slot, made)
             with torch.inference_mode(False):
                 model = peft.PeftModel.from_pretrained(stock(folder, quantization), tmp_path / name).eval()
@@ -144,7 +137,9 @@ def test_dora_on_a_quantized_base(quantization: Any, folder: Path, tmp_path: Pat
     4-bit weight as if it were not, and its int8 scales get lost in the first forward."""
     base = load_base(str(folder), quantization, device="cpu")
     slots = Slots(base, 2)
-    slots.load(1, models.peft_adapter(models.model("llama", **ROOMY), tmp_path, "lora", r=2, use_dora=True))
+    slots.load(
+        1, models.peft_adapter(models.model("llama", **models.ROOMY), tmp_path, "lora", r=2, use_dora=True)
+    )
     plain = stock(folder, quantization)
     for module in plain.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
