@@ -30,7 +30,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python -m mypy
 
 starter: .venv
-	$(BIN)/python -m adapters.starter.build.build
+	$(BIN)/python -m adapters.starter.build
 
 bench: $(VENV)/.installed-dev
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ RepertoireError
 │   ├── Cancelled               the request was cancelled before it was answered
 │   └── DeadlineExceeded        the request was not answered in its time
 ├── recipes.RecipeError         a recipe is wrong
-├── recipes.DataError           the data is wrong; lists every problem with its place
+├── recipes.DataError           the data is wrong; lists every problem and where it is
 └── hub.HubError                a name, a version or a publication is wrong
 """
 

@@ -17,7 +17,7 @@ def lazy(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package (PEP 562). names: module -> what the package offers of it.
 
-    No module of the package may be called as one of the names: once imported, it would stand in the name's place.
+    No module of the package may be called as one of the names: once imported, it would stand where the name should.
     """
     homes = {name: module for module, offered in names.items() for name in offered}
 

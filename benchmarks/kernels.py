@@ -56,7 +56,7 @@ def measure(layers: list[Weights], tokens: int, segments: int) -> dict[str, floa
         rows.scratch.forget()
         way(output, x, next(turn), None, rows)
 
-    apart = plan([(7 * place) % SLOTS for place in range(segments)])
+    apart = plan([(7 * segment) % SLOTS for segment in range(segments)])
     variants = {
         "one by one": partial(run, torch_inplace.one_by_one, apart, cycle(layers)),
         "together": partial(run, torch_inplace.together, apart, cycle(layers)),
@@ -70,7 +70,7 @@ def measure(layers: list[Weights], tokens: int, segments: int) -> dict[str, floa
 def plan(slots: list[int]) -> LoraRows:
     """Rows in segments of equal length."""
     each = ROWS // len(slots)
-    segments = [Segment(slot, place * each, (place + 1) * each) for place, slot in enumerate(slots)]
+    segments = [Segment(slot, index * each, (index + 1) * each) for index, slot in enumerate(slots)]
     return LoraRows(segments, SLOTS, 64, torch.device("cpu"), Scratch())
 
 

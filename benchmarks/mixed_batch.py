@@ -21,7 +21,7 @@ from adapters.serving.generate import Writing, write
 from adapters.serving.sampling import Sampling
 from adapters.slots.forward_pass import forward, pad
 from adapters.slots.packed import pack
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from benchmarks import llama28m
 from benchmarks.measure import interleaved, keep_freed_memory, machine, medians, now, ratio, versions
@@ -132,7 +132,9 @@ def forward_variants(
         "8 LoRA + 8 Prefix": [*lora[:8], *prefix[:8]],
         "16 Prefix": list(prefix),
     }
-    ours = {name: partial(forward, base, slots, tokens, Rows(tuple(rows))) for name, rows in mixes.items()}
+    ours = {
+        name: partial(forward, base, slots, tokens, RowSlots(tuple(rows))) for name, rows in mixes.items()
+    }
     return {"off": lambda: off.model(input_ids=prompts, use_cache=False), **ours}
 
 
@@ -206,7 +208,7 @@ def load_variants(base: Base, slots: Slots, off: Any) -> dict[str, Callable[[], 
         model.load_adapter(llama28m.adapter("lora", 1), adapter_name=f"more{next(count)}")
 
     def ours() -> None:
-        slots.place(0, pack(hub.read(reference), base, slots.dtype))
+        slots.put(0, pack(hub.read(reference), base, slots.dtype))
 
     return {"PEFT load_adapter": theirs, "ours": ours}
 
@@ -216,7 +218,7 @@ def switching(slots: Slots) -> Callable[[], Any]:
     turn = iter(range(10**9))
 
     def switch() -> None:
-        with slots.using(Rows((next(turn) % BATCH,) * BATCH)):
+        with slots.using(RowSlots((next(turn) % BATCH,) * BATCH)):
             pass
 
     return switch

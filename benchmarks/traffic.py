@@ -25,7 +25,7 @@ import transformers as tf
 
 from adapters import Base, Limits, load_base
 from adapters.serving.generate import Writing, write
-from adapters.serving.request import Request, Written
+from adapters.serving.request import Completion, Request
 from adapters.serving.runtime import Runtime
 from adapters.serving.sampling import Sampling
 from adapters.slots.slots import Slots
@@ -105,7 +105,7 @@ def prompt(stream: random.Random) -> tuple[int, ...]:
 
 def finished(runtime: Runtime, requests: Sequence[Request]) -> None:
     """Run requests and see that each was answered."""
-    assert all(isinstance(answer, Written) for answer in runtime.run(requests))
+    assert all(isinstance(answer, Completion) for answer in runtime.run(requests))
 
 
 def arrivals(base: Base, hub: Hub, references: Sequence[str]) -> dict[str, Any]:

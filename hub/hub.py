@@ -28,8 +28,8 @@ from hub.storage.trash import GRACE
 
 if TYPE_CHECKING:
     from adapters import Adapter, Base
+    from adapters.format import Shape
     from adapters.serving import Fetched
-    from adapters.slots import Shape
     from hub.catalogue.diff import Difference
     from hub.catalogue.records import Record
     from hub.intake.huggingface import Download
@@ -99,7 +99,7 @@ class Hub:
             source: an adapter, a PEFT directory, or `hf://owner/repo[@revision][/folder]`.
             name: `client/campaign/task`.
             base: what the adapter must fit, by every name and shape: a loaded base, or
-                `adapters.slots.load_shape(...)`, for which the base's configuration is enough.
+                `adapters.base.load_shape(...)`, for which the base's configuration is enough.
             tags: words to find it by.
             message: what is new in it, in a sentence.
             publish_id: an id of your own, with which it is safe to try again after a failure that left you in doubt:

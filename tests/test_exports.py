@@ -8,18 +8,97 @@ import pytest
 EXPORTS: dict[str, set[str]] = {
     "adapters": {
         "Adapter",
+        "AdapterError",
+        "BadAdapter",
         "Base",
+        "BaseError",
         "BaseId",
+        "BaseNotFound",
+        "Busy",
+        "Cancelled",
+        "DeadlineExceeded",
         "Head",
         "Limits",
         "Lora",
+        "NotEnoughMemory",
         "Prefix",
         "RepertoireError",
+        "RequestError",
+        "UnsupportedArchitecture",
+        "UnsupportedQuantization",
         "WrongBase",
         "load_base",
         "read",
         "write",
     },
+    "adapters.base": {
+        "Base",
+        "free_memory",
+        "hand_back_threads",
+        "load_base",
+        "load_shape",
+        "plain_weight",
+        "quantization_fault",
+    },
+    "adapters.format": {
+        "Adapter",
+        "BaseId",
+        "Bytes",
+        "CARD",
+        "CONFIG",
+        "Head",
+        "Lora",
+        "Pooling",
+        "Prefix",
+        "Quantization",
+        "STARTER",
+        "Shape",
+        "WEIGHTS",
+        "adapter_problems",
+        "canonical",
+        "check_base",
+        "check_fit",
+        "head_names",
+        "parse",
+        "pools_as_transformers",
+        "ranks_told",
+        "read",
+        "render",
+        "stock_loading",
+        "write",
+    },
+    "adapters.kernels": {"Dropout", "InputGroup", "LoraRows", "Scratch", "Segment", "Weights", "add"},
+    "adapters.serving": {
+        "Completion",
+        "Counters",
+        "Fetched",
+        "Limits",
+        "Request",
+        "Resident",
+        "Runtime",
+        "Sampling",
+        "Ticket",
+        "Writing",
+        "write",
+    },
+    "adapters.slots": {
+        "Hidden",
+        "LORA",
+        "Layout",
+        "PaddedBatch",
+        "RowSlots",
+        "Slots",
+        "Term",
+        "Trained",
+        "VALUES",
+        "forward",
+        "join",
+        "pack",
+        "pad",
+        "pooled",
+        "triplets",
+    },
+    "adapters.starter": {"best_auc", "client_data", "same_ads"},
     "hub": {
         "Analysis",
         "Analyze",
@@ -155,3 +234,17 @@ def test_names_that_load_on_first_use_are_listed_and_no_module_takes_their_place
     assert not EXPORTS[package] & {found.name for found in pkgutil.iter_modules(module.__path__)}
     with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'nonsense'"):
         module.nonsense  # noqa: B018
+
+
+def test_every_error_of_a_package_stands_on_its_face() -> None:
+    """Errors are where the functions are that raise them: `from adapters import WrongBase`."""
+    for package in ("adapters",):
+        face, errors = importlib.import_module(package), importlib.import_module(f"{package}.errors")
+        own = {
+            name
+            for name, value in vars(errors).items()
+            if isinstance(value, type)
+            and issubclass(value, Exception)
+            and value.__module__ == errors.__name__
+        }
+        assert own <= set(face.__all__), package

@@ -5,16 +5,22 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from adapters.base.base import Base, load_base, plain_weight, quantization_fault
+    from adapters.base.base import Base
     from adapters.base.cpu_threads import hand_back_threads
+    from adapters.base.loading import load_base
     from adapters.base.memory import free_memory
+    from adapters.base.quantization import plain_weight, quantization_fault
+    from adapters.base.shape import load_shape
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "adapters.base.base": ["Base", "load_base", "plain_weight", "quantization_fault"],
+            "adapters.base.base": ["Base"],
             "adapters.base.cpu_threads": ["hand_back_threads"],
+            "adapters.base.loading": ["load_base"],
             "adapters.base.memory": ["free_memory"],
+            "adapters.base.quantization": ["plain_weight", "quantization_fault"],
+            "adapters.base.shape": ["load_shape"],
         },
     )
 
@@ -23,6 +29,7 @@ __all__ = [
     "free_memory",
     "hand_back_threads",
     "load_base",
+    "load_shape",
     "plain_weight",
     "quantization_fault",
 ]

@@ -52,9 +52,14 @@ def route_attention(model: PreTrainedModel) -> None:
     model.set_attn_implementation("repertoire_eager" if capped else "repertoire")
 
 
-def uniform(layers: Sequence[AttentionLayer]) -> bool:
-    """Whether the keys of all layers have one shape."""
-    return len({(layer.kv_heads, layer.head_dim) for layer in layers}) == 1
+def prefix_width(layers: Sequence[AttentionLayer]) -> int | None:
+    """Numbers of one position of a prefix: keys and values of all layers. None where the layers' keys differ in shape,
+    which PEFT's one table cannot hold."""
+    shapes = {(layer.kv_heads, layer.head_dim) for layer in layers}
+    if len(shapes) != 1:
+        return None
+    [(kv_heads, head_dim)] = shapes
+    return len(layers) * 2 * kv_heads * head_dim
 
 
 def _attention(

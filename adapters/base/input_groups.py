@@ -33,10 +33,18 @@ class _Probe:
 def probe(
     model: PreTrainedModel, linears: Mapping[str, nn.Linear]
 ) -> tuple[tuple[AttentionLayer, ...], dict[str, str]]:
-    """Run one token. Returns the self-attention layers in order, and for every linear layer, in the order in which they
-    run, the first one that reads the same input (itself, most often).
+    """Run one token.
 
-    Raises UnsupportedArchitecture where attention does not pass through `adapters.base.attention`.
+    Args:
+        model: with its attention routed through `adapters.base.attention`.
+        linears: the layers to look at, by path.
+
+    Returns:
+        The self-attention layers in order; and for every linear layer, in the order in which they run, the first one
+        that reads the same input (itself, most often).
+
+    Raises:
+        UnsupportedArchitecture: attention does not pass through `adapters.base.attention`.
     """
     view, inputs = _Probe(), {}
 
@@ -63,5 +71,5 @@ def probe(
             "transformers, so that a prefix cannot reach all; use a Llama, Qwen, Mistral, Gemma, Phi or BERT model"
         )
     first: dict[int, str] = {}
-    sources = {path: first.setdefault(id(seen), path) for path, seen in inputs.items()}
-    return tuple(view.layers), sources | {path: path for path in linears if path not in sources}
+    groups = {path: first.setdefault(id(seen), path) for path, seen in inputs.items()}
+    return tuple(view.layers), groups | {path: path for path in linears if path not in groups}

@@ -17,18 +17,9 @@ if TYPE_CHECKING:
         PrefixShape,
         Quantization,
     )
-    from adapters.format.files import (
-        CARD,
-        CONFIG,
-        WEIGHTS,
-        Bytes,
-        canonical,
-        head_names,
-        parse,
-        read,
-        render,
-        write,
-    )
+    from adapters.format.files import CARD, CONFIG, WEIGHTS, Bytes, canonical, parse, read, render, write
+    from adapters.format.names import head_names
+    from adapters.format.soundness import Shape, adapter_problems, check_base, check_fit
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -56,12 +47,13 @@ else:
                 "CONFIG",
                 "WEIGHTS",
                 "canonical",
-                "head_names",
                 "parse",
                 "read",
                 "render",
                 "write",
             ],
+            "adapters.format.names": ["head_names"],
+            "adapters.format.soundness": ["Shape", "adapter_problems", "check_base", "check_fit"],
         },
     )
 
@@ -79,7 +71,11 @@ __all__ = [
     "Prefix",
     "PrefixShape",
     "Quantization",
+    "Shape",
+    "adapter_problems",
     "canonical",
+    "check_base",
+    "check_fit",
     "head_names",
     "is_public_id",
     "parse",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import regex
 
 from adapters.errors import BadAdapter
+from adapters.format.names import TABLE, ends_in
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -29,10 +30,18 @@ _PLAIN = re.compile(r"[\w.]+")
 class Lora:
     """Low-rank adaptation, `W x + scaling * B A x` (Hu et al. 2021, arXiv:2106.09685).
 
-    `targets` are module-name suffixes, read as PEFT reads `target_modules`; `scaling` is `alpha / rank`, with
-    rsLoRA `alpha / sqrt(rank)` (Kalajdzievski 2023, arXiv:2312.03732). The patterns are PEFT's: a module whose name
-    ends in a key has that rank or alpha instead. A single target that is no plain name is a regular expression. With
-    `dora` each row of `W + scaling * B A` is brought to a trained length (Liu et al. 2024, arXiv:2402.09353).
+    Attributes:
+        rank: of every low-rank term, where no pattern says otherwise.
+        alpha: `scaling` is `alpha / rank`, with rsLoRA `alpha / sqrt(rank)` (Kalajdzievski 2023, arXiv:2312.03732).
+        targets: module-name suffixes, read as PEFT reads `target_modules`; a single one that is no plain name is a
+            regular expression.
+        rslora: see `alpha`.
+        dropout: the share of a term's inputs that training drops.
+        alpha_pattern, rank_pattern: PEFT's: a module whose name ends in a key has that alpha or rank instead.
+        partial: whether some layers that the targets name may lack weights (PEFT's `layers_to_transform`,
+            `exclude_modules`).
+        dora: whether each row of `W + scaling * B A` is brought to a trained length (Liu et al. 2024,
+            arXiv:2402.09353).
     """
 
     rank: int
@@ -51,13 +60,13 @@ class Lora:
         return "dora" if self.dora else "lora"
 
     def covers(self, module: str) -> bool:
-        """Whether the targets promise weights for this module. A `partial` adapter (PEFT's `layers_to_transform`,
-        `exclude_modules`) promises nothing."""
+        """Whether the targets promise weights for this module. A `partial` adapter promises nothing. Raises BadAdapter
+        for a pattern that cannot be used, as do `rank_of` and `scaling_of`."""
         if self.partial:
             return False
         if len(self.targets) == 1 and _PLAIN.fullmatch(self.targets[0]) is None:
             return _matches(self.targets[0], module)
-        return any(module == target or module.endswith("." + target) for target in self.targets)
+        return any(ends_in(module, target) for target in self.targets)
 
     def rank_of(self, module: str) -> int:
         """Rank of the low-rank term of one module."""
@@ -103,7 +112,11 @@ def _matches(pattern: str, module: str) -> bool:
 
 @dataclass(frozen=True)
 class Prefix:
-    """`length` trained keys and values in front of every layer's own (Li and Liang 2021, arXiv:2101.00190)."""
+    """Trained keys and values in front of every layer's own (Li and Liang 2021, arXiv:2101.00190).
+
+    Attributes:
+        length: how many positions they take.
+    """
 
     length: int
 
@@ -145,9 +158,13 @@ class PrefixShape:
 class Head:
     """A linear head over the pooled last hidden state.
 
-    `pooling`: `last` token (as transformers' decoders for sequence classification), `mean` over the tokens, `first`
-    token, or `pooler` (the first token through the encoder's own pooler, as transformers' BERT for sequence
-    classification). `bias`: encoders' heads have one, decoders' heads have none, as transformers' classes.
+    Attributes:
+        labels: in the order of its outputs.
+        pooling: `last` token (as transformers' decoders for sequence classification), `mean` over the tokens, `first`
+            token, or `pooler` (the first token through the encoder's own pooler, as transformers' BERT for sequence
+            classification).
+        multi_label: whether a row may have several labels or none.
+        bias: encoders' heads have one, decoders' heads have none, as transformers' classes.
     """
 
     labels: tuple[str, ...]
@@ -158,7 +175,13 @@ class Head:
 
 @dataclass(frozen=True)
 class BaseId:
-    """Which base an adapter was made for; `fingerprint` is None for adapters that stock PEFT made."""
+    """Which base an adapter was made for.
+
+    Attributes:
+        id: a Hugging Face id, `starter`, or `local/` and a folder's name.
+        revision: the commit of a Hugging Face id, or a hash of a folder's weights.
+        fingerprint: sha256 over what makes it this base; None for adapters that stock PEFT made.
+    """
 
     id: str | None
     revision: str | None = None
@@ -167,12 +190,15 @@ class BaseId:
 
 @dataclass
 class Adapter:
-    """One adapter in memory: what `files.read` gives, what a hub stores and a slot takes.
+    """One adapter in memory: what `read` gives, what a hub stores and a slot takes.
 
-    tensors: PEFT's names to fp32 tensors on the CPU: `...lora_A.weight [rank, in]`, `...lora_B.weight [out, rank]`,
-        DoRA's `...lora_magnitude_vector [out]`, `prompt_embeddings [length, layers * 2 * kv_heads * head_dim]`, and
-        the head's `...score|classifier.weight [labels, width]` and `.bias [labels]`.
-    info: JSON that travels with the weights: recipe, data digest, metrics, prompt template.
+    Attributes:
+        method: how it changes the base.
+        head: of its labels; None for an adapter that writes.
+        tensors: PEFT's names to fp32 tensors on the CPU, as `adapters.format.soundness` draws them.
+        base: that it was made for.
+        task: that it was trained for; None where stock PEFT made it.
+        info: JSON that travels with the weights: recipe, data digest, metrics, prompt template.
     """
 
     method: Lora | Prefix
@@ -220,7 +246,7 @@ def to_peft(adapter: Adapter) -> dict[str, Any]:
             rank_pattern=dict(method.rank_pattern),
         )
     else:
-        table = adapter.tensors["prompt_embeddings"]
+        table = adapter.tensors[TABLE]
         shape = PrefixShape.of(adapter.info)
         if shape is None or table.shape[1] != shape.width:
             raise BadAdapter(

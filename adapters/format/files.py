@@ -29,6 +29,8 @@ from adapters.format.config import (
     to_peft,
     whole,
 )
+from adapters.format.names import head_names
+from adapters.format.soundness import adapter_problems, told
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +47,18 @@ _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 
 
 def render(adapter: Adapter, card: str | None = None) -> dict[str, bytes]:
-    """File name -> bytes of the PEFT directory of an adapter. card: a model card that says more than `model_card`."""
+    """An adapter as a PEFT directory, in memory.
+
+    Args:
+        adapter: what to write.
+        card: a model card that says more than `model_card`.
+
+    Returns:
+        File name -> bytes. Equal adapters give equal bytes.
+
+    Raises:
+        BadAdapter: a prefix table that does not fit its own shape.
+    """
     from safetensors.torch import save as save_safetensors
 
     ours = {
@@ -54,9 +67,8 @@ def render(adapter: Adapter, card: str | None = None) -> dict[str, bytes]:
         "base": asdict(adapter.base),
         "info": adapter.info,
     }
-    metadata = {
-        "repertoire": json.dumps(ours, sort_keys=True, ensure_ascii=False)
-    }  # one key: equal bytes every time
+    # One key: equal bytes every time.
+    metadata = {"repertoire": json.dumps(ours, sort_keys=True, ensure_ascii=False)}
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in sorted(adapter.tensors.items())}
     config = json.dumps(to_peft(adapter), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     return {
@@ -68,7 +80,14 @@ def render(adapter: Adapter, card: str | None = None) -> dict[str, bytes]:
 
 def canonical(weights: Bytes) -> Bytes:
     """The same safetensors file with a sorted header: writers leave its order to chance, and equal adapters should
-    be equal bytes. 8 bytes of length, JSON padded with spaces to a multiple of 8, tensors (untouched)."""
+    be equal bytes.
+
+    Args:
+        weights: a sound file: 8 bytes of length, JSON padded with spaces to a multiple of 8, tensors.
+
+    Returns:
+        The file with another header, its tensors untouched; the very same object where the header is sorted already.
+    """
     end = 8 + int.from_bytes(weights[:8], "little")
     header = json.dumps(
         json.loads(weights[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
@@ -80,11 +99,11 @@ def canonical(weights: Bytes) -> Bytes:
 
 
 def write(adapter: Adapter, folder: str | os.PathLike[str], card: str | None = None) -> Path:
-    """Write an adapter's PEFT directory; each file appears whole or not at all.
+    """Write an adapter as a PEFT directory; each file appears whole or not at all.
 
     Args:
-        adapter: trained here, or read.
-        folder: to write to, which may be missing.
+        adapter: what to write.
+        folder: made where it is not there; files of the same names are replaced.
         card: a model card that says more than `model_card`.
 
     Returns:
@@ -100,19 +119,43 @@ def write(adapter: Adapter, folder: str | os.PathLike[str], card: str | None = N
 
 
 def read(folder: str | os.PathLike[str]) -> Adapter:
-    """Read a PEFT directory, made here or by stock PEFT. Raises BadAdapter with what is wrong."""
+    """Read a PEFT directory, made here or by stock PEFT.
+
+    Args:
+        folder: with `adapter_config.json` and `adapter_model.safetensors`.
+
+    Returns:
+        The adapter, sound by itself; whether it fits a base is seen when it is loaded there.
+
+    Raises:
+        BadAdapter: with what is wrong.
+    """
     path = Path(folder)
     missing = [name for name in (CONFIG, WEIGHTS) if not (path / name).is_file()]
     if missing:
         raise BadAdapter(
             f"{path} holds no {' and no '.join(missing)}; expected a PEFT directory with safetensors weights"
         )
-    return parse((path / CONFIG).read_bytes(), (path / WEIGHTS).read_bytes())
+    adapter = parse((path / CONFIG).read_bytes(), (path / WEIGHTS).read_bytes())
+    if problems := adapter_problems(adapter):
+        raise BadAdapter(f"{path} holds no sound adapter: {told(problems)}. Train or save it again")
+    return adapter
 
 
 def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
-    """The adapter that these bytes describe; see `parse_safetensors` for who owns them then. Raises BadAdapter where
-    they are not a whole, sound adapter."""
+    """The adapter that these bytes describe.
+
+    Args:
+        config_bytes: of `adapter_config.json`.
+        weights_bytes: of `adapter_model.safetensors`; a bytearray belongs to the adapter from now on, see
+            `parse_safetensors`.
+
+    Returns:
+        The adapter. What its tensors are together is not looked at yet: see `adapter_problems`.
+
+    Raises:
+        BadAdapter: a file is damaged or says what cannot be.
+    """
     try:
         config = json.loads(config_bytes)
         method = method_from_peft(config)
@@ -126,8 +169,6 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
         raise BadAdapter(
             f"{WEIGHTS} is damaged ({error!r}); publish the adapter again from its source"
         ) from error
-    if isinstance(method, Lora) and method.dora and not any("lora_magnitude" in name for name in tensors):
-        raise BadAdapter(f"{CONFIG} says DoRA, but {WEIGHTS} holds no magnitudes; train it again")
     tensors = {name: tensor.float() for name, tensor in tensors.items()}
     try:
         return _foreign(method, tensors, config) if ours is None else _own(method, tensors, ours)
@@ -173,9 +214,8 @@ def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] |
     metadata = header.pop("__metadata__", {})
     if not all(type(value) is str for value in metadata.values()):
         raise ValueError("the metadata holds other things than text")
-    "".join(
-        (*header, *metadata, *metadata.values())
-    ).encode()  # a ValueError where JSON's escapes are no Unicode
+    # A ValueError where JSON's escapes are no Unicode.
+    "".join((*header, *metadata, *metadata.values())).encode()
     content, at = memoryview(data)[start:], 0
     if content.readonly or start % 8:
         content = memoryview(bytearray(content))
@@ -186,7 +226,7 @@ def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] |
         if kind is None:
             raise ValueError(f"{name} is of type {entry['dtype']}; weights are floating-point numbers")
         if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
-            raise ValueError(f"{name} has an impossible shape or place")
+            raise ValueError(f"{name} has an impossible shape or offset")
         if begin != at:
             raise ValueError(f"{name} is not where it should be")
         count, dtype = math.prod(shape), getattr(torch, kind)
@@ -227,15 +267,6 @@ def _check_finite(content: memoryview, tensors: "Mapping[str, Tensor]") -> None:
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise ValueError(f"{name} holds values that are not finite numbers")
-
-
-def head_names(tensors: "Mapping[str, Tensor]") -> tuple[str, str | None] | None:
-    """Names of the head's weight and bias (None where it has none); None for an adapter without a head."""
-    for name in tensors:
-        if name.endswith((".score.weight", ".classifier.weight")):
-            bias = name.removesuffix("weight") + "bias"
-            return name, bias if bias in tensors else None
-    return None
 
 
 def _foreign_head(tensors: "Mapping[str, Tensor]") -> Head | None:

@@ -11,11 +11,14 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Source:
+class InputGroup:
     """Layers that read the same input, such as q, k and v: their A lie side by side, so that one product serves them
     all.
 
-    a: `[slots, ranks, in]`; rank: the highest of one layer; name: of the first layer.
+    Attributes:
+        a: of all of them, `[slots, ranks, in]`.
+        rank: the highest of one layer.
+        name: of the first layer.
     """
 
     a: Tensor
@@ -27,12 +30,17 @@ class Source:
 class Weights:
     """One layer's low-rank terms of all slots.
 
-    a: `[slots, rank, in]`, ranks `at` of its source; b: `[slots, rank, out]`; gain: `[slots, out]`, what DoRA
-    multiplies the base's output by, less 1, or None where no slot has DoRA; scaling: `[slots]`. In serving scaling is
-    None: it is folded into b, and so is DoRA's factor. In training `source.a`, `b` and `gain` hold their gradients.
+    Attributes:
+        group: the layers that read the same input.
+        at: this layer's ranks in `group.a`.
+        a: `[slots, rank, in]`, a view of `group.a`.
+        b: `[slots, rank, out]`.
+        gain: what DoRA multiplies the base's output by, less 1, `[slots, out]`; None where no slot has DoRA.
+        scaling: `[slots]`. In serving it is None: it is folded into b, and so is DoRA's factor. In training `group.a`,
+            `b` and `gain` hold their gradients.
     """
 
-    source: Source
+    group: InputGroup
     at: slice
     a: Tensor
     b: Tensor
@@ -42,7 +50,12 @@ class Weights:
 
 @dataclass(frozen=True)
 class Segment:
-    """Consecutive rows `start:stop` that use one slot (None: the base alone)."""
+    """Consecutive rows that use one slot.
+
+    Attributes:
+        slot: None for the base alone.
+        start, stop: the first row, and the one behind the last.
+    """
 
     slot: int | None
     start: int
@@ -53,9 +66,14 @@ class Segment:
 class Dropout:
     """Dropout on the inputs of one slot's low-rank terms: each row's own stream, drawn from its key.
 
-    keys, lengths: of the slot's rows in order, a key being 64 bits; left: whether rows are padded on the left. What a
-    row draws depends on its key and on the layer alone: not on its neighbours, its padding or the pass that it runs in,
-    nor on how often it is drawn (gradient checkpointing draws twice).
+    What a row draws depends on its key and on the layer alone: not on its neighbours, its padding or the pass that it
+    runs in, nor on how often it is drawn (gradient checkpointing draws twice).
+
+    Attributes:
+        share: of the inputs that are dropped, 0 to 1.
+        keys: of the slot's rows in order, 64 bits each.
+        lengths: tokens of the same rows, without padding.
+        left: whether rows are padded on the left.
     """
 
     share: float
@@ -70,7 +88,7 @@ class Scratch:
 
     def __init__(self) -> None:
         self._rooms: list[Tensor | None] = [None, None]
-        self._last: tuple[Source, Tensor, Tensor] | None = None
+        self._last: tuple[InputGroup, Tensor, Tensor] | None = None
 
     def take(self, *shape: int, like: Tensor) -> Tensor:
         """A tensor with undefined contents, valid until the take after next: a layer gathers its A and its B."""
@@ -81,10 +99,10 @@ class Scratch:
                 room = self._rooms[0] = like.new_empty(size)
         return room[:size].view(shape)
 
-    def shared(self, source: Source, x: Tensor, product: Callable[[], Tensor]) -> Tensor:
-        """The product of a source with its input `x`, computed by the first layer that asks."""
-        if self._last is None or self._last[0] is not source or self._last[1] is not x:
-            self._last = (source, x, product())
+    def shared(self, group: InputGroup, x: Tensor, product: Callable[[], Tensor]) -> Tensor:
+        """The product of a group with its input `x`, computed by the first layer that asks."""
+        if self._last is None or self._last[0] is not group or self._last[1] is not x:
+            self._last = (group, x, product())
         return self._last[2]
 
     def forget(self) -> None:
@@ -94,15 +112,24 @@ class Scratch:
 
 @dataclass(frozen=True)
 class LoraRows:
-    """The plan of one step. segments: runs of rows with one slot, all rows in order; empty: the slot of zeros; rank:
-    the highest of the slots in use; dora: whether any of them has DoRA."""
+    """The plan of one step.
+
+    Attributes:
+        segments: runs of rows with one slot, all rows in order.
+        empty: the slot of zeros.
+        rank: the highest of the slots in use.
+        device: of the rows.
+        scratch: what the layers of the step share.
+        dropout: by slot.
+        dora: whether any of the slots in use has DoRA.
+    """
 
     segments: Sequence[Segment]
     empty: int
     rank: int
     device: torch.device
     scratch: Scratch
-    dropout: Mapping[int, Dropout] = field(default_factory=dict)  # by slot
+    dropout: Mapping[int, Dropout] = field(default_factory=dict)
     dora: bool = False
 
     @property

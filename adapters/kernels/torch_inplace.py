@@ -48,10 +48,10 @@ def together(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, r
         """`A x` as `[rows, ranks, tokens]`: few rows times many columns is the faster way round."""
         return torch.bmm(_of_rows(a, rows), x[rows.range].to(a.dtype).transpose(1, 2))
 
-    if rows.rank < weights.source.rank:
+    if rows.rank < weights.group.rank:
         low = shrink(weights.a[:, : rows.rank])
     else:
-        low = rows.scratch.shared(weights.source, x, lambda: shrink(weights.source.a))[:, weights.at]
+        low = rows.scratch.shared(weights.group, x, lambda: shrink(weights.group.a))[:, weights.at]
     low = low.transpose(1, 2)
     if weights.scaling is not None:
         low = low * weights.scaling.index_select(0, rows.index)[:, None, None]

@@ -14,7 +14,7 @@ def segments(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, r
     output: `[rows, tokens, out]`; x: `[rows, tokens, in]`; returns a new tensor. DoRA's form is that of PEFT
     (Liu et al. 2024, arXiv:2402.09353); in serving its factor is folded into B.
     """
-    if (drawn := dropout.drawn(rows, weights.source.name, x[rows.range])) is not None:
+    if (drawn := dropout.drawn(rows, weights.group.name, x[rows.range])) is not None:
         inner = x[rows.range].masked_fill(drawn[0], 0.0) * drawn[1]
         x = torch.cat([x[: rows.range.start], inner, x[rows.range.stop :]])
     parts = []
@@ -23,9 +23,7 @@ def segments(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, r
         if slot is None:
             parts.append(base)
             continue
-        low = (
-            x[segment.start : segment.stop].to(weights.source.a.dtype) @ weights.source.a[slot, weights.at].T
-        )
+        low = x[segment.start : segment.stop].to(weights.group.a.dtype) @ weights.group.a[slot, weights.at].T
         if weights.scaling is not None:
             low = low * weights.scaling[slot]
         term = low @ weights.b[slot]

@@ -14,15 +14,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from adapters.kernels import dropout
-from adapters.kernels.plan import LoraRows, Source, Weights
+from adapters.kernels.plan import InputGroup, LoraRows, Weights
 
 
 def add(output: Tensor, x: Tensor, weights: Weights, rows: LoraRows) -> Tensor:
     """`output [rows, tokens, out]` plus each row's term; x: `[rows, tokens, in]`. Returns a new tensor."""
-    source = weights.source
+    group = weights.group
     shrink: Any = _Shrink.apply
     expand: Any = _Expand.apply
-    low = rows.scratch.shared(source, x, lambda: shrink(x, source.a, source, rows))
+    low = rows.scratch.shared(group, x, lambda: shrink(x, group.a, group, rows))
     result: Tensor = expand(output, low[..., weights.at], weights.b, weights, rows)
     return result
 
@@ -31,12 +31,12 @@ class _Shrink(torch.autograd.Function):
     """`[rows, tokens, in]` to `[rows.range, tokens, ranks]`."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, a: Tensor, source: Source, rows: LoraRows) -> Tensor:
+    def forward(ctx: Any, x: Tensor, a: Tensor, group: InputGroup, rows: LoraRows) -> Tensor:
         x = x[rows.range]
-        drawn = dropout.drawn(rows, source.name, x)
+        drawn = dropout.drawn(rows, group.name, x)
         dropped, factors = drawn or (None, None)
         ctx.save_for_backward(x, dropped, factors)
-        ctx.source, ctx.rows = source, rows
+        ctx.group, ctx.rows = group, rows
         low = torch.bmm(_kept(x, dropped).to(a.dtype), a.index_select(0, rows.index).transpose(1, 2))
         return low if factors is None else low * factors
 
@@ -44,11 +44,11 @@ class _Shrink(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None, None]:
         x, dropped, factors = ctx.saved_tensors
-        rows, source, a = ctx.rows, ctx.source, ctx.source.a
+        rows, group, a = ctx.rows, ctx.group, ctx.group.a
         if factors is not None:
             gradient = gradient * factors
         own = torch.bmm(gradient.transpose(1, 2), _kept(x, dropped).to(a.dtype))
-        source.a.grad.index_add_(0, rows.index, own)
+        group.a.grad.index_add_(0, rows.index, own)
         if not ctx.needs_input_grad[0]:
             return None, None, None, None
         back = _kept(torch.bmm(gradient, a.index_select(0, rows.index)), dropped).to(x.dtype)

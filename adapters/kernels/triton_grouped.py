@@ -141,9 +141,9 @@ def _expand(
         added = tl.sum(tl.reshape(total, (RANK, 1)) * weight, axis=0)[None, :]
     else:
         added = tl.dot(total, weight, input_precision="ieee")
-    place = output + token[:, None].to(tl.int64) * output_token + column[None, :]
+    target = output + token[:, None].to(tl.int64) * output_token + column[None, :]
     mask = own[:, None] & inside[None, :]
-    given = tl.load(place, mask=mask, other=0.0).to(tl.float32)
+    given = tl.load(target, mask=mask, other=0.0).to(tl.float32)
     if GAIN:
         factor = tl.load(gain + slot * gain_slot + column, mask=inside, other=0.0).to(tl.float32)[None, :]
         if BIAS:
@@ -151,4 +151,4 @@ def _expand(
             added += plain * factor
         else:
             added += given * factor
-    tl.store(place, (given + added).to(output.dtype.element_ty), mask=mask)
+    tl.store(target, (given + added).to(output.dtype.element_ty), mask=mask)

@@ -9,9 +9,10 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from adapters.serving.counters import Counters
     from adapters.serving.generate import Writing, write
-    from adapters.serving.request import Request, Ticket, Written
+    from adapters.serving.limits import Limits
+    from adapters.serving.request import Completion, Request, Ticket
     from adapters.serving.residency import Fetched, Resident
-    from adapters.serving.runtime import Limits, Runtime
+    from adapters.serving.runtime import Runtime
     from adapters.serving.sampling import Sampling
 else:
     __getattr__, __dir__ = lazy(
@@ -19,14 +20,16 @@ else:
         {
             "adapters.serving.counters": ["Counters"],
             "adapters.serving.generate": ["Writing", "write"],
-            "adapters.serving.request": ["Request", "Ticket", "Written"],
+            "adapters.serving.limits": ["Limits"],
+            "adapters.serving.request": ["Completion", "Request", "Ticket"],
             "adapters.serving.residency": ["Fetched", "Resident"],
-            "adapters.serving.runtime": ["Limits", "Runtime"],
+            "adapters.serving.runtime": ["Runtime"],
             "adapters.serving.sampling": ["Sampling"],
         },
     )
 
 __all__ = [
+    "Completion",
     "Counters",
     "Fetched",
     "Limits",
@@ -36,6 +39,5 @@ __all__ = [
     "Sampling",
     "Ticket",
     "Writing",
-    "Written",
     "write",
 ]

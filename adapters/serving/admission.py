@@ -11,12 +11,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import islice
 from time import monotonic
+from typing import Protocol
 
 from adapters.base.base import Base
 from adapters.errors import AdapterError, Cancelled, DeadlineExceeded, RepertoireError, RequestError
 from adapters.serving.counters import Counters
 from adapters.serving.fair_queue import FairQueue
-from adapters.serving.generate import Batch
 from adapters.serving.request import Request, Ticket
 from adapters.serving.residency import Residency
 from adapters.slots.packed import Packed
@@ -34,6 +34,17 @@ class Load:
     done: Future[None] = field(default_factory=Future)
 
 
+class Room(Protocol):
+    """What of the running texts decides whether another one can join."""
+
+    @property
+    def max_positions(self) -> int:
+        """The most positions of the cache, rows times the longest of them."""
+
+    def fits(self, texts: Sequence[int]) -> bool:
+        """Whether texts can join now that need so many positions each."""
+
+
 Ended = list[tuple[Future, RepertoireError]]  # type: ignore[type-arg]
 """Futures that end with an error, to be told so without the lock."""
 
@@ -42,13 +53,13 @@ class Admission:
     """The queue of one runtime. Every call needs the runtime's lock."""
 
     def __init__(
-        self, base: Base, residency: Residency, batch: Batch, waiting: FairQueue[Ticket], counters: Counters
+        self, base: Base, residency: Residency, room: Room, waiting: FairQueue[Ticket], counters: Counters
     ) -> None:
         self.waiting = waiting
         self.loads: list[Load] = []
         self._base = base
         self._residency = residency
-        self._batch = batch
+        self._room = room
         self._counters = counters
         self._timed: list[tuple[float, int, Ticket]] = []
         self._cancelled: list[Ticket] = []
@@ -117,13 +128,14 @@ class Admission:
                 break
             packed = self._residency.find(request.adapter) if request.adapter else None
             if request.adapter and packed is None:
-                continue  # on its way into host memory
+                # On its way into host memory.
+                continue
             need = _positions(request, packed)
             fault = self._fault(request, packed, need) or self._hopeless(request.adapter)
             if fault is not None:
                 self.waiting.drop(ticket)
                 ended.append((ticket, fault))
-            elif self._room(ticket, [*needs, need]):
+            elif self._can_run(ticket, [*needs, need]):
                 for passed in blocked:
                     passed.overtaken += 1
                 self.waiting.take(ticket)
@@ -156,10 +168,10 @@ class Admission:
         keys |= dict.fromkeys(key for key in ahead if key is not None)
         self._residency.want(frozenset(islice(keys, self._residency.slots)))
 
-    def _room(self, ticket: Ticket, needs: Sequence[int]) -> bool:
+    def _can_run(self, ticket: Ticket, needs: Sequence[int]) -> bool:
         """Whether a request can run now; it has its slot then."""
         request = ticket.request
-        if request.sampling is not None and not self._batch.fits(needs):
+        if request.sampling is not None and not self._room.fits(needs):
             return False
         if request.adapter is None:
             return True
@@ -181,9 +193,9 @@ class Admission:
                 f"{prefix} prefix + {len(request.ids)} prompt + {new} new tokens are more than the base's "
                 f"{self._base.max_positions} positions; shorten the text"
             )
-        if request.sampling is not None and need > self._batch.max_positions:
+        if request.sampling is not None and need > self._room.max_positions:
             return RequestError(
-                f"{need} positions are more than the {self._batch.max_positions} of the KV cache; "
+                f"{need} positions are more than the {self._room.max_positions} of the KV cache; "
                 "shorten the text, or raise Limits.positions"
             )
         return None

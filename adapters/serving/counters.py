@@ -55,13 +55,20 @@ class Seconds:
 
 @dataclass
 class Counters:
-    """hits: rows that found their adapter in a slot; misses: those that had to wait for a copy; fetched: adapters
-    read from the hub; failed: those that could not be; evicted_slots, evicted_host: adapters that made room for others.
+    """What a runtime counts, since it began.
 
-    answered, errors, refused, cancelled, expired: requests by how they ended; tokens: written.
-
-    read, verify, copy: seconds of a load: bytes from the hub, their checks, into the slot; queue: from a request's
-    coming to its first step; prefill: reading of prompts and head rows; step: one token of every running row.
+    Attributes:
+        hits: rows that found their adapter in a slot.
+        misses: rows that had to wait for a copy.
+        fetched: adapters read from the hub.
+        failed: adapters that could not be.
+        evicted_slots, evicted_host: adapters that made room for others.
+        answered, errors, refused, cancelled, expired: requests by how they ended.
+        tokens: written.
+        read, verify, copy: seconds of a load: bytes from the hub, their checks, into the slot.
+        queue: seconds from a request's coming to its first step.
+        prefill: seconds of reading prompts and head rows.
+        step: seconds of one token of every running row.
     """
 
     hits: int = 0

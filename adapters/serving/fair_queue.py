@@ -5,7 +5,7 @@ virtual time and its client's last finish tag; its finish tag is its tag plus co
 with a thousand waiting requests gets its share and no more, and one that was idle is served next but saves nothing up.
 
 Aging moves a request forward by `aging` units of cost for each second that it waits. All waiting requests age alike, so
-that their order never changes after they came in: the place of a request is `tag + aging * (time of arrival)`.
+that their order never changes after they came in: a request stands at `tag + aging * (time of arrival)`.
 """
 
 from bisect import insort
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class _Waiting(Generic[Item]):
-    place: float
+    order: float
     arrival: int
     tag: float
     share: float
@@ -26,7 +26,7 @@ class _Waiting(Generic[Item]):
     item: Item
 
     def __lt__(self, other: "_Waiting[Item]") -> bool:
-        return (self.place, self.arrival) < (other.place, other.arrival)
+        return (self.order, self.arrival) < (other.order, other.arrival)
 
 
 class FairQueue(Generic[Item]):
@@ -59,7 +59,7 @@ class FairQueue(Generic[Item]):
         return self._counts.get(client, 0)
 
     def push(self, item: Item, client: str, cost: float, now: float) -> None:
-        """Put an item in its place. cost: about how much work it is; now: seconds."""
+        """Put an item where its turn is. cost: about how much work it is; now: seconds."""
         tag = max(self._virtual, self._finish.get(client, 0.0))
         share = cost / self._weights.get(client, 1.0)
         self._finish[client] = tag + share
@@ -70,7 +70,8 @@ class FairQueue(Generic[Item]):
     def take(self, item: Item) -> None:
         """Take an item out to be served: virtual time moves on to its tag."""
         self._virtual = max(self._virtual, self._out(item).tag)
-        if not self._sorted:  # nobody waits: nobody is owed anything
+        # Where nobody waits, nobody is owed anything.
+        if not self._sorted:
             self._finish.clear()
             self._virtual = 0.0
 

@@ -1,4 +1,5 @@
-"""Write texts: rows join a running batch, every step writes one token of each, and a row that is done frees its place.
+"""Write texts: rows join a running batch, every step writes one token of each, and a row that is done makes
+room.
 
 Rows of any adapters run together. Nothing here knows of requests, threads or names: `adapters.serving.runtime` does.
 
@@ -19,7 +20,7 @@ from adapters.serving.sampling import Sampling, choose
 from adapters.serving.text import Pieces, stopped
 from adapters.slots.cache import KeyValueCache
 from adapters.slots.forward_pass import Hidden, extend, pad
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 
 _ROUND = 32  # the cache grows by so many positions at a time
@@ -30,9 +31,16 @@ _ROOM = 1024  # positions a row in `write`
 class Writing:
     """One text that is being written.
 
-    prompt: token ids; slot: of its adapter, None for the base; on_text: told of each new piece of text, where the text
-    is streamed. written: new tokens so far, without the end token. finish: why it ended: the model's end token, a stop
-    string, the limit of tokens; `failed` where its numbers were not finite; None while it runs.
+    Attributes:
+        prompt: token ids.
+        slot: of its adapter, None for the base.
+        sampling: how it is written.
+        on_text: told of each new piece of text, where the text is streamed.
+        written: new tokens so far, without the end token.
+        text: what they say, without the blanks around it; up to date where the text is streamed, has stop strings or
+            has ended.
+        finish: why it ended: the model's end token, a stop string, the limit of tokens; `failed` where its numbers were
+            not finite; None while it runs.
     """
 
     prompt: tuple[int, ...]
@@ -49,7 +57,7 @@ class Writing:
 
 
 class Batch:
-    """The running texts: row i has place i of the cache.
+    """The running texts: text i has row i of the cache.
 
     max_rows: the most rows; max_positions: the most positions of the cache, rows times the longest of them.
     """
@@ -62,7 +70,7 @@ class Batch:
         self.running: list[Writing] = []
         self._cache = KeyValueCache(base.attention, base.device, base.dtype)
         self._lengths: list[int] = []  # columns that each row has in the cache
-        self._rows = Rows(())
+        self._rows = RowSlots(())
         self._ends = end_tokens(base)
 
     def need(self, text: Writing) -> int:
@@ -81,8 +89,12 @@ class Batch:
     ) -> tuple[list[Tensor], list[Writing]]:
         """Read the prompts of new texts, and write the first token of each. Equal prompts of one adapter are read once.
 
-        heads: rows for heads, `(slot, token ids)`, which share the forward. Returns their logits `[labels]`, and the
-        texts that ended with their first token.
+        Args:
+            texts: new ones, for which `fits` says that there is room.
+            heads: rows for heads, `(slot, token ids)`, which share the forward.
+
+        Returns:
+            The logits `[labels]` of each row for a head; and the texts that ended with their first token.
         """
         prompts = list(dict.fromkeys((text.slot, text.prompt) for text in texts))
         prompts.sort(key=lambda prompt: -1 if prompt[0] is None else prompt[0])
@@ -93,17 +105,17 @@ class Batch:
             first + max(len(reading), len(texts)),
             max([longest, *(self.need(text) for text in (*self.running, *texts))]),
         )
-        for place, (slot, _) in enumerate(reading, first):
+        for row, (slot, _) in enumerate(reading, first):
             if (prefix := self.slots.prefix(slot)) is not None:
-                self._cache.seed(place, prefix)
-        tokens = pad(self.base, [ids for _, ids in reading], left=False)
-        rows = Rows(tuple(slot for slot, _ in reading))
-        states = extend(self.base, self.slots, self._cache, first, prefixes, tokens.ids, rows)
+                self._cache.seed(row, prefix)
+        batch = pad(self.base, [ids for _, ids in reading], left=False)
+        rows = RowSlots(tuple(slot for slot, _ in reading))
+        states = extend(self.base, self.slots, self._cache, first, prefixes, batch.ids, rows)
         sound = torch.isfinite(states).flatten(1).all(1).tolist()
         for row in range(len(prompts), len(reading)):
             if not sound[row]:
                 self._cache.wipe(first + row)
-        logits = head_logits(self.slots, rows, Hidden(states, tokens.mask), range(len(prompts), len(reading)))
+        logits = head_logits(self.slots, rows, Hidden(states, batch.mask), range(len(prompts), len(reading)))
         try:
             self._begin(texts, prompts, prefixes, states)
         except BaseException:
@@ -138,7 +150,7 @@ class Batch:
         prefixes: Sequence[int],
         states: Tensor,
     ) -> None:
-        """Give every text its place: the first of each prompt the one that was read into, the others a copy."""
+        """Give every text its cache row: the first of each prompt the one that was read into, the others a copy."""
         first, by_prompt = len(self.running), {prompt: row for row, prompt in enumerate(prompts)}
         order: list[Writing | None] = [None] * len(prompts)
         for text in texts:
@@ -147,17 +159,17 @@ class Batch:
                 order[row] = text
             else:
                 order.append(text)
-        placed = [text for text in order if text is not None]
-        sources = [by_prompt[text.slot, text.prompt] for text in placed]
-        for row, source in enumerate(sources):
-            length = prefixes[source] + len(placed[row].prompt)
-            if row != source:
-                self._cache.copy(first + source, first + row, length)
+        begun = [text for text in order if text is not None]
+        read_into = [by_prompt[text.slot, text.prompt] for text in begun]
+        for row, read in enumerate(read_into):
+            length = prefixes[read] + len(begun[row].prompt)
+            if row != read:
+                self._cache.copy(first + read, first + row, length)
             self._lengths.append(length)
-        self.running += placed
-        if placed:
-            last = states[sources, [len(text.prompt) - 1 for text in placed]]
-            self._write(placed, self.base.lm_logits(last).float())
+        self.running += begun
+        if begun:
+            last = states[read_into, [len(text.prompt) - 1 for text in begun]]
+            self._write(begun, self.base.lm_logits(last).float())
             self._changed()
 
     def _write(self, texts: Sequence[Writing], logits: Tensor) -> None:
@@ -196,35 +208,42 @@ class Batch:
             self._changed()
         return ended
 
-    def _leave(self, place: int) -> None:
-        """Free a place; the last row moves into it."""
+    def _leave(self, row: int) -> None:
+        """Free a row; the last text moves into it."""
         last = len(self.running) - 1
-        if self.running[place].finish == "failed":
-            self._cache.wipe(place)
-        if place != last:
-            self._cache.copy(last, place, self._lengths[last])
+        if self.running[row].finish == "failed":
+            self._cache.wipe(row)
+        if row != last:
+            self._cache.copy(last, row, self._lengths[last])
             if self.running[last].finish == "failed":
                 self._cache.wipe(last)
-            self.running[place], self._lengths[place] = self.running[last], self._lengths[last]
+            self.running[row], self._lengths[row] = self.running[last], self._lengths[last]
         self.running.pop()
         self._lengths.pop()
 
     def _changed(self) -> None:
-        self._rows = Rows(tuple(text.slot for text in self.running))
+        self._rows = RowSlots(tuple(text.slot for text in self.running))
 
-    def _reserve(self, places: int, width: int) -> None:
-        """Grow the cache to at least so many places and positions."""
-        if places <= self._cache.places and width <= self._cache.width:
+    def _reserve(self, rows: int, width: int) -> None:
+        """Grow the cache to at least so many rows and positions."""
+        if rows <= self._cache.rows and width <= self._cache.width:
             return
         width = -(-width // _ROUND) * _ROUND
-        wider, taller = max(width, self._cache.width), max(places, min(2 * self._cache.places, self.max_rows))
+        wider, taller = max(width, self._cache.width), max(rows, min(2 * self._cache.rows, self.max_rows))
         if wider * taller > self.max_positions:
-            wider, taller = width, places
+            wider, taller = width, rows
         self._cache.resize(taller, wider, keep=len(self.running))
 
 
 def write(base: Base, slots: Slots, texts: Sequence[Writing], max_rows: int = 32) -> None:
-    """Write texts to their end, at most `max_rows` at a time."""
+    """Write texts to their end.
+
+    Args:
+        base: that writes.
+        slots: on that base.
+        texts: to write; what comes of each is left in it.
+        max_rows: so many at a time at the most.
+    """
     batch = Batch(base, slots, max_rows, max(base.max_positions, max_rows * _ROOM))
     waiting = sorted(texts, key=lambda text: -len(text.prompt))
     while waiting or batch.running:
@@ -237,7 +256,7 @@ def write(base: Base, slots: Slots, texts: Sequence[Writing], max_rows: int = 32
             batch.step()
 
 
-def head_logits(slots: Slots, rows: Rows, hidden: Hidden, which: Sequence[int]) -> list[Tensor]:
+def head_logits(slots: Slots, rows: RowSlots, hidden: Hidden, which: Sequence[int]) -> list[Tensor]:
     """Logits `[labels]` on the CPU of the heads of rows `which`, each head once over all of its own rows."""
     by_slot: dict[int | None, list[int]] = {}
     for row in which:

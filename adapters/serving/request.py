@@ -15,9 +15,16 @@ from adapters.serving.sampling import Sampling
 
 @dataclass(frozen=True)
 class Request:
-    """One row. adapter: the key that the runtime's `fetch` understands, or None for the base; ids: the prompt's tokens;
-    sampling: how to write, or None for the logits of the adapter's head. client: whose share of the runtime it uses;
-    deadline: seconds from now; stream: whether the text is handed out in pieces."""
+    """One row.
+
+    Attributes:
+        adapter: the key that the runtime's `fetch` understands, or None for the base.
+        ids: the prompt's tokens.
+        sampling: how to write, or None for the logits of the adapter's head.
+        client: whose share of the runtime it uses.
+        deadline: seconds from now, None for no limit.
+        stream: whether the text is handed out in pieces.
+    """
 
     adapter: str | None
     ids: tuple[int, ...]
@@ -33,16 +40,21 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Written:
-    """A finished text. ids: its tokens, without the end token; finish: the end token, a stop string or the limit of
-    tokens."""
+class Completion:
+    """A finished text.
+
+    Attributes:
+        ids: its tokens, without the end token.
+        text: what they say, without the blanks around it.
+        finish: what ended it: the end token, a stop string or the limit of tokens.
+    """
 
     ids: tuple[int, ...]
     text: str
     finish: Literal["end", "stop", "length"]
 
 
-Answer = Tensor | Written
+Answer = Tensor | Completion
 """Head logits `[labels]` on the CPU, or a text."""
 
 
@@ -51,13 +63,19 @@ class Ticket(Future[Answer]):
 
     `result` waits for the answer, or raises the RepertoireError that says why there is none. Iterating over the
     ticket of a streamed text gives its pieces as they are written; put together they are the text.
+
+    Attributes:
+        request: what was asked.
+        arrival: when, in seconds of the monotonic clock.
+        overtaken: how many later requests were let in before it.
+        slot: of its adapter, once it has one.
     """
 
     def __init__(self, request: Request, on_cancel: "Callable[[Ticket], None]") -> None:
         super().__init__()
         self.request = request
         self.arrival = monotonic()
-        self.overtaken = 0  # how many later requests were let in before it
+        self.overtaken = 0
         self.slot: int | None = None
         self._on_cancel = on_cancel
         self._pieces: SimpleQueue[str | None] = SimpleQueue()
@@ -71,7 +89,7 @@ class Ticket(Future[Answer]):
         return True
 
     def answer(self) -> Answer | RepertoireError:
-        """The answer, or the error in its place, when it is there."""
+        """The answer, or the error where there is none; waits for it."""
         error = self.exception()
         if error is None:
             return self.result()

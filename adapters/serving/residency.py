@@ -28,7 +28,13 @@ _LOADERS = 2
 
 
 class Fetched(NamedTuple):
-    """An adapter from the hub, with the seconds that reading and checking its bytes took."""
+    """An adapter from the hub.
+
+    Attributes:
+        adapter: with its tensors.
+        read: seconds that reading its bytes took.
+        verify: seconds that checking them took.
+    """
 
     adapter: Adapter
     read: float = 0.0
@@ -37,8 +43,16 @@ class Fetched(NamedTuple):
 
 @dataclass(frozen=True)
 class Resident:
-    """One adapter's whereabouts. adapter: its key, or where a registry reports, its reference; slot: None outside the
-    slots; rows: running rows that use it; size: bytes in host memory, 0 where it is not there."""
+    """One adapter's whereabouts.
+
+    Attributes:
+        adapter: its key, or where a registry reports, its reference.
+        tier: where it is.
+        slot: None outside the slots.
+        rows: running rows that use it.
+        pinned: whether it stays in its slot.
+        size: bytes in host memory, 0 where it is not there.
+    """
 
     adapter: str
     tier: Tier
@@ -60,7 +74,7 @@ class Residency:
     """The tiers of one runtime.
 
     fetch: gives the adapter of a key, from any thread; what it raises becomes the answer of the requests that named the
-    key. host_bytes: most bytes of host memory. changed: the runtime's lock, held around every call but `place`;
+    key. host_bytes: most bytes of host memory. changed: the runtime's lock, held around every call but `copy_in`;
     notified when a load ends or an adapter is let go.
     """
 
@@ -82,7 +96,7 @@ class Residency:
         self._loading: set[str] = set()
         self._failures: dict[str, RepertoireError] = {}
         self._wanted: frozenset[str] = frozenset()
-        self._unplaced: list[str] = []
+        self._to_copy: list[str] = []
         self._pinned: set[str] = set()
         self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="repertoire-load")
 
@@ -118,7 +132,7 @@ class Residency:
 
     def acquire(self, key: str) -> int | None:
         """A slot for one more row of an adapter that `find` knows; None while every slot is in use. Where the adapter
-        was not in it yet, `place` must come before the row runs."""
+        was not in it yet, `copy_in` must come before the row runs."""
         held = self._in_slots.get(key)
         if held is not None:
             if held.leaving:
@@ -133,24 +147,25 @@ class Residency:
         self._counters.misses += 1
         self._host.move_to_end(key)
         self._in_slots[key] = _InSlot(slot, self._host[key], rows=1)
-        self._unplaced.append(key)
+        self._to_copy.append(key)
         return slot
 
-    def place(self) -> dict[str, RepertoireError]:
+    def copy_in(self) -> dict[str, RepertoireError]:
         """Copy newly acquired adapters into their slots; by the thread that runs the steps, between two of them, and
         without the lock. Returns why some could not be: those are in no slot, whoever acquired them."""
         failed: dict[str, RepertoireError] = {}
-        for key in self._unplaced:
+        for key in self._to_copy:
             held = self._in_slots[key]
             try:
                 with self._counters.copy.measured():
-                    self._slots.place(held.slot, held.packed)
+                    self._slots.put(held.slot, held.packed)
                 held.packed = held.packed.bare()
-            except Exception as error:  # such as a device that is out of memory
+            except Exception as error:
+                # Such as a device that is out of memory.
                 failed[key] = AdapterError(f"it could not be copied into a slot: {error!r}")
                 with self._changed:
                     self._let_go(key)
-        self._unplaced.clear()
+        self._to_copy.clear()
         return failed
 
     def release(self, key: str) -> None:
@@ -224,7 +239,8 @@ class Residency:
             self.offer(key, self._fetch(key))
         except RepertoireError as expected:
             error = expected
-        except Exception as unexpected:  # a bug or a broken disk: the requests that named this key are told
+        except Exception as unexpected:
+            # A bug or a broken disk: the requests that named this key are told.
             error = AdapterError(f"it could not be loaded: {unexpected!r}")
         with self._changed:
             self._loading.discard(key)

@@ -12,7 +12,6 @@ Any thread may submit, cancel, load, unload and pin meanwhile; what it changes c
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from threading import Condition
 from typing import Any
 
@@ -26,44 +25,30 @@ from adapters.serving.admission import Admission, Ended, Load
 from adapters.serving.counters import Counters
 from adapters.serving.fair_queue import FairQueue
 from adapters.serving.generate import Batch, Writing, head_logits
-from adapters.serving.request import Answer, Request, Ticket, Written
+from adapters.serving.grouping import by_length
+from adapters.serving.limits import Limits
+from adapters.serving.request import Answer, Completion, Request, Ticket
 from adapters.serving.residency import Fetched, Residency, Resident
 from adapters.slots.cache import positions_in
 from adapters.slots.forward_pass import forward, pad
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 
-_WASTE = 64  # padded tokens that cost as much as a forward of their own
 _CACHE_SHARE = 0.3  # of the free memory goes to the KV cache, at the most
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much a runtime takes on.
-
-    slots: adapters on the device; rows: texts that are written at the same time; positions: of the KV cache, rows
-    times the longest of them, None for a share of the free memory; read_tokens: of prompts in one turn, so that
-    reading holds up writing only so long; waiting: requests of one client; host_bytes: of adapters ready in host
-    memory.
-
-    weights: shares of clients, 1 where none is named; aging: tokens of work by which a request comes forward for each
-    second that it waits.
-    """
-
-    slots: int = 16
-    rows: int = 32
-    positions: int | None = None
-    read_tokens: int = 4096
-    waiting: int = 4096
-    host_bytes: int = 2**31
-    weights: Mapping[str, float] = field(default_factory=dict)
-    aging: float = 50.0
 
 
 class Runtime:
     """Runs requests on one base.
 
-    fetch: gives the adapter of a key, from any thread; what it raises fails only the requests that named the key.
+    Args:
+        base: that all requests share.
+        fetch: gives the adapter of a key, from any thread; what it raises fails only the requests that named the key.
+        limits: how much it takes on.
+
+    Attributes:
+        base: the same.
+        limits: the same.
+        counters: what it has done so far.
     """
 
     def __init__(self, base: Base, fetch: Callable[[str], Fetched], limits: Limits | None = None) -> None:
@@ -87,8 +72,14 @@ class Runtime:
         self._closed = False
 
     def run(self, requests: Sequence[Request]) -> list[Answer | RepertoireError]:
-        """Answer every request, in order; an error stands in the place of its own request's answer. Waits for room
-        where a client has more requests than may wait."""
+        """Answer every request. Waits for room where a client has more requests than may wait.
+
+        Args:
+            requests: rows of any adapters.
+
+        Returns:
+            An answer for each, in order; where there is none, the error that says why.
+        """
         tickets: list[Ticket] = []
         try:
             tickets = self.submit(requests, wait=True)
@@ -101,7 +92,15 @@ class Runtime:
     def submit(self, requests: Sequence[Request], wait: bool = False) -> list[Ticket]:
         """Put requests in the queue, all or none of them.
 
-        Raises Busy where its queue has no room for them; with `wait`, waits for room instead.
+        Args:
+            requests: rows of any adapters.
+            wait: for room, where a client has more requests than may wait.
+
+        Returns:
+            A ticket for each, in order. One that can never be answered comes back failed.
+
+        Raises:
+            Busy: a client's queue has no room for them, and `wait` is not set.
         """
         hand_back_threads()
         with self._changed:
@@ -122,7 +121,16 @@ class Runtime:
             return tickets
 
     def offer(self, key: str, fetched: Fetched) -> None:
-        """Take an adapter that the caller has fetched into host memory. Raises WrongBase, BadAdapter."""
+        """Take an adapter that the caller has fetched into host memory.
+
+        Args:
+            key: by which requests name it.
+            fetched: the adapter, with its tensors.
+
+        Raises:
+            WrongBase: it was made for another base.
+            BadAdapter: it does not fit.
+        """
         self._residency.offer(key, fetched)
 
     def holds(self, key: str) -> bool:
@@ -131,8 +139,16 @@ class Runtime:
             return self._residency.find(key) is not None
 
     def load(self, key: str, pin: bool = False) -> None:
-        """Bring an adapter into a slot, and with `pin` keep it there. Waits for it. Raises what fetching it raises, and
-        AdapterError where every slot is pinned."""
+        """Bring an adapter into a slot. Waits for it.
+
+        Args:
+            key: by which requests name it.
+            pin: keep it there.
+
+        Raises:
+            AdapterError: every slot is pinned.
+            RepertoireError: what fetching it raises.
+        """
         self.bring(key, pin).result()
 
     def bring(self, key: str, pin: bool = False) -> Future[None]:
@@ -217,7 +233,8 @@ class Runtime:
                 while self._turn():
                     pass
             hand_back_threads()
-        except BaseException as error:  # a mistake in this package must not leave anybody waiting for ever
+        except BaseException as error:
+            # A mistake in this package must not leave anybody waiting for ever.
             self._abort(error)
             raise
 
@@ -235,12 +252,12 @@ class Runtime:
                 return True
         for future, error in ended:
             self._fail(future, error)
-        failed = self._residency.place()
+        failed = self._residency.copy_in()
         self._finish_loads(loads, failed)
         for ticket in admitted:
             if ticket.request.adapter in failed:
                 self._fail(ticket, failed[ticket.request.adapter])
-        for group in _alike([ticket for ticket in admitted if not ticket.done()]):
+        for group in by_length([ticket for ticket in admitted if not ticket.done()]):
             self._read(group)
         if self._writing:
             self._write()
@@ -309,7 +326,7 @@ class Runtime:
             self._writing |= texts
             self._deliver(done)
         if heads and not logits:
-            own = Rows(tuple(slot for slot, _ in rows))
+            own = RowSlots(tuple(slot for slot, _ in rows))
             hidden = forward(self.base, self._slots, pad(self.base, [ids for _, ids in rows]), own)
             logits = head_logits(self._slots, own, hidden, range(len(rows)))
         return list(zip(heads, logits, strict=True))
@@ -319,9 +336,8 @@ class Runtime:
         try:
             with self.base.lock, self.counters.step.measured():
                 done = self._batch.step()
-        except (
-            Exception
-        ) as error:  # such as a device that is out of memory: all rows are lost, the runtime is not
+        except Exception as error:
+            # Such as a device that is out of memory: all rows are lost, the runtime is not.
             self._batch.clear()
             lost, self._writing = list(self._writing.values()), {}
             for ticket in lost:
@@ -336,7 +352,7 @@ class Runtime:
             self._release(ticket)
             if text.finish in ("end", "stop", "length"):
                 self.counters.tokens += len(text.written)
-                self._answer(ticket, Written(tuple(text.written), text.text, text.finish))
+                self._answer(ticket, Completion(tuple(text.written), text.text, text.finish))
             else:
                 self._fail(ticket, _not_finite())
 
@@ -366,21 +382,6 @@ class Runtime:
         for future in futures:
             if not future.done():
                 future.set_exception(error)
-
-
-def _alike(tickets: Sequence[Ticket]) -> list[list[Ticket]]:
-    """Group requests by length, so that padding never costs more than forwards of their own would."""
-    groups: list[list[Ticket]] = []
-    padded = 0
-    for ticket in sorted(tickets, key=lambda ticket: len(ticket.request.ids)):
-        length = len(ticket.request.ids)
-        if groups:
-            padded += (length - len(groups[-1][-1].request.ids)) * len(groups[-1])
-        if not groups or padded > max(_WASTE, length * len(groups[-1]) // 4):
-            groups.append([])
-            padded = 0
-        groups[-1].append(ticket)
-    return groups
 
 
 def _not_finite() -> AdapterError:

@@ -13,11 +13,21 @@ from adapters.errors import RequestError
 class Sampling:
     """How one row is written.
 
-    temperature 0 is greedy; top_k (0: off) and then top_p (Holtzman et al. 2019, arXiv:1904.09751) narrow the choice.
-    repetition_penalty: tokens of the prompt and of the text so far have their logit divided by it where positive, times
-    it where negative (Keskar et al. 2019, arXiv:1909.05858, §4.1). stop: the text ends before the first of these
-    strings. The same seed gives the same text, whatever else is in the batch. Raises RequestError for a value out of
-    range.
+    The same seed gives the same text, whatever else is in the batch.
+
+    Attributes:
+        max_new_tokens: the most that are written.
+        temperature: 0 is greedy.
+        top_p: narrows the choice to the likeliest tokens that together have so much (Holtzman et al. 2019,
+            arXiv:1904.09751); 1 is off.
+        top_k: narrows it to so many tokens before that; 0 is off.
+        seed: of the row's own random stream.
+        repetition_penalty: tokens of the prompt and of the text so far have their logit divided by it where positive,
+            times it where negative (Keskar et al. 2019, arXiv:1909.05858, §4.1); 1 is off.
+        stop: the text ends before the first of these strings.
+
+    Raises:
+        RequestError: a value is out of range.
     """
 
     max_new_tokens: int = 64
@@ -105,5 +115,5 @@ def _draw(logits: Tensor, sampling: Sequence[Sampling], streams: Sequence[torch.
     shares = shares * (before < column([how.top_p for how in sampling]))  # the first token always stays
     uniform = column([float(torch.rand((), generator=stream, dtype=torch.float64)) for stream in streams])
     cumulative = shares.double().cumsum(-1)
-    place = (cumulative <= uniform * cumulative[:, -1:]).sum(-1).clamp(max=values.shape[1] - 1)
-    return [int(token) for token in tokens.gather(1, place[:, None])[:, 0].tolist()]
+    index = (cumulative <= uniform * cumulative[:, -1:]).sum(-1).clamp(max=values.shape[1] - 1)
+    return [int(token) for token in tokens.gather(1, index[:, None])[:, 0].tolist()]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 def stopped(text: str, stop: Sequence[str]) -> str | None:
     """The text before the first stop string; None where it holds none."""
-    places = [place for place in (text.find(string) for string in stop) if place >= 0]
-    return text[: min(places)] if places else None
+    ends = [at for at in (text.find(string) for string in stop) if at >= 0]
+    return text[: min(ends)] if ends else None
 
 
 class Pieces:

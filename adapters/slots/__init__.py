@@ -8,12 +8,11 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from adapters.slots.adalora_terms import triplets
-    from adapters.slots.fit import Shape, check_fit, load_shape
-    from adapters.slots.forward_pass import Hidden, Tokens, forward, pad
+    from adapters.slots.forward_pass import Hidden, PaddedBatch, forward, pad
     from adapters.slots.heads import pooled
     from adapters.slots.lora import Layout, Term
-    from adapters.slots.packed import check_base, pack
-    from adapters.slots.rows import Rows, join
+    from adapters.slots.packed import pack
+    from adapters.slots.rows import RowSlots, join
     from adapters.slots.slots import Slots
     from adapters.slots.trained import LORA, VALUES, Trained
 else:
@@ -21,14 +20,13 @@ else:
         __name__,
         {
             "adapters.slots.adalora_terms": ["triplets"],
-            "adapters.slots.fit": ["Shape", "check_fit", "load_shape"],
-            "adapters.slots.forward_pass": ["Hidden", "Tokens", "forward", "pad"],
+            "adapters.slots.forward_pass": ["Hidden", "PaddedBatch", "forward", "pad"],
             "adapters.slots.heads": ["pooled"],
             "adapters.slots.lora": ["Layout", "Term"],
-            "adapters.slots.packed": ["check_base", "pack"],
-            "adapters.slots.rows": ["Rows", "join"],
+            "adapters.slots.packed": ["pack"],
+            "adapters.slots.rows": ["RowSlots", "join"],
             "adapters.slots.slots": ["Slots"],
-            "adapters.slots.trained": ["LORA", "Trained", "VALUES"],
+            "adapters.slots.trained": ["LORA", "VALUES", "Trained"],
         },
     )
 
@@ -37,17 +35,13 @@ __all__ = [
     "VALUES",
     "Hidden",
     "Layout",
-    "Rows",
-    "Shape",
+    "PaddedBatch",
+    "RowSlots",
     "Slots",
     "Term",
-    "Tokens",
     "Trained",
-    "check_base",
-    "check_fit",
     "forward",
     "join",
-    "load_shape",
     "pack",
     "pad",
     "pooled",

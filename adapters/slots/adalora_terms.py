@@ -1,4 +1,4 @@
-"""AdaLoRA's low-rank terms while they are trained: P diag(values) Q in the place of B A.
+"""AdaLoRA's low-rank terms while they are trained: P diag(values) Q instead of B A.
 
     lora     [ Q q | Q k | P q | P k | ... ]    laid out as A and B are, P transposed
     values   [ q | k | ... ]                    one for each row of Q, in the order of the layout's terms
@@ -20,7 +20,14 @@ _SMALL = 1e-5  # PEFT's AdaLoRA scales by alpha over the rank and this, LoRA by 
 
 @dataclass(frozen=True)
 class Triplets:
-    """One layer's: q `[rank, in]`, p `[rank, out]`, values `[rank]`, each a view."""
+    """One layer's, each a view.
+
+    Attributes:
+        path: of the layer.
+        q: `[rank, in]`.
+        p: transposed, `[rank, out]`.
+        values: `[rank]`.
+    """
 
     path: str
     q: Tensor
@@ -40,7 +47,13 @@ def count(layout: Layout) -> int:
 
 
 def triplets(layout: Layout, lora: Tensor, values: Tensor) -> Iterator[Triplets]:
-    """Of each layer. lora: `[layout.size]`; values: `[count]`."""
+    """The triplets of each layer.
+
+    Args:
+        layout: of the low-rank terms.
+        lora: all Q and P, `[layout.size]`.
+        values: all values, `[count]`.
+    """
     views = layout.views(lora[None])
     for term, own in zip(layout.terms, values.split([term.rank for term in layout.terms]), strict=True):
         weights = views[term.path]

@@ -1,16 +1,16 @@
-"""The KV cache of texts that are being written: one place for each row, one column for each position.
+"""The KV cache of texts that are being written: one row for each text, one column for each position.
 
-A row's prefix, prompt and written tokens lie in its place from column 0 on, so that a column is a position and no row
-needs padding on its left. Three rows, of which row 0 has a prefix of 2 ('.' was never written or is left over from an
-earlier row; nobody sees it):
+A text's prefix, prompt and written tokens lie in its row from column 0 on, so that a column is a position and no row
+needs padding on its left. Three texts, of which the first has a prefix of 2 ('.' was never written or is left over from
+an earlier text; nobody sees it):
 
-    place 0   p p a b c .     next token goes to column 5
-    place 1   d e . . . .                               2
-    place 2   f g h i . .                               4
-    free      . . . . . .
+    row 0   p p a b c .     next token goes to column 5
+    row 1   d e . . . .                               2
+    row 2   f g h i . .                               4
+    free    . . . . . .
 
-A token at position q sees the columns up to q of its own place: that one rule is the whole mask. Rows join at the end
-and leave anywhere; the last row then moves into the gap, so that running rows are always places `0 .. rows`.
+A token at position q sees the columns up to q of its own row: that one rule is the whole mask. Texts join at the end
+and leave anywhere; the last one then moves into the gap, so that running texts always have the first rows.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from adapters.base.memory import free_memory
 
 @dataclass(frozen=True)
 class CacheView:
-    """What the rows of one step see: places `first ..` of the cache.
+    """What the rows of one step see: rows `first ..` of the cache.
 
     starts: the first new column of each row; positions: `[rows, tokens]`; width: how many columns are looked at.
     """
@@ -59,7 +59,7 @@ class CacheView:
         return key, value, self._masks[window]
 
     def columns(self, kv_heads: int, width: int) -> Tensor:
-        """Where new keys go in a layer's `[places * kv_heads * width]`, as `[rows * kv_heads * tokens]`."""
+        """Where new keys go in a layer's `[cache rows * kv_heads * width]`, as `[rows * kv_heads * tokens]`."""
         kind = (kv_heads, width)
         if kind not in self._columns:
             device = self.positions.device
@@ -74,13 +74,13 @@ class CacheView:
         if self.aligned and short and (self.positions.shape[1] == 1 or self.starts[0] == 0):
             return None
         columns = torch.arange(self.width, device=self.positions.device)
-        places = self.positions[:, None, :, None]
-        mask = columns <= places
-        return mask if window is None else mask & (columns > places - window)
+        own = self.positions[:, None, :, None]
+        mask = columns <= own
+        return mask if window is None else mask & (columns > own - window)
 
 
 class KeyValueCache(Cache):
-    """Keys and values of all places, layer by layer `[2, places, kv_heads, width, head_dim]`.
+    """Keys and values of all rows, layer by layer `[2, rows, kv_heads, width, head_dim]`.
 
     It never holds numbers that are not finite for longer than the step that made them: a masked column still takes part
     in attention with weight 0, and 0 times NaN would reach other rows.
@@ -96,7 +96,7 @@ class KeyValueCache(Cache):
         self._view: CacheView | None = None
 
     @property
-    def places(self) -> int:
+    def rows(self) -> int:
         """How many rows fit."""
         return int(self._stored[0].shape[1])
 
@@ -105,31 +105,31 @@ class KeyValueCache(Cache):
         """How many positions of each row fit."""
         return int(self._stored[0].shape[3])
 
-    def resize(self, places: int, width: int, keep: int) -> None:
-        """Make room for `places` rows of `width` positions, keeping the first `keep` places."""
+    def resize(self, rows: int, width: int, keep: int) -> None:
+        """Make room for so many rows of `width` positions, keeping the first `keep` rows."""
         grown = []
         with torch.inference_mode(False):
             for old in self._stored:
-                new = old.new_zeros(2, places, old.shape[2], width, old.shape[4])
+                new = old.new_zeros(2, rows, old.shape[2], width, old.shape[4])
                 columns = min(width, old.shape[3])
                 new[:, :keep, :, :columns] = old[:, :keep, :, :columns]
                 grown.append(new)
         self._stored = grown
 
-    def seed(self, place: int, keys_values: Tensor) -> None:
-        """Begin a place with a prefix `[layers, 2, kv_heads, length, head_dim]`."""
+    def seed(self, row: int, keys_values: Tensor) -> None:
+        """Begin a row with a prefix `[layers, 2, kv_heads, length, head_dim]`."""
         for stored, prefix in zip(self._stored, keys_values, strict=True):
-            stored[:, place, :, : prefix.shape[2]] = prefix
+            stored[:, row, :, : prefix.shape[2]] = prefix
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """Copy the first `length` columns of one place to another."""
+        """Copy the first `length` columns of one row to another."""
         for stored in self._stored:
             stored[:, target, :, :length] = stored[:, source, :, :length]
 
-    def wipe(self, place: int) -> None:
-        """Zero a place, after a row whose numbers were not finite."""
+    def wipe(self, row: int) -> None:
+        """Zero a row, after a text whose numbers were not finite."""
         for stored in self._stored:
-            stored[:, place].zero_()
+            stored[:, row].zero_()
 
     def at(self, first: int, starts: Sequence[int], tokens: int) -> CacheView:
         """The view of a step that adds `tokens` columns to rows `first ..`, which begin at `starts`."""

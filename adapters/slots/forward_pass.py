@@ -8,15 +8,20 @@ import torch
 from torch import Tensor
 
 from adapters.base.base import Base
-from adapters.kernels import Dropout
+from adapters.kernels.plan import Dropout
 from adapters.slots.cache import KeyValueCache
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """A padded batch. ids: `[rows, tokens]`; mask: `[rows, tokens]`, 1 for a row's own tokens, 0 for padding."""
+class PaddedBatch:
+    """Token sequences, padded to one length.
+
+    Attributes:
+        ids: `[rows, tokens]`.
+        mask: `[rows, tokens]`, 1 for a row's own tokens, 0 for padding.
+    """
 
     ids: Tensor
     mask: Tensor
@@ -24,8 +29,12 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Hidden:
-    """What the base makes of a batch. states: last hidden states `[rows, tokens, width]`; mask: `[rows, tokens]`;
-    pooler: an encoder's own pooled state `[rows, width]`, None for decoders.
+    """What the base makes of a batch.
+
+    Attributes:
+        states: last hidden states, `[rows, tokens, width]`.
+        mask: of the batch, `[rows, tokens]`.
+        pooler: an encoder's own pooled state, `[rows, width]`; None for decoders.
     """
 
     states: Tensor
@@ -33,9 +42,15 @@ class Hidden:
     pooler: Tensor | None = None
 
 
-def pad(base: Base, sequences: Sequence[Sequence[int]], left: bool | None = None) -> Tokens:
-    """Pad token sequences. left: by default for decoders, so that the last column is every row's last token, and not
-    for encoders, whose pooler reads the first column."""
+def pad(base: Base, sequences: Sequence[Sequence[int]], left: bool | None = None) -> PaddedBatch:
+    """Pad token sequences to the longest, on the base's device.
+
+    Args:
+        base: that they are for.
+        sequences: token ids, none empty.
+        left: on which side; by default on the left for decoders, so that the last column is every row's last token, and
+            on the right for encoders, whose pooler reads the first column.
+    """
     on_left = base.kind == "decoder" if left is None else left
     width = max(map(len, sequences))
     ids = torch.zeros(len(sequences), width, dtype=torch.long)
@@ -44,28 +59,41 @@ def pad(base: Base, sequences: Sequence[Sequence[int]], left: bool | None = None
         start = width - len(sequence) if on_left else 0
         ids[row, start : start + len(sequence)] = torch.tensor(sequence)
         mask[row, start : start + len(sequence)] = 1
-    return Tokens(ids.to(base.device), mask.to(base.device))
+    return PaddedBatch(ids.to(base.device), mask.to(base.device))
 
 
 def forward(
     base: Base,
     slots: Slots,
-    tokens: Tokens,
-    rows: Rows,
+    batch: PaddedBatch,
+    rows: RowSlots,
     dropout: Mapping[int, Dropout] | None = None,
     embedded: Tensor | None = None,
 ) -> Hidden:
     """Run the base over whole sequences, each row through its own adapter.
 
-    embedded: what stands in the place of the tokens' embeddings, `[rows, tokens, width]`. A row's first token stands at
-    its prefix length, as in PEFT, whatever the padding and on whichever side it is.
+    A row's first token stands at its prefix length, as in PEFT, whatever the padding and on whichever side it is.
+
+    Args:
+        base: that runs.
+        slots: on that base.
+        batch: the rows' tokens.
+        rows: which row uses which slot.
+        dropout: by slot, in training.
+        embedded: stands for the tokens' embeddings, `[rows, tokens, width]`.
+
+    Returns:
+        Hidden states of every token, padding included.
+
+    Raises:
+        AdapterError: a row uses a slot in which no adapter is loaded.
     """
     lengths = [slots.prefix_length(slot) for slot in rows.slots]
     starts = torch.tensor(lengths, device=base.device)[:, None]
-    positions = (tokens.mask.cumsum(1) - 1).clamp(min=0) + starts
+    positions = (batch.mask.cumsum(1) - 1).clamp(min=0) + starts
     arguments: dict[str, Any] = {
-        **({"input_ids": tokens.ids} if embedded is None else {"inputs_embeds": embedded}),
-        "attention_mask": tokens.mask,
+        **({"input_ids": batch.ids} if embedded is None else {"inputs_embeds": embedded}),
+        "attention_mask": batch.mask,
         "position_ids": positions + base.first_position,
         "repertoire": slots.prefix_view(rows, positions),
     }
@@ -73,7 +101,7 @@ def forward(
         arguments["use_cache"] = False
     with slots.using(rows, dropout):
         output = base.backbone(**arguments)
-    return Hidden(output.last_hidden_state, tokens.mask, getattr(output, "pooler_output", None))
+    return Hidden(output.last_hidden_state, batch.mask, getattr(output, "pooler_output", None))
 
 
 def extend(
@@ -83,20 +111,28 @@ def extend(
     first: int,
     starts: Sequence[int],
     ids: Tensor,
-    rows: Rows,
+    rows: RowSlots,
 ) -> Tensor:
     """Run the base over the next tokens of sequences whose past lies in a cache.
 
-    ids: `[rows, tokens]`, padded on the right; first: the cache's place of row 0, the others follow; starts: how much
-    each row has in its place already, its prefix included. Returns hidden states `[rows, tokens, width]`.
+    Args:
+        base: that runs.
+        slots: on that base.
+        cache: with the rows' past; the new tokens' keys and values are added.
+        first: the cache's row of row 0, the others follow.
+        starts: how many columns of its cache row each row has filled already, its prefix included.
+        ids: the next tokens, `[rows, tokens]`, padded on the right.
+        rows: which row uses which slot.
+
+    Returns:
+        Hidden states, `[rows, tokens, width]`.
     """
     view = cache.at(first, starts, ids.shape[1])
     with slots.using(rows):
         output = base.backbone(
             input_ids=ids,
-            attention_mask=ids.new_zeros(
-                1, 1, 1, 1
-            ),  # 4 dimensions: taken as it is; the view brings the real one
+            # 4 dimensions: taken as it is; the view brings the real one.
+            attention_mask=ids.new_zeros(1, 1, 1, 1),
             position_ids=view.positions + base.first_position,
             past_key_values=cache,
             use_cache=True,

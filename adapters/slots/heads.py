@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from adapters.errors import BadAdapter
 from adapters.format.config import Adapter, Head, Pooling
-from adapters.format.files import head_names
+from adapters.format.names import head_names
 
 
 class HeadWeights:
@@ -31,7 +31,20 @@ class HeadWeights:
 
 
 def pooled(hidden: Tensor, mask: Tensor, pooler: Tensor | None, pooling: Pooling) -> Tensor:
-    """What a head reads, `[rows, width]`; arguments as a head's. Raises BadAdapter where the base has no pooler."""
+    """What a head reads.
+
+    Args:
+        hidden: last hidden states, `[rows, tokens, width]`.
+        mask: `[rows, tokens]`, 0 for padding.
+        pooler: an encoder's own pooled state, `[rows, width]`.
+        pooling: how the head reads.
+
+    Returns:
+        One vector a row, `[rows, width]`.
+
+    Raises:
+        BadAdapter: the head reads the pooler, and the base has none.
+    """
     if pooling != "pooler":
         return pool(hidden, mask, pooling)
     if pooler is None:
@@ -44,25 +57,16 @@ def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
     if pooling == "mean":
         weights = mask.to(hidden.dtype)
         return (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
-    tokens = torch.arange(mask.shape[1], device=mask.device)
-    place = (tokens * mask).argmax(1) if pooling == "last" else mask.argmax(1)
-    return hidden[torch.arange(len(hidden), device=hidden.device), place]
+    columns = torch.arange(mask.shape[1], device=mask.device)
+    column = (columns * mask).argmax(1) if pooling == "last" else mask.argmax(1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), column]
 
 
-def head_weights(
-    adapter: Adapter, width: int, device: torch.device, dtype: torch.dtype
-) -> HeadWeights | None:
-    """The head of an adapter, checked against the base's width; None for adapters that write. Raises BadAdapter."""
-    if adapter.head is None:
-        return None
+def head_weights(adapter: Adapter, device: torch.device, dtype: torch.dtype) -> HeadWeights | None:
+    """A copy of the head of a sound adapter; None for adapters that write."""
     names = head_names(adapter.tensors)
-    labels = len(adapter.head.labels)
-    if names is None:
-        raise BadAdapter("this adapter has labels but no head weights; train it again")
-    weight = adapter.tensors[names[0]]
-    if tuple(weight.shape) != (labels, width):
-        raise BadAdapter(
-            f"head is {tuple(weight.shape)}, this base and {labels} labels need {(labels, width)}"
-        )
-    bias = adapter.tensors[names[1]].to(device, dtype, copy=True) if names[1] else None
-    return HeadWeights(adapter.head, weight.to(device, dtype, copy=True), bias)
+    if adapter.head is None or names is None:
+        return None
+    weight = adapter.tensors[names[0]].to(device, dtype, copy=True)
+    bias = None if names[1] is None else adapter.tensors[names[1]].to(device, dtype, copy=True)
+    return HeadWeights(adapter.head, weight, bias)

@@ -22,13 +22,22 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from adapters import kernels
-from adapters.kernels import LoraRows, Source, Weights
+from adapters.kernels.plan import InputGroup, LoraRows, Weights
+
+Add = Callable[[Tensor, Tensor, Weights, Tensor | None, LoraRows], Tensor]
+"""A kernel: output, x, weights, bias and rows to the output with the rows' terms; see `adapters.kernels.add`."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """One linear layer's place in a slot. gain: whether there is room for DoRA's factor on each output."""
+    """One linear layer's share of a slot.
+
+    Attributes:
+        path: of the layer.
+        rank: of its low-rank term.
+        inputs, outputs: the layer's width on either side.
+        gain: whether there is room for DoRA's factor on each output.
+    """
 
     path: str
     rank: int
@@ -47,11 +56,13 @@ class Layout:
     groups: tuple[tuple[Term, ...], ...] = ()
 
     @classmethod
-    def of(cls, terms: Iterable[Term], sources: Mapping[str, str]) -> "Layout":
-        """In the base's own order; `sources` names for each layer the first one with the same input."""
+    def of(cls, terms: Iterable[Term], input_groups: Mapping[str, str]) -> "Layout":
+        """In the base's own order; `input_groups` names for each layer the first one that reads the same input."""
         own = {term.path: term for term in terms}
-        ordered = [own[path] for path in sources if path in own]
-        return cls(tuple(tuple(group) for _, group in groupby(ordered, key=lambda term: sources[term.path])))
+        ordered = [own[path] for path in input_groups if path in own]
+        return cls(
+            tuple(tuple(group) for _, group in groupby(ordered, key=lambda term: input_groups[term.path]))
+        )
 
     @cached_property
     def size(self) -> int:
@@ -68,14 +79,14 @@ class Layout:
         """The highest."""
         return max((term.rank for term in self.terms), default=0)
 
-    def join(self, other: "Layout", sources: Mapping[str, str]) -> "Layout":
+    def join(self, other: "Layout", input_groups: Mapping[str, str]) -> "Layout":
         """The smallest layout that has room for both."""
         found = {term.path: term for term in self.terms}
         for new in other.terms:
             own = found.get(new.path, new)
             rank, gain = max(own.rank, new.rank), own.gain or new.gain
             found[new.path] = Term(new.path, rank, new.inputs, new.outputs, gain)
-        return Layout.of(found.values(), sources)
+        return Layout.of(found.values(), input_groups)
 
     def views(self, buffer: Tensor) -> dict[str, Weights]:
         """Each layer's part of a buffer `[slots, size]`, by its path."""
@@ -86,15 +97,14 @@ class Layout:
             at += math.prod(shape)
             return buffer[:, at - math.prod(shape) : at].view(slots, *shape)
 
-        for group in self.groups:
-            ranks = [term.rank for term in group]
-            source = Source(cut(sum(ranks), group[0].inputs), max(ranks), group[0].path)
-            ends = list(accumulate(ranks))
-            for term, end in zip(group, ends, strict=True):
+        for terms in self.groups:
+            ranks = [term.rank for term in terms]
+            shared = InputGroup(cut(sum(ranks), terms[0].inputs), max(ranks), terms[0].path)
+            for term, end in zip(terms, accumulate(ranks), strict=True):
                 own = slice(end - term.rank, end)
                 b = cut(term.rank, term.outputs)
                 gain = cut(term.outputs) if term.gain else None
-                found[term.path] = Weights(source, own, source.a[:, own], b, gain)
+                found[term.path] = Weights(shared, own, shared.a[:, own], b, gain)
         return found
 
 
@@ -102,39 +112,48 @@ class LoraStack:
     """The low-rank terms of all slots, and the hooks that add them to the base's layers while `rows` is set.
 
     The last slot stays zero: it is the slot of rows without LoRA. Where a slot's adapter does not touch a layer, or has
-    a lower rank, zeros fill its place, so that it adds exactly nothing. The buffer grows when an adapter needs room
+    a lower rank, zeros fill the rest, so that it adds exactly nothing. The buffer grows when an adapter needs room
     that no earlier one did.
 
-    trains: the weights are PEFT's own, with their scaling beside them, and gradients gather in a buffer of the same
-    layout; otherwise B has its scaling folded in.
+    Args:
+        linears: the base's layers by their path.
+        input_groups: for each layer the first one that reads the same input.
+        slots: how many adapters fit.
+        device: of the base.
+        dtype: of the stacks.
+        trains: whether the weights are PEFT's own, with their scaling beside them, and gradients gather in a buffer of
+            the same layout; otherwise B has its scaling folded in.
+        add: the kernel that the hooks call.
     """
 
     def __init__(
         self,
         linears: Mapping[str, nn.Linear],
-        sources: Mapping[str, str],
+        input_groups: Mapping[str, str],
         slots: int,
         device: torch.device,
         dtype: torch.dtype,
         trains: bool,
+        add: Add,
     ) -> None:
         self.linears = linears
-        self.sources = sources
+        self.input_groups = input_groups
         self.layout = Layout()
         self.buffer = torch.zeros(slots + 1, 0, device=device, dtype=dtype)
         self.gradient = torch.zeros(slots + 1, 0, device=device, dtype=dtype)
         self.layers: dict[str, Weights] = {}
         self.trains = trains
         self.rows: LoraRows | None = None
+        self._add = add
         self._handles: dict[str, RemovableHandle] = {}
 
     def reserve(self, layout: Layout) -> None:
         """Make room for adapters of a layout."""
-        joined = self.layout.join(layout, self.sources)
+        joined = self.layout.join(layout, self.input_groups)
         if joined != self.layout:
             self._grow(joined)
 
-    def place(self, slot: int, layout: Layout, buffer: Tensor, scaling: Mapping[str, float]) -> None:
+    def put(self, slot: int, layout: Layout, buffer: Tensor, scaling: Mapping[str, float]) -> None:
         """Copy one adapter's buffer `[layout.size]` into a slot."""
         self.reserve(layout)
         with torch.no_grad():
@@ -190,27 +209,27 @@ class LoraStack:
     def _give_gradients(self, views: Mapping[str, Weights]) -> None:
         """Make leaves of what the layers see, their gradients side by side in a buffer of the same layout."""
         self.gradient = torch.zeros_like(self.buffer)
-        sources: dict[str, Source] = {}
+        groups: dict[str, InputGroup] = {}
         for path, own in self.layout.views(self.gradient).items():
-            weights, old, name = views[path], self.layers.get(path), own.source.name
-            if name not in sources:
-                leaf = _leaf(weights.source.a, own.source.a)
-                sources[name] = Source(leaf, weights.source.rank, name)
-            weights.source = sources[name]
+            weights, old, name = views[path], self.layers.get(path), own.group.name
+            if name not in groups:
+                leaf = _leaf(weights.group.a, own.group.a)
+                groups[name] = InputGroup(leaf, weights.group.rank, name)
+            weights.group = groups[name]
             weights.b = _leaf(weights.b, own.b)
             if weights.gain is not None and own.gain is not None:
                 weights.gain = _leaf(weights.gain, own.gain)
             weights.scaling = old.scaling if old else self.buffer.new_zeros(len(self.buffer))
 
     def _hook(self, path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
-        bias = self.linears[path].bias
+        bias, add = self.linears[path].bias, self._add
 
-        def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
             if self.rows is None:
                 return None
-            return kernels.add(output, inputs[0], self.layers[path], bias, self.rows)
+            return add(output, inputs[0], self.layers[path], bias, self.rows)
 
-        return add
+        return hook
 
 
 def _leaf(values: Tensor, gradient: Tensor) -> Tensor:
@@ -221,7 +240,7 @@ def _leaf(values: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _fill(target: Mapping[str, Weights], source: Mapping[str, Weights]) -> None:
-    """Copy what one layout holds into the larger places of another."""
+    """Copy what one layout holds into the larger shares of another."""
     for path, own in source.items():
         room, rank = target[path], own.a.shape[1]
         room.a[: len(own.a), :rank] = own.a

@@ -1,14 +1,14 @@
 """Prefix rows: what a row's own trained keys and values add to every self-attention of the base.
 
 One batch, prefix length P = 3, tokens T = 4; row 0 has a prefix of 3, row 1 is a LoRA row, row 2 a prefix of 2
-('.' is left padding, 'x' a place that the row does not see):
+('.' is left padding, 'x' a position that the row does not see):
 
     row 0   p p p | . a b c      positions   . 3 4 5
     row 1   x x x | d e f g      positions   0 1 2 3
     row 2   p p x | . . h i      positions   . . 2 3
 
 In a full forward (training, heads) the prefix enters inside attention, where gradient checkpointing keeps it; in
-generation it is written into the row's place of the KV cache once (`adapters.slots.cache`). Both give PEFT's logits.
+generation it is written into the KV cache once (`adapters.slots.cache`). Both give PEFT's logits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from adapters.base.attention import AttentionLayer, additive, causal, uniform
-from adapters.errors import BadAdapter
-from adapters.format.config import Adapter, Prefix
-
-TABLE = "prompt_embeddings"
+from adapters.base.attention import AttentionLayer, additive, causal, prefix_width
 
 
 @dataclass(frozen=True)
@@ -87,10 +83,12 @@ class PrefixStack:
         self.slots = slots
         self.order = {layer.module: index for index, layer in enumerate(layers)}
         self.shape = (len(layers), 2, layers[0].kv_heads, layers[0].head_dim)
-        self.table = torch.zeros(slots + 1, 0, table_width(layers), device=device, dtype=dtype)
+        width = prefix_width(layers)
+        assert width is not None
+        self.table = torch.zeros(slots + 1, 0, width, device=device, dtype=dtype)
         self.lengths = [0] * (slots + 1)
 
-    def place(self, slot: int, table: Tensor) -> None:
+    def put(self, slot: int, table: Tensor) -> None:
         """Copy a prefix table `[length, width]` into a slot."""
         length = table.shape[0]
         if length > self.table.shape[1]:
@@ -120,14 +118,14 @@ class PrefixStack:
 
     def view(self, slots: Sequence[int | None], positions: Tensor) -> PrefixView | None:
         """What rows see in a full forward; None where no row has a prefix. positions: `[rows, tokens]`."""
-        places = [self.slots if slot is None else slot for slot in slots]
-        lengths = [self.lengths[place] for place in places]
+        own = [self.slots if slot is None else slot for slot in slots]
+        lengths = [self.lengths[slot] for slot in own]
         longest = max(lengths, default=0)
         if longest == 0:
             return None
         device = self.table.device
-        table = self.table[:, :longest].index_select(0, torch.tensor(places, device=device))
-        keys_values = table.view(len(places), longest, *self.shape).permute(2, 3, 0, 4, 1, 5)
+        table = self.table[:, :longest].index_select(0, torch.tensor(own, device=device))
+        keys_values = table.view(len(own), longest, *self.shape).permute(2, 3, 0, 4, 1, 5)
         visible = torch.arange(longest, device=device) < torch.tensor(lengths, device=device)[:, None]
         return PrefixView(self.order, keys_values, visible, positions)
 
@@ -135,22 +133,3 @@ class PrefixStack:
         """One slot's prefix `[layers, 2, kv_heads, length, head_dim]`, to seed a cache with."""
         length = self.lengths[slot]
         return self.table[slot, :length].view(length, *self.shape).permute(1, 2, 3, 0, 4)
-
-
-def table_width(layers: Sequence[AttentionLayer]) -> int:
-    """Numbers of one prefix position: keys and values of all layers."""
-    return len(layers) * 2 * layers[0].kv_heads * layers[0].head_dim
-
-
-def prefix_table(adapter: Adapter, layers: Sequence[AttentionLayer]) -> Tensor:
-    """The table `[length, width]` of a prefix adapter. Raises BadAdapter where it does not fit the base."""
-    assert isinstance(adapter.method, Prefix)
-    if not uniform(layers):
-        raise BadAdapter(
-            "this base's layers have keys of different shapes, which PEFT's prefix table cannot hold; use LoRA"
-        )
-    table, expected = adapter.tensors.get(TABLE), (adapter.method.length, table_width(layers))
-    if table is None or tuple(table.shape) != expected:
-        found = None if table is None else tuple(table.shape)
-        raise BadAdapter(f"{TABLE} is {found}, this base needs {expected}; train the adapter on this base")
-    return table

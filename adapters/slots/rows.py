@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from adapters.kernels import Segment
+from adapters.kernels.plan import Segment
 
 
 @dataclass(frozen=True)
-class Rows:
-    """slots[i] is the slot of row i, or None for the base itself.
+class RowSlots:
+    """Which slot each row of a batch uses.
 
     Callers put rows of one slot side by side: a few long segments then run as one product each.
+
+    Attributes:
+        slots: the slot of each row, None for the base itself.
     """
 
     slots: tuple[int | None, ...]
@@ -28,6 +31,10 @@ class Rows:
         return tuple(found)
 
 
-def join(groups: Sequence[tuple[int | None, int]]) -> Rows:
-    """Rows of `(slot, count)` groups, side by side."""
-    return Rows(tuple(slot for slot, count in groups for _ in range(count)))
+def join(groups: Sequence[tuple[int | None, int]]) -> RowSlots:
+    """Rows side by side, group by group.
+
+    Args:
+        groups: a slot, or None for the base, and how many rows use it.
+    """
+    return RowSlots(tuple(slot for slot, count in groups for _ in range(count)))

@@ -14,19 +14,24 @@ from torch import Tensor
 from adapters.base.base import Base
 from adapters.errors import AdapterError
 from adapters.format.config import Adapter, Lora
-from adapters.kernels import Dropout, LoraRows, Scratch
+from adapters.format.soundness import LoraTerm, check_fit
+from adapters.kernels.dispatch import add
+from adapters.kernels.plan import Dropout, LoraRows, Scratch
 from adapters.slots.heads import HeadWeights
 from adapters.slots.lora import Layout, LoraStack
-from adapters.slots.packed import Packed, layout_of, lora_terms, pack
+from adapters.slots.packed import Packed, layout_of, pack
 from adapters.slots.prefix import PrefixStack, PrefixView
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 
 
 class Slots:
-    """`count` places for adapters on one base.
+    """So many slots for adapters on one base.
 
-    dtype: of the stacks; None takes the base's own, training uses float32. With `trains`, gradients flow into
-    the stacks; `adapters.slots.trained` takes them out.
+    Args:
+        base: that the adapters run on.
+        count: how many slots.
+        dtype: of the stacks; None takes the base's own, training uses float32.
+        trains: whether gradients flow into the stacks; `adapters.slots.trained` takes them out.
     """
 
     def __init__(
@@ -36,39 +41,46 @@ class Slots:
         self.count = count
         self.dtype = dtype or base.dtype
         self.trains = trains
-        self._lora = LoraStack(base.linears, base.sources, count, base.device, self.dtype, trains)
+        self._lora = LoraStack(base.linears, base.input_groups, count, base.device, self.dtype, trains, add)
         self._prefix: PrefixStack | None = None
         self._heads: dict[int, HeadWeights] = {}
         self._loaded: dict[int, Packed] = {}
         self._scratch = Scratch()
-        self._planned: tuple[Rows, Mapping[int, Dropout], LoraRows | None] | None = None
+        self._planned: tuple[RowSlots, Mapping[int, Dropout], LoraRows | None] | None = None
 
     def reserve(self, adapter: Adapter) -> None:
         """Make room for an adapter before it comes, so that nothing moves later. Raises as `load`."""
         if isinstance(adapter.method, Lora):
-            layout = layout_of(adapter, lora_terms(adapter, self.base.linears), self.base)
+            layout = layout_of(adapter, check_fit(adapter, self.base), self.base)
             with self.base.lock:
                 self._lora.reserve(layout)
 
     def load(self, slot: int, adapter: Adapter) -> None:
-        """Check an adapter against the base and copy it into a slot: `pack` and `place`.
+        """Check an adapter against the base and copy it into a slot: `pack` and `put`.
 
-        Raises WrongBase or BadAdapter and then leaves the slot empty.
+        Args:
+            slot: 0 to `count` less 1; what it held is gone, whatever comes.
+            adapter: with its tensors.
+
+        Raises:
+            WrongBase: it was made for another base.
+            BadAdapter: with every tensor that does not fit.
         """
         self.clear(slot)
-        self.place(slot, pack(adapter, self.base, self.dtype, self.trains))
+        self.put(slot, pack(adapter, self.base, self.dtype, self.trains))
 
-    def place(self, slot: int, packed: Packed) -> None:
+    def put(self, slot: int, packed: Packed) -> None:
         """Copy a packed adapter into a slot, over what was there."""
         self.clear(slot)
         with self.base.lock:  # a layer may get its hook now
             if packed.lora is not None and packed.layout is not None:
-                self._lora.place(slot, packed.layout, packed.lora, packed.scaling)
+                scaling = {path: term.scaling for path, term in packed.terms.items()}
+                self._lora.put(slot, packed.layout, packed.lora, scaling)
             if packed.prefix is not None:
                 if self._prefix is None:
                     self._prefix = PrefixStack(self.base.attention, self.count, self.base.device, self.dtype)
                     self._prefix.table.requires_grad_(self.trains)
-                self._prefix.place(slot, packed.prefix)
+                self._prefix.put(slot, packed.prefix)
         if packed.head is not None:
             self._heads[slot] = packed.head.to(self.base.device, self.trains)
         self._loaded[slot] = packed.bare()
@@ -95,8 +107,16 @@ class Slots:
         self._prefix = self._planned = None
 
     @contextmanager
-    def using(self, rows: Rows, dropout: Mapping[int, Dropout] | None = None) -> Iterator[None]:
-        """While active, row i of every forward of the base adds the low-rank terms of slot `rows.slots[i]`."""
+    def using(self, rows: RowSlots, dropout: Mapping[int, Dropout] | None = None) -> Iterator[None]:
+        """While active, row i of every forward of the base adds the low-rank terms of slot `rows.slots[i]`.
+
+        Args:
+            rows: which row uses which slot.
+            dropout: on the inputs of the terms, by slot.
+
+        Raises:
+            AdapterError: a row uses a slot in which no adapter is loaded.
+        """
         with self.base.lock:
             outer, self._lora.rows = self._lora.rows, self._plan(rows, dropout or {})
             try:
@@ -105,7 +125,7 @@ class Slots:
                 self._lora.rows = outer
                 self._scratch.forget()
 
-    def prefix_view(self, rows: Rows, positions: Tensor) -> PrefixView | None:
+    def prefix_view(self, rows: RowSlots, positions: Tensor) -> PrefixView | None:
         """What rows see in a full forward beside their own tokens; None where no row has a prefix."""
         return None if self._prefix is None else self._prefix.view(rows.slots, positions)
 
@@ -133,14 +153,18 @@ class Slots:
         """What was loaded into a slot; its tensors only where the slots train."""
         return self._loaded[slot].adapter
 
+    def lora_terms(self, slot: int) -> Mapping[str, LoraTerm]:
+        """Names of the tensors of its low-rank terms by the path of the layer, where the slots train."""
+        return self._loaded[slot].terms
+
     def set_lora(self, slot: int, layout: Layout, buffer: Tensor) -> None:
         """Overwrite the low-rank terms in a slot. layout: of the loaded adapter; buffer: `[layout.size]`."""
-        self._lora.place(slot, layout, buffer, {})
+        self._lora.put(slot, layout, buffer, {})
 
     def set_prefix(self, slot: int, table: Tensor) -> None:
         """Overwrite the prefix in a slot, `[length, width]`."""
         if self._prefix is not None:
-            self._prefix.place(slot, table)
+            self._prefix.put(slot, table)
 
     def take_lora_gradient(self, slot: int, layout: Layout) -> Tensor:
         """The gradient that the last backwards left for a slot's low-rank terms, `[layout.size]`; it is zero then."""
@@ -150,7 +174,7 @@ class Slots:
         """The same for its prefix, `[length, width]`; None before the first backward."""
         return None if self._prefix is None else self._prefix.take_gradient(slot)
 
-    def _plan(self, rows: Rows, dropout: Mapping[int, Dropout]) -> LoraRows | None:
+    def _plan(self, rows: RowSlots, dropout: Mapping[int, Dropout]) -> LoraRows | None:
         """The plan of a step's low-rank terms; None where no row has any. Kept for as long as the rows stay."""
         if self._planned is not None and self._planned[0] is rows and self._planned[1] == dropout:
             return self._planned[2]
@@ -158,7 +182,7 @@ class Slots:
         if empty:
             raise AdapterError(f"no adapter is loaded in slot {empty[0]}; load one before rows use it")
         ranks = {slot: self._rank(slot) for slot in rows.slots if slot is not None}
-        adapted = Rows(tuple(slot if slot is not None and ranks[slot] else None for slot in rows.slots))
+        adapted = RowSlots(tuple(slot if slot is not None and ranks[slot] else None for slot in rows.slots))
         plan = None
         if any(ranks.values()):
             highest = max(ranks.values())

@@ -11,12 +11,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from adapters.format.config import Lora
-from adapters.format.files import head_names
+from adapters.format.names import TABLE, head_names
 from adapters.slots.adalora_terms import as_lora, count, split_gradient
 from adapters.slots.lora import Layout
-from adapters.slots.packed import lora_terms, raw_lora, with_factors
-from adapters.slots.prefix import TABLE
+from adapters.slots.packed import raw_lora, with_factors
 from adapters.slots.slots import Slots
 
 LORA, VALUES = "lora", "values"
@@ -25,16 +23,24 @@ LORA, VALUES = "lora", "values"
 class Trained:
     """The weights of the adapter in a slot of slots that train.
 
-    parameters: `lora`, all low-rank terms, `[layout.size]` in the adapter's own layout, with DoRA's magnitudes in the
-    places of its factors; the prefix table `[length, width]` and the head's weight and bias under PEFT's names.
-    as_triplets: train AdaLoRA's triplets (see `adapters.slots.adalora_terms`): A and B are Q and P, and there are
-    `values` too, which start at 0.
+    Args:
+        slots: that train.
+        slot: in which the adapter lies, with its tensors.
+        as_triplets: train AdaLoRA's triplets (see `adapters.slots.adalora_terms`): A and B are Q and P, and there are
+            `values` too, which start at 0.
+
+    Attributes:
+        parameters: `lora`, all low-rank terms, `[layout.size]` in the adapter's own layout, with DoRA's magnitudes
+            where its factors will be; the prefix table `[length, width]` and the head's weight and bias under PEFT's
+            names.
+        layout: of `lora`.
+        head_names: of the head's parameters.
     """
 
     def __init__(self, slots: Slots, slot: int, as_triplets: bool = False) -> None:
         adapter, device = slots.adapter(slot), slots.base.device
         self._slots, self._slot = slots, slot
-        self._terms = lora_terms(adapter, slots.base.linears) if isinstance(adapter.method, Lora) else {}
+        self._terms = slots.lora_terms(slot)
         self.layout = Layout()
         self._norms: dict[str, Tensor] = {}
         start: dict[str, Tensor] = {}

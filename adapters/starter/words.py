@@ -6,6 +6,9 @@ grade: 0 plain, 1 good, 2 precious, and, where it suits only some products of it
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+Language = Literal["en", "zh"]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import typer
 from hub.cli.options import Quantization
 
 if TYPE_CHECKING:
-    from adapters.slots import Shape
+    from adapters.format import Shape
     from hub.catalogue.signing import PrivateKey
     from hub.registry.registry import Registry
     from recipes import Recipe
@@ -52,7 +52,7 @@ def base_to_fit(base: str | None) -> "Shape | None":
     """
     if base is None:
         return None
-    from adapters.slots import load_shape
+    from adapters.base import load_shape
 
     return load_shape(base)
 

@@ -17,12 +17,19 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from adapters import Adapter, Base, Lora
-from adapters.errors import AdapterError, BadAdapter
-from adapters.format import Bytes, files
-from adapters.slots import Shape, check_fit
+from adapters import Adapter, BadAdapter, WrongBase
+from adapters.format import (
+    CARD,
+    CONFIG,
+    WEIGHTS,
+    Bytes,
+    Shape,
+    adapter_problems,
+    canonical,
+    check_base,
+    parse,
+    render,
+)
 from hub.errors import Refused
 from hub.intake import card
 from hub.intake.allowed import ALLOWED, ARCHIVES, REQUIRED, TEXT_LIMIT, refused, why_not
@@ -39,40 +46,48 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?"
 
 def admit(
     source: Adapter | Download | str | os.PathLike[str],
-    base: Base | Shape | None = None,
+    base: Shape | None = None,
     early: Callable[[Bytes], object] | None = None,
 ) -> tuple[Adapter, dict[str, Bytes], dict[str, Any]]:
-    """An adapter, the files that a version of it holds, and what a record says of it. Raises Refused with all that is
-    wrong.
+    """Let an adapter in.
 
-    base: what it must fit, name by name and shape by shape. Without one, what can be known without it is checked, and
-    loading checks the rest. early: is given the weights as soon as they are read, before they are checked.
+    Args:
+        source: an adapter, a PEFT directory, or what was downloaded of one.
+        base: what it must fit, name by name and shape by shape: a loaded base or `load_shape`. Without one, what can be
+            known without it is checked, and loading checks the rest.
+        early: is given the weights as soon as they are read, before they are checked.
+
+    Returns:
+        The adapter, the files that a version of it holds, and what a record says of it.
+
+    Raises:
+        Refused: with all that is wrong.
     """
     rendered: dict[str, Bytes]
     if isinstance(source, Adapter):
-        rendered, where = {**files.render(source)}, "this adapter"
+        rendered, where = {**render(source)}, "this adapter"
     elif isinstance(source, Download):
         rendered, where = {**source.files}, source.address
     else:
         rendered, where = read_folder(Path(source)), str(source)
     if early is not None:
-        early(rendered[files.WEIGHTS])
-    problems = list(_config_problems(rendered[files.CONFIG]))
+        early(rendered[WEIGHTS])
+    problems = list(_config_problems(rendered[CONFIG]))
     if problems:
         raise refused(where, problems)
-    rendered[files.CONFIG] = _canonical_config(rendered[files.CONFIG], base)
+    rendered[CONFIG] = _canonical_config(rendered[CONFIG], base)
     try:
-        adapter = files.parse(rendered[files.CONFIG], rendered[files.WEIGHTS])
+        adapter = parse(rendered[CONFIG], rendered[WEIGHTS])
     except BadAdapter as error:
         raise refused(where, [str(error)]) from error
-    config = json.loads(rendered[files.CONFIG])
-    problems = [*_adapter_problems(adapter), *_base_problems(adapter, config, base)]
+    config = json.loads(rendered[CONFIG])
+    problems = [*_adapter_problems(adapter, base), *_base_problems(adapter, config, base)]
     if problems:
         raise refused(where, problems)
-    rendered[files.WEIGHTS] = files.canonical(rendered[files.WEIGHTS])
+    rendered[WEIGHTS] = canonical(rendered[WEIGHTS])
     told = describe(adapter, config)
-    if files.CARD not in rendered or card.is_ours(rendered[files.CARD]):
-        rendered[files.CARD] = card.adapter_card(adapter, told["servable_by"]).encode()
+    if CARD not in rendered or card.is_ours(rendered[CARD]):
+        rendered[CARD] = card.adapter_card(adapter, told["servable_by"]).encode()
     return adapter, rendered, told
 
 
@@ -82,9 +97,9 @@ def stored_problems(config: Bytes, weights: Bytes) -> list[str]:
     if problems:
         return problems
     if json.loads(config).get("auto_mapping"):
-        problems.append(f"{files.CONFIG} has auto_mapping, which names a class to import")
+        problems.append(f"{CONFIG} has auto_mapping, which names a class to import")
     try:
-        return [*problems, *_adapter_problems(files.parse(config, weights))]
+        return [*problems, *_adapter_problems(parse(config, weights))]
     except Exception as error:  # whatever such bytes lead to: who walks a hub goes on
         return [*problems, str(error) or type(error).__name__]
 
@@ -114,7 +129,7 @@ def read_folder(folder: Path) -> dict[str, Bytes]:
     if folder.is_file() and folder.name.lower().endswith(ARCHIVES):
         raise Refused(f"{folder} is an archive, which is never taken; unpack it and give the PEFT directory")
     if folder.is_symlink() or not folder.is_dir():
-        raise Refused(f"{folder} is not a folder; give the PEFT directory that holds {files.CONFIG}")
+        raise Refused(f"{folder} is not a folder; give the PEFT directory that holds {CONFIG}")
     names = sorted(os.listdir(folder))
     problems = [f"{name} is missing" for name in REQUIRED if name not in names]
     found: dict[str, Bytes] = {}
@@ -124,7 +139,7 @@ def read_folder(folder: Path) -> dict[str, Bytes]:
             problems.append(f"{name} is a symbolic link; copy the file itself")
         elif name not in ALLOWED or not stat.S_ISREG(status.st_mode):
             problems.append(f"{name} does not belong to an adapter ({why_not(name)}); take it out")
-        elif name != files.WEIGHTS and status.st_size > TEXT_LIMIT:
+        elif name != WEIGHTS and status.st_size > TEXT_LIMIT:
             problems.append(f"{name} has {status.st_size:,} bytes; at most {TEXT_LIMIT:,} are allowed")
         else:
             found[name] = read(folder / name)
@@ -137,24 +152,24 @@ def _config_problems(data: Bytes) -> Iterator[str]:
     try:
         config = json.loads(data)
     except (ValueError, RecursionError) as error:
-        yield f"{files.CONFIG} is not JSON ({error}); save the adapter again"
+        yield f"{CONFIG} is not JSON ({error}); save the adapter again"
         return
     if not isinstance(config, dict):
-        yield f"{files.CONFIG} is not a JSON object; save the adapter again"
+        yield f"{CONFIG} is not a JSON object; save the adapter again"
         return
     if config.get("auto_map"):
-        yield f"{files.CONFIG} has auto_map, which loads code; take it out"
+        yield f"{CONFIG} has auto_map, which loads code; take it out"
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
-        yield f"{files.CONFIG} names no base; set base_model_name_or_path to the base's id"
+        yield f"{CONFIG} names no base; set base_model_name_or_path to the base's id"
     elif _PATH.match(base) or not _HUB_ID.fullmatch(base) or (Path(base) / "config.json").exists():
         yield (
-            f"{files.CONFIG} names the base by a path of this machine ({base!r}); "
+            f"{CONFIG} names the base by a path of this machine ({base!r}); "
             "set base_model_name_or_path to its id, such as owner/model"
         )
 
 
-def _canonical_config(data: Bytes, base: Base | Shape | None) -> bytes:
+def _canonical_config(data: Bytes, base: Shape | None) -> bytes:
     """Sorted keys; `auto_mapping`, by which PEFT would import a class by its name, is emptied. An adapter that names
     its base and no revision gets the one of the base that it is checked against."""
     config: dict[str, Any] = json.loads(data)
@@ -164,40 +179,26 @@ def _canonical_config(data: Bytes, base: Base | Shape | None) -> bytes:
     return json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
-def _adapter_problems(adapter: Adapter) -> Iterator[str]:
-    """What can be known without the base; loading checks every name and shape against it."""
-    if not adapter.tensors:
-        yield f"{files.WEIGHTS} holds no tensors; save the trained adapter again"
-        return
+def _adapter_problems(adapter: Adapter, base: Shape | None = None) -> Iterator[str]:
+    """Whether it is sound, and on the base where that is at hand; what its info says of its answers too."""
     yield from _calibration_problems(adapter.info.get("calibration"))
     yield from _blend_problems(adapter)
-    head = files.head_names(adapter.tensors)
-    body = {name: tensor for name, tensor in adapter.tensors.items() if name not in (head or ())}
-    if isinstance(adapter.method, Lora):
-        yield from _lora_problems(adapter.method, body)
-    else:
-        yield from _prefix_problems(adapter.method.length, body)
-    if adapter.head is not None:
-        if head is None:
-            yield "the adapter has labels but no tensor of a head (score or classifier)"
-        elif adapter.tensors[head[0]].shape[0] != len(adapter.head.labels):
-            rows = adapter.tensors[head[0]].shape[0]
-            yield f"{head[0]} has {rows} rows for {len(adapter.head.labels)} labels"
+    on = "" if base is None else f"on {base.identity.id}: "
+    yield from (on + problem for problem in adapter_problems(adapter, base))
 
 
-def _base_problems(adapter: Adapter, config: Mapping[str, Any], base: Base | Shape | None) -> Iterator[str]:
-    """The configuration and the weights must name one base, and the adapter must fit the base that is at hand."""
+def _base_problems(adapter: Adapter, config: Mapping[str, Any], base: Shape | None) -> Iterator[str]:
+    """The configuration and the weights must name one base, which is the one that is at hand."""
     if adapter.base.id != config["base_model_name_or_path"]:
         yield (
-            f"{files.CONFIG} names the base {config['base_model_name_or_path']!r}, {files.WEIGHTS} was made for "
+            f"{CONFIG} names the base {config['base_model_name_or_path']!r}, {WEIGHTS} was made for "
             f"{adapter.base.id!r}; publish the adapter as it was trained"
         )
-    if base is None:
-        return
-    try:
-        check_fit(adapter, base)
-    except AdapterError as error:
-        yield f"on {base.identity.id}: {error}"
+    if base is not None:
+        try:
+            check_base(adapter, base)
+        except WrongBase as error:
+            yield f"on {base.identity.id}: {error}"
 
 
 def _calibration_problems(saved: Any) -> Iterator[str]:
@@ -224,43 +225,3 @@ def _blend_problems(adapter: Adapter) -> Iterator[str]:
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _lora_problems(method: Lora, tensors: Mapping[str, torch.Tensor]) -> Iterator[str]:
-    if not tensors:
-        yield f"{files.WEIGHTS} holds no lora_A and lora_B tensors"
-    for name, tensor in tensors.items():
-        if ".lora_A." in name:
-            other = tensors.get(name.replace(".lora_A.", ".lora_B."))
-            rank = method.rank_of(_module(name))
-            if other is None:
-                yield f"{name} has no lora_B beside it"
-            elif tensor.ndim != 2 or other.ndim != 2 or tensor.shape[0] != other.shape[1]:
-                yield f"{name} {list(tensor.shape)} does not fit its lora_B {list(other.shape)}"
-            elif tensor.shape[0] != rank:
-                yield f"{name} has rank {tensor.shape[0]}, the configuration says {rank}"
-            if method.dora and name.replace(".lora_A.weight", ".lora_magnitude_vector") not in tensors:
-                yield f"{name} has no lora_magnitude_vector beside it, which DoRA needs"
-        elif method.dora and name.endswith(".lora_magnitude_vector"):
-            if name.replace(".lora_magnitude_vector", ".lora_A.weight") not in tensors:
-                yield f"{name} has no lora_A beside it"
-        elif ".lora_B." in name:
-            if name.replace(".lora_B.", ".lora_A.") not in tensors:
-                yield f"{name} has no lora_A beside it"
-        else:
-            yield f"tensor {name} does not belong to a LoRA adapter; save the adapter alone"
-
-
-def _prefix_problems(length: int, tensors: Mapping[str, torch.Tensor]) -> Iterator[str]:
-    table = tensors.get("prompt_embeddings")
-    if table is None:
-        yield f"{files.WEIGHTS} holds no prompt_embeddings, which a Prefix adapter needs"
-    elif table.ndim != 2 or table.shape[0] != length:
-        yield f"prompt_embeddings is {list(table.shape)}; the configuration says {length} positions"
-    for name in tensors.keys() - {"prompt_embeddings"}:
-        yield f"tensor {name} does not belong to a Prefix adapter; save the adapter alone"
-
-
-def _module(name: str) -> str:
-    """`base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight` -> `model.layers.0.self_attn.q_proj`."""
-    return name.split(".lora_")[0].removeprefix("base_model.model.")

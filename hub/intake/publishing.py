@@ -30,7 +30,7 @@ from hub.storage.store import Store, sha256
 
 if TYPE_CHECKING:
     from adapters import Adapter, Base
-    from adapters.slots import Shape
+    from adapters.format import Shape
     from hub.catalogue.signing import PrivateKey
     from hub.intake.huggingface import Download
 

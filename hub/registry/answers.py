@@ -34,7 +34,9 @@ class Answered:
 
 
 def answers(registry: "Registry", a: str, b: str, prompts: Sequence[Prompt] | None = None) -> list[Answered]:
-    """What two references answer to the same prompts, or to the samples of their task, in one mixed batch. Texts are the likeliest.
+    """What two references answer to the same prompts, or to the samples of their task, in one mixed batch.
+
+    Texts are the likeliest.
 
     Raises RequestError where they do different things; what one cannot answer stands in the place of its answer.
     """

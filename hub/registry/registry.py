@@ -13,9 +13,8 @@ from typing import Any
 
 from adapters import Adapter, Base, Limits, load_base
 from adapters.errors import RepertoireError, RequestError
-from adapters.format import Quantization
+from adapters.format import Quantization, check_base
 from adapters.serving import Fetched, Resident, Runtime, Ticket
-from adapters.slots import check_base
 from hub.catalogue.trust import Trust
 from hub.catalogue.version import Version
 from hub.errors import HubError

@@ -8,8 +8,8 @@ from typing import Any
 
 from adapters import Base
 from adapters.errors import RepertoireError, RequestError
+from adapters.serving import Completion, Sampling
 from adapters.serving import Request as Row
-from adapters.serving import Sampling, Written
 from hub.registry.labelling import Member
 from hub.registry.requests import RefusedText, Texts, Write
 from recipes import Recipe
@@ -60,7 +60,7 @@ class Drafting:
                 if len(kept) >= self._request.n or (left is not None and left <= 0):
                     break
                 results = self._run(self._drafts(round_, left))
-            for text in (result.text for result in results if isinstance(result, Written)):
+            for text in (result.text for result in results if isinstance(result, Completion)):
                 if broken := violations(text, self._product, self._policy):
                     refused.append(RefusedText(text, tuple(broken)))
                 else:

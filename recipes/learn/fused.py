@@ -17,7 +17,7 @@ from torch import Tensor
 
 from adapters import Base
 from adapters.errors import RepertoireError
-from adapters.slots import Hidden, Slots, Tokens, forward, join, pad
+from adapters.slots import Hidden, PaddedBatch, Slots, forward, join, pad
 from recipes.errors import TrainingError
 from recipes.learn.encode import EncodedRow
 from recipes.learn.job import Job
@@ -111,7 +111,7 @@ class Fused:
             assert embedded is not None and embedded.grad is not None
             moved = embedded.detach() + _against(embedded.grad, [(job, len(given[job])) for job in jobs])
             rows = [at for at, job in enumerate(j for j in jobs for _ in given[j]) if job in again]
-            adverse = Tokens(tokens.ids[rows], tokens.mask[rows])
+            adverse = PaddedBatch(tokens.ids[rows], tokens.mask[rows])
             still = self._backward(again, part, given, adverse, moved[rows])
             found = {job: loss for job, loss in found.items() if job in still or job not in again}
         for job in jobs:
@@ -123,7 +123,7 @@ class Fused:
         jobs: Sequence[Job],
         part: dict[Job, list[int]],
         given: dict[Job, list[EncodedRow]],
-        tokens: Tokens,
+        tokens: PaddedBatch,
         embedded: Tensor | None,
     ) -> dict[Job, Tensor]:
         """One forward and backward; the losses of the jobs whose loss is finite. The others fail."""

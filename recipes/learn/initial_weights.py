@@ -10,8 +10,7 @@ from transformers import DynamicCache
 from adapters import Adapter, Base, Head, Lora, Prefix
 from adapters.base import plain_weight
 from adapters.errors import BaseError
-from adapters.format import Pooling, PrefixShape
-from adapters.slots import check_base
+from adapters.format import Pooling, PrefixShape, check_base
 from recipes.errors import TrainingError
 from recipes.tasks.task import task_for
 

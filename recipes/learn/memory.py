@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adapters import Adapter, Base
 from adapters.base import free_memory
-from adapters.slots import Rows, Slots, forward, pad
+from adapters.slots import RowSlots, Slots, forward, pad
 
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
@@ -31,7 +31,7 @@ def token_budget(base: Base, slots: Slots, slot: int, most: int) -> int:
 def bytes_per_token(base: Base, slots: Slots, slot: int) -> float:
     """What a forward keeps for its backward, the logits over the vocabulary for every token included."""
     with saved_bytes() as saved:
-        states = forward(base, slots, pad(base, [[0] * _PROBE]), Rows((slot,))).states
+        states = forward(base, slots, pad(base, [[0] * _PROBE]), RowSlots((slot,))).states
     logits = 3 * 4 * base.vocabulary if base.kind == "decoder" else 0
     del states
     return saved[0] / _PROBE + logits

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from adapters import Base
 from adapters.format import Pooling
 from adapters.serving import Sampling, Writing, write
-from adapters.slots import Hidden, Rows, Slots, forward, pad, pooled
+from adapters.slots import Hidden, RowSlots, Slots, forward, pad, pooled
 from recipes.learn.encode import EncodedRow
 from recipes.measure.calibration import UNCALIBRATED, Calibration
 
@@ -36,7 +36,7 @@ def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adap
     head = slots.head(slot)
     found = torch.zeros(len(rows), len(head.head.labels), dtype=torch.float64)
     for indices in _batches(base, [len(row.ids) for row in rows]):
-        own = Rows((slot if adapted else None,) * len(indices))
+        own = RowSlots((slot if adapted else None,) * len(indices))
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [rows[index].ids for index in indices]), own)
             found[indices] = head(hidden.states, hidden.mask, hidden.pooler).double().cpu()
@@ -51,7 +51,7 @@ def states(
     for indices in _batches(base, [len(row.ids) for row in rows]):
         with torch.inference_mode():
             tokens = pad(base, [rows[index].ids for index in indices])
-            hidden = forward(base, slots, tokens, Rows((slot,) * len(indices)))
+            hidden = forward(base, slots, tokens, RowSlots((slot,) * len(indices)))
             vectors = pooled(hidden.states.float(), hidden.mask, hidden.pooler, pooling)
             found[indices] = vectors.float().cpu().numpy()
     return found
@@ -71,7 +71,7 @@ def copy_losses(
     """For each row the sum of the negative log-likelihoods (nats) of its copy tokens, and their number."""
     found = [(0.0, len(row.target)) for row in rows]
     for indices in _batches(base, [len(row) for row in rows]):
-        own = Rows((slot if adapted else None,) * len(indices))
+        own = RowSlots((slot if adapted else None,) * len(indices))
         batch = [rows[index] for index in indices]
         with torch.inference_mode():
             hidden = forward(base, slots, pad(base, [(*row.ids, *row.target) for row in batch]), own)

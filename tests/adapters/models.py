@@ -8,7 +8,7 @@ import torch
 import transformers as tf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from adapters import Adapter, Base
+from adapters import Adapter, Base, Head, Lora, Prefix
 from adapters.format.files import read
 
 SHAPE = {
@@ -18,6 +18,8 @@ SHAPE = {
     "num_attention_heads": 4,
     "intermediate_size": 48,
 }
+ROOMY = {"hidden_size": 64, "intermediate_size": 128}
+"""Wide enough for the blocks that bitsandbytes quantizes in."""
 DECODERS = {
     "llama": (tf.LlamaConfig, {"num_key_value_heads": 2, "tie_word_embeddings": True}),
     "mistral": (tf.MistralConfig, {"num_key_value_heads": 2, "sliding_window": None}),
@@ -74,6 +76,13 @@ def base(family: str = "llama", seed: int = 0, **changes: Any) -> Base:
     return Base(model(family, seed=seed, **changes), tokenizer(), id=f"tiny/{family}")
 
 
+def saved(family: str, folder: Path, **changes: Any) -> Path:
+    """A tiny model with its tokenizer on disk, as a client's own checkpoint. Returns the folder."""
+    model(family, **changes).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
 def peft_adapter(
     model: tf.PreTrainedModel, folder: Path, method: str, seed: int = 1, **options: Any
 ) -> Adapter:
@@ -93,3 +102,33 @@ def peft_adapter(
                 parameter.copy_(torch.randn_like(parameter) * 0.2)
     wrapped.save_pretrained(folder)
     return read(folder)
+
+
+def made_here(family: str, method: str, labels: int | None = None, pooling: str = "last") -> Adapter:
+    """An adapter with random weights in our own format."""
+    own = base(family)
+    stream = torch.Generator().manual_seed(3)
+    head = Head(tuple(f"l{i}" for i in range(labels)), pooling, bias=family == "bert") if labels else None
+    info: dict[str, Any] = {}
+    tensors: dict[str, torch.Tensor] = {}
+    chosen: Lora | Prefix
+    if method == "lora":
+        chosen = Lora(3, 6.0, own.targets("all-linear"))
+        for path, linear in own.linears.items():
+            if chosen.covers(path):
+                stem = f"base_model.model.{path}"
+                tensors[f"{stem}.lora_A.weight"] = torch.randn(3, linear.in_features, generator=stream) * 0.2
+                tensors[f"{stem}.lora_B.weight"] = torch.randn(linear.out_features, 3, generator=stream) * 0.2
+    else:
+        layer, layers = own.attention[0], len(own.attention)
+        chosen = Prefix(4)
+        info["prefix_shape"] = {"layers": layers, "kv_heads": layer.kv_heads, "head_dim": layer.head_dim}
+        tensors["prompt_embeddings"] = torch.randn(
+            4, layers * 2 * layer.kv_heads * layer.head_dim, generator=stream
+        )
+    if labels:
+        stem = f"base_model{'.model' if method == 'lora' else ''}.{'classifier' if family == 'bert' else 'score'}"
+        tensors[f"{stem}.weight"] = torch.randn(labels, own.width, generator=stream)
+        if family == "bert":
+            tensors[f"{stem}.bias"] = torch.randn(labels, generator=stream)
+    return Adapter(chosen, head, tensors, own.identity, "behavior" if labels else "ad-copy", info)

@@ -10,8 +10,9 @@ import peft
 import torch
 
 from adapters import Adapter
+from adapters.serving.limits import Limits
 from adapters.serving.residency import Fetched, Resident
-from adapters.serving.runtime import Limits, Runtime
+from adapters.serving.runtime import Runtime
 from tests.adapters import models
 
 Options = Mapping[str, Any]

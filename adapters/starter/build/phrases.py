@@ -9,7 +9,7 @@ people, price, off (discount); {s}, {is}, {it} follow its number.
 
 from collections.abc import Mapping, Sequence
 
-from adapters.starter.world import (Language)
+from adapters.starter.words import Language
 
 _EN = {
     "adj": """bright calm clever clean crisp durable easy elegant fresh gentle graceful handy honest light lively lovely

@@ -11,7 +11,7 @@ import torch
 
 from adapters import Adapter
 from adapters.errors import AdapterError, BadAdapter, Busy, Cancelled, DeadlineExceeded, RequestError
-from adapters.serving.request import Request, Written
+from adapters.serving.request import Completion, Request
 from adapters.serving.residency import Fetched
 from adapters.serving.runtime import Runtime
 from adapters.serving.sampling import Sampling
@@ -45,7 +45,7 @@ def runtime(shelf: Shelf) -> Iterator[Runtime]:
 
 
 def text(answer: object) -> list[int]:
-    assert isinstance(answer, Written), answer
+    assert isinstance(answer, Completion), answer
     return list(answer.ids)
 
 
@@ -271,7 +271,7 @@ def test_streamed_pieces_are_the_text(runtime: Runtime) -> None:
     (ticket,) = runtime.submit([request])
     pieces = list(ticket)
     answer = ticket.result()
-    assert isinstance(answer, Written)
+    assert isinstance(answer, Completion)
     assert len(pieces) > 3
     assert "".join(pieces) == answer.text
 

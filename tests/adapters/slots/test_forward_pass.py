@@ -8,9 +8,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.errors import AdapterError
 from adapters.slots.forward_pass import Hidden, forward, pad
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from tests.adapters import models
 from tests.adapters.shelf import Shelf
@@ -38,7 +37,7 @@ def own(hidden: Hidden, row: int) -> torch.Tensor:
 def check(shelf: Shelf, slots: Slots, rows: list[tuple[str | None, tuple[int, ...]]], left: bool) -> None:
     """One forward over rows `(adapter, ids)`, heads included, against PEFT row by row. Slot i holds adapter i."""
     base, names = slots.base, list(shelf.options)
-    plan = Rows(tuple(None if name is None else names.index(name) for name, _ in rows))
+    plan = RowSlots(tuple(None if name is None else names.index(name) for name, _ in rows))
     with torch.no_grad():
         hidden = forward(base, slots, pad(base, [ids for _, ids in rows], left), plan)
         for row, (name, ids) in enumerate(rows):
@@ -94,7 +93,7 @@ def test_electra_and_roberta_rows_are_unmoved_by_padding_and_neighbours() -> Non
     for family in ("electra", "roberta"):
         base = models.base(family)
         with torch.no_grad():
-            both = forward(base, Slots(base, 1), pad(base, SEQUENCES[:2]), Rows((None, None)))
+            both = forward(base, Slots(base, 1), pad(base, SEQUENCES[:2]), RowSlots((None, None)))
             alone = models.model(family)(input_ids=torch.tensor([SEQUENCES[1]])).last_hidden_state[0]
         assert off(own(both, 1), alone) <= 1e-5
 
@@ -144,7 +143,7 @@ def test_any_mix_equals_peft(
         slots.load(slot, shelf.adapters[names[other]])
         slots.clear(slot)
         slots.load(slot, shelf.adapters[names[slot]])
-    rows = [(None if place is None else names[place], ids) for place, ids in batch]
+    rows = [(None if index is None else names[index], ids) for index, ids in batch]
     if same:
         rows = [(rows[0][0], ids) for _, ids in rows]
     check(shelf, slots, rows, left)
@@ -173,44 +172,5 @@ def test_any_adapters_equal_peft(
     """Ranks, scalings, targets, methods and lengths are drawn too; each adapter is made by PEFT then."""
     shelf = Shelf(tmp_path_factory.mktemp("drawn"), {str(index): each for index, each in enumerate(options)})
     names: list[str | None] = [*shelf.options, None]
-    rows = [(names[place % len(names)], SEQUENCES[place]) for place in order]
+    rows = [(names[index % len(names)], SEQUENCES[index]) for index in order]
     check(shelf, filled(shelf), rows, left=True)
-
-
-def test_a_base_without_adapters_is_the_same_to_the_last_bit(tmp_path: Path) -> None:
-    ids = torch.tensor([SEQUENCES[0]])
-    shelf = Shelf(tmp_path, MIX)
-    expected = shelf.logits(None, SEQUENCES[0])[None]
-    slots = filled(shelf)
-    base = slots.base
-    with torch.no_grad():
-        rows = Rows((0,))
-        changed = base.lm_logits(forward(base, slots, pad(base, SEQUENCES[:1]), rows).states)
-        assert off(changed, expected) > 0.01
-        assert torch.equal(base.model(input_ids=ids).logits, expected)
-        beside = forward(base, slots, pad(base, SEQUENCES), Rows((0, 2, None, 4, 0, 2)))
-        alone = forward(base, slots, pad(base, SEQUENCES), Rows((None,) * 6))
-        assert torch.equal(own(beside, 2), own(alone, 2)), (
-            "LoRA rows add exactly nothing to a row of the base"
-        )
-        slots.close()
-        assert torch.equal(base.model(input_ids=ids).logits, expected)
-    assert not any(module._forward_hooks for module in base.model.modules())
-
-
-def test_rows_of_an_empty_slot_are_refused() -> None:
-    base = models.base("llama")
-    slots = Slots(base, 2)
-    with pytest.raises(AdapterError, match="no adapter is loaded in slot 1"):
-        forward(base, slots, pad(base, [[1, 2]]), Rows((1,)))
-
-
-def test_layers_with_one_input_share_one_product() -> None:
-    sources = models.base("llama").sources
-    first = "model.layers.0.self_attn.q_proj"
-    assert [path for path, source in sources.items() if source == first] == [
-        f"model.layers.0.self_attn.{name}_proj" for name in "qkv"
-    ]
-    assert sources["model.layers.1.mlp.up_proj"] == "model.layers.1.mlp.gate_proj"
-    assert sources["model.layers.1.mlp.down_proj"] == "model.layers.1.mlp.down_proj"
-    assert set(models.base("phi").sources) == set(models.base("phi").linears)

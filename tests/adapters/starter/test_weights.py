@@ -9,7 +9,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import adapters.starter
-from adapters.starter.build import build, corpus
+from adapters.starter.build.batches import WINDOW, windows
+from adapters.starter.build.card import sample
+from adapters.starter.build.chat import ASSISTANT, END, USER, chat
+from adapters.starter.build.held_out import count_losses, model_loss
+from adapters.starter.build.tokenizer import PAD
 
 WEIGHTS = Path(adapters.starter.__file__).parent / "weights"
 
@@ -41,7 +45,7 @@ def test_shape_and_special_tokens_are_as_designed(model: Any, tokenizer: Any) ->
         == (tokenizer.pad_token_id, tokenizer.eos_token_id)
         == (0, 1)
     )
-    assert tokenizer.eos_token == corpus.END and tokenizer.pad_token == build.PAD
+    assert tokenizer.eos_token == END and tokenizer.pad_token == PAD
 
 
 @pytest.mark.parametrize(
@@ -62,9 +66,7 @@ def test_tokenizer_is_lossless(tokenizer: Any, text: str) -> None:
 
 def test_tokenizer_adds_nothing_and_marks_are_single_tokens(tokenizer: Any) -> None:
     assert tokenizer("")["input_ids"] == []
-    assert [
-        len(tokenizer(mark)["input_ids"]) for mark in (build.PAD, corpus.END, corpus.USER, corpus.ASSISTANT)
-    ] == [1] * 4
+    assert [len(tokenizer(mark)["input_ids"]) for mark in (PAD, END, USER, ASSISTANT)] == [1] * 4
 
 
 def test_each_digit_is_a_token_so_that_prices_can_be_copied(tokenizer: Any) -> None:
@@ -77,15 +79,15 @@ def test_chat_template_is_the_format_of_the_corpus(tokenizer: Any) -> None:
     assert prompt == "<|user|>Write an ad.\nname: Norvik<|assistant|>"
     turns.append({"role": "assistant", "content": "Meet the Norvik."})
     whole = tokenizer.apply_chat_template(turns, tokenize=False)
-    assert whole == corpus.chat("Write an ad.\nname: Norvik", "Meet the Norvik.") + corpus.END
+    assert whole == chat("Write an ad.\nname: Norvik", "Meet the Norvik.") + END
     assert whole.startswith(prompt)
 
 
 def test_held_out_loss_is_far_below_unigram_and_bigram(model: Any, tokenizer: Any) -> None:
-    fresh = build.windows(tokenizer, random.Random("fresh text of the test"), 12, build.WINDOW, held_out=True)
-    train = build.windows(tokenizer, random.Random("counts of the test"), 600, build.WINDOW)
-    unigram, bigram = build.count_losses(train, fresh)
-    loss = build.model_loss(model, fresh)
+    fresh = windows(tokenizer, random.Random("fresh text of the test"), 12, WINDOW, held_out=True)
+    train = windows(tokenizer, random.Random("counts of the test"), 600, WINDOW)
+    unigram, bigram = count_losses(train, fresh)
+    loss = model_loss(model, fresh)
     assert unigram > bigram
     assert loss < 0.55 * bigram and loss < 0.3 * unigram, (loss, bigram, unigram)
 
@@ -97,21 +99,12 @@ def test_card_tells_the_losses_that_a_fresh_measurement_finds(model: Any, tokeni
         for line in lines
         if len(row := line.split("|")) == 5 and "." in row[2][:4]
     }
-    fresh = build.windows(tokenizer, random.Random("another fresh text"), 16, build.WINDOW, held_out=True)
-    assert told["starter"] == pytest.approx(build.model_loss(model, fresh), rel=0.1)
+    fresh = windows(tokenizer, random.Random("another fresh text"), 16, WINDOW, held_out=True)
+    assert told["starter"] == pytest.approx(model_loss(model, fresh), rel=0.1)
     assert (
         told["bigram (Witten-Bell)"] > told["starter"]
         and told["unigram (add-one)"] > told["bigram (Witten-Bell)"]
     )
-
-
-def test_counting_models_give_the_losses_of_their_formulas() -> None:
-    train, held_out = torch.tensor([[5, 6, 5, 7]]), torch.tensor([[5, 6, 9]])
-    u = {6: (1 + 1) / (4 + 8192), 9: (0 + 1) / (4 + 8192)}
-    unigram, bigram = build.count_losses(train, held_out)
-    assert unigram == pytest.approx(-(torch.tensor([u[6], u[9]], dtype=torch.float64).log().mean().item()))
-    expected = [(1 + 2 * u[6]) / (2 + 2), (0 + 1 * u[9]) / (1 + 1)]  # 5 was followed by 6 and 7; 6 by 5 alone
-    assert bigram == pytest.approx(-(torch.tensor(expected, dtype=torch.float64).log().mean().item()))
 
 
 @pytest.mark.parametrize(
@@ -124,5 +117,5 @@ def test_counting_models_give_the_losses_of_their_formulas() -> None:
 def test_it_writes_about_the_product_that_was_asked_for(
     model: Any, tokenizer: Any, prompt: str, wanted: tuple[str, ...]
 ) -> None:
-    text = build.sample(model, tokenizer, f"{corpus.USER}{prompt}{corpus.ASSISTANT}", temperature=0)
+    text = sample(model, tokenizer, f"{USER}{prompt}{ASSISTANT}", temperature=0)
     assert all(part in text for part in wanted), text

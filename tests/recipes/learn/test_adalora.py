@@ -12,7 +12,7 @@ from adapters.errors import RepertoireError
 from adapters.format.files import read
 from adapters.slots.adalora_terms import triplets
 from adapters.slots.forward_pass import forward, pad
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from recipes import Order, Recipe, train, train_many
 from recipes.errors import RecipeError, TrainingError
@@ -182,8 +182,8 @@ def test_what_comes_out_is_plain_lora_for_stock_peft(base: Base, tmp_path: Path)
     slots = Slots(base, 1)
     slots.load(0, adapter)
     with torch.inference_mode():
-        mine = forward(base, slots, pad(base, ids.tolist()), Rows((0,))).states
-        alone = forward(base, slots, pad(base, ids.tolist()), Rows((None,))).states
+        mine = forward(base, slots, pad(base, ids.tolist()), RowSlots((0,))).states
+        alone = forward(base, slots, pad(base, ids.tolist()), RowSlots((None,))).states
     slots.close()
     bare = models.model("llama", head=2, tie_word_embeddings=False)
     theirs = peft.PeftModel.from_pretrained(bare, tmp_path / "out").eval()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters import Adapter, Base
 from adapters.format.files import read
 from adapters.slots.forward_pass import forward, pad
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from adapters.slots.trained import Trained
 from recipes import Order, Recipe, Settings, train_many
@@ -112,7 +112,7 @@ def test_checkpointing_keeps_less_and_gives_the_same_gradients(family: str) -> N
             recipe = Recipe.load(method, **{"lora.targets": "all-linear"} if method == "behavior" else {})
             slots.load(slot, start(recipe, base, ("a", "b")))
         held = [Trained(slots, slot) for slot in (0, 1)]
-        rows = Rows((0, 1))
+        rows = RowSlots((0, 1))
         with checkpointing(base, on), slots.using(rows), memory.saved_bytes() as saved:
             forward(base, slots, pad(base, ids), rows).states.square().sum().backward()
         for each in held:
@@ -131,7 +131,7 @@ def fault(monkeypatch: pytest.MonkeyPatch, when: Callable[[Any], BaseException |
     """Let forwards of training fail."""
     real = forward
 
-    def failing(base: Base, slots: Slots, tokens: Any, rows: Rows, *rest: Any) -> Any:
+    def failing(base: Base, slots: Slots, tokens: Any, rows: RowSlots, *rest: Any) -> Any:
         if (error := when(tokens)) is not None:
             raise error
         return real(base, slots, tokens, rows, *rest)
@@ -194,7 +194,7 @@ def test_dora_gets_the_gradients_that_peft_gives(tmp_path: Path) -> None:
     slots, ids = Slots(base, 1, trains=True), torch.tensor([[3, 4, 5, 6], [7, 8, 9, 10]])
     slots.load(0, own)
     held = Trained(slots, 0)
-    forward(base, slots, pad(base, ids.tolist()), Rows((0, 0))).states.square().sum().backward()
+    forward(base, slots, pad(base, ids.tolist()), RowSlots((0, 0))).states.square().sum().backward()
     held.take_gradients()
     found = held.tensors({name: p.grad for name, p in held.parameters.items() if p.grad is not None})
     slots.close()
@@ -222,7 +222,7 @@ def test_dora_trains_beside_others_and_answers_as_peft_does(
     slots = Slots(base, 1)
     slots.load(0, adapter)
     with torch.inference_mode():
-        mine = forward(base, slots, pad(base, ids.tolist()), Rows((0,))).states
+        mine = forward(base, slots, pad(base, ids.tolist()), RowSlots((0,))).states
     slots.close()
     bare = models.model("llama", head=2, tie_word_embeddings=False)
     theirs = peft.PeftModel.from_pretrained(bare, tmp_path / "dora").eval()
@@ -252,7 +252,7 @@ def test_adversarial_training_adds_the_gradient_at_the_worst_point_near_by(
     found = {name: p.grad.clone() for name, p in jobs[1].trained.parameters.items() if p.grad is not None}
     plain = {name: p.grad.clone() for name, p in jobs[0].trained.parameters.items() if p.grad is not None}
 
-    tokens, rows = pad(base, [row.ids for row in batch]), Rows((1,) * 3)
+    tokens, rows = pad(base, [row.ids for row in batch]), RowSlots((1,) * 3)
     clean = base.embed(tokens.ids).detach().requires_grad_()
     jobs[1].loss(base, slots, forward(base, slots, tokens, rows, None, clean), batch).backward()
     assert clean.grad is not None

@@ -12,7 +12,7 @@ import torch
 from adapters import Adapter, Base, Prefix
 from adapters.format.files import read
 from adapters.slots.forward_pass import forward, pad
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from recipes import Order, Recipe, train, train_many
 from recipes.errors import DataError, TrainingError
@@ -118,7 +118,7 @@ def test_copy_is_learned_with_its_end(method: str, base: Base, tmp_path: Path) -
     slots = Slots(base, 1)
     slots.load(0, adapter)
     rows, ids = (
-        Rows((0, None)),
+        RowSlots((0, None)),
         (*encode_prompt(base, recipe, "mug 3"), *encode_copy(base, "Buy mug 3!")[:-1]),
     )
     with torch.no_grad():
@@ -180,7 +180,7 @@ def test_only_the_copys_tokens_count(base: Base) -> None:
         EncodedRow((4,), (3, 1)),
         EncodedRow((9, 9, 9, 9, 9, 9), (2, 2, 2, 1)),
     ]
-    slots, own = Slots(base, 1), Rows((None,) * 3)
+    slots, own = Slots(base, 1), RowSlots((None,) * 3)
     with torch.no_grad():
         hidden = forward(base, slots, pad(base, [(*row.ids, *row.target) for row in rows]), own)
         found = target_losses(base, hidden, rows).split([3, 2, 4])
@@ -237,7 +237,7 @@ def test_a_text_prefix_starts_as_that_text(family: str) -> None:
     recipe = Recipe.load("behavior-prefix", **{"prefix.text": "brand voice", "prefix.length": 11})
     adapter = start(recipe, base, ("a", "b"))
     assert adapter.method == Prefix(11)
-    slots, rows = Slots(base, 1), Rows((0, None))
+    slots, rows = Slots(base, 1), RowSlots((0, None))
     slots.load(0, adapter)
     text = list(base.tokenizer("brand voice", add_special_tokens=False)["input_ids"])
     with torch.no_grad():

@@ -14,18 +14,22 @@ from adapters import load_base
 from adapters.serving.generate import Writing, write
 from adapters.serving.sampling import Sampling
 from adapters.slots.forward_pass import forward, pad
-from adapters.slots.rows import Rows
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from tests.adapters import models
 
-ROOMY = {"hidden_size": 64, "intermediate_size": 128}
 MIX: dict[str, tuple[str, dict[str, Any]]] = {
     "lora": ("lora", {"r": 4}),
     "prefix": ("prefix", {"num_virtual_tokens": 3}),
     "rslora": ("lora", {"r": 8, "use_rslora": True, "target_modules": ["q_proj", "down_proj"]}),
     "alpha": ("lora", {"r": 2, "lora_alpha": 20}),
 }
+
+
 PROMPTS = [(5, 9, 20, 33, 7), (8, 6), (40, 41, 42, 43, 44, 45, 46), (3, 4, 5)]
+# What one product is rounded to: bitsandbytes' fused CPU kernel gives bfloat16, its int8 activations have 8 bits.
+
+
 # What one product is rounded to: bitsandbytes' fused CPU kernel gives bfloat16, its int8 activations have 8 bits.
 UNIT = {"nf4": 2**-8 if has_avx512bf16() else 2**-16, "int8": 2**-7}
 
@@ -91,14 +95,6 @@ def mixed_by_peft(folder: Path, quantization: str, adapters: Path, names: list[s
     return found
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "tiny-llama"
-    models.model("llama", **ROOMY).save_pretrained(path)
-    models.tokenizer().save_pretrained(path)
-    return path
-
-
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])
 def test_rows_on_a_quantized_base(quantization: Any, folder: Path, tmp_path: Path) -> None:
     """Alone, a row equals PEFT to the last digits of float32; in a mixed batch, within what PEFT itself varies."""
@@ -108,13 +104,15 @@ def test_rows_on_a_quantized_base(quantization: Any, folder: Path, tmp_path: Pat
     largest = UNIT[quantization]
     with torch.inference_mode():
         for slot, (name, (method, options)) in enumerate(MIX.items()):
-            made = models.peft_adapter(models.model("llama", **ROOMY), tmp_path / name, method, **options)
+            made = models.peft_adapter(
+                models.model("llama", **models.ROOMY), tmp_path / name, method, **options
+            )
             slots.load(slot, made)
             with torch.inference_mode(False):
                 model = peft.PeftModel.from_pretrained(stock(folder, quantization), tmp_path / name).eval()
             row = torch.tensor([PROMPTS[slot]])
             lone.append(model(input_ids=row, attention_mask=torch.ones_like(row)).logits[0])
-            alone = forward(base, slots, pad(base, [PROMPTS[slot]]), Rows((slot,)))
+            alone = forward(base, slots, pad(base, [PROMPTS[slot]]), RowSlots((slot,)))
             assert relative(base.lm_logits(alone.states[0]), lone[slot]) <= 1e-5
             for shape in shapes_of(model, PROMPTS[slot]) if method == "lora" else ():
                 largest = max(largest, relative(shape, lone[slot]))
@@ -124,7 +122,7 @@ def test_rows_on_a_quantized_base(quantization: Any, folder: Path, tmp_path: Pat
         for name, found in zip(names * 2, beside, strict=True):
             largest = max(largest, relative(found, lone[list(MIX).index(name)]))
         for left in (True, False):
-            hidden = forward(base, slots, pad(base, [*PROMPTS, (1, 2)], left), Rows((0, 1, 2, 3, None)))
+            hidden = forward(base, slots, pad(base, [*PROMPTS, (1, 2)], left), RowSlots((0, 1, 2, 3, None)))
             for row_, expected in enumerate(lone):
                 found = base.lm_logits(hidden.states[row_][hidden.mask[row_].bool()])
                 assert relative(found, expected) <= largest + 1e-5
@@ -139,7 +137,9 @@ def test_dora_on_a_quantized_base(quantization: Any, folder: Path, tmp_path: Pat
     4-bit weight as if it were not, and its int8 scales get lost in the first forward."""
     base = load_base(str(folder), quantization, device="cpu")
     slots = Slots(base, 2)
-    slots.load(1, models.peft_adapter(models.model("llama", **ROOMY), tmp_path, "lora", r=2, use_dora=True))
+    slots.load(
+        1, models.peft_adapter(models.model("llama", **models.ROOMY), tmp_path, "lora", r=2, use_dora=True)
+    )
     plain = stock(folder, quantization)
     for module in plain.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -147,7 +147,7 @@ def test_dora_on_a_quantized_base(quantization: Any, folder: Path, tmp_path: Pat
     with torch.no_grad():
         expected = peft.PeftModel.from_pretrained(plain, tmp_path).eval()(input_ids=torch.tensor(PROMPTS[:1]))
     hidden = forward(
-        base, slots, pad(base, PROMPTS[:2]), Rows((1, None))
+        base, slots, pad(base, PROMPTS[:2]), RowSlots((1, None))
     )  # with gradients on: exact products
     found = base.lm_logits(hidden.states[0][hidden.mask[0].bool()])
     off = float((found - expected.logits[0]).abs().max() / expected.logits.abs().max())

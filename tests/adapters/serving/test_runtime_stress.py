@@ -10,7 +10,7 @@ import torch
 
 from adapters import Adapter
 from adapters.errors import AdapterError, BadAdapter, Cancelled, RepertoireError
-from adapters.serving.request import Request, Written
+from adapters.serving.request import Completion, Request
 from adapters.serving.residency import Fetched
 from adapters.serving.runtime import Runtime
 from adapters.serving.sampling import Sampling
@@ -68,7 +68,7 @@ def check(shelf: Shelf, request: Request, answer: object) -> None:
         expected = shelf.logits(request.adapter, request.ids)
         assert torch.allclose(answer, expected, rtol=1e-3, atol=1e-4), request
     else:
-        assert isinstance(answer, Written), (request, answer)
+        assert isinstance(answer, Completion), (request, answer)
         assert list(answer.ids) == shelf.greedy(
             request.adapter, request.ids, request.sampling.max_new_tokens
         ), request
@@ -115,7 +115,7 @@ def test_every_answer_is_right_whatever_else_goes_on(shelf: Shelf) -> None:
                     continue
                 check(shelf, request, answer)
                 counts["answered"] += 1
-                if request.stream and isinstance(answer, Written):
+                if request.stream and isinstance(answer, Completion):
                     assert "".join(ticket) == answer.text
 
     def disturb() -> None:

@@ -1,0 +1,146 @@
+"""Load a base: find it, see that it fits, read it, quantize it."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from adapters.base.base import Base
+from adapters.base.fingerprint import digest, file_hashes, sample_weights
+from adapters.base.memory import free_memory
+from adapters.base.quantization import BITS_PER_WEIGHT, bitsandbytes_config, check_quantization
+from adapters.errors import (
+    BaseError,
+    BaseNotFound,
+    NotEnoughMemory,
+    UnsupportedArchitecture,
+    UnsupportedQuantization,
+)
+from adapters.format.config import STARTER, BaseId, Quantization
+
+_STARTER_FOLDER = Path(__file__).parents[1] / "starter" / "weights"
+_ENCODERS = {"bert", "electra", "roberta", "xlm-roberta"}
+
+
+def load_base(
+    id_or_path: str,
+    quantization: Quantization = "nf4",
+    revision: str | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> Base:
+    """Load and quantize a base.
+
+    Args:
+        id_or_path: `starter` (the embedded base), a Hugging Face id, or a folder.
+        quantization: `nf4` (4 bits, double quantization), `int8`, or `none`; nf4 and int8 by bitsandbytes.
+        revision: of a Hugging Face id; None takes its main branch.
+        device: `auto` takes the GPU where there is one.
+        dtype: `auto` is bfloat16 on a GPU and float32 on the CPU.
+
+    Returns:
+        The base, frozen, in memory.
+
+    Raises:
+        BaseNotFound: there is none of this name, or it cannot be reached.
+        UnsupportedArchitecture: adapters cannot be attached to it.
+        UnsupportedQuantization: this device cannot run it.
+        NotEnoughMemory: it does not fit. All of these before any weight is read.
+    """
+    if quantization not in get_args(Quantization):
+        raise UnsupportedQuantization(f"quantization {quantization!r} is unknown; use nf4, int8 or none")
+    source = source_of(id_or_path)
+    target = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    automatic = torch.bfloat16 if target.type == "cuda" else torch.float32
+    kind = automatic if dtype == "auto" else getattr(torch, dtype, None)
+    if not isinstance(kind, torch.dtype):
+        raise BaseError(f"dtype {dtype!r} is unknown; use auto, float32, bfloat16 or float16")
+    try:
+        config = AutoConfig.from_pretrained(source, revision=revision)
+        auto = auto_class(config, id_or_path)
+        if quantization != "none":
+            check_quantization(quantization, target, kind)
+        check_memory(bytes_needed(config, auto, quantization, kind), target, id_or_path)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        model = auto.from_pretrained(
+            source,
+            revision=revision,
+            dtype=kind,
+            device_map={"": target},
+            quantization_config=bitsandbytes_config(quantization, kind, auto),
+        )
+    except (OSError, ValueError) as error:
+        raise not_found(id_or_path, error) from error
+    identity = identify(id_or_path, config, revision)
+    return Base(
+        model, tokenizer, str(identity.id), identity.revision, str(identity.fingerprint), quantization
+    )
+
+
+def source_of(id_or_path: str) -> str:
+    """Where transformers finds a base."""
+    return str(_STARTER_FOLDER) if id_or_path == STARTER else id_or_path
+
+
+def not_found(id_or_path: str, error: Exception) -> BaseNotFound:
+    """What to say of a base that transformers could not load."""
+    return BaseNotFound(
+        f"no base {id_or_path!r}: neither a folder with a model and a tokenizer nor an id that can be reached from "
+        f"here. Check the spelling and the network, or download it first (hf download {id_or_path}). Cause: {error}"
+    )
+
+
+def identify(id_or_path: str, config: PretrainedConfig, revision: str | None = None) -> BaseId:
+    """What adapters record of a base, from its files: no weight is loaded."""
+    source = source_of(id_or_path)
+    folder = Path(source)
+    known = sample_weights(folder) if folder.is_dir() else getattr(config, "_commit_hash", None) or revision
+    name = id_or_path if id_or_path == STARTER or not folder.is_dir() else f"local/{folder.resolve().name}"
+    fingerprint = digest({"id": name, "revision": known, **file_hashes(source, revision)})
+    return BaseId(name, known, fingerprint)
+
+
+def bytes_needed(config: PretrainedConfig, auto: Any, quantization: Quantization, dtype: torch.dtype) -> int:
+    """Bytes that the weights will take, counted on a model without storage: nothing is read or allocated."""
+    with torch.device("meta"):
+        model = auto.from_config(config)
+    quantized = {
+        id(module.weight)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+        and quantization != "none"
+        and "lm_head" not in name
+        and "pooler" not in name
+    }
+    plain_bits = torch.finfo(dtype).bits
+    bits = sum(
+        p.numel() * (BITS_PER_WEIGHT[quantization] if id(p) in quantized else plain_bits)
+        for p in model.parameters()
+    )
+    return int(bits / 8)
+
+
+def check_memory(needed: int, device: torch.device, name: str) -> None:
+    """Raise NotEnoughMemory where `needed` bytes and a tenth for work space are not free on the device."""
+    free = free_memory(device)
+    wanted = int(needed * 1.1)
+    if wanted > free:
+        raise NotEnoughMemory(
+            f"{name} needs {wanted / 2**30:.1f} GiB on {device}, where {free / 2**30:.1f} GiB are free; "
+            "use a stronger quantization (nf4), a smaller base, or free some memory"
+        )
+
+
+def auto_class(config: PretrainedConfig, name: str) -> Any:
+    """transformers' class for a base. Raises UnsupportedArchitecture."""
+    if config.model_type in _ENCODERS:
+        return AutoModel
+    if config.is_encoder_decoder or config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise UnsupportedArchitecture(
+            f"{name} is of type {config.model_type!r}; Repertoire runs causal decoders and the encoders "
+            f"{', '.join(sorted(_ENCODERS))}"
+        )
+    return AutoModelForCausalLM
