@@ -117,7 +117,7 @@ def _section(path: str, section: type[BaseModel], presets: Mapping[str, Any]) ->
         ]
         kind = ", ".join([_kind(field.annotation, place), *limits])
         default = _default(field, place, presets)
-        told = _linked(plain(field.description or about.get(name, "")))
+        told = _linked(plain(field.description or about.get(name) or _first_words(field.annotation)))
         rows.append(f"| `{name}` | {kind} | {default} | {told} |")
     yield "\n".join(rows)
 
@@ -126,8 +126,15 @@ def _linked(told: str) -> str:
     """A class that is named becomes a link to its section."""
     for path, section in sections(Recipe):
         if path:
-            told = told.replace(section.__name__, f"[`{path}`](#{_anchor(path)})")
+            told = re.sub(rf"\b{section.__name__}\b", f"[`{path}`](#{_anchor(path)})", told)
     return told
+
+
+def _first_words(annotation: Any) -> str:
+    """What the docstring of a block begins with."""
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return ""
+    return re.split("[.;]", explained(annotation)[0])[0]
 
 
 def _anchor(path: str) -> str:
