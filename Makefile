@@ -1,6 +1,7 @@
 # make demo     install into .venv, then run the whole job on two clients' data, offline
 # make test     the same environment with development tools: lint, types, import contracts, tests
 # make lint     the checks of `make test` without the tests
+# make docs     the site of docs/, into build/site
 # make starter  build the embedded base again (adapters/starter/weights)
 # make bench    measure speed, and training on the client data in ../shared/data, into benchmarks/results
 # make clean    remove what was built and cached; .venv stays (delete the folder for a new one)
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 TORCH := $(shell grep '^torch==' constraints.txt)
 SETUPTOOLS := $(shell grep '^setuptools==' constraints.txt)
 
-.PHONY: demo test lint starter bench clean .venv
+.PHONY: demo test lint docs starter bench clean .venv
 .DELETE_ON_ERROR:
 
 demo: .venv
@@ -28,6 +29,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m mypy
+
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 starter: .venv
 	$(BIN)/python -m adapters.starter.build
@@ -53,5 +57,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(PIP) install -c constraints.txt --no-build-isolation --editable '.[dev]'
+	@$(PIP) install -c constraints.txt --no-build-isolation --editable '.[dev,docs]'
 	@touch $@

@@ -81,7 +81,8 @@ def test_pins_are_exact_and_not_of_one_machine() -> None:
 
 def test_every_requirement_and_what_it_needs_is_pinned_within_the_declared_range() -> None:
     pinned = pins()
-    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    optional = PROJECT["optional-dependencies"]
+    declared = [*PROJECT["dependencies"], *optional["dev"], *optional["docs"]]
     todo = [Requirement(text) for text in declared]
     for requirement in todo:
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
