@@ -213,7 +213,7 @@ def test_a_copy_of_the_folder_loads(tmp_path: Path) -> None:
     assert read(tmp_path / "b").base == read(source).base
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     cut=st.integers(0, 400), at=st.integers(0, 400), byte=st.integers(0, 255), insert=st.binary(max_size=9)
 )

@@ -16,7 +16,7 @@ from tests.adapters.lies import CONFIG, examine, examine_config, lie, lying_conf
 PAIR = save({f"base_model.model.l.0.q_proj.lora_{x}.weight": torch.ones(2, 2) for x in "AB"})
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(seed=st.integers(0, 2**32))
 def test_no_lie_is_taken_and_none_is_answered_by_another_error(seed: int) -> None:
     examine(lie(random.Random(seed)))
