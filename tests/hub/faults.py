@@ -22,7 +22,7 @@ import pytest
 from adapters.errors import RepertoireError
 from hub.errors import NoHub, NotInHub
 from hub.hub import Hub, Version
-from tests.hub.killed import dies_at, killed_at
+from tests.killed import dies_at, killed_at
 from tests.hub.power import Disk, PowerCut
 from tests.hub.tiny import NAME, lora
 

@@ -13,7 +13,7 @@ import pytest
 
 from hub.errors import NotInHub
 from hub.hub import Hub
-from tests.hub.killed import dies_at
+from tests.killed import dies_at
 from tests.hub.tiny import NAME, lora
 
 CALLS = ("open", "fsync", "link", "unlink", "rename", "replace", "mkdir", "close", "listdir", "utime")

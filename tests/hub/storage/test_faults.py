@@ -16,7 +16,7 @@ from hub import hub as hub_module
 from hub.hub import Hub
 from hub.storage import local
 from tests.hub import faults
-from tests.hub.killed import killed_at
+from tests.killed import killed_at
 from tests.hub.tiny import NAME, lora
 
 
