@@ -403,8 +403,9 @@ def train(
     seed: int,
     samples: int = TOKENIZER_DOCUMENTS,
     save_every: float = 300.0,
+    steps: int | None = None,
 ) -> dict[str, float]:
-    """Trains for this many minutes in all (those before a resume included).
+    """Trains for this many minutes in all, or for so many `steps` where they are given (those before a resume included).
 
     samples: documents that the tokenizer is made from. Returns steps, tokens, seconds, and how often it was resumed.
     """
@@ -423,13 +424,18 @@ def train(
         tokenizer = make_tokenizer(seed, samples)
         tokenizer.save_pretrained(out)
     answers = answer_ids(tokenizer)
-    begun, budget = time.monotonic() - progress["seconds"], minutes * 60
+    begun = time.monotonic() - progress["seconds"]
     saved_at, smooth = progress["seconds"], 0.0
-    while (spent := time.monotonic() - begun) < budget:
+
+    def over() -> float:
+        """The share of the training that is over."""
+        return progress["steps"] / steps if steps else (time.monotonic() - begun) / (minutes * 60)
+
+    while (share := over()) < 1:
         step = int(progress["steps"])
-        stage = stage_of(spent / budget)
+        stage = stage_of(share)
         for group in optimizer.param_groups:
-            group["lr"] = group["share"] * max(rate(spent / budget), DRILL_RATE if stage == 2 else 0.0)
+            group["lr"] = group["share"] * max(rate(share), DRILL_RATE if stage == 2 else 0.0)
         ids = batch_for(tokenizer, seed, step, stage)
         loss = training_loss(model, ids, answers if stage >= 2 else None)
         loss.backward()
@@ -536,6 +542,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Train the embedded base on text that the project generates."
     )
     parser.add_argument("--minutes", type=float, default=70.0, help="training time in all (default: 70)")
+    parser.add_argument("--steps", type=int, default=None, help="instead of a time: so many steps in all")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parents[1] / "weights", help="the folder to write"
@@ -551,7 +558,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     state = options.state or options.out.with_name(options.out.name + ".state.pt")
     if options.fresh:
         state.unlink(missing_ok=True)
-    progress = train(options.out, state, options.minutes, options.seed)
+    progress = train(options.out, state, options.minutes, options.seed, steps=options.steps)
     losses = finish(options.out, progress, options.seed)
     print(
         f"held-out nats per token: {losses.model:.3f}, bigram {losses.bigram:.3f}, unigram {losses.unigram:.3f}",
