@@ -36,7 +36,7 @@ def _power(root: Path) -> dict[str, Any]:
 
 
 def _publishers(root: Path) -> dict[str, Any]:
-    """8 publishers of 200 versions each of one name, one of them killed again and again"""
+    """8 publishers of 200 versions each of one name, killed again and again"""
     return asdict(faults.killed_publishers(root, 8, 200, seed=0))
 
 
@@ -45,7 +45,7 @@ def _thousand(root: Path) -> dict[str, Any]:
     total, seed = faults.Counts(), 0
     while total.cases < 1000:
         (root / str(seed)).mkdir()
-        found = faults.killed_publishers(root / str(seed), 4, 50, seed=seed, pause=0.05)
+        found = faults.killed_publishers(root / str(seed), 4, 50, seed=seed, calls=100)
         total = faults.Counts(
             *(a + b for a, b in zip(asdict(total).values(), asdict(found).values(), strict=True))
         )
@@ -55,8 +55,8 @@ def _thousand(root: Path) -> dict[str, Any]:
 
 def _collectors(root: Path) -> dict[str, Any]:
     """4 publishers of 100 versions of equal bytes, who remove most of them, 2 collectors without grace and a client who
-    is purged again and again; one of all is killed every 0.1 s"""
-    return asdict(faults.killed_collectors(root, 4, 100, seed=0, pause=0.1))
+    is purged again and again; each is killed after about 600 calls into the operating system"""
+    return asdict(faults.killed_collectors(root, 4, 100, seed=0))
 
 
 def _lies(root: Path) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """Quiet, offline, one thread: tiny models gain nothing from more. CUDA kernels run in Triton's interpreter without a
-GPU."""
+GPU. No example of hypothesis is too slow: machines differ."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 if not Path("/proc/driver/nvidia").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton reads it when it is first imported
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 import transformers
+from hypothesis import HealthCheck, settings
 
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 torch.set_num_threads(1)
 transformers.logging.set_verbosity_error()

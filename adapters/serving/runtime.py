@@ -265,6 +265,9 @@ class Runtime:
 
     def _end(self, ended: Ended) -> None:
         """Take out what was given up, waiting or running, and what waits for an adapter that cannot be had."""
+        if self._closed:  # also those that were being read when it was closed
+            for ticket in self._writing.values():
+                self._queue.cancel(ticket)
         given_up = self._queue.given_up()
         self._queue.end(given_up, ended)
         for text, ticket in list(self._writing.items()) if given_up else ():

@@ -215,11 +215,11 @@ class Following:
         if (before and before.number) == (version and version.number):
             return
         entry.version = version
-        entry.moves += 1
         entry.pause = self._pauses[0]
         entry.due = monotonic() + entry.pause
         _log.info("%s is %s now", text, version.reference if version else "nothing")
         self._held.move(text, version.digest if version else None)
+        entry.moves += 1
 
     def _stay(self, entry: _Entry, wanted: str, error: Exception) -> None:
         """Go on with what there is, say so once, and try again later."""

@@ -29,7 +29,8 @@ class Shelf:
     changes: Mapping[str, Any] = field(default_factory=dict)
     adapters: dict[str, Adapter] = field(default_factory=dict)
     _models: dict[str | None, Any] = field(default_factory=dict)
-    _known: dict[Any, Any] = field(default_factory=dict)
+    _known: dict[Any, torch.Tensor] = field(default_factory=dict)
+    _written: dict[Any, tuple[int, list[int]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for seed, (name, (method, options)) in enumerate(self.options.items()):
@@ -57,12 +58,13 @@ class Shelf:
             with torch.no_grad():
                 found = self.model(name)(input_ids=row, attention_mask=torch.ones_like(row)).logits[0]
             self._known[name, ids] = found
-        return self._known[name, ids]  # type: ignore[no-any-return]
+        return self._known[name, ids]
 
     def greedy(self, name: str | None, ids: tuple[int, ...], tokens: int, **options: Any) -> list[int]:
-        """What PEFT writes for one row alone, without the end token."""
-        key = (name, ids, tokens, *sorted(options.items()))
-        if key not in self._known:
+        """What PEFT writes for one row alone, without the end token. A short text is how a longer one begins."""
+        key = (name, ids, *sorted(options.items()))
+        longest, known = self._written.get(key, (0, []))
+        if longest < tokens:
             row = torch.tensor([ids])
             made = self.model(name).generate(
                 input_ids=row,
@@ -73,8 +75,9 @@ class Shelf:
                 **options,
             )
             new = made[0, len(ids) :].tolist()
-            self._known[key] = new[: new.index(1)] if 1 in new else new
-        return self._known[key]  # type: ignore[no-any-return]
+            known = new[: new.index(1)] if 1 in new else new
+            self._written[key] = tokens, known
+        return known[:tokens]
 
     def fetch(self, key: str) -> Fetched:
         """As a hub would: an error for names that are not there."""

@@ -11,10 +11,10 @@ import os
 import random
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
@@ -23,9 +23,9 @@ from adapters.errors import RepertoireError
 from hub.catalogue.version import Version
 from hub.errors import NoHub, NotInHub
 from hub.hub import Hub
-from tests.hub.killed import killed_at
 from tests.hub.power import Disk, PowerCut
 from tests.hub.tiny import NAME, lora
+from tests.killed import dies_at, killed_at
 
 
 @dataclass
@@ -125,16 +125,17 @@ def power_cuts(root: Path, seeds: Iterable[int], every: int = 1) -> Counts:
         at += every
 
 
-def killed_publishers(root: Path, publishers: int, versions: int, seed: int, pause: float = 0.2) -> Counts:
-    """Publishers at once, each of so many versions; every `pause` seconds one of them is killed and begins again
-    where it does not know whether it was heard. cases: kills."""
+def killed_publishers(root: Path, publishers: int, versions: int, seed: int, calls: int = 400) -> Counts:
+    """Publishers at once, each of so many versions; each is killed after about so many calls into the operating system
+    (a publication makes 70 to 100), and begins again where it does not know whether it was heard. cases: kills."""
     counts, chance = Counts(), random.Random(seed)
     path = root / "hub"
+    Hub(root / "other").publish(lora(0), NAME)  # imports what the processes would each import
     Hub(path)
     works = [
         partial(_publish_all, path, worker, versions, root / f"told-{worker}") for worker in range(publishers)
     ]
-    kills = _under_fire(works, [], chance, pause)
+    kills = _under_fire(works, [], chance, calls)
     told = _lines(root, "told")
     counts.take(path, told)
     assert len(set(told)) == publishers * versions
@@ -144,17 +145,19 @@ def killed_publishers(root: Path, publishers: int, versions: int, seed: int, pau
 
 
 def killed_collectors(
-    root: Path, publishers: int, versions: int, collectors: int = 2, seed: int = 0, pause: float = 0.3
+    root: Path, publishers: int, versions: int, collectors: int = 2, seed: int = 0, calls: int = 600
 ) -> Counts:
     """Publishers of one name who publish equal bytes again and again and remove some versions, beside collectors that
-    leave no grace and a client who shares those bytes and is purged again and again; one of all is killed after about
-    `pause` seconds and started anew, for as long as versions are missing. cases: kills. What `verify` calls damage is
-    torn; a blob that no collector takes is stuck."""
+    leave no grace and a client who shares those bytes and is purged again and again; each is killed after about so many
+    calls into the operating system and started anew, for as long as versions are missing. cases: kills. What `verify`
+    calls damage is torn; a blob that no collector takes is stuck."""
     counts, chance, path = Counts(), random.Random(seed), root / "hub"
-    Hub(path).publish(lora(0), "globex/launch/recommendation")  # imports what the processes would each import
+    Hub(path).publish(
+        lora(0), "globex/launch/recommendation"
+    )  # imports, too, what the processes would each import
     works = [partial(_publish_and_remove, path, worker, versions, root) for worker in range(publishers)]
     beside = [*[partial(_collect_always, path)] * collectors, partial(_purge_always, path)]
-    kills = _under_fire(works, beside, chance, pause)
+    kills = _under_fire(works, beside, chance, calls)
     told, removed = set(_lines(root, "told")), set(_lines(root, "removing"))
     assert len(told) == publishers * versions
     after = Counts()
@@ -173,14 +176,14 @@ def _under_fire(
     works: Sequence[Callable[[], None]],
     beside: Sequence[Callable[[], None]],
     chance: random.Random,
-    pause: float,
+    calls: int,
 ) -> int:
-    """Run all at once, each in a process, until `works` are done; kill one after each pause and start it again. Returns
-    how many were killed."""
+    """Run all at once, each in a process that is killed after about so many calls and started again, until `works` are
+    done. Returns how many were killed."""
     fork = multiprocessing.get_context("fork")
 
     def begin(work: Callable[[], None]) -> multiprocessing.process.BaseProcess:
-        process = fork.Process(target=work, daemon=True)
+        process = fork.Process(target=dies_at, args=(chance.randint(1, 2 * calls), work), daemon=True)
         process.start()
         return process
 
@@ -188,26 +191,19 @@ def _under_fire(
     running = {number: begin(work) for number, work in kinds.items()}
     kills = 0
     while any(number < len(works) for number in running):
-        time.sleep(pause * chance.uniform(0.5, 1.5))
+        wait([process.sentinel for process in running.values()])
         for number, process in list(running.items()):
-            assert process.exitcode in (None, 0), "a process failed by itself"
-            if process.exitcode == 0:
+            ended = process.exitcode
+            assert ended in (None, 0, -signal.SIGKILL), "a process failed by itself"
+            if ended == 0:
                 del running[number]
-        if running:
-            number = chance.choice(list(running))
-            kills += _kill(running[number])
-            running[number] = begin(kinds[number])
+            elif ended is not None:
+                kills += 1
+                running[number] = begin(kinds[number])
     for process in running.values():
-        _kill(process)
+        process.kill()
+        process.join()
     return kills
-
-
-def _kill(process: multiprocessing.process.BaseProcess) -> bool:
-    """False where it had ended before."""
-    assert process.pid is not None
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    return process.exitcode != 0
 
 
 def _publish_and_remove(path: Path, worker: int, versions: int, root: Path) -> None:

@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Train the embedded base on text that the project generates."
     )
     parser.add_argument("--minutes", type=float, default=70.0, help="training time in all (default: 70)")
+    parser.add_argument("--steps", type=int, default=None, help="instead of a time: so many steps in all")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parents[1] / "weights", help="the folder to write"
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     state = options.state or options.out.with_name(options.out.name + ".state.pt")
     if options.fresh:
         state.unlink(missing_ok=True)
-    progress = train(options.out, state, options.minutes, options.seed)
+    progress = train(options.out, state, options.minutes, options.seed, steps=options.steps)
     losses = finish(options.out, progress, options.seed)
     print(
         f"held-out nats per token: {losses.model:.3f}, bigram {losses.bigram:.3f}, unigram {losses.unigram:.3f}",

@@ -1,4 +1,4 @@
-"""Train the starter for a budget of minutes.
+"""Train the starter for a budget of minutes, or of steps.
 
 The schedule follows the share of the budget that is spent; every step makes its batch from seed, step and stage alone,
 so that a killed build goes on where its last checkpoint was.
@@ -36,8 +36,9 @@ def train(
     seed: int,
     samples: int = TOKENIZER_DOCUMENTS,
     save_every: float = 300.0,
+    steps: int | None = None,
 ) -> dict[str, float]:
-    """Trains for this many minutes in all (those before a resume included).
+    """Trains for this many minutes in all, or for so many `steps` where they are given (those before a resume included).
 
     samples: documents that the tokenizer is made from. Returns steps, tokens, seconds, and how often it was resumed.
     """
@@ -56,13 +57,18 @@ def train(
         tokenizer = make_tokenizer(itertools.islice(documents(seed), samples), samples)
         tokenizer.save_pretrained(out)
     answers = answer_ids(tokenizer)
-    begun, budget = time.monotonic() - progress["seconds"], minutes * 60
+    begun = time.monotonic() - progress["seconds"]
     saved_at, smooth = progress["seconds"], 0.0
-    while (spent := time.monotonic() - begun) < budget:
+
+    def over() -> float:
+        """The share of the training that is over."""
+        return progress["steps"] / steps if steps else (time.monotonic() - begun) / (minutes * 60)
+
+    while (share := over()) < 1:
         step = int(progress["steps"])
-        stage = stage_of(spent / budget)
+        stage = stage_of(share)
         for group in optimizer.param_groups:
-            group["lr"] = group["share"] * max(rate(spent / budget), DRILL_RATE if stage == 2 else 0.0)
+            group["lr"] = group["share"] * max(rate(share), DRILL_RATE if stage == 2 else 0.0)
         ids = batch_for(tokenizer, seed, step, stage)
         loss = training_loss(model, ids, answers if stage >= 2 else None)
         loss.backward()

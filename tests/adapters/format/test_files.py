@@ -134,7 +134,7 @@ def test_a_copy_of_the_folder_loads(tmp_path: Path) -> None:
     assert read(tmp_path / "b").base == read(source).base
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     cut=st.integers(0, 400), at=st.integers(0, 400), byte=st.integers(0, 255), insert=st.binary(max_size=9)
 )
@@ -176,7 +176,7 @@ def test_only_finite_floating_point_numbers_are_weights() -> None:
     assert torch.equal(parse_safetensors(save({"one": large}))[0]["one"], large)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(seed=st.integers(0, 2**32))
 def test_no_lie_is_taken_and_none_is_answered_by_another_error(seed: int) -> None:
     examine(lie(random.Random(seed)))

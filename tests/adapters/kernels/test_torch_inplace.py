@@ -11,7 +11,7 @@ ROWS = st.lists(st.none() | st.integers(0, SLOTS - 1), min_size=1, max_size=9).f
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(slots=ROWS, tokens=st.sampled_from([1, 2, 7, 17]), bias=st.booleans())
 def test_serving_in_place_equals_the_definition(slots: list[int | None], tokens: int, bias: bool) -> None:
     compare(torch_inplace, slots, tokens, "cpu", bias)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters import Adapter
@@ -78,7 +78,7 @@ JOIN = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(joins=st.lists(JOIN, min_size=1, max_size=8), drop=st.integers(0, 7))
 def test_rows_that_come_and_go_never_touch_each_other(
     shelf: Shelf, joins: list[tuple[str | None, tuple[int, ...], int, int]], drop: int

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.slots.forward_pass import Hidden, forward, pad
@@ -121,7 +121,7 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     batch=st.lists(ROW, min_size=1, max_size=9),
     same=st.booleans(),
@@ -164,7 +164,7 @@ DRAWN = st.one_of(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(options=st.lists(DRAWN, min_size=1, max_size=4), order=st.permutations(range(6)))
 def test_any_adapters_equal_peft(
     tmp_path_factory: pytest.TempPathFactory, options: list[tuple[str, dict[str, Any]]], order: list[int]

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from hub.errors import NotInHub
 from hub.hub import Hub
 from tests.hub.mortal import Killed, Mortal
 from tests.hub.tiny import NAME, lora
+from tests.killed import dies_at
 
 
 def whole(path: Path) -> list[int]:
@@ -122,15 +123,16 @@ def test_killed_for_real_no_acknowledged_version_is_lost(tmp_path: Path) -> None
     fork = multiprocessing.get_context("fork")
     told = os.open(tmp_path / "acknowledged", os.O_CREAT | os.O_RDWR | os.O_APPEND)
     path = str(tmp_path / "hub")
+    Hub(tmp_path / "other").publish(lora(), NAME)  # imports what the processes would each import
     for kill in range(12):
-        workers = [fork.Process(target=publish_and_tell, args=(path, 2 * kill + n, told)) for n in range(2)]
+        works = [partial(publish_and_tell, path, 2 * kill + n, told) for n in range(2)]
+        lives = (30 + 37 * kill, 47 + 29 * kill)  # calls into the operating system
+        workers = [fork.Process(target=dies_at, args=each) for each in zip(lives, works, strict=True)]
         for worker in workers:
             worker.start()
-        time.sleep(0.05 + 0.013 * kill)
         for worker in workers:
-            assert worker.pid is not None
-            os.kill(worker.pid, signal.SIGKILL)
             worker.join()
+        assert [worker.exitcode for worker in workers] == [-signal.SIGKILL] * 2
     os.close(told)
     numbers = whole(tmp_path / "hub")
     assert numbers == list(range(1, len(numbers) + 1))

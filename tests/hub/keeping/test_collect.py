@@ -355,5 +355,5 @@ def test_a_stale_look_deletes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_collectors_and_a_purge_beside_publishers_all_killed_again_and_again(tmp_path: Path) -> None:
-    counts = faults.killed_collectors(tmp_path, publishers=3, versions=15, seed=1, pause=0.04)
+    counts = faults.killed_collectors(tmp_path, publishers=3, versions=15, seed=1, calls=300)
     assert counts.cases > 3 and not any(counts.faults().values()), counts

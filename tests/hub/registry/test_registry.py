@@ -20,6 +20,7 @@ from recipes import Order, Recipe, train, train_many
 from recipes.learn.encode import encode_texts
 from recipes.measure.policy import Violation
 from tests.adapters import models
+from tests.clock import LIMIT
 
 QUICK: dict[str, Any] = {
     "train.epochs": 8,
@@ -230,10 +231,10 @@ def test_an_ensemble_runs_in_the_batch_of_others_and_is_submitted_like_them(many
     assert_same(found, alone)
     assert isinstance(bad, NotInHub) and isinstance(single, list)
     pending = many.submit(ensemble)
-    assert_same(pending.result(60), alone)
+    assert_same(pending.result(LIMIT), alone)
     late = many.submit(replace(ensemble, deadline=-1.0))
     with pytest.raises(DeadlineExceeded, match=rf"^{MOOD}@1: "):
-        late.result(60)
+        late.result(LIMIT)
 
 
 def test_what_cannot_answer_as_one_is_refused(many: Registry) -> None:
@@ -425,7 +426,7 @@ def assert_same(found: object, expected: object) -> None:
             assert mine == theirs
 
 
-def test_submitted_requests_are_answered_while_others_go_on(registry: Registry) -> None:
+def test_submitted_requests_are_answered_while_others_go_on(registry: Registry, base: Base) -> None:
     asked = [
         Write("acme/spring/ad-copy", "mug 7", n=2, seed=5),
         Analyze("acme/spring/behavior", ["glad 500", "mad 501"]),
@@ -433,13 +434,14 @@ def test_submitted_requests_are_answered_while_others_go_on(registry: Registry) 
     ]
     pending = [registry.submit(request) for request in asked]
     for request, one in zip(asked, pending, strict=True):
-        assert_same(one.result(timeout=60), registry.run([request])[0])
+        assert_same(one.result(LIMIT), registry.run([request])[0])
         assert one.done()
-    cancelled = registry.submit(Write("acme/spring/ad-copy", "mug 7", max_new_tokens=400))
-    cancelled.cancel()
+    with base.lock:  # nothing is written before it is cancelled
+        cancelled = registry.submit(Write("acme/spring/ad-copy", "mug 7", max_new_tokens=400))
+        cancelled.cancel()
     with pytest.raises(Cancelled):
-        cancelled.result(timeout=60)
-    late = registry.run([Write("acme/spring/ad-copy", "mug 7", max_new_tokens=400, deadline=0.01)])[0]
+        cancelled.result(LIMIT)
+    late = registry.run([Write("acme/spring/ad-copy", "mug 7", max_new_tokens=400, deadline=-1.0)])[0]
     assert isinstance(late, DeadlineExceeded)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import Head
@@ -37,7 +37,6 @@ def voice(recipe: Recipe, roles: tuple[str, ...]) -> Voice:
 
 
 @given(st.text(), st.fixed_dictionaries({"tags": JSON, "premium": JSON, "note": JSON}))
-@settings(deadline=None)
 def test_a_request_is_read_as_the_same_row_of_a_file(text: str, more: Mapping[str, Any]) -> None:
     recipe = Recipe.load("behavior", **{"data.features": [*more], "data.pii": "mask"})
     row = json.loads(json.dumps({"text": text, **more}))

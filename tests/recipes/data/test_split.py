@@ -86,7 +86,7 @@ def test_the_first_rows_of_each_label_are_kept_in_file_order() -> None:
     assert Counter(label for dealt in kept for label in dealt.examples[0].label) == {0: 1, 1: 2, 2: 1}  # type: ignore[union-attr]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     keys=st.lists(st.integers(0, 40), min_size=1, max_size=300),
     seed=st.integers(0, 5),

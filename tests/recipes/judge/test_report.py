@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipes.judge.report import (
@@ -213,7 +213,7 @@ reports = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(reports)
 def test_any_report_comes_back_from_its_json(report: Report) -> None:
     text = json.dumps(report.to_info(), allow_nan=False)
@@ -228,7 +228,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from([*Report.model_fields]), json_values))
 def test_no_junk_is_an_error(junk: dict[str, Any]) -> None:
     report = Report.read(junk)

@@ -1,13 +1,10 @@
 """A run that is killed goes on as if it had not been."""
 
-import contextlib
 import json
 import os
 import random
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +18,11 @@ from recipes.errors import TrainingError
 from recipes.learn.fused import Fused
 from recipes.runs import snapshots as resume
 from tests.adapters import models
+from tests.clock import LIMIT
+from tests.forked import begin, finish
+from tests.killed import dies_at
 from tests.recipes.runs.test_training import QUICK, copies, moods, weights
 
-RUN = """
-import sys
-import torch
-from pathlib import Path
-from tests.recipes.runs.test_snapshots import night
-torch.set_num_threads(1)
-torch.use_deterministic_algorithms(True)
-night(Path(sys.argv[1]), Path(sys.argv[2]))
-"""
 JOBS = ("lora", "prefix", "copy", "ranks", "late")
 
 
@@ -52,11 +43,20 @@ def orders(folder: Path, out: Path) -> list[Order]:
     ]
 
 
-def night(folder: Path, out: Path) -> None:
-    """Train all, with a snapshot after every turn."""
+def night(folder: Path, out: Path, life: int = 10**9) -> None:
+    """Train all, with a snapshot after every turn, and die at so many calls into the operating system."""
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
     settings = Settings(pass_tokens=48, state=out / "state", snapshot_seconds=0)
-    run = train_many(orders(folder, out), models.base("llama", tie_word_embeddings=False), settings=settings)
-    assert all(isinstance(result, Adapter) for result in run), run
+
+    def train() -> None:
+        run = train_many(
+            orders(folder, out), models.base("llama", tie_word_embeddings=False), settings=settings
+        )
+        assert all(isinstance(result, Adapter) for result in run), run
+
+    calls = dies_at(life, train)
+    (out / "calls").write_text(str(calls))
 
 
 @pytest.fixture(scope="module")
@@ -67,39 +67,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(data: Path, out: Path) -> "subprocess.Popen[bytes]":
-    settings = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", RUN, str(data), str(out)], env=settings)
-
-
-def snapshot(run: "subprocess.Popen[bytes]", out: Path) -> bool:
-    """Wait until a run has written one of its own; False where it ended before."""
-    began = time.time()
-    while run.poll() is None:
-        with contextlib.suppress(FileNotFoundError):  # one takes the other's place
-            if any(path.stat().st_mtime > began for path in (out / "state").rglob("*")):
-                return True
-        time.sleep(0.01)
-    return False
-
-
 def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(data: Path, tmp_path: Path) -> None:
     """SIGKILL at random moments, before a first snapshot and between and in later ones, until a run comes through."""
-    run = start(data, tmp_path / "whole")
-    assert snapshot(run, tmp_path / "whole")
-    began = time.monotonic()
-    assert run.wait(timeout=300) == 0
-    seconds = time.monotonic() - began
-    draw = random.Random(0)
-    for kill in range(6):
-        run = start(data, tmp_path / "killed")
-        if kill:
-            assert snapshot(run, tmp_path / "killed"), "a run that had so little time is not through"
-        time.sleep(draw.uniform(0, seconds / 10))
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-    assert start(data, tmp_path / "killed").wait(timeout=300) == 0
-    assert not (tmp_path / "killed" / "state").exists(), "a finished run leaves no snapshots"
+    finish([begin(night, data, tmp_path / "whole")])
+    calls = int((tmp_path / "whole" / "calls").read_text())
+    draw, state, turns = random.Random(0), tmp_path / "killed" / "state", []
+    for life in (10, *(draw.randint(calls // 12, calls // 7) for _ in range(5))):
+        run = begin(night, data, tmp_path / "killed", life)
+        run.join(LIMIT)
+        assert run.exitcode == -signal.SIGKILL
+        turns.append(max((int(path.name) for path in state.glob("0*")), default=0))
+    assert turns[0] == 0 and turns == sorted(set(turns)), "each went on from where the one before it died"
+    finish([begin(night, data, tmp_path / "killed")])
+    assert not state.exists(), "a finished run leaves no snapshots"
     for name in JOBS:
         whole, killed = (read(tmp_path / way / name) for way in ("whole", "killed"))
         assert torch.equal(weights(whole), weights(killed)), name

@@ -1,15 +1,17 @@
-"""A process that is killed at its n-th system call, for real: by ptrace, with SIGKILL, at the kernel's door."""
+"""A process that is killed at its n-th call into the operating system, for real, with SIGKILL: from outside at the
+kernel's door, by ptrace, or, where many run beside each other, by its own hand just before the call."""
 
 import ctypes
+import itertools
 import os
 import signal
 from collections.abc import Callable
+from typing import Any
 
-_TRACEME, _CONTINUE, _SETOPTIONS = (
-    0,
-    24,
-    0x4200,
-)  # PTRACE_SYSCALL stops at the next system call, before and after it
+_CALLS = ("open", "fsync", "link", "unlink", "rename", "replace", "mkdir", "close", "scandir", "utime")
+
+_TRACEME, _SETOPTIONS = 0, 0x4200
+_CONTINUE = 24  # PTRACE_SYSCALL stops at the next system call, before and after it
 _OPTIONS = 0x1 | 0x2 | 0x4 | 0x8 | 0x100000  # TRACESYSGOOD, TRACEFORK, TRACEVFORK, TRACECLONE, EXITKILL
 _ALL = 0x40000000  # __WALL: threads too
 _SYSCALL = signal.SIGTRAP | 0x80
@@ -55,6 +57,25 @@ def killed_at(stop: int, call: Callable[[], object]) -> bool:
             passed_on = 0
         if _ptrace(_CONTINUE, thread, None, passed_on) and ctypes.get_errno() != 3:  # ESRCH: it is gone
             raise OSError(ctypes.get_errno(), "ptrace")
+
+
+def dies_at(life: int, call: Callable[[], object]) -> int:
+    """Run `call` in this process, a child that nobody needs afterwards, and be killed at its n-th call of the kinds that
+    write. However slow the machine is, it comes as far. Returns how many calls it made, where that was fewer."""
+    calls = itertools.count(1)
+
+    def mortal(real: Any) -> Any:
+        def wrapped(*given: Any, **options: Any) -> Any:
+            if next(calls) >= life:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*given, **options)
+
+        return wrapped
+
+    for name in _CALLS:
+        setattr(os, name, mortal(getattr(os, name)))
+    call()
+    return next(calls) - 1
 
 
 def _trace(request: int, process: int, data: int | None = None) -> None:
