@@ -1,4 +1,4 @@
-"""Time in tests: a clock that only a test moves, and waiting for a state. No test depends on how long something takes."""
+"""Time in tests: a clock that only a test moves, and waiting for a state; none depends on how long something takes."""
 
 from collections.abc import Callable
 from time import monotonic, sleep

@@ -60,8 +60,8 @@ def killed_at(stop: int, call: Callable[[], object]) -> bool:
 
 
 def dies_at(life: int, call: Callable[[], object]) -> int:
-    """Run `call` in this process, a child that nobody needs afterwards, and be killed at its n-th call of the kinds that
-    write. However slow the machine is, it comes as far. Returns how many calls it made, where that was fewer."""
+    """Run `call` in this process, a child that nobody needs afterwards, and be killed at its n-th call of the kinds
+    that write. However slow the machine is, it comes as far. Returns how many calls it made, where that was fewer."""
     calls = itertools.count(1)
 
     def mortal(real: Any) -> Any:

@@ -38,7 +38,7 @@ def train(
     save_every: float = 300.0,
     steps: int | None = None,
 ) -> dict[str, float]:
-    """Trains for this many minutes in all, or for so many `steps` where they are given (those before a resume included).
+    """Trains for this many minutes in all, or for so many `steps` where they are given, those before a resume included.
 
     samples: documents that the tokenizer is made from. Returns steps, tokens, seconds, and how often it was resumed.
     """
