@@ -55,7 +55,7 @@ def test_wheel_holds_every_source_preset_and_weight_but_not_what_builds_the_weig
 
 def test_wheel_holds_nothing_but_the_three_packages(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in ZipFile(wheel).namelist()}
-    assert tops == {*PACKAGES, "adapter_repertoire-0.1.0.dist-info"}
+    assert tops == {*PACKAGES, f"adapter_repertoire-{PROJECT['version']}.dist-info"}
 
 
 def test_wheel_is_small_enough_to_send(wheel: Path) -> None:
@@ -67,7 +67,9 @@ def test_wheel_is_small_enough_to_send(wheel: Path) -> None:
 
 def test_wheel_installs_the_command(wheel: Path) -> None:
     archive = ZipFile(wheel)
-    assert b"repertoire = hub.cli:main" in archive.read("adapter_repertoire-0.1.0.dist-info/entry_points.txt")
+    assert b"repertoire = hub.cli:main" in archive.read(
+        f"adapter_repertoire-{PROJECT['version']}.dist-info/entry_points.txt"
+    )
 
 
 def pins() -> dict[str, str]:
