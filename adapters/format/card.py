@@ -56,14 +56,14 @@ def stock_loading(base: str | None, labels: int | None) -> str:
     """How stock PEFT loads an adapter, as a block of Python. labels: of its head, None without one."""
     auto = "AutoModelForCausalLM" if labels is None else "AutoModelForSequenceClassification"
     count = "" if labels is None else f", num_labels={labels}"
-    place = str(base)
-    if place == STARTER:
-        place = "adapters/starter/weights"  # where the package is installed
-    elif place.startswith("local/"):
-        place = place.replace("local/", "path/to/")
+    source = str(base)
+    if source == STARTER:
+        source = "adapters/starter/weights"  # where the package is installed
+    elif source.startswith("local/"):
+        source = source.replace("local/", "path/to/")
     return (
         f"```python\nfrom peft import PeftModel\nfrom transformers import {auto}\n\n"
-        f'base = {auto}.from_pretrained("{place}"{count})\n'
+        f'base = {auto}.from_pretrained("{source}"{count})\n'
         'model = PeftModel.from_pretrained(base, "path/to/this/folder")\n```'
     )
 

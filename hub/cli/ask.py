@@ -50,8 +50,8 @@ def recommend(
         document([{"ad": item.ad, "probability": item.probability} for item in ranked])
         return
     table = Table("", "probability", "ad", title=reference)
-    for place, item in enumerate(ranked, 1):
-        table.add_row(str(place), f"{item.probability:.3f}", str(item.ad))
+    for rank, item in enumerate(ranked, 1):
+        table.add_row(str(rank), f"{item.probability:.3f}", str(item.ad))
     show(table)
 
 
@@ -153,6 +153,6 @@ def write(
         refused = [{"text": each.text, "reasons": [*map(str, each.reasons)]} for each in texts.refused]
         document({"texts": texts, "refused": refused})
         return
-    show(*(f"{place}. {text}" if len(texts) > 1 else text for place, text in enumerate(texts, 1)))
+    show(*(f"{rank}. {text}" if len(texts) > 1 else text for rank, text in enumerate(texts, 1)))
     for each in texts.refused:
         typer.echo(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", err=True)

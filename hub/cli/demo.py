@@ -310,9 +310,9 @@ def _print(result: Mapping[str, Any], folder: Path) -> None:
         table = Table(
             "", "predicted", "true", "ad", title=_name(client, "recommendation"), title_justify="left"
         )
-        for place, item in enumerate(ranked, 1):
+        for rank, item in enumerate(ranked, 1):
             table.add_row(
-                str(place), f"{item['probability']:.2f}", f"{item['true_probability']:.2f}", item["ad"]
+                str(rank), f"{item['probability']:.2f}", f"{item['true_probability']:.2f}", item["ad"]
             )
         show(table)
     for client, analyses in result["analyses"].items():

@@ -58,10 +58,10 @@ def train_jobs(
     entries, page = [entry(order, None) for order in orders], folder_of(out) / PAGE
     told = None if publish is None else _publisher(publish)
 
-    def done(place: int, result: "Result") -> None:
-        entries[place] = entry(orders[place], result)
+    def done(index: int, result: "Result") -> None:
+        entries[index] = entry(orders[index], result)
         if told is not None and not isinstance(result, Exception):
-            entries[place] = told(entries[place], result)
+            entries[index] = told(entries[index], result)
         try:
             write_night(entries, page.parent)
         except OSError as error:  # such as for a full disk; the others go on

@@ -58,8 +58,8 @@ class Labelling:
                 with naming(reference, self._members):
                     raise result
         shares = []
-        for place, (reference, member) in enumerate(self._members.items()):
-            own = results[place :: len(self._members)]
+        for index, (reference, member) in enumerate(self._members.items()):
+            own = results[index :: len(self._members)]
             found = member.voice.probabilities(own, self._readings[reference]).tolist()
             shares.append([dict(zip(_head(member).labels, each, strict=True)) for each in found])
         means, head = _means(shares), _head(next(iter(self._members.values())))

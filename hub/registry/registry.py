@@ -158,18 +158,18 @@ class Registry:
         own answer: a RepertoireError in its place, and the others are answered."""
         answers: list[Answer] = [[] for _ in requests]
         waiting: list[tuple[int, Labelling | Drafting]] = []
-        for place, request in enumerate(requests):
+        for index, request in enumerate(requests):
             try:
-                waiting.append((place, self._ask(request)))
+                waiting.append((index, self._ask(request)))
             except RepertoireError as error:
-                answers[place] = error
+                answers[index] = error
         found = iter(self._runtime.run([row for _, asked in waiting for row in asked.rows]))
-        for place, asked in waiting:
+        for index, asked in waiting:
             results = [next(found) for _ in asked.rows]
             try:
-                answers[place] = asked.answer(results)
+                answers[index] = asked.answer(results)
             except RepertoireError as error:
-                answers[place] = error
+                answers[index] = error
         return answers
 
     def submit(self, request: Request) -> Pending:
