@@ -73,21 +73,27 @@ class Pending:
 class Registry:
     """Loads adapters by reference (`client/campaign/task`, `...@production`, `...@3`) and answers with them.
 
-    hub: a Hub or its folder. base: a loaded Base, or what `load_base` takes. limits: how much it takes on. trust: as
-    `Hub` takes it, where `hub` is a folder. Any thread may call it.
-
-    follow: names and aliases that were asked for once are known in memory from then on, and a thread watches where they
-    point. Within a second of a move the new version is loaded and answers, between two requests, and nobody waits for
-    it; one that cannot be loaded leaves the old one in its place (`following` says why). That is what a server wants,
-    so it is the default; without it the hub is asked at each request, as is always done for `name@3`, and no thread
-    runs. See `hub.registry.following`.
+    Any thread may call it. Names and aliases that were asked for once are known in memory from then on, and a thread
+    watches where they point: within a second of a move the new version is loaded and answers, between two requests, and
+    nobody waits for it; one that cannot be loaded leaves the old one in its place (`following` says why). See
+    `hub.registry.following`.
 
     Where `recommend` and `analyze` are given several references of one task and the same labels, these answer as one,
     by the mean of their probabilities; what one of them cannot answer, the ensemble does not.
 
-    Raises NotInHub with near names, Untrusted, WrongBase with both fingerprints, RequestError for a request that does
-    not fit the adapter, each with the member's reference in front where it speaks of one of an ensemble; `run` puts
-    them in the place of the answer instead.
+    Args:
+        hub: a Hub or its folder.
+        base: a loaded Base, or what `load_base` takes.
+        quantization: how to load it.
+        limits: how much the registry takes on.
+        follow: without it no thread runs, and the hub is asked at each request, as is always done for `name@3`.
+        trust: as `Hub` takes it, where `hub` is a folder.
+
+    Raises:
+        NotInHub: with near names; `run` puts this and the following in the place of an answer instead.
+        Untrusted: for a version that lacks the signature that its client's rule asks for.
+        WrongBase: with both fingerprints.
+        RequestError: for a request that does not fit the adapter; of an ensemble, with the member's reference in front.
     """
 
     def __init__(
@@ -116,26 +122,57 @@ class Registry:
         ads: Sequence[str | Mapping[str, Any]] = (),
         features: Mapping[str, Any] | None = None,
     ) -> list[Ranked]:
-        """The ads, the most likely to be clicked first."""
+        """The ads, the most likely to be clicked first.
+
+        Args:
+            reference: one adapter, or several that answer as one.
+            user: what is known of the user, as the adapter's training rows said it.
+            ads: texts, or columns of each.
+            features: further columns that the adapter's recipe renders into the text.
+        """
         return self._one(Recommend(reference, user, ads, features or {}))  # type: ignore[return-value]
 
     def analyze(
         self, reference: str | Sequence[str], texts: Sequence[str | Mapping[str, Any]] | str
     ) -> list[Analysis]:
-        """One analysis per text."""
+        """One analysis per text.
+
+        Args:
+            reference: one adapter, or several that answer as one.
+            texts: one or many, each a text or its columns.
+        """
         return self._one(Analyze(reference, [texts] if isinstance(texts, str) else texts))  # type: ignore[return-value]
 
     def write(self, reference: str, product: str | Mapping[str, Any], n: int = 1, **options: Any) -> Texts:
-        """`n` texts for a product, fewer where too many break the adapter's policy or a length limit; `refused` holds
-        those that did. `options` as in `Write`. Raises RequestError where none keeps the rules."""
+        """Texts for a product that keep the adapter's policy and the length limit.
+
+        Args:
+            reference: one adapter.
+            product: as one text, or its columns.
+            n: how many.
+            options: as in `Write`.
+
+        Returns:
+            At most `n` texts; `refused` holds those that broke a rule.
+
+        Raises:
+            RequestError: where none keeps the rules.
+        """
         return self._one(Write(reference, product, n, **options))  # type: ignore[return-value]
 
     def stream(self, reference: str, product: str | Mapping[str, Any], **options: Any) -> Iterator[str]:
-        """One text for a product, in pieces as they are written; `options` as in `Write`. Put together they are what
-        `write` gives where that draws once. A stream that is closed early gives its request up.
+        """One text for a product, in pieces as they are written.
 
-        Raises RequestError as soon as the text breaks a rule: what was shown cannot be drawn again. See
-        `hub.registry.writing.checked`.
+        Put together they are what `write` gives where that draws once. A stream that is closed early gives its request
+        up.
+
+        Args:
+            reference: one adapter.
+            product: as one text, or its columns.
+            options: as in `Write`.
+
+        Raises:
+            RequestError: as soon as the text breaks a rule: what was shown cannot be drawn again.
         """
         asked = self._ask(Write(reference, product, 1, **options))
         assert isinstance(asked, Drafting)
@@ -146,8 +183,13 @@ class Registry:
             ticket.cancel()
 
     def publish(self, adapter: Adapter | str | os.PathLike[str], name: str, **options: Any) -> Version:
-        """Publish an adapter, or a PEFT directory, to this registry's hub, checked against its base; see `Hub.publish`.
-        The next request for its name is answered by it."""
+        """Publish to this registry's hub, checked against its base; the next request for the name is answered by it.
+
+        Args:
+            adapter: an adapter, or a PEFT directory.
+            name: `client/campaign/task`.
+            options: as in `Hub.publish`, which also says what is raised.
+        """
         version = self.hub.publish(adapter, name, **{"base": self.base} | options)
         if self._following is not None:
             self._following.look(name)
@@ -179,9 +221,21 @@ class Registry:
         return Pending(request, asked, self._runtime.submit(asked.rows))
 
     def load(self, reference: str, pin: bool = False) -> None:
-        """Bring an adapter into a slot before anybody asks for it; with `pin` it stays there. Where a name or an alias
-        is followed, what it means later is brought in and pinned in its turn, and the old one let go. Raises NotInHub,
-        WrongBase, Damaged, and AdapterError where every slot is pinned."""
+        """Bring an adapter into a slot before anybody asks for it.
+
+        Where a name or an alias is followed, what it means later is brought in and pinned in its turn, and the old one
+        let go.
+
+        Args:
+            reference: of the adapter.
+            pin: whether it stays there.
+
+        Raises:
+            NotInHub: for a reference that means nothing.
+            WrongBase: for an adapter of another base.
+            Damaged: for one that is not what was published.
+            AdapterError: where every slot is pinned.
+        """
         self._held.bring(str(parse(reference)), self._key(reference), pin)
 
     def pin(self, reference: str) -> None:

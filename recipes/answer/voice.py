@@ -82,14 +82,24 @@ class Voice:
         return found
 
     def tokens(self, base: Base, readings: Sequence[Reading]) -> list[tuple[int, ...]]:
-        """Token ids of each row: of its text for a head, of the prompt for an adapter that writes."""
+        """Token ids of each row: of its text for a head, of the prompt for an adapter that writes.
+
+        Args:
+            base: whose tokenizer is asked.
+            readings: what `read` gave.
+        """
         texts = [reading.text for reading in readings]
         if self.head is None:
             return [encode_prompt(base, self.recipe, text) for text in texts]
         return encode_texts(base, self.recipe, texts)
 
     def probabilities(self, logits: Sequence[Tensor], readings: Sequence[Reading]) -> Floats:
-        """What is answered, `[rows, labels]`. logits: `[labels]` of each row."""
+        """What is answered, `[rows, labels]`.
+
+        Args:
+            logits: `[labels]` of each row.
+            readings: of the same rows.
+        """
         assert self.head is not None, "an adapter that writes has no labels"
         raw = torch.stack([*logits]).double().cpu()
         return probabilities(raw, readings, self.head.multi_label, self.calibration, self.blend)

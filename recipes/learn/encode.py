@@ -44,7 +44,13 @@ def encode(base: Base, recipe: "Recipe", examples: Sequence[Example]) -> list[En
 
 
 def encode_texts(base: Base, recipe: "Recipe", texts: Sequence[str]) -> list[tuple[int, ...]]:
-    """Token ids of texts for a head. A text over the limit is cut at the task's less telling end."""
+    """Token ids of texts for a head.
+
+    Args:
+        base: whose tokenizer is asked.
+        recipe: a text over its limit is cut at the task's less telling end.
+        texts: as the task rendered them.
+    """
     with base.tokenizing:
         base.tokenizer.truncation_side = task_for(recipe.task).CUT
         ids = base.tokenizer(list(texts), truncation=True, max_length=token_limit(base, recipe))["input_ids"]
@@ -52,7 +58,13 @@ def encode_texts(base: Base, recipe: "Recipe", texts: Sequence[str]) -> list[tup
 
 
 def encode_prompt(base: Base, recipe: "Recipe", product: str) -> tuple[int, ...]:
-    """Token ids of the prompt for a product: the chat template's user turn, where the base has one."""
+    """Token ids of the prompt for a product: the chat template's user turn, where the base has one.
+
+    Args:
+        base: whose tokenizer is asked.
+        recipe: whose template the product is put into.
+        product: its text, as the task rendered it.
+    """
     text = text_task(recipe.task).prompt(product, recipe)
     with base.tokenizing:
         if base.tokenizer.chat_template:
