@@ -16,7 +16,7 @@ from hub.cli.output import document, show
 if TYPE_CHECKING:
     from adapters import Adapter
     from recipes import Settings
-    from recipes.runs import Entry, Result
+    from recipes.runs import Brief, Result
 
 
 def train_jobs(
@@ -53,17 +53,17 @@ def train_jobs(
     from recipes import train_many
     from recipes.judge import PAGE, folder_of
     from recipes.learn import Processes
-    from recipes.runs import counts, entry, write_night
+    from recipes.runs import brief, counts, write_night
 
-    entries, page = [entry(order, None) for order in orders], folder_of(out) / PAGE
+    briefs, page = [brief(order, None) for order in orders], folder_of(out) / PAGE
     told = None if publish is None else _publisher(publish)
 
     def done(index: int, result: "Result") -> None:
-        entries[index] = entry(orders[index], result)
+        briefs[index] = brief(orders[index], result)
         if told is not None and not isinstance(result, Exception):
-            entries[index] = told(entries[index], result)
+            briefs[index] = told(briefs[index], result)
         try:
-            write_night(entries, page.parent)
+            write_night(briefs, page.parent)
         except OSError as error:  # such as for a full disk; the others go on
             print(f"{page} cannot be written ({error}); the training goes on.", file=sys.stderr)
 
@@ -72,15 +72,15 @@ def train_jobs(
     if Processes.here().rank:
         return
     if as_json:
-        document([each.to_dict() for each in entries])
+        document([each.to_dict() for each in briefs])
     else:
-        show(_table(entries), *_reasons(entries), f"{counts(entries)}.")
+        show(_table(briefs), *_reasons(briefs), f"{counts(briefs)}.")
         show(f"The adapters are in {out}; {page} leads to the report of each.")
-    if any(each.error or each.is_held_back for each in entries):
+    if any(each.error or each.is_held_back for each in briefs):
         raise typer.Exit(4)
 
 
-def _publisher(address: str) -> "Callable[[Entry, Adapter], Entry]":
+def _publisher(address: str) -> "Callable[[Brief, Adapter], Brief]":
     """Publishes a job's adapter as soon as it is trained. Done again after a resume, it gives the same version."""
     from adapters.errors import RepertoireError
     from adapters.format import WEIGHTS, render
@@ -88,7 +88,7 @@ def _publisher(address: str) -> "Callable[[Entry, Adapter], Entry]":
 
     hub = Hub(address)
 
-    def publish(job: "Entry", adapter: "Adapter") -> "Entry":
+    def publish(job: "Brief", adapter: "Adapter") -> "Brief":
         weights = hashlib.sha256(render(adapter)[WEIGHTS]).hexdigest()
         try:
             return replace(job, published=hub.publish(adapter, job.name, publish_id=weights).reference)
@@ -98,15 +98,15 @@ def _publisher(address: str) -> "Callable[[Entry, Adapter], Entry]":
     return publish
 
 
-def _table(entries: "list[Entry]") -> Table:
+def _table(briefs: "list[Brief]") -> Table:
     from recipes.judge import number
     from recipes.runs import STATES
 
     result = Table(title="Jobs", title_justify="left")
-    result.add_column("job", no_wrap=True, min_width=max(len(each.name) for each in entries))
+    result.add_column("job", no_wrap=True, min_width=max(len(each.name) for each in briefs))
     for column in ("metric", "base alone", "best baseline", "adapter", "result", "published"):
         result.add_column(column, justify="left" if column in ("metric", "result", "published") else "right")
-    for each in entries:
+    for each in briefs:
         found = each.figures
         metric = "" if found is None else found.metric
         values = (None,) * 3 if found is None else (found.before, found.baseline, found.after)
@@ -116,10 +116,10 @@ def _table(entries: "list[Entry]") -> Table:
     return result
 
 
-def _reasons(entries: "list[Entry]") -> list[str]:
+def _reasons(briefs: "list[Brief]") -> list[str]:
     """Why jobs failed, did not pass, or were not published."""
-    told = [f"{each.name} failed: {each.error}" for each in entries if each.error]
-    for each in entries:
+    told = [f"{each.name} failed: {each.error}" for each in briefs if each.error]
+    for each in briefs:
         told += [f"{each.name}: {v.gate}: {v.sentence}" for v in (each.gates.failed if each.gates else ())]
-    told += [f"{each.name} was not published: {each.refused}" for each in entries if each.is_held_back]
+    told += [f"{each.name} was not published: {each.refused}" for each in briefs if each.is_held_back]
     return told

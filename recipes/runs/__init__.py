@@ -6,7 +6,7 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.runs.jobs_file import is_jobs, load_jobs
-    from recipes.runs.night import STATES, Entry, counts, entry, write_night
+    from recipes.runs.night import STATES, Brief, brief, counts, write_night
     from recipes.runs.order import Order, prepare
     from recipes.runs.run import PASS_TOKENS, Result, Settings
     from recipes.runs.search_space import read_space
@@ -17,7 +17,7 @@ else:
         __name__,
         {
             "recipes.runs.jobs_file": ["is_jobs", "load_jobs"],
-            "recipes.runs.night": ["STATES", "Entry", "counts", "entry", "write_night"],
+            "recipes.runs.night": ["STATES", "Brief", "counts", "brief", "write_night"],
             "recipes.runs.order": ["Order", "prepare"],
             "recipes.runs.run": ["PASS_TOKENS", "Result", "Settings"],
             "recipes.runs.search_space": ["read_space"],
@@ -29,13 +29,13 @@ else:
 __all__ = [
     "PASS_TOKENS",
     "STATES",
-    "Entry",
+    "Brief",
     "Order",
     "Result",
     "Settings",
     "Tuned",
+    "brief",
     "counts",
-    "entry",
     "is_jobs",
     "load_jobs",
     "prepare",

@@ -54,7 +54,7 @@ class Figures(Part):
 
 
 @dataclass(frozen=True)
-class Entry:
+class Brief:
     """A job in brief.
 
     figures: of a job that is trained. error: why it failed. published, refused: under which reference a hub has it, or
@@ -93,7 +93,7 @@ class Entry:
         }
 
 
-def entry(order: "Order", result: "Result | None") -> Entry:
+def brief(order: "Order", result: "Result | None") -> Brief:
     """A job in brief.
 
     Args:
@@ -102,12 +102,12 @@ def entry(order: "Order", result: "Result | None") -> Entry:
     """
     job = order.name, str(order.out), order.recipe.task, order.recipe.method
     if result is None:
-        return Entry(*job, state="waiting")
+        return Brief(*job, state="waiting")
     if isinstance(result, Exception):
-        return Entry(*job, state="failed", error=str(result))
+        return Brief(*job, state="failed", error=str(result))
     info = AdapterInfo.of(result.info)
     state: State = "ungated" if info.gates is None else "passed" if info.gates.passed else "closed"
-    return Entry(*job, state, _figures(order, info.report or Report()), gates=info.gates)
+    return Brief(*job, state, _figures(order, info.report or Report()), gates=info.gates)
 
 
 def _figures(order: "Order", report: Report) -> Figures:
@@ -128,18 +128,18 @@ def _figures(order: "Order", report: Report) -> Figures:
     )
 
 
-def counts(entries: Sequence[Entry]) -> str:
+def counts(briefs: Sequence[Brief]) -> str:
     """How many jobs are in which state: "7 jobs: 2 passed, 4 not passed, 1 failed"."""
-    found = Counter(each.state for each in entries)
+    found = Counter(each.state for each in briefs)
     told = ", ".join(f"{found[state]} {words}" for state, words in STATES.items() if found[state])
-    return f"{len(entries)} {'job' if len(entries) == 1 else 'jobs'}: {told}"
+    return f"{len(briefs)} {'job' if len(briefs) == 1 else 'jobs'}: {told}"
 
 
-def write_night(entries: Sequence[Entry], folder: Path) -> Path:
+def write_night(briefs: Sequence[Brief], folder: Path) -> Path:
     """Write the page, in place of an earlier one.
 
     Args:
-        entries: all jobs.
+        briefs: all jobs.
         folder: of the page, which may be missing.
 
     Returns:
@@ -150,23 +150,23 @@ def write_night(entries: Sequence[Entry], folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     page, begun = folder / PAGE, folder / f".{PAGE}"
-    begun.write_text(render(entries, folder), encoding="utf-8")
+    begun.write_text(render(briefs, folder), encoding="utf-8")
     begun.replace(page)
     return page
 
 
-def render(entries: Sequence[Entry], folder: Path) -> str:
+def render(briefs: Sequence[Brief], folder: Path) -> str:
     """The page's HTML; what comes from data or recipes is escaped. folder: where it will lie, for its links."""
     return template("night.html.jinja").render(
         title="A night of training",
-        counts=counts(entries),
+        counts=counts(briefs),
         states=STATES,
-        jobs=[(each, *_shown(each, folder)) for each in entries],
+        jobs=[(each, *_shown(each, folder)) for each in briefs],
         verdicts_of=verdicts_of,
     )
 
 
-def _shown(each: Entry, folder: Path) -> tuple[str | None, list[tuple[str, str]]]:
+def _shown(each: Brief, folder: Path) -> tuple[str | None, list[tuple[str, str]]]:
     """A job's page, seen from the folder, and its values as they are written."""
     found = each.figures
     if found is None:
