@@ -31,7 +31,9 @@ def test_blobs_wait_in_the_trash_until_the_grace_since_the_removal_is_over(
     assert (done.moved, done.deleted, done.freed) == (1, [], 0)
     [waiting] = done.waiting
     assert (waiting.what, waiting.size) == (gone, planned.waiting[0].size)
-    assert waiting.until == pytest.approx(stone.moment + GRACE, abs=0.01), "from the removal, not from the move"
+    assert waiting.until == pytest.approx(stone.moment + GRACE, abs=0.01), (
+        "from the removal, not from the move"
+    )
     assert thrown(hub) == [gone] and gone not in blobs(hub)
     later(GRACE - 2 * HOUR)
     assert hub.collect().deleted == []
