@@ -44,6 +44,12 @@ def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "_SETTLED", float("-inf"))
 
 
+@pytest.fixture
+def doubting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No stamp is trusted, as if the last change was just now."""
+    monkeypatch.setattr(local, "_SETTLED", float("inf"))
+
+
 def seen(hub: Hub | Path) -> list[tuple[str, tuple[str, ...]]]:
     """Reference and aliases of every version, as a search shows them; a path is opened as a new process would."""
     opened = hub if isinstance(hub, Hub) else Hub(hub, create=False)
@@ -166,6 +172,7 @@ def test_killed_at_every_call_a_search_shows_what_is_there(tmp_path: Path, path:
     assert len(outcomes) == 3, "before, between and after"
 
 
+@pytest.mark.usefixtures("doubting")
 def test_killed_just_after_its_record_beside_a_reader(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def link(partial: Path, target: Path, real: Callable[..., None] = os.link) -> None:
         if ".records" in str(target):
@@ -178,6 +185,7 @@ def test_killed_just_after_its_record_beside_a_reader(path: Path, monkeypatch: p
         killing.setattr(os, "link", link)
         with pytest.raises(Killed):
             Hub(path).publish(lora(9), NAME)
+    monkeypatch.undo()
     age(monkeypatch, 60)
     assert seen(path) == there(path)
     assert seen(path)[2] == (f"{NAME}@3", ("latest",))
@@ -241,6 +249,7 @@ def broken_files(path: Path) -> Iterator[tuple[str, bytes | None]]:
         yield name, bytes(tables.image_of(db))
 
 
+@pytest.mark.usefixtures("doubting")
 def test_an_index_that_is_broken_is_made_again(path: Path) -> None:
     right = seen(path)
     for broken, data in list(broken_files(path)):

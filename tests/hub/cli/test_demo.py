@@ -12,9 +12,7 @@ from hub.cli import demo, main
 def test_the_demo_publishes_six_adapters_and_asks_them_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(
-        demo, "ROWS", {"recommendation": (200, 60), "behavior": (60, 30), "ad-copy": (20, 10)}
-    )
+    monkeypatch.setattr(demo, "ROWS", {"recommendation": (96, 40), "behavior": (40, 24), "ad-copy": (12, 6)})
     quick = {task: {**settings, "train.epochs": 1} for task, settings in demo.SETTINGS.items()}
     quick["ad-copy"] |= {"write.evaluated": 2, "write.max_new_tokens": 8}
     monkeypatch.setattr(demo, "SETTINGS", quick)

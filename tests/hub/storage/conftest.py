@@ -5,15 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.clock import Clock
+
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Moves the clock of the collector, on or back."""
-    now = [time.time()]
-
-    def move(seconds: float) -> None:
-        now[0] += seconds
-
+    clock = Clock(time.time())
     for module in ("hub.keeping.collect", "hub.keeping.needs", "hub.storage.pins"):
-        monkeypatch.setattr(f"{module}.time", lambda: now[0])
-    return move
+        monkeypatch.setattr(f"{module}.time", clock)
+    return clock.move
