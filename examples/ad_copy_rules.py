@@ -22,8 +22,9 @@ options = parser.parse_args()
 recipe = Recipe.from_dict(
     {
         "task": "ad-copy",
+        "lora": {"dropout": 0.0},
         "train": {
-            "epochs": 2,
+            "epochs": 3,
             "max_steps": 2 if options.quick else None,
             "batch_size": 8,
             "learning_rate": 4e-3,
@@ -35,7 +36,7 @@ recipe = Recipe.from_dict(
         },
     }
 )
-rows = client_data("globex", seed=1, rows=30 if options.quick else 300).ad_copy
+rows = client_data("acme", seed=1, rows=30 if options.quick else 300).ad_copy
 base = load_base("starter", "nf4")
 adapter = train(recipe, Dataset.from_list(rows), base, progress=True)
 
@@ -46,15 +47,17 @@ for name, found in {"base alone": report["before"], "adapter": report["after"]}.
     print(f"  {name:12} {found['texts_within_policy']:.2f}")
 
 hub = Hub(options.folder / "hub")
-hub.publish(adapter, "globex/launch/ad-copy")
+hub.publish(adapter, "acme/spring/ad-copy")
 registry = Registry(hub, base)
 
 # A text that breaks a rule is drawn again, at most three times, and never given. A request may add rules.
-for product in client_data("globex", seed=2, rows=3).ad_copy:
+for product in client_data("acme", seed=2, rows=3).ad_copy:
     facts = {name: value for name, value in product.items() if name != "copy"}
     print(f"\n{facts['name']}, {facts['category']}, {facts['price']} {facts['discount']}")
     try:
-        texts = registry.write("globex/launch/ad-copy", facts, n=2, policy={"banned": ["made with"]})
+        texts = registry.write(
+            "acme/spring/ad-copy", facts, n=2, temperature=0.4, policy={"banned": ["made with"]}
+        )
     except Exception as error:
         print(f"  nothing keeps the rules: {error}")
         continue

@@ -17,7 +17,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--folder", type=Path, default=Path("build/examples/mixed_batch"))
 parser.add_argument("--quick", action="store_true", help="few rows and two steps, to see it run")
 options = parser.parse_args()
-rows = 40 if options.quick else 400
+rows = 24 if options.quick else 240
 
 # Six jobs. Data may be a file, several, or a datasets.Dataset as here.
 changes = {"train.epochs": 2, "train.max_steps": 2 if options.quick else None}

@@ -37,7 +37,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--folder", type=Path, default=Path("build/examples/night_of_jobs"))
 parser.add_argument("--quick", action="store_true", help="few rows and two steps, to see it run")
 options = parser.parse_args()
-rows, steps, gain = (80, "2", "0.0") if options.quick else (600, "null", "0.1")
+rows, steps, gain = (80, "2", "0.0") if options.quick else (400, "null", "0.1")
 
 shutil.rmtree(options.folder, ignore_errors=True)
 options.folder.mkdir(parents=True)

@@ -21,7 +21,7 @@ options = parser.parse_args()
 options.folder.mkdir(parents=True, exist_ok=True)
 
 # The client's file. Whose rows are whose stands in user_id, so that nobody trains and tests.
-rows = client_data("acme", seed=1, rows=60 if options.quick else 1500).recommendation
+rows = client_data("acme", seed=1, rows=40 if options.quick else 1000).recommendation
 clicks = options.folder / "clicks.csv"
 with clicks.open("w", newline="", encoding="utf-8") as file:
     table = csv.DictWriter(file, ["user_id", "user", "ad", "clicked"], extrasaction="ignore")
