@@ -22,7 +22,7 @@ demo: .venv
 	HF_HUB_OFFLINE=1 $(BIN)/repertoire demo
 
 test: lint
-	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4
+	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -9,6 +9,8 @@ if not Path("/proc/driver/nvidia").exists():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton reads it when it is first imported
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "600")  # of a server that answers in this process
+os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "600")
 
 import torch
 import transformers
