@@ -151,7 +151,7 @@ class Hub:
 
     def fetch(self, version: Version | str) -> "Fetched":
         """As `read`, with the seconds that reading the bytes and checking them took."""
-        from adapters.format import files
+        from adapters.format import parse as read_adapter
         from adapters.serving import Fetched
         from hub.intake.allowed import REQUIRED
 
@@ -161,7 +161,7 @@ class Hub:
         began = perf_counter()
         found = [self.store.read(digest) for digest in digests]
         read = perf_counter()
-        adapter = parsed(dict(zip(digests, found, strict=True)), files.parse)
+        adapter = parsed(dict(zip(digests, found, strict=True)), read_adapter)
         return Fetched(adapter, read - began, perf_counter() - read)
 
     def project(self, version: Version) -> Path | None:

@@ -20,7 +20,7 @@ from typing import Any
 from huggingface_hub import HfApi
 
 from adapters.errors import AdapterError
-from adapters.format import files
+from adapters.format import CARD, CONFIG, WEIGHTS, parse
 from hub.catalogue.version import Version
 from hub.errors import Damaged, HubError, Refused, Untrusted
 from hub.hub import Hub
@@ -71,9 +71,7 @@ def export(
     version = hub.resolve(reference)
     contents = files_for(hub, version, base)
     tool = "vllm" if to == "vllm" else "peft"
-    judged = servable_by(
-        json.loads(contents[files.CONFIG]), files.parse(contents[files.CONFIG], contents[files.WEIGHTS])
-    )[tool]
+    judged = servable_by(json.loads(contents[CONFIG]), parse(contents[CONFIG], contents[WEIGHTS]))[tool]
     if not judged["served"]:
         raise Refused(f"{version.reference} is not for {TOOLS[tool]}: {'; '.join(judged['why_not'])}")
     target = Path(folder).absolute()
@@ -110,13 +108,11 @@ def files_for(hub: Hub, version: Version, base: str | None = None) -> dict[str, 
     hub.check_signed(version)
     contents = {file.name: bytes(hub.store.get(file.sha256)) for file in version.record.files}
     if base is not None:
-        config: dict[str, Any] = json.loads(contents[files.CONFIG])
+        config: dict[str, Any] = json.loads(contents[CONFIG])
         config["base_model_name_or_path"] = base
-        contents[files.CONFIG] = (
-            json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-        )
-    if card.is_ours(contents.get(files.CARD, b"")) or files.CARD not in contents:
-        contents[files.CARD] = card.version_card(complete(hub, version).record).encode()
+        contents[CONFIG] = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    if card.is_ours(contents.get(CARD, b"")) or CARD not in contents:
+        contents[CARD] = card.version_card(complete(hub, version).record).encode()
     return contents
 
 
@@ -127,7 +123,7 @@ def complete(hub: Hub, version: Version) -> Version:
     if record.servable_by is not None:
         return version
     try:
-        config = json.loads(hub.store.get(record.file(files.CONFIG).sha256))
+        config = json.loads(hub.store.get(record.file(CONFIG).sha256))
         told = describe(hub.read(version), config)
     except (Damaged, Untrusted, AdapterError):
         return version

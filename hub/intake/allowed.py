@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from adapters.format import files
+from adapters.format import CARD, CONFIG, WEIGHTS
 from hub.errors import Refused
 
-REQUIRED = (files.CONFIG, files.WEIGHTS)
-ALLOWED = (*REQUIRED, files.CARD)
+REQUIRED = (CONFIG, WEIGHTS)
+ALLOWED = (*REQUIRED, CARD)
 TEXT_LIMIT = 1 << 20  # bytes of a configuration or a card
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 CODE = (".py", ".so", ".sh")

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 from huggingface_hub import CommitOperationAdd, HfApi, constants, try_to_load_from_cache
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from adapters.format import files
+from adapters.format import CONFIG, WEIGHTS
 from hub.errors import BadName, Damaged, HubError, NotInHub
 from hub.intake.allowed import ALLOWED, ARCHIVES, CODE, PICKLES, REQUIRED, TEXT_LIMIT, refused, why_not
 
@@ -161,14 +161,14 @@ def fetch(address: str, api: HfApi | None = None) -> Download:
     problems += [
         f"{name} has {listed[name].size:,} bytes; at most {TEXT_LIMIT:,} are allowed"
         for name in wanted
-        if name != files.WEIGHTS and listed[name].size > TEXT_LIMIT
+        if name != WEIGHTS and listed[name].size > TEXT_LIMIT
     ]
     if problems:
         raise refused(str(source), problems)
     with _telling(source, api.endpoint):
         found = {name: _download(api, source, commit, name, listed[name]) for name in wanted}
         # Asked by the revision's own name too, so that the cache knows it when there is no network.
-        api.hf_hub_download(source.repo, source.path(files.CONFIG), revision=source.revision)
+        api.hf_hub_download(source.repo, source.path(CONFIG), revision=source.revision)
     return Download(str(source), found, {"source": str(source), "commit": commit}, tuple(left))
 
 
@@ -186,7 +186,7 @@ def sort_out(names: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
     for name in sorted(here):
         if name in ALLOWED:
             wanted.append(name)
-        elif name == "adapter_model.bin" and files.WEIGHTS not in here:
+        elif name == "adapter_model.bin" and WEIGHTS not in here:
             problems.append(
                 f"{name} is the only weights here, and pickle can run code; its maker can save them as safetensors"
             )

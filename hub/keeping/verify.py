@@ -14,7 +14,7 @@ Others may publish, remove and collect meanwhile: what vanishes with its version
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from adapters.format import files
+from adapters.format import CONFIG, WEIGHTS, Bytes
 from hub.catalogue import aliases, records, tombstones
 from hub.catalogue.records import Record
 from hub.catalogue.tombstones import stands
@@ -140,7 +140,7 @@ def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
             seen.records[name].append(record)
             for file in record.files:
                 seen.wanted.setdefault(file.sha256, (file.size, []))[1].append(record)
-            weights, config = record.file(files.WEIGHTS).sha256, record.file(files.CONFIG).sha256
+            weights, config = record.file(WEIGHTS).sha256, record.file(CONFIG).sha256
             seen.pairs.setdefault(weights, set()).add(config)
     for alias in aliases.known(store, name):
         yield from _event_findings(store, name, alias)
@@ -196,9 +196,7 @@ def _blob_findings(
         others = [digest for digest in listing.digests(store.storage) if digest not in sizes]
         done.unneeded = len(others)
         sizes |= {digest: _size(store, digest) for digest in others}
-    configs: dict[str, files.Bytes] = dict.fromkeys(
-        (one for many in seen.pairs.values() for one in many), b""
-    )
+    configs: dict[str, Bytes] = dict.fromkeys((one for many in seen.pairs.values() for one in many), b"")
     total = sum(sizes.values())
     for digest in sorted(sizes, key=lambda digest: digest not in configs):
         needed_by = seen.wanted.get(digest, (0, []))[1]
@@ -231,7 +229,7 @@ def _blob_findings(
 
 
 def _adapter_findings(
-    configs: Mapping[str, files.Bytes], config: str, digest: str, data: files.Bytes, needed_by: list[Record]
+    configs: Mapping[str, Bytes], config: str, digest: str, data: Bytes, needed_by: list[Record]
 ) -> Iterator[Finding]:
     from hub.intake.admission import stored_problems
 

@@ -11,7 +11,8 @@ from recipes.measure import baselines as learned
 from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import shift_for, shifted
-from recipes.measure.intervals import Floats, Indices, Statistic
+from recipes.measure.intervals import Floats, Statistic
+from recipes.measure.ranking import over_groups, ranked_items
 from recipes.tasks.history import LIKED_SHARE, LIKED_TALLY, derived
 from recipes.tasks.roles import (
     CALLED,
@@ -237,32 +238,13 @@ def metrics(examples: Sequence[Example], predictions: Any, labels: Sequence[str]
         "calibration_error": evaluate.calibration_error(*decisions(examples, probabilities)),
         "accuracy": float(np.average((scores >= 0.5) == clicked, weights=weights)),
     }
-    groups = _ranked_items(examples, scores)
+    groups = ranked_items(examples, scores)
     if groups:
         reached = {f"ndcg@{k}": evaluate.ndcg(groups, k) for k in _CUTS}
         result |= {name: value for name, (value, _) in reached.items()}
         result["pair_accuracy"] = evaluate.pair_accuracy(groups)
         result |= {"groups": len(groups), "groups_ranked": reached["ndcg@1"][1]}
     return result
-
-
-def _ranked_items(
-    examples: Sequence[Example], scores: NDArray[np.float64]
-) -> list[tuple[list[float], list[float]]]:
-    """(gains, scores) per group. The two halves of a row of impressions and clicks are one item: its click share."""
-    groups: dict[str, dict[tuple[str, int], list[float]]] = {}
-    for example, score in zip(examples, scores, strict=True):
-        if example.group is not None:
-            item = groups.setdefault(example.group, {}).setdefault(
-                (example.file, example.line), [0.0, 0.0, 0.0]
-            )
-            item[0] += example.weight * (example.label == 1)
-            item[1] += example.weight
-            item[2] = float(score)
-    return [
-        ([gained / weight for gained, weight, _ in items.values()], [score for _, _, score in items.values()])
-        for items in groups.values()
-    ]
 
 
 def decisions(examples: Sequence[Example], predictions: Any) -> tuple[Floats, Floats, Floats]:
@@ -286,7 +268,7 @@ def statistics(
         "log_loss": intervals.ratio(weights * evaluate.losses(clicked, probabilities), weights, units),
         "accuracy": intervals.ratio(weights * right, weights, units),
     }
-    groups = _ranked_items(examples, scores)
+    groups = ranked_items(examples, scores)
     if groups:
         # An example without a group is a unit without anything to rank.
         first = dict(zip([example.group for example in examples][::-1], units[::-1], strict=True))
@@ -297,18 +279,12 @@ def statistics(
             reached = [evaluate.ndcg([group], k) for group in groups]
             ranked = [float(count) for _, count in reached]
             values = [value if count else 0.0 for value, count in reached]
-            result[f"ndcg@{k}"] = _over(values, ranked, own, units)
+            result[f"ndcg@{k}"] = over_groups(values, ranked, own, units)
         pairs = [evaluate.pairs(gains, given) for gains, given in groups]
-        result["pair_accuracy"] = _over(
+        result["pair_accuracy"] = over_groups(
             [right for right, _ in pairs], [all_ for _, all_ in pairs], own, units
         )
     return result
-
-
-def _over(above: Sequence[float], below: Sequence[float], own: Indices, units: Indices) -> Statistic:
-    """A ratio of sums over groups, each in its unit; units without a group add nothing."""
-    rest = np.zeros(len(units))
-    return intervals.ratio([*above, *rest], [*below, *rest], np.concatenate([own, units]))
 
 
 def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArray[np.float64]]:

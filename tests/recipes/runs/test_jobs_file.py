@@ -78,7 +78,7 @@ jobs:
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [("jobs: []", "jobs"), ("jobs: [{name: a}]", "jobs.0.recipe"), ("jobs: [", "cannot be read")],
+    [("jobs: []", "jobs"), ("jobs: [{name: a}]", "jobs.0.recipe"), ("jobs: [", "no valid YAML")],
 )
 def test_a_file_of_another_shape_is_refused_with_the_place(text: str, part: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=part):
