@@ -8,11 +8,7 @@ MkDocs calls `on_files`.
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from importlib import import_module
-from importlib.util import find_spec
 from inspect import cleandoc
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -22,9 +18,10 @@ from mkdocs.structure.files import File, Files
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from hub.cli.reference import reference
 from recipes import Recipe
+from recipes.recipe import presets as preset_names
 
-PRESETS = [task + method for task in ("recommendation", "behavior", "ad-copy") for method in ("", "-prefix")]
 _TYPES: Mapping[Any, str] = {
     str: "text",
     int: "whole number",
@@ -44,17 +41,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def commands_page() -> str:
     """All commands as Markdown, with their options, examples and exit codes."""
-    if find_spec("hub.cli.reference") is not None:
-        return plain(import_module("hub.cli.reference").reference())
-    asked = [sys.executable, "-m", "typer", "hub.cli", "utils", "docs", "--name", "repertoire"]
-    made = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-    codes = cleandoc(import_module("hub.cli.output").__doc__ or "").partition("Exit codes")[2]
-    return plain(made) + f"\n## Exit codes\n{codes}\n"
+    return plain(reference())
 
 
 def recipe_page() -> str:
     """All options as Markdown: a table for each section, and one of the presets where they differ."""
-    presets = {name: Recipe.load(name).to_dict() for name in PRESETS}
+    presets = {name: Recipe.load(name).to_dict() for name in preset_names()}
     parts = [
         cleandoc("""
         # Recipe options
@@ -97,7 +89,7 @@ def explained(section: type[BaseModel]) -> tuple[str, dict[str, str]]:
 def plain(markdown: str) -> str:
     """Markdown in which brackets and tags outside of code are what they look like, and no links or HTML."""
     return "`".join(
-        part.replace("][", "]\\[").replace("<", "&lt;") if place % 2 == 0 else part
+        part.replace("[", "\\[").replace("<", "&lt;") if place % 2 == 0 else part
         for place, part in enumerate(markdown.split("`"))
     )
 
@@ -132,9 +124,10 @@ def _linked(told: str) -> str:
 
 def _first_words(annotation: Any) -> str:
     """What the docstring of a block begins with."""
-    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        return ""
-    return re.split("[.;]", explained(annotation)[0])[0]
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            return re.split("[.;]", explained(each)[0])[0]
+    return ""
 
 
 def _anchor(path: str) -> str:

@@ -56,7 +56,7 @@ for product in client_data("acme", seed=2, rows=3).ad_copy:
     print(f"\n{facts['name']}, {facts['category']}, {facts['price']} {facts['discount']}")
     try:
         texts = registry.write(
-            "acme/spring/ad-copy", facts, n=2, temperature=0.4, policy={"banned": ["made with"]}
+            "acme/spring/ad-copy", facts, n=2, temperature=0.4, policy={"banned": ["don't wait"]}
         )
     except Exception as error:
         print(f"  nothing keeps the rules: {error}")

@@ -298,8 +298,11 @@ class Hub:
 
         Args:
             to: a version that the alias meant at any time, instead of the one before.
-            name, alias, why, who, expect: as of `set_alias`. Without `expect` too, of two rollbacks at the same moment
-                only one succeeds.
+            name: as of `set_alias`.
+            alias: as of `set_alias`.
+            why: kept in the log.
+            who: kept in the log; the user of this process, unless given.
+            expect: as of `set_alias`. Without it too, of two rollbacks at the same moment only one succeeds.
 
         Returns:
             The version that the alias means now.
@@ -336,7 +339,8 @@ class Hub:
 
         Args:
             reference: `name@3`, with a number.
-            why, who: kept in the tombstone.
+            why: kept in the tombstone.
+            who: kept in the tombstone; the user of this process, unless given.
             dry_run: only look whether it may be.
 
         Raises:

@@ -77,7 +77,8 @@ _PRESETS = resources.files("recipes") / "options" / "presets"
 class Recipe(Section):
     """Task, method and every option of one training. Make one with `load` or `from_dict`.
 
-    blend: heads, answer with the adapter and the best baseline that can travel with it, see `recipes.judge.blend`.
+    task: what the adapter does: recommendation, behavior or ad-copy. method: what of it is trained. blend: heads,
+    answer with the adapter and the best baseline that can travel with it, see `recipes.answer.blend`.
     """
 
     task: TaskName

@@ -108,11 +108,16 @@ def pull(
     progress: Progress | None = None,
 ) -> Transfer:
     """Bring a hub what it lacks of a remote one. Where there is no hub it is made, and notes its origin.
+    Raises as `push`.
 
     Args:
         hub: the address of the one that gets it.
         remote: the address from where.
-        only, client, campaign, dry_run, progress: as of `push`, which raises the same.
+        only: names, with all their versions, or references, with one.
+        client: only what belongs to this client.
+        campaign: only what belongs to this campaign of the client.
+        dry_run: find out what would move.
+        progress: called with the bytes that have moved and those that will.
     """
     source = Hub(remote, create=False)
     wanted = _selection(source, only, client, campaign)

@@ -74,6 +74,8 @@ class DataOptions(Section):
     pii: e-mail addresses and phone numbers in the texts: refuse the data, mask them as <email> and <phone>, or allow
         them (see `pii`).
     augment: null is off, see AugmentOptions.
+    validation_share, test_share: of the rows, where there is no file for that split. seed: of how rows are dealt to
+        splits, left out and copied.
     """
 
     columns: dict[str, str] = Field(default_factory=dict)

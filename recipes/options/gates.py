@@ -20,9 +20,10 @@ class ReportOptions(Section):
 class MinGain(Section):
     """`gates.min_gain:` how much better than something else the adapter must be, and surely so.
 
-    It passes where the gain in `metric` (null: train.metric) is at least `by` and the paired 95 % interval of the gain
-    lies above 0 as a whole. over: before (the base untouched), best_baseline, or a baseline's name. A number alone is
-    `by`. Of ad copy ask for text_chrf: nll does not look at what is written, and may pass a text without sense.
+    It passes where the gain is at least `by` and the paired 95 % interval of the gain lies above 0 as a whole.
+    metric: null is train.metric. by: in the metric's own unit; a number alone in the place of the block is `by`.
+    over: before (the base untouched), best_baseline, or a baseline's name. Of ad copy ask for text_chrf: nll does not
+    look at what is written, and may pass a text without sense.
     """
 
     metric: str | None = None
@@ -33,8 +34,9 @@ class MinGain(Section):
 class MaxGroupGap(Section):
     """`gates.max_group_gap:` the most that a metric may differ between the groups of a column.
 
-    selection_rate is the share of rows whose click is predicted, from a probability of one half. Groups of fewer than
-    20 test rows are shown and do not count. behavior has accuracy only.
+    Groups of fewer than 20 test rows are shown and do not count. column: of the file, or a role. gap: the most.
+    metric: selection_rate is the share of rows whose click is predicted, from a probability of one half; behavior has
+    accuracy only.
     """
 
     column: str

@@ -35,8 +35,11 @@ class AdaLoraOptions(Section):
 
 
 class LoraOptions(Section):
-    """`lora:` rank and alpha of every targeted layer; `targets` are module-name suffixes or "all-linear".
+    """`lora:` low-rank terms on linear layers (Hu et al. 2021, arXiv:2106.09685).
 
+    rank: of every layer's term. alpha: a term counts alpha / rank times. dropout: share of a term's inputs that are
+    left out of each training step. targets: module-name suffixes, or all-linear. rslora: a term counts
+    alpha / sqrt(rank) times (Kalajdzievski 2023, arXiv:2312.03732).
     dora: learn the magnitude of each output beside its direction (Liu et al. 2024, arXiv:2402.09353), for about a
     third more time; dropout must be 0 with it. adalora: null is off, see AdaLoraOptions.
     """
@@ -77,7 +80,12 @@ class LoraOptions(Section):
 
 
 class PrefixOptions(Section):
-    """`prefix:` length in tokens; it starts random or as the keys and values of a text (null: the task's own)."""
+    """`prefix:` keys and values in front of every row's own, in each attention layer (Li and Liang 2021,
+    arXiv:2101.00190).
+
+    length: in tokens. init: it starts at random, or as the keys and values of a text. text: of init text; null is the
+    task's own.
+    """
 
     length: int = Field(default=16, ge=1)
     init: Literal["random", "text"] = "text"
@@ -93,8 +101,11 @@ class PrefixOptions(Section):
 
 
 class HeadOptions(Section):
-    """`head:` pooling: how the tokens become one vector; auto is last for decoders and mean for encoders. init: where
-    the head starts, at random or at a linear probe of the untrained adapter's vectors (see `probe.py`)."""
+    """`head:` the linear layer that gives labels.
+
+    pooling: how the tokens become one vector; auto is last for decoders and mean for encoders. init: where the head
+    starts, at random or at a linear probe of the untrained adapter's vectors (see `recipes.learn.linear_probe`).
+    """
 
     pooling: Literal["auto", "last", "mean", "first", "pooler"] = "auto"
     init: Literal["random", "probe"] = "random"

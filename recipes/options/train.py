@@ -11,11 +11,15 @@ class TrainOptions(Section):
     """`train:` AdamW with warmup and clipping; the best weights by `metric` on the validation rows are kept, of those
     that the task can stop by.
 
-    optimizer: adamw8bit keeps AdamW's two moments in 8 bits each (Dettmers et al. 2021, arXiv:2110.02861).
-    max_steps: stop after so many steps (null: only epochs count). accumulate: batches per step.
-    head_learning_rate: null is learning_rate. evaluate_every: steps, null is once an epoch.
-    patience: evaluations without improvement before stopping, null is never. fgm: length of the step by which each
-    row's embeddings are moved against it for a second pass, whose gradient is added; 0 is off.
+    epochs: the most passes over the training rows. batch_size: rows that are drawn at once. optimizer: adamw8bit
+    keeps AdamW's two moments in 8 bits each (Dettmers et al. 2021, arXiv:2110.02861). max_steps: stop after so many
+    steps (null: only epochs count). accumulate: batches per step. learning_rate: the highest one, after the
+    warm-up. head_learning_rate: null is learning_rate. weight_decay: of AdamW. warmup_share: of the steps, in which
+    the rate climbs. schedule: how it falls after that. clip: the longest gradient, as one vector. metric: of the
+    validation rows, which the kept weights are best by. seed: of the order of rows, of dropout and of weights that
+    start at random. evaluate_every: steps, null is once an epoch. patience: evaluations without improvement before
+    stopping, null is never. fgm: length of the step by which each row's embeddings are moved against it for a
+    second pass, whose gradient is added; 0 is off.
     """
 
     epochs: int = Field(default=3, ge=1)

@@ -23,8 +23,8 @@ class PolicyOptions(Section):
     allowed: phrases that are fine although a banned term or a number stands in them; a term of a ready list alone
     takes it out of the list.
     required: disclaimers, each of which must stand in every text; what they hold is never refused.
-    placement: the length limit of an ad platform, or max_width: one's own; double_width: wide characters, such as
-    Chinese, count two.
+    placement: the length limit of an ad platform; max_width: one's own, in its place; double_width: wide characters,
+    such as Chinese, count two.
     facts: refuse numbers, prices and percentages that the product's text does not hold.
     """
 
@@ -79,8 +79,11 @@ class PolicyOptions(Section):
 class WriteOptions(Section):
     """`write:` ad-copy only; how texts are written in the evaluation, and the default when the adapter is used.
 
-    evaluated: the most test products that are written for the metrics (the loss is measured on all). temperature to
-    stop are those of `adapters.serving.sampling.Sampling`. policy: see PolicyOptions.
+    evaluated: the most test products that are written for the metrics (the loss is measured on all).
+    max_new_tokens: the longest text, in tokens. max_chars: the longest in characters; null is no limit.
+    temperature: 0 writes the likeliest words. top_p: draw among the likeliest tokens that together have so much.
+    top_k: draw among so many; 0 is off. repetition_penalty: above 1 repeats less; 1 is off.
+    stop: the text ends before the first of these strings. policy: see PolicyOptions.
     """
 
     evaluated: int = Field(default=200, ge=1)
