@@ -20,6 +20,7 @@ from recipes.data.columns import is_derived
 from recipes.data.facts import DataFacts
 from recipes.data.pii import masked
 from recipes.data.rendering import render_row
+from recipes.examples import Example
 from recipes.learn.encode import encode_prompt, encode_texts
 from recipes.measure.calibration import Calibration, Floats
 from recipes.recipe import Recipe
@@ -102,21 +103,29 @@ class Voice:
         """
         assert self.head is not None, "an adapter that writes has no labels"
         raw = torch.stack([*logits]).double().cpu()
-        return probabilities(raw, readings, self.head.multi_label, self.calibration, self.blend)
+        return answered(raw, readings, self.head.multi_label, self.calibration, self.blend)
 
 
-def probabilities(
+def answered(
     logits: Tensor,
-    readings: Sequence[Reading],
+    rows: Sequence[Reading | Example],
     multi_label: bool,
     calibration: Calibration,
     blend: Blend | None = None,
 ) -> Floats:
-    """From a head's logits `[rows, labels]`, in float64, to what is answered, `[rows, labels]`."""
+    """What is answered to requests, and measured of test rows, `[rows, labels]`.
+
+    Args:
+        logits: of a head, `[rows, labels]`, in float64.
+        rows: as they were read.
+        multi_label: whether a row may have several labels.
+        calibration: of the adapter.
+        blend: of the adapter, where it carries one.
+    """
     own = np.asarray(calibration.apply(logits, multi_label))
     if blend is None:
         return own
-    texts, fields = [each.text for each in readings], [each.fields for each in readings]
+    texts, fields = [each.text for each in rows], [each.fields for each in rows]
     return blend.apply(own, texts, fields, multi_label)
 
 

@@ -11,6 +11,7 @@ from adapters.serving import Sampling
 from adapters.slots import Slots
 from recipes.answer.blend import Blend, Mix, blend, fit_mix
 from recipes.answer.linear import Linear, learn
+from recipes.answer.voice import answered
 from recipes.examples import Example, Splits
 from recipes.judge.groups import by_group
 from recipes.judge.report import (
@@ -112,7 +113,7 @@ def _assess_head(job: "Job", before: Predicted, base: Base, slots: Slots, second
     temperature = fit_temperature(known, truth, weights, several, plain.shift)
     calibration = Calibration(temperature, plain.shift)
     raw = logits(base, slots, job.slot, encode(base, job.recipe, splits.test))
-    after = _predicted(job, np.asarray(calibration.apply(raw, several)))
+    after = _predicted(job, answered(raw, splits.test, several, calibration))
     # The baselines guess the validation rows too, for the blend: [validation rows, then test rows]
     both = replace(splits, test=(*splits.validation, *splits.test))
     found = dict(task_for(job.recipe.task).guesses(both, job.recipe))
@@ -123,8 +124,11 @@ def _assess_head(job: "Job", before: Predicted, base: Base, slots: Slots, second
     guesses = {name: guess[cut:] for name, guess in found.items()}
     earlier = {name: guess[:cut] for name, guess in found.items()}
     name, mix = _best_mix(job, np.asarray(calibration.apply(known, several)), earlier, models or earlier)
-    mixed = _predicted(job, blend(after.predictions, guesses[name], mix, several))
     served = Blend(models[name], mix) if name in models and mix.weight else None
+    if served is None:
+        mixed = _predicted(job, blend(after.predictions, guesses[name], mix, several))
+    else:
+        mixed = _predicted(job, answered(raw, splits.test, several, calibration, served))
     report = _report(
         job,
         before,

@@ -15,7 +15,7 @@ from adapters import Head
 from adapters.errors import RequestError
 from hub import Registry
 from recipes import Recipe, train
-from recipes.answer.voice import Reading, Voice, probabilities
+from recipes.answer.voice import Reading, Voice, answered
 from recipes.data.cells import Parsed, parse
 from recipes.data.columns import Columns
 from recipes.data.load import load_splits
@@ -73,7 +73,7 @@ def test_private_data_is_masked_where_training_masked_it() -> None:
 
 def test_probabilities_are_calibrated_logits() -> None:
     logits = torch.tensor([[0.0, 2.0]], dtype=torch.float64)
-    found = probabilities(logits, [Reading({}, "")], False, Calibration(temperature=2.0))
+    found = answered(logits, [Reading({}, "")], False, Calibration(temperature=2.0))
     assert found[0, 1] == pytest.approx(1 / (1 + np.exp(-1.0)))
 
 
