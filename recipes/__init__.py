@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
+    from recipes.errors import DataError, Problem, RecipeError, TrainingError
     from recipes.recipe import Recipe
     from recipes.runs.order import Order
     from recipes.runs.run import Settings
@@ -14,12 +15,25 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "recipes.runs.order": ["Order"],
+            "recipes.errors": ["DataError", "Problem", "RecipeError", "TrainingError"],
             "recipes.recipe": ["Recipe"],
+            "recipes.runs.order": ["Order"],
             "recipes.runs.run": ["Settings"],
             "recipes.runs.training": ["train", "train_many"],
             "recipes.runs.tuning": ["Tuned", "tune"],
         },
     )
 
-__all__ = ["Order", "Recipe", "Settings", "Tuned", "train", "train_many", "tune"]
+__all__ = [
+    "DataError",
+    "Order",
+    "Problem",
+    "Recipe",
+    "RecipeError",
+    "Settings",
+    "TrainingError",
+    "Tuned",
+    "train",
+    "train_many",
+    "tune",
+]
