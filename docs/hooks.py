@@ -126,7 +126,7 @@ def _first_words(annotation: Any) -> str:
     """What the docstring of a block begins with."""
     for each in (annotation, *get_args(annotation)):
         if isinstance(each, type) and issubclass(each, BaseModel):
-            return re.split("[.;]", explained(each)[0])[0]
+            return re.split(r"[.;](?: |$)| \(", explained(each)[0])[0]
     return ""
 
 

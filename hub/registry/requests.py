@@ -18,7 +18,7 @@ class Recommend:
     reference: one adapter, or an ensemble, `"a@3+a@4"` or `["a@3", "a@4"]`: the mean of their probabilities.
     """
 
-    CALL: ClassVar = "recommend"
+    CALL: ClassVar[str] = "recommend"
     reference: str | Sequence[str]
     user: str
     ads: Sequence[str | Mapping[str, Any]]
@@ -31,7 +31,7 @@ class Analyze:
     """Label texts; a text may be a mapping of columns, for adapters whose recipe renders several. deadline: seconds
     from now. reference: one adapter or an ensemble, as in `Recommend`."""
 
-    CALL: ClassVar = "analyze"
+    CALL: ClassVar[str] = "analyze"
     reference: str | Sequence[str]
     texts: Sequence[str | Mapping[str, Any]]
     deadline: float | None = None
@@ -48,7 +48,7 @@ class Write:
     deadline: seconds from now.
     """
 
-    CALL: ClassVar = "write"
+    CALL: ClassVar[str] = "write"
     reference: str
     product: str | Mapping[str, Any]
     n: int = 1

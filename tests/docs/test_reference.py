@@ -1,12 +1,23 @@
 """The pages of the reference that are made from the code say something of everything."""
 
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
 import pytest
 
+import adapters
+import hub
+import recipes
 from recipes import Recipe
 from tests.docs.blocks import ROOT
+
+
+@pytest.mark.parametrize("package", [adapters, hub, recipes], ids=lambda package: package.__name__)
+def test_every_name_of_a_face_is_in_the_reference(package: ModuleType) -> None:
+    page = (ROOT / "docs" / "reference" / f"{package.__name__}.md").read_text(encoding="utf-8")
+    listed = [name for names in re.findall(r"members: \[(.*)\]", page) for name in names.split(", ")]
+    assert sorted(listed) == sorted(package.__all__)
 
 
 @pytest.fixture(scope="module")
