@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_expit, log_softmax
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,6 +89,7 @@ def fit_temperature(
     no temperature lowers the log loss itself.
     """
     from scipy.optimize import minimize_scalar
+    from scipy.special import log_expit, log_softmax
 
     raw, true = np.asarray(logits, dtype=float), np.asarray(truth, dtype=float)
     weight = np.ones(len(raw)) if weights is None else np.asarray(weights, dtype=float)
