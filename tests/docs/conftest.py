@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from adapters import Adapter, load_base, write
 from adapters.starter import client_data
 from hub import Hub
 from recipes import Order, Recipe, train_many
+from tests.clock import until
 
 FEW = 24
 """Rows of each file: enough for three splits, and no more."""
@@ -20,10 +22,20 @@ FEW = 24
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder, made once. Pages work in copies of it."""
-    folder = tmp_path_factory.mktemp("shop")
-    _write_data(folder)
-    _publish(folder)
+    """The folder, made once, also where several workers of pytest-xdist want it. Pages work in copies of it."""
+    own = tmp_path_factory.getbasetemp()
+    root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, done = root / "shop", root / "shop is made"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        until(done.exists)
+        return folder
+    try:
+        _write_data(folder)
+        _publish(folder)
+    finally:
+        done.touch()
     return folder
 
 
