@@ -219,11 +219,10 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
         f"{section}: means nothing for {name} with {method}; leave it out (compare preset {preset})"
         for section in sorted(_absent(name, method) & recipe.keys())
     ]
-    wrong += [
-        f"{where}: {name} has no {what}; leave it out"
-        for where, what in OPTIONAL.items()
-        if where not in ("head", "write") and where not in task.OPTIONS and _is_given(recipe, where)
-    ]
+    for where, what in OPTIONAL.items():
+        if where not in ("head", "write") and where not in task.OPTIONS and _is_given(recipe, where):
+            others = ", ".join(each for each in task_names() if where in task_for(each).OPTIONS)
+            wrong.append(f"{where}: {name} has no {what}; leave it out (it is for {others})")
     if data.get("augment") is not None and data.get("history") is not None:
         wrong.append("data.augment: would change the texts that data.history reads; leave one of them out")
     if data.get("negative_share") is not None and data.get("limit_per_label") is not None:
@@ -233,7 +232,7 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
         wrong.append(f"train.metric: {name} has no {metric}; choose one of {', '.join(task.STOPPING)}")
     gain = gates.get("min_gain")
     asked = gain.get("metric") if isinstance(gain, Mapping) else None
-    if asked is not None and asked not in task.RESAMPLED:
+    if asked and asked not in task.RESAMPLED:
         wrong.append(
             f"gates.min_gain.metric: {asked} is none of {', '.join(task.RESAMPLED)}; choose one of them"
         )
@@ -246,11 +245,11 @@ def _absent(task: str, method: str) -> set[str]:
 
 
 def _is_given(recipe: Mapping[str, Any], where: str) -> bool:
-    """Whether a recipe says something at a dotted key, and not just that it is off."""
+    """Whether a recipe says something at a dotted key, and not just that it is off: a gate of 0 is open."""
     value: Any = recipe
     for part in where.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
-    return value is not None and value is not False and value not in ({}, [])
+    return bool(value)
 
 
 def _preset(name: str) -> dict[str, Any]:

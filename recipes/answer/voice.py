@@ -54,7 +54,11 @@ class Voice:
     def of(cls, adapter: Adapter) -> Self:
         """The voice of an adapter. Raises RecipeError for a recipe, and BadAdapter for a blend, that cannot be used."""
         head, saved = adapter.head, adapter.info.get("recipe")
-        recipe = Recipe.from_dict(saved) if saved else Recipe.load(adapter.task or usual_task(head is None))
+        recipe = (
+            Recipe.from_dict(saved)
+            if saved
+            else Recipe.from_dict({"task": adapter.task or usual_task(head is None)})
+        )
         data = DataFacts.read(adapter.info.get("data")) or DataFacts()
         roles = ("user", "ad") if data.roles is None else data.roles
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
@@ -69,7 +73,11 @@ class Voice:
         Raises:
             RequestError: where a column is missing that stands in every training text.
         """
-        private = masked if self.recipe.data.pii == "mask" else _as_it_is
+        columns = self.recipe.data.columns  # whose names say what is private, as in training
+
+        def private(name: str, text: str) -> str:
+            return masked(columns.get(name, name), text) if self.recipe.data.pii == "mask" else text
+
         features = self.recipe.data.features
         named = features if self.head is not None and isinstance(features, list) else []
         found = []
@@ -127,7 +135,3 @@ def answered(
         return own
     texts, fields = [each.text for each in rows], [each.fields for each in rows]
     return blend.apply(own, texts, fields, multi_label)
-
-
-def _as_it_is(_: str, text: str) -> str:
-    return text

@@ -121,9 +121,10 @@ def labels(names: Collection[str]) -> tuple[str, ...]:
 
 def _label_order(name: str) -> tuple[float, str]:
     try:
-        return float(name), name
+        number = float(name)
     except ValueError:
-        return float("inf"), name
+        number = float("inf")
+    return (number if number == number else float("inf")), name
 
 
 def unusable(part: str, found: Collection[int], rows: int, labels: Sequence[str]) -> tuple[str, str] | None:

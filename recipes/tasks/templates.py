@@ -11,6 +11,8 @@ from typing import Any
 
 from adapters.errors import RequestError
 
+_DEEPEST = 100
+
 
 def text_of(cell: Any) -> str:
     """A cell as text, white space around it removed; nothing is "".
@@ -22,6 +24,12 @@ def text_of(cell: Any) -> str:
 
 
 def _text(cell: Any, depth: int) -> str:
+    if depth > _DEEPEST:
+        raise RequestError(
+            f"a cell holds lists in lists more than {_DEEPEST} deep; give what is meant as text"
+        )
+    if hasattr(cell, "tolist"):  # numpy's numbers and arrays are those of Python
+        cell = cell.tolist()
     if cell is None or (isinstance(cell, float) and cell != cell):
         return ""
     if isinstance(cell, str):

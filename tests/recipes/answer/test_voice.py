@@ -104,3 +104,22 @@ def test_a_registry_answers_test_rows_as_the_report_measured_them(blended: bool,
     losses = [-np.log(each.probabilities[str(line["label"])]) for each, line in zip(found, test, strict=True)]
     served = report.get("blended", report)["after"]["log_loss"]
     assert float(np.mean(losses)) == pytest.approx(served, abs=1e-6)
+
+
+def test_private_data_is_found_by_the_name_of_the_column_in_the_file() -> None:
+    recipe = Recipe.load("recommendation", **{"data.pii": "mask", "data.columns": {"user": "phone"}})
+    (asked,) = voice(recipe, ("user", "ad")).read([{"user": "4155552000", "ad": "Trail shoes"}])
+    columns = Columns({"user": "phone", "ad": "ad", "clicked": "clicked"}, ())
+    cells = {"phone": "4155552000", "ad": "Trail shoes", "clicked": 1}
+    found = parse(recipe, "clicks.csv", Row(1, cells), columns)
+    assert isinstance(found, Parsed) and asked.text == found.text == "User: <phone>\nAd: Trail shoes"
+
+
+def test_numpy_values_read_as_those_of_a_file_and_endless_ones_are_refused() -> None:
+    recipe = Recipe.load("behavior", **{"data.features": ["more"]})
+    (asked,) = voice(recipe, ("text",)).read([{"text": "a", "more": np.array([True, False])}])
+    assert asked.text == "a\nmore: true, false"
+    endless: dict[str, Any] = {}
+    endless["inside"] = endless
+    with pytest.raises(RequestError, match="more than 100 deep"):
+        voice(recipe, ("text",)).read([{"text": "a", "more": endless}])

@@ -171,3 +171,9 @@ def test_an_unknown_preset_names_near_ones() -> None:
 def test_every_metric_that_stops_training_is_a_metric_of_its_task() -> None:
     for task in map(task_for, task_names()):
         assert {*task.STOPPING, *task.RESAMPLED} <= task.METRICS.keys()
+
+
+def test_what_is_off_is_not_given() -> None:
+    """A gate of 0 is open; adapters that were published with one still answer."""
+    assert Recipe.load("behavior", **{"gates.policy": 0.0}).gates.policy == 0.0
+    assert Recipe.load("ad-copy", **{"gates.max_calibration_error": 0.0}).task == "ad-copy"
