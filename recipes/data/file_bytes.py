@@ -7,32 +7,39 @@ import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 from recipes.errors import DataError, Problem
 
 _COMMON = frozenset("的一是不了在人有我他这這中大来來上国國好很就也都和，。！？、：；“”（）")
+USUAL = "utf-8-sig"  # UTF-8, with a byte order mark or without
 _CHUNK = 2**20  # bytes that are looked at together
 _REPLACED = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")  # U+FFFD, as it is or as JSON may write it
 
 
 @dataclass(frozen=True)
 class Look:
-    """A file's bytes, gone through once. state: size and time of change; invalid: the offset of the first byte that is
-    no text; damaged: whether the replacement character stands anywhere."""
+    """A file's bytes, gone through once. state: size and time of change; encoding: that its text is read as; invalid:
+    the offset of the first byte that is no text; damaged: whether the replacement character stands anywhere; quoted:
+    whether a double quote does."""
 
     state: tuple[int, int]
+    encoding: str
     sha256: str
     blank: bool
     invalid: int | None
     damaged: bool
+    quoted: bool
 
 
-def look_at(path: Path, total: "hashlib._Hash") -> Look:
+def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
     """Go through a file. total: is updated with its bytes too. Raises OSError."""
-    own, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
-    blank, damaged = True, False
+    encoding = USUAL if codecs.lookup(encoding).name == "utf-8" else encoding
+    own, decoder = hashlib.sha256(), codecs.getincrementaldecoder(encoding.removesuffix("-sig"))()
+    wide = "16" in encoding or "32" in encoding  # every other byte may be 0
+    blank, damaged, quoted = True, False, False
     invalid = zero = None
     at, tail = 0, b""
     with path.open("rb") as file:
@@ -42,17 +49,19 @@ def look_at(path: Path, total: "hashlib._Hash") -> Look:
             own.update(chunk)
             total.update(chunk)
             blank = blank and (not chunk or chunk.isspace())
+            quoted = quoted or b'"' in chunk
             damaged = damaged or _REPLACED.search(tail + chunk) is not None
             if invalid is None:
                 begins = at - len(decoder.getstate()[0])
                 try:
                     decoder.decode(chunk, final=not chunk)
-                except UnicodeDecodeError as error:
-                    invalid = begins + error.start
-            if zero is None and b"\0" in chunk:
+                except UnicodeError as error:
+                    invalid = begins + (error.start if isinstance(error, UnicodeDecodeError) else 0)
+            if zero is None and not wide and b"\0" in chunk:
                 zero = at + chunk.index(b"\0")
             if not chunk:
-                return Look(state, own.hexdigest(), blank, zero if invalid is None else invalid, damaged)
+                invalid = zero if invalid is None else invalid
+                return Look(state, encoding, own.hexdigest(), blank, invalid, damaged, quoted)
             at, tail = at + len(chunk), chunk[-8:]
 
 
@@ -61,18 +70,18 @@ def _state(file: "int | Path") -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def opened(path: Path, look: Look, newline: str) -> TextIO:
+def opened(path: Path, look: Look, newline: str | None) -> TextIO:
     """The text of a file that was looked at before. Raises DataError where it has changed since."""
     if _state(path) != look.state:
         fix = "Run it again when nothing writes to the file"
         raise DataError([Problem(str(path), "the file has changed while it was read", fix)])
-    return path.open(encoding="utf-8-sig", newline=newline)
+    return path.open(encoding=look.encoding, newline=newline)
 
 
-def first_line(path: Path) -> str:
-    """The first line that is not empty."""
-    with path.open(encoding="utf-8-sig") as file:
-        return next(line for line in file if not line.isspace())
+def first_lines(path: Path, look: Look, most: int = 1) -> list[str]:
+    """The first lines that are not empty; there is one at least."""
+    with opened(path, look, newline=None) as file:
+        return list(islice((line for line in file if not line.isspace()), most))
 
 
 def why_unreadable(path: Path, error: OSError, known: Collection[str]) -> tuple[str, str]:
@@ -90,8 +99,12 @@ def why_unreadable(path: Path, error: OSError, known: Collection[str]) -> tuple[
     return f"it cannot be read ({error.strerror})", "Check the file's permissions"
 
 
-def wrong_encoding(name: str, raw: bytes, offset: int) -> Problem:
-    """Says where UTF-8 ends, what the file probably is, and the command that converts it."""
+def wrong_encoding(name: str, raw: bytes, offset: int, encoding: str) -> Problem:
+    """Says where the text ends, what the file probably is, and the command that converts it. encoding: that was
+    tried."""
+    if encoding != USUAL:
+        fix = "Name the encoding that it has in data.format.encoding, or leave that out for UTF-8"
+        return Problem(name, f"byte {offset} is not {encoding}", fix)
     encoding, label = _probable_encoding(raw)
     stem, dot, ending = name.rpartition(".")
     fix = f"Save it as UTF-8: iconv -f {encoding} -t UTF-8 '{name}' > '{stem}-utf8{dot}{ending}'"

@@ -220,7 +220,7 @@ def _read(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress, keep: b
         names: list[str] = []
         roles: dict[str, set[str]] = {}
         reading = bars.add_task("reading", total=None)
-        for table in read_tables(source, digest):
+        for table in read_tables(source, digest, recipe.data.format):
             names.append(table.name)
             read.files.append(Source(table.title, table.sha256, table.bytes, len(table.rows)))
             read.problems += table.problems

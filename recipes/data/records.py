@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from recipes.data.file_bytes import Look, first_line, opened
+from recipes.data.dialect import Dialect
+from recipes.data.file_bytes import Look, first_lines, opened
 from recipes.errors import Problem
-
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +27,24 @@ def plain_cell(cell: Any) -> Any:
     return sys.intern(cell.strip()) if type(cell) is str else cell
 
 
-def csv_records(path: Path, look: Look, delimiter: str) -> Iterator[Row | Problem]:
+def csv_records(path: Path, look: Look, dialect: Dialect) -> Iterator[Row | Problem]:
     """The rows of a CSV file, and what is wrong with it."""
     name = str(path)
     header: list[str] = []
     # newline="" leaves the line ends inside quoted cells alone, and `line_num` counts the lines of the file.
     with opened(path, look, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        reader = dialect.reader(file)
         while True:
-            line = reader.line_num + 1
+            line = reader.line_num + 1 + dialect.above
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                fix = "Put cells that hold quotes or line breaks in quotes, and double the quotes inside them"
+                fix = (
+                    "Put cells that hold quotes or line breaks in quotes, and double the quotes inside them; where "
+                    "quotes are plain text, set data.format.quote=none"
+                )
                 yield Problem(name, f"no valid CSV ({error})", fix, line=line)
                 return  # after a broken quote nothing below can be trusted
             if not cells:
@@ -51,17 +53,13 @@ def csv_records(path: Path, look: Look, delimiter: str) -> Iterator[Row | Proble
                 header = [cell.strip() for cell in cells]
                 yield from _header_problems(name, header, line)
             elif len(cells) != len(header):
-                fix = f"Quote the cells that hold the separator ({DELIMITERS[delimiter]} here), or add what is missing"
+                fix = (
+                    f"Quote the cells that hold the separator ({dialect.called} here), or add what is missing"
+                )
                 message = f"the row has {len(cells)} cells, the header {len(header)}"
                 yield Problem(name, message, fix, line=line)
             else:
                 yield Row(line, dict(zip(header, map(plain_cell, cells), strict=True)))
-
-
-def delimiter_of(header: str) -> str:
-    """The separator that the header uses most; a comma where it has none."""
-    outside = "".join(header.split('"')[::2])  # what stands outside quotes
-    return max(DELIMITERS, key=lambda delimiter: (outside.count(delimiter), delimiter == ","))
 
 
 def _header_problems(name: str, header: list[str], line: int) -> Iterator[Problem]:
@@ -71,7 +69,7 @@ def _header_problems(name: str, header: list[str], line: int) -> Iterator[Proble
 
 def json_records(path: Path, look: Look) -> "Callable[[], Iterator[Row | Problem]]":
     """JSONL, or an array where the file begins with one."""
-    read = _array_records if first_line(path).lstrip().startswith("[") else _line_records
+    read = _array_records if first_lines(path, look)[0].lstrip().startswith("[") else _line_records
 
     def records() -> Iterator[Row | Problem]:
         with opened(path, look, newline="\n") as file:

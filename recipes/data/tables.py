@@ -11,14 +11,16 @@ for the rows. Of a JSON array the text is held while it is read, of Parquet its 
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from recipes.data.file_bytes import Look, first_line, look_at, why_unreadable, wrong_encoding
-from recipes.data.records import DELIMITERS, Row, csv_records, delimiter_of, json_records, plain_cell
+from recipes.data.dialect import decide
+from recipes.data.file_bytes import USUAL, Look, look_at, why_unreadable, wrong_encoding
+from recipes.data.records import Row, csv_records, json_records, plain_cell
 from recipes.errors import Problem
+from recipes.options.data import FormatOptions
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -64,26 +66,29 @@ class Table:
         return Path(self.name).name
 
 
-def read_tables(data: Data, digest: "hashlib._Hash | None" = None) -> Iterator[Table]:
+def read_tables(
+    data: Data, digest: "hashlib._Hash | None" = None, written: FormatOptions | None = None
+) -> Iterator[Table]:
     """Every table of `data`, read when it is asked for; nothing is raised, each table carries its own problems.
 
-    digest: is updated with the bytes of every table. Going through the rows of a file that was written to in between
-    raises DataError.
+    digest: is updated with the bytes of every table. written: how text files are written, as far as it is known. Going
+    through the rows of a file that was written to in between raises DataError.
     """
     total = digest if digest is not None else hashlib.sha256()
+    written = written or FormatOptions()
     if isinstance(data, str | Path):
-        yield _read_file(Path(data), total)
+        yield _read_file(Path(data), total, written)
     elif hasattr(data, "column_names"):
         yield _from_dataset(data, total)
     else:
         for path in cast("Sequence[str | Path]", data):
-            yield _read_file(Path(path), total)
+            yield _read_file(Path(path), total, written)
 
 
-def _read_file(path: Path, total: "hashlib._Hash") -> Table:
+def _read_file(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Table:
     name, suffix = str(path), path.suffix.lower()
     try:
-        look = look_at(path, total)
+        look = look_at(path, total, written.encoding or USUAL)
     except OSError as error:
         return _failed(name, *why_unreadable(path, error, FORMATS))
     if suffix not in FORMATS:
@@ -96,14 +101,13 @@ def _read_file(path: Path, total: "hashlib._Hash") -> Table:
     if suffix == ".parquet":
         return _read_parquet(path, look)
     if look.invalid is not None:
-        return Table(name, problems=(wrong_encoding(name, path.read_bytes(), look.invalid),))
+        return Table(name, problems=(wrong_encoding(name, path.read_bytes(), look.invalid, look.encoding),))
     if "js" in suffix:
         return _scanned(name, json_records(path, look), look, "there is no record in the file")
-    delimiter = "\t" if suffix == ".tsv" else delimiter_of(first_line(path))
-    note = f"{path.name}: read as separated by {DELIMITERS[delimiter]}"
-    notes = [] if suffix == ".tsv" or delimiter == "," else [note]
-    records = partial(csv_records, path, look, delimiter)
-    return _scanned(name, records, look, "there is a header and no row", notes)
+    decided = decide(path, look, written)
+    records = partial(csv_records, path, look, decided.dialect)
+    table = _scanned(name, records, look, "there is a header and no row", decided.notes)
+    return replace(table, problems=(*decided.problems, *table.problems))
 
 
 def _scanned(

@@ -56,9 +56,58 @@ class AugmentOptions(Section):
         return self
 
 
+_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+_QUOTES = {"double": '"', "single": "'"}
+
+
+class FormatOptions(Section):
+    """`data.format:` how text files are written; what is null is decided from each file, and noted where it is not the
+    usual.
+
+    delimiter: between the cells of CSV and TSV: comma, semicolon, tab, bar, or any one character. quote: around cells
+    that hold a separator or line breaks: double, single, or none where quotes are plain text. encoding: of CSV, TSV and
+    JSON, such as gb18030 or utf-16; UTF-8 unless given.
+    """
+
+    delimiter: str | None = None
+    quote: Literal["double", "single", "none"] | None = None
+    encoding: str | None = None
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        if delimiter is None or delimiter in _DELIMITERS:
+            return delimiter
+        if len(delimiter) != 1 or delimiter in "\r\n\"' ":
+            raise ValueError(
+                f"{delimiter!r} separates no cells; write {', '.join(_DELIMITERS)} or one character"
+            )
+        return delimiter
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_known(cls, encoding: str | None) -> str | None:
+        try:
+            "a".encode(encoding or "utf-8")
+            return encoding
+        except (LookupError, UnicodeError):
+            raise ValueError(f"{encoding!r} is no encoding; write one such as gb18030 or utf-16") from None
+
+    @property
+    def between(self) -> str | None:
+        """The character between cells, where it is known."""
+        return None if self.delimiter is None else _DELIMITERS.get(self.delimiter, self.delimiter)
+
+    @property
+    def around(self) -> str | None:
+        """The character around cells; None where there is none, or none is known."""
+        return _QUOTES.get(self.quote or "none")
+
+
 class DataOptions(Section):
     """`data:` how the client's file is read and split.
 
+    format: how text files are written, see FormatOptions.
     columns: role -> the file's column; a role that is not named is looked for under its own name.
     labels: the file's value -> its meaning: 0 or 1 for recommendation, a label's name for behavior.
     features: further columns that are rendered into the text, or "all" that have no role; ad-copy: the product's.
@@ -78,6 +127,7 @@ class DataOptions(Section):
         splits, left out and copied.
     """
 
+    format: FormatOptions = FormatOptions()
     columns: dict[str, str] = Field(default_factory=dict)
     labels: dict[str, int | str] = Field(default_factory=dict)
     features: Literal["all"] | list[str] = Field(default_factory=list)

@@ -1,0 +1,148 @@
+"""How a CSV or TSV file is written: what stands between its cells and around them, decided from the file.
+
+    "a, b",glad         quotes hold a cell together
+    "Good value<TAB>glad    a tab-separated file of plain text: the quote is the customer's own
+
+Quotes are taken for what holds cells together, as CSV has it, unless the file speaks against it: a cell in quotes that
+runs over several lines and holds the separator may be whole rows that a stray quote swallows.
+"""
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipes.data.file_bytes import Look, first_lines, opened
+from recipes.errors import Problem
+
+if TYPE_CHECKING:
+    from recipes.options.data import FormatOptions
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SAID = re.compile(r"sep=(.)", re.IGNORECASE)  # Excel's own first line: which separator follows
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """delimiter: between cells. quote: around them; None where quotes are text. above: lines before the header."""
+
+    delimiter: str
+    quote: str | None = '"'
+    above: int = 0
+
+    @property
+    def called(self) -> str:
+        """The separator as messages call it."""
+        return DELIMITERS.get(self.delimiter, repr(self.delimiter))
+
+    def reader(self, file: Any) -> Any:
+        """The records of an open file, `above` lines passed over."""
+        quoting: dict[str, Any] = (
+            {"quoting": csv.QUOTE_NONE} if self.quote is None else {"quotechar": self.quote}
+        )
+        for _ in range(self.above):
+            next(file)
+        return csv.reader(file, delimiter=self.delimiter, strict=True, **quoting)
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What was decided, what of it a reader should know, and where the file leaves it open."""
+
+    dialect: Dialect
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def decide(path: Path, look: Look, given: "FormatOptions") -> Decided:
+    """The dialect of a file that was looked at before. given: what the recipe says of it, which is not asked again."""
+    usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    first, *below = first_lines(path, look, 2)
+    said = _SAID.fullmatch(first.strip())
+    header = below[0] if said and below else first
+    delimiter = given.between or (said[1] if said else _delimiter_of(header, usual))
+    dialect = Dialect(delimiter, given.around or '"', above=int(said is not None))
+    notes = []
+    if delimiter not in (given.between, usual):
+        notes.append(f"{path.name}: read as separated by {dialect.called}")
+    if given.quote is None and look.quoted:
+        decided = _decide_quotes(path, look, dialect)
+        return replace(decided, notes=(*notes, *decided.notes))
+    if given.quote == "none":
+        dialect = replace(dialect, quote=None)
+    return Decided(dialect, tuple(notes))
+
+
+def _delimiter_of(header: str, usual: str) -> str:
+    """The separator that the header uses most, a tab in a tab-separated file; the usual one where it has none."""
+    outside = "".join(header.split('"')[::2])  # what stands outside quotes
+    if usual == "\t" and usual in outside:
+        return usual
+    return max(DELIMITERS, key=lambda delimiter: (outside.count(delimiter), delimiter == usual))
+
+
+def _decide_quotes(path: Path, look: Look, dialect: Dialect) -> Decided:
+    """Whether quotes hold cells together, in a file that has some."""
+    swallowing, broken = _doubts(path, look, dialect)
+    if not swallowing and not broken:
+        return Decided(dialect)
+    bare = replace(dialect, quote=None)
+    rows = _rows_by_line(path, look, bare)
+    if rows and dialect.delimiter == "\t":
+        note = (
+            f"{path.name}: quotes are read as text: {rows} cells begin with one, and each line alone has the header's "
+            "columns (data.format.quote)"
+        )
+        return Decided(bare, (note,))
+    if rows or dialect.delimiter == "\t":
+        message = (
+            f"a cell in quotes runs over several lines and holds {dialect.called}: it may be several rows"
+        )
+        fix = "If quotes are plain text here, set data.format.quote=none; if it is one cell, =double"
+        return Decided(dialect, problems=tuple(Problem(str(path), message, fix, line) for line in swallowing))
+    if not swallowing:
+        return Decided(dialect)  # the broken quote is told when the rows are read
+    note = (
+        f"{path.name}: {len(swallowing)} cells in quotes run over several lines and hold {dialect.called}, the first "
+        f"in line {swallowing[0]}; where they are several rows, mend the quotes (data.format.quote)"
+    )
+    return Decided(dialect, (note,))
+
+
+def _doubts(path: Path, look: Look, dialect: Dialect) -> tuple[Sequence[int], bool]:
+    """The lines of records with a cell that runs over several lines and holds the separator; whether a quote is
+    broken."""
+    found = []
+    with opened(path, look, newline="") as file:
+        reader, line = dialect.reader(file), 1
+        try:
+            for cells in reader:
+                spans = reader.line_num > line
+                if spans and any(dialect.delimiter in cell and _breaks(cell) for cell in cells):
+                    found.append(line + dialect.above)
+                line = reader.line_num + 1
+        except csv.Error:
+            return found, True
+    return found, False
+
+
+def _rows_by_line(path: Path, look: Look, bare: Dialect) -> int:
+    """How many cells begin with a quote, if each line alone has the header's columns, of which there are two or more;
+    else 0."""
+    width, quotes = 0, 0
+    with opened(path, look, newline="") as file:
+        try:
+            for cells in bare.reader(file):
+                width = width or len(cells)
+                if cells and (len(cells) != width or width < 2):
+                    return 0
+                quotes += sum(cell.startswith('"') for cell in cells)
+        except csv.Error:
+            return 0
+    return quotes
+
+
+def _breaks(cell: str) -> bool:
+    return "\n" in cell or "\r" in cell
