@@ -154,6 +154,11 @@ def _examined(adapter: Adapter, shape: Shape | None) -> tuple[dict[str, LoraTerm
         problems = list(_prefix_problems(adapter.method.length, body, shape))
     if adapter.head is not None:
         problems += _head_problems(adapter.head, head, adapter.tensors, shape)
+        if adapter.task is None and len(adapter.head.labels) == 1:
+            problems.append(
+                "its head gives one number a text, as a reward model or a multiple choice does, and no labels; where "
+                "that number is the log-odds of a click, publish it with --task recommendation"
+            )
     return terms, problems
 
 

@@ -62,11 +62,12 @@ class Labelling:
             own = results[index :: len(self._members)]
             found = member.voice.probabilities(own, self._readings[reference]).tolist()
             shares.append([dict(zip(_head(member).labels, each, strict=True)) for each in found])
-        means, head = _means(shares), _head(next(iter(self._members.values())))
+        first = next(iter(self._members.values()))
+        means, head = _means(shares), _head(first)
         if isinstance(self._request, Recommend):
             ads = zip(self._request.ads, means, strict=True)
             return sorted(
-                (Ranked(ad, mean[head.labels[-1]]) for ad, mean in ads), key=lambda each: -each.probability
+                (Ranked(ad, mean[first.voice.click]) for ad, mean in ads), key=lambda each: -each.probability
             )
         analyses = []
         for text, mean in zip(self._request.texts, means, strict=True):

@@ -36,7 +36,7 @@ from hub.registry.requests import (
 from hub.registry.writing import Drafting
 from hub.storage.names import members, parse
 from recipes.answer import Voice
-from recipes.tasks import task_for, task_names
+from recipes.tasks import task_for, task_names, usual_task
 
 
 class Pending:
@@ -323,13 +323,16 @@ class Registry:
         key = self._key(reference)
         voice = self._voice(key)
         calls = {name: task_for(name).CALL for name in task_names()}
-        fits = (voice.head is None) == (request.CALL == "write")
-        if (voice.task is None and not fits) or (
-            voice.task is not None and calls.get(voice.task) != request.CALL
-        ):
+        if voice.task is None and request.CALL == "recommend" and voice.head is not None:
+            raise RequestError(
+                f"{self._versions[key].reference} does not say that it recommends, nor which of its labels is the "
+                "click; publish it again with --task recommendation --roles user,ad"
+            )
+        task = voice.task or usual_task(writes=voice.head is None)
+        if calls.get(task) != request.CALL:
             wanted = " or ".join(name for name, call in calls.items() if call == request.CALL)
             raise RequestError(
-                f"{self._versions[key].reference} does {voice.task}, not {wanted}; use the call for {voice.task}"
+                f"{self._versions[key].reference} does {task}, not {wanted}; use the call for {task}"
             )
         return Member(key, voice, _client(reference))
 

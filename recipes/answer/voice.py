@@ -24,7 +24,7 @@ from recipes.examples import Example
 from recipes.learn.encode import encode_prompt, encode_texts
 from recipes.measure.calibration import Calibration, Floats
 from recipes.recipe import Recipe
-from recipes.tasks.task import usual_task
+from recipes.tasks.task import task_for, usual_task
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,13 @@ class Voice:
         roles = ("user", "ad") if data.roles is None else data.roles
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
         return cls(adapter.task, head, recipe, roles, Calibration.from_info(adapter.info), blend)
+
+    @property
+    def click(self) -> str:
+        """Of a recommendation, the label that says that a user clicks."""
+        assert self.head is not None, "an adapter that writes has no labels"
+        click = task_for(self.recipe.task).labels(self.head.labels)[-1]
+        return click if click in self.head.labels else self.head.labels[-1]
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> list[Reading]:
         """Rows as training read its own.
