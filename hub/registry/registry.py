@@ -15,10 +15,11 @@ from adapters import Adapter, Base, Limits, load_base
 from adapters.errors import RepertoireError, RequestError
 from adapters.format import Quantization, check_base
 from adapters.serving import Fetched, Resident, Runtime, Ticket
-from hub.catalogue.trust import Trust
+from hub.catalogue.trust import Trust, check_proved
 from hub.catalogue.version import Version
 from hub.errors import HubError
 from hub.hub import Hub
+from hub.registry.door import check
 from hub.registry.following import Followed, Following
 from hub.registry.held import Held
 from hub.registry.labelling import Labelling, Member, naming
@@ -289,13 +290,19 @@ class Registry:
         """The content key of what a reference means now. Keyed by content, never by name: a name that moves on never
         answers from what it named before. Raises Untrusted, also for content that is loaded for another version."""
         version = (self._following.version if self._following else self.hub.resolve)(reference)
-        self.hub.check_signed(version)
+        self._check(version)
         self._versions[version.digest] = version
         return version.digest
 
+    def _check(self, version: Version) -> None:
+        """Raise Untrusted for a version that the reader's trust file lets nobody answer by."""
+        self.hub.check_signed(version)
+        if self.hub.trust is not None:
+            check_proved(version.record, self.hub.trust)
+
     def _prepare(self, version: Version) -> None:
         """Bring a version into host memory, checked, before a request names it. Raises what loading it raises."""
-        self.hub.check_signed(version)
+        self._check(version)
         key = version.digest
         self._versions.setdefault(key, version)
         self._voice(key)
@@ -304,6 +311,7 @@ class Registry:
 
     def _ask(self, request: Request) -> Labelling | Drafting:
         """A request with the adapters that it names, read into rows. Raises as the class says."""
+        check(request)
         references = members(request.reference)
         if isinstance(request, Write):
             if len(references) > 1:

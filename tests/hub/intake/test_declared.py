@@ -137,3 +137,17 @@ def test_the_base_that_it_was_checked_against_is_the_only_one_that_it_answers_on
         base.fingerprint,
     )
     assert hub.read(version).base.fingerprint == base.fingerprint
+
+
+def test_without_a_recipe_a_text_is_read_as_far_as_the_base_can_and_a_cut_is_told(
+    hub: Hub, registry: Registry, base: Base, tmp_path: Path
+) -> None:
+    folder = stock(tmp_path / "made", 2)
+    hub.publish(folder, NAME)
+    text = "glad and mad " * 20
+    (found,) = registry.analyze(NAME, [text])
+    assert len(models.tokenizer()(text.strip())["input_ids"]) > 128
+    expected = logits(folder, text.strip()).softmax(0)
+    assert found.probabilities["1"] == pytest.approx(float(expected[1]), abs=1e-4) and found.cut == 0
+    (long,) = registry.analyze(NAME, ["a" * (base.max_positions + 7)])
+    assert long.cut == 7
