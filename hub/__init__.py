@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hub.exchange.exports import export
     from hub.exchange.mirrors import pull, push, sync
     from hub.hub import Hub
+    from hub.intake.declared import Declared
     from hub.registry.registry import Pending, Registry
     from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, RefusedText, Texts, Write
 else:
@@ -53,6 +54,7 @@ else:
             "hub.exchange.exports": ["export"],
             "hub.exchange.mirrors": ["pull", "push", "sync"],
             "hub.hub": ["Hub"],
+            "hub.intake.declared": ["Declared"],
             "hub.registry.registry": ["Pending", "Registry"],
             "hub.registry.requests": [
                 "Analysis",
@@ -74,6 +76,7 @@ __all__ = [
     "BadSearch",
     "BadTrust",
     "Damaged",
+    "Declared",
     "Filters",
     "Found",
     "Hub",

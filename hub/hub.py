@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from adapters.serving import Fetched
     from hub.catalogue.diff import Difference
     from hub.catalogue.records import Record
+    from hub.intake.declared import Declared
     from hub.intake.huggingface import Download
     from hub.keeping.collect import Collected
     from hub.keeping.purge import Purged
@@ -92,6 +93,7 @@ class Hub:
         publisher: str | None = None,
         force_reason: str | None = None,
         key: PrivateKey | None = None,
+        declared: "Declared | None" = None,
     ) -> Version:
         """Store an adapter as the next version of `name`. When this returns, it is on disk for good.
 
@@ -107,6 +109,7 @@ class Hub:
             publisher: who publishes; the user of this process unless given.
             force_reason: why an adapter that failed its recipe's gates is taken all the same; the record keeps it.
             key: sign the version too, as it was written here, whatever the hub says that it holds.
+            declared: what an adapter of another tool does not say itself, such as its task.
 
         Raises:
             BadName: for a name or an address that the grammar does not allow.
@@ -125,6 +128,7 @@ class Hub:
             publisher=publisher,
             force_reason=force_reason,
             key=key,
+            declared=declared,
         )
 
     def resolve(self, reference: str) -> Version:

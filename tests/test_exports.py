@@ -55,6 +55,7 @@ EXPORTS: dict[str, set[str]] = {
         "BadSearch",
         "BadTrust",
         "Damaged",
+        "Declared",
         "Filters",
         "Found",
         "Hub",

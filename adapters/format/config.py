@@ -297,7 +297,9 @@ def method_from_peft(config: Mapping[str, Any]) -> Lora | Prefix:
             dropout=_finite(config.get("lora_dropout") or 0.0),
             alpha_pattern={key: _finite(alpha) for key, alpha in (config.get("alpha_pattern") or {}).items()},
             rank_pattern={key: whole(rank) for key, rank in (config.get("rank_pattern") or {}).items()},
-            partial=bool(config.get("layers_to_transform") or config.get("exclude_modules")),
+            # Layer 0 alone is some layers; only none at all, or an empty list, are all of them.
+            partial=config.get("layers_to_transform") not in (None, [])
+            or bool(config.get("exclude_modules")),
             dora=bool(config.get("use_dora")),
         )
     if kind == "PREFIX_TUNING":

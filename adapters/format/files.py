@@ -30,6 +30,7 @@ from adapters.format.config import (
     whole,
 )
 from adapters.format.names import head_names
+from adapters.format.purpose import purpose_problems
 from adapters.format.soundness import adapter_problems, told
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ Bytes = bytes | bytearray
 """What a file holds."""
 _WRONG = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a file raises that is not as it should be."""
+_OURS = "repertoire"
+"""The key of the weights' metadata that says what the adapter is."""
 _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 """A type of safetensors -> of torch."""
 
@@ -61,14 +64,8 @@ def render(adapter: Adapter, card: str | None = None) -> dict[str, bytes]:
     """
     from safetensors.torch import save as save_safetensors
 
-    ours = {
-        "task": adapter.task,
-        "head": asdict(adapter.head) if adapter.head else None,
-        "base": asdict(adapter.base),
-        "info": adapter.info,
-    }
     # One key: equal bytes every time.
-    metadata = {"repertoire": json.dumps(ours, sort_keys=True, ensure_ascii=False)}
+    metadata = {_OURS: _said(adapter)}
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in sorted(adapter.tensors.items())}
     config = json.dumps(to_peft(adapter), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     return {
@@ -78,20 +75,33 @@ def render(adapter: Adapter, card: str | None = None) -> dict[str, bytes]:
     }
 
 
-def canonical(weights: Bytes) -> Bytes:
+def _said(adapter: Adapter) -> str:
+    """What the weights' header says of an adapter, as JSON."""
+    ours = {
+        "task": adapter.task,
+        "head": asdict(adapter.head) if adapter.head else None,
+        "base": asdict(adapter.base),
+        "info": adapter.info,
+    }
+    return json.dumps(ours, sort_keys=True, ensure_ascii=False)
+
+
+def canonical(weights: Bytes, adapter: Adapter | None = None) -> Bytes:
     """The same safetensors file with a sorted header: writers leave its order to chance, and equal adapters should
     be equal bytes.
 
     Args:
         weights: a sound file: 8 bytes of length, JSON padded with spaces to a multiple of 8, tensors.
+        adapter: what the header is to say of the adapter from now on; None leaves it as it is.
 
     Returns:
-        The file with another header, its tensors untouched; the very same object where the header is sorted already.
+        The file with another header, its tensors untouched; the very same object where the header is so already.
     """
     end = 8 + int.from_bytes(weights[:8], "little")
-    header = json.dumps(
-        json.loads(weights[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    told = json.loads(weights[8:end])
+    if adapter is not None:
+        told["__metadata__"] = {**told.get("__metadata__", {}), _OURS: _said(adapter)}
+    header = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)
     if header == weights[8:end]:
         return weights
@@ -179,10 +189,13 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
 
 
 def _foreign(method: Lora | Prefix, tensors: "dict[str, Tensor]", config: Mapping[str, Any]) -> Adapter:
-    """An adapter that stock PEFT made."""
+    """An adapter that stock PEFT made. Raises BadAdapter for one that answers what nobody asks here."""
+    head = _foreign_head(tensors)
+    if problems := list(purpose_problems(config, head is not None)):
+        raise BadAdapter("; ".join(problems))
     base = BaseId(config.get("base_model_name_or_path"), config.get("revision"))
     info = {} if isinstance(method, Lora) else _prefix_shape(config).to_info()
-    return Adapter(method, _foreign_head(tensors), tensors, base, None, info)
+    return Adapter(method, head, tensors, base, None, info)
 
 
 def _own(method: Lora | Prefix, tensors: "dict[str, Tensor]", ours: Mapping[str, Any]) -> Adapter:
@@ -240,7 +253,7 @@ def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] |
     if at != len(content):
         raise ValueError("there are bytes that belong to no tensor")
     _check_finite(content, tensors)
-    ours = metadata.get("repertoire")
+    ours = metadata.get(_OURS)
     return tensors, json.loads(ours) if ours else None
 
 

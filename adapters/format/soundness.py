@@ -9,6 +9,7 @@ Intake, the look through a hub and the loading into a slot all ask here. That nu
 is read (`adapters.format.files`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _SHOWN = 5
+_NAMED = re.compile(r"\.lora_[AB]\.[^.]+\.weight$")
 
 
 class Layer(Protocol):
@@ -154,6 +156,11 @@ def _examined(adapter: Adapter, shape: Shape | None) -> tuple[dict[str, LoraTerm
         problems = list(_prefix_problems(adapter.method.length, body, shape))
     if adapter.head is not None:
         problems += _head_problems(adapter.head, head, adapter.tensors, shape)
+        if adapter.task is None and len(adapter.head.labels) == 1:
+            problems.append(
+                "its head gives one number a text, as a reward model or a multiple choice does, and no labels; where "
+                "that number is the log-odds of a click, publish it with --task recommendation"
+            )
     return terms, problems
 
 
@@ -188,7 +195,12 @@ def _strays(method: Lora, tensors: "Mapping[str, Tensor]") -> Iterator[str]:
     """Tensors that are no lora_A and stand beside none."""
     for name in tensors:
         stem, ending = lora_parts(name)
-        if not ending:
+        if not ending and _NAMED.search(name):
+            yield (
+                f"{name} has its adapter's name in it, by which PEFT would not load it either; save the adapter with "
+                "save_pretrained"
+            )
+        elif not ending:
             yield f"{name} does not belong to a LoRA adapter; save the adapter alone"
         elif ending == MAGNITUDE and not method.dora:
             yield f"{name} is of DoRA, which the configuration does not name"

@@ -54,6 +54,7 @@ class Record(_Frozen):
     gates: what the recipe's gates said, None where it has none. forced: why it was published although they failed.
     origin: where it was imported from, such as a repository and its commit. servable_by: see `servable.py`. profile:
     of the data, see `recipes/data/profile.py`. pooling, calibration, blended: how its head answers.
+    roles: the columns and features that its rows have.
     """
 
     format: int
@@ -85,6 +86,7 @@ class Record(_Frozen):
     pooling: str | None = None
     calibration: dict[str, Any] | None = None
     blended: bool = False
+    roles: tuple[str, ...] | None = None
 
     @property
     def reference(self) -> str:

@@ -85,6 +85,22 @@ def check_signed(storage: Storage, record: Record, trust: Trust) -> None:
     raise Untrusted(_why(storage, record, trust, faults))
 
 
+def unproved(record: Record) -> str | None:
+    """What a reader should know of a version whose base nobody can tell from another; None where it can be told."""
+    if record.base.fingerprint is not None:
+        return None
+    return (
+        f"it carries no fingerprint of its base: nothing shows that a base is the {record.base.id} that it was trained "
+        "on; publish it again with --base"
+    )
+
+
+def check_proved(record: Record, trust: Trust) -> None:
+    """Raise Untrusted where a trust file asks for signatures of a client whose version does not tell its base."""
+    if trust.keys(record.name.split("/")[0]) and (why := unproved(record)):
+        raise Untrusted(f"{record.reference} answers nothing under {trust.source}: {why}")
+
+
 def signatures(storage: Storage, record: Record, trust: Trust | None) -> list[Signature]:
     """The signatures of a version, each checked where the trust file names its key for this client."""
     known = {key.id: key for key in trust.keys(record.name.split("/")[0])} if trust else {}

@@ -47,12 +47,12 @@ def recommend(
         reference, user, ads, dict(pairs(feature, "--feature"))
     )
     if as_json:
-        document([{"ad": item.ad, "probability": item.probability} for item in ranked])
+        document([{"ad": item.ad, "probability": item.probability, "cut": item.cut} for item in ranked])
         return
     table = Table("", "probability", "ad", title=reference)
     for rank, item in enumerate(ranked, 1):
         table.add_row(str(rank), f"{item.probability:.3f}", str(item.ad))
-    show(table)
+    show(table, *_cut([item.cut for item in ranked]))
 
 
 def analyze(
@@ -77,7 +77,12 @@ def analyze(
     if as_json:
         document(
             [
-                {"text": item.text, "labels": list(item.labels), "probabilities": dict(item.probabilities)}
+                {
+                    "text": item.text,
+                    "labels": list(item.labels),
+                    "probabilities": dict(item.probabilities),
+                    "cut": item.cut,
+                }
                 for item in found
             ]
         )
@@ -86,7 +91,7 @@ def analyze(
     for item in found:
         ordered = sorted(item.probabilities.items(), key=lambda pair: -pair[1])
         table.add_row(str(item.text), ", ".join(f"{label} {share:.3f}" for label, share in ordered[:top]))
-    show(table)
+    show(table, *_cut([item.cut for item in found]))
 
 
 def write(
@@ -156,3 +161,14 @@ def write(
     show(*(f"{rank}. {text}" if len(texts) > 1 else text for rank, text in enumerate(texts, 1)))
     for each in texts.refused:
         typer.echo(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", err=True)
+
+
+def _cut(cuts: list[int]) -> list[str]:
+    """That texts were longer than the adapter reads, where any was."""
+    over = [cut for cut in cuts if cut]
+    longest = max(over, default=0)
+    return (
+        [f"{len(over)} of {len(cuts)} texts were cut to the adapter's limit, by up to {longest} tokens."]
+        if over
+        else []
+    )

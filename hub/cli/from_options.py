@@ -13,6 +13,7 @@ from hub.cli.options import Quantization
 if TYPE_CHECKING:
     from adapters.format import Shape
     from hub.catalogue.signing import PrivateKey
+    from hub.intake import Declared
     from hub.registry.registry import Registry
     from recipes import Recipe
 
@@ -55,6 +56,21 @@ def base_to_fit(base: str | None) -> "Shape | None":
     from adapters.base import load_shape
 
     return load_shape(base)
+
+
+def declared(task: str | None, roles: str | None, click: int, is_alias: bool) -> "Declared":
+    """What is said of an adapter that does not say it itself.
+
+    Args:
+        task: of `--task`.
+        roles: of `--roles`, with commas between them.
+        click: of `--click`.
+        is_alias: of `--base-id-is-alias`.
+    """
+    from hub.intake import Declared
+
+    named = tuple(role.strip() for role in (roles or "").split(",") if role.strip())
+    return Declared(task, named, click, is_alias)
 
 
 def open_key(path: Path) -> "PrivateKey":

@@ -6,12 +6,16 @@ from typing import Annotated
 import typer
 
 from hub.cli.documents import summary
-from hub.cli.from_options import base_to_fit
+from hub.cli.from_options import base_to_fit, declared
 from hub.cli.options import (
     DEFAULT_HUB,
     AdapterName,
     BaseToFit,
+    DeclaredClick,
+    DeclaredRoles,
+    DeclaredTask,
     HubPath,
+    IsAlias,
     Json,
     Message,
     PublishId,
@@ -37,6 +41,10 @@ def import_(
     name: AdapterName,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToFit = None,
+    base_id_is_alias: IsAlias = False,
+    task: DeclaredTask = None,
+    roles: DeclaredRoles = None,
+    click: DeclaredClick = 1,
     tag: Tags = None,
     message: Message = "",
     publish_id: PublishId = None,
@@ -60,6 +68,7 @@ def import_(
         tags=tag or (),
         message=message,
         publish_id=publish_id,
+        declared=declared(task, roles, click, base_id_is_alias),
     )
     left = [] if found is None else list(found.left)
     if as_json:

@@ -74,6 +74,36 @@ BaseToFit = Annotated[
     str | None,
     typer.Option("--base", help=f"Check every tensor against this base: {_BASES} No weights are loaded."),
 ]
+DeclaredTask = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="What the adapter does, where it does not say so itself: recommendation, behavior or ad-copy.",
+    ),
+]
+DeclaredRoles = Annotated[
+    str | None,
+    typer.Option(
+        "--roles",
+        metavar="ROLE,ROLE",
+        help="With --task: the columns of its training rows, such as user,ad or text.",
+    ),
+]
+DeclaredClick = Annotated[
+    int,
+    typer.Option(
+        "--click",
+        min=0,
+        max=1,
+        help="With --task recommendation: the row of its head, of two, that is the click.",
+    ),
+]
+IsAlias = Annotated[
+    bool,
+    typer.Option(
+        "--base-id-is-alias", help="The base that the adapter names is that of --base, by another id of its."
+    ),
+]
 
 # Signatures.
 SigningKey = Annotated[Path, typer.Option("--key", help=_KEY)]

@@ -5,12 +5,16 @@ from typing import Annotated
 import typer
 
 from hub.cli.documents import summary
-from hub.cli.from_options import base_to_fit, open_key
+from hub.cli.from_options import base_to_fit, declared, open_key
 from hub.cli.options import (
     DEFAULT_HUB,
     AdapterName,
     BaseToFit,
+    DeclaredClick,
+    DeclaredRoles,
+    DeclaredTask,
     HubPath,
+    IsAlias,
     Json,
     Message,
     PublishId,
@@ -51,6 +55,10 @@ def publish(
     message: Message = "",
     publish_id: PublishId = None,
     base: BaseToFit = None,
+    base_id_is_alias: IsAlias = False,
+    task: DeclaredTask = None,
+    roles: DeclaredRoles = None,
+    click: DeclaredClick = 1,
     force: Annotated[
         bool, typer.Option("--force", help="Publish although the recipe's gates failed; needs --reason.")
     ] = False,
@@ -78,6 +86,7 @@ def publish(
         publish_id=publish_id,
         force_reason=reason,
         key=opened_key,
+        declared=declared(task, roles, click, base_id_is_alias),
     )
     if as_json:
         document(summary(version) | ({"signed_by": opened_key.public.id} if opened_key else {}))

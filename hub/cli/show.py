@@ -26,6 +26,7 @@ def show(
 
     Example: `repertoire show acme/spring/recommendation@3`
     """
+    from hub.catalogue.trust import unproved
     from hub.exchange.exports import complete
     from hub.hub import Hub
     from hub.intake.servable import lines
@@ -39,6 +40,7 @@ def show(
         document(
             summary(version)
             | {"aliases": aliases, "signatures": signed, "untrusted": untrusted}
+            | {"warning": unproved(version.record)}
             | {"record": version.record.model_dump(mode="json")}
         )
         return
@@ -53,6 +55,7 @@ def show(
         "labels": _some(record.labels),
         "base": record.base.id,
         "fingerprint": record.base.fingerprint,
+        "warning": unproved(record),
         "data sha256": record.data_digest,
         "published": f"{record.created} by {record.publisher}",
         "message": record.message,

@@ -5,16 +5,19 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
+    from hub.intake.declared import Declared
     from hub.intake.huggingface import Download, Uploaded, fetch
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "hub.intake.declared": ["Declared"],
             "hub.intake.huggingface": ["Download", "Uploaded", "fetch"],
         },
     )
 
 __all__ = [
+    "Declared",
     "Download",
     "Uploaded",
     "fetch",

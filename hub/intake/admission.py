@@ -14,6 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from adapters.format import (
 from hub.errors import Refused
 from hub.intake import card
 from hub.intake.allowed import ALLOWED, ARCHIVES, REQUIRED, TEXT_LIMIT, refused, why_not
+from hub.intake.declared import Declared, as_declared, declared_problems
 from hub.intake.facts import describe
 from hub.intake.huggingface import Download
 from hub.storage.local import read
@@ -48,6 +50,7 @@ def admit(
     source: Adapter | Download | str | os.PathLike[str],
     base: Shape | None = None,
     early: Callable[[Bytes], object] | None = None,
+    said: Declared | None = None,
 ) -> tuple[Adapter, dict[str, Bytes], dict[str, Any]]:
     """Let an adapter in.
 
@@ -56,6 +59,7 @@ def admit(
         base: what it must fit, name by name and shape by shape: a loaded base or `load_shape`. Without one, what can be
             known without it is checked, and loading checks the rest.
         early: is given the weights as soon as they are read, before they are checked.
+        said: what the publisher says of an adapter that does not say it itself.
 
     Returns:
         The adapter, the files that a version of it holds, and what a record says of it.
@@ -75,16 +79,21 @@ def admit(
     problems = list(_config_problems(rendered[CONFIG]))
     if problems:
         raise refused(where, problems)
-    rendered[CONFIG] = _canonical_config(rendered[CONFIG], base)
+    said = said or Declared()
     try:
-        adapter = parse(rendered[CONFIG], rendered[WEIGHTS])
+        read = parse(rendered[CONFIG], rendered[WEIGHTS])
     except BadAdapter as error:
         raise refused(where, [str(error)]) from error
+    rendered[CONFIG] = _canonical_config(rendered[CONFIG], base)
     config = json.loads(rendered[CONFIG])
-    problems = [*_adapter_problems(adapter, base), *_base_problems(adapter, config, base)]
+    if read.base.revision is None:
+        read = replace(read, base=replace(read.base, revision=config.get("revision")))
+    problems = [*declared_problems(read, said), *_base_problems(read, config, base, said.base_id_is_alias)]
+    adapter = read if problems else _checked_against(as_declared(read, said), base)
+    problems += _adapter_problems(adapter, base)
     if problems:
         raise refused(where, problems)
-    rendered[WEIGHTS] = canonical(rendered[WEIGHTS])
+    rendered[WEIGHTS] = canonical(rendered[WEIGHTS], None if adapter is read else adapter)
     told = describe(adapter, config)
     if CARD not in rendered or card.is_ours(rendered[CARD]):
         rendered[CARD] = card.adapter_card(adapter, told["servable_by"]).encode()
@@ -159,6 +168,8 @@ def _config_problems(data: Bytes) -> Iterator[str]:
         return
     if config.get("auto_map"):
         yield f"{CONFIG} has auto_map, which loads code; take it out"
+    if config.get("task_type") == "FEATURE_EXTRACTION":
+        yield f"{CONFIG} says FEATURE_EXTRACTION: it embeds texts, which no call asks for; run it in PEFT"
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
         yield f"{CONFIG} names no base; set base_model_name_or_path to the base's id"
@@ -187,8 +198,18 @@ def _adapter_problems(adapter: Adapter, base: Shape | None = None) -> Iterator[s
     yield from (on + problem for problem in adapter_problems(adapter, base))
 
 
-def _base_problems(adapter: Adapter, config: Mapping[str, Any], base: Shape | None) -> Iterator[str]:
-    """The configuration and the weights must name one base, which is the one that is at hand."""
+def _checked_against(adapter: Adapter, base: Shape | None) -> Adapter:
+    """The adapter with the fingerprint of the base that it was checked against, where it has none itself."""
+    if adapter.base.fingerprint is not None or base is None or base.identity.fingerprint is None:
+        return adapter
+    return replace(adapter, base=replace(adapter.base, fingerprint=base.identity.fingerprint))
+
+
+def _base_problems(
+    adapter: Adapter, config: Mapping[str, Any], base: Shape | None, is_alias: bool
+) -> Iterator[str]:
+    """The configuration and the weights must name one base, which is the one that is at hand: by its fingerprint, and
+    where the adapter has none by its id, unless that is an alias."""
     if adapter.base.id != config["base_model_name_or_path"]:
         yield (
             f"{CONFIG} names the base {config['base_model_name_or_path']!r}, {WEIGHTS} was made for "
@@ -199,6 +220,11 @@ def _base_problems(adapter: Adapter, config: Mapping[str, Any], base: Shape | No
             check_base(adapter, base)
         except WrongBase as error:
             yield f"on {base.identity.id}: {error}"
+        if adapter.base.fingerprint is None and adapter.base.id != base.identity.id and not is_alias:
+            yield (
+                f"it names the base {adapter.base.id!r}, and is checked against {base.identity.id!r}; give --base the "
+                "base that it was trained on, or say that both are the same model: --base-id-is-alias"
+            )
 
 
 def _calibration_problems(saved: Any) -> Iterator[str]:

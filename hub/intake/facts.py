@@ -33,7 +33,13 @@ def describe(adapter: Adapter, config: Mapping[str, Any]) -> dict[str, Any]:
         "pooling": adapter.head.pooling if adapter.head else None,
         "calibration": _object(adapter.info.get("calibration")),
         "blended": bool(adapter.info.get("blend")),
+        "roles": _texts(data.get("roles")),
     }
+
+
+def _texts(value: Any) -> list[str] | None:
+    """A list of texts; None for anything else."""
+    return value if isinstance(value, list) and all(isinstance(each, str) for each in value) else None
 
 
 def _object(value: Any) -> Any:

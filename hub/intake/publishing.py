@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from adapters import Adapter, Base
     from adapters.format import Shape
     from hub.catalogue.signing import PrivateKey
+    from hub.intake.declared import Declared
     from hub.intake.huggingface import Download
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ def publish(
     publisher: str | None = None,
     force_reason: str | None = None,
     key: "PrivateKey | None" = None,
+    declared: "Declared | None" = None,
 ) -> Version:
     """Store an adapter as the next version of `name`; everything else as `Hub.publish` says."""
     check_name(name)
@@ -56,7 +58,7 @@ def publish(
         source = huggingface.fetch(str(source))
     with ExitStack() as early:
         adapter, rendered, told = admission.admit(
-            source, base, lambda data: early.enter_context(store.storage.begun(data))
+            source, base, lambda data: early.enter_context(store.storage.begun(data)), declared
         )
         forced = admission.pass_gates(adapter, force_reason)
         digests = {file: sha256(data) for file, data in rendered.items()}

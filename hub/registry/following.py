@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 from adapters.base import hand_back_threads
 from adapters.errors import RepertoireError
 from hub.catalogue import aliases
+from hub.catalogue.trust import unproved
 from hub.catalogue.version import Version
 from hub.errors import NotInHub
 from hub.registry.held import Held
@@ -54,13 +55,15 @@ class Followed:
     """One reference that a registry follows.
 
     version: the one that answers, `name@3`; None where the reference means nothing any more. behind: what it should be
-    and why it is not, None where all is well. moves: how often it has moved.
+    and why it is not, None where all is well. moves: how often it has moved. warning: what is to be known of the one
+    that answers.
     """
 
     reference: str
     version: str | None
     behind: str | None
     moves: int
+    warning: str | None = None
 
 
 @dataclass(eq=False)
@@ -124,8 +127,15 @@ class Following:
     def report(self) -> list[Followed]:
         """Everything that is followed, by reference."""
         return [
-            Followed(text, entry.version.reference if entry.version else None, entry.behind, entry.moves)
+            Followed(
+                text,
+                version.reference if version else None,
+                entry.behind,
+                entry.moves,
+                unproved(version.record) if version else None,
+            )
             for text, entry in self._all()
+            for version in [entry.version]
         ]
 
     def close(self) -> None:

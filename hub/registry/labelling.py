@@ -39,16 +39,19 @@ class Labelling:
         _check_labels(members)
         self._readings = {}
         rows: list[list[Row]] = []
+        cuts: list[list[int]] = []
         for reference, member in members.items():
             with naming(reference, members):
                 readings = member.voice.read(_columns(request, member.voice))
                 if not readings:
                     raise RequestError("nothing to answer; give at least one ad or text")
                 tokens = member.voice.tokens(base, readings)
+                cuts.append(member.voice.cuts(base, readings, tokens))
             self._readings[reference] = readings
             rows.append(
                 [Row(member.key, ids, client=member.client, deadline=request.deadline) for ids in tokens]
             )
+        self._cuts = [max(each) for each in zip(*cuts, strict=True)]
         self.rows = [row for together in zip(*rows, strict=True) for row in together]
 
     def answer(self, results: Sequence[Any]) -> list[Ranked] | list[Analysis]:
@@ -62,17 +65,19 @@ class Labelling:
             own = results[index :: len(self._members)]
             found = member.voice.probabilities(own, self._readings[reference]).tolist()
             shares.append([dict(zip(_head(member).labels, each, strict=True)) for each in found])
-        means, head = _means(shares), _head(next(iter(self._members.values())))
+        first = next(iter(self._members.values()))
+        means, head = _means(shares), _head(first)
         if isinstance(self._request, Recommend):
-            ads = zip(self._request.ads, means, strict=True)
+            ads = zip(self._request.ads, means, self._cuts, strict=True)
             return sorted(
-                (Ranked(ad, mean[head.labels[-1]]) for ad, mean in ads), key=lambda each: -each.probability
+                (Ranked(ad, mean[first.voice.click], cut) for ad, mean, cut in ads),
+                key=lambda each: -each.probability,
             )
         analyses = []
-        for text, mean in zip(self._request.texts, means, strict=True):
+        for text, mean, cut in zip(self._request.texts, means, self._cuts, strict=True):
             top = max(mean, key=lambda label: mean[label])
             chosen = tuple(label for label, p in mean.items() if p > 0.5) if head.multi_label else (top,)
-            analyses.append(Analysis(text, chosen, mean))
+            analyses.append(Analysis(text, chosen, mean, cut))
         return analyses
 
 

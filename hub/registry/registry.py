@@ -15,10 +15,11 @@ from adapters import Adapter, Base, Limits, load_base
 from adapters.errors import RepertoireError, RequestError
 from adapters.format import Quantization, check_base
 from adapters.serving import Fetched, Resident, Runtime, Ticket
-from hub.catalogue.trust import Trust
+from hub.catalogue.trust import Trust, check_proved
 from hub.catalogue.version import Version
 from hub.errors import HubError
 from hub.hub import Hub
+from hub.registry.door import check
 from hub.registry.following import Followed, Following
 from hub.registry.held import Held
 from hub.registry.labelling import Labelling, Member, naming
@@ -36,7 +37,7 @@ from hub.registry.requests import (
 from hub.registry.writing import Drafting
 from hub.storage.names import members, parse
 from recipes.answer import Voice
-from recipes.tasks import task_for, task_names
+from recipes.tasks import task_for, task_names, usual_task
 
 
 class Pending:
@@ -289,13 +290,19 @@ class Registry:
         """The content key of what a reference means now. Keyed by content, never by name: a name that moves on never
         answers from what it named before. Raises Untrusted, also for content that is loaded for another version."""
         version = (self._following.version if self._following else self.hub.resolve)(reference)
-        self.hub.check_signed(version)
+        self._check(version)
         self._versions[version.digest] = version
         return version.digest
 
+    def _check(self, version: Version) -> None:
+        """Raise Untrusted for a version that the reader's trust file lets nobody answer by."""
+        self.hub.check_signed(version)
+        if self.hub.trust is not None:
+            check_proved(version.record, self.hub.trust)
+
     def _prepare(self, version: Version) -> None:
         """Bring a version into host memory, checked, before a request names it. Raises what loading it raises."""
-        self.hub.check_signed(version)
+        self._check(version)
         key = version.digest
         self._versions.setdefault(key, version)
         self._voice(key)
@@ -304,6 +311,7 @@ class Registry:
 
     def _ask(self, request: Request) -> Labelling | Drafting:
         """A request with the adapters that it names, read into rows. Raises as the class says."""
+        check(request)
         references = members(request.reference)
         if isinstance(request, Write):
             if len(references) > 1:
@@ -323,13 +331,16 @@ class Registry:
         key = self._key(reference)
         voice = self._voice(key)
         calls = {name: task_for(name).CALL for name in task_names()}
-        fits = (voice.head is None) == (request.CALL == "write")
-        if (voice.task is None and not fits) or (
-            voice.task is not None and calls.get(voice.task) != request.CALL
-        ):
+        if voice.task is None and request.CALL == "recommend" and voice.head is not None:
+            raise RequestError(
+                f"{self._versions[key].reference} does not say that it recommends, nor which of its labels is the "
+                "click; publish it again with --task recommendation --roles user,ad"
+            )
+        task = voice.task or usual_task(writes=voice.head is None)
+        if calls.get(task) != request.CALL:
             wanted = " or ".join(name for name, call in calls.items() if call == request.CALL)
             raise RequestError(
-                f"{self._versions[key].reference} does {voice.task}, not {wanted}; use the call for {voice.task}"
+                f"{self._versions[key].reference} does {task}, not {wanted}; use the call for {task}"
             )
         return Member(key, voice, _client(reference))
 

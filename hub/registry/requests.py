@@ -69,19 +69,23 @@ Request = Recommend | Analyze | Write
 
 @dataclass(frozen=True)
 class Ranked:
-    """One ad, as it was given, with its click (or conversion) probability."""
+    """One ad, as it was given, with its click (or conversion) probability. cut: how many tokens of its text were over
+    the limit and not read."""
 
     ad: str | Mapping[str, Any]
     probability: float
+    cut: int = 0
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """One text's most likely label (for several labels a text: all over one half), and every label's probability."""
+    """One text's most likely label (for several labels a text: all over one half), and every label's probability. cut:
+    how many of its tokens were over the limit and not read."""
 
     text: str | Mapping[str, Any]
     labels: tuple[str, ...]
     probabilities: Mapping[str, float]
+    cut: int = 0
 
     @property
     def label(self) -> str:

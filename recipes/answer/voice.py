@@ -5,6 +5,7 @@ logits  -- calibrated by the temperature and shift that travel along -->  the ad
         -- mixed with the baseline that travels along, where one does -->  probabilities
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adapters import Adapter, Base, Head
+from adapters import Adapter, Base, Head, Prefix
 from adapters.errors import RequestError
 from recipes.answer.blend import Blend
 from recipes.data.columns import is_derived
@@ -21,10 +22,10 @@ from recipes.data.facts import DataFacts
 from recipes.data.pii import masked
 from recipes.data.rendering import render_row
 from recipes.examples import Example
-from recipes.learn.encode import encode_prompt, encode_texts
+from recipes.learn.encode import count_text, encode_prompt, encode_texts, token_limit
 from recipes.measure.calibration import Calibration, Floats
 from recipes.recipe import Recipe
-from recipes.tasks.task import usual_task
+from recipes.tasks.task import task_for, usual_task
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,18 @@ class Voice:
     @classmethod
     def of(cls, adapter: Adapter) -> Self:
         """The voice of an adapter. Raises RecipeError for a recipe, and BadAdapter for a blend, that cannot be used."""
-        head, saved = adapter.head, adapter.info.get("recipe")
-        recipe = (
-            Recipe.from_dict(saved)
-            if saved
-            else Recipe.from_dict({"task": adapter.task or usual_task(head is None)})
-        )
+        head, recipe = adapter.head, _recipe(adapter)
         data = DataFacts.read(adapter.info.get("data")) or DataFacts()
         roles = ("user", "ad") if data.roles is None else data.roles
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
         return cls(adapter.task, head, recipe, roles, Calibration.from_info(adapter.info), blend)
+
+    @property
+    def click(self) -> str:
+        """Of a recommendation, the label that says that a user clicks."""
+        assert self.head is not None, "an adapter that writes has no labels"
+        click = task_for(self.recipe.task).labels(self.head.labels)[-1]
+        return click if click in self.head.labels else self.head.labels[-1]
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> list[Reading]:
         """Rows as training read its own.
@@ -71,7 +74,7 @@ class Voice:
             rows: role or feature -> cell, of any type that a file may hold.
 
         Raises:
-            RequestError: where a column is missing that stands in every training text.
+            RequestError: where a column is missing that stands in every training text, or a text is no Unicode.
         """
         columns = self.recipe.data.columns  # whose names say what is private, as in training
 
@@ -87,7 +90,7 @@ class Voice:
                 raise RequestError(
                     f"this adapter reads the columns {', '.join(missing)} too; give them as features"
                 )
-            found.append(Reading(*render_row(row, self.recipe, private)))
+            found.append(_sound(Reading(*render_row(row, self.recipe, private))))
         return found
 
     def tokens(self, base: Base, readings: Sequence[Reading]) -> list[tuple[int, ...]]:
@@ -101,6 +104,22 @@ class Voice:
         if self.head is None:
             return [encode_prompt(base, self.recipe, text) for text in texts]
         return encode_texts(base, self.recipe, texts)
+
+    def cuts(self, base: Base, readings: Sequence[Reading], tokens: Sequence[Sequence[int]]) -> list[int]:
+        """How many tokens of each row's text were left out, for being over the limit; of a prompt none ever are.
+
+        Args:
+            base: whose tokenizer is asked.
+            readings: of the rows.
+            tokens: of the same rows, as `tokens` gave them.
+        """
+        if self.head is None:
+            return [0] * len(tokens)
+        limit = token_limit(base, self.recipe)
+        return [
+            count_text(base, reading.text) - len(ids) if len(ids) >= limit else 0
+            for reading, ids in zip(readings, tokens, strict=True)
+        ]
 
     def probabilities(self, logits: Sequence[Tensor], readings: Sequence[Reading]) -> Floats:
         """What is answered, `[rows, labels]`.
@@ -135,3 +154,27 @@ def answered(
         return own
     texts, fields = [each.text for each in rows], [each.fields for each in rows]
     return blend.apply(own, texts, fields, multi_label)
+
+
+def _sound(reading: Reading) -> Reading:
+    """The reading itself. Raises RequestError for half a character: no tokenizer takes it."""
+    for name, text in {**reading.fields, "text": reading.text}.items():
+        try:
+            (name + text).encode()
+        except UnicodeEncodeError as error:
+            half = f"U+{ord(error.object[error.start]):04X}"
+            raise RequestError(
+                f"{name!a} holds half a character (the surrogate {half}); send whole ones, as UTF-8 has them"
+            ) from None
+    return reading
+
+
+def _recipe(adapter: Adapter) -> Recipe:
+    """An adapter's own recipe. One of another tool has none: it reads its task's way, and as much as the base can."""
+    if saved := adapter.info.get("recipe"):
+        return Recipe.from_dict(saved)
+    task = adapter.task or usual_task(adapter.head is None)
+    read: dict[str, Any] = {"task": task, "data": {"max_tokens": sys.maxsize}}
+    if isinstance(adapter.method, Prefix):
+        read |= {"method": "prefix", "prefix": {"length": adapter.method.length}}
+    return Recipe.from_dict(read)

@@ -84,7 +84,12 @@ def count_tokens(base: Base, recipe: "Recipe", example: Example) -> tuple[int, i
     """How many tokens an uncut example has: what is read, and what is to be written (0 for heads)."""
     if task_for(recipe.task).ANSWERS == "texts":
         return len(encode_prompt(base, recipe, example.text)), len(encode_copy(base, example.copy or ""))
-    return len(base.tokenizer(example.text)["input_ids"]), 0
+    return count_text(base, example.text), 0
+
+
+def count_text(base: Base, text: str) -> int:
+    """How many tokens an uncut text has for a head."""
+    return len(base.tokenizer(text)["input_ids"])
 
 
 def token_limit(base: Base, recipe: "Recipe") -> int:

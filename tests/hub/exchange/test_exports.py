@@ -16,6 +16,7 @@ from adapters.format import files
 from hub.errors import HubError, Refused
 from hub.exchange.exports import export
 from hub.hub import Hub
+from hub.intake import Declared
 from tests.adapters import models
 from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora, prefix
@@ -158,7 +159,8 @@ def test_intake_holds_every_tensor_against_the_configuration_of_a_base(hub: Hub,
     model.name_or_path = "owner/tiny"
     models.peft_adapter(model, tmp_path / "made", "lora")
     (tmp_path / "made" / files.CARD).unlink()
-    assert hub.publish(tmp_path / "made", NAME, base=shape).number == 1
+    same = Declared(base_id_is_alias=True)
+    assert hub.publish(tmp_path / "made", NAME, base=shape, declared=same).number == 1
     with pytest.raises(Refused) as refused:
         hub.publish(replace(writer(), base=BaseId("owner/tiny")), COPY, base=shape)
     told = str(refused.value)

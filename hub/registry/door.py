@@ -1,0 +1,104 @@
+"""What a request may be: types and ranges, seen to before an adapter is looked for.
+
+Behind this door a request is what its type says. What its texts hold is seen to where they are read (`Voice.read`),
+what its policy says where that is read, and how far numbers of a `Write` may go by `Sampling`.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from adapters.errors import RequestError
+from hub.registry.requests import Analyze, Recommend, Request, Write
+
+_WHOLE = ("n", "seed")
+_WHOLE_OR_NONE = ("max_chars", "max_new_tokens", "top_k")
+_NUMBER_OR_NONE = ("deadline", "temperature", "top_p", "repetition_penalty")
+
+
+def check(request: Any) -> None:
+    """See that a request is one. Raises RequestError with all that is wrong with it."""
+    if not isinstance(request, Recommend | Analyze | Write):
+        raise RequestError(f"{_told(request)} is no request; give a Recommend, an Analyze or a Write")
+    if problems := list(_problems(request)):
+        raise RequestError("; ".join(problems))
+
+
+def _problems(request: Request) -> Iterator[str]:
+    reference: Any = request.reference
+    if not isinstance(reference, str) and not (
+        _is_list(reference) and all(isinstance(each, str) for each in reference)
+    ):
+        yield f"reference is {_told(reference)}; expected client/campaign/task, or a list of such"
+    if isinstance(request, Recommend):
+        if not isinstance(request.user, str):
+            yield f"user is {_told(request.user)}; expected a text"
+        yield from _texts("ads", request.ads)
+        yield from _columns("features", request.features)
+    elif isinstance(request, Analyze):
+        yield from _texts("texts", request.texts)
+    else:
+        if not isinstance(request.product, str):
+            yield from _columns("product", request.product, "a text, or ")
+        yield from _stop(request.stop)
+    for names, fits, expected in (
+        (_WHOLE, _is_whole, "a whole number"),
+        (_WHOLE_OR_NONE, lambda value: value is None or _is_whole(value), "a whole number"),
+        (_NUMBER_OR_NONE, lambda value: value is None or _is_number(value), "a finite number"),
+    ):
+        for name in names:
+            if hasattr(request, name) and not fits(getattr(request, name)):
+                yield f"{name} is {_told(getattr(request, name))}; expected {expected}"
+    if isinstance(request, Write) and _is_whole(request.n) and request.n < 1:
+        yield f"n is {request.n}; expected 1 or more"
+
+
+def _texts(name: str, given: Any) -> Iterator[str]:
+    """A list of texts and mappings of columns."""
+    if not _is_list(given):
+        yield f"{name} is {_told(given)}; expected a list of texts, or of their columns"
+        return
+    for index, each in enumerate(given):
+        if not isinstance(each, str):
+            yield from _columns(f"{name}[{index}]", each, "a text, or ")
+
+
+def _columns(name: str, given: Any, other: str = "") -> Iterator[str]:
+    if not isinstance(given, Mapping):
+        yield f"{name} is {_told(given)}; expected {other}a mapping of columns"
+    elif odd := [key for key in given if not isinstance(key, str)]:
+        yield f"{name} has a column that is called {_told(odd[0])}; names of columns are texts"
+
+
+def _stop(given: Any) -> Iterator[str]:
+    if given is None:
+        return
+    if not _is_list(given) or not all(isinstance(each, str) for each in given):
+        yield f"stop is {_told(given)}; expected a list of texts"
+    elif any(not _is_unicode(each) for each in given):
+        yield "stop holds half a character (a lone surrogate); send whole ones"
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _told(value: Any) -> str:
+    """A value of the wrong type, for a person: short, and printable whatever it holds."""
+    try:
+        text = ascii(value)
+    except Exception:  # whatever a stranger's repr does
+        text = "it"
+    return f"{text[:60]} ({type(value).__name__})"

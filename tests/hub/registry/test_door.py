@@ -1,0 +1,105 @@
+"""What is wrong with one request is its own RequestError, and the requests beside it are answered."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters import Base
+from adapters.errors import RequestError
+from hub import Analyze, Hub, Recommend, Registry, Write
+from hub.catalogue.signing import PrivateKey, make_keys
+from hub.errors import Untrusted
+from tests.adapters import models
+from tests.hub.voices import NAME, voice
+
+COPY, CLICKS = "acme/spring/ad-copy", "acme/spring/recommendation"
+HALF = "thank you \ud83d"
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return models.base("llama")
+
+
+@pytest.fixture(scope="module")
+def registry(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    hub = Hub(tmp_path_factory.mktemp("hub"))
+    hub.publish(voice(base, 1), NAME)
+    hub.publish(models.made_here("llama", "lora"), COPY)
+    clicks = voice(base, 2)
+    clicks.task = "recommendation"
+    hub.publish(clicks, CLICKS)
+    registry = Registry(hub, base)
+    yield registry
+    registry.close()
+
+
+BAD: dict[str, Any] = {
+    "no request": None,
+    "a mapping": {"reference": NAME},
+    "deadline": Analyze(NAME, ["glad"], deadline="5"),  # type: ignore[arg-type]
+    "endless deadline": Analyze(NAME, ["glad"], deadline=float("inf")),
+    "no reference": Analyze(None, ["glad"]),  # type: ignore[arg-type]
+    "references": Analyze([NAME, 3], ["glad"]),  # type: ignore[list-item]
+    "one text": Analyze(NAME, "glad"),
+    "no text": Analyze(NAME, [None]),  # type: ignore[list-item]
+    "half a character": Analyze(NAME, [HALF]),
+    "half in a column": Analyze(NAME, [{"text": "glad", "note": {"deep": [HALF]}}]),
+    "half in a column's name": Analyze(NAME, [{"text": "glad", HALF: "x"}]),
+    "columns": Analyze(NAME, [{1: "glad"}]),  # type: ignore[dict-item]
+    "user": Recommend(CLICKS, None, ["tea"]),  # type: ignore[arg-type]
+    "ads": Recommend(CLICKS, "u", None),  # type: ignore[arg-type]
+    "features": Recommend(CLICKS, "u", ["tea"], ["x"]),  # type: ignore[arg-type]
+    "half a user": Recommend(CLICKS, HALF, ["tea"]),
+    "a list of products": Write(COPY, ["mug"]),  # type: ignore[arg-type]
+    "a number": Write(COPY, 5),  # type: ignore[arg-type]
+    "half a product": Write(COPY, HALF),
+    "n": Write(COPY, "mug", n="3"),  # type: ignore[arg-type]
+    "none": Write(COPY, "mug", n=0),
+    "temperature": Write(COPY, "mug", temperature="hot"),  # type: ignore[arg-type]
+    "stop": Write(COPY, "mug", stop=[HALF]),
+    "seed": Write(COPY, "mug", seed=None),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_bad_request_is_its_own_error_and_its_neighbour_is_answered(bad: Any, registry: Registry) -> None:
+    wrong, good = registry.run([bad, Analyze(NAME, ["glad 5"])])
+    assert isinstance(wrong, RequestError)
+    assert re.search("half|expected|no request|names of columns", str(wrong))
+    str(wrong).encode()
+    assert isinstance(good, list) and good[0].text == "glad 5"  # type: ignore[union-attr]
+    with pytest.raises(RequestError):
+        registry.submit(bad)
+
+
+def test_texts_from_a_generator_are_refused(registry: Registry) -> None:
+    texts: Any = (text for text in ["glad"])
+    (wrong,) = registry.run([Analyze(NAME, texts)])
+    assert isinstance(wrong, RequestError) and "texts is" in str(wrong) and "(generator)" in str(wrong)
+
+
+def test_without_a_fingerprint_an_adapter_answers_with_a_warning_and_not_under_a_trust_policy(
+    base: Base, tmp_path: Path
+) -> None:
+    unknown = voice(base, 1)
+    unknown.base = replace(unknown.base, fingerprint=None)
+    make_keys(tmp_path / "acme")
+    hub = Hub(tmp_path / "hub")
+    hub.publish(unknown, NAME, key=PrivateKey(tmp_path / "acme.pem"))
+    registry = Registry(hub, base)
+    assert registry.analyze(NAME, ["glad"])
+    (followed,) = registry.following()
+    assert followed.warning is not None and "no fingerprint of its base" in followed.warning
+    registry.close()
+    (tmp_path / "trust.yaml").write_text(
+        'clients: {acme: {require_signature: [acme.pub]}, "*": {require_signature: []}}'
+    )
+    strict = Registry(hub.address, base, trust=tmp_path / "trust.yaml", follow=False)
+    with pytest.raises(Untrusted, match="no fingerprint of its base"):
+        strict.analyze(NAME, ["glad"])
+    strict.close()
