@@ -25,11 +25,8 @@ def check(request: Any) -> None:
 
 
 def _problems(request: Request) -> Iterator[str]:
-    reference: Any = request.reference
-    if not isinstance(reference, str) and not (
-        _is_list(reference) and all(isinstance(each, str) for each in reference)
-    ):
-        yield f"reference is {_told(reference)}; expected client/campaign/task, or a list of such"
+    if not _is_reference(request.reference):
+        yield f"reference is {_told(request.reference)}; expected client/campaign/task, or a list of such"
     if isinstance(request, Recommend):
         if not isinstance(request.user, str):
             yield f"user is {_told(request.user)}; expected a text"
@@ -81,6 +78,10 @@ def _stop(given: Any) -> Iterator[str]:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, str) or (_is_list(value) and all(isinstance(each, str) for each in value))
 
 
 def _is_unicode(text: str) -> bool:
