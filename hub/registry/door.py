@@ -28,14 +28,14 @@ def _problems(request: Request) -> Iterator[str]:
     if not _is_reference(request.reference):
         yield f"reference is {_told(request.reference)}; expected client/campaign/task, or a list of such"
     if isinstance(request, Recommend):
-        if not isinstance(request.user, str):
+        if not _is_text(request.user):
             yield f"user is {_told(request.user)}; expected a text"
         yield from _texts("ads", request.ads)
         yield from _columns("features", request.features)
     elif isinstance(request, Analyze):
         yield from _texts("texts", request.texts)
     else:
-        if not isinstance(request.product, str):
+        if not _is_text(request.product):
             yield from _columns("product", request.product, "a text, or ")
         yield from _stop(request.stop)
     for names, fits, expected in (
@@ -78,6 +78,10 @@ def _stop(given: Any) -> Iterator[str]:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _is_reference(value: Any) -> bool:

@@ -182,8 +182,8 @@ def made(tmp_path: Path) -> Made:
 def test_a_registry_answers_from_signed_adapters_and_refuses_the_others_in_one_batch(
     hub: Hub, made: Made, trust: Path, acme: PrivateKey
 ) -> None:
-    hub.publish(made("signed", 1), "acme/spring/behavior", key=acme)
-    hub.publish(made("unsigned", 2), "acme/summer/behavior")
+    hub.publish(made("signed", 1), "acme/spring/behavior", key=acme, base=models.base("llama"))
+    hub.publish(made("unsigned", 2), "acme/summer/behavior", base=models.base("llama"))
     hub.publish(made("free", 3), "globex/spring/behavior")
     names = ["acme/spring/behavior", "acme/summer/behavior", "globex/spring/behavior"]
     registry = Registry(hub.address, models.base("llama"), trust=trust)
@@ -205,12 +205,12 @@ def test_content_that_is_loaded_for_a_signed_version_is_not_served_for_an_unsign
 ) -> None:
     """Weights are kept by content: version 1 brought back as version 3 has the very same."""
     adapter = made("one", 1)
-    hub.publish(adapter, "acme/spring/behavior", key=acme)
-    hub.publish(made("two", 2), "acme/spring/behavior", key=acme)
+    hub.publish(adapter, "acme/spring/behavior", key=acme, base=models.base("llama"))
+    hub.publish(made("two", 2), "acme/spring/behavior", key=acme, base=models.base("llama"))
     registry = Registry(hub.address, models.base("llama"), trust=trust)
     try:
         registry.analyze("acme/spring/behavior@1", "a text")
-        again = hub.publish(adapter, "acme/spring/behavior")
+        again = hub.publish(adapter, "acme/spring/behavior", base=models.base("llama"))
         assert again.digest == hub.resolve("acme/spring/behavior@1").digest
         with pytest.raises(Untrusted, match="behavior@3 is not loaded: it is not signed"):
             registry.analyze("acme/spring/behavior", "a text")
