@@ -3,6 +3,8 @@
 The base stays as it is: LoRA terms are added by hooks on its linear layers, prefixes inside its attention, and both do
 nothing outside `using`. Serving copies finished adapters in; training writes the same stacks and takes their gradients
 out (`adapters.slots.trained`).
+
+Which slot an adapter gets, and which one leaves for it, is chosen in `adapters.serving.residency`.
 """
 
 from collections.abc import Iterator, Mapping

@@ -4,6 +4,8 @@
     STATE/000012/0003.safetensors      tensors of job 3, while it runs
 
 A snapshot is written beside the others and moved into its place when all of it is on disk; then the older ones go.
+
+What goes on from one is `recipes.runs.run`.
 """
 
 import json
