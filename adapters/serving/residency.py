@@ -20,6 +20,7 @@ from adapters.base.cpu_threads import hand_back_threads
 from adapters.errors import AdapterError, RepertoireError
 from adapters.format.config import Adapter
 from adapters.serving.counters import Counters
+from adapters.serving.slot_choice import InSlot, choose_slot
 from adapters.slots.packed import Packed, pack
 from adapters.slots.slots import Slots
 
@@ -62,14 +63,6 @@ class Resident:
     size: int
 
 
-@dataclass
-class _InSlot:
-    slot: int
-    packed: Packed
-    rows: int = 0
-    leaving: bool = False
-
-
 class Residency:
     """The tiers of one runtime.
 
@@ -91,7 +84,7 @@ class Residency:
         self._host_bytes = host_bytes
         self._counters = counters
         self._changed = changed
-        self._in_slots: OrderedDict[str, _InSlot] = OrderedDict()
+        self._in_slots: OrderedDict[str, InSlot] = OrderedDict()
         self._host: OrderedDict[str, Packed] = OrderedDict()
         self._loading: set[str] = set()
         self._failures: dict[str, RepertoireError] = {}
@@ -146,7 +139,7 @@ class Residency:
             return None
         self._counters.misses += 1
         self._host.move_to_end(key)
-        self._in_slots[key] = _InSlot(slot, self._host[key], rows=1)
+        self._in_slots[key] = InSlot(slot, self._host[key], rows=1)
         self._to_copy.append(key)
         return slot
 
@@ -263,16 +256,14 @@ class Residency:
                 self._counters.evicted_host += 1
 
     def _free(self) -> int | None:
-        """A slot without an adapter, or one whose adapter can go."""
-        taken = {held.slot for held in self._in_slots.values()}
-        if len(taken) < self._slots.count:
-            return min(set(range(self._slots.count)) - taken)
-        for key, held in self._in_slots.items():
-            if held.rows == 0 and key not in self._pinned:
-                self._let_go(key)
-                self._counters.evicted_slots += 1
-                return held.slot
-        return None
+        """The slot that `choose_slot` finds, its adapter let go."""
+        chosen = choose_slot(self._in_slots, self._slots.count, self._pinned)
+        if chosen is None:
+            return None
+        if chosen.leaves is not None:
+            self._let_go(chosen.leaves)
+            self._counters.evicted_slots += 1
+        return chosen.slot
 
     def _let_go(self, key: str) -> None:
         del self._in_slots[key]

@@ -4,7 +4,7 @@ The base stays as it is: LoRA terms are added by hooks on its linear layers, pre
 nothing outside `using`. Serving copies finished adapters in; training writes the same stacks and takes their gradients
 out (`adapters.slots.trained`).
 
-Which slot an adapter gets, and which one leaves for it, is chosen in `adapters.serving.residency`.
+Which slot an adapter gets, and which one leaves for it, is chosen in `adapters.serving.slot_choice`.
 """
 
 from collections.abc import Iterator, Mapping

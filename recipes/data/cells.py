@@ -88,8 +88,10 @@ class _Cells:
 
     def shown(self, role: str, text: str) -> str:
         handling = self.options.data.pii
+        if handling == "allow":
+            return text
         column = self.columns.of.get(role, role)
-        found = pii.find(text, column) if handling != "allow" else []
+        found = pii.find(text, column)
         if found and handling == "mask":
             return pii.mask(text, found)
         for private in found:
@@ -101,8 +103,8 @@ class _Cells:
     def parsed(self) -> Parsed:
         task = task_for(self.options.task)
         fields, text = render_row(self._read(task.ROLES), self.options, self.shown)
-        for role in (name for name in fields if name in self.columns.of):
-            if task.ROLES[role].filled and not fields[role]:
+        for role in [name for name, field in fields.items() if not field and name in self.columns.of]:
+            if task.ROLES[role].filled:
                 self.report(role, "is empty", "; ".join(filter(None, (FILL, task.ROLES[role].if_empty))))
         if not text.strip() and self.sound:
             self.report(None, "the row holds no text at all", FILL)
@@ -112,7 +114,7 @@ class _Cells:
         target = task.target(self, weight)
         return Parsed(
             text=text,
-            fields=fields | self._groups(fields),
+            fields=fields | self._groups(fields) if self.options.grouped else fields,
             outcomes=target.outcomes,
             names=target.names,
             copy=target.copy,

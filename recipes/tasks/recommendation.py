@@ -101,6 +101,7 @@ LIMITS: Final = ()
 _COUNTS = frozenset({"impressions", "clicks"})
 _ZERO_ONE: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 _ADS: Final = ("ad_id", "ad")
+_LINES: Final = (("user", "User: {user}"), ("ad", "Ad: {ad}"))
 _OWN_HISTORY: Final = "liked share of the row's own history"  # the one baseline that learns nothing
 
 
@@ -158,7 +159,7 @@ def render(fields: Mapping[str, str], recipe: "Sections") -> str:
 def _default_template(fields: Mapping[str, str]) -> str:
     if fields.get("text"):
         return "{text}"
-    return "\n".join(f"{role.capitalize()}: {{{role}}}" for role in ("user", "ad") if fields.get(role))
+    return "\n".join([line for role, line in _LINES if fields.get(role)])
 
 
 def target(cells: "Cells", weight: float) -> Target:

@@ -64,11 +64,12 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
 
     A name is only ever looked up, never evaluated. Raises RequestError naming the fields that are missing.
     """
-    missing = [name for name in placeholders(template) if name not in fields]
-    if missing:
+    try:
+        return "".join([text if name is None else text + fields[name] for text, name in _parts(template)])
+    except KeyError:
+        missing = ", ".join(name for name in placeholders(template) if name not in fields)
         given = ", ".join(fields) or "nothing"
-        raise RequestError(f"the text needs {', '.join(missing)}; given: {given}. Give the missing ones too")
-    return "".join(literal + (fields[name] if name is not None else "") for literal, name in _parts(template))
+        raise RequestError(f"the text needs {missing}; given: {given}. Give the missing ones too") from None
 
 
 def with_features(text: str, fields: Mapping[str, str], features: Sequence[str]) -> str:
