@@ -13,6 +13,7 @@ RepertoireError
 │   ├── Busy                    too many requests of this client wait already
 │   ├── Cancelled               the request was cancelled before it was answered
 │   └── DeadlineExceeded        the request was not answered in its time
+├── InternalError               a mistake of Repertoire's own; the log has its traceback
 ├── recipes.RecipeError         a recipe is wrong
 ├── recipes.DataError           the data is wrong; lists every problem and where it is
 └── hub.HubError                a name, a version or a publication is wrong
@@ -21,6 +22,10 @@ RepertoireError
 
 class RepertoireError(Exception):
     """Root of every error that Repertoire raises on purpose."""
+
+
+class InternalError(RepertoireError):
+    """A mistake of Repertoire's own, which its log tells with a traceback. Only what ran beside it is lost."""
 
 
 class BaseError(RepertoireError):

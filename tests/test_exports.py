@@ -20,6 +20,7 @@ EXPORTS: dict[str, set[str]] = {
         "Busy",
         "Cancelled",
         "DeadlineExceeded",
+        "InternalError",
         "Head",
         "Limits",
         "Lora",

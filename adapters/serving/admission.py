@@ -8,10 +8,10 @@ fits.
 import heapq
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from itertools import islice
+from threading import TIMEOUT_MAX
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from adapters.base.base import Base
 from adapters.errors import AdapterError, Cancelled, DeadlineExceeded, RepertoireError, RequestError
@@ -19,19 +19,12 @@ from adapters.serving.counters import Counters
 from adapters.serving.fair_queue import FairQueue
 from adapters.serving.request import Request, Ticket
 from adapters.serving.residency import Residency
+from adapters.serving.turn import Ended, Load
 from adapters.slots.packed import Packed
 
 _LOOK_AHEAD = 256  # waiting requests that are looked at before each step
 _OVERTAKES = 64  # so often a request that finds no room is passed by others
-
-
-@dataclass(eq=False)
-class Load:
-    """An adapter that is to be brought into a slot, without a request for it."""
-
-    key: str
-    pin: bool
-    done: Future[None] = field(default_factory=Future)
+_TIMED = 64  # deadlines that are kept before answered ones are looked for
 
 
 class Room(Protocol):
@@ -43,10 +36,6 @@ class Room(Protocol):
 
     def fits(self, texts: Sequence[int]) -> bool:
         """Whether texts can join now that need so many positions each."""
-
-
-Ended = list[tuple[Future, RepertoireError]]  # type: ignore[type-arg]
-"""Futures that end with an error, to be told so without the lock."""
 
 
 class Admission:
@@ -62,6 +51,7 @@ class Admission:
         self._room = room
         self._counters = counters
         self._timed: list[tuple[float, int, Ticket]] = []
+        self._timed_at_most = _TIMED
         self._cancelled: list[Ticket] = []
 
     def push(self, ticket: Ticket) -> None:
@@ -75,14 +65,20 @@ class Admission:
         self.waiting.push(ticket, request.client, request.cost, ticket.arrival)
         if request.deadline is not None:
             heapq.heappush(self._timed, (ticket.arrival + request.deadline, id(ticket), ticket))
+            if len(self._timed) > self._timed_at_most:
+                self._forget_answered()
 
     def cancel(self, ticket: Ticket) -> None:
         """Remember that a request was given up."""
         self._cancelled.append(ticket)
 
     def time_left(self) -> float | None:
-        """Seconds until the next deadline; None without one."""
-        return max(0.0, self._timed[0][0] - monotonic()) if self._timed else None
+        """Seconds until the next deadline, as far as a lock can wait; None without one."""
+        return min(max(0.0, self._timed[0][0] - monotonic()), TIMEOUT_MAX) if self._timed else None
+
+    def rest(self) -> None:
+        """Nobody waits and nothing runs: no deadline is left to be kept."""
+        self._timed.clear()
 
     def given_up(self) -> dict[Ticket, RepertoireError]:
         """Requests, waiting or running, that were cancelled or are too late, since the last call."""
@@ -149,6 +145,20 @@ class Admission:
         taken = set(admitted)
         self._want([ticket.request.adapter for ticket in ahead if ticket not in taken])
         return admitted, loads
+
+    def clear(self) -> list[Future[Any]]:
+        """Take everything out that waits."""
+        cleared: list[Future[Any]] = [*self.waiting, *(load.done for load in self.loads)]
+        for ticket in list(self.waiting):
+            self.waiting.drop(ticket)
+        self.loads = []
+        return cleared
+
+    def _forget_answered(self) -> None:
+        """Let tickets go that were answered before their deadline; at a cost that pushing them has paid for."""
+        self._timed = [entry for entry in self._timed if not entry[2].done()]
+        heapq.heapify(self._timed)
+        self._timed_at_most = max(_TIMED, 2 * len(self._timed))
 
     def _admit_loads(self, ended: Ended) -> list[Load]:
         admitted = []

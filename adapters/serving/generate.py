@@ -19,7 +19,7 @@ from adapters.errors import AdapterError
 from adapters.serving.sampling import Sampling, choose
 from adapters.serving.text import Pieces, stopped
 from adapters.slots.cache import KeyValueCache
-from adapters.slots.forward_pass import Hidden, extend, pad
+from adapters.slots.forward_pass import Hidden, extend, forward, pad
 from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 
@@ -83,6 +83,20 @@ class Batch:
         rows = len(self.running) + len(texts)
         widest = max([*texts, *heads, *(self.need(text) for text in self.running)], default=0)
         return rows <= self.max_rows and (rows + len(heads)) * widest <= self.max_positions
+
+    def read(
+        self, texts: Sequence[Writing], heads: Sequence[tuple[int | None, tuple[int, ...]]]
+    ) -> tuple[list[Tensor], list[Writing]]:
+        """As `join`, in one forward where the cache has room for the heads too; else they run by themselves, first."""
+        widths = [self.slots.prefix_length(slot) + len(ids) for slot, ids in heads]
+        if texts and self.fits([self.need(text) for text in texts], widths):
+            return self.join(texts, heads)
+        logits: list[Tensor] = []
+        if heads:
+            rows = RowSlots(tuple(slot for slot, _ in heads))
+            hidden = forward(self.base, self.slots, pad(self.base, [ids for _, ids in heads]), rows)
+            logits = head_logits(self.slots, rows, hidden, range(len(heads)))
+        return logits, self.join(texts)[1] if texts else []
 
     def join(
         self, texts: Sequence[Writing], heads: Sequence[tuple[int | None, tuple[int, ...]]] = ()

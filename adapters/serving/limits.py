@@ -2,6 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
+
+from adapters.fields import check_fields
+
+_Count = Annotated[int, Field(ge=1, description="a whole number of 1 or more")]
 
 
 @dataclass(frozen=True)
@@ -17,13 +24,23 @@ class Limits:
         host_bytes: of adapters ready in host memory.
         weights: shares of clients, 1 where none is named.
         aging: tokens of work by which a request comes forward for each second that it waits.
+
+    Raises:
+        RequestError: a limit is of another type or out of range.
     """
 
-    slots: int = 16
-    rows: int = 32
-    positions: int | None = None
-    read_tokens: int = 4096
-    waiting: int = 4096
-    host_bytes: int = 2**31
-    weights: Mapping[str, float] = field(default_factory=dict)
-    aging: float = 50.0
+    slots: _Count = 16
+    rows: _Count = 32
+    positions: Annotated[
+        Annotated[int, Field(ge=1)] | None, Field(description="a whole number of 1 or more, or None")
+    ] = None
+    read_tokens: _Count = 4096
+    waiting: _Count = 4096
+    host_bytes: Annotated[int, Field(ge=0, description="a whole number of 0 or more")] = 2**31
+    weights: Annotated[
+        Mapping[str, Annotated[float, Field(gt=0)]], Field(description="a number above 0 for each client")
+    ] = field(default_factory=dict)
+    aging: Annotated[float, Field(ge=0, description="a finite number of 0 or more")] = 50.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)

@@ -5,11 +5,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import SimpleQueue
 from time import monotonic
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from torch import Tensor
 
 from adapters.errors import RepertoireError
+from adapters.fields import check_fields
 from adapters.serving.sampling import Sampling
 
 
@@ -24,14 +26,20 @@ class Request:
         client: whose share of the runtime it uses.
         deadline: seconds from now, None for no limit.
         stream: whether the text is handed out in pieces.
+
+    Raises:
+        RequestError: a field is of another type or out of range.
     """
 
-    adapter: str | None
-    ids: tuple[int, ...]
+    adapter: Annotated[str | None, Field(description="a key, or None")]
+    ids: Annotated[tuple[int, ...], Field(description="a tuple of tokens")]
     sampling: Sampling | None = None
     client: str = ""
-    deadline: float | None = None
+    deadline: Annotated[float | None, Field(description="a finite number of seconds, or None")] = None
     stream: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def cost(self) -> int:

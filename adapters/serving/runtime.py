@@ -10,30 +10,31 @@ One thread runs the base, in turns, for as long as there is work. A turn is:
 Any thread may submit, cancel, load, unload and pin meanwhile; what it changes counts from the next turn on.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Condition
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from adapters.base.base import Base
 from adapters.base.cpu_threads import hand_back_threads
-from adapters.errors import AdapterError, Busy, Cancelled, RepertoireError, RequestError
-from adapters.serving.admission import Admission, Ended, Load
+from adapters.errors import AdapterError, Busy, Cancelled, InternalError, RepertoireError, RequestError
+from adapters.serving.admission import Admission
 from adapters.serving.counters import Counters
 from adapters.serving.fair_queue import FairQueue
-from adapters.serving.generate import Batch, Writing, head_logits
+from adapters.serving.generate import Batch, Writing
 from adapters.serving.grouping import by_length
 from adapters.serving.limits import Limits
+from adapters.serving.process import OwnProcess
 from adapters.serving.request import Answer, Completion, Request, Ticket
 from adapters.serving.residency import Fetched, Residency, Resident
+from adapters.serving.turn import Ended, Load, Turn
 from adapters.slots.cache import positions_in
-from adapters.slots.forward_pass import forward, pad
-from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 
+_log = logging.getLogger(__name__)
 _CACHE_SHARE = 0.3  # of the free memory goes to the KV cache, at the most
 
 
@@ -70,6 +71,7 @@ class Runtime:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="repertoire")
         self._driving = False
         self._closed = False
+        self._process = OwnProcess()
 
     def run(self, requests: Sequence[Request]) -> list[Answer | RepertoireError]:
         """Answer every request. Waits for room where a client has more requests than may wait.
@@ -101,7 +103,9 @@ class Runtime:
 
         Raises:
             Busy: a client's queue has no room for them, and `wait` is not set.
+            RequestError: this process was forked from the one that made the runtime.
         """
+        self._process.check()
         hand_back_threads()
         with self._changed:
             for client in {request.client for request in requests} if not wait else ():
@@ -147,12 +151,14 @@ class Runtime:
 
         Raises:
             AdapterError: every slot is pinned.
+            RequestError: this process was forked from the one that made the runtime.
             RepertoireError: what fetching it raises.
         """
         self.bring(key, pin).result()
 
     def bring(self, key: str, pin: bool = False) -> Future[None]:
         """As `load`, without waiting: what it raises is the future's."""
+        self._process.check()
         load = Load(key, pin)
         hand_back_threads()
         with self._changed:
@@ -184,7 +190,9 @@ class Runtime:
             return {**now, **self.counters.summary()}
 
     def close(self) -> None:
-        """End every request with Cancelled, and leave the base as it was found."""
+        """End every request with Cancelled, and leave the base as it was found. In a forked child it does nothing."""
+        if not self._process.here:
+            return
         with self._changed:
             self._closed = True
             for ticket in (*self._queue.waiting, *self._writing.values()):
@@ -228,34 +236,41 @@ class Runtime:
         self._changed.notify_all()
 
     def _drive(self) -> None:
-        try:
-            with torch.inference_mode():
-                while self._turn():
-                    pass
-            hand_back_threads()
-        except BaseException as error:
-            # A mistake in this package must not leave anybody waiting for ever.
-            self._abort(error)
-            raise
+        with torch.inference_mode():
+            while self._safe_turn():
+                pass
+        hand_back_threads()
 
-    def _turn(self) -> bool:
+    def _safe_turn(self) -> bool:
+        """One turn. A mistake in it ends the requests that took part in it, and no others, and is logged."""
+        turn = Turn()
+        try:
+            return self._turn(turn)
+        except Exception:
+            _log.exception("a turn failed; the requests in it are told, and the next turn begins")
+            return self._lose(turn)
+
+    def _turn(self, turn: Turn) -> bool:
         """One turn; False when there is nothing left to do."""
-        ended: Ended = []
         with self._changed:
-            self._end(ended)
-            admitted, loads = self._queue.admit(self.limits.read_tokens, ended)
-            if not (ended or admitted or loads or self._writing):
+            self._end(turn.ended)
+            admitted, loads = turn.admitted, turn.loads = self._queue.admit(
+                self.limits.read_tokens, turn.ended
+            )
+            if not (turn.ended or admitted or loads or self._writing):
                 if not self._queue.waiting and not self._queue.loads:
+                    self._queue.rest()
                     self._driving = False
                     return False
                 self._changed.wait(self._queue.time_left())
                 return True
-        for future, error in ended:
+        for future, error in turn.ended:
             self._fail(future, error)
         failed = self._residency.copy_in()
         self._finish_loads(loads, failed)
         for ticket in admitted:
             if ticket.request.adapter in failed:
+                ticket.slot = None
                 self._fail(ticket, failed[ticket.request.adapter])
         for group in by_length([ticket for ticket in admitted if not ticket.done()]):
             self._read(group)
@@ -289,10 +304,17 @@ class Runtime:
             load.done.set_result(None)
 
     def _read(self, group: Sequence[Ticket]) -> None:
-        """Read the prompts of a group. Should that fail, each is tried alone, so that one cannot fail the others."""
+        """Read the prompts of a group: heads are answered, texts begin. Should that fail, each is tried alone, so that
+        one cannot fail the others."""
+        heads = sorted((t for t in group if t.request.sampling is None), key=lambda t: t.slot or 0)
+        texts = {
+            Writing(own.ids, ticket.slot, own.sampling, ticket.add_piece if own.stream else None): ticket
+            for ticket in group
+            if (own := ticket.request).sampling is not None
+        }
         try:
             with self.base.lock, self.counters.prefill.measured():
-                answers = self._begin(group)
+                logits, done = self._batch.read(list(texts), [(t.slot, t.request.ids) for t in heads])
         except Exception as error:
             if len(group) > 1:
                 for ticket in group:
@@ -301,38 +323,14 @@ class Runtime:
             self._release(group[0])
             self._fail(group[0], AdapterError(f"its forward failed: {error!r}"))
             return
-        for ticket, logits in answers:
+        self._writing |= texts
+        self._deliver(done)
+        for ticket, own_logits in zip(heads, logits, strict=True):
             self._release(ticket)
-            if torch.isfinite(logits).all():
-                self._answer(ticket, logits)
+            if torch.isfinite(own_logits).all():
+                self._answer(ticket, own_logits)
             else:
                 self._fail(ticket, _not_finite())
-
-    def _begin(self, group: Sequence[Ticket]) -> list[tuple[Ticket, Tensor]]:
-        """One forward over a group: the logits of its heads; its texts join the batch. Heads that would not fit into
-        the cache beside the texts run by themselves."""
-        heads = sorted((t for t in group if t.request.sampling is None), key=lambda t: t.slot or 0)
-        texts: dict[Writing, Ticket] = {}
-        for ticket in group:
-            request = ticket.request
-            if request.sampling is not None:
-                on_text = ticket.add_piece if request.stream else None
-                texts[Writing(request.ids, ticket.slot, request.sampling, on_text)] = ticket
-        rows = [(ticket.slot, ticket.request.ids) for ticket in heads]
-        logits: list[Tensor] = []
-        if texts:
-            needs = [self._batch.need(text) for text in texts]
-            shared = self._batch.fits(
-                needs, [self._slots.prefix_length(slot) + len(ids) for slot, ids in rows]
-            )
-            logits, done = self._batch.join(list(texts), rows if shared else [])
-            self._writing |= texts
-            self._deliver(done)
-        if heads and not logits:
-            own = RowSlots(tuple(slot for slot, _ in rows))
-            hidden = forward(self.base, self._slots, pad(self.base, [ids for _, ids in rows]), own)
-            logits = head_logits(self._slots, own, hidden, range(len(rows)))
-        return list(zip(heads, logits, strict=True))
 
     def _write(self) -> None:
         """One token of every running text."""
@@ -360,7 +358,8 @@ class Runtime:
                 self._fail(ticket, _not_finite())
 
     def _release(self, ticket: Ticket) -> None:
-        if ticket.request.adapter is not None:
+        if ticket.slot is not None and ticket.request.adapter is not None:
+            ticket.slot = None
             with self._changed:
                 self._residency.release(ticket.request.adapter)
 
@@ -374,17 +373,25 @@ class Runtime:
             self.counters.count(error)
         future.set_exception(error)
 
-    def _abort(self, error: BaseException) -> None:
-        """End everything with an error."""
+    def _lose(self, turn: Turn) -> bool:
+        """End what took part in a turn that failed: what was admitted or is written; where nothing was yet, all that
+        waits, of which some request is the cause. False where there is nothing left to do."""
+        self._batch.clear()
         with self._changed:
-            self._closed = True
-            futures: list[Future[Any]] = [*self._queue.waiting, *self._writing.values()]
-            futures += [load.done for load in self._queue.loads]
-            self._driving = False
-            self._changed.notify_all()
-        for future in futures:
+            lost: list[Future[Any]] = [*turn.admitted, *self._writing.values()]
+            lost += [load.done for load in turn.loads]
+            self._writing = {}
+            if not (lost or turn.ended):
+                lost += self._queue.clear()
+            if not (lost or turn.ended):
+                self._driving = False
+        mistake = InternalError("a mistake of Repertoire's own ended it; the log tells more")
+        for future, error in (*((future, mistake) for future in lost), *turn.ended):
+            if isinstance(future, Ticket):
+                self._release(future)
             if not future.done():
-                future.set_exception(error)
+                self._fail(future, error)
+        return self._driving
 
 
 def _not_finite() -> AdapterError:

@@ -2,11 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from adapters.errors import RequestError
+from adapters.fields import Text, check_fields
+
+_MOST_TOKENS = 2**31 - 1  # more than any base has positions
+
+
+def _greedy_or_warm(temperature: float) -> float:
+    """Below a thousandth, logits over temperature leave the range of float32."""
+    if temperature != 0 and not 0.001 <= temperature <= 100:
+        raise ValueError("neither greedy nor from 0.001 to 100")
+    return temperature
 
 
 @dataclass(frozen=True)
@@ -27,42 +38,27 @@ class Sampling:
         stop: the text ends before the first of these strings.
 
     Raises:
-        RequestError: a value is out of range.
+        RequestError: a value is of another type or out of range.
     """
 
-    max_new_tokens: int = 64
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    seed: int = 0
-    repetition_penalty: float = 1.0
-    stop: tuple[str, ...] = ()
+    max_new_tokens: Annotated[
+        int, Field(ge=1, le=_MOST_TOKENS, description="a whole number of 1 or more")
+    ] = 64
+    temperature: Annotated[
+        float, AfterValidator(_greedy_or_warm), Field(description="0 (greedy), or a number from 0.001 to 100")
+    ] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1, description="a number above 0 and at most 1 (off)")] = 1.0
+    top_k: Annotated[int, Field(ge=0, description="a whole number of 0 (off) or more")] = 0
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63, description="a whole number of 64 bits")] = 0
+    repetition_penalty: Annotated[
+        float, Field(ge=0.01, le=100, description="a number from 0.01 to 100; 1 is off")
+    ] = 1.0
+    stop: Annotated[
+        tuple[Annotated[Text, Field(min_length=1)], ...], Field(description="a tuple of texts, none empty")
+    ] = ()
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} is {value!r}; expected {expected}"
-            for name, value, sound, expected in (
-                ("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "1 or more"),
-                ("temperature", self.temperature, self.temperature >= 0, "0 (greedy) or more"),
-                ("top_p", self.top_p, 0 < self.top_p <= 1, "above 0 and at most 1 (off)"),
-                ("top_k", self.top_k, self.top_k >= 0, "0 (off) or more"),
-                (
-                    "repetition_penalty",
-                    self.repetition_penalty,
-                    self.repetition_penalty > 0,
-                    "above 0; 1 is off",
-                ),
-                (
-                    "stop",
-                    self.stop,
-                    isinstance(self.stop, tuple) and all(self.stop),
-                    "a tuple of strings, none empty",
-                ),
-            )
-            if not sound
-        ]
-        if problems:
-            raise RequestError("; ".join(problems))
+        check_fields(self)
 
 
 def choose(

@@ -13,6 +13,7 @@ transposed: with one token a row, `[1, rank] @ [rank, out]` runs about four time
 """
 
 import math
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ from adapters.kernels.plan import InputGroup, LoraRows, Weights
 
 Add = Callable[[Tensor, Tensor, Weights, Tensor | None, LoraRows], Tensor]
 """A kernel: output, x, weights, bias and rows to the output with the rows' terms; see `adapters.kernels.add`."""
+_orphaned: list[RemovableHandle] = []  # hooks of stacks that were dropped and not closed
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ class LoraStack:
         self.rows: LoraRows | None = None
         self._add = add
         self._handles: dict[str, RemovableHandle] = {}
+        weakref.finalize(self, _orphaned.extend, self._handles.values()).atexit = False
+        remove_orphans()
 
     def reserve(self, layout: Layout) -> None:
         """Make room for adapters of a layout."""
@@ -191,6 +195,7 @@ class LoraStack:
         for handle in self._handles.values():
             handle.remove()
         self._handles.clear()
+        remove_orphans()
         self.layers.clear()
 
     def _grow(self, layout: Layout) -> None:
@@ -204,7 +209,8 @@ class LoraStack:
         for path, weights in views.items():
             self.layers[path] = weights
             if path not in self._handles:
-                self._handles[path] = self.linears[path].register_forward_hook(self._hook(path))
+                hook = _Hook(weakref.ref(self), path, self.linears[path].bias, self._add)
+                self._handles[path] = self.linears[path].register_forward_hook(hook)
 
     def _give_gradients(self, views: Mapping[str, Weights]) -> None:
         """Make leaves of what the layers see, their gradients side by side in a buffer of the same layout."""
@@ -221,15 +227,28 @@ class LoraStack:
                 weights.gain = _leaf(weights.gain, own.gain)
             weights.scaling = old.scaling if old else self.buffer.new_zeros(len(self.buffer))
 
-    def _hook(self, path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor | None]:
-        bias, add = self.linears[path].bias, self._add
 
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-            if self.rows is None:
-                return None
-            return add(output, inputs[0], self.layers[path], bias, self.rows)
+@dataclass(frozen=True, slots=True)
+class _Hook:
+    """Adds a stack's terms to what a layer gives; weakly, since a base outlives what runs on it."""
 
-        return hook
+    stack: "weakref.ref[LoraStack]"
+    path: str
+    bias: Tensor | None
+    add: Add
+
+    def __call__(self, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+        stack = self.stack()
+        if stack is None or stack.rows is None:
+            return None
+        return self.add(output, inputs[0], stack.layers[self.path], self.bias, stack.rows)
+
+
+def remove_orphans() -> None:
+    """Take the hooks of dropped stacks off their bases. Not done when a stack is collected: that may come in the middle
+    of a forward, which goes over them."""
+    while _orphaned:
+        _orphaned.pop().remove()
 
 
 def _leaf(values: Tensor, gradient: Tensor) -> Tensor:

@@ -79,11 +79,13 @@ class Drafting:
         if temperature == 0 and (request.n > 1 or round_ > 0):
             temperature = _WARM
         how = Sampling(
-            request.max_new_tokens or own.max_new_tokens,
+            own.max_new_tokens if request.max_new_tokens is None else request.max_new_tokens,
             temperature,
             own.top_p if request.top_p is None else request.top_p,
             own.top_k if request.top_k is None else request.top_k,
-            repetition_penalty=request.repetition_penalty or own.repetition_penalty,
+            repetition_penalty=(
+                own.repetition_penalty if request.repetition_penalty is None else request.repetition_penalty
+            ),
             stop=tuple(own.stop if request.stop is None else request.stop),
         )
         first = request.seed + round_ * request.n

@@ -230,5 +230,7 @@ def test_nothing_is_left_of_a_row_that_failed_while_another_ended(shelf: Shelf) 
 
 
 def test_options_out_of_range_are_all_named() -> None:
-    with pytest.raises(RequestError, match=r"temperature is -1; expected 0 .*; top_p is 2; expected above 0"):
+    with pytest.raises(
+        RequestError, match=r"temperature is -1 .*; expected 0 .*; top_p is 2 .*; expected a number"
+    ):
         Sampling(temperature=-1, top_p=2)

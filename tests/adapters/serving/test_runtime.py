@@ -256,7 +256,7 @@ def test_requests_that_can_never_be_answered_say_why(runtime: Runtime) -> None:
     for expected, answer in zip(asked, runtime.run(list(asked.values())), strict=True):
         assert isinstance(answer, RequestError) and expected in str(answer)
     for wrong in ({"temperature": -1}, {"top_p": 0}, {"max_new_tokens": 0}, {"stop": ("",)}, {"top_k": -1}):
-        with pytest.raises(RequestError, match=f"{next(iter(wrong))} is"):
+        with pytest.raises(RequestError, match=rf"{next(iter(wrong))}(\[0\])? is"):
             Sampling(**wrong)  # type: ignore[arg-type]
 
 
