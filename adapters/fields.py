@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from adapters.errors import RequestError
 
+__all__ = ["Text", "check_fields", "shown"]
 _LONGEST = 60  # characters of a wrong value that a message shows
 
 

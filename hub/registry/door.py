@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adapters.errors import RequestError
+from adapters.fields import shown
 from hub.registry.requests import Analyze, Recommend, Request, Write
 
+_MOST_TEXTS = 1000  # of one product
 _WHOLE = ("n", "seed")
 _WHOLE_OR_NONE = ("max_chars", "max_new_tokens", "top_k")
 _NUMBER_OR_NONE = ("deadline", "temperature", "top_p", "repetition_penalty")
@@ -19,17 +21,17 @@ _NUMBER_OR_NONE = ("deadline", "temperature", "top_p", "repetition_penalty")
 def check(request: Any) -> None:
     """See that a request is one. Raises RequestError with all that is wrong with it."""
     if not isinstance(request, Recommend | Analyze | Write):
-        raise RequestError(f"{_told(request)} is no request; give a Recommend, an Analyze or a Write")
+        raise RequestError(f"{shown(request)} is no request; give a Recommend, an Analyze or a Write")
     if problems := list(_problems(request)):
         raise RequestError("; ".join(problems))
 
 
 def _problems(request: Request) -> Iterator[str]:
     if not _is_reference(request.reference):
-        yield f"reference is {_told(request.reference)}; expected client/campaign/task, or a list of such"
+        yield f"reference is {shown(request.reference)}; expected client/campaign/task, or a list of such"
     if isinstance(request, Recommend):
         if not _is_text(request.user):
-            yield f"user is {_told(request.user)}; expected a text"
+            yield f"user is {shown(request.user)}; expected a text"
         yield from _texts("ads", request.ads)
         yield from _columns("features", request.features)
     elif isinstance(request, Analyze):
@@ -45,15 +47,18 @@ def _problems(request: Request) -> Iterator[str]:
     ):
         for name in names:
             if hasattr(request, name) and not fits(getattr(request, name)):
-                yield f"{name} is {_told(getattr(request, name))}; expected {expected}"
-    if isinstance(request, Write) and _is_whole(request.n) and request.n < 1:
-        yield f"n is {request.n}; expected 1 or more"
+                yield f"{name} is {shown(getattr(request, name))}; expected {expected}"
+    if isinstance(request, Write):
+        if _is_whole(request.n) and not 1 <= request.n <= _MOST_TEXTS:
+            yield f"n is {shown(request.n)}; expected 1 to {_MOST_TEXTS}"
+        if request.max_chars is not None and _is_whole(request.max_chars) and request.max_chars < 1:
+            yield f"max_chars is {shown(request.max_chars)}; expected 1 or more"
 
 
 def _texts(name: str, given: Any) -> Iterator[str]:
     """A list of texts and mappings of columns."""
     if not _is_list(given):
-        yield f"{name} is {_told(given)}; expected a list of texts, or of their columns"
+        yield f"{name} is {shown(given)}; expected a list of texts, or of their columns"
         return
     for index, each in enumerate(given):
         if not isinstance(each, str):
@@ -62,16 +67,16 @@ def _texts(name: str, given: Any) -> Iterator[str]:
 
 def _columns(name: str, given: Any, other: str = "") -> Iterator[str]:
     if not isinstance(given, Mapping):
-        yield f"{name} is {_told(given)}; expected {other}a mapping of columns"
+        yield f"{name} is {shown(given)}; expected {other}a mapping of columns"
     elif odd := [key for key in given if not isinstance(key, str)]:
-        yield f"{name} has a column that is called {_told(odd[0])}; names of columns are texts"
+        yield f"{name} has a column that is called {shown(odd[0])}; names of columns are texts"
 
 
 def _stop(given: Any) -> Iterator[str]:
     if given is None:
         return
     if not _is_list(given) or not all(isinstance(each, str) for each in given):
-        yield f"stop is {_told(given)}; expected a list of texts"
+        yield f"stop is {shown(given)}; expected a list of texts"
     elif any(not _is_unicode(each) for each in given):
         yield "stop holds half a character (a lone surrogate); send whole ones"
 
@@ -98,12 +103,3 @@ def _is_whole(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _told(value: Any) -> str:
-    """A value of the wrong type, for a person: short, and printable whatever it holds."""
-    try:
-        text = ascii(value)
-    except Exception:  # whatever a stranger's repr does
-        text = "it"
-    return f"{text[:60]} ({type(value).__name__})"

@@ -60,6 +60,12 @@ BAD: dict[str, Any] = {
     "half a product": Write(COPY, HALF),
     "n": Write(COPY, "mug", n="3"),  # type: ignore[arg-type]
     "none": Write(COPY, "mug", n=0),
+    "more than anybody reads": Write(COPY, "mug", n=10**7),
+    "shorter than nothing": Write(COPY, "mug", max_chars=-1),
+    "no tokens": Write(COPY, "mug", max_new_tokens=0),
+    "half a token": Write(COPY, "mug", max_new_tokens=2.5),  # type: ignore[arg-type]
+    "no penalty": Write(COPY, "mug", repetition_penalty=0),
+    "hotter than numbers": Write(COPY, "mug", temperature=1e-320),
     "temperature": Write(COPY, "mug", temperature="hot"),  # type: ignore[arg-type]
     "stop": Write(COPY, "mug", stop=[HALF]),
     "seed": Write(COPY, "mug", seed=None),  # type: ignore[arg-type]
