@@ -17,6 +17,10 @@ class Limits:
 
     Attributes:
         slots: adapters on the device.
+        shared_rank: adapters up to this rank share the slots' memory; one of a higher rank has its own while it is in a
+            slot, so that its rank is not made room for in every slot.
+        large: adapters of a higher rank in slots at a time.
+        adapter_bytes: of one adapter on the device; larger ones are refused.
         rows: texts that are written at the same time.
         positions: of the KV cache, rows times the longest of them; None for a share of the free memory.
         read_tokens: of prompts in one turn, so that reading holds up writing only so long.
@@ -30,6 +34,9 @@ class Limits:
     """
 
     slots: _Count = 16
+    shared_rank: _Count = 64
+    large: _Count = 2
+    adapter_bytes: _Count = 2**30
     rows: _Count = 32
     positions: Annotated[
         Annotated[int, Field(ge=1)] | None, Field(description="a whole number of 1 or more, or None")

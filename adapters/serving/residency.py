@@ -20,6 +20,7 @@ from adapters.base.cpu_threads import hand_back_threads
 from adapters.errors import AdapterError, RepertoireError
 from adapters.format.config import Adapter
 from adapters.serving.counters import Counters
+from adapters.serving.limits import Limits
 from adapters.serving.slot_choice import InSlot, choose_slot
 from adapters.slots.packed import Packed, pack
 from adapters.slots.slots import Slots
@@ -67,7 +68,7 @@ class Residency:
     """The tiers of one runtime.
 
     fetch: gives the adapter of a key, from any thread; what it raises becomes the answer of the requests that named the
-    key. host_bytes: most bytes of host memory. changed: the runtime's lock, held around every call but `copy_in`;
+    key. limits: how much it takes on. changed: the runtime's lock, held around every call but `copy_in`;
     notified when a load ends or an adapter is let go.
     """
 
@@ -75,13 +76,13 @@ class Residency:
         self,
         slots: Slots,
         fetch: Callable[[str], Fetched],
-        host_bytes: int,
+        limits: Limits,
         counters: Counters,
         changed: Condition,
     ) -> None:
         self._slots = slots
         self._fetch = fetch
-        self._host_bytes = host_bytes
+        self._limits = limits
         self._counters = counters
         self._changed = changed
         self._in_slots: OrderedDict[str, InSlot] = OrderedDict()
@@ -90,6 +91,7 @@ class Residency:
         self._failures: dict[str, RepertoireError] = {}
         self._wanted: frozenset[str] = frozenset()
         self._to_copy: list[str] = []
+        self._to_clear: list[int] = []
         self._pinned: set[str] = set()
         self._loaders = ThreadPoolExecutor(_LOADERS, thread_name_prefix="repertoire-load")
 
@@ -99,9 +101,19 @@ class Residency:
         return held.packed if held else self._host.get(key)
 
     def offer(self, key: str, fetched: Fetched) -> None:
-        """Take an adapter that was fetched. Called without the lock. Raises as `pack`."""
+        """Take an adapter that was fetched. Called without the lock.
+
+        Raises:
+            AdapterError: it is larger than the limit.
+            RepertoireError: as `pack`.
+        """
         began = perf_counter()
         packed = pack(fetched.adapter, self._slots.base, self._slots.dtype)
+        if packed.size > self._limits.adapter_bytes:
+            raise AdapterError(
+                f"it takes {packed.size:,} bytes on the device, and Limits.adapter_bytes is "
+                f"{self._limits.adapter_bytes:,}; train it with a lower rank, or raise the limit"
+            )
         with self._changed:
             self._counters.fetched += 1
             self._counters.read.add(fetched.read)
@@ -134,19 +146,29 @@ class Residency:
             held.rows += 1
             self._counters.hits += 1
             return held.slot
-        slot = self._free()
+        packed = self._host[key]
+        large = self._slots.is_large(packed)
+        slot = self._free(large)
         if slot is None:
             return None
         self._counters.misses += 1
         self._host.move_to_end(key)
-        self._in_slots[key] = InSlot(slot, self._host[key], rows=1)
+        self._in_slots[key] = InSlot(slot, packed, large, rows=1)
         self._to_copy.append(key)
         return slot
 
     def copy_in(self) -> dict[str, RepertoireError]:
-        """Copy newly acquired adapters into their slots; by the thread that runs the steps, between two of them, and
-        without the lock. Returns why some could not be: those are in no slot, whoever acquired them."""
+        """Give back the memory of large adapters that left, and copy newly acquired ones into their slots.
+
+        By the thread that runs the steps, between two of them, and without the lock. Returns why some could not be
+        copied: those are in no slot, whoever acquired them.
+        """
         failed: dict[str, RepertoireError] = {}
+        while self._to_clear:
+            self._slots.clear(self._to_clear[-1])
+            with self._changed:
+                self._to_clear.pop()
+                self._changed.notify_all()
         for key in self._to_copy:
             held = self._in_slots[key]
             try:
@@ -191,8 +213,18 @@ class Residency:
         self._changed.notify_all()
 
     def shut_out(self, key: str) -> bool:
-        """Whether other adapters are pinned to every slot."""
-        return key not in self._in_slots and len(self._pinned) >= self._slots.count
+        """Whether other adapters are pinned to every slot that it could have."""
+        if key in self._in_slots:
+            return False
+        packed = self._host.get(key)
+        large = packed is not None and self._slots.is_large(packed)
+        others = sum(self._in_slots[other].large for other in self._pinned & self._in_slots.keys())
+        return len(self._pinned) >= self._slots.count or (large and others >= self._limits.large)
+
+    @property
+    def clearing(self) -> bool:
+        """Whether `copy_in` has memory to give back."""
+        return bool(self._to_clear)
 
     @property
     def slots(self) -> int:
@@ -249,15 +281,16 @@ class Residency:
         self._host.move_to_end(key)
         used = sum(held.size for held in self._host.values())
         for other in list(self._host):
-            if used <= self._host_bytes:
+            if used <= self._limits.host_bytes:
                 return
             if other != key and other not in self._wanted:
                 used -= self._host.pop(other).size
                 self._counters.evicted_host += 1
 
-    def _free(self) -> int | None:
+    def _free(self, large: bool) -> int | None:
         """The slot that `choose_slot` finds, its adapter let go."""
-        chosen = choose_slot(self._in_slots, self._slots.count, self._pinned)
+        most = self._limits.large if large else None
+        chosen = choose_slot(self._in_slots, self._slots.count, self._pinned, most)
         if chosen is None:
             return None
         if chosen.leaves is not None:
@@ -266,5 +299,7 @@ class Residency:
         return chosen.slot
 
     def _let_go(self, key: str) -> None:
-        del self._in_slots[key]
+        held = self._in_slots.pop(key)
+        if held.large:
+            self._to_clear.append(held.slot)
         self._changed.notify_all()

@@ -57,8 +57,8 @@ class Runtime:
         self.limits = limits or Limits()
         self.counters = Counters()
         self._changed = Condition()
-        self._slots = Slots(base, self.limits.slots)
-        self._residency = Residency(self._slots, fetch, self.limits.host_bytes, self.counters, self._changed)
+        self._slots = Slots(base, self.limits.slots, shared_rank=self.limits.shared_rank)
+        self._residency = Residency(self._slots, fetch, self.limits, self.counters, self._changed)
         self._batch = Batch(base, self._slots, self.limits.rows, self.limits.positions or self._positions())
         self._queue = Admission(
             base,
@@ -177,6 +177,9 @@ class Runtime:
         """Let an adapter go from slot and host memory. Waits for its last running row."""
         with self._changed:
             self._residency.unload(key)
+            while self._residency.clearing and not self._closed:
+                self._wake()
+                self._changed.wait()
 
     def residency(self) -> list[Resident]:
         """Where adapters are, the least recently used first."""
@@ -242,7 +245,7 @@ class Runtime:
         hand_back_threads()
 
     def _safe_turn(self) -> bool:
-        """One turn. A mistake in it ends the requests that took part in it, and no others, and is logged."""
+        """One turn. A mistake in it is logged, and ends the requests that took part in it and no others."""
         turn = Turn()
         try:
             return self._turn(turn)
@@ -257,7 +260,7 @@ class Runtime:
             admitted, loads = turn.admitted, turn.loads = self._queue.admit(
                 self.limits.read_tokens, turn.ended
             )
-            if not (turn.ended or admitted or loads or self._writing):
+            if not (turn.ended or admitted or loads or self._writing or self._residency.clearing):
                 if not self._queue.waiting and not self._queue.loads:
                     self._queue.rest()
                     self._driving = False
@@ -304,8 +307,7 @@ class Runtime:
             load.done.set_result(None)
 
     def _read(self, group: Sequence[Ticket]) -> None:
-        """Read the prompts of a group: heads are answered, texts begin. Should that fail, each is tried alone, so that
-        one cannot fail the others."""
+        """Read a group's prompts. Should that fail, each is tried alone, so that one cannot fail the others."""
         heads = sorted((t for t in group if t.request.sampling is None), key=lambda t: t.slot or 0)
         texts = {
             Writing(own.ids, ticket.slot, own.sampling, ticket.add_piece if own.stream else None): ticket
@@ -337,8 +339,9 @@ class Runtime:
         try:
             with self.base.lock, self.counters.step.measured():
                 done = self._batch.step()
-        except Exception as error:
-            # Such as a device that is out of memory: all rows are lost, the runtime is not.
+        except (
+            Exception
+        ) as error:  # such as a device that is out of memory: all rows are lost, the runtime is not
             self._batch.clear()
             lost, self._writing = list(self._writing.values()), {}
             for ticket in lost:

@@ -9,6 +9,7 @@ Which slot an adapter gets, and which one leaves for it, is chosen in `adapters.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,6 +27,17 @@ from adapters.slots.prefix import PrefixStack, PrefixView
 from adapters.slots.rows import RowSlots
 
 
+class _Own(NamedTuple):
+    """An adapter's own memory, with one place."""
+
+    stack: LoraStack
+    scratch: Scratch
+
+
+_Planned = tuple[LoraStack, LoraRows | None]
+"""A stack, and what it does in a step."""
+
+
 class Slots:
     """So many slots for adapters on one base.
 
@@ -34,21 +46,30 @@ class Slots:
         count: how many slots.
         dtype: of the stacks; None takes the base's own, training uses float32.
         trains: whether gradients flow into the stacks; `adapters.slots.trained` takes them out.
+        shared_rank: adapters of a higher rank get memory of their own for as long as they are in a slot, so that one
+            of them does not make room for its rank in every slot. None: none does.
     """
 
     def __init__(
-        self, base: Base, count: int, dtype: torch.dtype | None = None, trains: bool = False
+        self,
+        base: Base,
+        count: int,
+        dtype: torch.dtype | None = None,
+        trains: bool = False,
+        shared_rank: int | None = None,
     ) -> None:
         self.base = base
         self.count = count
         self.dtype = dtype or base.dtype
         self.trains = trains
-        self._lora = LoraStack(base.linears, base.input_groups, count, base.device, self.dtype, trains, add)
+        self.shared_rank = shared_rank
+        self._lora = self._stack(count)
+        self._large: dict[int, _Own] = {}
         self._prefix: PrefixStack | None = None
         self._heads: dict[int, HeadWeights] = {}
         self._loaded: dict[int, Packed] = {}
         self._scratch = Scratch()
-        self._planned: tuple[RowSlots, Mapping[int, Dropout], LoraRows | None] | None = None
+        self._planned: tuple[RowSlots, Mapping[int, Dropout], list[_Planned]] | None = None
 
     def reserve(self, adapter: Adapter) -> None:
         """Make room for an adapter before it comes, so that nothing moves later. Raises as `load`."""
@@ -77,7 +98,12 @@ class Slots:
         with self.base.lock:  # a layer may get its hook now
             if packed.lora is not None and packed.layout is not None:
                 scaling = {path: term.scaling for path, term in packed.terms.items()}
-                self._lora.put(slot, packed.layout, packed.lora, scaling)
+                if self.is_large(packed):
+                    own = _Own(self._stack(1), Scratch())
+                    own.stack.put(0, packed.layout, packed.lora, scaling)
+                    self._large[slot] = own
+                else:
+                    self._lora.put(slot, packed.layout, packed.lora, scaling)
             if packed.prefix is not None:
                 if self._prefix is None:
                     self._prefix = PrefixStack(self.base.attention, self.count, self.base.device, self.dtype)
@@ -87,6 +113,14 @@ class Slots:
             self._heads[slot] = packed.head.to(self.base.device, self.trains)
         self._loaded[slot] = packed.bare()
 
+    def is_large(self, packed: Packed) -> bool:
+        """Whether an adapter gets memory of its own."""
+        return (
+            self.shared_rank is not None
+            and packed.layout is not None
+            and packed.layout.rank > self.shared_rank
+        )
+
     def clear(self, slot: int) -> None:
         """Empty a slot."""
         if not 0 <= slot < self.count:
@@ -94,7 +128,11 @@ class Slots:
         self._planned = None
         if slot not in self._loaded:
             return
-        self._lora.clear(slot)
+        if slot in self._large:
+            with self.base.lock:
+                self._large.pop(slot).stack.close()
+        else:
+            self._lora.clear(slot)
         if self._prefix is not None:
             self._prefix.clear(slot)
         self._heads.pop(slot, None)
@@ -103,7 +141,9 @@ class Slots:
     def close(self) -> None:
         """Take every hook off the base."""
         with self.base.lock:
-            self._lora.close()
+            for stack in (self._lora, *(own.stack for own in self._large.values())):
+                stack.close()
+        self._large.clear()
         self._heads.clear()
         self._loaded.clear()
         self._prefix = self._planned = None
@@ -120,12 +160,18 @@ class Slots:
             AdapterError: a row uses a slot in which no adapter is loaded.
         """
         with self.base.lock:
-            outer, self._lora.rows = self._lora.rows, self._plan(rows, dropout or {})
+            planned = self._plan(rows, dropout or {})
+            outer = [(stack, stack.rows) for stack, _ in planned]
+            for stack, plan in planned:
+                stack.rows = plan
             try:
                 yield
             finally:
-                self._lora.rows = outer
-                self._scratch.forget()
+                for stack, before in outer:
+                    stack.rows = before
+                for _, plan in planned:
+                    if plan is not None:
+                        plan.scratch.forget()
 
     def prefix_view(self, rows: RowSlots, positions: Tensor) -> PrefixView | None:
         """What rows see in a full forward beside their own tokens; None where no row has a prefix."""
@@ -176,24 +222,36 @@ class Slots:
         """The same for its prefix, `[length, width]`; None before the first backward."""
         return None if self._prefix is None else self._prefix.take_gradient(slot)
 
-    def _plan(self, rows: RowSlots, dropout: Mapping[int, Dropout]) -> LoraRows | None:
-        """The plan of a step's low-rank terms; None where no row has any. Kept for as long as the rows stay."""
+    def _plan(self, rows: RowSlots, dropout: Mapping[int, Dropout]) -> "list[_Planned]":
+        """What of a step each stack does; the shared one comes first. Kept for as long as the rows stay."""
         if self._planned is not None and self._planned[0] is rows and self._planned[1] == dropout:
             return self._planned[2]
-        empty = sorted({slot for slot in rows.slots if slot is not None and slot not in self._loaded})
-        if empty:
+        used = {slot for slot in rows.slots if slot is not None}
+        if empty := sorted(used - self._loaded.keys()):
             raise AdapterError(f"no adapter is loaded in slot {empty[0]}; load one before rows use it")
-        ranks = {slot: self._rank(slot) for slot in rows.slots if slot is not None}
-        adapted = RowSlots(tuple(slot if slot is not None and ranks[slot] else None for slot in rows.slots))
-        plan = None
-        if any(ranks.values()):
-            highest = max(ranks.values())
-            dora = any(self._dora(slot) for slot in ranks)
-            plan = LoraRows(
-                adapted.segments, self.count, highest, self.base.device, self._scratch, dropout, dora
-            )
-        self._planned = (rows, dropout, plan)
-        return plan
+        shared = {slot: slot for slot in used - self._large.keys() if self._rank(slot)}
+        planned: list[_Planned] = [(self._lora, self._rows(rows, shared, self._scratch, dropout))]
+        for slot in sorted(used & self._large.keys()):
+            own = self._large[slot]
+            planned.append((own.stack, self._rows(rows, {slot: 0}, own.scratch, {})))
+        self._planned = (rows, dropout, planned)
+        return planned
+
+    def _rows(
+        self, rows: RowSlots, places: Mapping[int, int], scratch: Scratch, dropout: Mapping[int, Dropout]
+    ) -> LoraRows | None:
+        """The plan of one stack. places: where in it each slot's terms lie; None where no row has any there."""
+        if not places:
+            return None
+        adapted = RowSlots(tuple(None if slot is None else places.get(slot) for slot in rows.slots))
+        count = self.count if scratch is self._scratch else 1
+        highest = max(map(self._rank, places))
+        dora = any(map(self._dora, places))
+        return LoraRows(adapted.segments, count, highest, self.base.device, scratch, dropout, dora)
+
+    def _stack(self, count: int) -> LoraStack:
+        base = self.base
+        return LoraStack(base.linears, base.input_groups, count, base.device, self.dtype, self.trains, add)
 
     def _rank(self, slot: int) -> int:
         layout = self._loaded[slot].layout

@@ -9,6 +9,7 @@ from adapters.serving.slot_choice import Chosen, choose_slot
 class _Held:
     slot: int
     rows: int = 0
+    large: bool = False
     leaving: bool = False
     packed: None = None
 
@@ -24,3 +25,10 @@ def test_the_least_recently_used_that_is_idle_and_not_pinned_leaves() -> None:
 
 def test_no_slot_while_all_run_or_are_pinned() -> None:
     assert choose_slot({"runs": _Held(0, rows=2), "pinned": _Held(1)}, 2, {"pinned"}) is None
+
+
+def test_a_large_one_takes_the_place_of_a_large_one_where_there_are_enough() -> None:
+    in_slots = {"small": _Held(0), "large": _Held(1, large=True)}
+    assert choose_slot(in_slots, 4, (), large=1) == Chosen(1, leaves="large")
+    assert choose_slot(in_slots, 4, {"large"}, large=1) is None
+    assert choose_slot(in_slots, 4, (), large=2) == Chosen(2)
