@@ -1,0 +1,80 @@
+"""Plain lines of a long run on standard error, for a log: bars move only on a terminal.
+
+    09:30:12 reading and encoding acme/spring/recommendation
+    09:30:15 training 2 jobs, 1,200 steps in all
+    09:30:45 step 120 of 1,200, 0 of 2 jobs done, about 5 min left
+    09:31:02 acme/spring/recommendation: step 100 of 600, loss 0.431, auc 0.712
+
+One at least every half minute, also where a single step of the work takes longer.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+
+from rich.console import Console
+
+EVERY = 30.0
+"""Seconds after which a line comes at the latest."""
+
+
+def has_bars() -> bool:
+    """Whether bars can move on standard error: on a terminal, or in a notebook."""
+    console = Console(stderr=True)
+    return console.is_jupyter or (console.is_interactive and sys.stderr.isatty())
+
+
+class LogLines:
+    """Lines as things happen, and one of where the work stands when nothing has happened for a while.
+
+    Used as a context, it looks by itself once a second, in a thread of its own.
+    """
+
+    def __init__(self, stands: Callable[[], str], clock: Callable[[], float] = time.monotonic) -> None:
+        """stands: where the work stands now; clock: in seconds."""
+        self._stands, self._clock, self._last = stands, clock, clock()
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "LogLines":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def say(self, line: str) -> None:
+        """A line now."""
+        with self._lock:
+            self._last = self._clock()
+            with suppress(OSError, ValueError):  # a log that cannot be written stops no training
+                print(f"{datetime.now():%H:%M:%S} {line}", file=sys.stderr, flush=True)
+
+    def look(self) -> None:
+        """Say where the work stands, if it is time for a line."""
+        if self._clock() - self._last >= EVERY:
+            self.say(self._stands())
+
+    def _look(self) -> None:
+        while not self._over.wait(1.0):
+            self.look()
+
+
+@contextmanager
+def doing(what: str, on: bool) -> Iterator[None]:
+    """Say that something long begins, and every half minute that it goes on; nothing where bars are.
+
+    Args:
+        what: is done, such as "loading starter".
+        on: whether anybody wants to know.
+    """
+    if not on or has_bars():
+        yield
+        return
+    with LogLines(lambda: f"still {what}") as lines:
+        lines.say(what)
+        yield
