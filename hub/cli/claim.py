@@ -29,6 +29,9 @@ def claimed(out: Path, command: Sequence[str]) -> Iterator[None]:
         typer.BadParameter: another run writes there, or to a folder around it; says which. Nothing is waited for.
         OSError: nothing can be written there.
     """
+    if os.environ.get("RANK", "0") != "0":  # of the processes of one run (torchrun), the first holds for all
+        yield
+        return
     place = Path(os.path.abspath(out))
     for around in place.parents:
         if (told := _held(_lock(around))) is not None:
@@ -56,7 +59,7 @@ def claimed(out: Path, command: Sequence[str]) -> Iterator[None]:
 
 
 def _lock(place: Path) -> Path:
-    return place.with_name(f".{place.name}.lock")
+    return place.parent / f".{place.name}.lock"
 
 
 def _take(path: Path) -> int | None:

@@ -1,6 +1,6 @@
 """Plain lines of a long run on standard error, for a log: bars move only on a terminal.
 
-    09:30:12 reading and encoding acme/spring/recommendation
+    09:30:12 preparing acme/spring/recommendation
     09:30:15 training 2 jobs, 1,200 steps in all
     09:30:45 step 120 of 1,200, 0 of 2 jobs done, about 5 min left
     09:31:02 acme/spring/recommendation: step 100 of 600, loss 0.431, auc 0.712
@@ -11,7 +11,7 @@ One at least every half minute, also where a single step of the work takes longe
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 
@@ -27,15 +27,26 @@ def has_bars() -> bool:
     return console.is_jupyter or (console.is_interactive and sys.stderr.isatty())
 
 
+def say(line: str) -> None:
+    """A line now, with the time of day."""
+    with suppress(OSError, ValueError):  # a log that cannot be written stops no training
+        print(f"{datetime.now():%H:%M:%S} {line}", file=sys.stderr, flush=True)
+
+
 class LogLines:
-    """Lines as things happen, and one of where the work stands when nothing has happened for a while.
+    """Lines of what is new, and one of where the work stands when nothing was new for a while.
 
     Used as a context, it looks by itself once a second, in a thread of its own.
     """
 
-    def __init__(self, stands: Callable[[], str], clock: Callable[[], float] = time.monotonic) -> None:
-        """stands: where the work stands now; clock: in seconds."""
-        self._stands, self._clock, self._last = stands, clock, clock()
+    def __init__(
+        self,
+        stands: Callable[[], str],
+        news: Callable[[], Sequence[str]] = tuple,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """stands: where the work stands now; news: what was not told yet; clock: in seconds."""
+        self._stands, self._news, self._clock, self._last = stands, news, clock, clock()
         self._lock, self._over = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -47,17 +58,16 @@ class LogLines:
         self._over.set()
         self._thread.join()
 
-    def say(self, line: str) -> None:
-        """A line now."""
-        with self._lock:
-            self._last = self._clock()
-            with suppress(OSError, ValueError):  # a log that cannot be written stops no training
-                print(f"{datetime.now():%H:%M:%S} {line}", file=sys.stderr, flush=True)
-
     def look(self) -> None:
-        """Say where the work stands, if it is time for a line."""
-        if self._clock() - self._last >= EVERY:
-            self.say(self._stands())
+        """Say what is new, or where the work stands, if it is time for a line."""
+        with self._lock:
+            lines = list(self._news())
+            if not lines and self._clock() - self._last >= EVERY:
+                lines = [self._stands()]
+            if lines:
+                self._last = self._clock()
+            for line in lines:
+                say(line)
 
     def _look(self) -> None:
         while not self._over.wait(1.0):
@@ -75,6 +85,6 @@ def doing(what: str, on: bool) -> Iterator[None]:
     if not on or has_bars():
         yield
         return
-    with LogLines(lambda: f"still {what}") as lines:
-        lines.say(what)
+    say(what)
+    with LogLines(lambda: f"still {what}"):
         yield

@@ -94,7 +94,7 @@ class Run:
         self.running: dict[int, float] = {}  # since when, by the index in `orders`
         for index, order in enumerate(orders):
             try:
-                with doing(f"reading and encoding {order.name or order.recipe.task}", progress):
+                with doing(f"preparing {order.name or order.recipe.task}", progress):
                     self.jobs[index] = prepare(order, base, progress)
             except RepertoireError as error:
                 self._found[index] = error
@@ -256,10 +256,10 @@ class Run:
         except Exception as error:
             result = TrainingError(f"{job.name}: measuring the trained adapter failed: {error!r}")
         self.measures = ""
+        self._found[index] = result
         del self.running[index]
         self.slots.clear(job.slot)
         job.release()
-        self._found[index] = result
 
     def _tell(self, index: int) -> None:
         if self._on_result is not None and self.processes.rank == 0:

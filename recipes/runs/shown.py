@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from recipes.learn.job import Job
-from recipes.runs.log_lines import LogLines, has_bars
+from recipes.runs.log_lines import LogLines, has_bars, say
 from recipes.runs.run import Run
 
 
@@ -70,36 +70,39 @@ class _Lines:
 
     def __init__(self, run: Run, clock: Callable[[], float]) -> None:
         self._run, self._clock = run, clock
-        self._lines = LogLines(self._stands, clock)
+        self._lines = LogLines(self._stands, self._news, clock)
         self._began, self._before = clock(), _steps(run)[0]
         # What a run that goes on has told before is not told again.
         self._told = {index: len(job.history) for index, job in run.jobs.items()}
         self._active = set(run.running)
 
     def __enter__(self) -> "_Lines":
-        self._lines.__enter__()
         steps, planned = _steps(self._run)
         after = f", after step {steps:,}" if steps else ""
-        self._lines.say(f"training {_jobs(len(self._run.jobs))}, {planned:,} steps{after}")
+        say(f"training {_jobs(len(self._run.jobs))}, {planned:,} steps{after}")
+        self._lines.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lines.__exit__()
 
     def update(self) -> None:
-        run = self._run
-        for index, job in run.jobs.items():
-            if len(job.history) > self._told.get(index, 0):
-                numbers = ", ".join(_numbers(job))
-                self._lines.say(f"{job.name}: step {job.step:,} of {job.steps:,}, {numbers}")
-                self._told[index] = len(job.history)
-        for index in sorted(self._active - run.running.keys()):
-            self._lines.say(f"{run.jobs[index].name}: {'failed' if run.has_failed(index) else 'done'}")
-        self._active = set(run.running)
         self._lines.look()
 
-    def _stands(self) -> str:
+    def _news(self) -> list[str]:
         """From any thread: the run goes on meanwhile."""
+        run, found = self._run, []
+        for index, job in list(run.jobs.items()):
+            if len(job.history) > self._told.get(index, 0):
+                found.append(f"{job.name}: {', '.join([_step(job), *_numbers(job)])}")
+                self._told[index] = len(job.history)
+        running = set(run.running)
+        for index in sorted(self._active - running):
+            found.append(f"{run.jobs[index].name}: {'failed' if run.has_failed(index) else 'done'}")
+        self._active = running
+        return found
+
+    def _stands(self) -> str:
         run = self._run
         steps, planned = _steps(run)
         told = [f"step {steps:,} of {planned:,}"]
@@ -118,6 +121,10 @@ def _numbers(job: Job) -> list[str]:
     """Of a job's last validation: "loss 0.431", "auc 0.712"."""
     last = job.history[-1] if job.history else {}
     return [f"{name} {value:.4g}" for name, value in last.items() if name != "step"]
+
+
+def _step(job: Job) -> str:
+    return f"step {job.step:,} of {job.steps:,}"
 
 
 def _steps(run: Run) -> tuple[int, int]:
