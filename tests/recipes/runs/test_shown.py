@@ -1,6 +1,7 @@
 """What a run tells while it trains: lines in a log, each half minute and at each validation; bars on a terminal."""
 
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from adapters import Base
 from recipes import Order, Recipe, Settings, train_many
+from recipes.learn.job import Job
 from recipes.runs import shown
 from recipes.runs.log_lines import EVERY, LogLines, doing
 from recipes.runs.run import Run
@@ -59,7 +61,7 @@ def test_a_log_has_a_line_each_half_minute_and_at_each_validation(
     assert told[1] == [], "a quarter of a minute"
     [half] = told[2]
     assert re.fullmatch(rf"step 4 of {2 * steps}, 0 of 2 jobs done, about \d+ min left", half)
-    every = sum(told, [])
+    every = list(chain.from_iterable(told))
     for name in ("acme", "globex"):
         validated = [line for line in every if line.startswith(f"{name}: step ")]
         assert len(validated) == 2, "one for each epoch"
@@ -87,10 +89,14 @@ def test_a_step_that_takes_long_is_told_while_it_lasts(
 
 
 def test_a_job_that_fails_is_told_as_failed(
-    base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wild = Recipe.load("behavior", **QUICK | {"train.learning_rate": 1e30, "train.clip": 1e30})
-    train_many([Order(wild, moods(tmp_path, 60), name="acme")], base, progress=True)
+    def broken(*_: object) -> None:
+        raise ValueError("no metric")
+
+    monkeypatch.setattr(Job, "judge", broken)
+    order = Order(Recipe.load("behavior", **QUICK), moods(tmp_path, 60), name="acme")
+    train_many([order], base, progress=True)
     assert lines(capsys)[-1] == "acme: failed"
 
 
