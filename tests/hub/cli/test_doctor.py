@@ -57,9 +57,8 @@ def test_a_plain_folder_that_hides_an_install_by_a_finder_is_noted(
 ) -> None:
     (tmp_path / "hub").mkdir()
     monkeypatch.setattr(sys, "path", [each for each in sys.path if Path(each or ".").resolve() != ROOT])
-    [check] = hidden(tmp_path)
-    assert (check.name, check.status) == ("hub", "note")
-    assert "pip install -e ." in check.fix
+    [check] = [check for check in hidden(tmp_path) if check.name == "hub"]
+    assert check.status == "note" and "pip install -e ." in check.fix
 
 
 def test_a_package_of_our_name_that_is_imported_in_the_place_of_ours_is_a_fault(
@@ -67,7 +66,7 @@ def test_a_package_of_our_name_that_is_imported_in_the_place_of_ours_is_a_fault(
 ) -> None:
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "__init__.py").write_text("")
-    monkeypatch.delitem(sys.modules, "recipes")
+    monkeypatch.delitem(sys.modules, "recipes", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     [check] = hidden(ROOT)
     assert (check.name, check.status) == ("recipes", "fault")
