@@ -18,9 +18,11 @@ _RUN = re.compile(rf"[0-9{_VALID_PUNCTUATION}]{{2,}}")
 _EXTENSION = re.compile(r"[x~⁓∼～]")
 _PLAIN = re.compile(rf"[0-9{_EXTENSION.sub('', _VALID_PUNCTUATION)}]+")
 _GROUP = re.compile(r"[0-9]+")
-# What libphonenumber is to read itself: numbers of any country, digits of other scripts, and so long a group of digits
-# that a number may begin in its middle.
-_OTHER = re.compile(r"[+＋]|(?![0-9])\d|[0-9]{16}")
+# What libphonenumber is to read itself: numbers of any country, digits of other scripts, and groups of digits in whose
+# middle a number may begin, because they are so long, or because the first of them end an extension before.
+_OTHER = re.compile(
+    r"[+＋]|(?![0-9])\d|[0-9]{16}|[0-9][^0-9]{0,20}[xｘ#＃~～,;tｔnｎoоб][:.．\s,-]{0,6}[0-9]{7}", re.IGNORECASE
+)
 _MOST = 20  # digits of a number, with its country code and what is dialled before it
 _KINDS = (
     *("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost"),
