@@ -21,57 +21,65 @@ _GROUP = re.compile(r"[0-9]+")
 # What libphonenumber is to read itself: numbers of any country, digits of other scripts, and groups of digits in whose
 # middle a number may begin, because they are so long, or because the first of them end an extension before.
 _OTHER = re.compile(
-    r"[+＋]|(?![0-9])\d|[0-9]{16}|[0-9][^0-9]{0,20}[xｘ#＃~～,;tｔnｎoоб][:.．\s,-]{0,6}[0-9]{7}", re.IGNORECASE
+    r"[+＋]|(?![0-9])\d|[0-9]{16}|[0-9][^0-9]{0,20}[xｘ#＃~～,;tｔnｎoоб][:.．\s,-]{0,6}[0-9]{7}",
+    re.IGNORECASE,
 )
-_MOST = 20  # digits of a number, with its country code and what is dialled before it
+_LEAST = 7  # digits of a number of these regions
+_MOST = 20  # with its country code and what is dialled before it
 _KINDS = (
     *("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost"),
     *("voip", "personal_number", "pager", "uan", "voicemail"),
 )
 
 
-def phone_matches(text: str, region: str) -> Iterator[PhoneNumberMatch]:
-    """What `phonenumbers.PhoneNumberMatcher(text, region)` gives."""
-    return iter(_Matcher(text, region)) if _worth_matching(text, region) else iter(())
+def phone_matches(text: str, regions: tuple[str, ...]) -> Iterator[PhoneNumberMatch]:
+    """What `phonenumbers.PhoneNumberMatcher(text, region)` gives, for one region after the other."""
+    if _worth_matching(text, regions):
+        for region in regions:
+            if len(regions) == 1 or _worth_matching(text, (region,)):
+                yield from _Matcher(text, region)
 
 
 class _Matcher(PhoneNumberMatcher):
     def _parse_and_verify(self, candidate: str, offset: int) -> Any:
         if _PLAIN.fullmatch(candidate):
             digits = "".join(_GROUP.findall(candidate))
-            if _numbers(self.preferred_region).fullmatch(digits) is None:
+            if _numbers((self.preferred_region,)).fullmatch(digits) is None:
                 return None
         return super()._parse_and_verify(candidate, offset)
 
 
-def _worth_matching(text: str, region: str) -> bool:
-    """False only where no groups of digits beside each other can be a number of the region."""
+def _worth_matching(text: str, regions: tuple[str, ...]) -> bool:
+    """False only where no groups of digits beside each other can be a number of a region."""
     if _OTHER.search(text):
         return True
-    number = _numbers(region).fullmatch
+    number = _numbers(regions).fullmatch
     for run in _RUN.findall(text):
         groups = _GROUP.findall(run)
         for first in range(len(groups)):
             digits = ""
             for group in groups[first:]:
                 digits += group
-                if number(digits):
+                count = len(digits)
+                if count >= _LEAST and number(digits):
                     return True
-                if len(digits) > _MOST:
+                if count > _MOST:
                     break
     return False
 
 
 @cache
-def _numbers(region: str) -> re.Pattern[str]:
+def _numbers(regions: tuple[str, ...]) -> re.Pattern[str]:
     """Digits that may be a valid number in whichever way libphonenumber reads them in a region: with the country's code
-    or without, with a prefix that it takes off or without; or of another country, dialled from here."""
-    own = PhoneMetadata.metadata_for_region(region)
-    regions = COUNTRY_CODE_TO_REGION_CODE[own.country_code]
-    kinds = [getattr(PhoneMetadata.metadata_for_region(each), kind) for each in regions for kind in _KINDS]
-    patterns = sorted({kind.national_number_pattern for kind in kinds if kind and kind.national_number_pattern})
-    prefix = own.national_prefix_for_parsing or ""
-    ways = [f"(?:{own.country_code})?(?:{prefix}){{0,2}}(?:{'|'.join(patterns)})", f"(?:{own.international_prefix})[0-9]*"]
-    if own.national_prefix_transform_rule is not None:  # other digits take the place of the prefix
-        ways.append(f"(?:{own.country_code})?(?:{prefix})[0-9]*")
+    or without, with prefixes that it takes off or without; or of another country, dialled from here."""
+    ways = []
+    for own in map(PhoneMetadata.metadata_for_region, regions):
+        code, prefix = own.country_code, own.national_prefix_for_parsing or ""
+        shared = map(PhoneMetadata.metadata_for_region, COUNTRY_CODE_TO_REGION_CODE[code])
+        kinds = filter(None, (getattr(each, kind) for each in shared for kind in _KINDS))
+        patterns = sorted({kind.national_number_pattern for kind in kinds if kind.national_number_pattern})
+        ways.append(f"(?:{code})?(?:{prefix}){{0,2}}(?:{'|'.join(patterns)})")
+        ways.append(f"(?:{own.international_prefix})[0-9]*")
+        if own.national_prefix_transform_rule is not None:  # other digits take the place of the prefix
+            ways.append(f"(?:{code})?(?:{prefix})[0-9]*")
     return re.compile("|".join(ways))

@@ -80,12 +80,11 @@ def _phones(text: str, name: str) -> list[Private]:
     from recipes.data.phones import phone_matches  # a slow import, and few texts need it
 
     found: list[Private] = []
-    for region in REGIONS:
-        for match in phone_matches(text, region):
-            private = Private("phone", match.start, match.end)
-            known = any(_meet(private, other) for other in found)
-            if not known and _looks_like_phone(text, match.start, match.raw_string, name):
-                found.append(private)
+    for match in phone_matches(text, REGIONS):
+        private = Private("phone", match.start, match.end)
+        known = any(_meet(private, other) for other in found)
+        if not known and _looks_like_phone(text, match.start, match.raw_string, name):
+            found.append(private)
     return found
 
 
