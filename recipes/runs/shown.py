@@ -79,7 +79,8 @@ class _Lines:
     def __enter__(self) -> "_Lines":
         steps, planned = _steps(self._run)
         after = f", after step {steps:,}" if steps else ""
-        say(f"training {_jobs(len(self._run.jobs))}, {planned:,} steps{after}")
+        if self._run.jobs:  # a search lets them in one by one
+            say(f"training {_jobs(len(self._run.jobs))}, {planned:,} steps{after}")
         self._lines.__enter__()
         return self
 
