@@ -73,7 +73,8 @@ def _numbers(regions: tuple[str, ...]) -> re.Pattern[str]:
     """Digits that may be a valid number in whichever way libphonenumber reads them in a region: with the country's code
     or without, with prefixes that it takes off or without; or of another country, dialled from here."""
     ways = []
-    for own in map(PhoneMetadata.metadata_for_region, regions):
+    for region in regions:
+        own: Any = PhoneMetadata.metadata_for_region(region)
         code, prefix = own.country_code, own.national_prefix_for_parsing or ""
         shared = map(PhoneMetadata.metadata_for_region, COUNTRY_CODE_TO_REGION_CODE[code])
         kinds = filter(None, (getattr(each, kind) for each in shared for kind in _KINDS))

@@ -3,20 +3,22 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from recipes.learn.job import Job
 from recipes.runs.log_lines import LogLines, has_bars, say
-from recipes.runs.run import Run
+
+if TYPE_CHECKING:
+    from recipes.learn.job import Job
+    from recipes.runs.run import Run
 
 
 class Shown:
     """Shows a run while it is entered. on: whether anybody wants to see it; clock: in seconds."""
 
-    def __init__(self, run: Run, on: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, run: "Run", on: bool, clock: Callable[[], float] = time.monotonic) -> None:
         shown = on and run.processes.rank == 0
         bars = _Bars(run) if shown and has_bars() else None
         self._views: list[_Bars | _Lines] = [bars or _Lines(run, clock)] if shown else []
@@ -37,7 +39,7 @@ class Shown:
 
 
 class _Bars:
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: "Run") -> None:
         self._run = run
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
@@ -68,7 +70,7 @@ class _Bars:
 class _Lines:
     """A line at each validation, and at the end of each job; else every half minute, where the run stands."""
 
-    def __init__(self, run: Run, clock: Callable[[], float]) -> None:
+    def __init__(self, run: "Run", clock: Callable[[], float]) -> None:
         self._run, self._clock = run, clock
         self._lines = LogLines(self._stands, self._news, clock)
         self._began, self._before = clock(), _steps(run)[0]
@@ -118,17 +120,17 @@ class _Lines:
         return ", ".join(told)
 
 
-def _numbers(job: Job) -> list[str]:
+def _numbers(job: "Job") -> list[str]:
     """Of a job's last validation: "loss 0.431", "auc 0.712"."""
     last = job.history[-1] if job.history else {}
     return [f"{name} {value:.4g}" for name, value in last.items() if name != "step"]
 
 
-def _step(job: Job) -> str:
+def _step(job: "Job") -> str:
     return f"step {job.step:,} of {job.steps:,}"
 
 
-def _steps(run: Run) -> tuple[int, int]:
+def _steps(run: "Run") -> tuple[int, int]:
     """Optimizer steps of all jobs: those taken (all of one that has left), and those planned."""
     jobs = list(run.jobs.items())
     here = {*run.running, *run.waiting}
