@@ -1,10 +1,12 @@
 """The wheel holds what a user needs and little else; the pins name one version of all that is installed."""
 
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 from zipfile import ZipFile
@@ -15,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("adapters", "hub", "recipes")
+OFFERED = "import adapters, hub, recipes; adapters.__all__, hub.__all__, recipes.__all__"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -103,3 +106,60 @@ def test_every_requirement_and_what_it_needs_is_pinned_within_the_declared_range
             extras = requirement.extras or {""}
             if needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
                 todo.append(needed)
+
+
+@pytest.fixture(scope="module")
+def editable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment with an editable install, as the Makefile makes it; what it needs is that of
+    this environment."""
+    source, environment = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("environment")
+    for name in ("pyproject.toml", "README.md", "LICENSE", *PACKAGES):
+        (source / name).symlink_to(ROOT / name)
+    code = "from setuptools.build_meta import build_editable; print(build_editable('dist'))"
+    (source / "dist").mkdir()
+    built = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    [made] = (source / "dist").glob("*.whl")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    python = environment / "bin" / "python"
+    install = (
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        str(made),
+    )
+    done = subprocess.run([sys.executable, *install], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    [packages] = environment.glob("lib/python*/site-packages")
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
+    return environment / "bin"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A user's folder with folders of our packages' names, as `--out adapters/acme` and `--hub hub` make them."""
+    for name in ("adapters/acme/spring", "hub/adapters", "recipes"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "recipes" / "my.yaml").write_text("task: behavior")
+    (tmp_path / "mine.py").write_text(OFFERED)
+    return tmp_path
+
+
+def test_folders_of_our_names_where_the_user_works_do_not_hide_an_editable_install(
+    editable: Path, elsewhere: Path
+) -> None:
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    commands = (
+        (editable / "repertoire", "--version"),
+        (editable / "python", "-c", OFFERED),
+        (editable / "python", "-m", "hub.errors"),
+        (editable / "python", "mine.py"),
+    )
+    for command in commands:
+        done = subprocess.run(command, cwd=elsewhere, env=outside, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

@@ -1,5 +1,8 @@
 """Load a base: find it, see that it fits, read it, quantize it."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -7,6 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.utils import logging
 
 from adapters.base.base import Base
 from adapters.base.fingerprint import digest, file_hashes, sample_weights
@@ -59,25 +63,39 @@ def load_base(
     if not isinstance(kind, torch.dtype):
         raise BaseError(f"dtype {dtype!r} is unknown; use auto, float32, bfloat16 or float16")
     try:
-        config = AutoConfig.from_pretrained(source, revision=revision)
-        auto = auto_class(config, id_or_path)
-        if quantization != "none":
-            check_quantization(quantization, target, kind)
-        check_memory(bytes_needed(config, auto, quantization, kind), target, id_or_path)
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-        model = auto.from_pretrained(
-            source,
-            revision=revision,
-            dtype=kind,
-            device_map={"": target},
-            quantization_config=bitsandbytes_config(quantization, kind, auto),
-        )
+        with _bars_on_a_terminal():
+            config = AutoConfig.from_pretrained(source, revision=revision)
+            auto = auto_class(config, id_or_path)
+            if quantization != "none":
+                check_quantization(quantization, target, kind)
+            check_memory(bytes_needed(config, auto, quantization, kind), target, id_or_path)
+            tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+            model = auto.from_pretrained(
+                source,
+                revision=revision,
+                dtype=kind,
+                device_map={"": target},
+                quantization_config=bitsandbytes_config(quantization, kind, auto),
+            )
     except (OSError, ValueError) as error:
         raise not_found(id_or_path, error) from error
     identity = identify(id_or_path, config, revision)
     return Base(
         model, tokenizer, str(identity.id), identity.revision, str(identity.fingerprint), quantization
     )
+
+
+@contextmanager
+def _bars_on_a_terminal() -> Iterator[None]:
+    """transformers' bars, of weights that are read or downloaded, only where they can move."""
+    if sys.stderr.isatty() or not logging.is_progress_bar_enabled():
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
 
 
 def source_of(id_or_path: str) -> str:

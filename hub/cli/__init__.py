@@ -18,7 +18,8 @@
     sign.py           keygen, sign
 
 What they share: their options (options.py) and what these name (from_options.py), what is printed (output.py,
-documents.py, progress.py), how to fail and with which exit code (failing.py). reference.py writes all of it down.
+documents.py, progress.py), how to fail and with which exit code (failing.py), how to be stopped (stopping.py), and that
+one run writes to one folder (claim.py). reference.py writes all of it down.
 
 Every command takes `--json`: then standard output is one JSON document, on failure too. A command imports what it needs
 when it runs, so that help comes at once, and torch only where tensors are read or made.
@@ -128,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # It advises a package that needs the network.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
-        code = app(args=given, prog_name="repertoire", standalone_mode=False)
+        code = app(args=given, prog_name="repertoire", standalone_mode=False, obj=["repertoire", *given])
     except Exception as error:
         code = fail(error, as_json="--json" in given)
     sys.exit(code if isinstance(code, int) else 0)

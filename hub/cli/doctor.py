@@ -2,10 +2,11 @@
 
 import platform
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 from rich.table import Table
@@ -13,6 +14,9 @@ from rich.text import Text
 
 from hub.cli.options import Json
 from hub.cli.output import document, show
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 DISTRIBUTION = "adapter-repertoire"
 PACKAGES = ("adapters", "hub", "recipes")
@@ -54,6 +58,7 @@ def examine() -> Iterator[Check]:
     yield Check("Python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from versions(_requirements())
     yield from clashes()
+    yield from hidden(Path.cwd())
     yield from accelerator()
     yield starter()
     yield memory()
@@ -98,6 +103,42 @@ def clashes() -> Iterator[Check]:
         if others:
             fix = f"pip uninstall {' '.join(others)}, or install {DISTRIBUTION} in an environment of its own"
             yield Check(package, "fault", f"{', '.join(others)} also installs a package `{package}`", fix)
+
+
+def hidden(folder: Path) -> Iterator[Check]:
+    """Whether something else than our package is imported under its name, by this program or by one that Python runs
+    from a folder: `python -m`, scripts and notebooks look there first, the command `repertoire` does not."""
+    from importlib.machinery import PathFinder
+    from importlib.util import find_spec
+
+    home = Path(__file__).resolve().parents[2]
+    for package in PACKAGES:
+        ours, here = home / package, PathFinder.find_spec(package, [str(folder), *sys.path])
+        if (other := _stranger(find_spec(package), ours)) is not None:
+            fix = f"rename or remove {other}, or take it off PYTHONPATH"
+            yield Check(package, "fault", f"imported from {other}, not from {ours}", fix)
+        elif (other := _stranger(here, ours)) is not None:
+            fix = f"rename {other}, or run them elsewhere"
+            if not (
+                other.suffix or (other / "__init__.py").is_file()
+            ):  # a plain folder hides only what comes last
+                fix = f"install {DISTRIBUTION} again (make, or pip install -e .), or rename {other}"
+            yield Check(package, "note", f"{other} hides it from scripts and notebooks here", fix)
+
+
+def _stranger(spec: "ModuleSpec | None", ours: Path) -> Path | None:
+    """Where a package is imported from, if not from our folder; None where it is ours, or nothing is found."""
+    if spec is None:
+        return None
+    if spec.origin is None:  # a plain folder without an __init__.py, or several
+        places = [Path(place) for place in spec.submodule_search_locations or ()]
+    else:
+        places = [Path(spec.origin)]
+    for place in places:
+        found = place.parent if place.name == "__init__.py" else place
+        if found.resolve() != ours:
+            return found
+    return None
 
 
 def accelerator() -> Iterator[Check]:

@@ -5,6 +5,7 @@ import traceback
 from typing import Any
 
 from hub.cli.output import document
+from hub.cli.stopping import Stopped
 
 EXIT_CODES = {
     0: "done",
@@ -16,7 +17,8 @@ EXIT_CODES = {
     5: "stored bytes are damaged, also where `verify` found it; or the operating system or a remote store refused "
     "(disk full, no permission, network)",
     6: "an alias moved meanwhile: somebody was faster, and nothing was changed",
-    130: "interrupted",
+    130: "interrupted by Ctrl-C (SIGINT); a training says what is kept and how to go on",
+    143: "ended by SIGTERM; a training says what is kept and how to go on",
 }
 
 
@@ -58,6 +60,8 @@ def exit_code(error: Exception) -> int:
     """Which of EXIT_CODES an error means."""
     if hasattr(error, "format_message"):
         return 2
+    if isinstance(error, Stopped):
+        return error.exit_code
     if isinstance(error, OSError):
         return 5
     from adapters.errors import BaseNotFound, RepertoireError, RequestError

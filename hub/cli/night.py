@@ -53,7 +53,7 @@ def train_jobs(
     from recipes import train_many
     from recipes.judge import PAGE, folder_of
     from recipes.learn import Processes
-    from recipes.runs import brief, counts, write_night
+    from recipes.runs import brief, counts, doing, write_night
 
     briefs, page = [brief(order, None) for order in orders], folder_of(out) / PAGE
     told = None if publish is None else _publisher(publish)
@@ -67,7 +67,8 @@ def train_jobs(
         except OSError as error:  # such as for a full disk; the others go on
             print(f"{page} cannot be written ({error}); the training goes on.", file=sys.stderr)
 
-    loaded = load_base(base, quantization.value)
+    with doing(f"loading {base}", not as_json):
+        loaded = load_base(base, quantization.value)
     train_many(orders, loaded, progress=not as_json, settings=settings, on_result=done)
     if Processes.here().rank:
         return

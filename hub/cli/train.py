@@ -1,10 +1,12 @@
 """repertoire train: one recipe on one client's data, to a PEFT directory; a file of many jobs goes to night.py."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli.claim import claimed
 from hub.cli.from_options import chosen_recipe
 from hub.cli.options import (
     DEFAULT_BASE,
@@ -23,12 +25,15 @@ from hub.cli.options import (
     ValidationFiles,
 )
 from hub.cli.output import document, show
+from hub.cli.stopping import kept_of_run, resume_by, stoppable
 
 if TYPE_CHECKING:
     from adapters import Adapter
+    from recipes import Recipe, Settings
 
 
 def train(
+    context: typer.Context,
     recipe: RecipeName,
     out: Annotated[Path, typer.Option(help="Folder for the adapter, or for all of them; new or empty.")],
     data: DataFilesUnlessJobs = None,
@@ -77,30 +82,50 @@ def train(
 
     Example: `repertoire train jobs.yaml --out night --publish campaigns`, and after a crash the same with `--resume`
     """
-    state = out.with_name(out.name + ".state")
-    _check_folders(out, state, resume)
+    state, command = out.with_name(out.name + ".state"), context.obj
+    with claimed(out, command), stoppable(lambda: kept_of_run(out, state, command)):
+        _check_folders(out, state, resume, command)
 
-    from hub.cli.night import train_jobs
-    from recipes import Settings
-    from recipes.runs import is_jobs
+        from recipes import Settings
+        from recipes.runs import is_jobs
 
-    curves = out.with_name(out.name + "-curves")
-    settings = Settings(pass_tokens, checkpoint, state, snapshot, tuple(track or ()), curves)
-    if is_jobs(recipe):
-        if data or validation or test or column or label or set_ or parent:
-            raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
-        train_jobs(recipe, out, base, quantization, settings, publish, as_json)
-        return
-    if not data:
-        raise typer.BadParameter("give the client's data, or a file of jobs", param_hint="DATA")
-    if publish is not None:
-        raise typer.BadParameter("is for files of jobs, which have names", param_hint="--publish")
+        curves = out.with_name(out.name + "-curves")
+        settings = Settings(pass_tokens, checkpoint, state, snapshot, tuple(track or ()), curves)
+        if is_jobs(recipe):
+            if data or validation or test or column or label or set_ or parent:
+                raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
+            from hub.cli.night import train_jobs
 
+            train_jobs(recipe, out, base, quantization, settings, publish, as_json)
+            return
+        if not data:
+            raise typer.BadParameter("give the client's data, or a file of jobs", param_hint="DATA")
+        if publish is not None:
+            raise typer.BadParameter("is for files of jobs, which have names", param_hint="--publish")
+        chosen = chosen_recipe(recipe, column, label, set_)
+        known = None if parent is None else (hub, parent)
+        files = data, validation or None, test or None
+        _train_one(chosen, files, base, quantization, known, out, settings, as_json)
+
+
+def _train_one(
+    recipe: "Recipe",
+    files: tuple[list[Path], list[Path] | None, list[Path] | None],
+    base: str,
+    quantization: Quantization,
+    parent: tuple[str, str] | None,
+    out: Path,
+    settings: "Settings",
+    as_json: bool,
+) -> None:
+    """One job. files: training, validation and test; parent: a hub, and the reference in it to go on from."""
     from recipes.data import load_splits
+    from recipes.runs import doing
 
-    chosen = chosen_recipe(recipe, column, label, set_)
+    shown = not as_json
     # What is wrong with the data is said before the base loads.
-    splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
+    with doing("reading the data", shown):
+        splits = load_splits(recipe, *files, progress=shown)
 
     from adapters import load_base
     from hub.hub import Hub
@@ -109,24 +134,17 @@ def train(
 
     trained = None
     if parent is not None:
-        known = Hub(hub, create=False)
-        reference = known.resolve(parent).reference
+        known = Hub(parent[0], create=False)
+        reference = known.resolve(parent[1]).reference
         trained = known.read(reference), reference
-    loaded = load_base(base, quantization.value)
-    adapter = run(
-        chosen,
-        splits,
-        loaded,
-        out=out,
-        parent=trained,
-        progress=not as_json,
-        settings=settings,
-    )
+    with doing(f"loading {base}", shown):
+        loaded = load_base(base, quantization.value)
+    adapter = run(recipe, splits, loaded, out=out, parent=trained, progress=shown, settings=settings)
     if Processes.here().rank == 0:
         _told(adapter, out, loaded.id, as_json)
 
 
-def _check_folders(out: Path, state: Path, resume: bool) -> None:
+def _check_folders(out: Path, state: Path, resume: bool, command: Sequence[str]) -> None:
     """Whether a run may begin in `out`, or go on from `state`. Raises typer.BadParameter."""
     if resume and not state.is_dir():
         raise typer.BadParameter(
@@ -135,7 +153,7 @@ def _check_folders(out: Path, state: Path, resume: bool) -> None:
         )
     if not resume and state.is_dir():
         raise typer.BadParameter(
-            f"{state} holds a run that was stopped; go on with --resume, or remove that folder",
+            f"{state} holds a run that was stopped; go on with --resume ({resume_by(command)}), or remove that folder",
             param_hint="--out",
         )
     if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):

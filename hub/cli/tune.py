@@ -1,11 +1,13 @@
 """repertoire tune: search for a recipe's values, to a recipe file."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hub.cli.claim import claimed
 from hub.cli.from_options import chosen_recipe
 from hub.cli.options import (
     DEFAULT_BASE,
@@ -20,9 +22,11 @@ from hub.cli.options import (
     RecipeName,
 )
 from hub.cli.output import document, show
+from hub.cli.stopping import stoppable
 
 
 def tune(
+    context: typer.Context,
     recipe: RecipeName,
     data: DataFiles,
     space: Annotated[
@@ -53,36 +57,37 @@ def tune(
     Example: `repertoire tune recommendation clicks.csv --space space.yaml --trials 20 --together 8 --out best.yaml`,
     then `repertoire train best.yaml clicks.csv --out my-adapter`
     """
-    if out.exists():
-        raise typer.BadParameter(f"{out} is there already; give a new file", param_hint="--out")
-
-    import optuna
-
-    from recipes.data import load_splits
-    from recipes.runs import read_space
-
-    chosen = chosen_recipe(recipe, column, label, set_)
-    # What is wrong with the space or the data is said before the base loads.
-    read_space(space, chosen)
-    splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
-
-    from adapters import load_base
-    from recipes.runs import trials_table
-    from recipes.runs import tune as search
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it tells of each study it makes
-    found = search(
-        chosen,
-        space,
-        splits,
-        load_base(base, quantization.value),
-        trials=trials,
-        together=together,
-        seed=seed,
-        progress=not as_json,
+    command = context.obj
+    kept = (
+        f"A search keeps nothing before its end. To begin again, with the same trials: {shlex.join(command)}"
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(found.recipe.to_yaml(), encoding="utf-8")
+    with claimed(out, command), stoppable(lambda: kept):
+        if out.exists():
+            raise typer.BadParameter(f"{out} is there already; give a new file", param_hint="--out")
+
+        import optuna
+
+        from recipes.data import load_splits
+        from recipes.runs import doing, read_space
+
+        shown = not as_json
+        chosen = chosen_recipe(recipe, column, label, set_)
+        # What is wrong with the space or the data is said before the base loads.
+        read_space(space, chosen)
+        with doing("reading the data", shown):
+            splits = load_splits(chosen, data, validation or None, test or None, progress=shown)
+
+        from adapters import load_base
+        from recipes.runs import trials_table
+        from recipes.runs import tune as search
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it tells of each study it makes
+        with doing(f"loading {base}", shown):
+            loaded = load_base(base, quantization.value)
+        found = search(
+            chosen, space, splits, loaded, trials=trials, together=together, seed=seed, progress=shown
+        )
+        out.write_text(found.recipe.to_yaml(), encoding="utf-8")
     if as_json:
         about = {"file": str(out), "metric": found.metric, "value": found.value, "best": found.best.number}
         document(about | {"recipe": found.recipe.to_dict(), "trials": [asdict(t) for t in found.trials]})

@@ -34,7 +34,8 @@ class Profile(Part):
     """The data that an adapter learns from, as JSON beside its other facts.
 
     rows: of the file, by split. labels: by split, each label's share of the weight; a row may have several.
-    languages: ISO 639 code -> share of the rows that were looked at (py3langid; "none" for texts without letters).
+    languages: ISO 639 code -> share of the rows that were looked at (py3langid; "unsure" for texts too short to tell,
+    "none" for those without letters).
     repeated: by split, rows whose text stands earlier in the same split. near: by held-out split. private: addresses
     and numbers that were masked or allowed. tokens: None where no base was at hand to count them.
     """

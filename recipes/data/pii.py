@@ -77,15 +77,14 @@ def _worth_asking(text: str, digits: re.Match[str], name: str) -> bool:
 
 
 def _phones(text: str, name: str) -> list[Private]:
-    from phonenumbers import PhoneNumberMatcher  # a slow import, and few texts need it
+    from recipes.data.phones import phone_matches  # a slow import, and few texts need it
 
     found: list[Private] = []
-    for region in REGIONS:
-        for match in PhoneNumberMatcher(text, region):
-            private = Private("phone", match.start, match.end)
-            known = any(_meet(private, other) for other in found)
-            if not known and _looks_like_phone(text, match.start, match.raw_string, name):
-                found.append(private)
+    for match in phone_matches(text, REGIONS):
+        private = Private("phone", match.start, match.end)
+        known = any(_meet(private, other) for other in found)
+        if not known and _looks_like_phone(text, match.start, match.raw_string, name):
+            found.append(private)
     return found
 
 

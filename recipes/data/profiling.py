@@ -1,6 +1,5 @@
 """What a client's data is like, before anything is trained on it: rows, labels, languages, lengths, repetitions."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from recipes.data import pii
 from recipes.data.facts import PARTS, Near, Profile, Tokens
+from recipes.data.languages import language_shares
 from recipes.data.near_duplicates import near_any
 from recipes.examples import Example, Splits
 from recipes.measure.baselines import labels_of
@@ -36,7 +36,7 @@ def profile(
     return Profile(
         rows={part: len(rows) for part, rows in parts.items()},
         labels={part: _balance(getattr(splits, part), splits.labels) for part in PARTS if splits.labels},
-        languages=_languages(spread(every, _LANGUAGES)),
+        languages=language_shares([_own_words(example) for example in spread(every, _LANGUAGES)]),
         repeated={part: len(each) - len(set(each)) for part, each in texts.items()},
         near=_near(texts),
         private=_private(every, recipe.data.pii),
@@ -104,15 +104,9 @@ def _near(texts: Mapping[str, Sequence[str]]) -> dict[str, Near]:
     }
 
 
-def _languages(examples: Sequence[Example]) -> dict[str, float]:
-    """The commonest first. The cells are read, not the text: what a template adds is in the template's language."""
-    from py3langid import classify  # reads its model of all languages when it is first asked
-
-    found: Counter[str] = Counter()
-    for example in examples:
-        text = "\n".join([*example.fields.values(), example.copy or ""])
-        found[classify(text)[0] if any(map(str.isalpha, text)) else "none"] += 1
-    return {code: count / len(examples) for code, count in found.most_common()}
+def _own_words(example: Example) -> str:
+    """The cells, not the text: what a template adds is in the template's language."""
+    return "\n".join([*example.fields.values(), example.copy or ""])
 
 
 def _private(examples: Sequence[Example], handling: str) -> dict[str, int]:

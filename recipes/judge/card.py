@@ -248,7 +248,7 @@ def _task(about: Subject) -> Task | None:
 def _languages(about: Subject) -> list[str]:
     """Those that more than a few rows are in."""
     shares = (_facts_of_data(about).profile or Profile()).languages
-    return [code for code, share in shares.items() if code != "none" and share >= _COMMON]
+    return [code for code, share in shares.items() if code not in ("none", "unsure") and share >= _COMMON]
 
 
 def _facts_of_data(about: Subject) -> DataFacts:

@@ -4,6 +4,7 @@ was killed goes on from its last snapshot."""
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from adapters import Adapter, Base
@@ -26,6 +26,8 @@ from recipes.learn.job import Job
 from recipes.learn.linear_probe import probe
 from recipes.learn.parallel import Processes
 from recipes.runs import snapshots as resume
+from recipes.runs.deferred import deferred
+from recipes.runs.log_lines import doing
 from recipes.runs.order import Order, finish, prepare
 from recipes.runs.tracking import Trackers
 
@@ -87,11 +89,13 @@ class Run:
         self._trackers = Trackers(tracked, Path(settings.curves))
         self._found: dict[int, Result] = {}
         self.unwritten = False
+        self.measures = ""  # what is done between two turns, such as "validating acme"
         self.jobs: dict[int, Job] = {}
         self.running: dict[int, float] = {}  # since when, by the index in `orders`
         for index, order in enumerate(orders):
             try:
-                self.jobs[index] = prepare(order, base, progress)
+                with doing(f"preparing {order.name or order.recipe.task}", progress):
+                    self.jobs[index] = prepare(order, base, progress)
             except RepertoireError as error:
                 self._found[index] = error
                 self._tell(index)
@@ -123,6 +127,10 @@ class Run:
         """Slots that no job runs in or waits for."""
         return self.slots.count - len(self.running) - len(self.waiting)
 
+    def has_failed(self, index: int) -> bool:
+        """Whether an error came of a job."""
+        return isinstance(self._found.get(index), Exception)
+
     def add(self, order: Order, job: Job) -> int:
         """Let a further job wait for a slot; returns its index. Raises as `Slots.reserve`, and then nothing waits."""
         self.slots.reserve(job.adapter)
@@ -139,8 +147,7 @@ class Run:
             return False
         active = {index: self.jobs[index] for index in self.running if not self.jobs[index].done}
         if active:
-            jobs = list(active.values())
-            self._fuse(jobs[0]).turn(jobs)
+            self._train(list(active.values()))
         for index, job in active.items():
             if not job.done and job.due():
                 self._judge(index, job)
@@ -153,6 +160,20 @@ class Run:
         for index in left:
             self._tell(index)
         return True
+
+    def _train(self, jobs: Sequence[Job]) -> None:
+        """A micro-batch of each job. Who asks the process to end meanwhile waits for it, and a snapshot keeps it."""
+        fused = self._fuse(jobs[0])
+        if self.processes.count > 1:  # the others may have ended already, and one would wait for them
+            fused.turn(jobs)
+            return
+        with deferred() as signal:
+            fused.turn(jobs)
+        if signal.number is not None:
+            # What is to be validated first goes on from the snapshot before.
+            if not any(job.done or job.due() for job in jobs):
+                self._save(at_once=True)
+            signal.deliver()
 
     def close(self) -> None:
         """Leave the base as it was found."""
@@ -199,17 +220,21 @@ class Run:
         return self._fused
 
     def _judge(self, index: int, job: Job) -> None:
+        self.measures = f"validating {job.name}"
         try:
             job.judge(self.base, self.slots)
         except Exception as error:
             job.fail(TrainingError(f"{job.name}: validating at step {job.step} failed: {error!r}"))
             return
+        finally:
+            self.measures = ""
         self._trackers.log(job.name, job.history[-1], job.step)
         if self._on_validation is not None and self._on_validation(index, job):
             job.done = True
 
     def _leave(self, index: int) -> None:
         job, order = self.jobs[index], self.orders[index]
+        self.measures = f"measuring {job.name}"
         result: Result
         try:
             if job.failure is not None:
@@ -230,10 +255,11 @@ class Run:
             )
         except Exception as error:
             result = TrainingError(f"{job.name}: measuring the trained adapter failed: {error!r}")
+        self.measures = ""
+        self._found[index] = result
         del self.running[index]
         self.slots.clear(job.slot)
         job.release()
-        self._found[index] = result
 
     def _tell(self, index: int) -> None:
         if self._on_result is not None and self.processes.rank == 0:
@@ -275,9 +301,8 @@ class Run:
         try:
             resume.save(self.state, manifest, {index: tensors for index, (_, tensors) in states.items()})
         except OSError as error:
-            print(
-                f"No snapshot could be written to {self.state} ({error}); the training goes on.", flush=True
-            )
+            told = f"No snapshot could be written to {self.state} ({error}); the training goes on."
+            print(told, file=sys.stderr, flush=True)
         self._saved = time.perf_counter()
         self._saving = self._saved - began
 
@@ -318,39 +343,3 @@ class Run:
                 digest.update(repr(row).encode())
             digests.append(digest.hexdigest())
         return digests
-
-
-class Shown:
-    """Progress bars: of all jobs together, and of each that runs."""
-
-    def __init__(self, run: Run, on: bool) -> None:
-        self._run = run
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bars = Progress(*columns, disable=not on or run.processes.rank > 0, transient=True)
-        self._lines: dict[int, Any] = {}
-
-    def __enter__(self) -> "Shown":
-        self._bars.start()
-        self._all = self._bars.add_task("all jobs", total=None)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def update(self) -> None:
-        """Show where the run stands."""
-        run = self._run
-        for index in [index for index in self._lines if index not in run.running]:
-            self._bars.remove_task(self._lines.pop(index))
-        for index in run.running:
-            job = run.jobs[index]
-            if index not in self._lines:
-                self._lines[index] = self._bars.add_task(job.name, total=job.steps)
-            last = job.history[-1] if job.history else {}
-            told = " ".join([job.name, *(f"{k} {v:.4g}" for k, v in last.items() if k != "step")])
-            self._bars.update(self._lines[index], completed=job.step, description=told)
-        steps = sum(
-            job.step if index in (*run.running, *run.waiting) else job.steps
-            for index, job in run.jobs.items()
-        )
-        self._bars.update(self._all, completed=steps, total=sum(job.steps for job in run.jobs.values()))

@@ -12,6 +12,8 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,35 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[int, dict[str, Tensor]]] | 
     newest = folder / f"{numbers[-1]:06d}"
     manifest = json.loads((newest / _MANIFEST).read_text())
     return manifest, {int(path.stem): load_file(path) for path in newest.glob("*.safetensors")}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the newest snapshot of a run holds, in numbers. done: jobs that are trained and written. steps: optimizer
+    steps that each of the running ones has taken. at: when it was written."""
+
+    done: int
+    steps: tuple[int, ...]
+    at: datetime
+
+    @property
+    def told(self) -> str:
+        """Such as "the snapshot of 12:31:05, with 2 jobs under way (steps 120, 80)"."""
+        count = len(self.steps)
+        steps = f"step{'s' * (count > 1)} {', '.join(map(str, self.steps))}"
+        under_way = f", with {count} {'job' if count == 1 else 'jobs'} under way ({steps})" if count else ""
+        return f"the snapshot of {self.at:%H:%M:%S}{under_way}"
+
+
+def last_snapshot(folder: Path) -> Kept | None:
+    """What is kept of a run; None where there is no snapshot. No weight is read."""
+    numbers = _numbers(folder) if folder.is_dir() else []
+    if not numbers:
+        return None
+    manifest = folder / f"{numbers[-1]:06d}" / _MANIFEST
+    found = json.loads(manifest.read_text())
+    steps = tuple(entry["job"]["step"] for entry in found["running"])
+    return Kept(len(found["done"]), steps, datetime.fromtimestamp(manifest.stat().st_mtime))
 
 
 def forget(folder: Path) -> None:

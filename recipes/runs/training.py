@@ -11,7 +11,8 @@ from recipes.data.augment import Augmenter
 from recipes.recipe import Recipe
 from recipes.runs import snapshots as resume
 from recipes.runs.order import Order
-from recipes.runs.run import Result, Run, Settings, Shown
+from recipes.runs.run import Result, Run, Settings
+from recipes.runs.shown import Shown
 
 if TYPE_CHECKING:
     from recipes.data.tables import Data
@@ -43,7 +44,7 @@ def train(
         test: as `data`; without it, rows of `data`.
         out: folder for the PEFT directory; a page for people is written beside it (see `recipes.judge.page`).
         parent: a trained adapter to go on from, on new data, and what it is called.
-        progress: show bars.
+        progress: show bars on a terminal, lines in a log.
         settings: how the run uses its machine.
         augmenter: a hook such as back-translation, see `Order`.
 
@@ -80,7 +81,7 @@ def train_many(
     Args:
         orders: what to train, one job each.
         base: the loaded base, shared by all.
-        progress: show bars.
+        progress: show bars on a terminal, lines in a log.
         settings: how the run uses its machine.
         on_result: told of each result, by its index in `orders`, as soon as it is there.
 

@@ -31,8 +31,9 @@ from recipes.learn.encode import EncodedRow, count_tokens, encode, token_limit
 from recipes.learn.job import Job
 from recipes.recipe import Recipe
 from recipes.runs.order import Order, untrained
-from recipes.runs.run import Result, Run, Settings, Shown
+from recipes.runs.run import Result, Run, Settings
 from recipes.runs.search_space import Space, changed, read_space
+from recipes.runs.shown import Shown
 from recipes.tasks.task import task_for
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def tune(
         trials: how many to make.
         together: trials that train at the same time; each takes the memory of a job.
         seed: of the sampler.
-        progress: show bars.
+        progress: show bars on a terminal, lines in a log.
         settings: how the run uses its machine; without `state`.
 
     Returns:

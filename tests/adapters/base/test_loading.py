@@ -1,11 +1,13 @@
 """Loading, quantizing and refusing bases; on the CPU for real."""
 
+import sys
 from pathlib import Path
 
 import bitsandbytes as bnb
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, T5Config
+from transformers.utils import logging
 
 from adapters import load_base
 from adapters.base import loading
@@ -74,3 +76,19 @@ def test_memory_is_counted_before_anything_is_loaded() -> None:
     assert shrunk == pytest.approx(whole - blocks * (2 - 4.127 / 8), rel=1e-6)
     with pytest.raises(NotEnoughMemory, match=r"llama-8b needs 16\d\d\.\d GiB on cpu"):
         check_memory(whole * 100, torch.device("cpu"), "llama-8b")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_bars_of_transformers_only_where_they_can_move(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    before = logging.is_progress_bar_enabled()
+    logging.enable_progress_bar()
+    try:
+        load_base("starter", "none")
+        assert logging.is_progress_bar_enabled()
+    finally:
+        if not before:
+            logging.disable_progress_bar()
+    assert ("Loading weights" in capsys.readouterr().err) == terminal

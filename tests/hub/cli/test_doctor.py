@@ -11,7 +11,7 @@ import torch
 
 import adapters.base.base
 from hub.cli import doctor, main
-from hub.cli.doctor import Check, clashes, disk, examine, quantization, versions
+from hub.cli.doctor import Check, clashes, disk, examine, hidden, quantization, versions
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,6 +37,40 @@ def test_another_distribution_with_a_package_of_our_name_is_a_fault(
     assert (check.name, check.status) == ("adapters", "fault")
     assert check.found == "someone-elses also installs a package `adapters`"
     assert check.fix.startswith("pip uninstall someone-elses, or install")
+
+
+def test_a_folder_or_file_of_our_name_where_python_runs_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "adapters").mkdir()
+    (tmp_path / "adapters" / "__init__.py").write_text("")
+    (tmp_path / "recipes.py").write_text("")
+    (tmp_path / "hub").mkdir()
+    found = {check.name: check for check in hidden(tmp_path)}
+    assert list(hidden(ROOT)) == [], "the checkout's own"
+    assert (found["adapters"].status, found["recipes"].status) == ("note", "note")
+    assert str(tmp_path / "adapters") in found["adapters"].found
+    assert "rename" in found["recipes"].fix and str(tmp_path / "recipes.py") in found["recipes"].fix
+    assert "hub" not in found, "a plain folder hides nothing of what stands on the path"
+
+
+def test_a_plain_folder_that_hides_an_install_by_a_finder_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hub").mkdir()
+    monkeypatch.setattr(sys, "path", [each for each in sys.path if Path(each or ".").resolve() != ROOT])
+    [check] = [check for check in hidden(tmp_path) if check.name == "hub"]
+    assert check.status == "note" and "pip install -e ." in check.fix
+
+
+def test_a_package_of_our_name_that_is_imported_in_the_place_of_ours_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "__init__.py").write_text("")
+    monkeypatch.delitem(sys.modules, "recipes", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    [check] = hidden(ROOT)
+    assert (check.name, check.status) == ("recipes", "fault")
+    assert str(tmp_path / "recipes") in check.found
 
 
 def test_versions_out_of_range_and_missing_packages_are_faults() -> None:

@@ -79,7 +79,7 @@ def test_failures_have_a_code_a_message_and_a_document(
     arguments = make(run, folder)
     got, out, err = run(*arguments)
     assert (got, out) == (code, "") and code in EXIT_CODES
-    assert err.startswith("repertoire: ") and says in err
+    assert "\nrepertoire: " in f"\n{err}" and says in err, "after what a log is told of the work"
     assert "Traceback" not in err
     got, out, _ = run(*arguments, "--json")
     error = json.loads(out)["error"]
