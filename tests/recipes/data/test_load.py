@@ -339,8 +339,8 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
 def test_a_check_tells_the_same_of_each_row_and_counts_them(tmp_path: Path) -> None:
     recipe = Recipe.load("recommendation")
     good = write(tmp_path / "a.csv", CLICKS)
-    assert check(recipe, good) == 60
-    assert check(recipe, [good], test=good) == 120, "texts in two files are found by load_splits"
+    assert check(recipe, good).rows == 60
+    assert check(recipe, [good], test=good).rows == 120, "texts in two files are found by load_splits"
     bad = write(tmp_path / "b.csv", changed(CLICKS, clicked={5: "maybe"}, ad={11: " "}))
     with pytest.raises(DataError) as caught:
         check(recipe, bad)
