@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from recipes.errors import Problem
+if TYPE_CHECKING:
+    from recipes.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +61,4 @@ class Splits:
     notes: tuple[str, ...] = ()
     multi_label: bool = False
     negative_share: float = 1.0
-    skipped: tuple[Problem, ...] = ()
+    skipped: "tuple[Problem, ...]" = ()

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recipes.data.cells import Parsed
 from recipes.errors import Problem
 
 if TYPE_CHECKING:
+    from recipes.data.cells import Parsed
     from recipes.data.columns import Columns
     from recipes.data.records import Row
     from recipes.data.tables import Table
@@ -64,13 +64,11 @@ class Strays:
     def total(self, row: "Row", parsed: "Parsed | list[Problem]") -> list[Problem]:
         """A row that adds up others; nothing for any other. parsed: what was understood of it."""
         self._seen += 1
-        own = _weights(parsed)
+        own = _weights(parsed) if self._weighed and not isinstance(parsed, list) else (0.0, 0.0)
         adds_up = self._counted and self._is_sum(own)
         if not adds_up and not self._is_called_total(row.cells, parsed, own):
-            self._since, self._all = _plus(self._since, own), _plus(self._all, own)
             if self._weighed:
-                self._weights.append(own[0])
-                self._lines.append(row.line)
+                self._add(row.line, own)
             return []
         self._since = (0, 0.0, 0.0)
         message = "the row adds up the rows above it" if adds_up else "the row is a total, and no observation"
@@ -91,6 +89,11 @@ class Strays:
             "of the export"
         ]
 
+    def _add(self, line: int, own: tuple[float, float]) -> None:
+        self._since, self._all = _plus(self._since, own), _plus(self._all, own)
+        self._weights.append(own[0])
+        self._lines.append(line)
+
     def _is_sum(self, own: tuple[float, float]) -> bool:
         return own[1] > 0 and any(sums[0] >= _FEWEST and own == sums[1:] for sums in (self._since, self._all))
 
@@ -102,8 +105,8 @@ class Strays:
     ) -> bool:
         """Whether a cell names a total, and something else of the row agrees: an ad may be called Total too."""
         rows, shown, _ = self._since
-        certain = not isinstance(parsed, Parsed) or not _DASHES.isdisjoint(parsed.fields.values())
-        certain = certain or (self._weighed and rows > 2 and own[0] >= shown / 2)
+        certain = isinstance(parsed, list) or not _DASHES.isdisjoint(parsed.fields.values())
+        certain = certain or (rows > 2 and own[0] >= shown / 2)
         if not certain and self._seen not in (1, self._count):
             return False
         return any(_is_total(cell, certain) for cell in cells.values() if isinstance(cell, str))
@@ -118,10 +121,8 @@ def _is_total(cell: str, certain: bool) -> bool:
     return not rest or _OF_WHAT.fullmatch(rest) is not None or (certain and _ANYTHING.match(rest) is not None)
 
 
-def _weights(parsed: "Parsed | list[Problem]") -> tuple[float, float]:
+def _weights(parsed: "Parsed") -> tuple[float, float]:
     """How often a row was shown, and clicked, by weight."""
-    if not isinstance(parsed, Parsed):
-        return 0.0, 0.0
     clicked = sum(weight for outcome, weight in parsed.outcomes if outcome)
     return sum(weight for _, weight in parsed.outcomes), clicked
 

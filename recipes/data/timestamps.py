@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from recipes.data.cells import Parsed
 from recipes.errors import Problem
+
+if TYPE_CHECKING:
+    from recipes.data.cells import Parsed
 
 # Since 1970, the years 1973 to 5138: moments in seconds have 9 to 11 digits, and each smaller unit 3 more.
 _UNITS = ((1e8, "seconds"), (1e11, "milliseconds"), (1e14, "microseconds"), (1e17, "nanoseconds"))
@@ -28,7 +31,7 @@ class Timestamps:
     def __init__(self) -> None:
         self._kinds: dict[str, _Kind] = {}
 
-    def add(self, row: Parsed) -> None:
+    def add(self, row: "Parsed") -> None:
         """Look at a row's timestamp, where it has one."""
         if row.time is None:
             return

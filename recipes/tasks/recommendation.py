@@ -13,7 +13,7 @@ from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import shift_for, shifted
 from recipes.measure.intervals import Floats, Statistic
 from recipes.measure.ranking import over_groups, ranked_items
-from recipes.tasks.history import LIKED_SHARE, LIKED_TALLY, derived
+from recipes.tasks.history import LIKED_SHARE, LIKED_TALLY
 from recipes.tasks.roles import (
     CALLED,
     FILL,
@@ -148,9 +148,8 @@ def render(fields: Mapping[str, str], recipe: "Sections") -> str:
     """The row's ready text, or "User: ..." and "Ad: ..." on two lines; then a line for each feature.
 
     `data.prompt` may be a template over roles and features instead. The features `liked_share`, a percentage, and
-    `liked_tally`, the same in words, are read out of the row's own text by `data.history`.
+    `liked_tally`, the same in words, are among the fields where `data.history` reads them out of the row's own text.
     """
-    fields = {**fields, **derived(fields, recipe.data.history)}
     template = recipe.data.prompt or _default_template(fields)
     names = feature_names(recipe.data.features, fields, ROLES, recipe.data.prompt)
     return with_features(fill(template, fields), fields, names)
