@@ -18,7 +18,8 @@ class RecipeError(RepertoireError):
     """A recipe is wrong. `problems` holds one line per fault."""
 
     def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        every = (problems,) if isinstance(problems, str) else problems
+        self.problems: tuple[str, ...] = tuple(map(printable, every))
         super().__init__("\n".join(self.problems))
 
 

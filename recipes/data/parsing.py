@@ -83,7 +83,7 @@ def _leave_out(most: float, table: "Table", wrong: Sequence[Problem], read: Read
         read.skipped += wrong
         read.notes.append(
             f"{table.title}: {bad:,} of {rows:,} rows are left out, for what is wrong with them "
-            "(data.skip_bad_rows)"
+            "(data.skip_bad_rows); they are listed in skipped.jsonl, beside the report"
         )
 
 
