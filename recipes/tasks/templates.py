@@ -69,7 +69,7 @@ def _text(cell: Any, depth: int) -> str:
         return ("; " if depth else "\n").join(f"{key}: {text}" for key, text in pairs if text)
     if isinstance(cell, list | tuple):
         return ", ".join(text for value in cell if (text := _text(value, depth + 1).strip()))
-    if isinstance(cell, bytes | bytearray | memoryview):
+    if isinstance(cell, bytes | bytearray):
         return _decoded(bytes(cell))
     if isinstance(cell, date | time):
         return cell.isoformat()
@@ -83,6 +83,8 @@ def _text(cell: Any, depth: int) -> str:
 
 def _plain(cell: Any) -> Any:
     """Numbers, moments and arrays of numpy (and what has its `tolist`) as those of Python."""
+    if isinstance(cell, memoryview):
+        return bytes(cell)
     if isinstance(cell, np.ndarray) and cell.dtype.kind in "mM":
         return list(cell) if cell.ndim else _plain(cell[()])
     if isinstance(cell, np.datetime64 | np.timedelta64):
