@@ -53,7 +53,7 @@ def test_more_than_the_share_of_one_file_is_every_problem(tmp_path: Path) -> Non
     assert len({problem.line for problem in caught.value.problems}) == 3
     assert len({problem.line for problem in load_splits(recipe(0.02), path).skipped}) == 3
     good = written(tmp_path / "good.csv")
-    with pytest.raises(DataError, match="clicks.csv"):
+    with pytest.raises(DataError, match=r"clicks\.csv"):
         check(recipe(0.01), [good, path])
 
 

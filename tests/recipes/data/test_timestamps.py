@@ -34,7 +34,7 @@ def test_seconds_beside_smaller_units_are_a_problem(tmp_path: Path, factor: int,
 def test_files_that_are_read_as_one_have_one_unit(tmp_path: Path) -> None:
     seconds = moods(tmp_path / "a.csv", lambda i: NOW + i)
     thousandths = moods(tmp_path / "b.csv", lambda i: 1000 * (NOW + i))
-    with pytest.raises(DataError, match="are in milliseconds, 60 in seconds|are in seconds, 60 in milli"):
+    with pytest.raises(DataError, match=r"are in milliseconds, 60 in seconds|are in seconds, 60 in milli"):
         check(Recipe.load("behavior"), seconds, test=thousandths)
 
 
