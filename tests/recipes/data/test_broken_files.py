@@ -194,3 +194,10 @@ def test_a_count_of_more_digits_than_any_is_a_problem(tmp_path: Path, digits: in
     rows = [{"text": f"ad {i}", "impressions": 9, "clicks": i % 2} for i in range(40)]
     path = lines(tmp_path / "a.jsonl", [*rows, {"text": "x", "impressions": "9" * digits, "clicks": 1}])
     assert "line 41: `impressions` is '999" in wrong(path, "recommendation")
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "json", "jsonl"])
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n", b"\xff\xfe", b" \n"])
+def test_a_file_of_a_byte_order_mark_alone_is_empty(tmp_path: Path, ending: str, content: bytes) -> None:
+    (tmp_path / f"a.{ending}").write_bytes(content)
+    assert "the file is empty" in wrong(tmp_path / f"a.{ending}")
