@@ -7,7 +7,7 @@ RepertoireError
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapters.errors import RepertoireError
 
@@ -18,7 +18,8 @@ class RecipeError(RepertoireError):
     """A recipe is wrong. `problems` holds one line per fault."""
 
     def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        every = (problems,) if isinstance(problems, str) else problems
+        self.problems: tuple[str, ...] = tuple(map(printable, every))
         super().__init__("\n".join(self.problems))
 
 
@@ -27,7 +28,8 @@ class Problem:
     """One fault in the data and what to do about it.
 
     file: the file's name as it was given; `line`: 1 for the first line of a text file, the record's number for
-    Parquet and data sets, None where the whole file is meant; `column`: the file's column; `value`: what stands there.
+    Parquet and data sets, None where the whole file is meant; `column`: the file's column; `value`: what stands there;
+    `of_row`: whether nothing else is wrong, so that the file would do without this row.
     """
 
     file: str
@@ -36,6 +38,7 @@ class Problem:
     line: int | None = None
     column: str | None = None
     value: str | None = None
+    of_row: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return self.told()
@@ -50,7 +53,12 @@ class Problem:
             subject = f"`{self.column}` is {_short(self.value)!r}; "
         elif self.column is not None:
             subject = f"`{self.column}` "
-        return f"{where}: {subject}{self.message}. {self.fix}"
+        return printable(f"{where}: {subject}{self.message}. {self.fix}")
+
+    @property
+    def what(self) -> str:
+        """What is wrong, without where and without the fix."""
+        return printable(self.message if self.value is None else f"{_short(self.value)!r}; {self.message}")
 
 
 class DataError(RepertoireError):
@@ -77,6 +85,12 @@ class DataError(RepertoireError):
 
 class TrainingError(RepertoireError):
     """A job cannot go on; other jobs of the same batch are not touched."""
+
+
+def printable(text: str) -> str:
+    """A text that any file and terminal takes: half characters, of which JSON and names of files can hold some, are
+    written as escapes."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _short(value: str, limit: int = 60) -> str:

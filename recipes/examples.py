@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recipes.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Splits:
     labels: heads, the labels' names in the head's order; () for ad-copy. multi_label: a row may have several.
     digest: sha256 over the raw bytes of all files in the order data, validation, test; for a single file its own.
     notes: what a reader of the metrics should know, one sentence each: columns that were not used, rows left out.
+    skipped: what is wrong with the rows that `data.skip_bad_rows` left out.
     negative_share: what share of the training rows without a click was kept, by weight; 1 is all of them.
     """
 
@@ -56,3 +61,4 @@ class Splits:
     notes: tuple[str, ...] = ()
     multi_label: bool = False
     negative_share: float = 1.0
+    skipped: "tuple[Problem, ...]" = ()

@@ -5,7 +5,7 @@ comes from the preset of its task and method. Everything wrong with a recipe is 
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from recipes.errors import RecipeError
+from recipes.errors import RecipeError, printable
 from recipes.options.data import DataOptions
 from recipes.options.faults import sentence
 from recipes.options.gates import GateOptions, ReportOptions
@@ -140,6 +140,9 @@ class Recipe(Section):
             for key, value in overrides.items()
             if (problem := _override(changed, key, value)) is not None
         ]
+        problems += (
+            f"{_source}: {where}: holds half a character; write whole ones" for where in _halves(changed)
+        )
         task, method = changed.get("task"), changed.get("method", "lora")
         name = f"{task}-prefix" if method == "prefix" else str(task)
         has_preset = name in presets()
@@ -188,6 +191,20 @@ def _told(fault: Any) -> str:
     if fault["type"] == "missing" and fault["loc"] == ("task",):
         return f"task: missing; write task: {_tasks_told()}"
     return sentence(fault, Recipe)
+
+
+def _halves(content: Any, where: str = "") -> Iterator[str]:
+    """Where in a recipe half characters stand, which YAML can write and no file holds."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _halves(value, f"{where}.{key}".removeprefix("."))
+            if where and printable(str(key)) != key:
+                yield f"{where}.{key}"
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _halves(value, where)
+    elif isinstance(content, str) and printable(content) != content:
+        yield where
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

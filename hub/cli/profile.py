@@ -50,11 +50,15 @@ def profile(
 
     chosen = chosen_recipe(recipe, column, label, set_)
     if check:
-        rows = check_rows(chosen, data, validation or None, test or None, progress=not as_json)
+        looked = check_rows(chosen, data, validation or None, test or None, progress=not as_json)
         if as_json:
-            document({"rows": rows})
+            skipped = [str(problem) for problem in looked.skipped]
+            document({"rows": looked.rows, "skipped": skipped, "notes": looked.notes})
         else:
-            show(f"{rows:,} rows, and nothing wrong with any of them.")
+            them = "any of the others" if looked.skipped else "any of them"
+            show(f"{looked.rows:,} rows, and nothing wrong with {them}.")
+            show(*(f"- {note}" for note in looked.notes))
+            show(*(f"- left out: {problem}" for problem in looked.skipped))
         return
     splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 

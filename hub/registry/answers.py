@@ -71,7 +71,7 @@ def read_prompts(path: Path) -> list[Prompt]:
             continue
         try:
             prompts.append(json.loads(line))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problems.append(f"\n  - line {number}: {error}")
     if problems:
         raise RequestError(

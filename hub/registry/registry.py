@@ -337,7 +337,12 @@ class Registry:
                 "click; publish it again with --task recommendation --roles user,ad"
             )
         task = voice.task or usual_task(writes=voice.head is None)
-        if calls.get(task) != request.CALL:
+        if task not in calls:
+            raise RequestError(
+                f"{self._versions[key].reference} does {task}, which this release does not know; upgrade Repertoire to "
+                "use it"
+            )
+        if calls[task] != request.CALL:
             wanted = " or ".join(name for name, call in calls.items() if call == request.CALL)
             raise RequestError(
                 f"{self._versions[key].reference} does {task}, not {wanted}; use the call for {task}"

@@ -21,11 +21,12 @@ from recipes.data.columns import is_derived
 from recipes.data.facts import DataFacts
 from recipes.data.pii import masked
 from recipes.data.rendering import render_row
+from recipes.errors import RecipeError
 from recipes.examples import Example
 from recipes.learn.encode import count_text, encode_prompt, encode_texts, token_limit
 from recipes.measure.calibration import Calibration, Floats
 from recipes.recipe import Recipe
-from recipes.tasks.task import task_for, usual_task
+from recipes.tasks.task import task_for, task_names, usual_task
 
 
 @dataclass(frozen=True)
@@ -171,9 +172,15 @@ def _sound(reading: Reading) -> Reading:
 
 def _recipe(adapter: Adapter) -> Recipe:
     """An adapter's own recipe. One of another tool has none: it reads its task's way, and as much as the base can."""
-    if saved := adapter.info.get("recipe"):
+    saved = adapter.info.get("recipe")
+    named = saved.get("task") if isinstance(saved, Mapping) else None
+    task = named or adapter.task or usual_task(adapter.head is None)
+    if task not in task_names():
+        raise RecipeError(
+            f"its task, {task!r}, is none that this release knows; upgrade Repertoire to use it"
+        )
+    if saved:
         return Recipe.from_dict(saved)
-    task = adapter.task or usual_task(adapter.head is None)
     read: dict[str, Any] = {"task": task, "data": {"max_tokens": sys.maxsize}}
     if isinstance(adapter.method, Prefix):
         read |= {"method": "prefix", "prefix": {"length": adapter.method.length}}

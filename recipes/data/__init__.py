@@ -7,14 +7,14 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from recipes.data.columns import is_derived
     from recipes.data.facts import PARTS, DataFacts, Profile
-    from recipes.data.load import check, load_splits
+    from recipes.data.load import Checked, check, load_splits
     from recipes.data.profiling import profile, profile_table
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "recipes.data.columns": ["is_derived"],
-            "recipes.data.load": ["check", "load_splits"],
+            "recipes.data.load": ["Checked", "check", "load_splits"],
             "recipes.data.facts": ["PARTS", "DataFacts", "Profile"],
             "recipes.data.profiling": ["profile", "profile_table"],
         },
@@ -22,6 +22,7 @@ else:
 
 __all__ = [
     "PARTS",
+    "Checked",
     "DataFacts",
     "Profile",
     "check",

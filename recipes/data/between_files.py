@@ -1,4 +1,4 @@
-"""What no single row can show: one text in two files, labels that only one of them has, timestamps of two kinds."""
+"""What no single row can show: one text in two files, labels that only one of them has."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -13,15 +13,8 @@ if TYPE_CHECKING:
 
 
 def between_files(recipe: "Recipe", rows: Mapping[str, Sequence[Parsed]]) -> list[Problem]:
-    """What no single row can show: unknown labels, timestamps of two kinds, one text in two files."""
+    """What no single row can show: unknown labels, one text in two files."""
     problems = list(_unknown_labels(rows))
-    first_of: dict[bool, Parsed] = {}
-    for row in (row for group in rows.values() for row in group if row.time is not None):
-        first_of.setdefault(row.dated, row)
-    if len(first_of) > 1:
-        number, dated = first_of[False], first_of[True]
-        fix = f"Write all of them as in line {dated.line} of {dated.file}, or all as numbers"
-        problems.append(Problem(number.file, "some timestamps are dates, some are numbers", fix, number.line))
     if recipe.data.repeats == "refuse":
         for row, part, other in _repeated(rows):
             message = f"its text stands in the {CALLED[part]} file too ({other.file}, line {other.line})"

@@ -1,7 +1,7 @@
 """From one row of a table to what the task needs of it; each function reads one role and says what is wrong with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from recipes.data.rendering import render_row
 from recipes.errors import Problem
 from recipes.tasks.roles import FILL, Role
 from recipes.tasks.task import task_for
-from recipes.tasks.templates import text_of
+from recipes.tasks.templates import NotText, text_of
 
 if TYPE_CHECKING:
     from recipes.data.records import Row
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 _KINDS = {"email": "an e-mail address", "phone": "a phone number"}
 
+# One of each is made for every row; frozen ones take three times as long to make.
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Parsed:
     """One row that was understood.
 
@@ -49,11 +51,27 @@ class Parsed:
 def parse(recipe: "Recipe", file: str, row: "Row", columns: Columns) -> Parsed | list[Problem]:
     """The row, or everything that is wrong with it."""
     cells = _Cells(recipe, file, row, columns, [])
-    parsed = cells.parsed()
+    try:
+        parsed = cells.parsed()
+    except NotText:
+        return _without_text(recipe, file, row, columns)
     return cells.problems or parsed
 
 
-@dataclass(frozen=True, slots=True)
+def _without_text(recipe: "Recipe", file: str, row: "Row", columns: Columns) -> list[Problem]:
+    """What is wrong with a row some of whose cells are no text: those, and what is wrong with the others."""
+    found = {}
+    for name in dict.fromkeys((*columns.of.values(), *columns.features, *recipe.grouped)):
+        try:
+            text_of(row.cells.get(name))
+        except NotText as error:
+            found[name] = Problem(file, error.what, error.fix, row.line, name)
+    rest = parse(recipe, file, replace(row, cells={**row.cells, **dict.fromkeys(found)}), columns)
+    others = [] if isinstance(rest, Parsed) else rest
+    return [*found.values(), *(other for other in others if other.column not in (None, *found))]
+
+
+@dataclass(slots=True)
 class _Cells:
     """The cells of one row by role, as a task asks for them (`recipes.tasks.task.Cells`)."""
 

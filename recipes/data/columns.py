@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recipes.errors import Problem
+from recipes.errors import Problem, printable
 from recipes.tasks.roles import Role, read_roles
 from recipes.tasks.task import task_for
 from recipes.tasks.templates import placeholders
@@ -58,6 +58,10 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
             fix = f"{near(name, table.columns)}, or take it out of data.features and data.prompt"
             problems.append(Problem(table.name, f"no column `{name}`", fix, line=1))
     problems += _ungrouped(recipe, table, of)
+    for name in dict.fromkeys((*of.values(), *shown)):
+        if printable(name) != name:
+            message = f"the name of the column `{name}` holds half a character"
+            problems.append(Problem(table.name, message, "Give the column another name", line=1))
     if problems:
         return ColumnsFound(None, tuple(problems))
     of = task.used(of, data)

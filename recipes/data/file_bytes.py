@@ -15,6 +15,7 @@ from recipes.errors import DataError, Problem
 
 _COMMON = frozenset("的一是不了在人有我他这這中大来來上国國好很就也都和，。！？、：；“”（）")
 USUAL = "utf-8-sig"  # UTF-8, with a byte order mark or without
+_EMPTY = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"  # white space and byte order marks say nothing
 _CHUNK = 2**20  # bytes that are looked at together
 _REPLACED = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")  # U+FFFD, as it is or as JSON may write it
 
@@ -48,7 +49,7 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
             chunk = file.read(_CHUNK)
             own.update(chunk)
             total.update(chunk)
-            blank = blank and (not chunk or chunk.isspace())
+            blank = blank and not chunk.strip(_EMPTY)
             quoted = quoted or b'"' in chunk
             damaged = damaged or _REPLACED.search(tail + chunk) is not None
             if invalid is None:

@@ -8,22 +8,23 @@ fix, and what was left out on purpose stands in `Splits.notes`.
 
 import gc
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from recipes.data.between_files import between_files, without_repeats
-from recipes.data.cells import Parsed, parse
-from recipes.data.columns import Columns, find_columns, near
+from recipes.data.cells import Parsed
+from recipes.data.columns import find_columns, near
+from recipes.data.parsing import Read, parse_table
 from recipes.data.split import Dealt, deal, fewer_negatives, first_of_each_label
-from recipes.data.tables import Data, Table, read_tables
-from recipes.errors import DataError, Problem, RecipeError
+from recipes.data.tables import Data, read_tables
+from recipes.data.timestamps import Timestamps
+from recipes.errors import DataError, Problem, RecipeError, printable
 from recipes.examples import Example, Source, Splits
 from recipes.tasks.roles import CALLED, read_roles
 from recipes.tasks.task import task_for
@@ -35,6 +36,16 @@ if TYPE_CHECKING:
 
 FEWEST_ROWS = 10
 _PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `check` found in data that is sound: its rows, notes as in `Splits`, and what is wrong with rows that
+    `data.skip_bad_rows` leaves out."""
+
+    rows: int
+    notes: tuple[str, ...]
+    skipped: tuple[Problem, ...] = ()
 
 
 def load_splits(
@@ -75,7 +86,7 @@ def check(
     test: "Data | None" = None,
     *,
     progress: bool = False,
-) -> int:
+) -> "Checked":
     """Check every row for itself, and hold none: CSV and JSONL may be larger than memory.
 
     What only all rows together show is left to `load_splits`: texts in two files, labels that only one file has, splits
@@ -89,7 +100,7 @@ def check(
         progress: show bars.
 
     Returns:
-        The number of rows.
+        How many rows there are, and what was noted.
 
     Raises:
         DataError: with every problem of every file.
@@ -100,7 +111,7 @@ def check(
         read = _read(recipe, _given(data, validation, test), bars, keep=False)
     if read.problems:
         raise DataError(read.problems)
-    return sum(source.rows for source in read.files)
+    return Checked(sum(source.rows for source in read.files), _noted(read.notes), tuple(read.skipped))
 
 
 def _given(data: Data, validation: "Data | None", test: "Data | None") -> dict[str, Data]:
@@ -146,10 +157,16 @@ def _load(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress) -> Spli
         labels=labels,
         digest=read.digest,
         files=tuple(read.files),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=_noted(notes),
         multi_label=recipe.data.separator is not None,
         negative_share=kept,
+        skipped=tuple(read.skipped),
     )
+
+
+def _noted(notes: Sequence[str]) -> tuple[str, ...]:
+    """Each note once, as any file takes it."""
+    return tuple(dict.fromkeys(map(printable, notes)))
 
 
 @contextmanager
@@ -198,70 +215,42 @@ def _check_names(recipe: "Recipe") -> None:
         raise RecipeError(wrong)
 
 
-@dataclass
-class _Read:
-    """What files came to. rows: those of each part that were understood; names: of each part's files; digest: sha256
-    over the bytes of all files."""
+def _read(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress, keep: bool = True) -> Read:
+    """Read the files one after the other; of each its understood rows stay, without `keep` nothing.
 
-    rows: dict[str, list[Parsed]]
-    problems: list[Problem]
-    notes: list[str]
-    names: dict[str, str]
-    files: list[Source]
-    digest: str = ""
-
-
-def _read(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress, keep: bool = True) -> _Read:
-    """Read the files one after the other; of each its understood rows stay, without `keep` nothing."""
-    read = _Read({part: [] for part in sources}, [], [], {}, [])
-    digest = hashlib.sha256()
+    sources: train, validation or test -> what was given for it.
+    """
+    read = Read({part: [] for part in sources})
+    digest, times = hashlib.sha256(), Timestamps()
     features: tuple[str, ...] | None = None
     for part, source in sources.items():
         names: list[str] = []
         roles: dict[str, set[str]] = {}
         reading = bars.add_task("reading", total=None)
         for table in read_tables(source, digest, recipe.data.format):
+            table = replace(table, name=printable(table.name))
             names.append(table.name)
             read.files.append(Source(table.title, table.sha256, table.bytes, len(table.rows)))
-            read.problems += table.problems
             read.notes += table.notes
             if not len(table.rows):
+                read.problems += table.problems
                 continue
             found = find_columns(recipe, table, features)
             read.problems += found.problems
             read.notes += found.notes
             if found.columns is None:
+                read.problems += table.problems
                 continue
             features = found.columns.features
             roles[table.name] = set(found.columns.of)
-            understood = _parse(recipe, table, found.columns, read, bars, keep)
+            understood = parse_table(recipe, table, found.columns, read, times, bars, keep)
             read.rows[part] += [row for row in understood if row.outcomes]
         bars.remove_task(reading)
         read.names[part] = ", ".join(names)
         read.problems += _unlike(roles)
+    read.problems += times.problems()
     read.digest = digest.hexdigest()
     return read
-
-
-def _parse(
-    recipe: "Recipe", table: Table, columns: Columns, read: _Read, bars: Progress, keep: bool
-) -> list[Parsed]:
-    """The rows of one table that were understood, those of 0 impressions too."""
-    understood: list[Parsed] = []
-    for row in bars.track(table.rows, total=len(table.rows), description=f"checking {table.title}"):
-        parsed = parse(recipe, table.name, row, columns)
-        if not isinstance(parsed, Parsed):
-            read.problems += parsed
-        elif keep:
-            understood.append(parsed)
-    if shown := sum(not row.outcomes for row in understood):
-        read.notes.append(f"{table.title}: {shown} rows with 0 impressions say nothing and are left out")
-    if recipe.data.negative_share is not None and "impressions" in columns.of:
-        fix = "Leave data.negative_share out: counts are weights already, and need no sampling"
-        message = "rows of impressions and clicks cannot be sampled"
-        read.problems.append(Problem(table.name, message, fix, line=1))
-    read.problems += _history_misses(recipe, table, understood, read.notes)
-    return understood
 
 
 def _unlike(roles: Mapping[str, set[str]]) -> Iterator[Problem]:
@@ -272,27 +261,6 @@ def _unlike(roles: Mapping[str, set[str]]) -> Iterator[Problem]:
             other = next(file for file, has in roles.items() if role in has)
             fix = f"Add the column, or take it out of {other}, or name the files one by one as test or validation"
             yield Problem(name, f"no column for `{role}`, which {other} has", fix, line=1)
-
-
-def _history_misses(
-    recipe: "Recipe", table: Table, rows: Sequence[Parsed], notes: list[str]
-) -> list[Problem]:
-    """Patterns of `data.history` that find nothing: a problem in all rows, a note in some."""
-    history = recipe.data.history
-    problems = []
-    for name in ("liked", "disliked", "target") if history is not None and rows else ():
-        pattern = getattr(history, name)
-        if pattern is None:
-            continue
-        misses = [row for row in rows if not re.search(pattern, "\n".join(row.fields.values()))]
-        if len(misses) == len(rows):
-            fix = f"Mend data.history.{name}; the first row reads: {rows[0].text[:80]!r}"
-            problems.append(Problem(table.name, f"data.history.{name} ({pattern}) matches no row", fix))
-        elif misses:
-            notes.append(
-                f"{table.title}: data.history.{name} matches not in {len(misses)} of {len(rows)} rows"
-            )
-    return problems
 
 
 def _split(

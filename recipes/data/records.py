@@ -57,7 +57,7 @@ def csv_records(path: Path, look: Look, dialect: Dialect) -> Iterator[Row | Prob
                     f"Quote the cells that hold the separator ({dialect.called} here), or add what is missing"
                 )
                 message = f"the row has {len(cells)} cells, the header {len(header)}"
-                yield Problem(name, message, fix, line=line)
+                yield Problem(name, message, fix, line=line, of_row=True)
             else:
                 yield Row(line, dict(zip(header, map(plain_cell, cells), strict=True)))
 
@@ -80,7 +80,9 @@ def json_records(path: Path, look: Look) -> "Callable[[], Iterator[Row | Problem
                     yield Row(line, {key.strip(): plain_cell(cell) for key, cell in record.items()})
                 else:
                     fix = 'Each record must be an object such as {"text": "...", "label": "..."}'
-                    yield Problem(str(path), f"the record is {_short_json(record)}", fix, line=line)
+                    yield Problem(
+                        str(path), f"the record is {_short_json(record)}", fix, line=line, of_row=True
+                    )
 
     return records
 
@@ -91,9 +93,10 @@ def _line_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
         if not content.isspace():
             try:
                 yield line, _DECODER.decode(content)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 fix = "Write one whole object per line, or an array of objects: [{...}, {...}]"
-                yield line, Problem(name, f"no valid JSON ({_json_fault(error)})", fix, line=line)
+                message = f"no valid JSON ({_json_fault(error)})"
+                yield line, Problem(name, message, fix, line=line, of_row=True)
 
 
 def _array_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
@@ -123,7 +126,7 @@ def _array_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
             return
         try:
             record, at = _DECODER.raw_decode(text, at)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield line, Problem(name, f"no valid JSON ({_json_fault(error)})", fix, line=line)
             return
         yield line, record
@@ -141,10 +144,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
-def _json_fault(error: ValueError) -> str:
+def _json_fault(error: ValueError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "lists or objects are nested too deep"
     return error.msg[:1].lower() + error.msg[1:] if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 def _short_json(record: Any) -> str:
-    text = json.dumps(record, ensure_ascii=False)
+    try:
+        text = json.dumps(record, ensure_ascii=False)
+    except RecursionError:
+        return "nested too deep"
     return text if len(text) <= 40 else text[:39] + "…"

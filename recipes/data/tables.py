@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from recipes.data.arrow_rows import ArrowRows
 from recipes.data.dialect import decide
 from recipes.data.file_bytes import USUAL, Look, look_at, why_unreadable, wrong_encoding
 from recipes.data.records import Row, csv_records, json_records, plain_cell
@@ -148,15 +149,14 @@ def _failed(name: str, message: str, fix: str, line: int | None = None) -> Table
 
 
 def _read_parquet(path: Path, look: Look) -> Table:
-    from datasets import Dataset  # a slow import, and only Parquet needs it
-    from pyarrow import ArrowException, parquet
+    from pyarrow import parquet  # a slow import, and only Parquet needs it
 
     try:
-        table = parquet.read_table(path)
-    except (ArrowException, OSError) as error:
-        told = str(error).splitlines()[0]
+        rows = ArrowRows(parquet.read_table(path))
+    except Exception as error:  # whatever a broken file makes the library raise
+        told = (str(error) or type(error).__name__).splitlines()[0]
         return _failed(str(path), f"no valid Parquet ({told})", "Export the file again")
-    return _records(str(path), Dataset(table), look.sha256, look.state[0])
+    return _records(str(path), rows, look.sha256, look.state[0])
 
 
 def _from_dataset(data: Any, total: "hashlib._Hash") -> Table:

@@ -118,6 +118,8 @@ class DataOptions(Section):
     limit_per_label: heads, train on the first so many rows of each label only.
     repeats: rows of the training file whose text stands in a validation or test file too: refuse the data, keep
         them, or drop them from training.
+    skip_bad_rows: leave out rows with something wrong, at most this share of a file's; 0 is none. They are listed in
+        the report's folder; more of them, and the data is refused.
     negative_share: recommendation, train on this share of the rows without a click only; the probabilities are
         corrected for it (see `calibration`).
     pii: e-mail addresses and phone numbers in the texts: refuse the data, mask them as <email> and <phone>, or allow
@@ -137,6 +139,7 @@ class DataOptions(Section):
     max_tokens: int = Field(default=128, ge=8)
     limit_per_label: int | None = Field(default=None, ge=1)
     repeats: Literal["refuse", "keep", "drop"] = "refuse"
+    skip_bad_rows: float = Field(default=0.0, ge=0, lt=1)
     negative_share: float | None = Field(default=None, gt=0, lt=1)
     pii: Literal["refuse", "mask", "allow"] = "refuse"
     augment: AugmentOptions | None = None

@@ -33,6 +33,10 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise BadYaml(f"no valid YAML; {_told(error)}") from None
+    except RecursionError:
+        raise BadYaml("no valid YAML; lists or mappings are nested too deep") from None
+    except ValueError as error:  # a date of the 40th of March, a number of 5,000 digits
+        raise BadYaml(f"no valid YAML; {error}") from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -14,6 +14,7 @@ from recipes.data.facts import DataFacts
 from recipes.data.lengths import check_lengths
 from recipes.data.load import load_splits
 from recipes.data.profiling import profile
+from recipes.data.skipped import write_skipped
 from recipes.examples import Splits
 from recipes.judge import page
 from recipes.judge.assess import assess, evaluate
@@ -129,6 +130,7 @@ def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> 
         None if best is None else (best, found.guesses[best]),
     )
     page.write(job.adapter, picked, page.folder_of(order.out))
+    write_skipped(job.splits.skipped, page.folder_of(order.out))
 
 
 def _published(recipe: Recipe) -> dict[str, Any]:

@@ -99,6 +99,9 @@ class Run:
             except RepertoireError as error:
                 self._found[index] = error
                 self._tell(index)
+            except Exception as error:  # a library's: the other jobs are trained all the same
+                self._found[index] = TrainingError(f"{order.name}: its data cannot be read: {error!r}")
+                self._tell(index)
         self.waiting = list(self.jobs)
         self._most = settings.pass_tokens or PASS_TOKENS[base.device.type]
         snapshot = None if self.state is None else resume.load(self.state)

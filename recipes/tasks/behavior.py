@@ -1,5 +1,6 @@
 """behavior: labels of a user's behaviour text: intent, next action, sentiment."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -12,6 +13,7 @@ from recipes.measure import baselines as learned
 from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
 from recipes.measure.intervals import Floats, Statistic
+from recipes.tasks.label_names import look_alike, meaning, plain_label
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, Target, feature_columns, feature_names
 from recipes.tasks.templates import fill, text_of, with_features
 
@@ -110,8 +112,14 @@ def target(cells: "Cells", weight: float) -> Target:
         cells.report(
             "label", "one of its labels is empty", "Remove the separator that is too many", text_of(cell)
         )
-    names = tuple(dict.fromkeys(str(data.labels.get(text, text)) for text in texts))
+    names = tuple(dict.fromkeys(_name(text, data.labels) for text in texts))
     return Target(((None, weight),), names)
+
+
+def _name(text: str, labels: Mapping[str, int | str]) -> str:
+    """The label's name: what `data.labels` makes of it, or its own."""
+    found = meaning(text, labels) if labels else None
+    return plain_label(text if found is None else str(found))
 
 
 def labels(names: Collection[str]) -> tuple[str, ...]:
@@ -141,8 +149,12 @@ def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], data:
     learned_labels = {label for example in parts["train"] for label in learned.labels_of(example)}
     if unlearned := [name for index, name in enumerate(labels) if index not in learned_labels]:
         told.append(f"labels without a training row, which cannot be learned: {', '.join(unlearned)}")
-    if unseen := [value for value, name in data.labels.items() if str(name) not in labels]:
+    if unseen := [value for value, name in data.labels.items() if plain_label(str(name)) not in labels]:
         told.append(f"data.labels names values that never occur: {', '.join(unseen)}")
+    rows = Counter(
+        labels[label] for group in parts.values() for example in group for label in learned.labels_of(example)
+    )
+    told += look_alike(rows)
     return told + _contradictions([example for rows in parts.values() for example in rows])
 
 

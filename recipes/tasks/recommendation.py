@@ -13,7 +13,8 @@ from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import shift_for, shifted
 from recipes.measure.intervals import Floats, Statistic
 from recipes.measure.ranking import over_groups, ranked_items
-from recipes.tasks.history import LIKED_SHARE, LIKED_TALLY, derived
+from recipes.tasks.history import LIKED_SHARE, LIKED_TALLY
+from recipes.tasks.label_names import meaning, plain_label
 from recipes.tasks.roles import (
     CALLED,
     FILL,
@@ -100,6 +101,7 @@ SAMPLES: Final = (
 LIMITS: Final = ()
 _COUNTS = frozenset({"impressions", "clicks"})
 _ZERO_ONE: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+_MOST_DIGITS: Final = 15  # of a count that a float holds to the last one
 _ADS: Final = ("ad_id", "ad")
 _LINES: Final = (("user", "User: {user}"), ("ad", "Ad: {ad}"))
 _OWN_HISTORY: Final = "liked share of the row's own history"  # the one baseline that learns nothing
@@ -148,9 +150,8 @@ def render(fields: Mapping[str, str], recipe: "Sections") -> str:
     """The row's ready text, or "User: ..." and "Ad: ..." on two lines; then a line for each feature.
 
     `data.prompt` may be a template over roles and features instead. The features `liked_share`, a percentage, and
-    `liked_tally`, the same in words, are read out of the row's own text by `data.history`.
+    `liked_tally`, the same in words, are among the fields where `data.history` reads them out of the row's own text.
     """
-    fields = {**fields, **derived(fields, recipe.data.history)}
     template = recipe.data.prompt or _default_template(fields)
     names = feature_names(recipe.data.features, fields, ROLES, recipe.data.prompt)
     return with_features(fill(template, fields), fields, names)
@@ -176,9 +177,9 @@ def target(cells: "Cells", weight: float) -> Target:
 
 
 def _clicked(cells: "Cells") -> int | None:
-    cell, text, labels = cells.cell("clicked"), cells.text("clicked"), cells.options.data.labels
-    if text in labels:
-        return int(labels[text])
+    cell, text, labels = cells.cell("clicked"), plain_label(cells.text("clicked")), cells.options.data.labels
+    if labels and (found := meaning(text, labels)) is not None:
+        return int(found)
     if isinstance(cell, bool):
         return int(cell)
     if text not in _ZERO_ONE:
@@ -194,7 +195,7 @@ def _clicked(cells: "Cells") -> int | None:
 def _count(cells: "Cells", role: str) -> int:
     text = cells.text(role)
     digits = text.removesuffix(".0")
-    if digits.isascii() and digits.isdigit():
+    if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
         return int(digits)
     cells.report(
         role, "expected a whole number of at least 0", "Write how often in digits, such as 1250", text

@@ -5,43 +5,109 @@ The same for a training row, a test row and a request.
 
 import string
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
+from numbers import Number
 from typing import Any
+from uuid import UUID
+
+import numpy as np
 
 from adapters.errors import RequestError
 
 _DEEPEST = 100
 
 
+class NotText(RequestError):
+    """A cell that is no text and cannot become one. what: is wrong with it; fix: what to do; name: its role or feature,
+    where that is known."""
+
+    def __init__(self, what: str, fix: str, name: str | None = None) -> None:
+        super().__init__(f"{'a cell' if name is None else f'`{name}`'} {what}. {fix}")
+        self.what, self.fix = what, fix
+
+
 def text_of(cell: Any) -> str:
     """A cell as text, white space around it removed; nothing is "".
 
     Lists become "a, b", mappings lines of "key: value" (inside another value joined by "; "), true and false their
-    names in JSON, dates ISO 8601.
+    names in JSON, dates ISO 8601; bytes are read as UTF-8. Raises NotText for all other types, for what is nested too
+    deep, and for bytes and half characters that no text holds.
     """
-    return cell.strip() if type(cell) is str else _text(cell, depth=0).strip()
+    text = cell.strip() if type(cell) is str else _text(cell, depth=0).strip()
+    return text if text.isascii() else _whole(text)
+
+
+def _whole(text: str) -> str:
+    """The text itself. Raises NotText for half a character: no tokenizer takes it, and no file holds it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(text[error.start]):04X}"
+        raise NotText(
+            f"holds half a character (the surrogate {half})", "Write whole ones, as UTF-8 has them"
+        ) from None
+    return text
 
 
 def _text(cell: Any, depth: int) -> str:
     if depth > _DEEPEST:
-        raise RequestError(
-            f"a cell holds lists in lists more than {_DEEPEST} deep; give what is meant as text"
+        raise NotText(
+            f"holds lists in lists more than {_DEEPEST} deep", "Write what a reader would read, as text"
         )
-    if hasattr(cell, "tolist"):  # numpy's numbers and arrays are those of Python
-        cell = cell.tolist()
-    if cell is None or (isinstance(cell, float) and cell != cell):
-        return ""
+    if hasattr(cell, "tolist"):
+        cell = _plain(cell)
     if isinstance(cell, str):
         return cell
+    if _is_missing(cell):
+        return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, Mapping):
-        parts = [f"{key}: {text}" for key, value in cell.items() if (text := _text(value, depth + 1).strip())]
-        return ("; " if depth else "\n").join(parts)
+        pairs = [(_text(key, depth + 1), _text(value, depth + 1).strip()) for key, value in cell.items()]
+        return ("; " if depth else "\n").join(f"{key}: {text}" for key, text in pairs if text)
     if isinstance(cell, list | tuple):
         return ", ".join(text for value in cell if (text := _text(value, depth + 1).strip()))
-    return cell.isoformat() if isinstance(cell, date) else str(cell)
+    if isinstance(cell, bytes | bytearray):
+        return _decoded(bytes(cell))
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    if isinstance(cell, Number | timedelta | UUID):
+        return str(cell)
+    raise NotText(
+        f"is of the type {type(cell).__name__}, which is no text",
+        "Write a text, a number, a date, a list or a mapping",
+    )
+
+
+def _plain(cell: Any) -> Any:
+    """Numbers, moments and arrays of numpy (and what has its `tolist`) as those of Python."""
+    if isinstance(cell, memoryview):
+        return bytes(cell)
+    if isinstance(cell, np.ndarray) and cell.dtype.kind in "mM":
+        return list(cell) if cell.ndim else _plain(cell[()])
+    if isinstance(cell, np.datetime64 | np.timedelta64):
+        if np.isnat(cell):
+            return None
+        # Python knows no nanoseconds: what has some is written as numpy and pandas write it.
+        micro = cell.astype(f"{cell.dtype.kind}8[us]")
+        return micro.tolist() if micro == cell else str(cell)
+    return cell.tolist()
+
+
+def _is_missing(cell: Any) -> bool:
+    """None, NaN, and what pandas has for it."""
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (cell != cell) is True
+
+
+def _decoded(cell: bytes) -> str:
+    try:
+        return cell.decode()
+    except UnicodeDecodeError:
+        raise NotText("holds bytes that are no UTF-8 text", "Write it as text, in UTF-8") from None
 
 
 def placeholders(template: str) -> tuple[str, ...]:

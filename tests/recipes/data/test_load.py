@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from recipes.data import rendering
 from recipes.data.lengths import check_lengths
 from recipes.data.load import check, load_splits
 from recipes.errors import SHOWN, DataError, Problem, RecipeError
 from recipes.examples import Example, Splits
 from recipes.recipe import Recipe
+from recipes.tasks import recommendation
+from recipes.tasks.history import derived
 
 CLICKS = [{"user": f"user {i}", "ad": f"ad {i % 7}", "clicked": int(i % 3 == 0)} for i in range(60)]
 MOODS = [{"text": f"text {i}", "label": ["calm", "glad", "sad"][i % 3]} for i in range(60)]
@@ -339,8 +342,8 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
 def test_a_check_tells_the_same_of_each_row_and_counts_them(tmp_path: Path) -> None:
     recipe = Recipe.load("recommendation")
     good = write(tmp_path / "a.csv", CLICKS)
-    assert check(recipe, good) == 60
-    assert check(recipe, [good], test=good) == 120, "texts in two files are found by load_splits"
+    assert check(recipe, good).rows == 60
+    assert check(recipe, [good], test=good).rows == 120, "texts in two files are found by load_splits"
     bad = write(tmp_path / "b.csv", changed(CLICKS, clicked={5: "maybe"}, ad={11: " "}))
     with pytest.raises(DataError) as caught:
         check(recipe, bad)
@@ -555,3 +558,19 @@ def test_a_text_without_tokens_is_told(tmp_path: Path) -> None:
     splits = load_splits(Recipe.load("behavior"), write(tmp_path / "a.csv", MOODS))
     with pytest.raises(DataError, match="the text has no token"):
         check_lengths(splits, lambda example: (0 if example.line == 9 else 3, 0), max_tokens=16)
+
+
+def test_a_rows_history_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(fields: Mapping[str, str], history: Any) -> dict[str, str]:
+        asked.append(fields["text"])
+        return derived(fields, history)
+
+    monkeypatch.setattr(rendering, "derived", counted)
+    monkeypatch.setattr(recommendation, "derived", counted, raising=False)
+    rows = [{"text": f'liked: "a" hated: "b" {i}', "clicked": i % 2} for i in range(40)]
+    history = {"liked": "liked: (.*) hated", "disliked": "hated: (.*)"}
+    recipe = Recipe.load("recommendation", **{"data.history": history})
+    load_splits(recipe, write(tmp_path / "a.csv", rows))
+    assert len(asked) == len(set(asked)) == 40

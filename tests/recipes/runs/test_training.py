@@ -1,6 +1,7 @@
 """Training: what is learned, what counts in the loss, and that neighbours in a batch never show."""
 
 import csv
+import json
 import math
 import random
 from pathlib import Path
@@ -19,7 +20,9 @@ from recipes.errors import DataError, TrainingError
 from recipes.learn.encode import EncodedRow, encode_copy, encode_prompt, encode_texts
 from recipes.learn.fused import Fused
 from recipes.learn.initial_weights import start
+from recipes.learn.job import Job
 from recipes.learn.predict import copy_loss, states, target_losses
+from recipes.runs import run
 from recipes.runs.order import prepare
 from tests.adapters import models
 
@@ -315,3 +318,40 @@ def test_an_adapter_that_the_recipe_or_the_data_does_not_fit_is_no_parent(base: 
     ):
         with pytest.raises(TrainingError, match=part):
             train(Recipe.load("behavior", **QUICK | changes), data, base, parent=(first, "a/b/behavior@1"))
+
+
+def test_what_a_library_raises_over_one_jobs_data_is_that_jobs_error(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = moods(tmp_path)
+    deep = tmp_path / "deep.jsonl"
+    deep.write_text('{"text": ' + "[" * 100_000 + "]" * 100_000 + ', "label": "a"}\n')
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1" + bytes(99) + b"PAR1")
+    odd = moods(tmp_path, seed=1)
+
+    def prepared(order: Order, *arguments: Any) -> Job:
+        if order.data == odd:
+            raise KeyError("a library's own")
+        return prepare(order, *arguments)
+
+    monkeypatch.setattr(run, "prepare", prepared)
+    recipe = Recipe.load("behavior", **QUICK | {"train.max_steps": 1})
+    orders = [Order(recipe, data, name=data.name) for data in (deep, broken, odd, good)]
+    *failed, trained = train_many(orders, base)
+    assert isinstance(trained, Adapter)
+    assert [type(each) for each in failed] == [DataError, DataError, TrainingError]
+    assert str(failed[-1]) == f'{odd.name}: its data cannot be read: KeyError("a library\'s own")'
+
+
+def test_rows_that_are_left_out_are_listed_beside_the_report(base: Base, tmp_path: Path) -> None:
+    data = moods(tmp_path)
+    data.write_text(data.read_text() + "no label,\n")
+    recipe = Recipe.load("behavior", **QUICK | {"train.max_steps": 1, "data.skip_bad_rows": 0.01})
+    adapter = train(recipe, data, base, out=tmp_path / "out")
+    [listed] = (tmp_path / "out-report" / "skipped.jsonl").read_text("utf-8").splitlines()
+    about = json.loads(listed)
+    assert (about["file"], about["line"], about["column"]) == (data.name, 122, "label")
+    assert about["what"] == "is empty"
+    assert any("1 of 121 rows are left out" in note for note in adapter.info["data"]["notes"])
+    assert "1 of 121 rows are left out" in (tmp_path / "out-report" / "report.html").read_text("utf-8")

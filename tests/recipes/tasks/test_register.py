@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.errors import RepertoireError
 from hub import Registry
 from recipes import Recipe, train
 from recipes.errors import DataError, RecipeError
@@ -74,3 +75,20 @@ def test_a_name_is_given_once() -> None:
         register(preference)
     with pytest.raises(KeyError):
         task_for("pairs")
+
+
+def test_an_adapter_of_a_task_that_this_release_does_not_know_says_so(tmp_path: Path) -> None:
+    base = models.base("llama")
+    quick = Recipe.from_dict(RECIPE, **{"data.columns.preferred": "choice", "train.max_steps": 1})
+    train(quick, pairs(tmp_path / "pairs.csv"), base, out=tmp_path / "out")
+    registry = Registry(tmp_path / "hub", base=base, follow=False)
+    registry.publish(tmp_path / "out", "acme/spring/preference")
+    registry.close()
+    forget("preference")
+    later = Registry(tmp_path / "hub", base=base, follow=False)
+    try:
+        with pytest.raises(RepertoireError, match=r"preference.* none that this release knows; upgrade"):
+            later.analyze("acme/spring/preference", [{"first": "hate it 3", "second": "love it 3"}])
+    finally:
+        later.close()
+        register(preference)

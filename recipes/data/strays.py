@@ -1,0 +1,136 @@
+"""Rows of an export that are no observations: a header that comes again, totals; and rows that outweigh the rest.
+
+campaign,headline,impressions,clicks
+spring,Light trail shoes,120,3
+campaign,headline,impressions,clicks          two exports were joined
+Total: Account,--,123456,1234                 stands for all other rows, and is none
+"""
+
+import re
+from array import array
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recipes.errors import Problem
+
+if TYPE_CHECKING:
+    from recipes.data.cells import Parsed
+    from recipes.data.columns import Columns
+    from recipes.data.records import Row
+    from recipes.data.tables import Table
+
+# What exports call a row of totals or means, and what may stand behind it without making an ad of it.
+_NAMED = re.compile(
+    r"(?:(?:grand|sub|account|campaign|overall|report)[ -]?)?totals?|averages?|total g[eé]n[eé]ral|totale|totaal|"
+    r"(?:gesamt|end|zwischen)?summen?|gesamt(?:ergebnis)?|insgesamt|всего|итого|合计|总计|总和|小计|合計|総計|總計|小計|합계|총계"
+)
+_OF_WHAT = re.compile(
+    r"\s*(?:[:：|(–—-]|of|for)\s*(?:the |all )?(?:account|campaign|ad group|ad set|ad|keyword|search|display|video|"
+    r"network|shopping|performance max|experiment|filtered|row|page|item|result|user|\d)[\w\s&/()-]*",
+)
+_ANYTHING = re.compile(r"\s*[:：|(–—].*", re.DOTALL)
+_DASHES = frozenset({"--", "-", "—", "–", " --"})
+_FEWEST = 10  # rows whose sum is no coincidence
+_HEAVY, _OVER_MEDIAN = 0.1, 20  # of all weight, and times the median: one row outweighs the rest
+
+
+class Strays:
+    """The rows of one table, looked at in their order."""
+
+    def __init__(self, table: "Table", columns: "Columns") -> None:
+        self._file, self._title, self._count = table.name, table.title, len(table.rows)
+        self._header = frozenset(map(_plain, filter(None, table.columns)))
+        self._longest = max(map(len, table.columns), default=0) + 1
+        self._counted = columns.of.keys() >= {"impressions", "clicks"}
+        self._weighed = self._counted or "weight" in columns.of
+        self._seen = 0
+        # (rows, shown, clicked) since the last total, and of the whole table.
+        self._since = self._all = (0, 0.0, 0.0)
+        self._weights, self._lines = array("d"), array("q")
+
+    def header(self, row: "Row") -> list[Problem]:
+        """A row that says what the columns are called, in whichever order; nothing for any other."""
+        first = next(iter(row.cells.values()), None)
+        if not isinstance(first, str) or len(first) > self._longest or not self._is_name(first):
+            return []
+        cells = [cell for cell in row.cells.values() if cell not in (None, "")]
+        if not all(map(self._is_name, cells)) or len(set(map(_plain, cells))) < max(2, len(cells)):
+            return []
+        fix = "Remove the line: where files are joined, only the first may bring its header"
+        return [Problem(self._file, "the row is the header again", fix, row.line)]
+
+    def total(self, row: "Row", parsed: "Parsed | list[Problem]") -> list[Problem]:
+        """A row that adds up others; nothing for any other. parsed: what was understood of it."""
+        self._seen += 1
+        own = _weights(parsed) if self._weighed and not isinstance(parsed, list) else (0.0, 0.0)
+        adds_up = self._counted and self._is_sum(own)
+        if not adds_up and not self._is_called_total(row.cells, parsed, own):
+            if self._weighed:
+                self._add(row.line, own)
+            return []
+        self._since = (0, 0.0, 0.0)
+        message = "the row adds up the rows above it" if adds_up else "the row is a total, and no observation"
+        return [Problem(self._file, message, "Remove it: it would count as much as all others", row.line)]
+
+    def heavy(self) -> list[str]:
+        """A note on the rows that outweigh the others."""
+        weights = np.frombuffer(self._weights) if self._weights else np.zeros(0)
+        if len(weights) < _FEWEST:
+            return []
+        bound = max(_HEAVY * weights.sum(), _OVER_MEDIAN * float(np.median(weights)))
+        heaviest = [at for at in np.argsort(-weights, kind="stable")[:5] if weights[at] > bound]
+        if not heaviest:
+            return []
+        told = ", ".join(f"line {self._lines[at]} with {weights[at] / weights.sum():.0%}" for at in heaviest)
+        return [
+            f"{self._title}: a few rows carry much of all weight ({told}): remove them where they are totals or faults "
+            "of the export"
+        ]
+
+    def _add(self, line: int, own: tuple[float, float]) -> None:
+        self._since, self._all = _plus(self._since, own), _plus(self._all, own)
+        self._weights.append(own[0])
+        self._lines.append(line)
+
+    def _is_sum(self, own: tuple[float, float]) -> bool:
+        return own[1] > 0 and any(sums[0] >= _FEWEST and own == sums[1:] for sums in (self._since, self._all))
+
+    def _is_name(self, cell: Any) -> bool:
+        return isinstance(cell, str) and _plain(cell) in self._header
+
+    def _is_called_total(
+        self, cells: Mapping[str, Any], parsed: "Parsed | list[Problem]", own: tuple[float, float]
+    ) -> bool:
+        """Whether a cell names a total, and something else of the row agrees: an ad may be called Total too."""
+        rows, shown, _ = self._since
+        certain = isinstance(parsed, list) or not _DASHES.isdisjoint(parsed.fields.values())
+        certain = certain or (rows > 2 and own[0] >= shown / 2)
+        if not certain and self._seen not in (1, self._count):
+            return False
+        return any(_is_total(cell, certain) for cell in cells.values() if isinstance(cell, str))
+
+
+def _is_total(cell: str, certain: bool) -> bool:
+    """Whether a cell names a row of totals; where that is certain anyway, with whatever stands behind the name."""
+    plain = cell.strip().casefold()
+    if (found := _NAMED.match(plain)) is None:
+        return False
+    rest = plain[found.end() :]
+    return not rest or _OF_WHAT.fullmatch(rest) is not None or (certain and _ANYTHING.match(rest) is not None)
+
+
+def _weights(parsed: "Parsed") -> tuple[float, float]:
+    """How often a row was shown, and clicked, by weight."""
+    clicked = sum(weight for outcome, weight in parsed.outcomes if outcome)
+    return sum(weight for _, weight in parsed.outcomes), clicked
+
+
+def _plus(sums: tuple[int, float, float], own: tuple[float, float]) -> tuple[int, float, float]:
+    return sums[0] + 1, sums[1] + own[0], sums[2] + own[1]
+
+
+def _plain(text: str) -> str:
+    """A column's name without case, white space around it, and a byte order mark that a joined file brought."""
+    return text.strip("\ufeff \t\r\n").casefold()

@@ -1,0 +1,87 @@
+"""Rows that are no observations: headers of joined files, totals, and rows that outweigh all others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipes.data.load import check, load_splits
+from recipes.errors import DataError, Problem
+from recipes.recipe import Recipe
+
+ADS = [f"spring,headline {i},{100 + i},{1 + i % 5}" for i in range(40)]
+HEADER = "campaign,text,impressions,clicks"
+MOODS = [f"text {i},{('calm', 'glad')[i % 2]}" for i in range(40)]
+
+
+def found(path: Path, lines: list[str], task: str = "recommendation", **options: Any) -> list[Problem]:
+    path.write_text("\n".join(lines), encoding="utf-8")
+    for read in (load_splits, check):
+        with pytest.raises(DataError) as caught:
+            read(Recipe.load(task, **options), path)
+    return list(caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    "again", ["text,label", "\ufefftext,label", " Text , LABEL ", "label,text", '"text","label"']
+)
+def test_a_header_that_comes_again_is_no_row_and_no_label(tmp_path: Path, again: str) -> None:
+    [problem] = found(tmp_path / "moods.csv", ["text,label", *MOODS[:20], again, *MOODS[20:]], "behavior")
+    assert (problem.line, problem.message) == (22, "the row is the header again")
+
+
+def test_a_word_that_is_a_columns_name_is_a_word(tmp_path: Path) -> None:
+    path = tmp_path / "moods.csv"
+    path.write_text("\n".join(["text,label", "text,calm", "label,glad", *MOODS]), encoding="utf-8")
+    assert check(Recipe.load("behavior"), path).rows == 42
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        "Total: Account,--,123456,1234",
+        "Total,--,123456,1234",
+        "--,Grand total,123456,1234",
+        '"Total: Campaigns",,123456,1234',
+        "Gesamtsumme,--,123456,1234",
+        "合计,--,123456,1234",
+        "Итого,headline,123456,1234",
+        "Total: everything that ran,all of them,123456,1234",
+        'Total: Account,--,"123,456","1,234"',
+    ],
+)
+@pytest.mark.parametrize("at", [0, 20, 40])
+def test_a_row_that_is_called_a_total_is_a_problem(tmp_path: Path, total: str, at: int) -> None:
+    if at == 0 and ("everything" in total or "Итого" in total):
+        total = total.replace("everything that ran", "account")
+    [problem] = found(tmp_path / "ads.csv", [HEADER, *ADS[:at], total, *ADS[at:]])
+    assert (problem.line, problem.message) == (at + 2, "the row is a total, and no observation")
+
+
+def test_a_row_that_is_the_sum_of_all_others_is_a_total_whatever_it_is_called(tmp_path: Path) -> None:
+    shown, clicked = sum(100 + i for i in range(40)), sum(1 + i % 5 for i in range(40))
+    [problem] = found(tmp_path / "ads.csv", [HEADER, *ADS, f"spring,whole,{shown},{clicked}"])
+    assert (problem.line, problem.message) == (42, "the row adds up the rows above it")
+
+
+def test_an_ad_may_be_called_total(tmp_path: Path) -> None:
+    path = tmp_path / "ads.csv"
+    named = [
+        "spring,Total: 20% off everything,120,3",
+        "spring,Total Wireless,110,2",
+        "Total fitness,Run,90,1",
+    ]
+    path.write_text("\n".join([HEADER, *named, *ADS, *named]), encoding="utf-8")
+    assert not any("weight" in note for note in check(Recipe.load("recommendation"), path).notes)
+
+
+def test_a_row_that_outweighs_the_others_is_noted_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "ads.csv"
+    path.write_text("\n".join([HEADER, *ADS, "summer,one more headline,123456,1000"]), encoding="utf-8")
+    for read in (load_splits, check):
+        [note] = [note for note in read(Recipe.load("recommendation"), path).notes if "weight" in note]
+        assert "line 42 with 96%" in note
+    rows = [f"text {i},{i % 2},{500 if i == 7 else 1}" for i in range(40)]
+    path.write_text("\n".join(["text,clicked,weight", *rows]), encoding="utf-8")
+    [note] = check(Recipe.load("recommendation"), path).notes
+    assert "line 9 with 93%" in note
