@@ -102,7 +102,7 @@ def _begins(
         above = given.header - 1
         header = lines[above] if above < len(lines) else lines[-1]
         return above, given.between or _delimiter_of(header, usual), []
-    first = next(number for number, line in enumerate(lines) if line.strip())
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     said = _SAID.fullmatch(lines[first].strip())
     start = next((n for n in range(first + 1, len(lines)) if lines[n].strip()), first) if said else first
     above = start if said else 0

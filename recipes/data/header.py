@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from recipes.data.numerals import is_numeral
+from recipes.errors import Problem
 
 
 def filled(cells: Sequence[str]) -> list[str]:
@@ -52,3 +53,18 @@ def is_row(cells: Sequence[str]) -> bool:
     """Whether what stands where a header should is a row: a number among texts, or a text that is a sentence."""
     names = [cell.strip() for cell in cells]
     return any(is_numeral(name) for name in names) or any(len(name.split()) > 8 for name in names)
+
+
+def no_header(name: str, columns: Sequence[str], line: int | None = 1) -> Problem:
+    """A file whose first line is a row already."""
+    cells = ", ".join(f"`{_cut(column)}`" for column in columns[:6])
+    names = ",".join(f"c{number}" for number in range(1, len(columns) + 1))
+    fix = (
+        f"If the file has no header, name its {len(columns)} columns in their order: --columns {names} with names of "
+        "your own, such as text,label (data.format.columns)"
+    )
+    return Problem(name, f"the first line looks like a row, not like a header: {cells}", fix, line=line)
+
+
+def _cut(text: str, most: int = 30) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

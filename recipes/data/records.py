@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from recipes.data.file_bytes import Look, first_lines, opened
-from recipes.data.header import filled, is_row
+from recipes.data.header import filled, is_row, no_header
 from recipes.errors import Problem
 
 if TYPE_CHECKING:
@@ -122,21 +122,6 @@ def _header_problems(name: str, header: list[str], line: int) -> Iterator[Proble
         return
     for column in twice:
         yield Problem(name, f"two columns are called `{column}`", "Give each column its own name", line=line)
-
-
-def no_header(name: str, columns: Sequence[str], line: int | None = 1) -> Problem:
-    """A file whose first line is a row already."""
-    cells = ", ".join(f"`{_cut(column)}`" for column in columns[:6])
-    names = ",".join(f"c{number}" for number in range(1, len(columns) + 1))
-    fix = (
-        f"If the file has no header, name its {len(columns)} columns in their order: --columns {names} with names of "
-        "your own, such as text,label (data.format.columns)"
-    )
-    return Problem(name, f"the first line looks like a row, not like a header: {cells}", fix, line=line)
-
-
-def _cut(text: str, most: int = 30) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def json_records(path: Path, look: Look) -> "Callable[[], Iterator[Row | Problem]]":
