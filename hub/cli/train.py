@@ -11,8 +11,10 @@ from hub.cli.options import (
     DEFAULT_HUB,
     BaseToTrain,
     Changes,
+    ColumnNames,
     Columns,
     DataFilesUnlessJobs,
+    FormatNamed,
     HubPath,
     Json,
     Labels,
@@ -38,6 +40,8 @@ def train(
     test: TestFiles = None,
     column: Columns = None,
     label: Labels = None,
+    format_: FormatNamed = None,
+    columns: ColumnNames = None,
     set_: Changes = None,
     parent: Annotated[
         str | None,
@@ -87,7 +91,7 @@ def train(
     curves = out.with_name(out.name + "-curves")
     settings = Settings(pass_tokens, checkpoint, state, snapshot, tuple(track or ()), curves)
     if is_jobs(recipe):
-        if data or validation or test or column or label or set_ or parent:
+        if data or validation or test or column or label or set_ or parent or format_ or columns:
             raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
         train_jobs(recipe, out, base, quantization, settings, publish, as_json)
         return
@@ -98,7 +102,7 @@ def train(
 
     from recipes.data import load_splits
 
-    chosen = chosen_recipe(recipe, column, label, set_)
+    chosen = chosen_recipe(recipe, column, label, set_, format_, columns)
     # What is wrong with the data is said before the base loads.
     splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 

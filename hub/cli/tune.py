@@ -11,8 +11,10 @@ from hub.cli.options import (
     DEFAULT_BASE,
     BaseToTrain,
     Changes,
+    ColumnNames,
     Columns,
     DataFiles,
+    FormatNamed,
     Json,
     Labels,
     Quantization,
@@ -42,6 +44,8 @@ def tune(
     ] = None,
     column: Columns = None,
     label: Labels = None,
+    format_: FormatNamed = None,
+    columns: ColumnNames = None,
     set_: Changes = None,
     as_json: Json = False,
 ) -> None:
@@ -61,7 +65,7 @@ def tune(
     from recipes.data import load_splits
     from recipes.runs import read_space
 
-    chosen = chosen_recipe(recipe, column, label, set_)
+    chosen = chosen_recipe(recipe, column, label, set_, format_, columns)
     # What is wrong with the space or the data is said before the base loads.
     read_space(space, chosen)
     splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
