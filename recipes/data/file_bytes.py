@@ -120,8 +120,8 @@ def why_unreadable(path: Path, error: OSError, known: Collection[str]) -> tuple[
             "there is no such file",
             f"Did you mean {' or '.join(near)}?" if near else f"Check the path {path}",
         )
-    if error.errno in (EINVAL, None):
-        return str(error.strerror or error), "Pack or export the file again"
+    if error.errno == EINVAL:
+        return str(error.strerror), "Pack or export the file again"
     return f"it cannot be read ({error.strerror})", "Check the file's permissions"
 
 

@@ -47,7 +47,9 @@ def read(file: BinaryIO, most: int = -1) -> bytes:
     """Bytes of a file, packed or not. Raises OSError, also where what is packed is damaged."""
     try:
         return file.read(most)
-    except _DAMAGED as error:
+    except (OSError, *_DAMAGED) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise OSError(EINVAL, f"it is packed and damaged: {error}") from None
 
 
