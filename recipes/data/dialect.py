@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipes.data.file_bytes import Look, opened, top
 from recipes.data.header import filled, header_below
+from recipes.data.packed import ending
 from recipes.errors import Problem
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def decide(path: Path, look: Look, given: "FormatOptions", known: tuple[int, str
     given: what the recipe says of it, which is not asked again. known: how many lines stand above the header and what
     separates its cells, where the format is one that tells.
     """
-    usual = "\t" if any(ending in path.name.lower() for ending in _TABBED) else ","
+    usual = "\t" if ending(path) in _TABBED else ","
     lines = top(path, look)
     above, delimiter, notes = _begins(path, lines, given, usual, known)
     dialect = Dialect(delimiter, given.around or '"', above, ends="#" if given.name == "ga4" else None)
