@@ -138,7 +138,7 @@ def _named(lines: Sequence[str], dialect: Dialect, given: "FormatOptions") -> tu
     """The names that the recipe gives, or numbers for as many as the first row has."""
     if given.columns is not None:
         return tuple(given.columns)
-    first = next(line for line in lines if line.strip())
+    first = next((line for line in lines if line.strip()), "")
     cells = (
         first.split(dialect.delimiter)
         if len(dialect.delimiter) > 1

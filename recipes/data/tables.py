@@ -131,6 +131,9 @@ def _read_delimited(path: Path, look: Look, written: FormatOptions) -> Table:
         name = recognized(top(path, look, 20))
         told = _recognized(path, name)
         written = written.model_copy(update={"name": name})
+    if written.name in CHATS:
+        fix = "Save the chats as JSON lines (.jsonl), or leave data.format.name out"
+        return _failed(str(path), f"{written.name} is JSON, and this is a table", fix)
     given = as_named(path, written)
     known = header_line(given.name, top(path, look)) if given.name in REPORTS else None
     decided = decide(path, look, given, known)

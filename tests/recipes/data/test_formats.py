@@ -246,6 +246,8 @@ def test_a_chat_of_several_turns_asks_which(tmp_path: Path) -> None:
     assert "no turn of `writer`" in problem.message
     [problem] = read(tmp_path / "a.jsonl", '{"text": "x"}', name="chatml").problems
     assert "holds no `messages`" in problem.message
+    [problem] = read(tmp_path / "a.csv", "text,label\nx,y\n", name="chatml").problems
+    assert "chatml is JSON, and this is a table" in problem.message
 
 
 def test_records_that_hold_turns_beside_roles_are_read_as_ever(tmp_path: Path) -> None:
