@@ -285,6 +285,8 @@ def _override(content: dict[str, Any], key: str, value: Any) -> str | None:
     block = content
     for part in parts[:-1]:
         inner = block.setdefault(part, {})
+        if part == "format" and isinstance(inner, str):  # `format: ga4` is its name
+            inner = block[part] = {"name": inner}
         if not isinstance(inner, dict):
             return f"--set {key}: `{part}` is a value and has nothing inside; set it as a whole"
         block = inner

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from adapters.base.loading import load_base
     from adapters.base.memory import free_memory
     from adapters.base.quantization import plain_weight, quantization_fault
+    from adapters.base.reader import Reader, load_reader
     from adapters.base.shape import load_shape
 else:
     __getattr__, __dir__ = lazy(
@@ -20,15 +21,18 @@ else:
             "adapters.base.loading": ["load_base"],
             "adapters.base.memory": ["free_memory"],
             "adapters.base.quantization": ["plain_weight", "quantization_fault"],
+            "adapters.base.reader": ["Reader", "load_reader"],
             "adapters.base.shape": ["load_shape"],
         },
     )
 
 __all__ = [
     "Base",
+    "Reader",
     "free_memory",
     "hand_back_threads",
     "load_base",
+    "load_reader",
     "load_shape",
     "plain_weight",
     "quantization_fault",

@@ -14,6 +14,7 @@ from adapters.base.cpu_nf4 import repacked_bytes, split_products
 from adapters.base.fingerprint import digest, plain_config
 from adapters.base.input_groups import probe
 from adapters.base.linears import linears_of
+from adapters.base.positions import first_position, most_positions
 from adapters.errors import BaseError, UnsupportedArchitecture
 from adapters.format.config import BaseId, Quantization
 from adapters.format.names import ends_in
@@ -103,12 +104,12 @@ class Base:
     @property
     def max_positions(self) -> int:
         """The most tokens of one sequence, prefix included."""
-        return int(self.config.max_position_embeddings) - self.first_position
+        return most_positions(self.config)
 
     @property
     def first_position(self) -> int:
         """Position id of a sequence's first token: 0, or behind the padding index in RoBERTa's family."""
-        return int(self.config.pad_token_id) + 1 if "roberta" in self.config.model_type else 0
+        return first_position(self.config)
 
     @property
     def identity(self) -> BaseId:

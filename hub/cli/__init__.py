@@ -2,6 +2,7 @@
 
     demo.py           demo
     doctor.py         doctor
+    new.py            new recipe
     profile.py        profile
     train.py          train; a file of many jobs in night.py
     tune.py           tune
@@ -40,6 +41,7 @@ from hub.cli import (
     doctor,
     find,
     import_export,
+    new,
     profile,
     publish,
     remove,
@@ -99,6 +101,7 @@ app = typer.Typer(
 for heading, commands in _COMMANDS.items():
     for command in commands:
         app.command(command.__name__.rstrip("_"), rich_help_panel=heading)(command)
+app.add_typer(new.new, name="new", rich_help_panel="Train")
 app.add_typer(aliases.alias, name="alias", rich_help_panel="Operate a hub")
 
 

@@ -16,12 +16,18 @@ if TYPE_CHECKING:
     from hub.intake import Declared
     from hub.registry.registry import Registry
     from recipes import Recipe
+    from recipes.options import FormatOptions
 
 PASSWORD = "REPERTOIRE_KEY_PASSWORD"
 
 
 def chosen_recipe(
-    recipe: str, column: Sequence[str] | None, label: Sequence[str] | None, changes: Sequence[str] | None
+    recipe: str,
+    column: Sequence[str] | None,
+    label: Sequence[str] | None,
+    changes: Sequence[str] | None,
+    written: str | None = None,
+    columns: str | None = None,
 ) -> "Recipe":
     """A recipe as the command line wants it.
 
@@ -30,6 +36,8 @@ def chosen_recipe(
         column: of `--column`, such as `clicked=bought`.
         label: of `--label`, such as `1=yes`.
         changes: of `--set`, such as `train.epochs=5`.
+        written: of `--format`, such as `ga4`.
+        columns: of `--columns`, such as `text,label`.
 
     Raises:
         RecipeError: there is no such recipe, or a value does not fit.
@@ -37,9 +45,33 @@ def chosen_recipe(
     from recipes import Recipe
     from recipes.options import parse_override
 
-    columns = {f"data.columns.{role}": name for role, name in pairs(column, "--column")}
+    roles = {f"data.columns.{role}": name for role, name in pairs(column, "--column")}
     values = {f"data.labels.{value}": _meaning(meaning) for meaning, value in pairs(label, "--label")}
-    return Recipe.load(recipe, **columns, **values, **dict(parse_override(text) for text in changes or ()))
+    read = {f"data.format.{key}": value for key, value in _format(written, columns).items()}
+    return Recipe.load(
+        recipe, **roles, **values, **read, **dict(parse_override(text) for text in changes or ())
+    )
+
+
+def written(name: str | None, columns: str | None) -> "FormatOptions":
+    """How a file is written, as far as the command line says.
+
+    Args:
+        name: of `--format`.
+        columns: of `--columns`.
+
+    Raises:
+        RecipeError: there is no such format, or two columns of one name.
+    """
+    from recipes import Recipe
+
+    given = {f"data.format.{key}": value for key, value in _format(name, columns).items()}
+    return Recipe.load("behavior", **given).data.format
+
+
+def _format(name: str | None, columns: str | None) -> dict[str, Any]:
+    given: dict[str, Any] = {} if name is None else {"name": name}
+    return given if columns is None else given | {"columns": [each.strip() for each in columns.split(",")]}
 
 
 def base_to_fit(base: str | None) -> "Shape | None":

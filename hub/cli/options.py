@@ -23,7 +23,7 @@ class Quantization(StrEnum):
 
 
 _BASES = "`starter`, a Hugging Face id or a folder."
-_DATA = "CSV, TSV, JSONL, JSON or Parquet; several are read as one."
+_DATA = "CSV, TSV, JSONL, JSON, Parquet or Excel, packed (.gz, .zst) or not; several are read as one."
 _KEY = "A private key; its password is asked for, or taken from REPERTOIRE_KEY_PASSWORD."
 _REFERENCE = "client/campaign/task, or with @alias or @3"
 
@@ -170,6 +170,19 @@ Columns = Annotated[
 Labels = Annotated[
     list[str] | None,
     typer.Option("--label", metavar="MEANING=VALUE", help="What a label is called in the file."),
+]
+FormatNamed = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="How the files are written: google-ads, meta-ads, ga4, criteo, mind, movielens, chatml or sharegpt. "
+        "[default: told by their first lines]",
+    ),
+]
+ColumnNames = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="A,B,C", help="The columns, in order, of files without a header."),
 ]
 Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")

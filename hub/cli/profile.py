@@ -9,8 +9,10 @@ from hub.cli.options import (
     DEFAULT_BASE,
     BaseToTrain,
     Changes,
+    ColumnNames,
     Columns,
     DataFiles,
+    FormatNamed,
     Json,
     Labels,
     Quantization,
@@ -31,6 +33,8 @@ def profile(
     test: TestFiles = None,
     column: Columns = None,
     label: Labels = None,
+    format_: FormatNamed = None,
+    columns: ColumnNames = None,
     set_: Changes = None,
     check: Annotated[
         bool,
@@ -48,7 +52,7 @@ def profile(
     from recipes.data import load_splits, profile_table
     from recipes.data import profile as look
 
-    chosen = chosen_recipe(recipe, column, label, set_)
+    chosen = chosen_recipe(recipe, column, label, set_, format_, columns)
     if check:
         looked = check_rows(chosen, data, validation or None, test or None, progress=not as_json)
         if as_json:
@@ -62,12 +66,12 @@ def profile(
         return
     splits = load_splits(chosen, data, validation or None, test or None, progress=not as_json)
 
-    from adapters import load_base
+    from adapters.base import load_reader
     from recipes.learn import count_tokens, token_limit
 
-    loaded = load_base(base, quantization.value)
-    limit = token_limit(loaded, chosen)
-    found = look(splits, chosen, lambda example: sum(count_tokens(loaded, chosen, example)), limit)
+    reader = load_reader(base)
+    limit = token_limit(reader, chosen)
+    found = look(splits, chosen, lambda example: sum(count_tokens(reader, chosen, example)), limit)
     if as_json:
         document({"profile": found.to_info(), "notes": splits.notes})
         return

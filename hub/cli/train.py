@@ -13,8 +13,10 @@ from hub.cli.options import (
     DEFAULT_HUB,
     BaseToTrain,
     Changes,
+    ColumnNames,
     Columns,
     DataFilesUnlessJobs,
+    FormatNamed,
     HubPath,
     Json,
     Labels,
@@ -43,6 +45,8 @@ def train(
     test: TestFiles = None,
     column: Columns = None,
     label: Labels = None,
+    format_: FormatNamed = None,
+    columns: ColumnNames = None,
     set_: Changes = None,
     parent: Annotated[
         str | None,
@@ -92,7 +96,7 @@ def train(
         curves = out.with_name(out.name + "-curves")
         settings = Settings(pass_tokens, checkpoint, state, snapshot, tuple(track or ()), curves)
         if is_jobs(recipe):
-            if data or validation or test or column or label or set_ or parent:
+            if data or validation or test or column or label or set_ or parent or format_ or columns:
                 raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
             from hub.cli.night import train_jobs
 
@@ -102,7 +106,7 @@ def train(
             raise typer.BadParameter("give the client's data, or a file of jobs", param_hint="DATA")
         if publish is not None:
             raise typer.BadParameter("is for files of jobs, which have names", param_hint="--publish")
-        chosen = chosen_recipe(recipe, column, label, set_)
+        chosen = chosen_recipe(recipe, column, label, set_, format_, columns)
         known = None if parent is None else (hub, parent)
         files = data, validation or None, test or None
         _train_one(chosen, files, base, quantization, known, out, settings, as_json)

@@ -13,8 +13,10 @@ from hub.cli.options import (
     DEFAULT_BASE,
     BaseToTrain,
     Changes,
+    ColumnNames,
     Columns,
     DataFiles,
+    FormatNamed,
     Json,
     Labels,
     Quantization,
@@ -46,6 +48,8 @@ def tune(
     ] = None,
     column: Columns = None,
     label: Labels = None,
+    format_: FormatNamed = None,
+    columns: ColumnNames = None,
     set_: Changes = None,
     as_json: Json = False,
 ) -> None:
@@ -71,7 +75,7 @@ def tune(
         from recipes.runs import doing, read_space
 
         shown = not as_json
-        chosen = chosen_recipe(recipe, column, label, set_)
+        chosen = chosen_recipe(recipe, column, label, set_, format_, columns)
         # What is wrong with the space or the data is said before the base loads.
         read_space(space, chosen)
         with doing("reading the data", shown):

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from recipes.data.facts import PARTS, DataFacts, Profile
     from recipes.data.load import Checked, check, load_splits
     from recipes.data.profiling import profile, profile_table
+    from recipes.data.proposal import Proposal, propose
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -17,6 +18,7 @@ else:
             "recipes.data.load": ["Checked", "check", "load_splits"],
             "recipes.data.facts": ["PARTS", "DataFacts", "Profile"],
             "recipes.data.profiling": ["profile", "profile_table"],
+            "recipes.data.proposal": ["Proposal", "propose"],
         },
     )
 
@@ -25,9 +27,11 @@ __all__ = [
     "Checked",
     "DataFacts",
     "Profile",
+    "Proposal",
     "check",
     "is_derived",
     "load_splits",
     "profile",
     "profile_table",
+    "propose",
 ]

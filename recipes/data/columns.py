@@ -3,16 +3,24 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from recipes.data.header import is_row, no_header
+from recipes.data.numerals import is_numeral
 from recipes.errors import Problem, printable
+from recipes.tasks.counts import outcome_of, share_of
 from recipes.tasks.roles import Role, read_roles
 from recipes.tasks.task import task_for
-from recipes.tasks.templates import placeholders
+from recipes.tasks.templates import placeholders, text_of
 
 if TYPE_CHECKING:
     from recipes.data.tables import Table
     from recipes.recipe import Recipe
+
+_LOOKED_AT = 1_000  # rows that say whether a column holds what its role needs
+_FEWEST_SHARES = 3  # different numbers with a fraction that are no outcome
+_MOST_RATINGS = 11  # whole numbers up to here may be ratings, each of which may mean 0 or 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,12 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
     """
     data, task = recipe.data, task_for(recipe.task)
     roles = task.ROLES
-    of = {role: name for role in roles if (name := data.columns.get(role, role)) in table.columns}
+    looked_for = {
+        role: data.columns.get(role, role)
+        for role, what in roles.items()
+        if role in data.columns or not what.named
+    }
+    of = {role: name for role, name in looked_for.items() if name in table.columns}
     shown = tuple(features) if features is not None else _features(recipe, table, of)
     missing = [role for role in data.columns if role not in of]
     missing += task.required(of.keys() | set(missing), shown, data)
@@ -57,14 +70,17 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
         if name not in table.columns and not is_derived(recipe, name):
             fix = f"{near(name, table.columns)}, or take it out of data.features and data.prompt"
             problems.append(Problem(table.name, f"no column `{name}`", fix, line=1))
+    if problems and is_row(table.columns) and not {*data.columns.values()} & {*table.columns}:
+        return ColumnsFound(None, (no_header(table.name, table.columns),))
     problems += _ungrouped(recipe, table, of)
     for name in dict.fromkeys((*of.values(), *shown)):
         if printable(name) != name:
             message = f"the name of the column `{name}` holds half a character"
             problems.append(Problem(table.name, message, "Give the column another name", line=1))
+    of = task.used(of, data)
+    problems += _shares(recipe, table, of) if not problems else ()
     if problems:
         return ColumnsFound(None, tuple(problems))
-    of = task.used(of, data)
     return ColumnsFound(Columns(of, shown), notes=tuple(_notes(recipe, table, of, shown)))
 
 
@@ -102,6 +118,30 @@ def _ungrouped(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> Itera
             role = roles[name]
             fix = f"Write {role}, its role" if role in read else "Group by what is known before the outcome"
             yield Problem(table.name, f"`{name}` is the {role} and cannot be grouped by", fix, line=1)
+
+
+def _shares(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> Iterable[Problem]:
+    """A column of shares, amounts or ratings where one of clicks should be: one problem, and not one for each row."""
+    column = of.get("clicked")
+    if column is None:
+        return
+    known = recipe.data.labels
+    cells = ((row.line, text_of(row.cells.get(column))) for row in islice(table.rows, _LOOKED_AT))
+    odd = {text: line for line, text in cells if is_numeral(text) and text not in known}
+    odd = {text: line for text, line in odd.items() if outcome_of(text) is None}
+    if len(odd) < (_FEWEST_SHARES if all(not text.isdigit() for text in odd) else _MOST_RATINGS):
+        return
+    value, line = next(iter(odd.items()))
+    message = f"holds {len(odd)} different numbers such as {value}, and not whether a row was clicked"
+    fix = "Map the column of 0 and 1: --column clicked=NAME"
+    if all(share_of(text) is not None for text in odd):
+        shown = _guess(table, "impressions", ("impressions", "impr.", "shown", "views", "shows")) or "NAME"
+        fix = (
+            "If it is the share of the impressions that were clicked, take it with their number: "
+            f"--column impressions={shown} --column ctr={column}; else map the column of 0 and 1: "
+            "--column clicked=NAME"
+        )
+    yield Problem(table.name, message, fix, line, column)
 
 
 def _no_role(table: "Table", role: str, name: str, what: Role) -> Problem:

@@ -14,23 +14,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipes.data.file_bytes import Look, first_lines, opened
+from recipes.data.file_bytes import Look, opened, top
+from recipes.data.header import filled, header_below
+from recipes.data.packed import ending
 from recipes.errors import Problem
 
 if TYPE_CHECKING:
     from recipes.options.data import FormatOptions
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+LONGEST_CELL = 2**24  # characters; Python's own limit of 131,072 is less than a page of a shop
+_TABBED = (".tsv", ".txt", ".dat")
+_UNIT = "\x1f"  # stands for a separator of several characters while the cells are split
 _SAID = re.compile(r"sep=(.)", re.IGNORECASE)  # Excel's own first line: which separator follows
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """delimiter: between cells. quote: around them; None where quotes are text. above: lines before the header."""
+    """delimiter: between cells. quote: around them; None where quotes are text. above: lines before the header.
+    columns: their names, where the file has no header. ends: what a line begins with that ends the table."""
 
     delimiter: str
     quote: str | None = '"'
     above: int = 0
+    columns: tuple[str, ...] = ()
+    ends: str | None = None
 
     @property
     def called(self) -> str:
@@ -43,8 +51,13 @@ class Dialect:
             {"quoting": csv.QUOTE_NONE} if self.quote is None else {"quotechar": self.quote}
         )
         for _ in range(self.above):
-            next(file)
-        return csv.reader(file, delimiter=self.delimiter, strict=True, **quoting)
+            next(file, None)
+        csv.field_size_limit(LONGEST_CELL)
+        if len(self.delimiter) > 1:
+            file = (line.replace(self.delimiter, _UNIT) for line in file)
+        return csv.reader(
+            file, delimiter=self.delimiter if len(self.delimiter) == 1 else _UNIT, strict=True, **quoting
+        )
 
 
 @dataclass(frozen=True)
@@ -56,15 +69,18 @@ class Decided:
     problems: tuple[Problem, ...] = ()
 
 
-def decide(path: Path, look: Look, given: "FormatOptions") -> Decided:
-    """The dialect of a file that was looked at before. given: what the recipe says of it, which is not asked again."""
-    usual = "\t" if path.suffix.lower() == ".tsv" else ","
-    first, *below = first_lines(path, look, 2)
-    said = _SAID.fullmatch(first.strip())
-    header = below[0] if said and below else first
-    delimiter = given.between or (said[1] if said else _delimiter_of(header, usual))
-    dialect = Dialect(delimiter, given.around or '"', above=int(said is not None))
-    notes = []
+def decide(path: Path, look: Look, given: "FormatOptions", known: tuple[int, str] | None = None) -> Decided:
+    """The dialect of a file that was looked at before.
+
+    given: what the recipe says of it, which is not asked again. known: how many lines stand above the header and what
+    separates its cells, where the format is one that tells.
+    """
+    usual = "\t" if ending(path) in _TABBED else ","
+    lines = top(path, look)
+    above, delimiter, notes = _begins(path, lines, given, usual, known)
+    dialect = Dialect(delimiter, given.around or '"', above, ends="#" if given.name == "ga4" else None)
+    if given.headless:
+        dialect = replace(dialect, columns=_named(lines[above:], dialect, given))
     if delimiter not in (given.between, usual):
         notes.append(f"{path.name}: read as separated by {dialect.called}")
     if given.quote is None and look.quoted:
@@ -73,6 +89,62 @@ def decide(path: Path, look: Look, given: "FormatOptions") -> Decided:
     if given.quote == "none":
         dialect = replace(dialect, quote=None)
     return Decided(dialect, tuple(notes))
+
+
+def _begins(
+    path: Path,
+    lines: Sequence[str],
+    given: "FormatOptions",
+    usual: str,
+    known: tuple[int, str] | None,
+) -> tuple[int, str, list[str]]:
+    """How many lines stand above the header, what separates its cells, and what of it a reader should know."""
+    if given.header:
+        above = given.header - 1
+        header = lines[above] if above < len(lines) else lines[-1]
+        return above, given.between or _delimiter_of(header, usual), []
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    said = _SAID.fullmatch(lines[first].strip())
+    start = next((n for n in range(first + 1, len(lines)) if lines[n].strip()), first) if said else first
+    above = start if said else 0
+    if given.headless:
+        return above, given.between or (said[1] if said else _delimiter_of(lines[start], usual)), []
+    delimiter = given.between or (
+        said[1] if said else known[1] if known else _delimiter_of(lines[start], usual)
+    )
+    if known is not None:
+        below: int | None = known[0]
+    else:
+        tried = [delimiter, *(DELIMITERS if given.between is None and not said else ())]
+        found = ((header_below(_cells(lines[start:], each)), each) for each in dict.fromkeys(tried))
+        below, delimiter = next(
+            ((start + at, each) for at, each in found if at is not None), (None, delimiter)
+        )
+    if not below or below <= start:
+        return above, delimiter, []
+    note = f"{path.name}: the header stands in line {below + 1}; what stands above it is not read (data.format.header)"
+    return below, delimiter, [note]
+
+
+def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """The cells of each line for itself."""
+    try:
+        return [next(csv.reader([line], delimiter=delimiter), []) for line in lines]
+    except csv.Error:
+        return []
+
+
+def _named(lines: Sequence[str], dialect: Dialect, given: "FormatOptions") -> tuple[str, ...]:
+    """The names that the recipe gives, or numbers for as many as the first row has."""
+    if given.columns is not None:
+        return tuple(given.columns)
+    first = next((line for line in lines if line.strip()), "")
+    cells = (
+        first.split(dialect.delimiter)
+        if len(dialect.delimiter) > 1
+        else _cells([first], dialect.delimiter)[0]
+    )
+    return tuple(f"column_{number}" for number in range(1, len(filled(cells)) + 1))
 
 
 def _delimiter_of(header: str, usual: str) -> str:

@@ -3,20 +3,24 @@
 import codecs
 import difflib
 import hashlib
+import io
 import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from errno import EINVAL
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
+from recipes.data.packed import packing, read, unpacked
 from recipes.errors import DataError, Problem
 
 _COMMON = frozenset("的一是不了在人有我他这這中大来來上国國好很就也都和，。！？、：；“”（）")
 USUAL = "utf-8-sig"  # UTF-8, with a byte order mark or without
 _EMPTY = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"  # white space and byte order marks say nothing
 _CHUNK = 2**20  # bytes that are looked at together
+_LONGEST = 2**16  # characters of a line that say what a file is like
 _REPLACED = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")  # U+FFFD, as it is or as JSON may write it
 
 
@@ -37,18 +41,24 @@ class Look:
 
 def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
     """Go through a file. total: is updated with its bytes too. Raises OSError."""
-    encoding = USUAL if codecs.lookup(encoding).name == "utf-8" else encoding
-    own, decoder = hashlib.sha256(), codecs.getincrementaldecoder(encoding.removesuffix("-sig"))()
+    own, state, packed = hashlib.sha256(), _state(path), packing(path) is not None
+    if packed:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                own.update(chunk)
+                total.update(chunk)
+    encoding = _settled(path, encoding)
+    decoder = codecs.getincrementaldecoder(encoding.removesuffix("-sig"))()
     wide = "16" in encoding or "32" in encoding  # every other byte may be 0
     blank, damaged, quoted = True, False, False
     invalid = zero = None
     at, tail = 0, b""
-    with path.open("rb") as file:
-        state = _state(file.fileno())
+    with unpacked(path) as file:
         while True:
-            chunk = file.read(_CHUNK)
-            own.update(chunk)
-            total.update(chunk)
+            chunk = read(file, _CHUNK)
+            if not packed:
+                own.update(chunk)
+                total.update(chunk)
             blank = blank and not chunk.strip(_EMPTY)
             quoted = quoted or b'"' in chunk
             damaged = damaged or _REPLACED.search(tail + chunk) is not None
@@ -66,7 +76,15 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
             at, tail = at + len(chunk), chunk[-8:]
 
 
-def _state(file: "int | Path") -> tuple[int, int]:
+def _settled(path: Path, encoding: str) -> str:
+    """The encoding that was asked for; UTF-16 where none was and the file's byte order mark says so."""
+    if codecs.lookup(encoding).name not in ("utf-8", codecs.lookup(USUAL).name):
+        return encoding
+    with unpacked(path) as file:
+        return "utf-16" if read(file, 2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else USUAL
+
+
+def _state(file: Path) -> tuple[int, int]:
     found = os.stat(file)
     return found.st_size, found.st_mtime_ns
 
@@ -76,13 +94,19 @@ def opened(path: Path, look: Look, newline: str | None) -> TextIO:
     if _state(path) != look.state:
         fix = "Run it again when nothing writes to the file"
         raise DataError([Problem(str(path), "the file has changed while it was read", fix)])
-    return path.open(encoding=look.encoding, newline=newline)
+    return io.TextIOWrapper(unpacked(path), encoding=look.encoding, newline=newline)
 
 
 def first_lines(path: Path, look: Look, most: int = 1) -> list[str]:
     """The first lines that are not empty; there is one at least."""
     with opened(path, look, newline=None) as file:
         return list(islice((line for line in file if not line.isspace()), most))
+
+
+def top(path: Path, look: Look, most: int = 60) -> list[str]:
+    """The first lines as they are, the empty ones too."""
+    with opened(path, look, newline=None) as file:
+        return [line[:_LONGEST] for line in islice(file, most)]
 
 
 def why_unreadable(path: Path, error: OSError, known: Collection[str]) -> tuple[str, str]:
@@ -97,20 +121,41 @@ def why_unreadable(path: Path, error: OSError, known: Collection[str]) -> tuple[
             "there is no such file",
             f"Did you mean {' or '.join(near)}?" if near else f"Check the path {path}",
         )
+    if error.errno == EINVAL:
+        return str(error.strerror), "Pack or export the file again"
     return f"it cannot be read ({error.strerror})", "Check the file's permissions"
 
 
-def wrong_encoding(name: str, raw: bytes, offset: int, encoding: str) -> Problem:
-    """Says where the text ends, what the file probably is, and the command that converts it. encoding: that was
-    tried."""
-    if encoding != USUAL:
-        fix = "Name the encoding that it has in data.format.encoding, or leave that out for UTF-8"
-        return Problem(name, f"byte {offset} is not {encoding}", fix)
-    encoding, label = _probable_encoding(raw)
-    stem, dot, ending = name.rpartition(".")
-    fix = f"Save it as UTF-8: iconv -f {encoding} -t UTF-8 '{name}' > '{stem}-utf8{dot}{ending}'"
+def wrong_encoding(path: Path, look: Look) -> Problem:
+    """Says where the text ends, what the file probably is, and the command that converts it."""
+    name, offset = str(path), look.invalid or 0
+    with unpacked(path) as file:
+        raw = file.read()
     line = raw.count(b"\n", 0, offset) + 1
+    if look.encoding not in (USUAL, "utf-16"):
+        fix = "Name the encoding that it has in data.format.encoding, or leave that out for UTF-8"
+        return Problem(name, f"byte {offset} is not {look.encoding}", fix)
+    stem, dot, ending = name.removesuffix(".gz").removesuffix(".zst").rpartition(".")
+    before = f"{stem}{dot}{ending}"
+    unpack = f"Unpack it to {before}, then: " if before != name else ""
+    if raw[offset : offset + 1] == b"\0" and 4 * raw.count(0) < len(raw) and _is_text(raw):
+        message = f"{raw.count(0)} bytes are NUL, which is no character of a text; the first is byte {offset}"
+        fix = f"{unpack}Take them out: tr -d '\\000' < '{before}' > '{stem}-clean{dot}{ending}'"
+        return Problem(name, message, fix, line=line)
+    encoding, label = _probable_encoding(raw)
+    fix = (
+        f"{unpack}Save it as UTF-8: iconv -f {encoding} -t UTF-8 '{before}' > '{stem}-utf8{dot}{ending}'; or set "
+        f"data.format.encoding={encoding.lower()}"
+    )
     return Problem(name, f"byte {offset} is not UTF-8; the file is probably {label}", fix, line=line)
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _probable_encoding(raw: bytes) -> tuple[str, str]:

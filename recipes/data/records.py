@@ -3,14 +3,17 @@
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from recipes.data.dialect import Dialect
 from recipes.data.file_bytes import Look, first_lines, opened
+from recipes.data.header import filled, is_row, no_header
 from recipes.errors import Problem
+
+if TYPE_CHECKING:
+    from recipes.data.dialect import Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,16 @@ def plain_cell(cell: Any) -> Any:
     return sys.intern(cell.strip()) if type(cell) is str else cell
 
 
-def csv_records(path: Path, look: Look, dialect: Dialect) -> Iterator[Row | Problem]:
-    """The rows of a CSV file, and what is wrong with it."""
-    name = str(path)
-    header: list[str] = []
+def csv_records(path: Path, look: Look, dialect: "Dialect") -> "Iterator[Row | Problem | str]":
+    """The rows of a CSV file, and what is wrong with it; a text is a note."""
+    cells = _csv_cells(path, look, dialect)
+    return table_records(str(path), cells, dialect.columns, f"the separator ({dialect.called} here)")
+
+
+def _csv_cells(
+    path: Path, look: Look, dialect: "Dialect"
+) -> "Iterator[tuple[int, list[Any]] | Problem | str]":
+    """The cells of each record that has some, with its line."""
     # newline="" leaves the line ends inside quoted cells alone, and `line_num` counts the lines of the file.
     with opened(path, look, newline="") as file:
         reader = dialect.reader(file)
@@ -41,29 +50,77 @@ def csv_records(path: Path, look: Look, dialect: Dialect) -> Iterator[Row | Prob
             except StopIteration:
                 return
             except csv.Error as error:
-                fix = (
-                    "Put cells that hold quotes or line breaks in quotes, and double the quotes inside them; where "
-                    "quotes are plain text, set data.format.quote=none"
-                )
-                yield Problem(name, f"no valid CSV ({error})", fix, line=line)
+                yield _broken(str(path), error, line)
                 return  # after a broken quote nothing below can be trusted
-            if not cells:
-                continue  # an empty line holds no cell
-            if not header:
-                header = [cell.strip() for cell in cells]
-                yield from _header_problems(name, header, line)
-            elif len(cells) != len(header):
-                fix = (
-                    f"Quote the cells that hold the separator ({dialect.called} here), or add what is missing"
-                )
-                message = f"the row has {len(cells)} cells, the header {len(header)}"
-                yield Problem(name, message, fix, line=line, of_row=True)
-            else:
-                yield Row(line, dict(zip(header, map(plain_cell, cells), strict=True)))
+            if dialect.ends is not None and cells and cells[0].startswith(dialect.ends):
+                yield f"{path.name}: the table ends above line {line}; save another table as a file of its own"
+                return
+            if cells:  # an empty line holds no cell
+                yield line, cells
+
+
+def _broken(name: str, error: csv.Error, line: int) -> Problem:
+    if "field limit" in str(error):
+        message = f"a cell of more than {csv.field_size_limit():,} characters begins here"
+        fix = "Close its quote, or where quotes are plain text set data.format.quote=none; else shorten the cell"
+        return Problem(name, message, fix, line=line)
+    fix = (
+        "Put cells that hold quotes or line breaks in quotes, and double the quotes inside them; where "
+        "quotes are plain text, set data.format.quote=none"
+    )
+    return Problem(name, f"no valid CSV ({error})", fix, line=line)
+
+
+def table_records(
+    name: str,
+    records: "Iterator[tuple[int, list[Any]] | Problem | str]",
+    columns: Sequence[str],
+    separator: str,
+) -> "Iterator[Row | Problem | str]":
+    """Rows of the cells of a table: the first ones are the header, unless its columns are named.
+
+    Empty cells behind the last column that has a name are passed over, and told.
+    """
+    header = list(columns)
+    idle = len(header) if header else None  # from here on no column has a name
+    longer = 0
+    for record in records:
+        if not isinstance(record, tuple):
+            yield record
+            continue
+        line, cells = record
+        if idle is None:
+            header = [str(cell).strip() for cell in cells]
+            problems = list(_header_problems(name, header, line))
+            yield from problems
+            if problems and is_row(header):
+                return  # one cause: the rows below are as this one
+            named = len(filled(header))
+            idle = named if len(header) > named + 1 else len(header)
+            header = header[:idle]
+        elif len(cells) == idle:
+            yield Row(line, dict(zip(header, map(plain_cell, cells), strict=True)))
+        elif len(cells) > idle and not any(map(_filled, cells[idle:])):
+            longer += 1
+            yield Row(line, dict(zip(header, map(plain_cell, cells[:idle]), strict=True)))
+        else:
+            fix = f"Quote the cells that hold {separator}, or add what is missing"
+            message = f"the row has {len(cells)} cells, the {'columns' if columns else 'header'} {idle}"
+            yield Problem(name, message, fix, line=line, of_row=True)
+    if longer:
+        yield f"{Path(name).name}: {longer} rows have empty cells behind the last column, which are not read"
+
+
+def _filled(cell: Any) -> bool:
+    return bool(cell.strip() if isinstance(cell, str) else cell is not None)
 
 
 def _header_problems(name: str, header: list[str], line: int) -> Iterator[Problem]:
-    for column in sorted({column for column in header if header.count(column) > 1}):
+    twice = sorted({column for column in filled(header) if header.count(column) > 1})
+    if twice and is_row(header):
+        yield no_header(name, header, line)
+        return
+    for column in twice:
         yield Problem(name, f"two columns are called `{column}`", "Give each column its own name", line=line)
 
 

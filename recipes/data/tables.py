@@ -1,25 +1,32 @@
-"""Reads a client's file into rows that know their line: CSV, TSV, JSONL, JSON arrays, Parquet, `datasets.Dataset`.
+"""Reads a client's file into rows that know their line: CSV, TSV, JSONL, JSON arrays, Parquet, Excel, data sets.
 
 Text formats are read here and not by `datasets`, which guesses types (007 becomes 7, NA becomes nothing), skips what
 it cannot parse and forgets line numbers. Parquet, which has types of its own, goes through `datasets`. Cells stay as
-they stand in the file, except for white space around them.
+they stand in the file, except for white space around them; formats that have a name (formats.py) say what is read
+otherwise. A file packed by gzip or Zstandard is read as what it holds.
 
 CSV and JSONL are read twice, and never held: first for what is wrong with them, then, as `Table.rows` is gone through,
-for the rows. Of a JSON array the text is held while it is read, of Parquet its columns.
+for the rows. Of a JSON array the text is held while it is read, of Parquet and Excel the cells.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from recipes.data import chats, mind, workbook
 from recipes.data.arrow_rows import ArrowRows
 from recipes.data.dialect import decide
-from recipes.data.file_bytes import USUAL, Look, look_at, why_unreadable, wrong_encoding
+from recipes.data.file_bytes import USUAL, Look, look_at, top, why_unreadable, wrong_encoding
+from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
+from recipes.data.packed import ending, kind, unpacked
 from recipes.data.records import Row, csv_records, json_records, plain_cell
+from recipes.data.reports import tidied
 from recipes.errors import Problem
 from recipes.options.data import FormatOptions
 
@@ -29,14 +36,17 @@ if TYPE_CHECKING:
 # What a caller may hand over as data: a file, several files that are read as one, or a data set in memory.
 Data: TypeAlias = "str | Path | Dataset | Sequence[str | Path]"
 
-FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+_SHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
+_ENDINGS = (".csv", ".tsv", ".txt", ".dat", ".jsonl", ".ndjson", ".json", ".parquet", *_SHEETS)
+_SAVED = "one of .csv, .tsv, .jsonl, .json, .parquet or .xlsx, packed (.gz, .zst) or not"
+_NO_ROW = "there is a header and no row"
 
 
 @dataclass(frozen=True)
 class Rows:
     """The rows of a table, which are read again whenever they are gone through: none is held."""
 
-    records: "Callable[[], Iterator[Row | Problem]]"
+    records: "Callable[[], Iterator[Row | Problem | str]]"
     count: int
 
     def __iter__(self) -> Iterator[Row]:
@@ -83,37 +93,112 @@ def read_tables(
         yield _from_dataset(data, total)
     else:
         for path in cast("Sequence[str | Path]", data):
-            yield _read_file(Path(path), total, written)
+            if written.name != "mind" or not mind.is_news(Path(path)):
+                yield _read_file(Path(path), total, written)
 
 
 def _read_file(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Table:
-    name, suffix = str(path), path.suffix.lower()
+    name, suffix = str(path), ending(path)
     try:
         look = look_at(path, total, written.encoding or USUAL)
+        found = None if look.blank else kind(path)
     except OSError as error:
-        return _failed(name, *why_unreadable(path, error, FORMATS))
-    if suffix not in FORMATS:
-        known = ", ".join(FORMATS)
-        return _failed(
-            name, f"{suffix or 'a file without an ending'} is not read", f"Save it as one of {known}"
-        )
+        return _failed(name, *why_unreadable(path, error, _ENDINGS))
+    if suffix not in _ENDINGS:
+        return _failed(name, f"{suffix or 'a file without an ending'} is not read", f"Save it as {_SAVED}")
     if look.blank:
         return _failed(name, "the file is empty", "Export it again; it needs a header and rows")
+    told = [f"{path.name}: read as UTF-16, as its first bytes say"] if _is_wide(look, written) else []
+    if found is not None and found != suffix and not (found in _SHEETS and suffix in _SHEETS):
+        told, suffix = [f"{path.name}: read as {found}, which it is by its first bytes"], found
     if suffix == ".parquet":
-        return _read_parquet(path, look)
-    if look.invalid is not None:
-        return Table(name, problems=(wrong_encoding(name, path.read_bytes(), look.invalid, look.encoding),))
-    if "js" in suffix:
-        return _scanned(name, json_records(path, look), look, "there is no record in the file")
-    decided = decide(path, look, written)
+        table = _read_parquet(path, look)
+    elif suffix in _SHEETS:
+        table = _read_sheet(path, look, written)
+    elif look.invalid is not None:
+        return Table(name, problems=(wrong_encoding(path, look),))
+    else:
+        table = (_read_json if "js" in suffix else _read_delimited)(path, look, written)
+    return replace(table, notes=(*told, *table.notes))
+
+
+def _is_wide(look: Look, written: FormatOptions) -> bool:
+    return written.encoding is None and look.encoding != USUAL
+
+
+def _read_delimited(path: Path, look: Look, written: FormatOptions) -> Table:
+    told = []
+    if written.name is None and not written.headless and written.header is None:
+        name = recognized(top(path, look, 20))
+        told = _recognized(path, name)
+        written = written.model_copy(update={"name": name})
+    if written.name in CHATS:
+        fix = "Save the chats as JSON lines (.jsonl), or leave data.format.name out"
+        return _failed(str(path), f"{written.name} is JSON, and this is a table", fix)
+    given = as_named(path, written)
+    known = header_line(given.name, top(path, look)) if given.name in REPORTS else None
+    decided = decide(path, look, given, known)
     records = partial(csv_records, path, look, decided.dialect)
-    table = _scanned(name, records, look, "there is a header and no row", decided.notes)
+    if given.name == "mind":
+        news = mind.read_news(path)
+        if isinstance(news, Problem):
+            return Table(str(path), problems=(news,))
+        return _scanned(
+            str(path),
+            lambda: mind.joined(str(path), records(), news),
+            look,
+            "no impression is in the file",
+            told,
+        )
+    table = _numbered(path, look, given, records, (*told, *decided.notes))
     return replace(table, problems=(*decided.problems, *table.problems))
+
+
+def _numbered(
+    path: Path,
+    look: Look,
+    given: FormatOptions,
+    records: "Callable[[], Iterator[Row | Problem | str]]",
+    notes: Sequence[str],
+) -> Table:
+    """A table whose numbers are read as the format has them, where it says how."""
+    named = given.name if given.name in REPORTS else None
+    if named is None and given.decimal is None:
+        return _scanned(str(path), records, look, _NO_ROW, notes)
+    report = tidied(str(path), records, named, given.decimal)
+    table = _scanned(str(path), report.records, look, _NO_ROW, (*notes, *report.notes))
+    return replace(table, problems=(*report.problems, *table.problems))
+
+
+def _read_json(path: Path, look: Look, written: FormatOptions) -> Table:
+    records: Callable[[], Iterator[Row | Problem | str]] = json_records(path, look)
+    told: list[str] = []
+    name = written.name
+    if name is None:
+        first = next((record for record in islice(records(), 1) if isinstance(record, Row)), None)
+        name = chat_of(dict(first.cells)) if first is not None else None
+        told = _recognized(path, name)
+    if name in CHATS:
+        records = chats.as_copy(str(path), records, name, written.turns)
+    return _scanned(str(path), records, look, "there is no record in the file", told)
+
+
+def _read_sheet(path: Path, look: Look, written: FormatOptions) -> Table:
+    given = as_named(path, written)
+    sheet = workbook.open_sheet(path, given)
+    if isinstance(sheet, Problem):
+        return Table(str(path), problems=(sheet,))
+    return _numbered(path, look, given, partial(sheet.records, given.columns or ()), sheet.notes)
+
+
+def _recognized(path: Path, name: str | None) -> list[str]:
+    said = f"{path.name}: read as {name}, by its first lines (data.format.name)"
+    return [] if name is None else [said]
 
 
 def _scanned(
     name: str,
-    records: "Callable[[], Iterator[Row | Problem]]",
+    records: "Callable[[], Iterator[Row | Problem | str]]",
     look: Look,
     empty: str,
     notes: Sequence[str] = (),
@@ -122,10 +207,12 @@ def _scanned(
     columns: dict[str, None] = {}
     problems: list[Problem] = []
     damaged: list[int] = []
+    told = list(notes)
     count = 0
     for record in records():
-        if isinstance(record, Problem):
-            problems.append(record)
+        if not isinstance(record, Row):
+            problems += [record] if isinstance(record, Problem) else []
+            told += [record] if isinstance(record, str) else []
             continue
         count += 1
         if not record.cells.keys() <= columns.keys():
@@ -139,9 +226,9 @@ def _scanned(
             f"{Path(name).name}: {len(damaged)} rows hold the replacement character �, the first in line {damaged[0]}: "
             "their text was damaged before it was saved here; export the file again as UTF-8"
         )
-        notes = [*notes, note]
+        told.append(note)
     rows = Rows(records, count)
-    return Table(name, tuple(columns), rows, look.sha256, look.state[0], tuple(problems), tuple(notes))
+    return Table(name, tuple(columns), rows, look.sha256, look.state[0], tuple(problems), tuple(told))
 
 
 def _failed(name: str, message: str, fix: str, line: int | None = None) -> Table:
@@ -152,7 +239,10 @@ def _read_parquet(path: Path, look: Look) -> Table:
     from pyarrow import parquet  # a slow import, and only Parquet needs it
 
     try:
-        rows = ArrowRows(parquet.read_table(path))
+        with unpacked(path) as file:
+            rows = ArrowRows(
+                parquet.read_table(io.BytesIO(file.read()) if ending(path) != path.suffix.lower() else path)
+            )
     except Exception as error:  # whatever a broken file makes the library raise
         told = (str(error) or type(error).__name__).splitlines()[0]
         return _failed(str(path), f"no valid Parquet ({told})", "Export the file again")

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adapters import Base
 from recipes.examples import Example, Splits
 from recipes.tasks.task import task_for, text_task
 
 if TYPE_CHECKING:
+    from adapters.base import Reader
     from recipes.recipe import Recipe
 
 
@@ -27,7 +27,7 @@ class EncodedRow:
         return len(self.ids) + len(self.target)
 
 
-def encode(base: Base, recipe: "Recipe", examples: Sequence[Example]) -> list[EncodedRow]:
+def encode(base: "Reader", recipe: "Recipe", examples: Sequence[Example]) -> list[EncodedRow]:
     """Tokenize examples, each cut to the recipe's `max_tokens` (a head's text at its less telling end,
     copy at its end).
     """
@@ -43,7 +43,7 @@ def encode(base: Base, recipe: "Recipe", examples: Sequence[Example]) -> list[En
     return [EncodedRow(ids, (), e.label, e.weight) for ids, e in zip(texts, examples, strict=True)]
 
 
-def encode_texts(base: Base, recipe: "Recipe", texts: Sequence[str]) -> list[tuple[int, ...]]:
+def encode_texts(base: "Reader", recipe: "Recipe", texts: Sequence[str]) -> list[tuple[int, ...]]:
     """Token ids of texts for a head.
 
     Args:
@@ -57,7 +57,7 @@ def encode_texts(base: Base, recipe: "Recipe", texts: Sequence[str]) -> list[tup
     return [tuple(row) for row in ids]
 
 
-def encode_prompt(base: Base, recipe: "Recipe", product: str) -> tuple[int, ...]:
+def encode_prompt(base: "Reader", recipe: "Recipe", product: str) -> tuple[int, ...]:
     """Token ids of the prompt for a product: the chat template's user turn, where the base has one.
 
     Args:
@@ -74,25 +74,25 @@ def encode_prompt(base: Base, recipe: "Recipe", product: str) -> tuple[int, ...]
         return tuple(base.tokenizer(text + "\n")["input_ids"])
 
 
-def encode_copy(base: Base, copy: str) -> tuple[int, ...]:
+def encode_copy(base: "Reader", copy: str) -> tuple[int, ...]:
     """Token ids of a reference text, with the end token: learned like any other, so that writing stops."""
     ids = base.tokenizer(copy, add_special_tokens=False)["input_ids"]
     return (*ids, base.tokenizer.eos_token_id)
 
 
-def count_tokens(base: Base, recipe: "Recipe", example: Example) -> tuple[int, int]:
+def count_tokens(base: "Reader", recipe: "Recipe", example: Example) -> tuple[int, int]:
     """How many tokens an uncut example has: what is read, and what is to be written (0 for heads)."""
     if task_for(recipe.task).ANSWERS == "texts":
         return len(encode_prompt(base, recipe, example.text)), len(encode_copy(base, example.copy or ""))
     return count_text(base, example.text), 0
 
 
-def count_text(base: Base, text: str) -> int:
+def count_text(base: "Reader", text: str) -> int:
     """How many tokens an uncut text has for a head."""
     return len(base.tokenizer(text)["input_ids"])
 
 
-def token_limit(base: Base, recipe: "Recipe") -> int:
+def token_limit(base: "Reader", recipe: "Recipe") -> int:
     """The most tokens of one row: the recipe's `max_tokens`, or what the base has left beside a prefix."""
     prefix = recipe.prefix.length if recipe.method == "prefix" else 0
     return min(recipe.data.max_tokens, base.max_positions - prefix)

@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
+    from recipes.options.data import FormatOptions
     from recipes.options.reading import BadYaml, load_yaml, parse_override, read_yaml
     from recipes.options.write import read_policy
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "recipes.options.data": ["FormatOptions"],
             "recipes.options.reading": ["BadYaml", "load_yaml", "parse_override", "read_yaml"],
             "recipes.options.write": ["read_policy"],
         },
     )
 
-__all__ = ["BadYaml", "load_yaml", "parse_override", "read_policy", "read_yaml"]
+__all__ = ["BadYaml", "FormatOptions", "load_yaml", "parse_override", "read_policy", "read_yaml"]

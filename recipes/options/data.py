@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -60,27 +60,43 @@ _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 _QUOTES = {"double": '"', "single": "'"}
 
 
-class FormatOptions(Section):
-    """`data.format:` how text files are written; what is null is decided from each file, and noted where it is not the
-    usual.
+FormatName: TypeAlias = Literal[
+    "google-ads", "meta-ads", "ga4", "criteo", "mind", "movielens", "chatml", "sharegpt"
+]
 
-    delimiter: between the cells of CSV and TSV: comma, semicolon, tab, bar, or any one character. quote: around cells
-    that hold a separator or line breaks: double, single, or none where quotes are plain text. encoding: of CSV, TSV and
-    JSON, such as gb18030 or utf-16; UTF-8 unless given.
+
+class FormatOptions(Section):
+    """`data.format:` how files are written; what is null is decided from each file, and noted where it is not the
+    usual. A name alone, `format: ga4`, is the `name`.
+
+    name: of an export or a public data set, see `recipes.data.formats`.
+    delimiter: between the cells of CSV and TSV: comma, semicolon, tab, bar, or what stands there, such as ::. quote:
+    around cells that hold a separator or line breaks: double, single, or none where quotes are plain text. encoding: of
+    CSV, TSV and JSON, such as gb18030 or utf-16; UTF-8 unless given.
+    header: the line in which the columns' names stand, 1 for the first; 0 where there is none. columns: their names,
+    where the file has no header.
+    decimal: point or comma: numbers with grouping signs, and percentages, are read as plain numbers, 12 % as 0.12.
+    turns: which turns of a chat are the product and its copy: a role such as user or assistant where the chat has one
+    turn of it, or with a number, `user 2` the second and `user -1` the last.
     """
 
+    name: FormatName | None = None
     delimiter: str | None = None
     quote: Literal["double", "single", "none"] | None = None
     encoding: str | None = None
+    header: int | None = Field(default=None, ge=0)
+    columns: list[str] | None = Field(default=None, min_length=1)
+    decimal: Literal["point", "comma"] | None = None
+    turns: dict[Literal["product", "copy"], str] = Field(default_factory=dict)
 
     @field_validator("delimiter")
     @classmethod
-    def _one_character(cls, delimiter: str | None) -> str | None:
+    def _separates(cls, delimiter: str | None) -> str | None:
         if delimiter is None or delimiter in _DELIMITERS:
             return delimiter
-        if len(delimiter) != 1 or delimiter in "\r\n\"' ":
+        if not 1 <= len(delimiter) <= 4 or set(delimiter) & set("\r\n\"' "):
             raise ValueError(
-                f"{delimiter!r} separates no cells; write {', '.join(_DELIMITERS)} or one character"
+                f"{delimiter!r} separates no cells; write {', '.join(_DELIMITERS)} or one character, or a few like ::"
             )
         return delimiter
 
@@ -93,9 +109,35 @@ class FormatOptions(Section):
         except (LookupError, UnicodeError):
             raise ValueError(f"{encoding!r} is no encoding; write one such as gb18030 or utf-16") from None
 
+    @field_validator("columns")
+    @classmethod
+    def _each_named(cls, columns: list[str] | None) -> list[str] | None:
+        names = columns or []
+        if wrong := sorted({name for name in names if not name.strip() or names.count(name) > 1}):
+            raise ValueError(
+                f"names {', '.join(map(repr, wrong))} more than once or without a letter; name each"
+            )
+        return columns
+
+    @field_validator("turns")
+    @classmethod
+    def _are_turns(cls, turns: dict[str, str]) -> dict[str, str]:
+        for turn in turns.values():
+            if not re.fullmatch(r"\S+( -?[1-9]\d*)?", turn):
+                raise ValueError(
+                    f"{turn!r} is no turn; write a role such as user, or with a number such as user -1"
+                )
+        return turns
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if self.columns is not None and self.header:
+            raise ValueError("columns are for files without a header; leave columns or header out")
+        return self
+
     @property
     def between(self) -> str | None:
-        """The character between cells, where it is known."""
+        """The characters between cells, where they are known."""
         return None if self.delimiter is None else _DELIMITERS.get(self.delimiter, self.delimiter)
 
     @property
@@ -103,11 +145,16 @@ class FormatOptions(Section):
         """The character around cells; None where there is none, or none is known."""
         return _QUOTES.get(self.quote or "none")
 
+    @property
+    def headless(self) -> bool:
+        """Whether the recipe says that there is no header."""
+        return self.columns is not None or self.header == 0
+
 
 class DataOptions(Section):
     """`data:` how the client's file is read and split.
 
-    format: how text files are written, see FormatOptions.
+    format: how files are written, see FormatOptions.
     columns: role -> the file's column; a role that is not named is looked for under its own name.
     labels: the file's value -> its meaning: 0 or 1 for recommendation, a label's name for behavior.
     features: further columns that are rendered into the text, or "all" that have no role; ad-copy: the product's.
@@ -147,6 +194,11 @@ class DataOptions(Section):
     test_share: float = Field(default=0.2, gt=0, lt=1)
     seed: int = 0
 
+    @field_validator("format", mode="before")
+    @classmethod
+    def _by_name(cls, written: Any) -> Any:
+        return {"name": written} if isinstance(written, str) else written
+
     @field_validator("features", mode="before")
     @classmethod
     def _each_once(cls, features: Any) -> Any:
@@ -161,7 +213,10 @@ class DataOptions(Section):
     @classmethod
     def _plain_labels(cls, labels: Any) -> Any:
         if not isinstance(labels, Mapping):
-            raise ValueError(f"{labels!r} is no mapping; write {{Yes: 1, No: 0}}, or {{1: happy, 0: angry}}")
+            raise ValueError(
+                f"{labels!r} is no mapping from what the file says to what it means; write {{Yes: 1, No: 0}} for "
+                "recommendation, {1: happy, 0: angry} for behavior"
+            )
         odd = [f"{key}: {value}" for key, value in labels.items() if type(value) not in (int, str)]
         if odd:
             raise ValueError(f"{', '.join(odd)}: a label must mean 0, 1 or a name; put names in quotes")

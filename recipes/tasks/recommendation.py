@@ -13,6 +13,7 @@ from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import shift_for, shifted
 from recipes.measure.intervals import Floats, Statistic
 from recipes.measure.ranking import over_groups, ranked_items
+from recipes.tasks.counts import COUNTS, counted, counts_of, outcome_of, uncounted
 from recipes.tasks.history import LIKED_SHARE, LIKED_TALLY
 from recipes.tasks.label_names import meaning, plain_label
 from recipes.tasks.roles import (
@@ -66,6 +67,11 @@ ROLES: Final[Mapping[str, Role]] = {
     ),
     "impressions": Role("instead of clicked: how often the row was shown", ("views", "shows")),
     "clicks": Role("instead of clicked: how often it was clicked", ("conversions",)),
+    "ctr": Role(
+        "instead of clicks: the share of the impressions that were clicked",
+        ("click_through_rate",),
+        named=True,
+    ),
     "user_id": Role(
         "who the user is; rows of one user stay in one split", ("uid", "userid", "customer_id"), read=True
     ),
@@ -99,9 +105,6 @@ SAMPLES: Final = (
     {"user": "new", "ad": "Free delivery this week"},
 )
 LIMITS: Final = ()
-_COUNTS = frozenset({"impressions", "clicks"})
-_ZERO_ONE: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
-_MOST_DIGITS: Final = 15  # of a count that a float holds to the last one
 _ADS: Final = ("ad_id", "ad")
 _LINES: Final = (("user", "User: {user}"), ("ad", "Ad: {ad}"))
 _OWN_HISTORY: Final = "liked share of the row's own history"  # the one baseline that learns nothing
@@ -126,18 +129,18 @@ def required(has: Collection[str], features: Sequence[str], data: "DataOptions")
     missing = []
     if not readable and not features and "text" not in has:
         missing += [role for role in ("user", "ad") if role not in has]
-    if "clicked" not in has and not set(has) >= _COUNTS:
-        missing += sorted(_COUNTS - set(has)) if _COUNTS & set(has) else ["clicked"]
+    if "clicked" not in has and not counted(has):
+        missing += uncounted(has) if COUNTS & set(has) else ["clicked"]
     return missing
 
 
 def used(columns: Mapping[str, str], data: "DataOptions") -> dict[str, str]:
-    """Of clicked and the counts, what the recipe names; clicked where it names neither or both."""
+    """Of clicked and the counts, what the recipe names; clicked where it names neither or both, clicks before ctr."""
     named = data.columns.keys()
-    counted = columns.keys() >= _COUNTS and (
-        "clicked" not in columns or ("clicked" not in named and bool(named & _COUNTS))
+    by_counts = counted(columns) and (
+        "clicked" not in columns or ("clicked" not in named and bool(named & COUNTS))
     )
-    idle = {"clicked"} if counted else _COUNTS
+    idle = {"clicked"} | ({"ctr"} if "clicks" in columns else set()) if by_counts else COUNTS
     return {role: name for role, name in columns.items() if role not in idle}
 
 
@@ -168,10 +171,7 @@ def target(cells: "Cells", weight: float) -> Target:
     none."""
     if cells.has("clicked"):
         return Target(((_clicked(cells), weight),))
-    shown, clicked = _count(cells, "impressions"), _count(cells, "clicks")
-    if clicked > shown and cells.sound:
-        fix = "Check the row: a click needs an impression"
-        cells.report("clicks", f"more clicks than impressions ({shown})", fix, str(clicked))
+    shown, clicked = counts_of(cells)
     counts = ((1, weight * clicked), (0, weight * (shown - clicked)))
     return Target(tuple((outcome, count) for outcome, count in counts if count > 0))
 
@@ -182,25 +182,15 @@ def _clicked(cells: "Cells") -> int | None:
         return int(found)
     if isinstance(cell, bool):
         return int(cell)
-    if text not in _ZERO_ONE:
+    outcome = outcome_of(text)
+    if outcome is None:
         expected = f"expected {', '.join(repr(value) for value in labels)}{', ' if labels else ''}0 or 1"
         fix = f"Write 0 or 1, or say what it means: --label 1={text} or --label 0={text} (data.labels)"
         if text:
             cells.report("clicked", expected, fix, text)
         else:
             cells.report("clicked", f"is empty; {expected}", FILL)
-    return _ZERO_ONE.get(text)
-
-
-def _count(cells: "Cells", role: str) -> int:
-    text = cells.text(role)
-    digits = text.removesuffix(".0")
-    if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
-        return int(digits)
-    cells.report(
-        role, "expected a whole number of at least 0", "Write how often in digits, such as 1250", text
-    )
-    return 0
+    return outcome
 
 
 def labels(names: Collection[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ class Role:
 
     often: what clients call it; only ever used to suggest, never to guess. read: whether the model or a baseline reads
     its text; the others say how a row is used. filled: whether a cell of it must not be empty; if_empty: what to write
-    then.
+    then. named: whether a column has it only where the recipe says so, and not by its name alone.
     """
 
     meaning: str
@@ -20,6 +20,7 @@ class Role:
     read: bool = False
     filled: bool = False
     if_empty: str = ""
+    named: bool = False
 
 
 GROUP = Role(

@@ -78,6 +78,17 @@ def _write_data(folder: Path) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in tickets))
     (folder / "products.txt").write_text('{"name": "Kettle K2", "category": "kettle"}\n')
+    ads = [
+        f'Spring,"Shoes {number}, light","1,{number:03}",{number},{number / 10:.2f}%' for number in range(60)
+    ]
+    report = [
+        "Ad report",
+        "June 2026",
+        "Campaign,Headline 1,Impr.,Clicks,CTR",
+        *ads,
+        "Total: Ads, --,63,63,1.00%",
+    ]
+    (folder / "report.csv").write_text("\n".join(report) + "\n")
     (folder / "words.txt").write_text("buy, purchase, get\nsend, ship\n")
 
 

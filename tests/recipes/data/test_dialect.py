@@ -105,6 +105,6 @@ def test_a_recipe_says_how_files_are_written(tmp_path: Path) -> None:
         load_splits(Recipe.load("behavior"), path)
     splits = load_splits(Recipe.load("behavior", **{"data.format.quote": "none"}), path)
     assert splits.files[0].rows == 60
-    for key, value in {"delimiter": ";;", "quote": "'", "encoding": "klingon"}.items():
+    for key, value in {"delimiter": "a b", "quote": "'", "encoding": "klingon"}.items():
         with pytest.raises(RecipeError, match=f"data.format.{key}"):
             Recipe.load("behavior", **{f"data.format.{key}": value})

@@ -1,0 +1,271 @@
+"""Which task a file is for, and which of its columns is which role, guessed by names and by what the columns hold."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from recipes.data.numerals import is_numeral
+from recipes.tasks.counts import outcome_of, share_of, whole
+from recipes.tasks.task import task_for
+
+_MOST_LABELS = 100  # different values of a column that can be a label
+_WORDS = 3  # of a text that is read, in the middle of its rows
+# What columns are called beside their roles' own words, in exports of platforms too.
+_ALSO: Mapping[str, tuple[str, ...]] = {
+    "impressions": ("impr",),
+    "clicks": ("link_clicks", "clicks_all"),
+    "ctr": ("ctr_link_click_through_rate", "click_rate"),
+    "ad": ("headline_1", "headline1", "ad_name", "ad", "page_title", "movie_id", "ad_group"),
+    "user": ("user_profile", "query", "search_term"),
+    "label": ("intent", "category", "class", "sentiment", "target", "tag"),
+    "text": ("message", "review", "comment", "body", "question"),
+    "clicked": ("is_click", "is_clicked", "rating"),
+    "copy": ("headline", "ad_copy", "slogan", "ref", "summary"),
+    "product": ("mr", "content", "description", "title"),
+}
+_GENERAL = ("label", "target", "output", "y")  # names of any outcome, a click or not
+_FILLED = ("user_id", "ad_id", "group", "label", "user")  # roles of which no cell may be empty
+_YES = ("1", "yes", "true", "y", "clicked", "bought", "like", "liked", "positive", "ja", "oui", "是")
+_NO = (
+    "0",
+    "no",
+    "false",
+    "n",
+    "not clicked",
+    "not bought",
+    "dislike",
+    "disliked",
+    "negative",
+    "nein",
+    "non",
+    "否",
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the first rows of a column hold. values: each with how often."""
+
+    name: str
+    values: Counter[str]
+
+    @property
+    def words(self) -> float:
+        """How many words half of its cells have at most; of Chinese, every two characters are one."""
+        sizes = sorted(max(len(text.split()), len(text) // 8) for text in self.values.elements() if text)
+        return sizes[len(sizes) // 2] if sizes else 0
+
+    @property
+    def is_outcome(self) -> bool:
+        """Whether it holds 0 and 1, and nothing else."""
+        return len(self.values) == 2 and all(outcome_of(text) is not None for text in self.values)
+
+    def all(self, fits: Callable[[str], bool]) -> bool:
+        """Whether every cell that is filled fits, and one is."""
+        filled = [text for text in self.values if text]
+        return bool(filled) and all(fits(text) for text in filled)
+
+
+@dataclass
+class Guess:
+    """A recipe as it grows. roles: role -> (column, why). notes: what a reader should decide."""
+
+    task: str = ""
+    why: str = ""
+    roles: dict[str, tuple[str, str]] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    labels_why: str = ""
+    features: tuple[str, ...] = ()
+    features_why: str = ""
+    masked: str = ""
+
+
+def guess_task(columns: Mapping[str, Column]) -> Guess:
+    """The task by what the columns are called; by what they hold where no name tells."""
+    for task, needed in (("ad-copy", "copy"), ("recommendation", "clicked"), ("behavior", "label")):
+        exact = needed in columns and (task != "behavior" or "text" in columns)
+        if exact:
+            return _of_task(task, f"a column is called `{needed}`", columns)
+    counts = _called("impressions", columns, task_for("recommendation").ROLES)
+    if counts is not None and columns[counts].all(lambda text: whole(text) is not None):
+        return _of_task("recommendation", f"`{counts}` counts impressions", columns)
+    if _is_copy(columns):
+        return _of_task("ad-copy", "columns are called like a product and its text", columns)
+    clicked = _called("clicked", columns, task_for("recommendation").ROLES)
+    if clicked is not None and _word(clicked) in _GENERAL and not _is_shown(columns):
+        clicked = None
+    if clicked is not None and columns[clicked].all(_is_outcome) and len(columns[clicked].values) <= 11:
+        return _of_task("recommendation", f"`{clicked}` says whether something was clicked", columns)
+    long = _longest(columns)
+    label = _label(columns, without=long[:1])
+    if label is not None:
+        return _of_task("behavior", f"`{label}` has {len(columns[label].values)} different values", columns)
+    if len(long) > 1:
+        return _of_task(
+            "ad-copy", f"`{long[0]}` and `{long[1]}` hold texts, and no column holds labels", columns
+        )
+    return _of_task("behavior", "nothing tells; change it if another task is meant", columns)
+
+
+def _is_shown(columns: Mapping[str, Column]) -> bool:
+    """Whether a column is called like a user, or like an ad."""
+    roles = task_for("recommendation").ROLES
+    return any(_called(role, columns, roles) for role in ("user", "ad", "user_id", "ad_id"))
+
+
+def _is_copy(columns: Mapping[str, Column]) -> bool:
+    roles = task_for("ad-copy").ROLES
+    pair = [_called(role, columns, roles) for role in ("product", "copy")]
+    texts = _longest(columns)
+    return pair[0] != pair[1] and all(name in texts for name in pair)
+
+
+def _is_outcome(text: str) -> bool:
+    return outcome_of(text) is not None or _said(text) in (*_YES, *_NO) or text.isdigit()
+
+
+def _said(text: str) -> str:
+    return text.casefold().rstrip(".!")
+
+
+def _of_task(task: str, why: str, columns: Mapping[str, Column]) -> Guess:
+    guess = Guess(task, why)
+    roles = task_for(task).ROLES
+    for role in roles:
+        name = _called(role, columns, roles)
+        if name is None or name in (taken for taken, _ in guess.roles.values()):
+            continue
+        if _holds(role, columns[name]):
+            why = "called so" if name == role else f"{roles[role].meaning}; guessed by its name"
+            guess.roles[role] = (name, why)
+    {"recommendation": _recommendation, "behavior": _behavior, "ad-copy": _ad_copy}[task](guess, columns)
+    return guess
+
+
+def _recommendation(guess: Guess, columns: Mapping[str, Column]) -> None:
+    has = guess.roles
+    if "impressions" in has and ("clicks" in has or "ctr" in has):
+        has.pop("clicked", None)
+        has.pop("ctr" if "clicks" in has else "clicks", None)
+    else:
+        for role in ("impressions", "clicks", "ctr"):
+            has.pop(role, None)
+    if "clicked" in has:
+        _outcomes(guess, columns[has["clicked"][0]])
+    elif "impressions" not in has:
+        two = next(
+            (
+                c
+                for c in columns.values()
+                if c.all(lambda t: outcome_of(t) is not None) and len(c.values) == 2
+            ),
+            None,
+        )
+        if two is not None:
+            has["clicked"] = (two.name, "its values are 0 and 1")
+    if "text" in has and ("user" in has or "ad" in has):
+        has.pop("text")
+    if not {"user", "ad", "text"} & has.keys():
+        taken = {name for name, _ in has.values()}
+        guess.features = tuple(name for name in columns if name not in taken)
+        guess.features_why = "no column is called user, ad or text: all others are read"
+
+
+def _outcomes(guess: Guess, column: Column) -> None:
+    values = [text for text in column.values if text and outcome_of(text) is None]
+    if not values:
+        return
+    if all(text.isdigit() for text in column.values if text):
+        most = max(int(text) for text in column.values if text)
+        guess.labels = {text: int(2 * int(text) > most) for text in sorted(column.values, key=int) if text}
+        guess.labels_why = f"numbers from 0 to {most}: those above half of it are taken for a click"
+        return
+    guess.labels = {text: int(_said(text) in _YES) for text in column.values if _said(text) in (*_YES, *_NO)}
+    guess.labels_why = "1 is what was clicked or bought"
+
+
+def _behavior(guess: Guess, columns: Mapping[str, Column]) -> None:
+    long = _longest(columns)
+    if "text" not in guess.roles and long:
+        guess.roles["text"] = (long[0], "its texts are the longest")
+    taken = [name for role, (name, _) in guess.roles.items() if role != "label"]
+    label = _label(columns, without=taken)
+    if "label" not in guess.roles and label is not None:
+        guess.roles["label"] = (label, f"{len(columns[label].values)} different values, the fewest")
+
+
+def _ad_copy(guess: Guess, columns: Mapping[str, Column]) -> None:
+    taken = [name for name, _ in guess.roles.values()]
+    long = [name for name in _longest(columns) if name not in taken]
+    if "copy" not in guess.roles and long:
+        guess.roles["copy"] = (long.pop(0), "its texts are the longest")
+    if "product" not in guess.roles and long:
+        guess.roles["product"] = (long[0], "the other column of texts")
+    if "product" not in guess.roles:
+        taken = [name for name, _ in guess.roles.values()]
+        guess.features = tuple(name for name in columns if name not in taken)
+        guess.features_why = "all other columns describe the product"
+
+
+def _called(role: str, columns: Mapping[str, Column], roles: Mapping[str, Any]) -> str | None:
+    """The column that is called like a role, or as clients and platforms often call it."""
+    names = {_word(name): name for name in reversed(list(columns))}
+    wanted = (role, *_ALSO.get(role, ()), *roles[role].often)
+    return next((names[_word(word)] for word in wanted if _word(word) in names), None)
+
+
+def _word(name: str) -> str:
+    return re.sub(r"\W+", "_", name.casefold()).strip("_")
+
+
+def _holds(role: str, column: Column) -> bool:
+    """Whether a column's cells can be what a role needs."""
+    if role in ("impressions", "clicks"):
+        return column.all(lambda text: whole(text) is not None) and "" not in column.values
+    if role == "ctr":
+        return column.all(lambda text: share_of(text) is not None) and "" not in column.values
+    if role == "clicked":
+        return column.all(_is_outcome) and len(column.values) <= 11
+    if role == "timestamp":
+        return (
+            column.all(_is_moment)
+            and "" not in column.values
+            and len({is_numeral(t) for t in column.values}) == 1
+        )
+    if role == "weight":
+        return "" not in column.values and column.all(_is_weight)
+    return any(column.values) and ("" not in column.values or role not in _FILLED)
+
+
+def _is_weight(text: str) -> bool:
+    return re.fullmatch(r"\d*\.?\d+", text) is not None and float(text) > 0
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        float(text) if is_numeral(text) else datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _longest(columns: Mapping[str, Column]) -> list[str]:
+    """Columns of texts, the longest first."""
+    found = [column for column in columns.values() if column.words >= _WORDS and not column.all(is_numeral)]
+    return [column.name for column in sorted(found, key=lambda column: -column.words)]
+
+
+def _label(columns: Mapping[str, Column], without: Sequence[str]) -> str | None:
+    """The column with the fewest different values, each of which comes again."""
+    rows = max((column.values.total() for column in columns.values()), default=0)
+    found = [
+        column
+        for column in columns.values()
+        if column.name not in without
+        and 1 < len(column.values) <= min(_MOST_LABELS, rows // 2)
+        and "" not in column.values
+    ]
+    return min(found, key=lambda column: len(column.values)).name if found else None

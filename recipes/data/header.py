@@ -1,0 +1,70 @@
+"""Where a table begins: title lines above its header, or no header at all.
+
+    Ad report                          a title
+    June 2026                          a title
+    Campaign,Impr.,Clicks              the header: as wide as the rows, and no cell of it is a number
+    Spring,"1,234",12
+
+A header is only looked for below the first line where that has one cell and the rows have several, with numbers under
+it or an empty line above it; else the first line is the header, as CSV has it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from recipes.data.numerals import is_numeral
+from recipes.errors import Problem
+
+
+def filled(cells: Sequence[str]) -> list[str]:
+    """Cells without the empty ones at the end."""
+    kept = list(cells)
+    while kept and not kept[-1].strip():
+        kept.pop()
+    return kept
+
+
+def header_below(lines: Sequence[Sequence[str]]) -> int | None:
+    """Which of the first lines is the header, where titles stand above it; None where the first one is.
+
+    lines: their cells; those of an empty line are empty.
+    """
+    widths = [len(filled(cells)) for cells in lines]
+    several = Counter(width for width in widths if width > 1)
+    first = next((number for number, width in enumerate(widths) if width), None)
+    if first is None or widths[first] != 1 or not several:
+        return None
+    width = max(several, key=lambda each: (several[each], each))
+    found = next((n for n, cells in enumerate(lines) if is_header(filled(cells), width)), None)
+    if found is None or any(above >= width for above in widths[:found]) or several[width] < 2:
+        return None
+    below = [cells for cells in lines[found + 1 :] if len(filled(cells)) == width]
+    counted = any(all(is_numeral(cells[at].strip()) for cells in below) for at in range(width))
+    return found if below and (counted or 0 in widths[first:found]) else None
+
+
+def is_header(cells: Sequence[str], width: int) -> bool:
+    """Whether cells can be the names of so many columns."""
+    names = [cell.strip() for cell in cells]
+    return len(names) == width == len(set(names)) and all(name and not is_numeral(name) for name in names)
+
+
+def is_row(cells: Sequence[str]) -> bool:
+    """Whether what stands where a header should is a row: a number among texts, or a text that is a sentence."""
+    names = [cell.strip() for cell in cells]
+    return any(is_numeral(name) for name in names) or any(len(name.split()) > 8 for name in names)
+
+
+def no_header(name: str, columns: Sequence[str], line: int | None = 1) -> Problem:
+    """A file whose first line is a row already."""
+    cells = ", ".join(f"`{_cut(column)}`" for column in columns[:6])
+    names = ",".join(f"c{number}" for number in range(1, len(columns) + 1))
+    fix = (
+        f"If the file has no header, name its {len(columns)} columns in their order: --columns {names} with names of "
+        "your own, such as text,label (data.format.columns)"
+    )
+    return Problem(name, f"the first line looks like a row, not like a header: {cells}", fix, line=line)
+
+
+def _cut(text: str, most: int = 30) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,164 @@
+"""Reports of ad platforms, `google-ads`, `meta-ads`, `ga4`, and tables whose decimal sign is declared.
+
+    Campaign | Ad          | Impr. | Clicks | CTR        Campaign | Ad          | Impr. | Clicks | CTR
+    Spring   | Trail shoes | 1,234 | 38     | 3.08%  →   Spring   | Trail shoes | 1234  | 38     | 0.0308
+    Autumn   | --          | 90    | --     | 0.00%      Autumn   |             | 90    |        | 0.0000
+    Total: Account |  --   | 1,324 | 38     | 2.87%      left out, and told
+
+A column is one of numbers where each of its cells is a number; others stay as they are. Totals are rows that say so and
+name nothing else.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from recipes.data.numerals import Sign, is_numeral, plain, sign_of
+from recipes.data.records import Row
+from recipes.errors import Problem
+
+Records = Callable[[], "Iterator[Row | Problem | str]"]
+
+NOTHING = ("--", "—", "–")  # in the place of a value that a row does not have
+_TOTAL = re.compile(
+    r"(grand |sub)?totals?\b.*|(gesamt|summe|totaux|totale|合计|总计|小计)\b.*", re.IGNORECASE
+)
+_IDLE = re.compile(
+    r"[A-Z]{3}|\d{4}-\d{2}-\d{2}|\d{8}|[<>]\s?\d+\s?%"
+)  # currencies, dates and shares name nothing
+_COUNTS = re.compile(r"impr|klick|click|views|users|sessions|reach|conversions|count|aufrufe", re.IGNORECASE)
+
+
+@dataclass
+class _Seen:
+    """What the cells of a column are like. numbers: whether each is one; signs: the decimal signs that they show, with
+    the line of the first; either: the first that may have either."""
+
+    numbers: bool = True
+    any: bool = False
+    signs: dict[Sign, tuple[int, str]] = field(default_factory=dict)
+    either: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Records as plain numbers, without totals; what of it a reader should know, and what is open."""
+
+    records: Records
+    notes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def tidied(name: str, records: Records, kind: str | None, decimal: Sign | None) -> Report:
+    """Read a report's records as they are meant. kind: its format's name; None takes numbers alone."""
+    kept = _without_totals(name, records, kind) if kind is not None else records
+    columns = _look(kept)
+    numeric = {column for column, seen in columns.items() if seen.numbers and seen.any}
+    if decimal is None:
+        settled = _decimal(name, {column: columns[column] for column in numeric})
+        if isinstance(settled, Problem):
+            return Report(kept, problems=(settled,))
+        decimal = settled
+    title = Path(name).name
+    notes = (
+        (f"{title}: numbers are read with a decimal {decimal} (data.format.decimal)",)
+        if decimal is not None
+        else ()
+    )
+    return Report(_plain_numbers(kept, numeric, decimal or "point"), notes)
+
+
+def _look(records: Records) -> dict[str, _Seen]:
+    """Each column, gone through once."""
+    columns: dict[str, _Seen] = {}
+    for record in records():
+        if not isinstance(record, Row):
+            continue
+        for column, cell in record.cells.items():
+            seen = columns.setdefault(column, _Seen())
+            if not seen.numbers or cell in ("", None):
+                continue
+            seen.any = True
+            if not isinstance(cell, str):
+                continue
+            if not is_numeral(cell):
+                seen.numbers = False
+            elif "," in cell or "." in cell:
+                sign = sign_of(cell, whole=_COUNTS.search(column) is not None and "%" not in cell)
+                if sign is not None:
+                    seen.signs.setdefault(sign, (record.line, cell))
+                else:
+                    seen.either = seen.either or (record.line, cell)
+    return columns
+
+
+def _decimal(name: str, columns: Mapping[str, _Seen]) -> "Sign | Problem | None":
+    """The decimal sign of a file; None where no number has one or the other."""
+    signs = {sign: (column, *at) for column, seen in columns.items() for sign, at in seen.signs.items()}
+    fix = "Say which sign is the decimal one: data.format.decimal=point or comma"
+    if len(signs) > 1:
+        column, line, text = signs["comma"]
+        other, at, value = signs["point"]
+        message = f"has a decimal comma, but `{other}` a decimal point ({value}, line {at})"
+        return Problem(name, message, fix, line, column, text)
+    either = next(((column, *seen.either) for column, seen in columns.items() if seen.either), None)
+    if not signs and either is not None:
+        column, line, text = either
+        return Problem(
+            name, "may be in thousands or have decimals, and no number says which", fix, line, column, text
+        )
+    return next(iter(signs), None)
+
+
+def _plain_numbers(records: Records, numeric: set[str], decimal: Sign) -> Records:
+    def read() -> "Iterator[Row | Problem | str]":
+        for record in records():
+            if isinstance(record, Row):
+                cells = {
+                    column: _plain(cell, decimal) if column in numeric and isinstance(cell, str) else cell
+                    for column, cell in record.cells.items()
+                }
+                yield replace(record, cells=cells)
+            else:
+                yield record
+
+    return read
+
+
+def _plain(cell: str, decimal: Sign) -> str:
+    number = plain(cell, decimal)
+    return cell if number is None else number
+
+
+def _without_totals(name: str, records: Records, kind: str) -> Records:
+    """Rows without totals, and empty where the report has a dash for nothing."""
+    title = Path(name).name
+
+    def read() -> "Iterator[Row | Problem | str]":
+        totals: list[int] = []
+        for record in records():
+            if not isinstance(record, Row):
+                yield record
+                continue
+            cells = {column: "" if cell in NOTHING else cell for column, cell in record.cells.items()}
+            if _is_total(cells, kind):
+                totals.append(record.line)
+            else:
+                yield replace(record, cells=cells)
+        if totals:
+            lines = ", ".join(map(str, totals[:5])) + (" and more" if len(totals) > 5 else "")
+            yield f"{title}: {len(totals)} rows of totals are left out, in line {lines}"
+
+    return read
+
+
+def _is_total(cells: Mapping[str, Any], kind: str) -> bool:
+    """Whether a row names nothing but that it is a total; for Meta also one whose ad, ad set and campaign are empty."""
+    texts = [cell for cell in cells.values() if isinstance(cell, str) and cell]
+    said = [text for text in texts if not is_numeral(text) and not _IDLE.fullmatch(text)]
+    if said:
+        return all(_TOTAL.fullmatch(text) for text in said)
+    names = [column for column in cells if column.endswith(" name")]
+    return kind == "meta-ads" and bool(names) and not any(cells[column] for column in names)

@@ -1,0 +1,93 @@
+"""Excel workbooks: the first sheet that holds rows, its cells as they are meant and not as they are shown.
+
+python-calamine reads them, of the extra `files`. Line 1 is the sheet's first row.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from recipes.data.header import header_below
+from recipes.data.packed import unpacked
+from recipes.data.records import Row, table_records
+from recipes.errors import Problem
+from recipes.options.data import FormatOptions
+
+NEEDS = "pip install 'adapter-repertoire[files]'"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet of a workbook. rows: the cells of each. above: rows above the header. notes: what of it a reader should
+    know."""
+
+    name: str
+    rows: Sequence[Sequence[Any]]
+    above: int
+    notes: tuple[str, ...]
+
+    def records(self, columns: Sequence[str]) -> "Iterator[Row | Problem | str]":
+        """The rows below the header. columns: their names, where the sheet has no header."""
+        cells = (
+            (line, list(row))
+            for line, row in enumerate(self.rows[self.above :], start=self.above + 1)
+            if any(cell != "" for cell in row)
+        )
+        return table_records(self.name, cells, columns, "one value")
+
+
+def open_sheet(path: Path, given: FormatOptions) -> "Sheet | Problem":
+    """The sheet that is read, or why none is."""
+    try:
+        from python_calamine import CalamineError, load_workbook
+    except ImportError:
+        return Problem(
+            str(path), "Excel files need python-calamine", f"Install it: {NEEDS}; or save it as CSV"
+        )
+    try:
+        with unpacked(path) as file:
+            book = load_workbook(io.BytesIO(file.read()))
+        sheets = {
+            name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names
+        }
+    except (CalamineError, OSError, ValueError, KeyError) as error:
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return Problem(
+            str(path), f"no valid Excel workbook ({told})", "Open it in Excel and save it again, or as CSV"
+        )
+    full = [name for name, rows in sheets.items() if any(any(cell != "" for cell in row) for row in rows)]
+    if not full:
+        return Problem(str(path), "no sheet holds a cell", "Export it again; it needs a header and rows")
+    rows = [list(map(_plain, row)) for row in sheets[full[0]]]
+    notes = []
+    if len(full) > 1:
+        others = ", ".join(full[1:])
+        notes.append(
+            f"{path.name}: the sheet {full[0]!r} is read; save others as files of their own: {others}"
+        )
+    first = next(number for number, row in enumerate(rows) if any(cell != "" for cell in row))
+    if given.header:
+        above = given.header - 1
+    elif given.headless:
+        above = first
+    else:
+        below = header_below([list(map(str, row)) for row in rows[first : first + 60]])
+        above = first + (below or 0)
+        if above > 0:
+            notes.append(
+                f"{path.name}: the header stands in row {above + 1}; what stands above it is not read "
+                "(data.format.header)"
+            )
+    return Sheet(str(path), rows, above, tuple(notes))
+
+
+def _plain(cell: Any) -> Any:
+    """Whole numbers without a fraction, which Excel does not tell apart; moments as ISO 8601."""
+    if isinstance(cell, float) and cell.is_integer():
+        return int(cell)
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    return str(cell) if isinstance(cell, timedelta) else cell

@@ -1,0 +1,245 @@
+"""What a file is by its bytes: packed, wide, under another name, damaged; and advice that holds when followed."""
+
+import gzip
+import io
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from recipes.data.tables import Table, read_tables
+from recipes.options.data import FormatOptions
+
+CSV = "text,label\nsay hi,good\nwet rain,bad\n"
+ROWS = [{"text": "say hi", "label": "good"}, {"text": "wet rain", "label": "bad"}]
+
+
+def read(path: Path, content: bytes, **given: Any) -> Table:
+    path.write_bytes(content)
+    [table] = read_tables(path, written=FormatOptions(**given))
+    return table
+
+
+def rows(table: Table) -> list[dict[str, Any]]:
+    assert table.problems == ()
+    return [dict(row.cells) for row in table.rows]
+
+
+def zst(content: bytes) -> bytes:
+    return bytes(pa.compress(content, codec="zstd", asbytes=True))
+
+
+def as_parquet() -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(ROWS), file)
+    return file.getvalue()
+
+
+def workbook(*sheets: list[list[Any]]) -> bytes:
+    """The smallest Excel workbook that holds these rows: texts, numbers, true and false."""
+    import zipfile
+
+    def cell(value: Any) -> str:
+        if isinstance(value, bool):
+            return f'<c t="b"><v>{int(value)}</v></c>'
+        if isinstance(value, int | float):
+            return f"<c><v>{value}</v></c>"
+        return f'<c t="inlineStr"><is><t>{value}</t></is></c>' if value else "<c/>"
+
+    package = "http://schemas.openxmlformats.org/package/2006"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    numbers = range(1, len(sheets) + 1)
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    files = {
+        "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+        + "".join(
+            f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kind}.worksheet+xml"/>'
+            for n in numbers
+        )
+        + "</Types>",
+        "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" '
+        f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        + "".join(f'<sheet name="Sheet {n}" sheetId="{n}" r:id="s{n}"/>' for n in numbers)
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
+        + "".join(
+            f'<Relationship Id="s{n}" Type="{office}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+            for n in numbers
+        )
+        + "</Relationships>",
+    }
+    for number, sheet in enumerate(sheets, start=1):
+        lines = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in sheet)
+        files[f"xl/worksheets/sheet{number}.xml"] = (
+            f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>'
+        )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+SHEET = [["text", "label"], ["say hi", "good"], ["wet rain", "bad"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.csv.zst", zst(CSV.encode())),
+        ("a.tsv.gz", gzip.compress(CSV.replace(",", "\t").encode())),
+        ("a.jsonl.zst", zst(b'{"text": "say hi", "label": "good"}\n{"text": "wet rain", "label": "bad"}')),
+        (
+            "a.json.gz",
+            gzip.compress(b'[{"text": "say hi", "label": "good"}, {"text": "wet rain", "label": "bad"}]'),
+        ),
+        ("a.parquet", as_parquet()),
+        ("a.parquet.gz", gzip.compress(as_parquet())),
+        ("a.xlsx", workbook(SHEET)),
+        ("a.xlsx.gz", gzip.compress(workbook(SHEET))),
+    ],
+)
+def test_every_kind_of_file_packed_or_not_has_the_same_rows(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    table = read(tmp_path / name, content)
+    assert rows(table) == ROWS and table.bytes == len(content)
+    assert [row.line for row in table.rows][-1] in (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (workbook(SHEET), "read as .xlsx"),
+        (as_parquet(), "read as .parquet"),
+        (gzip.compress(CSV.encode()), ""),
+    ],
+)
+def test_a_file_under_another_name_is_read_as_what_it_is_and_told(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    table = read(tmp_path / "a.csv", content)
+    assert rows(table) == ROWS
+    assert told in "\n".join(table.notes)
+
+
+def test_a_workbook_is_read_by_its_cells(tmp_path: Path) -> None:
+    first = [
+        ["Report"],
+        [],
+        ["text", "orders", "share", "new", ""],
+        ["shoes", 12, 0.5, True, ""],
+        ["boots", 3, 1.0, False, ""],
+    ]
+    table = read(tmp_path / "a.xlsx", workbook([], first, SHEET))
+    assert rows(table) == [
+        {"text": "shoes", "orders": 12, "share": 0.5, "new": True},
+        {"text": "boots", "orders": 3, "share": 1, "new": False},
+    ]
+    told = "\n".join(table.notes)
+    assert (
+        "the sheet 'Sheet 2' is read" in told and "Sheet 3" in told and "the header stands in row 3" in told
+    )
+    assert [row.line for row in table.rows] == [4, 5]
+    [problem] = read(tmp_path / "a.xlsx", b"PK\x03\x04 no workbook").problems
+    assert "no valid Excel workbook" in problem.message
+    [problem] = read(tmp_path / "a.xlsx", workbook([])).problems
+    assert "no sheet holds a cell" in problem.message
+
+
+def test_excel_without_its_reader_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    [problem] = read(tmp_path / "a.xlsx", workbook(SHEET)).problems
+    assert "adapter-repertoire[files]" in problem.fix
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zst])
+@pytest.mark.parametrize("harm", ["cut", "turned"])
+def test_a_damaged_packed_file_is_a_problem(tmp_path: Path, pack: Any, harm: str) -> None:
+    whole = pack("".join(f"text {number * 7919 % 1000},{number}\n" for number in range(9000)).encode())
+    bad = (
+        whole[: len(whole) // 2]
+        if harm == "cut"
+        else whole[:40] + bytes(255 - b for b in whole[40:90]) + whole[90:]
+    )
+    [problem] = read(tmp_path / "a.csv.gz", bad).problems
+    assert "it is packed and damaged" in problem.message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_with_its_mark_is_read_and_told(tmp_path: Path, encoding: str) -> None:
+    mark = {"utf-16": b"", "utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}[encoding]
+    table = read(tmp_path / "a.csv", mark + CSV.encode(encoding))
+    assert rows(table) == ROWS and "read as UTF-16" in table.notes[0]
+
+
+@pytest.mark.parametrize("text", ["say\0 hi,good\nwet, rain,x", "\0\0你好,good\nwet rain,bad\n"])
+def test_a_nul_is_named_and_the_command_takes_it_out(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.csv"
+    [problem] = read(path, f"text,label\n{text}".encode() + b"x,y\n" * 9).problems
+    assert "NUL" in problem.message and "Windows" not in problem.message and problem.line == 2
+    followed(problem.fix, path, "a-clean.csv", text.replace("\0", ""))
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "cp1252", "utf-16-le"])
+def test_another_encoding_is_converted_by_the_command_or_named(tmp_path: Path, encoding: str) -> None:
+    word = "价格很好的" if encoding == "gb18030" else "café très"
+    text = "text,label\n" + f"{word},good\n" * 20
+    path = tmp_path / "a.csv"
+    [problem] = read(path, text.encode(encoding)).problems
+    followed(problem.fix, path, "a-utf8.csv", word)
+    named = problem.fix.rpartition("data.format.encoding=")[2]
+    assert rows(read(path, text.encode(encoding), encoding=named))[0]["text"] == word
+
+
+def followed(fix: str, path: Path, made: str, holds: str) -> None:
+    command = fix.partition(": ")[2].partition("; or set")[0]
+    subprocess.run(command, shell=True, check=True, cwd=path.parent)
+    assert holds in (path.parent / made).read_text(encoding="utf-8")
+
+
+def test_a_long_cell_is_read(tmp_path: Path) -> None:
+    page = "word " * 60_000
+    assert rows(read(tmp_path / "a.csv", f"text,label\n{page},good\n".encode()))[0]["text"] == page.strip()
+    assert rows(read(tmp_path / "b.csv", f'text,label\n"{page}",good\n'.encode()))[0]["text"] == page.strip()
+
+
+def test_titles_above_the_header_are_passed_over_and_told(tmp_path: Path) -> None:
+    for above in ("Monthly report\n", "Monthly report,,\n\n", "Report\nJune 2026\n\n"):
+        table = read(tmp_path / "a.csv", f"{above}user,ad,clicked\na,b,1\nc,d,0\n".encode())
+        assert [row["user"] for row in rows(table)] == ["a", "c"]
+        assert f"the header stands in line {above.count(chr(10)) + 1}" in table.notes[0]
+        assert next(iter(table.rows)).line == above.count("\n") + 2
+    table = read(tmp_path / "a.csv", b"Report by hand\nuser,ad\nx,y\nz,w\n", header=2)
+    assert [row["user"] for row in rows(table)] == ["x", "z"]
+
+
+@pytest.mark.parametrize(
+    "content", ["text\nhello, world\nfine, sir\n", "text,label\nyes, sir,1\nno, sir,0\n"]
+)
+def test_a_narrow_header_is_not_taken_for_a_title(tmp_path: Path, content: str) -> None:
+    table = read(tmp_path / "a.csv", content.encode())
+    assert [problem.line for problem in table.problems] == [2, 3]
+
+
+@pytest.mark.parametrize("header", ["text,label,,", "text,label"])
+def test_empty_columns_at_the_end_are_passed_over(tmp_path: Path, header: str) -> None:
+    assert rows(read(tmp_path / "a.csv", f"{header}\nsay hi,good,,\nwet rain,bad,,\n".encode())) == ROWS
+    [problem] = read(tmp_path / "a.csv", f"{header}\nsay hi,good,,\nwet rain,bad,,x\n".encode()).problems
+    assert problem.line == 3 and "4 cells" in problem.message
+
+
+def test_what_excel_says_of_its_separator_is_understood(tmp_path: Path) -> None:
+    assert rows(read(tmp_path / "a.csv", b"sep=;\ntext;label\nsay hi;good\nwet rain;bad\n")) == ROWS

@@ -1,0 +1,256 @@
+"""Exports and public sets as they come: small files after the public descriptions, each known by its lines and told."""
+
+import csv
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from recipes.data.tables import Table, read_tables
+from recipes.options.data import FormatOptions
+
+GOOGLE = """Ad report
+"June 1, 2026 - June 30, 2026"
+Campaign,Ad group,Headline 1,Currency code,Impr.,Clicks,CTR,Cost
+Spring,Shoes,"Trail shoes, light",EUR,"1,234",38,3.08%,"1,050.25"
+Autumn, --,Boots,EUR,90, --,0.00%,0.00
+Total: Ads, --, --,EUR,"1,324",38,2.87%,"1,050.25"
+Total: Account, --, --,EUR,"123,456",38,2.87%,"1,050.25"
+"""
+GOOGLE_ROWS = [
+    {"Headline 1": "Trail shoes, light", "Impr.": "1234", "Clicks": "38", "CTR": "0.0308", "Cost": "1050.25"},
+    {"Headline 1": "Boots", "Ad group": "", "Impr.": "90", "Clicks": "", "CTR": "0.0000", "Cost": "0.00"},
+]
+META = """Reporting starts,Reporting ends,Campaign name,Ad name,Impressions,Link clicks,Amount spent (EUR)
+2026-06-01,2026-06-30,,,2300,52,80.10
+2026-06-01,2026-06-30,Spring,Shoes on grass,1300,30,50.05
+2026-06-01,2026-06-30,Spring,Shoes on rock,1000,22,30.05
+"""
+GA4 = """# ----------------------------------------
+# Pages and screens: Page title
+# Shop - GA4
+# ----------------------------------------
+#
+# All Users
+# Start date: 20260601
+# End date: 20260630
+Page title,Views,Users,Average engagement time,
+Trail shoes,1520,800,31.5,
+"Kettles, quiet",310,120,12.25,
+,1830,920,28.1,Grand total
+
+# Start date: 20260601
+# End date: 20260630
+Nth day,Users
+0001,12
+"""
+
+
+def read(path: Path, content: str | bytes, **given: Any) -> Table:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    [table] = read_tables(path, written=FormatOptions(**given))
+    return table
+
+
+def rows(table: Table) -> list[dict[str, Any]]:
+    assert table.problems == ()
+    return [dict(row.cells) for row in table.rows]
+
+
+def holds(found: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> None:
+    assert [{key: row[key] for key in want} for row, want in zip(found, wanted, strict=True)] == wanted
+
+
+@pytest.mark.parametrize("given", [{}, {"name": "google-ads"}])
+@pytest.mark.parametrize("packed", ["plain", "gz", "zst", "utf-16"])
+def test_google_ads(tmp_path: Path, given: dict[str, Any], packed: str) -> None:
+    content, name = GOOGLE.encode(), "report.csv"
+    if packed == "gz":
+        content, name = gzip.compress(content), "report.csv.gz"
+    if packed == "zst":
+        content, name = pa.compress(content, codec="zstd", asbytes=True), "report.csv.zst"
+    if packed == "utf-16":
+        lines = [line.replace('"1,', "1,").replace('",', ",") for line in GOOGLE.splitlines()]
+        tabbed = [lines[0], "June 2026", *(_tabbed(line) for line in GOOGLE.splitlines()[2:])]
+        content = "\n".join(tabbed).encode("utf-16")
+    table = read(tmp_path / name, content, **given)
+    holds(rows(table), GOOGLE_ROWS)
+    told = "\n".join(table.notes)
+    assert ("read as google-ads" in told) == (not given)
+    assert ("read as UTF-16" in told) == (packed == "utf-16")
+    assert "the header stands in line 3" in told and "decimal point" in told
+    assert "2 rows of totals are left out, in line 6, 7" in told
+    assert [row.line for row in table.rows] == [4, 5]
+
+
+def _tabbed(line: str) -> str:
+    return "\t".join(next(csv.reader([line])))
+
+
+def test_numbers_of_another_locale_are_read_by_what_the_file_shows(tmp_path: Path) -> None:
+    german = "Bericht\nCampaign;Impr.;Clicks;CTR;Cost\nHerbst;1.234;38;3,08 %;1.050,25\nMai;90;2;2,2 %;0,5\n"
+    table = read(tmp_path / "a.csv", german)
+    holds(
+        rows(table), [{"Impr.": "1234", "CTR": "0.0308", "Cost": "1050.25"}, {"Impr.": "90", "Cost": "0.5"}]
+    )
+    assert "decimal comma" in "\n".join(table.notes)
+
+
+def test_numbers_that_no_locale_explains_are_refused_until_it_is_declared(tmp_path: Path) -> None:
+    open_ = 'Campaign,Impr.,Clicks,Cost\nSpring,90,2,"1,250"\nMay,80,1,"2,750"\n'
+    [problem] = read(tmp_path / "a.csv", open_).problems
+    assert (problem.line, problem.column, problem.value) == (2, "Cost", "1,250")
+    assert "data.format.decimal=point or comma" in problem.fix
+    holds(rows(read(tmp_path / "a.csv", open_, decimal="point")), [{"Cost": "1250"}, {"Cost": "2750"}])
+    holds(rows(read(tmp_path / "a.csv", open_, decimal="comma")), [{"Cost": "1.250"}, {"Cost": "2.750"}])
+    mixed = 'Campaign,Impr.,Clicks,Cost\nSpring,90,2,1.5\nMay,80,1,"2,5"\n'
+    [problem] = read(tmp_path / "a.csv", mixed).problems
+    assert "decimal comma" in problem.message and "line 2" in problem.message
+
+
+def test_a_declared_decimal_sign_holds_for_any_table_and_leaves_texts(tmp_path: Path) -> None:
+    table = "text;weight;label\nSave 20%;1.234,5;3,5\n50%;2,5;good\n"
+    assert rows(read(tmp_path / "a.csv", table, decimal="comma")) == [
+        {"text": "Save 20%", "weight": "1234.5", "label": "3,5"},
+        {"text": "50%", "weight": "2.5", "label": "good"},
+    ]
+
+
+def test_meta_ads(tmp_path: Path) -> None:
+    table = read(tmp_path / "a.csv", META)
+    holds(rows(table), [{"Ad name": "Shoes on grass", "Impressions": "1300"}, {"Ad name": "Shoes on rock"}])
+    assert "read as meta-ads" in table.notes[0] and "1 rows of totals" in "\n".join(table.notes)
+
+
+def test_ga4(tmp_path: Path) -> None:
+    table = read(tmp_path / "a.csv", GA4)
+    holds(rows(table), [{"Page title": "Trail shoes", "Views": "1520"}, {"Page title": "Kettles, quiet"}])
+    told = "\n".join(table.notes)
+    assert "read as ga4" in told and "the table ends above line 14" in told and "1 rows of totals" in told
+
+
+def test_an_ad_that_is_called_total_is_an_ad(tmp_path: Path) -> None:
+    ads = "Campaign,Ad,Impr.,Clicks\nTotal: comfort,Soft shoes,10,1\nTotal: Account, --,10,1\n"
+    assert [row["Ad"] for row in rows(read(tmp_path / "a.csv", ads))] == ["Soft shoes"]
+
+
+def criteo(number: int) -> str:
+    return "\t".join([str(number % 2), *["7", "", "-1"], *["3"] * 10, *["68fd1e64"] * 25, ""])
+
+
+@pytest.mark.parametrize(("name", "given"), [("a.tsv", {}), ("train.txt", {"name": "criteo"}), ("a.txt", {})])
+def test_criteo(tmp_path: Path, name: str, given: dict[str, Any]) -> None:
+    table = read(tmp_path / name, "\n".join(map(criteo, range(4))) + "\n", **given)
+    found = rows(table)
+    assert [row["label"] for row in found] == ["0", "1", "0", "1"]
+    assert len(table.columns) == 40 and found[0]["category_1"] == "68fd1e64" and found[0]["integer_3"] == "-1"
+
+
+def test_any_table_without_a_header_is_read_by_names(tmp_path: Path) -> None:
+    table = read(tmp_path / "a.tsv", "Nice\t1\nBad\t0\n", columns=["text", "label"])
+    assert rows(table) == [{"text": "Nice", "label": "1"}, {"text": "Bad", "label": "0"}]
+    assert [row.line for row in table.rows] == [1, 2]
+    assert read(tmp_path / "a.csv", "Nice,1\nBad,0\n", header=0).columns == ("column_1", "column_2")
+    [problem, _] = read(tmp_path / "a.tsv", "Nice\t1\nBad\t0\n", columns=["text", "label", "x"]).problems
+    assert "2 cells, the columns 3" in problem.message
+
+
+def test_movielens(tmp_path: Path) -> None:
+    table = read(
+        tmp_path / "ratings.dat", "1::1193::5::978300760\n1::661::3::978302109\n2::1::4::978302268\n"
+    )
+    assert rows(table)[0] == {"user_id": "1", "movie_id": "1193", "rating": "5", "timestamp": "978300760"}
+    movies = '1::Toy Story (1995)::Animation|Comedy\n2::Jumanji: "a" (1995)::Adventure\n3::Heat::Action\n'
+    table = read(tmp_path / "movies.dat", movies)
+    assert rows(table)[1] == {"movie_id": "2", "title": 'Jumanji: "a" (1995)', "genres": "Adventure"}
+    assert "read as movielens" in table.notes[0]
+
+
+NEWS = (
+    "N1\tsports\tgolf\tA long drive\tAbstract\thttps://x\t[]\t[]\n"
+    'N2\tfood\tnewsgood\tSoup, "quoted\n'
+    "N3\tfood\tx\tBread\n"
+)
+BEHAVIORS = "1\tU1\t11/11/2019 9:05:58 AM\tN1 N3\tN2-1 N3-0\n2\tU2\t11/12/2019 6:11:30 PM\t\tN1-0 N99-1\n"
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_mind_joins_what_was_shown_with_what_it_is(tmp_path: Path, both: bool) -> None:
+    (tmp_path / "news.tsv").write_text(NEWS)
+    path = tmp_path / "behaviors.tsv"
+    path.write_text(BEHAVIORS)
+    named = FormatOptions(name="mind")
+    [table] = read_tables([path, tmp_path / "news.tsv"] if both else path, written=named)
+    found = rows(table)
+    assert found[0] == {
+        "user": "A long drive; Bread",
+        "ad": 'Soup, "quoted',
+        "clicked": "1",
+        "user_id": "U1",
+        "ad_id": "N2",
+        "group": "1",
+        "timestamp": "2019-11-11T09:05:58",
+        "category": "food",
+        "subcategory": "newsgood",
+    }
+    assert [(row["ad"], row["clicked"]) for row in found[1:]] == [("Bread", "0"), ("A long drive", "0")]
+    assert found[2]["user"] == "new" and found[2]["timestamp"] == "2019-11-12T18:11:30"
+    assert "1 impressions of news" in "\n".join(table.notes)
+    assert [row["ad"] for row in rows(read(path, BEHAVIORS))] == [row["ad"] for row in found]
+
+
+def test_mind_says_what_is_missing(tmp_path: Path) -> None:
+    [problem] = read(tmp_path / "behaviors.tsv", BEHAVIORS).problems
+    assert "no news.tsv beside it" in problem.message
+    (tmp_path / "news.tsv").write_text(NEWS)
+    unseen = BEHAVIORS.replace("-1", "").replace("-0", "")
+    problem = read(tmp_path / "behaviors.tsv", unseen, name="mind").problems[0]
+    assert "do not say which were clicked" in problem.message and problem.line == 1
+
+
+CHAT = {
+    "messages": [
+        {"role": "system", "content": "You write ads."},
+        {"role": "user", "content": "Trail shoes"},
+        {"role": "assistant", "content": [{"type": "text", "text": "Run where it is wet"}]},
+    ]
+}
+SHARED = {
+    "id": "x1",
+    "conversations": [
+        {"from": "human", "value": "Trail shoes"},
+        {"from": "gpt", "value": "Run where it is wet"},
+    ],
+}
+
+
+@pytest.mark.parametrize(("record", "name"), [(CHAT, "chatml"), (SHARED, "sharegpt")])
+def test_chats_are_products_and_copy(tmp_path: Path, record: dict[str, Any], name: str) -> None:
+    table = read(tmp_path / "a.jsonl", json.dumps(record) + "\n")
+    holds(rows(table), [{"product": "Trail shoes", "copy": "Run where it is wet"}])
+    assert f"read as {name}" in table.notes[0]
+    assert read(tmp_path / "a.jsonl", json.dumps(record) + "\n", name=name).notes == ()
+
+
+def test_a_chat_of_several_turns_asks_which(tmp_path: Path) -> None:
+    turns = [("user", "Shoes"), ("assistant", "First"), ("user", "Shorter"), ("assistant", "Second")]
+    line = json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]})
+    [problem] = read(tmp_path / "a.jsonl", line).problems
+    assert "2 turns of `user`" in problem.message and "data.format.turns.product" in problem.fix
+    given = {"product": "user 1", "copy": "assistant -1"}
+    assert rows(read(tmp_path / "a.jsonl", line, turns=given)) == [{"product": "Shoes", "copy": "Second"}]
+    [problem] = read(tmp_path / "a.jsonl", line, turns={"product": "user 1", "copy": "writer"}).problems
+    assert "no turn of `writer`" in problem.message
+    [problem] = read(tmp_path / "a.jsonl", '{"text": "x"}', name="chatml").problems
+    assert "holds no `messages`" in problem.message
+    [problem] = read(tmp_path / "a.csv", "text,label\nx,y\n", name="chatml").problems
+    assert "chatml is JSON, and this is a table" in problem.message
+
+
+def test_records_that_hold_turns_beside_roles_are_read_as_ever(tmp_path: Path) -> None:
+    line = json.dumps({"text": "x", "label": "y", **CHAT})
+    table = read(tmp_path / "a.jsonl", line)
+    assert table.columns == ("text", "label", "messages") and table.notes == ()

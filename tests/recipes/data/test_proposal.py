@@ -1,0 +1,139 @@
+"""A recipe that is guessed from a file: it says why, it loads, and the file's rows are sound by it."""
+
+from pathlib import Path
+
+import pytest
+
+from recipes.data import check, propose
+from recipes.errors import DataError
+from recipes.options import FormatOptions, read_yaml
+from recipes.recipe import Recipe
+from tests.recipes.data.test_formats import GA4, GOOGLE, META
+
+DATA = Path(__file__).parents[4] / "shared" / "data"
+
+
+def proposed(path: Path, written: FormatOptions | None = None) -> tuple[Recipe, str]:
+    proposal = propose(path, written)
+    assert proposal.problems == ()
+    recipe = Recipe.from_dict(read_yaml(proposal.text))
+    assert check(recipe, path) > 0
+    return recipe, proposal.text
+
+
+def lines(shape: str, head: str = "") -> str:
+    """Forty rows: {n} is the row's number, {who} one of two words."""
+    return head + "".join(
+        shape.format(n=n, who="late" if n % 3 else "lost", yes="Yes" if n % 2 else "No.") for n in range(40)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "task", "columns"),
+    [
+        (
+            "a.csv",
+            lines("shoes {n},ad {n},{yes}\n", "history,creative,bought\n"),
+            "recommendation",
+            {"user": "history", "ad": "creative", "clicked": "bought"},
+        ),
+        (
+            "b.tsv",
+            lines("{n}\twhere is order {n} now\t{who}\n", "id\tmessage\tintent\n"),
+            "behavior",
+            {"text": "message", "label": "intent"},
+        ),
+        (
+            "c.jsonl",
+            lines('{{"description": "a light shoe {n} for rain", "headline": "Run where it is wet {n}"}}\n'),
+            "ad-copy",
+            {"product": "description", "copy": "headline"},
+        ),
+        (
+            "d.csv",
+            lines("where is order {n} on the 7 now,{who}\n"),
+            "behavior",
+            None,
+        ),
+        ("e.csv", GOOGLE, "recommendation", None),
+        (
+            "f.csv",
+            META,
+            "recommendation",
+            {"ad": "Ad name", "impressions": "Impressions", "clicks": "Link clicks"},
+        ),
+        (
+            "g.csv",
+            lines("shoes {n},10{n},0.0{n}\n", "Ad name,Views,CTR\n"),
+            "recommendation",
+            {"ad": "Ad name", "impressions": "Views", "ctr": "CTR"},
+        ),
+    ],
+)
+def test_task_and_columns_are_guessed_and_each_says_why(
+    tmp_path: Path, name: str, content: str, task: str, columns: dict[str, str] | None
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    if name == "e.csv":
+        path.write_text(content.replace(" --,0.00%", "1,1.11%"))
+    recipe, text = proposed(path)
+    assert recipe.task == task
+    if columns is not None:
+        assert recipe.data.columns == columns
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("    ") and "#" not in line:
+            assert lines[number - 1].strip().startswith("# ")
+
+
+def test_a_file_without_a_header_gets_columns_to_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("".join(f"order {n} is late again\t{n % 2}\n" for n in range(40)))
+    recipe, text = proposed(path)
+    assert recipe.data.format.columns == ["column_1", "column_2"]
+    assert recipe.data.columns == {"text": "column_1", "label": "column_2"}
+    assert "there is no header; give the columns names of your own" in text
+    recipe, _ = proposed(path, FormatOptions(columns=["text", "label"]))
+    assert recipe.data.columns == {"text": "text", "label": "label"}
+
+
+def test_private_data_is_masked_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "".join(f"mail me at a{n}@b.com,{n % 2}\n" for n in range(40)))
+    recipe, text = proposed(path)
+    assert recipe.data.pii == "mask" and "refused unless you say what to do" in text
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        propose(tmp_path / "none.csv")
+
+
+def test_a_report_without_clicks_still_gives_a_recipe_to_edit(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(GA4)
+    proposal = propose(path)
+    assert Recipe.from_dict(read_yaml(proposal.text)).task in ("recommendation", "behavior", "ad-copy")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("file", "task", "columns"),
+    [
+        ("banking77/test.csv", "behavior", {"text": "text", "label": "category"}),
+        ("e2e_en/test-fixed.csv", "ad-copy", {"product": "mr", "copy": "ref"}),
+        ("waimai_zh/waimai_10k.csv", "behavior", {"text": "review", "label": "label"}),
+        ("advertisegen_zh/dev.json", "ad-copy", {"product": "content", "copy": "summary"}),
+        ("upworthy_headline_ab/upworthy_clean.parquet", "recommendation", None),
+        ("online_shoppers/online_shoppers_intention.csv", "recommendation", {"clicked": "Revenue"}),
+        ("tallrec_movie/test.json", "behavior", {"text": "input", "label": "output"}),
+    ],
+)
+def test_real_files(file: str, task: str, columns: dict[str, str] | None) -> None:
+    path = DATA / file
+    if not path.exists():
+        pytest.skip("the data is not here")
+    recipe, _ = proposed(path)
+    assert recipe.task == task
+    assert columns is None or recipe.data.columns == columns
