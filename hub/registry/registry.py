@@ -5,16 +5,15 @@ rows, and the request makes its answer of theirs.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from time import monotonic
 from typing import Any
 
 from adapters import Adapter, Base, Limits, load_base
 from adapters.errors import RepertoireError, RequestError
 from adapters.format import Quantization, check_base
-from adapters.serving import Fetched, Resident, Runtime, Ticket
+from adapters.serving import Fetched, Resident, Runtime
 from hub.catalogue.trust import Trust, check_proved
 from hub.catalogue.version import Version
 from hub.errors import HubError
@@ -23,52 +22,13 @@ from hub.registry.door import check
 from hub.registry.following import Followed, Following
 from hub.registry.held import Held
 from hub.registry.labelling import Labelling, Member, naming
-from hub.registry.requests import (
-    Analysis,
-    Analyze,
-    Answer,
-    Ranked,
-    Recommend,
-    Request,
-    Result,
-    Texts,
-    Write,
-)
+from hub.registry.mapping import mapped
+from hub.registry.pending import Asked, Pending
+from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Texts, Write
 from hub.registry.writing import Drafting
 from hub.storage.names import members, parse
 from recipes.answer import Voice
 from recipes.tasks import task_for, task_names, usual_task
-
-
-class Pending:
-    """A request that was submitted: its answer on the way."""
-
-    def __init__(self, request: Request, asked: Labelling | Drafting, tickets: Sequence[Ticket]) -> None:
-        self.request = request
-        self._asked = asked
-        self._tickets = tickets
-
-    def result(self, timeout: float | None = None) -> Result:
-        """The answer, waited for at most `timeout` seconds. Raises the RepertoireError that stands in its place, and
-        TimeoutError; the request goes on then."""
-        ends = None if timeout is None else monotonic() + timeout
-        found: list[Any] = []
-        for ticket in self._tickets:
-            try:
-                found.append(ticket.result(None if ends is None else max(0.0, ends - monotonic())))
-            except RepertoireError as error:
-                found.append(error)
-                break
-        return self._asked.answer(found)
-
-    def done(self) -> bool:
-        """Whether the first draft of the answer is there. Texts that break a rule are drawn again in `result`."""
-        return all(ticket.done() for ticket in self._tickets)
-
-    def cancel(self) -> None:
-        """Give the request up: what of it is not answered yet ends with Cancelled."""
-        for ticket in self._tickets:
-            ticket.cancel()
 
 
 class Registry:
@@ -200,7 +160,7 @@ class Registry:
         """Answer requests for any adapters and tasks in one mixed batch. What one request gets wrong is its
         own answer: a RepertoireError in its place, and the others are answered."""
         answers: list[Answer] = [[] for _ in requests]
-        waiting: list[tuple[int, Labelling | Drafting]] = []
+        waiting: list[tuple[int, Asked]] = []
         for index, request in enumerate(requests):
             try:
                 waiting.append((index, self._ask(request)))
@@ -214,6 +174,22 @@ class Registry:
             except RepertoireError as error:
                 answers[index] = error
         return answers
+
+    def map(self, requests: Iterable[Request], rows: int = 1024) -> Iterator[Answer]:
+        """As `run`, for any number of requests: they are read as they are needed, and memory does not grow with them.
+
+        Requests come from any iterable, for any adapters and tasks; rows of like length share a forward across a
+        window of them. Nothing is read before the first answer is asked for, nor while two windows wait to be taken.
+
+        Args:
+            requests: any number of them.
+            rows: of a window: ads, texts and drafts. More of them pad less, and come later.
+
+        Yields:
+            An answer for each request, in order; where there is none, the error that says why. What the iterable
+            raises follows the answers to what it gave before.
+        """
+        return mapped(requests, self._ask, lambda asked: self._runtime.submit(asked, wait=True), rows)
 
     def submit(self, request: Request) -> Pending:
         """Put a request in the queue and go on. Raises as the class says, and Busy where too much of its client
@@ -309,7 +285,7 @@ class Registry:
         if not self._runtime.holds(key):  # it was here before, and its weights have left meanwhile
             self._runtime.offer(key, self._fetch(key))
 
-    def _ask(self, request: Request) -> Labelling | Drafting:
+    def _ask(self, request: Request) -> Asked:
         """A request with the adapters that it names, read into rows. Raises as the class says."""
         check(request)
         references = members(request.reference)
