@@ -26,14 +26,16 @@ _AHEAD = 1  # windows that are read and submitted while the oldest runs
 _DRAWING = 32  # products whose refused texts are drawn again beside each other
 
 
-def mapped(requests: Iterable[Request], ask: Ask, submit: Submit, rows: int) -> Iterator[Answer]:
+def mapped(
+    requests: Iterable[Request | RepertoireError], ask: Ask, submit: Submit, rows: int
+) -> Iterator[Answer]:
     """An answer for each request, or the error in its place.
 
     What the iterable itself raises is raised when every request before it was answered. Where the answers are not taken
     to their end, what is under way is given up.
 
     Args:
-        requests: any number of them.
+        requests: any number of them; an error among them is its own answer.
         ask: reads one.
         submit: hands rows on.
         rows: of a window; a request of more has one to itself.
@@ -81,7 +83,7 @@ _Asked = tuple[Request, Asked]
 
 
 def _read(
-    source: Iterator[Request], ask: Ask, most: int
+    source: Iterator[Request | RepertoireError], ask: Ask, most: int
 ) -> tuple[list[_Asked | RepertoireError], Exception | None]:
     """The next window, and what ended the source, if that ended: StopIteration, or what it raised."""
     window: list[_Asked | RepertoireError] = []
@@ -92,6 +94,8 @@ def _read(
         except Exception as error:
             return window, error
         try:
+            if isinstance(request, RepertoireError):
+                raise request
             asked = ask(request)
             window.append((request, asked))
             rows += len(asked.rows)

@@ -175,14 +175,14 @@ class Registry:
                 answers[index] = error
         return answers
 
-    def map(self, requests: Iterable[Request], rows: int = 1024) -> Iterator[Answer]:
+    def map(self, requests: Iterable[Request | RepertoireError], rows: int = 1024) -> Iterator[Answer]:
         """As `run`, for any number of requests: they are read as they are needed, and memory does not grow with them.
 
         Requests come from any iterable, for any adapters and tasks; rows of like length share a forward across a
         window of them. Nothing is read before the first answer is asked for, nor while two windows wait to be taken.
 
         Args:
-            requests: any number of them.
+            requests: any number of them; an error among them is its own answer.
             rows: of a window: ads, texts and drafts. More of them pad less, and come later.
 
         Yields:
@@ -228,6 +228,11 @@ class Registry:
         key = self._key(reference)
         self._held.let_go(key)
         self._runtime.unload(key)
+
+    def voice(self, reference: str) -> Voice:
+        """How an adapter reads rows and answers them: what is known of it beside its weights. Raises as the class
+        says."""
+        return self._voice(self._key(reference))
 
     def following(self) -> list[Followed]:
         """The names and aliases that are followed: which version answers, and which one should and why it does not."""

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from recipes.data.facts import PARTS, DataFacts, Profile
     from recipes.data.load import check, load_splits
     from recipes.data.profiling import profile, profile_table
+    from recipes.data.records import Row
+    from recipes.data.streaming import streamed
+    from recipes.data.tables import Table
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -17,6 +20,9 @@ else:
             "recipes.data.load": ["check", "load_splits"],
             "recipes.data.facts": ["PARTS", "DataFacts", "Profile"],
             "recipes.data.profiling": ["profile", "profile_table"],
+            "recipes.data.records": ["Row"],
+            "recipes.data.streaming": ["streamed"],
+            "recipes.data.tables": ["Table"],
         },
     )
 
@@ -24,9 +30,12 @@ __all__ = [
     "PARTS",
     "DataFacts",
     "Profile",
+    "Row",
+    "Table",
     "check",
     "is_derived",
     "load_splits",
     "profile",
     "profile_table",
+    "streamed",
 ]
