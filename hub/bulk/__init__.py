@@ -6,14 +6,14 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from hub.bulk.answering import FileAnswered, answer_file, check_out
-    from hub.bulk.asking import Asking
+    from hub.bulk.asking import Asking, first_reference
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "hub.bulk.answering": ["FileAnswered", "answer_file", "check_out"],
-            "hub.bulk.asking": ["Asking"],
+            "hub.bulk.asking": ["Asking", "first_reference"],
         },
     )
 
-__all__ = ["Asking", "FileAnswered", "answer_file", "check_out"]
+__all__ = ["Asking", "FileAnswered", "answer_file", "check_out", "first_reference"]

@@ -5,13 +5,14 @@ request  Analyze("acme/spring/behavior@3", [{"text": "so late"}])
 answer   {"label": "mad", "probability": 0.97, "probabilities": {...}, "adapter": "acme/spring/behavior@3"}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.errors import Busy, Cancelled, NotEnoughMemory, RepertoireError, RequestError
-from hub.errors import Unreachable
+from hub.errors import BadName, HubError, NotInHub, Unreachable
 from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Texts, Write
+from hub.registry.writing import NoneKept
 from hub.storage.names import members
 from recipes.answer import Voice, empty_cells, read_columns
 
@@ -56,6 +57,32 @@ class Asking:
         else:
             own = {"label": str, "probability": float, "probabilities": object, "cut": int}
         return own | {"adapter": str, "error": str}
+
+
+def first_reference(asking: Asking, table: "Table", resolves: Callable[[str], object]) -> str:
+    """The first adapter that is named and there: its base is the one to load.
+
+    Args:
+        asking: what is asked.
+        table: the rows.
+        resolves: looks a reference up, and raises NotInHub or BadName.
+
+    Raises:
+        NotInHub: no row names one; with what is wrong with the first.
+    """
+    if asking.reference or asking.by is None:
+        return asking.reference
+    failed: dict[str, HubError] = {}
+    for row in table.rows:
+        named = str(row.cells.get(asking.by) or "")
+        if named and named not in failed:
+            try:
+                resolves(members(named)[0])
+                return named
+            except (NotInHub, BadName) as error:
+                failed[named] = error
+    why = next((str(error) for error in failed.values()), f"the column `{asking.by}` is empty")
+    raise NotInHub(f"no row of {table.name} names an adapter that is there: {why}")
 
 
 def text_columns(n: int) -> list[str]:
@@ -164,20 +191,21 @@ def stops(error: RepertoireError) -> bool:
 
 def as_columns(answer: Answer, version: str) -> tuple[dict[str, Any], float | None]:
     """The answer to one row as columns, and what it is ranked by."""
+    told: dict[str, Any] = {"adapter": version}
+    if isinstance(answer, Texts | NoneKept):
+        reasons = [{"text": each.text, "reasons": [*map(str, each.reasons)]} for each in answer.refused]
+        told["refused"] = reasons
     if isinstance(answer, RepertoireError):
-        return {"error": str(answer), "adapter": version}, None
+        return told | {"error": str(answer)}, None
     if isinstance(answer, Texts):
-        told = dict(zip(text_columns(len(answer)), answer, strict=True))
-        refused = [{"text": each.text, "reasons": [*map(str, each.reasons)]} for each in answer.refused]
-        return {**told, "refused": refused, "adapter": version}, None
+        return told | dict(zip(text_columns(len(answer)), answer, strict=True)), None
     (only,) = answer
     if isinstance(only, Ranked):
-        return {"probability": only.probability, "cut": only.cut, "adapter": version}, only.probability
+        return told | {"probability": only.probability, "cut": only.cut}, only.probability
     assert isinstance(only, Analysis)
-    return {
+    return told | {
         "label": ", ".join(only.labels),
         "probability": only.probabilities[only.label],
         "probabilities": dict(only.probabilities),
         "cut": only.cut,
-        "adapter": version,
     }, None

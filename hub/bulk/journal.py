@@ -94,7 +94,9 @@ class Journal:
     def add(self, answer: Mapping[str, Any], group: str | None, score: float | None) -> None:
         """The answer to the next row. group: what it is ranked in; score: by which."""
         told = json.dumps(answer)
-        self._unwritten.append((self.count, told, None if group is None else ascii(group), score, zlib.crc32(told.encode())))
+        self._unwritten.append(
+            (self.count, told, None if group is None else ascii(group), score, zlib.crc32(told.encode()))
+        )
         self.count += 1
         if len(self._unwritten) >= _EVERY:
             self.write()

@@ -162,7 +162,9 @@ def _kinds(table: "Table") -> dict[str, str]:
                     seen[name].add("string" if wide else _KINDS.get(type(cell), "string"))
     kinds = {}
     for name, found in seen.items():
-        kinds[name] = found.pop() if len(found) == 1 else "double" if found == {"int64", "double"} else "string"
+        kinds[name] = (
+            found.pop() if len(found) == 1 else "double" if found == {"int64", "double"} else "string"
+        )
     return kinds
 
 

@@ -51,9 +51,7 @@ def _parquet(path: Path) -> Table:
             columns, count = file.schema_arrow.names, file.metadata.num_rows
     except (ArrowException, OSError) as error:
         told = str(error).splitlines()[0]
-        raise DataError(
-            [Problem(str(path), f"no valid Parquet ({told})", "Export the file again")]
-        ) from None
+        raise DataError([Problem(str(path), f"no valid Parquet ({told})", "Export the file again")]) from None
     problems = () if count else (Problem(str(path), "there is no row", "Export it again, with rows"),)
     return Table(
         str(path), tuple(map(str.strip, columns)), Rows(rows, count), look.sha256, look.state[0], problems
