@@ -49,11 +49,12 @@ class Asking:
 
     def answer_columns(self, ranked: bool) -> dict[str, type]:
         """The answers' columns without their prefix, and what they hold. ranked: with a rank inside a group."""
+        own: dict[str, type]
         if self.call == "write":
             texts = {name: str for name in text_columns(self.n)}
-            own: dict[str, type] = {**texts, "refused": object}
+            own = {**texts, "refused": object}
         elif self.call == "recommend":
-            own = {"probability": float} | ({"rank": int} if ranked else {}) | {"cut": int}
+            own = {"probability": float, **({"rank": int} if ranked else {}), "cut": int}
         else:
             own = {"label": str, "probability": float, "probabilities": object, "cut": int}
         return own | {"adapter": str, "error": str}

@@ -9,7 +9,6 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,6 +49,7 @@ class Journal:
 
     def __init__(self, path: Path, asked: Mapping[str, Any]) -> None:
         self.path = path
+        self._removed = False
         self._unwritten: list[tuple[int, str, str | None, float | None, int]] = []
         self._base = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
         try:
@@ -57,9 +57,9 @@ class Journal:
             self._base.execute("BEGIN EXCLUSIVE")
             for statement in filter(str.strip, _TABLES.split(";")):
                 self._base.execute(statement)
+            (self.count,) = self._base.execute("SELECT COUNT(*) FROM answers").fetchone()
             self._same(json.dumps(asked, sort_keys=True))
             self._base.execute("COMMIT")
-            (self.count,) = self._base.execute("SELECT COUNT(*) FROM answers").fetchone()
         except sqlite3.OperationalError as error:
             self._base.close()
             raise RequestError(
@@ -78,9 +78,13 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(sqlite3.ProgrammingError):  # it is removed
-            self.write()
+        if self._removed:
+            return
+        self.write()
+        if self.count:
             self._base.close()
+        else:  # nothing is lost, and nothing stands in another run's way
+            self.remove()
 
     def version(self, reference: str) -> str | None:
         """Which version a reference meant when it was first asked; None where it was not."""
@@ -125,13 +129,16 @@ class Journal:
         """The answers are in their file."""
         self._base.close()
         forget(self.path)
+        self._removed = True
 
     def _same(self, asked: str) -> None:
         before = self._base.execute("SELECT what FROM asked").fetchone()
-        if before is None:
+        if not self.count:
+            self._base.execute("DELETE FROM asked")
+            self._base.execute("DELETE FROM versions")
             self._base.execute("INSERT INTO asked VALUES (?)", (asked,))
-        elif before[0] != asked:
-            was, now = json.loads(before[0]), json.loads(asked)
+        elif before is None or before[0] != asked:
+            was, now = json.loads(before[0] if before else "{}"), json.loads(asked)
             changed = ", ".join(key for key in {**was, **now} if was.get(key) != now.get(key))
             raise RequestError(
                 f"{self.path} holds the answers of another run ({changed} differs); say the same as then to go on, or "
