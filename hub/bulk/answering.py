@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.errors import RepertoireError, RequestError
 from hub.bulk.asking import Asking, Rows, as_columns, stops
-from hub.bulk.journal import Journal, forget
+from hub.bulk.journal import open_journal
 from hub.bulk.tables import Answered, check_absent, check_columns, check_ending, write_table
 from hub.registry.requests import Request
 from recipes.data import streamed
@@ -56,7 +56,7 @@ def answer_file(
         asking: what is asked about each row.
         data: CSV, TSV, JSONL, JSON or Parquet.
         out: CSV, TSV, JSONL or Parquet, by its ending.
-        force: begin again, and overwrite what is there.
+        force: overwrite what is there, and begin again where a stopped run asked something else.
         progress: is called with the rows that are answered, and all of them.
 
     Returns:
@@ -71,10 +71,8 @@ def answer_file(
     check_out(data, out, force)
     state = state_of(out)
     table = streamed(data)
-    if force:
-        forget(state)
     asked = asdict(asking) | {"data": table.sha256}
-    with Journal(state, asked) as journal:
+    with open_journal(state, asked, force) as journal:
         resumed = journal.count
         rows = Rows(asking, table, registry, journal)
         ranked = asking.call == "recommend" and rows.ranked

@@ -22,12 +22,12 @@ CREATE TABLE IF NOT EXISTS answers (row INTEGER PRIMARY KEY, told TEXT NOT NULL,
 """
 _EVERY = 256  # answers that are written together
 _RANKED = """
-SELECT told, crc, ranks.rank FROM answers LEFT JOIN (
+SELECT told, ranks.rank FROM answers LEFT JOIN (
     SELECT row, RANK() OVER (PARTITION BY "group" ORDER BY score DESC) AS rank FROM answers
     WHERE "group" IS NOT NULL AND score IS NOT NULL
 ) AS ranks USING (row) ORDER BY row
 """
-_PLAIN = "SELECT told, crc, NULL FROM answers ORDER BY row"
+_PLAIN = "SELECT told, NULL FROM answers ORDER BY row"
 
 
 def forget(path: Path) -> None:
@@ -36,28 +36,44 @@ def forget(path: Path) -> None:
         each.unlink(missing_ok=True)
 
 
-class Journal:
-    """The answers of one run. One process has it at a time.
+class Unusable(RequestError):
+    """A journal that a run cannot go on from: another run's, or damaged."""
+
+
+def open_journal(path: Path, asked: Mapping[str, Any], anew: bool) -> "Journal":
+    """The journal of a run, with the answers that it has.
 
     Args:
         path: of the journal; it is made where it is not there.
-        asked: all that the answers depend on, as JSON; another run's journal is refused.
+        asked: all that the answers depend on, as JSON.
+        anew: begin again where the journal is another run's or damaged.
 
     Raises:
-        RequestError: it belongs to another run, another process has it, or it is damaged.
+        RequestError: it is, or another process has it.
     """
+    try:
+        return Journal(path, asked)
+    except Unusable:
+        if not anew:
+            raise
+        forget(path)
+        return Journal(path, asked)
+
+
+class Journal:
+    """The answers of one run; see `open_journal`. One process has it at a time. count: of the answers."""
 
     def __init__(self, path: Path, asked: Mapping[str, Any]) -> None:
         self.path = path
         self._removed = False
         self._unwritten: list[tuple[int, str, str | None, float | None, int]] = []
-        self._base = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
+        self._base = sqlite3.connect(path, isolation_level=None, timeout=0)
         try:
             self._base.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._base.execute("BEGIN EXCLUSIVE")
             for statement in filter(str.strip, _TABLES.split(";")):
                 self._base.execute(statement)
-            (self.count,) = self._base.execute("SELECT COUNT(*) FROM answers").fetchone()
+            self.count = self._sound()
             self._same(json.dumps(asked, sort_keys=True))
             self._base.execute("COMMIT")
         except sqlite3.OperationalError as error:
@@ -114,15 +130,10 @@ class Journal:
             self._unwritten.clear()
 
     def answers(self, ranked: bool) -> Iterator[dict[str, Any]]:
-        """Every answer, in the order of the rows; with `rank`, from 1, inside its group.
-
-        Raises:
-            RequestError: one of them is not what was written.
-        """
+        """Every answer, in the order of the rows; with `rank`, from 1, inside its group. ranked: whether they have
+        one."""
         self.write()
-        for told, crc, rank in self._base.execute(_RANKED if ranked else _PLAIN):
-            if zlib.crc32(told.encode()) != crc:
-                raise self._damaged("an answer is not what was written")
+        for told, rank in self._base.execute(_RANKED if ranked else _PLAIN):
             yield json.loads(told) | ({"rank": rank} if ranked else {})
 
     def remove(self) -> None:
@@ -130,6 +141,15 @@ class Journal:
         self._base.close()
         forget(self.path)
         self._removed = True
+
+    def _sound(self) -> int:
+        """How many answers there are. Raises Unusable where one is not what was written, or one is missing."""
+        count = 0
+        for row, told, crc in self._base.execute("SELECT row, told, crc FROM answers ORDER BY row"):
+            if row != count or zlib.crc32(told.encode()) != crc:
+                raise self._damaged(f"the answer to row {count + 1} is not what was written")
+            count += 1
+        return count
 
     def _same(self, asked: str) -> None:
         before = self._base.execute("SELECT what FROM asked").fetchone()
@@ -140,10 +160,10 @@ class Journal:
         elif before is None or before[0] != asked:
             was, now = json.loads(before[0] if before else "{}"), json.loads(asked)
             changed = ", ".join(key for key in {**was, **now} if was.get(key) != now.get(key))
-            raise RequestError(
+            raise Unusable(
                 f"{self.path} holds the answers of another run ({changed} differs); say the same as then to go on, or "
                 "--force to begin again"
             )
 
-    def _damaged(self, why: str) -> RequestError:
-        return RequestError(f"{self.path} is damaged ({why}); begin again with --force")
+    def _damaged(self, why: str) -> Unusable:
+        return Unusable(f"{self.path} is damaged ({why}); begin again with --force")

@@ -40,9 +40,7 @@ ByColumn = Annotated[
 Prefix = Annotated[
     str, typer.Option("--prefix", help="With --data: before the names of the answers' columns.")
 ]
-Force = Annotated[
-    bool, typer.Option("--force", help="With --data: begin again, and overwrite what is there.")
-]
+Force = Annotated[bool, typer.Option("--force", help="With --data: overwrite what is there.")]
 
 
 def answer_rows(

@@ -241,7 +241,7 @@ def test_damage_to_what_is_kept_is_told(registry: Registry, tmp_path: Path) -> N
     state.write_bytes(b"no journal at all, but a file of somebody's" * 100)
     with pytest.raises(RequestError, match=r"damaged.*--force"):
         answer_file(registry, Asking("analyze", NAME), data, out)
-    assert answer_file(registry, Asking("analyze", NAME), data, out, force=True).rows == 600
+    assert answer_file(registry, Asking("analyze", NAME), data, out, force=True) == FileAnswered(600)
 
 
 def test_what_cannot_be_answered_is_refused_before_anything_is(registry: Registry, tmp_path: Path) -> None:
