@@ -10,6 +10,7 @@ One window runs while the next is read, and none is read before the answers ahea
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from adapters.errors import RepertoireError
 from adapters.serving import Request as Row
@@ -17,8 +18,8 @@ from adapters.serving import Ticket
 from hub.registry.pending import Asked, Pending
 from hub.registry.requests import Answer, Request, Result, Write
 
-Ask = Callable[[Request], Asked]
-"""Reads a request into rows; raises the RepertoireError that is its answer."""
+Ask = Callable[[Sequence[Request | RepertoireError]], list[Asked | RepertoireError]]
+"""Reads requests into rows, each or its error."""
 Submit = Callable[[Sequence[Row]], list[Ticket]]
 """Puts rows in the queue, and waits where that is full."""
 
@@ -36,7 +37,7 @@ def mapped(
 
     Args:
         requests: any number of them; an error among them is its own answer.
-        ask: reads one.
+        ask: reads those of a window.
         submit: hands rows on.
         rows: of a window; a request of more has one to itself.
     """
@@ -47,8 +48,8 @@ def mapped(
     try:
         while ended is None or under_way:
             if ended is None:
-                window, ended = _read(source, ask, rows)
-                under_way.append(_submitted(window, submit, again))
+                window, ended = _window(source, rows)
+                under_way.append(_submitted(window, ask(window), submit, again))
             if ended is not None or len(under_way) > _AHEAD:
                 for each in under_way[0]:
                     yield each if isinstance(each, RepertoireError) else each.answer()
@@ -79,43 +80,47 @@ class _UnderWay:
             return error
 
 
-_Asked = tuple[Request, Asked]
-
-
-def _read(
-    source: Iterator[Request | RepertoireError], ask: Ask, most: int
-) -> tuple[list[_Asked | RepertoireError], Exception | None]:
-    """The next window, and what ended the source, if that ended: StopIteration, or what it raised."""
-    window: list[_Asked | RepertoireError] = []
+def _window(
+    source: Iterator[Request | RepertoireError], most: int
+) -> tuple[list[Request | RepertoireError], Exception | None]:
+    """The next requests, of so many rows, and what ended the source, if that ended: StopIteration, or what it
+    raised."""
+    window: list[Request | RepertoireError] = []
     rows = 0
     while rows < most:
         try:
             request = next(source)
         except Exception as error:
             return window, error
-        try:
-            if isinstance(request, RepertoireError):
-                raise request
-            asked = ask(request)
-            window.append((request, asked))
-            rows += len(asked.rows)
-        except RepertoireError as error:
-            window.append(error)
-            rows += 1
+        window.append(request)
+        rows += _rows(request)
     return window, None
 
 
+def _rows(request: Any) -> int:
+    """About how many rows a request has; it is not checked yet."""
+    if isinstance(request, Write):
+        return max(1, request.n) if isinstance(request.n, int) else 1
+    texts = getattr(request, "ads", None) or getattr(request, "texts", None)
+    return max(1, len(texts)) if isinstance(texts, Sequence) else 1
+
+
 def _submitted(
-    window: Sequence[_Asked | RepertoireError], submit: Submit, again: ThreadPoolExecutor
+    window: Sequence[Request | RepertoireError],
+    asked: Sequence[Asked | RepertoireError],
+    submit: Submit,
+    again: ThreadPoolExecutor,
 ) -> "list[_UnderWay | RepertoireError]":
     """The requests of a window under way, their rows in the order of their lengths."""
-    rows = [row for each in window if isinstance(each, tuple) for row in each[1].rows]
+    rows = [row for each in asked if not isinstance(each, RepertoireError) for row in each.rows]
     order = sorted(range(len(rows)), key=lambda at: rows[at].cost)
     tickets = dict(zip(order, submit([rows[at] for at in order]), strict=True))
     own = iter([tickets[at] for at in range(len(rows))])
-    return [
-        _UnderWay(Pending(each[0], each[1], [next(own) for _ in each[1].rows]), again)
-        if isinstance(each, tuple)
-        else each
-        for each in window
-    ]
+    found: list[_UnderWay | RepertoireError] = []
+    for request, each in zip(window, asked, strict=True):
+        if isinstance(each, RepertoireError):
+            found.append(each)
+        else:
+            assert not isinstance(request, RepertoireError), "an error is its own answer"
+            found.append(_UnderWay(Pending(request, each, [next(own) for _ in each.rows]), again))
+    return found
