@@ -244,6 +244,8 @@ class Runtime:
         with self._changed:
             self._end(ended)
             admitted, loads = self._queue.admit(self.limits.read_tokens, ended)
+            if ended:  # what left the queue made room for who waits in `submit`
+                self._changed.notify_all()
             if not (ended or admitted or loads or self._writing):
                 if not self._queue.waiting and not self._queue.loads:
                     self._driving = False
