@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from hub.exchange.mirrors import pull, push, sync
     from hub.hub import Hub
     from hub.intake.declared import Declared
-    from hub.registry.registry import Pending, Registry
+    from hub.registry.pending import Pending
+    from hub.registry.registry import Registry
     from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, RefusedText, Texts, Write
 else:
     __getattr__, __dir__ = lazy(
@@ -55,7 +56,8 @@ else:
             "hub.exchange.mirrors": ["pull", "push", "sync"],
             "hub.hub": ["Hub"],
             "hub.intake.declared": ["Declared"],
-            "hub.registry.registry": ["Pending", "Registry"],
+            "hub.registry.pending": ["Pending"],
+            "hub.registry.registry": ["Registry"],
             "hub.registry.requests": [
                 "Analysis",
                 "Analyze",

@@ -19,7 +19,7 @@ from adapters.serving.counters import Counters
 from adapters.serving.fair_queue import FairQueue
 from adapters.serving.request import Request, Ticket
 from adapters.serving.residency import Residency
-from adapters.serving.turn import Ended, Load
+from adapters.serving.turn import Ended, Load, Turn
 from adapters.slots.packed import Packed
 
 _LOOK_AHEAD = 256  # waiting requests that are looked at before each step
@@ -109,11 +109,10 @@ class Admission:
                 self.loads.remove(load)
                 ended.append((load.done, failures[load.key]))
 
-    def admit(self, read_tokens: int, ended: Ended) -> tuple[list[Ticket], list[Load]]:
-        """The requests and loads whose turn it is, each with a slot acquired; at most `read_tokens` of prompts, but one
-        request at least."""
-        loads = self._admit_loads(ended)
-        admitted: list[Ticket] = []
+    def admit(self, read_tokens: int, turn: Turn) -> None:
+        """Let the requests and loads in whose turn it is, each with a slot acquired; at most `read_tokens` of prompts,
+        but one request at least."""
+        self._admit_loads(turn)
         blocked: list[Ticket] = []
         needs: list[int] = []
         ahead = list(islice(self.waiting, _LOOK_AHEAD))
@@ -130,21 +129,20 @@ class Admission:
             fault = self._fault(request, packed, need) or self._hopeless(request.adapter)
             if fault is not None:
                 self.waiting.drop(ticket)
-                ended.append((ticket, fault))
+                turn.ended.append((ticket, fault))
             elif self._can_run(ticket, [*needs, need]):
                 for passed in blocked:
                     passed.overtaken += 1
                 self.waiting.take(ticket)
                 self._counters.queue.add(monotonic() - ticket.arrival)
-                admitted.append(ticket)
+                turn.admitted.append(ticket)
                 tokens += len(request.ids)
                 if request.sampling is not None:
                     needs.append(need)
             else:
                 blocked.append(ticket)
-        taken = set(admitted)
+        taken = set(turn.admitted)
         self._want([ticket.request.adapter for ticket in ahead if ticket not in taken])
-        return admitted, loads
 
     def clear(self) -> list[Future[Any]]:
         """Take everything out that waits."""
@@ -160,17 +158,15 @@ class Admission:
         heapq.heapify(self._timed)
         self._timed_at_most = max(_TIMED, 2 * len(self._timed))
 
-    def _admit_loads(self, ended: Ended) -> list[Load]:
-        admitted = []
+    def _admit_loads(self, turn: Turn) -> None:
         for load in list(self.loads):
             hopeless = self._hopeless(load.key)
             if hopeless is not None:
                 self.loads.remove(load)
-                ended.append((load.done, hopeless))
+                turn.ended.append((load.done, hopeless))
             elif self._residency.find(load.key) is not None and self._residency.acquire(load.key) is not None:
                 self.loads.remove(load)
-                admitted.append(load)
-        return admitted
+                turn.loads.append(load)
 
     def _want(self, ahead: Sequence[str | None]) -> None:
         """Have the adapters fetched that are needed next, as many as there are slots."""

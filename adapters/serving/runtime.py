@@ -193,7 +193,7 @@ class Runtime:
             return {**now, **self.counters.summary()}
 
     def close(self) -> None:
-        """End every request with Cancelled, and leave the base as it was found. In a forked child it does nothing."""
+        """End every request with Cancelled, and leave the base as it was found. A forked child has nothing to end."""
         if not self._process.here:
             return
         with self._changed:
@@ -257,10 +257,10 @@ class Runtime:
         """One turn; False when there is nothing left to do."""
         with self._changed:
             self._end(turn.ended)
-            admitted, loads = turn.admitted, turn.loads = self._queue.admit(
-                self.limits.read_tokens, turn.ended
-            )
-            if not (turn.ended or admitted or loads or self._writing or self._residency.clearing):
+            self._queue.admit(self.limits.read_tokens, turn)
+            if turn.ended:  # what left the queue made room for who waits in `submit`
+                self._changed.notify_all()
+            if not (turn.any or self._writing or self._residency.clearing):
                 if not self._queue.waiting and not self._queue.loads:
                     self._queue.rest()
                     self._driving = False
@@ -270,12 +270,12 @@ class Runtime:
         for future, error in turn.ended:
             self._fail(future, error)
         failed = self._residency.copy_in()
-        self._finish_loads(loads, failed)
-        for ticket in admitted:
+        self._finish_loads(turn.loads, failed)
+        for ticket in turn.admitted:
             if ticket.request.adapter in failed:
                 ticket.slot = None
                 self._fail(ticket, failed[ticket.request.adapter])
-        for group in by_length([ticket for ticket in admitted if not ticket.done()]):
+        for group in by_length([ticket for ticket in turn.admitted if not ticket.done()]):
             self._read(group)
         if self._writing:
             self._write()
@@ -377,17 +377,20 @@ class Runtime:
         future.set_exception(error)
 
     def _lose(self, turn: Turn) -> bool:
-        """End what took part in a turn that failed: what was admitted or is written; where nothing was yet, all that
-        waits, of which some request is the cause. False where there is nothing left to do."""
+        """End what took part in a turn that failed; where nothing did, all that waits. False where nothing is left."""
         self._batch.clear()
         with self._changed:
-            lost: list[Future[Any]] = [*turn.admitted, *self._writing.values()]
-            lost += [load.done for load in turn.loads]
+            lost: list[Future[Any]] = [
+                *turn.admitted,
+                *self._writing.values(),
+                *(load.done for load in turn.loads),
+            ]
             self._writing = {}
             if not (lost or turn.ended):
                 lost += self._queue.clear()
             if not (lost or turn.ended):
                 self._driving = False
+            self._changed.notify_all()
         mistake = InternalError("a mistake of Repertoire's own ended it; the log tells more")
         for future, error in (*((future, mistake) for future in lost), *turn.ended):
             if isinstance(future, Ticket):

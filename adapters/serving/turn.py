@@ -26,3 +26,8 @@ class Turn:
     admitted: list[Ticket] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
     ended: Ended = field(default_factory=list)
+
+    @property
+    def any(self) -> bool:
+        """Whether anything does."""
+        return bool(self.admitted or self.loads or self.ended)

@@ -18,16 +18,32 @@ from hub.cli.options import (
     TrustFile,
 )
 from hub.cli.output import document, show
+from hub.cli.whole_files import (
+    ByColumn,
+    FileOfAnswers,
+    Force,
+    Prefix,
+    RowColumns,
+    RowsToAnswer,
+    answer_rows,
+    needs_data,
+)
 
 
 def recommend(
-    reference: ReferenceNames,
+    reference: ReferenceNames = "",
     user: Annotated[str, typer.Option(help="The user, described as in the training data.")] = "",
     ad: Annotated[list[str] | None, typer.Option(help="An ad to rank; may be repeated.")] = None,
     file: LinesFile = None,
     feature: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A further column of the adapter's recipe.")
     ] = None,
+    data: RowsToAnswer = None,
+    out: FileOfAnswers = None,
+    column: RowColumns = None,
+    by: ByColumn = None,
+    prefix: Prefix = "answer_",
+    force: Force = False,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToAsk = None,
     quantization: QuantizationToAsk = None,
@@ -39,7 +55,27 @@ def recommend(
     Example: `repertoire recommend acme/spring/recommendation --user "searched trail shoes; bought socks"
     --ad "Trail shoes for mud" --ad "A quiet kettle"`; with `acme/spring/recommendation@3+acme/spring/recommendation@4`
     both versions answer as one, by the mean of their probabilities.
+
+    Example: `repertoire recommend acme/spring/recommendation --data visits.csv --out ranked.csv --column group=session`
     """
+    if data is not None:
+        answer_rows(
+            "recommend",
+            reference,
+            data,
+            out,
+            column,
+            by,
+            prefix,
+            force,
+            hub,
+            base,
+            quantization,
+            trust,
+            as_json,
+        )
+        return
+    needs_data(reference, out, by)
     ads = [*(ad or ()), *lines(file)]
     if not ads:
         raise typer.BadParameter("no ads to rank; give --ad TEXT, or --file with one a line")
@@ -56,10 +92,16 @@ def recommend(
 
 
 def analyze(
-    reference: ReferenceNames,
+    reference: ReferenceNames = "",
     text: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
     file: LinesFile = None,
     top: Annotated[int, typer.Option(min=1, help="How many labels to show for each text.")] = 3,
+    data: RowsToAnswer = None,
+    out: FileOfAnswers = None,
+    column: RowColumns = None,
+    by: ByColumn = None,
+    prefix: Prefix = "answer_",
+    force: Force = False,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToAsk = None,
     quantization: QuantizationToAsk = None,
@@ -69,7 +111,28 @@ def analyze(
     """Label behaviour texts, with probabilities. --json gives all labels.
 
     Example: `repertoire analyze acme/spring/behavior "asked twice about refunds"`
+
+    Example: `repertoire analyze --data tickets.parquet --out labelled.parquet --by adapter`, each row by the adapter
+    that its column names
     """
+    if data is not None:
+        answer_rows(
+            "analyze",
+            reference,
+            data,
+            out,
+            column,
+            by,
+            prefix,
+            force,
+            hub,
+            base,
+            quantization,
+            trust,
+            as_json,
+        )
+        return
+    needs_data(reference, out, by)
     texts = [*(text or ()), *lines(file)]
     if not texts:
         raise typer.BadParameter("no texts to label; give some, or --file with one a line")
@@ -95,10 +158,11 @@ def analyze(
 
 
 def write(
-    reference: ReferenceName,
+    reference: ReferenceName = "",
     product: Annotated[
-        list[str], typer.Option(metavar="KEY=VALUE", help="A fact of the product; or once, its text.")
-    ],
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A fact of the product; or once, its text."),
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many texts.")] = 1,
     max_chars: Annotated[
         int | None, typer.Option(min=1, help="The longest text. [default: the recipe's]")
@@ -122,6 +186,12 @@ def write(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed writes the same.")] = 0,
     stream: Annotated[bool, typer.Option("--stream", help="Show one text as it is written.")] = False,
+    data: RowsToAnswer = None,
+    out: FileOfAnswers = None,
+    column: RowColumns = None,
+    by: ByColumn = None,
+    prefix: Prefix = "answer_",
+    force: Force = False,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToAsk = None,
     quantization: QuantizationToAsk = None,
@@ -132,11 +202,9 @@ def write(
 
     Example: `repertoire write globex/launch/ad-copy --product name=Kettle --product "audience=tea lovers" -n 5
     --max-chars 90 --temperature 0.8`
+
+    Example: `repertoire write globex/launch/ad-copy --data feed.csv --out headlines.csv --max-chars 90`
     """
-    plain = len(product) == 1 and "=" not in product[0]
-    facts = product[0] if plain else dict(pairs(product, "--product"))
-    if stream and (as_json or n > 1):
-        raise typer.BadParameter("--stream shows one text as it comes; leave out --json and -n")
     options = {
         "max_chars": max_chars,
         "policy": {"banned": banned or [], "required": required or []},
@@ -147,6 +215,32 @@ def write(
         "stop": stop or None,
         "seed": seed,
     }
+    if data is not None:
+        answer_rows(
+            "write",
+            reference,
+            data,
+            out,
+            column,
+            by,
+            prefix,
+            force,
+            hub,
+            base,
+            quantization,
+            trust,
+            as_json,
+            n,
+            options,
+        )
+        return
+    needs_data(reference, out, by)
+    if not product:
+        raise typer.BadParameter("no product; give --product NAME=VALUE, or --data with one a row")
+    plain = len(product) == 1 and "=" not in product[0]
+    facts = product[0] if plain else dict(pairs(product, "--product"))
+    if stream and (as_json or n > 1):
+        raise typer.BadParameter("--stream shows one text as it comes; leave out --json and -n")
     registry = open_registry(hub, reference, base, quantization, trust)
     if stream:
         for piece in registry.stream(reference, facts, **options):

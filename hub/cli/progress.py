@@ -1,12 +1,15 @@
-"""Bars on standard error, where that is a terminal: bytes done of all of them, or what is being read."""
+"""Bars on standard error, where that is a terminal: bytes done of all of them, what is being read, or rows."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
@@ -14,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+
+_BETWEEN_LINES = 30.0  # seconds, where there is no bar
 
 
 @contextmanager
@@ -54,3 +59,29 @@ def _bar(shown: bool, *columns: ProgressColumn) -> Progress:
     return Progress(
         *columns, console=terminal, disable=not (shown and terminal.is_interactive), transient=True
     )
+
+
+@contextmanager
+def rows_done(what: str, bar: bool) -> Iterator[Callable[[int, int], None]]:
+    """Rows done of all of them: a bar at a terminal, elsewhere a plain line every half minute.
+
+    Args:
+        what: is done with them, such as `answering feed.csv`.
+        bar: none for a program.
+
+    Yields:
+        To be called with the rows done, and all of them.
+    """
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with _bar(bar, TextColumn("{task.description}"), *columns) as bars:
+        task = bars.add_task(what, total=None)
+        told = monotonic()
+
+        def done(count: int, rows: int) -> None:
+            nonlocal told
+            bars.update(task, completed=count, total=rows)
+            if bar and bars.disable and monotonic() - told >= _BETWEEN_LINES:
+                told = monotonic()
+                print(f"{what}: {count:,} of {rows:,} rows", file=sys.stderr, flush=True)
+
+        yield done

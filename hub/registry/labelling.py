@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any
 
 from adapters import Base, Head
 from adapters.errors import RepertoireError, RequestError
 from adapters.serving import Request as Row
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend
-from recipes.answer import Voice
+from recipes.answer import Reading, Voice
 
 
 @dataclass(frozen=True)
@@ -29,30 +29,39 @@ class Member:
 
 
 class Labelling:
-    """A `Recommend` or `Analyze` on its way. rows: what the runtime is asked, as drawn above.
+    """A `Recommend` or `Analyze` on its way. rows: what the runtime is asked, as drawn above; `tokenize` gives them.
 
     Raises RequestError where the request does not fit an adapter, or the adapters do not fit each other.
     """
 
-    def __init__(self, request: Recommend | Analyze, members: Mapping[str, Member], base: Base) -> None:
+    def __init__(self, request: Recommend | Analyze, members: Mapping[str, Member]) -> None:
         self._request, self._members = request, members
+        self._cuts: Sequence[int] = ()
+        self.rows: Sequence[Row] = ()
         _check_labels(members)
-        self._readings = {}
-        rows: list[list[Row]] = []
-        cuts: list[list[int]] = []
+        self.readings: dict[str, list[Reading]] = {}
         for reference, member in members.items():
             with naming(reference, members):
                 readings = member.voice.read(_columns(request, member.voice))
                 if not readings:
                     raise RequestError("nothing to answer; give at least one ad or text")
-                tokens = member.voice.tokens(base, readings)
-                cuts.append(member.voice.cuts(base, readings, tokens))
-            self._readings[reference] = readings
-            rows.append(
-                [Row(member.key, ids, client=member.client, deadline=request.deadline) for ids in tokens]
-            )
-        self._cuts = [max(each) for each in zip(*cuts, strict=True)]
-        self.rows = [row for together in zip(*rows, strict=True) for row in together]
+            self.readings[reference] = readings
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """The adapters that read it, by their references."""
+        return self._members
+
+    def take(self, tokens: Mapping[str, Sequence[tuple[tuple[int, ...], int]]]) -> None:
+        """The tokens of its readings, and how many of each were cut, by reference."""
+        deadline = self._request.deadline
+        each_text = list(zip(*(tokens[reference] for reference in self._members), strict=True))
+        self._cuts = [max(cut for _, cut in each) for each in each_text]
+        self.rows = [
+            Row(member.key, ids, client=member.client, deadline=deadline)
+            for each in each_text
+            for member, (ids, _) in zip(self._members.values(), each, strict=True)
+        ]
 
     def answer(self, results: Sequence[Any]) -> list[Ranked] | list[Analysis]:
         """The answer. results: of the rows. Raises the first error among them."""
@@ -63,7 +72,7 @@ class Labelling:
         shares = []
         for index, (reference, member) in enumerate(self._members.items()):
             own = results[index :: len(self._members)]
-            found = member.voice.probabilities(own, self._readings[reference]).tolist()
+            found = member.voice.probabilities(own, self.readings[reference]).tolist()
             shares.append([dict(zip(_head(member).labels, each, strict=True)) for each in found])
         first = next(iter(self._members.values()))
         means, head = _means(shares), _head(first)
@@ -79,6 +88,25 @@ class Labelling:
             chosen = tuple(label for label, p in mean.items() if p > 0.5) if head.multi_label else (top,)
             analyses.append(Analysis(text, chosen, mean, cut))
         return analyses
+
+
+def tokenize(asked: Sequence[Labelling], base: Base) -> None:
+    """Give requests their rows; the texts of one adapter are tokenized together, whichever requests they are of."""
+    by_key: dict[str, list[tuple[Labelling, str]]] = {}
+    for labelling in asked:
+        for reference, member in labelling.members.items():
+            by_key.setdefault(member.key, []).append((labelling, reference))
+    found: dict[int, dict[str, Sequence[tuple[tuple[int, ...], int]]]] = {id(each): {} for each in asked}
+    for own in by_key.values():
+        first, reference = own[0]
+        voice = first.members[reference].voice
+        readings = [reading for labelling, named in own for reading in labelling.readings[named]]
+        ids = voice.tokens(base, readings)
+        rest = iter(zip(ids, voice.cuts(base, readings, ids), strict=True))
+        for labelling, named in own:
+            found[id(labelling)][named] = list(islice(rest, len(labelling.readings[named])))
+    for labelling in asked:
+        labelling.take(found[id(labelling)])
 
 
 @contextmanager

@@ -5,16 +5,15 @@ rows, and the request makes its answer of theirs.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from time import monotonic
 from typing import Any
 
 from adapters import Adapter, Base, Limits, load_base
 from adapters.errors import RepertoireError, RequestError
 from adapters.format import Quantization, check_base
-from adapters.serving import Fetched, Resident, Runtime, Ticket
+from adapters.serving import Fetched, Resident, Runtime
 from hub.catalogue.trust import Trust, check_proved
 from hub.catalogue.version import Version
 from hub.errors import HubError
@@ -22,53 +21,14 @@ from hub.hub import Hub
 from hub.registry.door import check
 from hub.registry.following import Followed, Following
 from hub.registry.held import Held
-from hub.registry.labelling import Labelling, Member, naming
-from hub.registry.requests import (
-    Analysis,
-    Analyze,
-    Answer,
-    Ranked,
-    Recommend,
-    Request,
-    Result,
-    Texts,
-    Write,
-)
+from hub.registry.labelling import Labelling, Member, naming, tokenize
+from hub.registry.mapping import mapped
+from hub.registry.pending import Asked, Pending
+from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Texts, Write
 from hub.registry.writing import Drafting
 from hub.storage.names import members, parse
 from recipes.answer import Voice
 from recipes.tasks import task_for, task_names, usual_task
-
-
-class Pending:
-    """A request that was submitted: its answer on the way."""
-
-    def __init__(self, request: Request, asked: Labelling | Drafting, tickets: Sequence[Ticket]) -> None:
-        self.request = request
-        self._asked = asked
-        self._tickets = tickets
-
-    def result(self, timeout: float | None = None) -> Result:
-        """The answer, waited for at most `timeout` seconds. Raises the RepertoireError that stands in its place, and
-        TimeoutError; the request goes on then."""
-        ends = None if timeout is None else monotonic() + timeout
-        found: list[Any] = []
-        for ticket in self._tickets:
-            try:
-                found.append(ticket.result(None if ends is None else max(0.0, ends - monotonic())))
-            except RepertoireError as error:
-                found.append(error)
-                break
-        return self._asked.answer(found)
-
-    def done(self) -> bool:
-        """Whether the first draft of the answer is there. Texts that break a rule are drawn again in `result`."""
-        return all(ticket.done() for ticket in self._tickets)
-
-    def cancel(self) -> None:
-        """Give the request up: what of it is not answered yet ends with Cancelled."""
-        for ticket in self._tickets:
-            ticket.cancel()
 
 
 class Registry:
@@ -199,21 +159,39 @@ class Registry:
     def run(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer requests for any adapters and tasks in one mixed batch. What one request gets wrong is its
         own answer: a RepertoireError in its place, and the others are answered."""
-        answers: list[Answer] = [[] for _ in requests]
-        waiting: list[tuple[int, Labelling | Drafting]] = []
-        for index, request in enumerate(requests):
+        asked = self._ask_all(requests)
+        found = iter(
+            self._runtime.run(
+                [row for each in asked if not isinstance(each, RepertoireError) for row in each.rows]
+            )
+        )
+        answers: list[Answer] = []
+        for each in asked:
+            if isinstance(each, RepertoireError):
+                answers.append(each)
+                continue
+            results = [next(found) for _ in each.rows]
             try:
-                waiting.append((index, self._ask(request)))
+                answers.append(each.answer(results))
             except RepertoireError as error:
-                answers[index] = error
-        found = iter(self._runtime.run([row for _, asked in waiting for row in asked.rows]))
-        for index, asked in waiting:
-            results = [next(found) for _ in asked.rows]
-            try:
-                answers[index] = asked.answer(results)
-            except RepertoireError as error:
-                answers[index] = error
+                answers.append(error)
         return answers
+
+    def map(self, requests: Iterable[Request | RepertoireError], rows: int = 1024) -> Iterator[Answer]:
+        """As `run`, for any number of requests: they are read as they are needed, and memory does not grow with them.
+
+        Requests come from any iterable, for any adapters and tasks; rows of like length share a forward across a
+        window of them. Nothing is read before the first answer is asked for, nor while two windows wait to be taken.
+
+        Args:
+            requests: any number of them; an error among them is its own answer.
+            rows: of a window: ads, texts and drafts. More of them pad less, and come later.
+
+        Yields:
+            An answer for each request, in order; where there is none, the error that says why. What the iterable
+            raises follows the answers to what it gave before.
+        """
+        return mapped(requests, self._ask_all, lambda asked: self._runtime.submit(asked, wait=True), rows)
 
     def submit(self, request: Request) -> Pending:
         """Put a request in the queue and go on. Raises as the class says, and Busy where too much of its client
@@ -252,6 +230,11 @@ class Registry:
         key = self._key(reference)
         self._held.let_go(key)
         self._runtime.unload(key)
+
+    def voice(self, reference: str) -> Voice:
+        """How an adapter reads rows and answers them: what is known of it beside its weights. Raises as the class
+        says."""
+        return self._voice(self._key(reference))
 
     def following(self) -> list[Followed]:
         """The names and aliases that are followed: which version answers, and which one should and why it does not."""
@@ -309,26 +292,55 @@ class Registry:
         if not self._runtime.holds(key):  # it was here before, and its weights have left meanwhile
             self._runtime.offer(key, self._fetch(key))
 
-    def _ask(self, request: Request) -> Labelling | Drafting:
-        """A request with the adapters that it names, read into rows. Raises as the class says."""
+    def _ask(self, request: Request) -> Asked:
+        """A request read into rows of the adapters that it names. Raises as the class says."""
+        (asked,) = self._ask_all([request])
+        if isinstance(asked, RepertoireError):
+            raise asked
+        return asked
+
+    def _ask_all(self, requests: Sequence[Request | RepertoireError]) -> list[Asked | RepertoireError]:
+        """Requests read together, each into rows or to its own error: a reference is looked up once, and the texts of
+        one adapter are tokenized at once."""
+        keys: dict[str, str] = {}
+
+        def key(reference: str) -> str:
+            if reference not in keys:
+                keys[reference] = self._key(reference)
+            return keys[reference]
+
+        found: list[Asked | RepertoireError] = []
+        for request in requests:
+            try:
+                found.append(request if isinstance(request, RepertoireError) else self._read(request, key))
+            except RepertoireError as error:
+                found.append(error)
+        tokenize([each for each in found if isinstance(each, Labelling)], self.base)
+        return found
+
+    def _read(self, request: Request, key: Callable[[str], str]) -> Asked:
         check(request)
         references = members(request.reference)
         if isinstance(request, Write):
             if len(references) > 1:
                 raise RequestError("several adapters cannot write one text together; name one of them")
-            return Drafting(request, self._member(references[0], request), self.base, self._runtime.run)
+            return Drafting(
+                request,
+                self._member(references[0], key(references[0]), request),
+                self.base,
+                self._runtime.run,
+            )
         found: dict[str, Member] = {}
         for reference in references:
             with naming(reference, references):
-                member = self._member(reference, request)
+                member = self._member(reference, key(reference), request)
             same = [other for other, known in found.items() if known.key == member.key]
             if same:
                 raise RequestError(f"{same[0]} and {reference} are the same adapter; name it once")
             found[reference] = member
-        return Labelling(request, found, self.base)
+        return Labelling(request, found)
 
-    def _member(self, reference: str, request: Request) -> Member:
-        key = self._key(reference)
+    def _member(self, reference: str, key: str, request: Request) -> Member:
         voice = self._voice(key)
         calls = {name: task_for(name).CALL for name in task_names()}
         if voice.task is None and request.CALL == "recommend" and voice.head is not None:

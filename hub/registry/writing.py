@@ -113,15 +113,24 @@ def _rules(request: Write, recipe: Recipe) -> Policy:
         raise RequestError(str(error)) from None
 
 
-def none_kept(reference: str, refused: Sequence[RefusedText]) -> RequestError:
+class NoneKept(RequestError):
+    """No text keeps the rules. refused: every one that was written, with what it breaks."""
+
+    def __init__(self, message: str, refused: Sequence[RefusedText] = ()) -> None:
+        super().__init__(message)
+        self.refused = tuple(refused)
+
+
+def none_kept(reference: str, refused: Sequence[RefusedText]) -> NoneKept:
     """Why no text can be given: how many broke which kind of rule, the text that broke the fewest, what to do."""
     kinds = Counter(kind for each in refused for kind in sorted({reason.kind for reason in each.reasons}))
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     nearest = min(refused, key=lambda each: (len(each.reasons), len(each.text)))
-    return RequestError(
+    return NoneKept(
         f"none of {len(refused)} texts by {reference} keeps the rules: {counted}. The nearest is "
         f"{nearest.text!r}: {'; '.join(map(str, nearest.reasons))}. To get one, "
-        f"{'; '.join(_REMEDIES[kind] for kind, _ in kinds.most_common())}"
+        f"{'; '.join(_REMEDIES[kind] for kind, _ in kinds.most_common())}",
+        refused,
     )
 
 

@@ -28,6 +28,8 @@ from recipes.measure.calibration import Calibration, Floats
 from recipes.recipe import Recipe
 from recipes.tasks.task import task_for, task_names, usual_task
 
+UNKNOWN_ROLES = ("user", "ad")  # of an adapter that does not say what its rows had
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -57,7 +59,7 @@ class Voice:
         """The voice of an adapter. Raises RecipeError for a recipe, and BadAdapter for a blend, that cannot be used."""
         head, recipe = adapter.head, _recipe(adapter)
         data = DataFacts.read(adapter.info.get("data")) or DataFacts()
-        roles = ("user", "ad") if data.roles is None else data.roles
+        roles = UNKNOWN_ROLES if data.roles is None else data.roles
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
         return cls(adapter.task, head, recipe, roles, Calibration.from_info(adapter.info), blend)
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from recipes.data.load import Checked, check, load_splits
     from recipes.data.profiling import profile, profile_table
     from recipes.data.proposal import Proposal, propose
+    from recipes.data.records import Row
+    from recipes.data.streaming import streamed
+    from recipes.data.tables import Table
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -19,6 +22,9 @@ else:
             "recipes.data.facts": ["PARTS", "DataFacts", "Profile"],
             "recipes.data.profiling": ["profile", "profile_table"],
             "recipes.data.proposal": ["Proposal", "propose"],
+            "recipes.data.records": ["Row"],
+            "recipes.data.streaming": ["streamed"],
+            "recipes.data.tables": ["Table"],
         },
     )
 
@@ -28,10 +34,13 @@ __all__ = [
     "DataFacts",
     "Profile",
     "Proposal",
+    "Row",
+    "Table",
     "check",
     "is_derived",
     "load_splits",
     "profile",
     "profile_table",
     "propose",
+    "streamed",
 ]

@@ -13,6 +13,7 @@ from adapters.serving.counters import Counters
 from adapters.serving.fair_queue import FairQueue
 from adapters.serving.request import Request, Ticket
 from adapters.serving.sampling import Sampling
+from adapters.serving.turn import Turn
 from adapters.slots.packed import Packed
 from tests.adapters import models
 
@@ -63,6 +64,12 @@ def queue(base: Base, rows: int, free: set[str]) -> tuple[Admission, Shelves]:
     return Admission(base, shelves, Rows(rows), FairQueue(), Counters()), shelves  # type: ignore[arg-type]
 
 
+def admitted(waiting: Admission, tokens: int) -> list[Ticket]:
+    turn = Turn()
+    waiting.admit(tokens, turn)
+    return turn.admitted
+
+
 def ask(waiting: Admission, adapter: str | None, client: str = "") -> Ticket:
     ticket = Ticket(Request(adapter, (5, 6), Sampling(4), client=client), lambda ticket: None)
     waiting.push(ticket)
@@ -72,15 +79,15 @@ def ask(waiting: Admission, adapter: str | None, client: str = "") -> Ticket:
 def test_no_more_texts_are_admitted_than_find_room(base: Base) -> None:
     waiting, _ = queue(base, 2, set())
     tickets = [ask(waiting, None) for _ in range(3)]
-    assert waiting.admit(4096, []) == (tickets[:2], [])
+    assert admitted(waiting, 4096) == tickets[:2]
     assert list(waiting.waiting) == tickets[2:]
 
 
 def test_reading_is_bounded_but_one_request_is_read_at_least(base: Base) -> None:
     waiting, _ = queue(base, 9, set())
     tickets = [ask(waiting, None) for _ in range(3)]
-    assert waiting.admit(1, [])[0] == tickets[:1]
-    assert waiting.admit(3, [])[0] == tickets[1:]
+    assert admitted(waiting, 1) == tickets[:1]
+    assert admitted(waiting, 3) == tickets[1:]
 
 
 def test_a_request_without_a_slot_is_passed_so_often_and_then_holds_the_others_up(
@@ -90,11 +97,11 @@ def test_a_request_without_a_slot_is_passed_so_often_and_then_holds_the_others_u
     waiting, shelves = queue(base, 9, {"held"})
     blocked = ask(waiting, "blocked")
     passing = [ask(waiting, "held") for _ in range(4)]
-    assert waiting.admit(4096, [])[0] == passing[:2]
+    assert admitted(waiting, 4096) == passing[:2]
     assert shelves.wanted[-1] == {"blocked"}, "what it needs is fetched meanwhile"
-    assert waiting.admit(4096, [])[0] == []
+    assert admitted(waiting, 4096) == []
     shelves.free.add("blocked")
-    assert waiting.admit(4096, [])[0] == [blocked, *passing[2:]]
+    assert admitted(waiting, 4096) == [blocked, *passing[2:]]
 
 
 def test_what_can_never_be_answered_is_refused_where_it_comes_in(base: Base) -> None:
@@ -103,9 +110,10 @@ def test_what_can_never_be_answered_is_refused_where_it_comes_in(base: Base) -> 
         waiting.push(Ticket(Request(None, ()), lambda ticket: None))
     with pytest.raises(RequestError, match="a token id is not within"):
         waiting.push(Ticket(Request(None, (999,)), lambda ticket: None))
-    ended: admission.Ended = []
     labels = Ticket(Request(None, (5,)), lambda ticket: None)
     waiting.push(labels)
-    assert waiting.admit(4096, ended) == ([], [])
-    [(ticket, error)] = ended
+    turn = Turn()
+    waiting.admit(4096, turn)
+    [(ticket, error)] = turn.ended
+    assert not turn.admitted and not turn.loads
     assert ticket is labels and "the base has no labels to predict" in str(error)

@@ -383,6 +383,26 @@ def test_a_full_queue_refuses_clearly_and_only_the_client_that_filled_it(shelf: 
     assert runtime.state()["refused"] == 1
 
 
+def test_who_waits_for_room_gets_it_when_what_waited_before_is_too_late(shelf: Shelf, clock: Clock) -> None:
+    gate = threading.Event()
+
+    def fetch(key: str) -> Fetched:
+        assert key != "w0" or gate.wait(LIMIT)
+        return shelf.fetch(key)
+
+    runtime = shelf.runtime(fetch, waiting=3)
+    late = runtime.submit([Request("w0", PROMPTS[0], Sampling(2), deadline=0.01)] * 3)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(runtime.run, [Request("w2", PROMPTS[0], Sampling(2))])
+        until(lambda: len(runtime._changed._waiters) == 2)  # type: ignore[attr-defined]
+        clock.move(1.0)
+        try:
+            assert text(asked.result(LIMIT)[0])
+        finally:
+            gate.set()
+    assert all(isinstance(ticket.answer(), DeadlineExceeded) for ticket in late)
+
+
 def test_a_busy_client_does_not_starve_others(shelf: Shelf, clock: Clock) -> None:
     runtime = shelf.runtime(rows=2)
     order: list[str] = []

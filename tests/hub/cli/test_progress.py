@@ -2,7 +2,8 @@
 
 import pytest
 
-from hub.cli.progress import bytes_done, names_read
+from hub.cli.progress import bytes_done, names_read, rows_done
+from tests.clock import Clock
 
 
 def bars(shown: bool) -> None:
@@ -24,3 +25,17 @@ def test_a_terminal_sees_what_is_done(
     assert out == "" and "verifying" in err and "1.0/2.0 kB" in err and "reading: acme" in err
     bars(False)
     assert capsys.readouterr() == ("", ""), "a program reads"
+
+
+def test_a_log_gets_a_plain_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("hub.cli.progress.monotonic", clock)
+    for shown in (True, False):
+        with rows_done("answering feed.csv", shown) as told:
+            for done in range(0, 5000, 1000):
+                told(done, 5000)
+                clock.move(16.0)
+        lines = ["answering feed.csv: 2,000 of 5,000 rows", "answering feed.csv: 4,000 of 5,000 rows"]
+        assert capsys.readouterr() == ("", "".join(f"{line}\n" for line in lines) if shown else "")

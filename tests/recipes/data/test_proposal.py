@@ -17,7 +17,7 @@ def proposed(path: Path, written: FormatOptions | None = None) -> tuple[Recipe, 
     proposal = propose(path, written)
     assert proposal.problems == ()
     recipe = Recipe.from_dict(read_yaml(proposal.text))
-    assert check(recipe, path) > 0
+    assert check(recipe, path).rows > 0
     return recipe, proposal.text
 
 

@@ -1,0 +1,126 @@
+"""Answers to any number of requests, in their order, while only so many rows are under way.
+
+requests    read as they are needed, a window of rows at a time: 0 1 2 3 | 4 5 6 7 | ...
+rows        of a window, sorted by length, so that those of one forward are alike: 2 0 3 1
+answers     given in the order of the requests: 0 1 2 3
+
+One window runs while the next is read, and none is read before the answers ahead of it were taken.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from adapters.errors import RepertoireError
+from adapters.serving import Request as Row
+from adapters.serving import Ticket
+from hub.registry.pending import Asked, Pending
+from hub.registry.requests import Answer, Request, Result, Write
+
+Ask = Callable[[Sequence[Request | RepertoireError]], list[Asked | RepertoireError]]
+"""Reads requests into rows, each or its error."""
+Submit = Callable[[Sequence[Row]], list[Ticket]]
+"""Puts rows in the queue, and waits where that is full."""
+
+_AHEAD = 1  # windows that are read and submitted while the oldest runs
+_DRAWING = 32  # products whose refused texts are drawn again beside each other
+
+
+def mapped(
+    requests: Iterable[Request | RepertoireError], ask: Ask, submit: Submit, rows: int
+) -> Iterator[Answer]:
+    """An answer for each request, or the error in its place.
+
+    What the iterable itself raises is raised when every request before it was answered. Where the answers are not taken
+    to their end, what is under way is given up.
+
+    Args:
+        requests: any number of them; an error among them is its own answer.
+        ask: reads those of a window.
+        submit: hands rows on.
+        rows: of a window; a request of more has one to itself.
+    """
+    source = iter(requests)
+    ended: Exception | None = None
+    under_way: deque[list[_UnderWay | RepertoireError]] = deque()
+    again = ThreadPoolExecutor(_DRAWING, thread_name_prefix="drafts")
+    try:
+        while ended is None or under_way:
+            if ended is None:
+                window, ended = _window(source, rows)
+                under_way.append(_submitted(window, ask(window), submit, again))
+            if ended is not None or len(under_way) > _AHEAD:
+                for each in under_way[0]:
+                    yield each if isinstance(each, RepertoireError) else each.answer()
+                under_way.popleft()
+    finally:
+        again.shutdown(wait=False, cancel_futures=True)
+        for each in (each for window in under_way for each in window):
+            if isinstance(each, _UnderWay):
+                each.pending.cancel()
+    if not isinstance(ended, StopIteration):
+        raise ended
+
+
+class _UnderWay:
+    """A request whose rows run. Texts that break a rule are drawn again on a thread of their own, so that the next
+    product need not wait for it."""
+
+    def __init__(self, pending: Pending, again: ThreadPoolExecutor) -> None:
+        self.pending = pending
+        writes = isinstance(pending.request, Write)
+        self._result: Future[Result] | None = again.submit(pending.result) if writes else None
+
+    def answer(self) -> Answer:
+        """Waited for."""
+        try:
+            return self.pending.result() if self._result is None else self._result.result()
+        except RepertoireError as error:
+            return error
+
+
+def _window(
+    source: Iterator[Request | RepertoireError], most: int
+) -> tuple[list[Request | RepertoireError], Exception | None]:
+    """The next requests, of so many rows, and what ended the source, if that ended: StopIteration, or what it
+    raised."""
+    window: list[Request | RepertoireError] = []
+    rows = 0
+    while rows < most:
+        try:
+            request = next(source)
+        except Exception as error:
+            return window, error
+        window.append(request)
+        rows += _rows(request)
+    return window, None
+
+
+def _rows(request: Any) -> int:
+    """About how many rows a request has; it is not checked yet."""
+    if isinstance(request, Write):
+        return max(1, request.n) if isinstance(request.n, int) else 1
+    texts = getattr(request, "ads", None) or getattr(request, "texts", None)
+    return max(1, len(texts)) if isinstance(texts, Sequence) else 1
+
+
+def _submitted(
+    window: Sequence[Request | RepertoireError],
+    asked: Sequence[Asked | RepertoireError],
+    submit: Submit,
+    again: ThreadPoolExecutor,
+) -> "list[_UnderWay | RepertoireError]":
+    """The requests of a window under way, their rows in the order of their lengths."""
+    rows = [row for each in asked if not isinstance(each, RepertoireError) for row in each.rows]
+    order = sorted(range(len(rows)), key=lambda at: rows[at].cost)
+    tickets = dict(zip(order, submit([rows[at] for at in order]), strict=True))
+    own = iter([tickets[at] for at in range(len(rows))])
+    found: list[_UnderWay | RepertoireError] = []
+    for request, each in zip(window, asked, strict=True):
+        if isinstance(each, RepertoireError):
+            found.append(each)
+        else:
+            assert not isinstance(request, RepertoireError), "an error is its own answer"
+            found.append(_UnderWay(Pending(request, each, [next(own) for _ in each.rows]), again))
+    return found

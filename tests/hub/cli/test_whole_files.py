@@ -1,0 +1,125 @@
+"""--data and --out of recommend, analyze and write: a feed of products becomes checked headlines by one command."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters import load_base
+from hub.hub import Hub
+from recipes import Recipe, train
+from tests.hub.conftest import Run
+from tests.hub.voices import voice
+
+COPY = "acme/spring/ad-copy"
+MOODS = ("acme/spring/behavior", "globex/launch/behavior")
+
+
+@pytest.fixture(scope="module")
+def campaigns(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter that writes, and two that label."""
+    folder = tmp_path_factory.mktemp("campaigns")
+    data = folder / "copies.csv"
+    rows = [
+        f"Kettle {at},{('tea', 'water')[at % 2]},{15 + at % 3},Kettle for {15 + at % 3} euros"
+        for at in range(80)
+    ]
+    data.write_text("\n".join(["name,for,price,copy", *rows]))
+    base = load_base("starter")
+    changes: dict[str, Any] = {
+        "train.max_steps": 40,
+        "train.batch_size": 16,
+        "train.learning_rate": 5e-3,
+        "write.evaluated": 1,
+        "write.max_new_tokens": 16,
+        "data.repeats": "keep",
+    }
+    hub = Hub(folder / "hub")
+    hub.publish(train(Recipe.load("ad-copy", **changes), data, base), COPY)
+    for seed, name in enumerate(MOODS):
+        hub.publish(voice(base, seed, 0.1), name)
+    return folder / "hub"
+
+
+def feed(path: Path, count: int) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sku", "name", "for", "price"])
+        writer.writerows(
+            [f"S{at}", f"Kettle {at}", ("tea", "water")[at % 2], 15 + at % 3] for at in range(count)
+        )
+    return path
+
+
+def read(path: str) -> list[dict[str, str]]:
+    with Path(path).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_feed_becomes_checked_headlines(run: Run, campaigns: Path, tmp_path: Path) -> None:
+    data = feed(tmp_path / "feed.csv", 60)
+    line = (
+        "write",
+        COPY,
+        "--hub",
+        campaigns,
+        "--data",
+        data,
+        "--out",
+        "headlines.csv",
+        "-n",
+        2,
+        "--max-chars",
+        40,
+    )
+    code, out, err = run(*line, "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    rows = read("headlines.csv")
+    assert [row["sku"] for row in rows] == [f"S{at}" for at in range(60)]
+    answered = [row for row in rows if not row["answer_error"]]
+    assert told["rows"] == 60 and told["errors"] == 60 - len(answered) and len(answered) > 20
+    for row in answered:
+        assert 0 < len(row["answer_text"]) <= 40 and len(row["answer_text_2"]) <= 40
+    refused = [each for row in rows for each in json.loads(row["answer_refused"])]
+    assert len(refused) == told["refused"] and all(each["reasons"] for each in refused)
+    code, _, err = run(*line)
+    assert code == 2 and "headlines.csv is there already; --force" in err
+
+
+def test_each_row_by_the_adapter_that_it_names(run: Run, campaigns: Path, tmp_path: Path) -> None:
+    data = tmp_path / "tickets.jsonl"
+    rows = [{"said": f"so late {at}", "adapter": MOODS[at % 2]} for at in range(20)] + [{"said": "lost"}]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    line = ("analyze", "--hub", campaigns, "--data", data, "--by", "adapter", "--column", "text=said")
+    code, out, err = run(*line, "--out", "labelled.csv")
+    assert code == 0, err
+    assert "21 rows answered: labelled.csv" in out and "1 have no answer; the column answer_error" in out
+    found = read("labelled.csv")
+    assert [row["answer_adapter"] for row in found[:2]] == [f"{name}@1" for name in MOODS]
+    assert found[-1]["answer_error"] == "no adapter is named"
+    code, out, err = run(*line, "--out", "labelled.csv", "--force", "--prefix", "their_")
+    assert code == 0 and "their_label" in read("labelled.csv")[0], err
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (("analyze", MOODS[0], "--data", "feed.csv"), "--data FILE needs --out FILE"),
+        (("analyze", "--data", "feed.csv", "--out", "out.csv"), "name the adapter, or with --by"),
+        (("analyze", MOODS[0], "so late", "--out", "out.csv"), "name one: --data FILE"),
+        (("recommend",), "name the adapter: client/campaign/task"),
+        (("write", COPY), "no product; give --product"),
+        (("analyze", MOODS[0], "--data", "feed.csv", "--out", "out.doc"), ".doc is not written"),
+        (("analyze", MOODS[0], "--data", "feed.csv", "--out", "out.csv"), "--column text=NAME"),
+    ],
+)
+def test_what_is_missing_is_said(
+    run: Run, campaigns: Path, tmp_path: Path, line: tuple[str, ...], told: str
+) -> None:
+    feed(tmp_path / "feed.csv", 3)
+    code, _, err = run(*line, "--hub", campaigns)
+    assert code == 2 and told in err
+    assert not Path("out.csv").exists() and not Path("out.csv.state").exists()

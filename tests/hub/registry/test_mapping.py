@@ -1,0 +1,106 @@
+"""Any number of requests: in order, bounded, each error its own."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from adapters import Base, Limits
+from adapters.errors import RequestError
+from hub import Analyze, Hub, NotInHub, Recommend, Registry
+from hub.registry.requests import Request
+from tests.adapters import models
+from tests.hub.voices import NAME, voice
+
+OTHER = "globex/launch/behavior"
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return models.base("llama")
+
+
+@pytest.fixture
+def registry(base: Base, tmp_path: Any) -> Iterator[Registry]:
+    hub = Hub(tmp_path / "hub")
+    hub.publish(voice(base, 0), NAME)
+    hub.publish(voice(base, 1), OTHER)
+    registry = Registry(hub, base, limits=Limits(waiting=3), follow=False)
+    yield registry
+    registry.close()
+
+
+def request(number: int) -> Request:
+    """Texts of many lengths for two adapters; every seventh request is wrong in a way of its own."""
+    reference = (NAME, OTHER)[number % 2]
+    if number % 7 == 3:
+        wrong: list[Any] = [
+            Analyze("acme/spring/nothing", ["a"]),
+            Analyze(reference, []),
+            Recommend(reference, "u", ["a"]),
+            Analyze(reference, ["half a character \ud83d"]),
+            "no request",
+        ]
+        return wrong[number % len(wrong)]  # type: ignore[no-any-return]
+    texts = [f"text {number} {'again and ' * (number * 5 % 11)}{at}" for at in range(1 + number % 3)]
+    return Analyze(reference, texts)
+
+
+def told(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        return type(answer), str(answer)
+    return [(each.text, each.label, dict(each.probabilities)) for each in answer]
+
+
+def close(answer: Any) -> Any:
+    """As told, to compare with: sums of another batch differ in their last digits."""
+    if isinstance(answer, tuple):
+        return answer
+    return [(text, label, pytest.approx(shares, abs=1e-5)) for text, label, shares in answer]
+
+
+def test_answers_are_those_of_each_request_alone_and_in_order(registry: Registry) -> None:
+    requests = [request(number) for number in range(60)]
+    alone = [close(told(registry.run([each])[0])) for each in requests]
+    for rows in (1, 7, 1024):
+        assert [told(each) for each in registry.map(iter(requests), rows=rows)] == alone
+    assert list(registry.map([])) == []
+
+
+def test_no_more_requests_are_read_than_two_windows_ahead_of_the_answers(registry: Registry) -> None:
+    read = 0
+
+    def endless() -> Iterator[Request]:
+        nonlocal read
+        while True:
+            read += 1
+            yield Analyze(NAME, [f"text {read}"])
+
+    answers = registry.map(endless(), rows=5)
+    assert read == 0
+    for taken in range(1, 40):
+        (analysis,) = next(answers)  # type: ignore[misc]
+        assert analysis.text == f"text {taken}"
+        assert read <= taken + 10
+    answers.close()  # type: ignore[attr-defined]
+    assert registry.run([Analyze(NAME, ["still here"])])[0][0].label  # type: ignore[index, union-attr]
+
+
+def test_what_the_source_raises_follows_the_answers_to_what_it_gave(registry: Registry) -> None:
+    def breaks() -> Iterator[Request]:
+        for number in range(8):
+            yield Analyze(NAME, [f"text {number}"])
+        raise OSError("the disk went away")
+
+    seen = []
+    with pytest.raises(OSError, match="the disk went away"):
+        for answer in registry.map(breaks(), rows=3):
+            seen.append(answer[0].text)  # type: ignore[index, union-attr]
+    assert seen == [f"text {number}" for number in range(8)]
+
+
+def test_errors_of_many_kinds_stand_in_their_places(registry: Registry) -> None:
+    requests: list[Any] = [Analyze("acme/spring/nothing", ["a"]), Analyze(NAME, ["a"]), None]
+    missing, found, none = registry.map(requests)
+    assert isinstance(missing, NotInHub) and isinstance(none, RequestError)
+    assert not isinstance(found, Exception)
