@@ -23,6 +23,7 @@ from adapters.format.config import (
     BaseId,
     Head,
     Lora,
+    Pooling,
     Prefix,
     PrefixShape,
     method_from_peft,
@@ -32,6 +33,7 @@ from adapters.format.config import (
 from adapters.format.names import head_names
 from adapters.format.purpose import purpose_problems
 from adapters.format.soundness import adapter_problems, told
+from adapters.format.spelling import as_saved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,8 +89,8 @@ def _said(adapter: Adapter) -> str:
 
 
 def canonical(weights: Bytes, adapter: Adapter | None = None) -> Bytes:
-    """The same safetensors file with a sorted header: writers leave its order to chance, and equal adapters should
-    be equal bytes.
+    """The same safetensors file with a sorted header and PEFT's names: writers leave the order to chance, and equal
+    adapters should be equal bytes.
 
     Args:
         weights: a sound file: 8 bytes of length, JSON padded with spaces to a multiple of 8, tensors.
@@ -99,6 +101,8 @@ def canonical(weights: Bytes, adapter: Adapter | None = None) -> Bytes:
     """
     end = 8 + int.from_bytes(weights[:8], "little")
     told = json.loads(weights[8:end])
+    spelled = as_saved(name for name in told if name != "__metadata__")
+    told = {spelled.get(name, name): entry for name, entry in told.items()}
     if adapter is not None:
         told["__metadata__"] = {**told.get("__metadata__", {}), _OURS: _said(adapter)}
     header = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -179,7 +183,8 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
         raise BadAdapter(
             f"{WEIGHTS} is damaged ({error!r}); publish the adapter again from its source"
         ) from error
-    tensors = {name: tensor.float() for name, tensor in tensors.items()}
+    spelled = as_saved(tensors)
+    tensors = {spelled[name]: tensor.float() for name, tensor in tensors.items()}
     try:
         return _foreign(method, tensors, config) if ours is None else _own(method, tensors, ours)
     except _WRONG as error:
@@ -287,9 +292,9 @@ def _foreign_head(tensors: "Mapping[str, Tensor]") -> Head | None:
     names = head_names(tensors)
     if names is None:
         return None
-    weight, bias = names
-    labels = tuple(str(index) for index in range(tensors[weight].shape[0]))
-    return Head(labels, "last" if weight.endswith(".score.weight") else "pooler", bias=bias is not None)
+    labels = tuple(str(index) for index in range(tensors[names.weight].shape[0]))
+    pooling: Pooling = "last" if names.weight.endswith(".score.weight") else "pooler"
+    return Head(labels, "first" if names.dense else pooling, bias=names.bias is not None)
 
 
 def _prefix_shape(config: Mapping[str, Any]) -> PrefixShape:
