@@ -70,8 +70,8 @@ def stock_loading(base: str | None, labels: int | None) -> str:
 
 
 def pools_as_transformers(adapter: Adapter) -> bool:
-    """Whether an adapter's head reads the hidden states as transformers' own class does: of an encoder, whose heads have
-    a bias, through the pooler, or where there are two layers at the first token; of a decoder at the last one."""
+    """Whether an adapter's head reads the hidden states as transformers' own class does: of an encoder, whose heads
+    have a bias, through the pooler, or where there are two layers at the first token; of a decoder at the last."""
     head, names = adapter.head, head_names(adapter.tensors)
     if head is None:
         return True

@@ -214,11 +214,8 @@ def _strays(method: Lora, tensors: "Mapping[str, Tensor]") -> Iterator[str]:
     """Tensors that are no lora_A and stand beside none."""
     for name in tensors:
         stem, ending = lora_parts(name)
-        if not ending and _NAMED.search(name):
-            yield (
-                f"{name} has its adapter's name in it, by which PEFT would not load it either; save the adapter with "
-                "save_pretrained"
-            )
+        if not ending and ".lora_embedding_" in name:
+            yield f"{name} adapts an embedding, which Repertoire does not; train linear layers only"
         elif not ending:
             yield f"{name} does not belong to a LoRA adapter; save the adapter alone"
         elif ending == MAGNITUDE and not method.dora:

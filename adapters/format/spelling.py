@@ -16,9 +16,7 @@ from collections.abc import Iterable
 from adapters.errors import BadAdapter
 from adapters.format.names import LORA_A, LORA_B, MAGNITUDE, TABLE
 
-_WRAPPED = re.compile(
-    r"(^module\.)|((?<=\.)|^)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
-)
+_WRAPPED = re.compile(r"(^module\.)|((?<=\.)|^)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 _PAIR = re.compile(r"(?P<stem>.*\.lora_[AB])\.(?P<adapter>[^.]+)(?P<end>\.weight)")
 _MAGNITUDE = re.compile(r"(?P<stem>.*\.lora_magnitude_vector)(\.(?P<adapter>(?!weight$)[^.]+))?(\.weight)?")
 _SAVED = re.compile(
@@ -62,7 +60,9 @@ def as_saved(names: Iterable[str]) -> dict[str, str]:
 
 
 def _is_usual(name: str) -> bool:
-    return name.startswith("base_model.model.model.layers.") and name.endswith((LORA_A, LORA_B, MAGNITUDE))
+    """What nearly all are: worth no regular expression where an adapter of thousands is loaded."""
+    usual = name.startswith("base_model.model.") and name.endswith((LORA_A, LORA_B, MAGNITUDE))
+    return usual and "_module." not in name and "_orig_mod." not in name
 
 
 def _plain(name: str, adapters: dict[str, None]) -> str:

@@ -6,12 +6,14 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from hub.intake.declared import Declared
+    from hub.intake.folders import read_folder
     from hub.intake.huggingface import Download, Uploaded, fetch
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "hub.intake.declared": ["Declared"],
+            "hub.intake.folders": ["read_folder"],
             "hub.intake.huggingface": ["Download", "Uploaded", "fetch"],
         },
     )
@@ -21,4 +23,5 @@ __all__ = [
     "Download",
     "Uploaded",
     "fetch",
+    "read_folder",
 ]

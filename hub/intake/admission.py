@@ -12,7 +12,6 @@ import json
 import math
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,11 +32,11 @@ from adapters.format import (
 )
 from hub.errors import Refused
 from hub.intake import card
-from hub.intake.allowed import ALLOWED, ARCHIVES, REQUIRED, TEXT_LIMIT, refused, why_not
+from hub.intake.allowed import refused
 from hub.intake.declared import Declared, as_declared, declared_problems
 from hub.intake.facts import describe
+from hub.intake.folders import read_folder
 from hub.intake.huggingface import Download
-from hub.storage.local import read
 from recipes.answer import Blend
 from recipes.judge import Gates
 
@@ -70,10 +69,9 @@ def admit(
     rendered: dict[str, Bytes]
     if isinstance(source, Adapter):
         rendered, where = {**render(source)}, "this adapter"
-    elif isinstance(source, Download):
-        rendered, where = {**source.files}, source.address
     else:
-        rendered, where = read_folder(Path(source)), str(source)
+        found = source if isinstance(source, Download) else read_folder(Path(source))
+        rendered, where = {**found.files}, found.address
     if early is not None:
         early(rendered[WEIGHTS])
     problems = list(_config_problems(rendered[CONFIG]))
@@ -131,30 +129,6 @@ def pass_gates(adapter: Adapter, force_reason: str | None = None) -> str | None:
         + "".join(failed)
         + "\nTrain a better one, or publish it all the same: --force --reason TEXT (force_reason=...)"
     )
-
-
-def read_folder(folder: Path) -> dict[str, Bytes]:
-    """File name -> bytes of a PEFT directory. Raises Refused for anything that an adapter does not need."""
-    if folder.is_file() and folder.name.lower().endswith(ARCHIVES):
-        raise Refused(f"{folder} is an archive, which is never taken; unpack it and give the PEFT directory")
-    if folder.is_symlink() or not folder.is_dir():
-        raise Refused(f"{folder} is not a folder; give the PEFT directory that holds {CONFIG}")
-    names = sorted(os.listdir(folder))
-    problems = [f"{name} is missing" for name in REQUIRED if name not in names]
-    found: dict[str, Bytes] = {}
-    for name in names:
-        status = os.lstat(folder / name)
-        if stat.S_ISLNK(status.st_mode):
-            problems.append(f"{name} is a symbolic link; copy the file itself")
-        elif name not in ALLOWED or not stat.S_ISREG(status.st_mode):
-            problems.append(f"{name} does not belong to an adapter ({why_not(name)}); take it out")
-        elif name != WEIGHTS and status.st_size > TEXT_LIMIT:
-            problems.append(f"{name} has {status.st_size:,} bytes; at most {TEXT_LIMIT:,} are allowed")
-        else:
-            found[name] = read(folder / name)
-    if problems:
-        raise refused(str(folder), problems)
-    return found
 
 
 def _config_problems(data: Bytes) -> Iterator[str]:

@@ -45,13 +45,12 @@ SPELLINGS: list[Callable[[str], str]] = [
 def test_one_adapter_under_many_names(spelled: Callable[[str], str], dora: bool, tmp_path: Path) -> None:
     made = models.peft_adapter(models.model("llama", head=3), tmp_path, "lora", use_dora=dora)
     file = tmp_path / WEIGHTS
-    saved = canonical(file.read_bytes())
     save_file({spelled(name): tensor for name, tensor in load_file(file).items()}, file)
     found = read(tmp_path)
     assert found.head == made.head and found.tensors.keys() == made.tensors.keys()
     assert all(torch.equal(found.tensors[name], tensor) for name, tensor in made.tensors.items())
     file.write_bytes(canonical(file.read_bytes()))
-    assert load_file(file).keys() == made.tensors.keys() and len(file.read_bytes()) == len(saved)
+    assert load_file(file).keys() == made.tensors.keys()
     model = peft.PeftModel.from_pretrained(models.model("llama", head=3), tmp_path)
     state = peft.get_peft_model_state_dict(model)
     assert all(torch.equal(state[name], tensor) for name, tensor in made.tensors.items())
@@ -115,8 +114,8 @@ def test_what_could_never_be_served_is_refused_where_it_is_read(
 @pytest.mark.parametrize(
     "options",
     [
-        {"layers_to_transform": 0},
-        {"layers_to_transform": [1], "layers_pattern": "layers"},
+        {"layers_to_transform": 0, "target_modules": ["q_proj", "up_proj"]},
+        {"layers_to_transform": [1], "layers_pattern": "layers", "target_modules": ["q_proj"]},
         {"target_modules": r".*\.1\.mlp\.(up|down)_proj"},
         {"target_modules": ["self_attn.q_proj", "layers.1.mlp.up_proj"]},
         {"exclude_modules": ["down_proj"]},
