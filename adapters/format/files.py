@@ -204,15 +204,37 @@ def _foreign(method: Lora | Prefix, tensors: "dict[str, Tensor]", config: Mappin
 
 
 def _own(method: Lora | Prefix, tensors: "dict[str, Tensor]", ours: Mapping[str, Any]) -> Adapter:
-    """An adapter that was made here."""
-    head = ours["head"] and Head(**{**ours["head"], "labels": tuple(map(str, ours["head"]["labels"]))})
-    if head and head.pooling not in POOLINGS:
+    """An adapter that was made here. Raises BadAdapter, or what else a wrong header leads to (`_WRONG`)."""
+    head = None if ours["head"] is None else _own_head(ours["head"])
+    base, task, info = BaseId(**ours["base"]), ours["task"], ours["info"]
+    texts = {
+        "task": task,
+        "base id": base.id,
+        "base revision": base.revision,
+        "base fingerprint": base.fingerprint,
+    }
+    for name, value in texts.items():
+        if value is not None and type(value) is not str:
+            raise TypeError(f"its {name} is {value!r}, and no text")
+    if not isinstance(info, dict):
+        raise TypeError("its info is no object")
+    return Adapter(method, head, tensors, base, task, info)
+
+
+def _own_head(said: Mapping[str, Any]) -> Head:
+    labels, flags = said["labels"], [name for name in ("multi_label", "bias") if name in said]
+    if type(labels) is not list or not labels:
+        raise TypeError(f"the labels of its head are {labels!r}, and no list")
+    head = Head(**{**said, "labels": tuple(map(str, labels))})
+    if any(type(getattr(head, name)) is not bool for name in flags):
+        raise TypeError(f"{' and '.join(flags)} of its head are true or false")
+    if len(set(head.labels)) < len(head.labels):
+        raise ValueError("two labels of its head are the same")
+    if head.pooling not in POOLINGS:
         raise BadAdapter(
             f"pooling {head.pooling!r} is unknown; this adapter was made by a newer Repertoire: upgrade"
         )
-    if not isinstance(ours["info"], dict):
-        raise TypeError("its info is no object")
-    return Adapter(method, head, tensors, BaseId(**ours["base"]), ours["task"], ours["info"])
+    return head
 
 
 def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] | None]":
@@ -259,7 +281,17 @@ def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] |
         raise ValueError("there are bytes that belong to no tensor")
     _check_finite(content, tensors)
     ours = metadata.get(_OURS)
-    return tensors, json.loads(ours) if ours else None
+    return tensors, _what_it_says(ours) if ours else None
+
+
+def _what_it_says(text: str) -> dict[str, Any]:
+    """Our own metadata. Raises TypeError where it is no object, and ValueError where its escapes are no Unicode."""
+    ours = json.loads(text)
+    if not isinstance(ours, dict):
+        raise TypeError("what it says of the adapter is no object")
+    if "\\u" in text:
+        json.dumps(ours, ensure_ascii=False).encode()
+    return ours
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

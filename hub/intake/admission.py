@@ -9,7 +9,6 @@ its recipe's gates enters only with a reason.
 """
 
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters import Adapter, BadAdapter, WrongBase
+from adapters.errors import RepertoireError
 from adapters.format import (
     CARD,
     CONFIG,
@@ -37,7 +37,7 @@ from hub.intake.declared import Declared, as_declared, declared_problems
 from hub.intake.facts import describe
 from hub.intake.folders import read_folder
 from hub.intake.huggingface import Download
-from recipes.answer import Blend
+from recipes.answer import Voice
 from recipes.judge import Gates
 
 _CODE_KEYS = ("auto_map", "auto_mapping")
@@ -166,8 +166,10 @@ def _canonical_config(data: Bytes, base: Shape | None) -> bytes:
 
 def _adapter_problems(adapter: Adapter, base: Shape | None = None) -> Iterator[str]:
     """Whether it is sound, and on the base where that is at hand; what its info says of its answers too."""
-    yield from _calibration_problems(adapter.info.get("calibration"))
-    yield from _blend_problems(adapter)
+    try:
+        Voice.of(adapter)
+    except RepertoireError as error:
+        yield str(error)
     on = "" if base is None else f"on {base.identity.id}: "
     yield from (on + problem for problem in adapter_problems(adapter, base))
 
@@ -199,29 +201,3 @@ def _base_problems(
                 f"it names the base {adapter.base.id!r}, and is checked against {base.identity.id!r}; give --base the "
                 "base that it was trained on, or say that both are the same model: --base-id-is-alias"
             )
-
-
-def _calibration_problems(saved: Any) -> Iterator[str]:
-    """A temperature is a finite number above 0, a shift a finite number."""
-    if saved is None:
-        return
-    told = saved if isinstance(saved, dict) else {"temperature": saved}
-    temperature, shift = told.get("temperature", 1.0), told.get("shift", 0.0)
-    if not (_is_finite(temperature) and _is_finite(shift) and temperature > 0):
-        yield f"the calibration {saved!r} is impossible; train the adapter again"
-
-
-def _blend_problems(adapter: Adapter) -> Iterator[str]:
-    """The numbers of a blend fit each other and the head."""
-    if adapter.head is None:
-        if adapter.info.get("blend") is not None:
-            yield "the adapter has a blend but no labels; train it again"
-        return
-    try:
-        Blend.from_info(adapter.info, len(adapter.head.labels), adapter.head.multi_label)
-    except BadAdapter as error:
-        yield str(error)
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
