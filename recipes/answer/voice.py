@@ -58,6 +58,8 @@ class Voice:
         head, recipe = adapter.head, _recipe(adapter)
         data = DataFacts.read(adapter.info.get("data")) or DataFacts()
         roles = ("user", "ad") if data.roles is None else data.roles
+        if head is None and adapter.info.get("blend") is not None:
+            raise BadAdapter("the adapter has a blend but no labels; train it again")
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
         return cls(adapter.task, head, recipe, roles, Calibration.from_info(adapter.info), blend)
 
