@@ -10,13 +10,12 @@ its recipe's gates enters only with a reason.
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from adapters import Adapter, BadAdapter, WrongBase
+from adapters import Adapter, BadAdapter
 from adapters.errors import RepertoireError
 from adapters.format import (
     CARD,
@@ -26,7 +25,6 @@ from adapters.format import (
     Shape,
     adapter_problems,
     canonical,
-    check_base,
     parse,
     render,
 )
@@ -37,12 +35,11 @@ from hub.intake.declared import Declared, as_declared, declared_problems
 from hub.intake.facts import describe
 from hub.intake.folders import read_folder
 from hub.intake.huggingface import Download
+from hub.intake.naming import base_problems, name_problems, named
 from recipes.answer import Voice
 from recipes.judge import Gates
 
 _CODE_KEYS = ("auto_map", "auto_mapping")
-_PATH = re.compile(r"[/\\~.]|[A-Za-z]:[/\\]|file:")
-_HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
 def admit(
@@ -74,19 +71,23 @@ def admit(
         rendered, where = {**found.files}, found.address
     if early is not None:
         early(rendered[WEIGHTS])
+    said = said or Declared()
     problems = list(_config_problems(rendered[CONFIG]))
+    if not problems:
+        config = named(json.loads(rendered[CONFIG]), base, said)
+        rendered[CONFIG] = json.dumps(config).encode()
+        problems = list(name_problems(config, base, said))
     if problems:
         raise refused(where, problems)
-    said = said or Declared()
     try:
         read = parse(rendered[CONFIG], rendered[WEIGHTS])
     except BadAdapter as error:
         raise refused(where, [str(error)]) from error
-    rendered[CONFIG] = _canonical_config(rendered[CONFIG], base)
+    rendered[CONFIG] = _canonical_config(config, base)
     config = json.loads(rendered[CONFIG])
     if read.base.revision is None:
         read = replace(read, base=replace(read.base, revision=config.get("revision")))
-    problems = [*declared_problems(read, said), *_base_problems(read, config, base, said.base_id_is_alias)]
+    problems = [*declared_problems(read, said), *base_problems(read, config, base, said.base_id_is_alias)]
     adapter = read if problems else _checked_against(as_declared(read, said), base)
     problems += _adapter_problems(adapter, base)
     if problems:
@@ -103,6 +104,7 @@ def stored_problems(config: Bytes, weights: Bytes) -> list[str]:
     problems = list(_config_problems(config))
     if problems:
         return problems
+    problems += name_problems(json.loads(config), None, Declared())
     if json.loads(config).get("auto_mapping"):
         problems.append(f"{CONFIG} has auto_mapping, which names a class to import")
     try:
@@ -144,20 +146,11 @@ def _config_problems(data: Bytes) -> Iterator[str]:
         yield f"{CONFIG} has auto_map, which loads code; take it out"
     if config.get("task_type") == "FEATURE_EXTRACTION":
         yield f"{CONFIG} says FEATURE_EXTRACTION: it embeds texts, which no call asks for; run it in PEFT"
-    base = config.get("base_model_name_or_path")
-    if not isinstance(base, str) or not base:
-        yield f"{CONFIG} names no base; set base_model_name_or_path to the base's id"
-    elif _PATH.match(base) or not _HUB_ID.fullmatch(base) or (Path(base) / "config.json").exists():
-        yield (
-            f"{CONFIG} names the base by a path of this machine ({base!r}); "
-            "set base_model_name_or_path to its id, such as owner/model"
-        )
 
 
-def _canonical_config(data: Bytes, base: Shape | None) -> bytes:
+def _canonical_config(config: Mapping[str, Any], base: Shape | None) -> bytes:
     """Sorted keys; `auto_mapping`, by which PEFT would import a class by its name, is emptied. An adapter that names
     its base and no revision gets the one of the base that it is checked against."""
-    config: dict[str, Any] = json.loads(data)
     kept = {key: None if key in _CODE_KEYS else value for key, value in config.items()}
     if base is not None and not kept.get("revision") and kept["base_model_name_or_path"] == base.identity.id:
         kept["revision"] = base.identity.revision
@@ -179,25 +172,3 @@ def _checked_against(adapter: Adapter, base: Shape | None) -> Adapter:
     if adapter.base.fingerprint is not None or base is None or base.identity.fingerprint is None:
         return adapter
     return replace(adapter, base=replace(adapter.base, fingerprint=base.identity.fingerprint))
-
-
-def _base_problems(
-    adapter: Adapter, config: Mapping[str, Any], base: Shape | None, is_alias: bool
-) -> Iterator[str]:
-    """The configuration and the weights must name one base, which is the one that is at hand: by its fingerprint, and
-    where the adapter has none by its id, unless that is an alias."""
-    if adapter.base.id != config["base_model_name_or_path"]:
-        yield (
-            f"{CONFIG} names the base {config['base_model_name_or_path']!r}, {WEIGHTS} was made for "
-            f"{adapter.base.id!r}; publish the adapter as it was trained"
-        )
-    if base is not None:
-        try:
-            check_base(adapter, base)
-        except WrongBase as error:
-            yield f"on {base.identity.id}: {error}"
-        if adapter.base.fingerprint is None and adapter.base.id != base.identity.id and not is_alias:
-            yield (
-                f"it names the base {adapter.base.id!r}, and is checked against {base.identity.id!r}; give --base the "
-                "base that it was trained on, or say that both are the same model: --base-id-is-alias"
-            )
