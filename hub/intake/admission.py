@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from adapters import Adapter, BadAdapter
@@ -67,7 +66,7 @@ def admit(
     if isinstance(source, Adapter):
         rendered, where = {**render(source)}, "this adapter"
     else:
-        found = source if isinstance(source, Download) else read_folder(Path(source))
+        found = source if isinstance(source, Download) else read_folder(source)
         rendered, where = {**found.files}, found.address
     if early is not None:
         early(rendered[WEIGHTS])
@@ -142,6 +141,10 @@ def _config_problems(data: Bytes) -> Iterator[str]:
     if not isinstance(config, dict):
         yield f"{CONFIG} is not a JSON object; save the adapter again"
         return
+    try:
+        json.dumps(config, ensure_ascii=False).encode()
+    except ValueError:
+        yield f"{CONFIG} holds half a character (a lone surrogate); save the adapter again"
     if config.get("auto_map"):
         yield f"{CONFIG} has auto_map, which loads code; take it out"
     if config.get("task_type") == "FEATURE_EXTRACTION":
@@ -172,3 +175,14 @@ def _checked_against(adapter: Adapter, base: Shape | None) -> Adapter:
     if adapter.base.fingerprint is not None or base is None or base.identity.fingerprint is None:
         return adapter
     return replace(adapter, base=replace(adapter.base, fingerprint=base.identity.fingerprint))
+
+
+def check(
+    source: Adapter | Download | str | os.PathLike[str],
+    base: Shape | None = None,
+    said: Declared | None = None,
+    force_reason: str | None = None,
+) -> None:
+    """See whether an adapter may enter a hub, before there is one. Arguments and errors as of `admit` and
+    `pass_gates`."""
+    pass_gates(admit(source, base, said=said)[0], force_reason)

@@ -15,15 +15,16 @@ from hub.intake.huggingface import Download
 from hub.storage.local import read
 
 
-def read_folder(folder: Path) -> Download:
+def read_folder(path: str | os.PathLike[str]) -> Download:
     """An adapter's files out of a PEFT directory, or out of the only one below a folder.
 
     Args:
-        folder: with the adapter, or with the folder of one that has a name.
+        path: with the adapter, or with the folder of one that has a name.
 
     Raises:
         Refused: with every file that stands against it, or the names of the adapters where there are several.
     """
+    folder = Path(path)
     if folder.is_file() and folder.name.lower().endswith(ARCHIVES):
         raise Refused(f"{folder} is an archive, which is never taken; unpack it and give the PEFT directory")
     if folder.is_symlink() or not folder.is_dir():
