@@ -54,12 +54,12 @@ class HeadWeights:
 
     def to(self, device: torch.device, trains: bool = False) -> "HeadWeights":
         """A copy on a device. trains: whether gradients flow into it."""
-        weight, *others = (
+        weight, bias, dense, dense_bias = (
             None if each is None else each.to(device, copy=True).requires_grad_(trains)
             for each in self._parts
         )
         assert weight is not None
-        return HeadWeights(self.head, weight, *others, self.activation)
+        return HeadWeights(self.head, weight, bias, dense, dense_bias, self.activation)
 
     @property
     def _parts(self) -> tuple[Tensor | None, ...]:
@@ -109,6 +109,8 @@ def head_weights(adapter: Adapter, family: str, dtype: torch.dtype) -> HeadWeigh
     names = head_names(adapter.tensors)
     if adapter.head is None or names is None:
         return None
-    parts = [None if name is None else adapter.tensors[name].to(dtype, copy=True) for name in names]
-    assert parts[0] is not None
-    return HeadWeights(adapter.head, parts[0], *parts[1:], _ACTIVATIONS.get(family, torch.tanh))
+    weight, bias, dense, dense_bias = (
+        None if name is None else adapter.tensors[name].to(dtype, copy=True) for name in names
+    )
+    assert weight is not None
+    return HeadWeights(adapter.head, weight, bias, dense, dense_bias, _ACTIVATIONS.get(family, torch.tanh))
