@@ -24,6 +24,7 @@ from adapters.format import (
     Shape,
     adapter_problems,
     canonical,
+    embeds,
     parse,
     render,
 )
@@ -147,7 +148,7 @@ def _config_problems(data: Bytes) -> Iterator[str]:
         yield f"{CONFIG} holds half a character (a lone surrogate); save the adapter again"
     if config.get("auto_map"):
         yield f"{CONFIG} has auto_map, which loads code; take it out"
-    if config.get("task_type") == "FEATURE_EXTRACTION":
+    if embeds(config):
         yield f"{CONFIG} says FEATURE_EXTRACTION: it embeds texts, which no call asks for; run it in PEFT"
 
 

@@ -161,6 +161,20 @@ def test_a_relative_path_to_a_model_is_refused(
         admit(folder)
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"task_type": "FEATURE_EXTRACTION"},
+        {"task_type": None, "auto_mapping": {"base_model_class": "BertModel"}},
+        {"task_type": None, "auto_mapping": {"base_model_class": "LlamaModel"}},
+    ],
+)
+def test_what_embeds_texts_answers_no_call(folder: Path, says: dict[str, object]) -> None:
+    configure(folder, **says)
+    with pytest.raises(Refused, match="FEATURE_EXTRACTION: it embeds texts"):
+        admit(folder)
+
+
 def test_configuration_that_loads_code_is_refused(folder: Path) -> None:
     configure(folder, auto_map={"AutoModel": "modeling.Evil"})
     with pytest.raises(Refused, match="auto_map, which loads code"):
