@@ -5,6 +5,7 @@ its form and leaves the rest out, so that an adapter of strangers can be shown, 
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -14,6 +15,11 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Val
 def is_number(value: object) -> bool:
     """Whether JSON says a number here, and not true or false."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_finite(value: object) -> bool:
+    """Whether JSON says a number here that a float can hold: of whole numbers, not all."""
+    return is_number(value) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
 
 
 def or_null(value: float | None) -> float | None:
@@ -27,6 +33,8 @@ def _number(value: Any) -> float:
         return math.nan
     if not is_number(value):
         raise ValueError("a number or null is wanted")
+    if isinstance(value, int) and not is_finite(value):
+        raise ValueError("a number that a float can hold is wanted")
     return value if isinstance(value, int) else float(value)
 
 

@@ -7,6 +7,7 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from adapters.base.base import Base
     from adapters.base.cpu_threads import hand_back_threads
+    from adapters.base.known_bases import known_folder
     from adapters.base.loading import load_base
     from adapters.base.memory import free_memory
     from adapters.base.quantization import plain_weight, quantization_fault
@@ -18,6 +19,7 @@ else:
         {
             "adapters.base.base": ["Base"],
             "adapters.base.cpu_threads": ["hand_back_threads"],
+            "adapters.base.known_bases": ["known_folder"],
             "adapters.base.loading": ["load_base"],
             "adapters.base.memory": ["free_memory"],
             "adapters.base.quantization": ["plain_weight", "quantization_fault"],
@@ -31,6 +33,7 @@ __all__ = [
     "Reader",
     "free_memory",
     "hand_back_threads",
+    "known_folder",
     "load_base",
     "load_reader",
     "load_shape",

@@ -14,6 +14,7 @@ from transformers.utils import logging
 
 from adapters.base.base import Base
 from adapters.base.fingerprint import digest, file_hashes, sample_weights
+from adapters.base.known_bases import BASES, known_folder
 from adapters.base.memory import free_memory
 from adapters.base.quantization import BITS_PER_WEIGHT, bitsandbytes_config, check_quantization
 from adapters.errors import (
@@ -39,7 +40,8 @@ def load_base(
     """Load and quantize a base.
 
     Args:
-        id_or_path: `starter` (the embedded base), a Hugging Face id, or a folder.
+        id_or_path: `starter` (the embedded base), a Hugging Face id, a folder, or an id whose folder the file that
+            REPERTOIRE_BASES names says.
         quantization: `nf4` (4 bits, double quantization), `int8`, or `none`; nf4 and int8 by bitsandbytes.
         revision: of a Hugging Face id; None takes its main branch.
         device: `auto` takes the GPU where there is one.
@@ -99,24 +101,38 @@ def _bars_on_a_terminal() -> Iterator[None]:
 
 
 def source_of(id_or_path: str) -> str:
-    """Where transformers finds a base."""
-    return str(_STARTER_FOLDER) if id_or_path == STARTER else id_or_path
+    """Where transformers finds a base. Raises BaseError for a file of bases that is wrong."""
+    if id_or_path == STARTER:
+        return str(_STARTER_FOLDER)
+    return known_folder(id_or_path) or id_or_path
 
 
 def not_found(id_or_path: str, error: Exception) -> BaseNotFound:
     """What to say of a base that transformers could not load."""
     return BaseNotFound(
         f"no base {id_or_path!r}: neither a folder with a model and a tokenizer nor an id that can be reached from "
-        f"here. Check the spelling and the network, or download it first (hf download {id_or_path}). Cause: {error}"
+        f"here. Check the spelling and the network, download it first (hf download {id_or_path}), or say in which "
+        f"folder it lies: --base FOLDER, or {id_or_path}: FOLDER in the file that {BASES} names. Cause: {error}"
     )
 
 
-def identify(id_or_path: str, config: PretrainedConfig, revision: str | None = None) -> BaseId:
-    """What adapters record of a base, from its files: no weight is loaded."""
+def identify(
+    id_or_path: str, config: PretrainedConfig, revision: str | None = None, id: str | None = None
+) -> BaseId:
+    """What adapters record of a base, from its files: no weight is loaded.
+
+    Args:
+        id_or_path: as in `load_base`.
+        config: of the base.
+        revision: as in `load_base`.
+        id: by which adapters know a folder; `local/` and its name unless given.
+    """
     source = source_of(id_or_path)
     folder = Path(source)
     known = sample_weights(folder) if folder.is_dir() else getattr(config, "_commit_hash", None) or revision
-    name = id_or_path if id_or_path == STARTER or not folder.is_dir() else f"local/{folder.resolve().name}"
+    # Of an id that stands for a folder, the id is the name.
+    is_id = not folder.is_dir() or source != id_or_path
+    name = id or (id_or_path if is_id else f"local/{folder.resolve().name}")
     fingerprint = digest({"id": name, "revision": known, **file_hashes(source, revision)})
     return BaseId(name, known, fingerprint)
 

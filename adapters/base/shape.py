@@ -32,12 +32,13 @@ class BareShape:
     width: int
 
 
-def load_shape(id_or_path: str, revision: str | None = None) -> BareShape:
+def load_shape(id_or_path: str, revision: str | None = None, id: str | None = None) -> BareShape:
     """The shape of a base, to check adapters against.
 
     Args:
         id_or_path: as in `load_base`. A folder without weights has no fingerprint, since that is also of the weights.
         revision: as in `load_base`.
+        id: by which adapters know the base in a folder; `local/` and the folder's name unless given.
 
     Raises:
         BaseNotFound: there is none of this name, or it cannot be reached.
@@ -46,7 +47,7 @@ def load_shape(id_or_path: str, revision: str | None = None) -> BareShape:
     folder = Path(source_of(id_or_path))
     try:
         config = AutoConfig.from_pretrained(source_of(id_or_path), revision=revision)
-        identity = identify(id_or_path, config, revision)
+        identity = identify(id_or_path, config, revision, id)
         if folder.is_dir() and not any(folder.glob("*.safetensors")):
             identity = BaseId(identity.id)
     except (OSError, ValueError) as error:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from adapters.format.files import CARD, CONFIG, WEIGHTS, Bytes, canonical, parse, read, render, write
     from adapters.format.names import head_names
+    from adapters.format.purpose import embeds
     from adapters.format.soundness import Shape, adapter_problems, check_base, check_fit
 else:
     __getattr__, __dir__ = lazy(
@@ -53,6 +54,7 @@ else:
                 "write",
             ],
             "adapters.format.names": ["head_names"],
+            "adapters.format.purpose": ["embeds"],
             "adapters.format.soundness": ["Shape", "adapter_problems", "check_base", "check_fit"],
         },
     )
@@ -76,6 +78,7 @@ __all__ = [
     "canonical",
     "check_base",
     "check_fit",
+    "embeds",
     "head_names",
     "is_public_id",
     "parse",

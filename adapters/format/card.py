@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from adapters.format.config import STARTER, Adapter
+from adapters.format.names import head_names
 
 
 def model_card(adapter: Adapter) -> str:
@@ -44,7 +45,7 @@ def peft_loading(adapter: Adapter) -> str:
     """How stock PEFT loads an adapter, and where its answers are others."""
     head = adapter.head
     text = stock_loading(adapter.base.id, None if head is None else len(head.labels))
-    if head and not pools_as_transformers(head.pooling, head.bias):
+    if head and not pools_as_transformers(adapter):
         text += (
             f"\n\n**The head pools by `{head.pooling}`, which transformers' own class for this base does not: "
             "stock PEFT loads these weights but will not give the same answers. Use Repertoire for them.**"
@@ -68,10 +69,15 @@ def stock_loading(base: str | None, labels: int | None) -> str:
     )
 
 
-def pools_as_transformers(pooling: str, bias: bool) -> bool:
-    """Whether a head reads the hidden states as transformers' own class does: of an encoder, whose heads have a bias,
-    through the pooler, of a decoder at the last token."""
-    return pooling == ("pooler" if bias else "last")
+def pools_as_transformers(adapter: Adapter) -> bool:
+    """Whether an adapter's head reads the hidden states as transformers' own class does: of an encoder, whose heads
+    have a bias, through the pooler, or where there are two layers at the first token; of a decoder at the last."""
+    head, names = adapter.head, head_names(adapter.tensors)
+    if head is None:
+        return True
+    if names is not None and names.dense is not None:
+        return head.pooling == "first"
+    return head.pooling == ("pooler" if head.bias else "last")
 
 
 def is_public_id(base: Any) -> bool:

@@ -24,6 +24,8 @@ _LONGEST_PATTERN = 4000  # characters
 _MOST_REPEATED = 10_000  # by counts such as {2}{3}, which take 6 times the memory
 _PATIENCE = 0.1  # seconds to match one module's name
 _PLAIN = re.compile(r"[\w.]+")
+_ALL = "all-linear"
+"""PEFT's word for every linear layer of the blocks, which other tools leave in a configuration."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Lora:
         for a pattern that cannot be used, as do `rank_of` and `scaling_of`."""
         if self.partial:
             return False
+        if self.targets == (_ALL,):
+            return any(part.isdigit() for part in module.split("."))
         if len(self.targets) == 1 and _PLAIN.fullmatch(self.targets[0]) is None:
             return _matches(self.targets[0], module)
         return any(ends_in(module, target) for target in self.targets)
@@ -214,11 +218,12 @@ class Adapter:
         return sum(t.numel() * t.element_size() for t in self.tensors.values())
 
 
-# PEFT's LoRA options that are computed here or change nothing at inference. Any other that is set is refused, never
+# PEFT's LoRA options that are computed here or change nothing at inference (fan_in_fan_out not on linear layers, which
+# are all that is adapted). Any other that is set is refused, never
 # ignored: a later PEFT may have variants that this release does not know.
 _KNOWN_LORA = frozenset(
     "alpha_pattern auto_mapping base_model_name_or_path bias corda_config ensure_weight_tying eva_config "
-    "exclude_modules inference_mode init_lora_weights layers_pattern layers_to_transform loftq_config "
+    "exclude_modules fan_in_fan_out inference_mode init_lora_weights layers_pattern layers_to_transform loftq_config "
     "lora_alpha lora_dropout lora_ga_config megatron_config megatron_core modules_to_save peft_type "
     "peft_version qalora_group_size r rank_pattern revision target_modules task_type use_dora use_rslora".split()
 )
@@ -293,14 +298,14 @@ def method_from_peft(config: Mapping[str, Any]) -> Lora | Prefix:
             rank=whole(config["r"]),
             alpha=_finite(config["lora_alpha"]),
             targets=(targets,) if isinstance(targets, str) else tuple(sorted(map(str, targets))),
-            rslora=bool(config.get("use_rslora")),
+            rslora=_flag(config, "use_rslora"),
             dropout=_finite(config.get("lora_dropout") or 0.0),
             alpha_pattern={key: _finite(alpha) for key, alpha in (config.get("alpha_pattern") or {}).items()},
             rank_pattern={key: whole(rank) for key, rank in (config.get("rank_pattern") or {}).items()},
             # Layer 0 alone is some layers; only none at all, or an empty list, are all of them.
             partial=config.get("layers_to_transform") not in (None, [])
             or bool(config.get("exclude_modules")),
-            dora=bool(config.get("use_dora")),
+            dora=_flag(config, "use_dora"),
         )
     if kind == "PREFIX_TUNING":
         if config.get("num_transformer_submodules") not in (None, 1):
@@ -316,6 +321,13 @@ def whole(value: Any) -> int:
     if type(value) is not int or not 0 < value < 2**31:
         raise ValueError(f"{value!r} should be a whole number above 0")
     return value
+
+
+def _flag(config: Mapping[str, Any], name: str) -> bool:
+    value = config.get(name)
+    if value is not None and type(value) is not bool:
+        raise ValueError(f"{name} is {value!r}; it should be true or false")
+    return bool(value)
 
 
 def _finite(value: Any) -> float:

@@ -23,6 +23,7 @@ from adapters.format.config import (
     BaseId,
     Head,
     Lora,
+    Pooling,
     Prefix,
     PrefixShape,
     method_from_peft,
@@ -32,6 +33,7 @@ from adapters.format.config import (
 from adapters.format.names import head_names
 from adapters.format.purpose import purpose_problems
 from adapters.format.soundness import adapter_problems, told
+from adapters.format.spelling import as_saved
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,8 +89,8 @@ def _said(adapter: Adapter) -> str:
 
 
 def canonical(weights: Bytes, adapter: Adapter | None = None) -> Bytes:
-    """The same safetensors file with a sorted header: writers leave its order to chance, and equal adapters should
-    be equal bytes.
+    """The same safetensors file with a sorted header and PEFT's names: writers leave the order to chance, and equal
+    adapters should be equal bytes.
 
     Args:
         weights: a sound file: 8 bytes of length, JSON padded with spaces to a multiple of 8, tensors.
@@ -99,6 +101,8 @@ def canonical(weights: Bytes, adapter: Adapter | None = None) -> Bytes:
     """
     end = 8 + int.from_bytes(weights[:8], "little")
     told = json.loads(weights[8:end])
+    spelled = as_saved(name for name in told if name != "__metadata__")
+    told = {spelled.get(name, name): entry for name, entry in told.items()}
     if adapter is not None:
         told["__metadata__"] = {**told.get("__metadata__", {}), _OURS: _said(adapter)}
     header = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -179,7 +183,8 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
         raise BadAdapter(
             f"{WEIGHTS} is damaged ({error!r}); publish the adapter again from its source"
         ) from error
-    tensors = {name: tensor.float() for name, tensor in tensors.items()}
+    spelled = as_saved(tensors)
+    tensors = {spelled[name]: tensor.float() for name, tensor in tensors.items()}
     try:
         return _foreign(method, tensors, config) if ours is None else _own(method, tensors, ours)
     except _WRONG as error:
@@ -199,15 +204,37 @@ def _foreign(method: Lora | Prefix, tensors: "dict[str, Tensor]", config: Mappin
 
 
 def _own(method: Lora | Prefix, tensors: "dict[str, Tensor]", ours: Mapping[str, Any]) -> Adapter:
-    """An adapter that was made here."""
-    head = ours["head"] and Head(**{**ours["head"], "labels": tuple(map(str, ours["head"]["labels"]))})
-    if head and head.pooling not in POOLINGS:
+    """An adapter that was made here. Raises BadAdapter, or what else a wrong header leads to (`_WRONG`)."""
+    head = None if ours["head"] is None else _own_head(ours["head"])
+    base, task, info = BaseId(**ours["base"]), ours["task"], ours["info"]
+    texts = {
+        "task": task,
+        "base id": base.id,
+        "base revision": base.revision,
+        "base fingerprint": base.fingerprint,
+    }
+    for name, value in texts.items():
+        if value is not None and type(value) is not str:
+            raise TypeError(f"its {name} is {value!r}, and no text")
+    if not isinstance(info, dict):
+        raise TypeError("its info is no object")
+    return Adapter(method, head, tensors, base, task, info)
+
+
+def _own_head(said: Mapping[str, Any]) -> Head:
+    labels, flags = said["labels"], [name for name in ("multi_label", "bias") if name in said]
+    if type(labels) is not list or not labels:
+        raise TypeError(f"the labels of its head are {labels!r}, and no list")
+    head = Head(**{**said, "labels": tuple(map(str, labels))})
+    if any(type(getattr(head, name)) is not bool for name in flags):
+        raise TypeError(f"{' and '.join(flags)} of its head are true or false")
+    if len(set(head.labels)) < len(head.labels):
+        raise ValueError("two labels of its head are the same")
+    if head.pooling not in POOLINGS:
         raise BadAdapter(
             f"pooling {head.pooling!r} is unknown; this adapter was made by a newer Repertoire: upgrade"
         )
-    if not isinstance(ours["info"], dict):
-        raise TypeError("its info is no object")
-    return Adapter(method, head, tensors, BaseId(**ours["base"]), ours["task"], ours["info"])
+    return head
 
 
 def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] | None]":
@@ -254,7 +281,17 @@ def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] |
         raise ValueError("there are bytes that belong to no tensor")
     _check_finite(content, tensors)
     ours = metadata.get(_OURS)
-    return tensors, json.loads(ours) if ours else None
+    return tensors, _what_it_says(ours) if ours else None
+
+
+def _what_it_says(text: str) -> dict[str, Any]:
+    """Our own metadata. Raises TypeError where it is no object, and ValueError where its escapes are no Unicode."""
+    ours = json.loads(text)
+    if not isinstance(ours, dict):
+        raise TypeError("what it says of the adapter is no object")
+    if "\\u" in text:
+        json.dumps(ours, ensure_ascii=False).encode()
+    return ours
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -287,9 +324,9 @@ def _foreign_head(tensors: "Mapping[str, Tensor]") -> Head | None:
     names = head_names(tensors)
     if names is None:
         return None
-    weight, bias = names
-    labels = tuple(str(index) for index in range(tensors[weight].shape[0]))
-    return Head(labels, "last" if weight.endswith(".score.weight") else "pooler", bias=bias is not None)
+    labels = tuple(str(index) for index in range(tensors[names.weight].shape[0]))
+    pooling: Pooling = "last" if names.weight.endswith(".score.weight") else "pooler"
+    return Head(labels, "first" if names.dense else pooling, bias=names.bias is not None)
 
 
 def _prefix_shape(config: Mapping[str, Any]) -> PrefixShape:

@@ -2,7 +2,7 @@
 
     task_type SEQ_CLS, or a class ...ForSequenceClassification     a head       labels
     task_type CAUSAL_LM, or a class ...ForCausalLM                 no head      texts
-    task_type FEATURE_EXTRACTION                                   no head      hidden states
+    task_type FEATURE_EXTRACTION, or a class BertModel             no head      hidden states
     no task_type and no class                                      by the head alone
     any other: TOKEN_CLS, QUESTION_ANS, ...ForMultipleChoice       what no call here could mean
 
@@ -13,12 +13,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+_EMBEDS = "FEATURE_EXTRACTION"
 _HEADED = {
     "SEQ_CLS": True,
     "SequenceClassification": True,
     "CAUSAL_LM": False,
     "CausalLM": False,
-    "FEATURE_EXTRACTION": False,
+    _EMBEDS: False,
 }
 _CLASS = re.compile(r"For([A-Z]\w+)$")
 
@@ -50,10 +51,22 @@ def purpose_problems(config: Mapping[str, Any], has_head: bool) -> Iterator[str]
         )
 
 
+def embeds(config: Mapping[str, Any]) -> bool:
+    """Whether an adapter was trained to give hidden states, which are neither labels nor texts.
+
+    Args:
+        config: its `adapter_config.json`, as PEFT wrote it.
+    """
+    return _said(config) == _EMBEDS
+
+
 def _said(config: Mapping[str, Any]) -> str | None:
     """The task, or what the model's class is for; None where neither tells."""
     if config.get("task_type"):
         return str(config["task_type"])
     noted = config.get("auto_mapping")
-    found = _CLASS.search(str(noted.get("base_model_class"))) if isinstance(noted, Mapping) else None
+    name = str(noted.get("base_model_class")) if isinstance(noted, Mapping) else ""
+    if name.endswith("Model") and not name.endswith("LMHeadModel"):
+        return _EMBEDS
+    found = _CLASS.search(name)
     return found[1] if found else None

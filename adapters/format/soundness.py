@@ -4,24 +4,36 @@
               layer.lora_magnitude_vector  [out]   with DoRA, and only then
     prefix    prompt_embeddings    [length, layers * 2 * kv_heads * head_dim]
     head      score or classifier .weight  [labels, width]              .bias  [labels]
+              or of two layers, as RoBERTa's and ELECTRA's classes have it:
+              classifier.dense .weight  [width, width]  .bias           classifier.out_proj  as above
 
 Intake, the look through a hub and the loading into a slot all ask here. That numbers are finite is seen to where a file
 is read (`adapters.format.files`).
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from adapters.errors import BadAdapter, WrongBase
 from adapters.format.config import Adapter, BaseId, Head, Lora
-from adapters.format.names import LORA_A, LORA_B, MAGNITUDE, TABLE, head_names, lora_parts, module_of
+from adapters.format.names import (
+    LAST_OF_TWO,
+    LORA_A,
+    LORA_B,
+    MAGNITUDE,
+    TABLE,
+    HeadNames,
+    head_names,
+    lora_parts,
+    module_of,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _SHOWN = 5
-_NAMED = re.compile(r"\.lora_[AB]\.[^.]+\.weight$")
+_OUTPUTS = {"lm_head", "embed_out", "score", "classifier"}
+"""Layers that are no part of a base's backbone, which alone is adapted."""
 
 
 class Layer(Protocol):
@@ -149,7 +161,7 @@ def _examined(adapter: Adapter, shape: Shape | None) -> tuple[dict[str, LoraTerm
     terms: dict[str, LoraTerm] = {}
     if isinstance(adapter.method, Lora):
         try:
-            terms, problems = _examined_lora(adapter.method, body, shape)
+            terms, problems = _examined_lora(adapter, body, shape)
         except BadAdapter as error:  # a pattern that cannot be used, which every layer would meet
             problems = [str(error)]
     else:
@@ -165,9 +177,11 @@ def _examined(adapter: Adapter, shape: Shape | None) -> tuple[dict[str, LoraTerm
 
 
 def _examined_lora(
-    method: Lora, tensors: "Mapping[str, Tensor]", shape: Shape | None
+    adapter: Adapter, tensors: "Mapping[str, Tensor]", shape: Shape | None
 ) -> tuple[dict[str, LoraTerm], list[str]]:
     """The terms by the path of their layer (without a base, by its name in the file), and all problems."""
+    method = adapter.method
+    assert isinstance(method, Lora)
     terms: dict[str, LoraTerm] = {}
     problems = list(_strays(method, tensors))
     stems = [name.removesuffix(LORA_A) for name in tensors if name.endswith(LORA_A)]
@@ -178,7 +192,11 @@ def _examined_lora(
         path = term.module if shape is None else _path(term.module, shape.linears)
         partners = {"lora_B": term.b, "lora_magnitude_vector of DoRA": term.magnitude}
         missing = [kind for kind, name in partners.items() if name is not None and name not in tensors]
-        if path is None:
+        if not _OUTPUTS.isdisjoint(term.module.split(".")):
+            problems.append(
+                f"{term.a} adapts {term.module}, an output layer, which Repertoire does not; train the layers below it"
+            )
+        elif path is None:
             problems.append(f"{term.a} names a layer that this base does not have")
         elif missing:
             problems.append(f"{term.a} has no {' and no '.join(missing)} beside it")
@@ -186,7 +204,8 @@ def _examined_lora(
             terms[path] = term
             problems += _term_problems(term, tensors, None if shape is None else shape.linears[path])
     if shape is not None:
-        absent = [path for path in shape.linears if method.covers(path) and path not in terms]
+        read = [path for path in shape.linears if _is_read(path, adapter.head)]
+        absent = [path for path in read if method.covers(path) and path not in terms]
         problems += [f"no weights for {path}, which its targets name" for path in absent]
     return terms, problems
 
@@ -195,11 +214,8 @@ def _strays(method: Lora, tensors: "Mapping[str, Tensor]") -> Iterator[str]:
     """Tensors that are no lora_A and stand beside none."""
     for name in tensors:
         stem, ending = lora_parts(name)
-        if not ending and _NAMED.search(name):
-            yield (
-                f"{name} has its adapter's name in it, by which PEFT would not load it either; save the adapter with "
-                "save_pretrained"
-            )
+        if not ending and ".lora_embedding_" in name:
+            yield f"{name} adapts an embedding, which Repertoire does not; train linear layers only"
         elif not ending:
             yield f"{name} does not belong to a LoRA adapter; save the adapter alone"
         elif ending == MAGNITUDE and not method.dora:
@@ -222,6 +238,12 @@ def _path(module: str, linears: Mapping[str, Layer]) -> str | None:
         return module
     longer = f"{next(iter(linears)).split('.')[0]}.{module}"
     return longer if longer in linears else None
+
+
+def _is_read(path: str, head: Head | None) -> bool:
+    """Whether answers depend on a layer: an encoder's pooler counts for a head that reads it. transformers' classes
+    whose heads do not, such as RoBERTa's, have none, so that stock PEFT had none to adapt."""
+    return ".pooler." not in path or head is None or head.pooling == "pooler"
 
 
 def _term_problems(term: LoraTerm, tensors: "Mapping[str, Tensor]", layer: Layer | None) -> Iterator[str]:
@@ -256,18 +278,30 @@ def _prefix_problems(length: int, tensors: "Mapping[str, Tensor]", shape: Shape 
 
 
 def _head_problems(
-    head: Head, names: tuple[str, str | None] | None, tensors: "Mapping[str, Tensor]", shape: Shape | None
+    head: Head, names: HeadNames | None, tensors: "Mapping[str, Tensor]", shape: Shape | None
 ) -> Iterator[str]:
     labels = len(head.labels)
     if names is None:
         yield "it has labels but no tensor of a head (score or classifier); train it again"
         return
-    weight, bias = tensors[names[0]], None if names[1] is None else tensors[names[1]]
+    weight, bias = tensors[names.weight], None if names.bias is None else tensors[names.bias]
     if weight.ndim != 2:
-        yield f"{names[0]} is {list(weight.shape)}; a head is a matrix"
+        yield f"{names.weight} is {list(weight.shape)}; a head is a matrix"
     elif weight.shape[0] != labels:
-        yield f"{names[0]} has {weight.shape[0]} rows for {labels} labels"
+        yield f"{names.weight} has {weight.shape[0]} rows for {labels} labels"
     elif shape is not None and weight.shape[1] != shape.width:
         yield f"head is {tuple(weight.shape)}, this base and {labels} labels need {(labels, shape.width)}"
+    elif names.dense is not None:
+        yield from _dense_problems(names, tensors, weight.shape[1])
+    elif names.weight.endswith(LAST_OF_TWO):
+        yield f"{names.weight} has no classifier.dense beside it; save the whole head (modules_to_save)"
     if bias is not None and tuple(bias.shape) != (labels,):
-        yield f"{names[1]} is {list(bias.shape)} for {labels} labels"
+        yield f"{names.bias} is {list(bias.shape)} for {labels} labels"
+
+
+def _dense_problems(names: HeadNames, tensors: "Mapping[str, Tensor]", width: int) -> Iterator[str]:
+    """The first layer of a head of two gives as many numbers as it reads, and the last one reads them."""
+    wanted = {names.dense: (width, width), names.dense_bias: (width,)}
+    for name, shape in wanted.items():
+        if name is not None and tuple(tensors[name].shape) != shape:
+            yield f"{name} is {tuple(tensors[name].shape)}, the layer behind it needs {shape}"

@@ -322,7 +322,6 @@ class Runtime:
                 for ticket in group:
                     self._read([ticket])
                 return
-            self._release(group[0])
             self._fail(group[0], AdapterError(f"its forward failed: {error!r}"))
             return
         self._writing |= texts
@@ -345,7 +344,6 @@ class Runtime:
             self._batch.clear()
             lost, self._writing = list(self._writing.values()), {}
             for ticket in lost:
-                self._release(ticket)
                 self._fail(ticket, AdapterError(f"the step that wrote it failed: {error!r}"))
             return
         self._deliver(done)
@@ -372,6 +370,8 @@ class Runtime:
         ticket.set_result(answer)
 
     def _fail(self, future: Future[Any], error: RepertoireError) -> None:
+        if isinstance(future, Ticket):
+            self._release(future)
         with self._changed:
             self.counters.count(error)
         future.set_exception(error)
@@ -380,11 +380,8 @@ class Runtime:
         """End what took part in a turn that failed; where nothing did, all that waits. False where nothing is left."""
         self._batch.clear()
         with self._changed:
-            lost: list[Future[Any]] = [
-                *turn.admitted,
-                *self._writing.values(),
-                *(load.done for load in turn.loads),
-            ]
+            lost: list[Future[Any]] = [*turn.admitted, *self._writing.values()]
+            lost += [load.done for load in turn.loads]
             self._writing = {}
             if not (lost or turn.ended):
                 lost += self._queue.clear()
@@ -392,9 +389,7 @@ class Runtime:
                 self._driving = False
             self._changed.notify_all()
         mistake = InternalError("a mistake of Repertoire's own ended it; the log tells more")
-        for future, error in (*((future, mistake) for future in lost), *turn.ended):
-            if isinstance(future, Ticket):
-                self._release(future)
+        for future, error in (*turn.ended, *((each, mistake) for each in lost)):
             if not future.done():
                 self._fail(future, error)
         return self._driving

@@ -1,5 +1,7 @@
 """Heads: a linear layer over the pooled hidden state of an adapter's own rows."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -7,27 +9,61 @@ from adapters.errors import BadAdapter
 from adapters.format.config import Adapter, Head, Pooling
 from adapters.format.names import head_names
 
+Activation = Callable[[Tensor], Tensor]
+_ACTIVATIONS: dict[str, Activation] = {"electra": nn.functional.gelu}
+"""Between the layers of a head of two, where it is not RoBERTa's tanh: transformers' ElectraClassificationHead."""
+
 
 class HeadWeights:
-    """One slot's head. weight: `[labels, width]`; bias: `[labels]` or None."""
+    """One slot's head.
 
-    def __init__(self, head: Head, weight: Tensor, bias: Tensor | None) -> None:
+    Attributes:
+        head: what it answers.
+        weight, bias: of the layer that gives the labels, `[labels, width]` and `[labels]` or None.
+        dense, dense_bias: of a layer before it, `[width, width]` and `[width]`, or None.
+        activation: between the two.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        weight: Tensor,
+        bias: Tensor | None,
+        dense: Tensor | None = None,
+        dense_bias: Tensor | None = None,
+        activation: Activation = torch.tanh,
+    ) -> None:
         self.head = head
-        self.weight = weight
-        self.bias = bias
+        self.weight, self.bias = weight, bias
+        self.dense, self.dense_bias, self.activation = dense, dense_bias, activation
 
     def __call__(self, hidden: Tensor, mask: Tensor, pooler: Tensor | None) -> Tensor:
         """Logits `[rows, labels]` of hidden states `[rows, tokens, width]` under a mask `[rows, tokens]`.
 
         pooler: an encoder's own pooled state `[rows, width]`, for heads that read it.
         """
-        vectors = pooled(hidden, mask, pooler, self.head.pooling)
-        return nn.functional.linear(vectors.to(self.weight.dtype), self.weight, self.bias)
+        vectors = pooled(hidden, mask, pooler, self.head.pooling).to(self.weight.dtype)
+        if self.dense is not None:
+            vectors = self.activation(nn.functional.linear(vectors, self.dense, self.dense_bias))
+        return nn.functional.linear(vectors, self.weight, self.bias)
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """Its tensors, in the order of `HeadNames`, without those that it does not have."""
+        return [each for each in self._parts if each is not None]
 
     def to(self, device: torch.device, trains: bool = False) -> "HeadWeights":
         """A copy on a device. trains: whether gradients flow into it."""
-        bias = None if self.bias is None else self.bias.to(device, copy=True).requires_grad_(trains)
-        return HeadWeights(self.head, self.weight.to(device, copy=True).requires_grad_(trains), bias)
+        weight, bias, dense, dense_bias = (
+            None if each is None else each.to(device, copy=True).requires_grad_(trains)
+            for each in self._parts
+        )
+        assert weight is not None
+        return HeadWeights(self.head, weight, bias, dense, dense_bias, self.activation)
+
+    @property
+    def _parts(self) -> tuple[Tensor | None, ...]:
+        return self.weight, self.bias, self.dense, self.dense_bias
 
 
 def pooled(hidden: Tensor, mask: Tensor, pooler: Tensor | None, pooling: Pooling) -> Tensor:
@@ -62,11 +98,19 @@ def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
     return hidden[torch.arange(len(hidden), device=hidden.device), column]
 
 
-def head_weights(adapter: Adapter, device: torch.device, dtype: torch.dtype) -> HeadWeights | None:
-    """A copy of the head of a sound adapter; None for adapters that write."""
+def head_weights(adapter: Adapter, family: str, dtype: torch.dtype) -> HeadWeights | None:
+    """A copy of the head of a sound adapter, on the CPU; None for adapters that write.
+
+    Args:
+        adapter: sound.
+        family: of the base, as transformers calls its `model_type`.
+        dtype: of the copy.
+    """
     names = head_names(adapter.tensors)
     if adapter.head is None or names is None:
         return None
-    weight = adapter.tensors[names[0]].to(device, dtype, copy=True)
-    bias = None if names[1] is None else adapter.tensors[names[1]].to(device, dtype, copy=True)
-    return HeadWeights(adapter.head, weight, bias)
+    weight, bias, dense, dense_bias = (
+        None if name is None else adapter.tensors[name].to(dtype, copy=True) for name in names
+    )
+    assert weight is not None
+    return HeadWeights(adapter.head, weight, bias, dense, dense_bias, _ACTIVATIONS.get(family, torch.tanh))

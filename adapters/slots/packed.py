@@ -72,7 +72,7 @@ def pack(adapter: Adapter, base: Base, dtype: torch.dtype, trains: bool = False)
     pin = base.device.type == "cuda"
     packed = Packed(
         adapter if trains else replace(adapter, tensors={}),
-        head=head_weights(adapter, torch.device("cpu"), dtype),
+        head=head_weights(adapter, base.config.model_type, dtype),
     )
     if not isinstance(adapter.method, Lora):
         table = adapter.tensors[TABLE].to(dtype, copy=True)

@@ -31,8 +31,7 @@ class Trained:
 
     Attributes:
         parameters: `lora`, all low-rank terms, `[layout.size]` in the adapter's own layout, with DoRA's magnitudes
-            where its factors will be; the prefix table `[length, width]` and the head's weight and bias under PEFT's
-            names.
+            where its factors will be; the prefix table `[length, width]` and the head's tensors under PEFT's names.
         layout: of `lora`.
         head_names: of the head's parameters.
     """
@@ -110,6 +109,4 @@ class Trained:
     def _head_leaves(self) -> dict[str, Tensor]:
         if not self.head_names:
             return {}
-        head = self._slots.head(self._slot)
-        leaves = [leaf for leaf in (head.weight, head.bias) if leaf is not None]
-        return dict(zip(self.head_names, leaves, strict=True))
+        return dict(zip(self.head_names, self._slots.head(self._slot).leaves, strict=True))

@@ -9,7 +9,7 @@ and norms, distance and cosine follow from three of them. In float64; a distance
 Prefixes and heads are compared number by number, a head's rows by their labels.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
@@ -183,18 +183,28 @@ def _heads(a: Adapter, b: Adapter) -> Products | None:
             f"head: one reads the {a.head.pooling} of the hidden states, one the {b.head.pooling}"
         )
     order = [b.head.labels.index(label) for label in a.head.labels]
-    one, other = _head(a), _head(b)[order]
-    if one.shape != other.shape:
-        raise _Incomparable(f"head: {list(one.shape)} and {list(other.shape)} numbers are not comparable")
-    return _products(one, other)
+    one, other = _head(a), _head(b)
+    if [part.shape for part in one] != [part.shape for part in other]:
+        sizes = [[list(part.shape) for part in head] for head in (one, other)]
+        raise _Incomparable(f"head: {sizes[0]} and {sizes[1]} numbers are not comparable")
+    last, *before = other
+    return _products(_flat(one), _flat([last[order], *before]))
 
 
-def _head(adapter: Adapter) -> Tensor:
-    """`[labels, width]`, and a last column with the bias, where there is one."""
+def _head(adapter: Adapter) -> list[Tensor]:
+    """`[labels, width]`, with a last column for the bias where there is one, and the same of a layer before it."""
     names = head_names(adapter.tensors)
     assert names is not None
-    parts = [adapter.tensors[names[0]], *(adapter.tensors[name][:, None] for name in names[1:] if name)]
-    return torch.cat(parts, dim=1)
+    layers = [(names.weight, names.bias), (names.dense, names.dense_bias)]
+    return [
+        torch.cat([adapter.tensors[weight], *([adapter.tensors[bias][:, None]] if bias else [])], dim=1)
+        for weight, bias in layers
+        if weight
+    ]
+
+
+def _flat(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat([part.flatten() for part in parts])
 
 
 def _products(a: Tensor, b: Tensor) -> Products:

@@ -5,6 +5,14 @@ import sys
 import typer
 
 
+class Unanswered(typer.BadParameter):
+    """A question to nobody. The message stands alone: no value was given that could be invalid."""
+
+    def format_message(self) -> str:
+        """The message."""
+        return self.message
+
+
 def confirm(question: str, yes: bool) -> None:
     """Ask, unless `yes`; where the answer is no, the command ends.
 
@@ -13,13 +21,16 @@ def confirm(question: str, yes: bool) -> None:
         yes: of `--yes`.
 
     Raises:
-        typer.BadParameter: nobody can be asked here.
+        Unanswered: nobody can be asked here, with what to say instead.
         typer.Exit: with 0 for no, 130 for an interruption.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody can be asked here; say it with --yes", param_hint="--yes")
+        raise Unanswered(
+            f"{question} Nobody can be asked here (standard input is no terminal), and nothing was changed: add --yes "
+            "to do it, or --dry-run to see what would be done"
+        )
     try:
         agreed = typer.confirm(question, err=True)
     except typer.Abort:

@@ -74,23 +74,29 @@ def _format(name: str | None, columns: str | None) -> dict[str, Any]:
     return given if columns is None else given | {"columns": [each.strip() for each in columns.split(",")]}
 
 
-def base_to_fit(base: str | None) -> "Shape | None":
+def base_to_fit(base: str | None, id: str | None = None) -> "Shape | None":
     """What an adapter is checked against before it is published.
 
     Args:
         base: of `--base`; None checks against nothing.
+        id: of `--base-id`.
 
     Raises:
         BaseNotFound: there is no such base.
+        typer.BadParameter: an id without a base.
     """
     if base is None:
+        if id is not None:
+            raise typer.BadParameter("it names the base of --base; give that too", param_hint="--base-id")
         return None
     from adapters.base import load_shape
 
-    return load_shape(base)
+    return load_shape(base, id=id)
 
 
-def declared(task: str | None, roles: str | None, click: int, is_alias: bool) -> "Declared":
+def declared(
+    task: str | None, roles: str | None, click: int, is_alias: bool, base_id: str | None = None
+) -> "Declared":
     """What is said of an adapter that does not say it itself.
 
     Args:
@@ -98,11 +104,12 @@ def declared(task: str | None, roles: str | None, click: int, is_alias: bool) ->
         roles: of `--roles`, with commas between them.
         click: of `--click`.
         is_alias: of `--base-id-is-alias`.
+        base_id: of `--base-id`.
     """
     from hub.intake import Declared
 
     named = tuple(role.strip() for role in (roles or "").split(",") if role.strip())
-    return Declared(task, named, click, is_alias)
+    return Declared(task, named, click, is_alias, base_id)
 
 
 def open_key(path: Path) -> "PrivateKey":
@@ -148,14 +155,16 @@ def open_registry(
     held: Any = quantization.value if quantization else record.quantization or "nf4"
 
     from adapters import load_base
+    from adapters.base import known_folder
     from hub.registry.registry import Registry
 
     if base is not None:
         return Registry(opened, load_base(base, held), follow=False)
-    if record.base.id.startswith("local/"):
+    if record.base.id.startswith("local/") and known_folder(record.base.id) is None:
         raise NotInHub(
             f"{record.reference} was made for the base in a folder {record.base.id.removeprefix('local/')!r}, "
-            "which is not in the hub; say where it is with --base FOLDER"
+            f"which is not in the hub; say where it is with --base FOLDER, or {record.base.id}: FOLDER in the file "
+            "that REPERTOIRE_BASES names"
         )
     revision = None if record.base.id == "starter" else record.base.revision
     return Registry(opened, load_base(record.base.id, held, revision), follow=False)

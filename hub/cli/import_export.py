@@ -10,6 +10,7 @@ from hub.cli.from_options import base_to_fit, declared
 from hub.cli.options import (
     DEFAULT_HUB,
     AdapterName,
+    BaseIdToWrite,
     BaseToFit,
     DeclaredClick,
     DeclaredRoles,
@@ -23,6 +24,7 @@ from hub.cli.options import (
     Tags,
 )
 from hub.cli.output import document, show
+from hub.cli.taking import show_left, take
 
 
 class Tool(StrEnum):
@@ -41,6 +43,7 @@ def import_(
     name: AdapterName,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToFit = None,
+    base_id: BaseIdToWrite = None,
     base_id_is_alias: IsAlias = False,
     task: DeclaredTask = None,
     roles: DeclaredRoles = None,
@@ -52,33 +55,28 @@ def import_(
 ) -> None:
     """Take an adapter that other tools made into a hub, as the next version of a name.
 
-    Only the configuration, the safetensors weights and the card are fetched; what is passed over is named, and code,
-    pickle and archives are refused.
+    Only the configuration, the safetensors weights and the card are read; what is passed over is named, and code,
+    pickle and archives are refused. Of a folder that holds one adapter in a folder of its own, that is taken.
 
     Example: `repertoire import hf://owner/adapter@main acme/spring/behavior --base Qwen/Qwen2.5-7B-Instruct`
     """
-    from hub.hub import Hub
-    from hub.intake import huggingface
-
-    found = huggingface.fetch(source) if huggingface.is_address(source) else None
-    version = Hub(hub).publish(
-        source if found is None else found,
+    version, found = take(
+        source,
+        hub,
         name,
-        base=base_to_fit(base),
+        base=base_to_fit(base, base_id),
         tags=tag or (),
         message=message,
         publish_id=publish_id,
-        declared=declared(task, roles, click, base_id_is_alias),
+        declared=declared(task, roles, click, base_id_is_alias, base_id),
     )
-    left = [] if found is None else list(found.left)
     if as_json:
-        document(summary(version) | {"origin": version.record.origin, "passed_over": left})
+        document(summary(version) | {"origin": version.record.origin, "passed_over": list(found.left)})
         return
     origin = version.record.origin
     at = f", commit {origin['commit']}" if origin else ""
     show(f"Imported {source}{at}, as {version.reference} in {hub}.")
-    if left:
-        show(f"Passed over, and not fetched: {', '.join(left)}.")
+    show_left(found)
 
 
 def export(

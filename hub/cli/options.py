@@ -74,6 +74,14 @@ BaseToFit = Annotated[
     str | None,
     typer.Option("--base", help=f"Check every tensor against this base: {_BASES} No weights are loaded."),
 ]
+BaseIdToWrite = Annotated[
+    str | None,
+    typer.Option(
+        "--base-id",
+        metavar="OWNER/MODEL",
+        help="With --base FOLDER: the id of that base, which is written where the adapter names a folder.",
+    ),
+]
 DeclaredTask = Annotated[
     str | None,
     typer.Option(

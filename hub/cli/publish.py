@@ -9,6 +9,7 @@ from hub.cli.from_options import base_to_fit, declared, open_key
 from hub.cli.options import (
     DEFAULT_HUB,
     AdapterName,
+    BaseIdToWrite,
     BaseToFit,
     DeclaredClick,
     DeclaredRoles,
@@ -22,6 +23,7 @@ from hub.cli.options import (
     Tags,
 )
 from hub.cli.output import document, show
+from hub.cli.taking import show_left, take
 
 
 def init(hub: HubPath = DEFAULT_HUB, as_json: Json = False) -> None:
@@ -55,6 +57,7 @@ def publish(
     message: Message = "",
     publish_id: PublishId = None,
     base: BaseToFit = None,
+    base_id: BaseIdToWrite = None,
     base_id_is_alias: IsAlias = False,
     task: DeclaredTask = None,
     roles: DeclaredRoles = None,
@@ -74,19 +77,18 @@ def publish(
         missing = "--reason" if force else "--force"
         raise typer.BadParameter(f"--force and --reason go together; give {missing} too", param_hint=missing)
 
-    from hub.hub import Hub
-
     opened_key = open_key(key) if key else None
-    version = Hub(hub).publish(
+    version, found = take(
         folder,
+        hub,
         name,
-        base=base_to_fit(base),
+        base=base_to_fit(base, base_id),
         tags=tag or (),
         message=message,
         publish_id=publish_id,
         force_reason=reason,
         key=opened_key,
-        declared=declared(task, roles, click, base_id_is_alias),
+        declared=declared(task, roles, click, base_id_is_alias, base_id),
     )
     if as_json:
         document(summary(version) | ({"signed_by": opened_key.public.id} if opened_key else {}))
@@ -94,3 +96,4 @@ def publish(
     where = f" Its PEFT directory: {version.folder}" if version.folder else ""
     signed = " and signed it" if opened_key else ""
     show(f"Published {version.reference} to {hub}{signed}.{where}")
+    show_left(found)

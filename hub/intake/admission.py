@@ -9,16 +9,13 @@ its recipe's gates enters only with a reason.
 """
 
 import json
-import math
 import os
-import re
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from adapters import Adapter, BadAdapter, WrongBase
+from adapters import Adapter, BadAdapter
+from adapters.errors import RepertoireError
 from adapters.format import (
     CARD,
     CONFIG,
@@ -27,23 +24,22 @@ from adapters.format import (
     Shape,
     adapter_problems,
     canonical,
-    check_base,
+    embeds,
     parse,
     render,
 )
 from hub.errors import Refused
 from hub.intake import card
-from hub.intake.allowed import ALLOWED, ARCHIVES, REQUIRED, TEXT_LIMIT, refused, why_not
+from hub.intake.allowed import refused
 from hub.intake.declared import Declared, as_declared, declared_problems
 from hub.intake.facts import describe
+from hub.intake.folders import read_folder
 from hub.intake.huggingface import Download
-from hub.storage.local import read
-from recipes.answer import Blend
+from hub.intake.naming import base_problems, name_problems, named
+from recipes.answer import Voice
 from recipes.judge import Gates
 
 _CODE_KEYS = ("auto_map", "auto_mapping")
-_PATH = re.compile(r"[/\\~.]|[A-Za-z]:[/\\]|file:")
-_HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
 def admit(
@@ -70,25 +66,28 @@ def admit(
     rendered: dict[str, Bytes]
     if isinstance(source, Adapter):
         rendered, where = {**render(source)}, "this adapter"
-    elif isinstance(source, Download):
-        rendered, where = {**source.files}, source.address
     else:
-        rendered, where = read_folder(Path(source)), str(source)
+        found = source if isinstance(source, Download) else read_folder(source)
+        rendered, where = {**found.files}, found.address
     if early is not None:
         early(rendered[WEIGHTS])
+    said = said or Declared()
     problems = list(_config_problems(rendered[CONFIG]))
+    if not problems:
+        config = named(json.loads(rendered[CONFIG]), base, said)
+        rendered[CONFIG] = json.dumps(config).encode()
+        problems = list(name_problems(config, base, said))
     if problems:
         raise refused(where, problems)
-    said = said or Declared()
     try:
         read = parse(rendered[CONFIG], rendered[WEIGHTS])
     except BadAdapter as error:
         raise refused(where, [str(error)]) from error
-    rendered[CONFIG] = _canonical_config(rendered[CONFIG], base)
+    rendered[CONFIG] = _canonical_config(config, base)
     config = json.loads(rendered[CONFIG])
     if read.base.revision is None:
         read = replace(read, base=replace(read.base, revision=config.get("revision")))
-    problems = [*declared_problems(read, said), *_base_problems(read, config, base, said.base_id_is_alias)]
+    problems = [*declared_problems(read, said), *base_problems(read, config, base, said.base_id_is_alias)]
     adapter = read if problems else _checked_against(as_declared(read, said), base)
     problems += _adapter_problems(adapter, base)
     if problems:
@@ -105,6 +104,7 @@ def stored_problems(config: Bytes, weights: Bytes) -> list[str]:
     problems = list(_config_problems(config))
     if problems:
         return problems
+    problems += name_problems(json.loads(config), None, Declared())
     if json.loads(config).get("auto_mapping"):
         problems.append(f"{CONFIG} has auto_mapping, which names a class to import")
     try:
@@ -133,30 +133,6 @@ def pass_gates(adapter: Adapter, force_reason: str | None = None) -> str | None:
     )
 
 
-def read_folder(folder: Path) -> dict[str, Bytes]:
-    """File name -> bytes of a PEFT directory. Raises Refused for anything that an adapter does not need."""
-    if folder.is_file() and folder.name.lower().endswith(ARCHIVES):
-        raise Refused(f"{folder} is an archive, which is never taken; unpack it and give the PEFT directory")
-    if folder.is_symlink() or not folder.is_dir():
-        raise Refused(f"{folder} is not a folder; give the PEFT directory that holds {CONFIG}")
-    names = sorted(os.listdir(folder))
-    problems = [f"{name} is missing" for name in REQUIRED if name not in names]
-    found: dict[str, Bytes] = {}
-    for name in names:
-        status = os.lstat(folder / name)
-        if stat.S_ISLNK(status.st_mode):
-            problems.append(f"{name} is a symbolic link; copy the file itself")
-        elif name not in ALLOWED or not stat.S_ISREG(status.st_mode):
-            problems.append(f"{name} does not belong to an adapter ({why_not(name)}); take it out")
-        elif name != WEIGHTS and status.st_size > TEXT_LIMIT:
-            problems.append(f"{name} has {status.st_size:,} bytes; at most {TEXT_LIMIT:,} are allowed")
-        else:
-            found[name] = read(folder / name)
-    if problems:
-        raise refused(str(folder), problems)
-    return found
-
-
 def _config_problems(data: Bytes) -> Iterator[str]:
     try:
         config = json.loads(data)
@@ -166,24 +142,19 @@ def _config_problems(data: Bytes) -> Iterator[str]:
     if not isinstance(config, dict):
         yield f"{CONFIG} is not a JSON object; save the adapter again"
         return
+    try:
+        json.dumps(config, ensure_ascii=False).encode()
+    except ValueError:
+        yield f"{CONFIG} holds half a character (a lone surrogate); save the adapter again"
     if config.get("auto_map"):
         yield f"{CONFIG} has auto_map, which loads code; take it out"
-    if config.get("task_type") == "FEATURE_EXTRACTION":
+    if embeds(config):
         yield f"{CONFIG} says FEATURE_EXTRACTION: it embeds texts, which no call asks for; run it in PEFT"
-    base = config.get("base_model_name_or_path")
-    if not isinstance(base, str) or not base:
-        yield f"{CONFIG} names no base; set base_model_name_or_path to the base's id"
-    elif _PATH.match(base) or not _HUB_ID.fullmatch(base) or (Path(base) / "config.json").exists():
-        yield (
-            f"{CONFIG} names the base by a path of this machine ({base!r}); "
-            "set base_model_name_or_path to its id, such as owner/model"
-        )
 
 
-def _canonical_config(data: Bytes, base: Shape | None) -> bytes:
+def _canonical_config(config: Mapping[str, Any], base: Shape | None) -> bytes:
     """Sorted keys; `auto_mapping`, by which PEFT would import a class by its name, is emptied. An adapter that names
     its base and no revision gets the one of the base that it is checked against."""
-    config: dict[str, Any] = json.loads(data)
     kept = {key: None if key in _CODE_KEYS else value for key, value in config.items()}
     if base is not None and not kept.get("revision") and kept["base_model_name_or_path"] == base.identity.id:
         kept["revision"] = base.identity.revision
@@ -192,8 +163,10 @@ def _canonical_config(data: Bytes, base: Shape | None) -> bytes:
 
 def _adapter_problems(adapter: Adapter, base: Shape | None = None) -> Iterator[str]:
     """Whether it is sound, and on the base where that is at hand; what its info says of its answers too."""
-    yield from _calibration_problems(adapter.info.get("calibration"))
-    yield from _blend_problems(adapter)
+    try:
+        Voice.of(adapter)
+    except RepertoireError as error:
+        yield str(error)
     on = "" if base is None else f"on {base.identity.id}: "
     yield from (on + problem for problem in adapter_problems(adapter, base))
 
@@ -205,49 +178,12 @@ def _checked_against(adapter: Adapter, base: Shape | None) -> Adapter:
     return replace(adapter, base=replace(adapter.base, fingerprint=base.identity.fingerprint))
 
 
-def _base_problems(
-    adapter: Adapter, config: Mapping[str, Any], base: Shape | None, is_alias: bool
-) -> Iterator[str]:
-    """The configuration and the weights must name one base, which is the one that is at hand: by its fingerprint, and
-    where the adapter has none by its id, unless that is an alias."""
-    if adapter.base.id != config["base_model_name_or_path"]:
-        yield (
-            f"{CONFIG} names the base {config['base_model_name_or_path']!r}, {WEIGHTS} was made for "
-            f"{adapter.base.id!r}; publish the adapter as it was trained"
-        )
-    if base is not None:
-        try:
-            check_base(adapter, base)
-        except WrongBase as error:
-            yield f"on {base.identity.id}: {error}"
-        if adapter.base.fingerprint is None and adapter.base.id != base.identity.id and not is_alias:
-            yield (
-                f"it names the base {adapter.base.id!r}, and is checked against {base.identity.id!r}; give --base the "
-                "base that it was trained on, or say that both are the same model: --base-id-is-alias"
-            )
-
-
-def _calibration_problems(saved: Any) -> Iterator[str]:
-    """A temperature is a finite number above 0, a shift a finite number."""
-    if saved is None:
-        return
-    told = saved if isinstance(saved, dict) else {"temperature": saved}
-    temperature, shift = told.get("temperature", 1.0), told.get("shift", 0.0)
-    if not (_is_finite(temperature) and _is_finite(shift) and temperature > 0):
-        yield f"the calibration {saved!r} is impossible; train the adapter again"
-
-
-def _blend_problems(adapter: Adapter) -> Iterator[str]:
-    """The numbers of a blend fit each other and the head."""
-    if adapter.head is None:
-        if adapter.info.get("blend") is not None:
-            yield "the adapter has a blend but no labels; train it again"
-        return
-    try:
-        Blend.from_info(adapter.info, len(adapter.head.labels), adapter.head.multi_label)
-    except BadAdapter as error:
-        yield str(error)
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def check(
+    source: Adapter | Download | str | os.PathLike[str],
+    base: Shape | None = None,
+    said: Declared | None = None,
+    force_reason: str | None = None,
+) -> None:
+    """See whether an adapter may enter a hub, before there is one. Arguments and errors as of `admit` and
+    `pass_gates`."""
+    pass_gates(admit(source, base, said=said)[0], force_reason)

@@ -23,12 +23,14 @@ class Declared:
         roles: the columns that its training rows had, such as `user` and `ad`; () are the usual ones.
         click: of a recommendation with two rows in its head, the row that is the click.
         base_id_is_alias: the base that its configuration names is the one that it is checked against, by another id.
+        base_id: of the base that it is checked against, to be written where its configuration names a folder.
     """
 
     task: str | None = None
     roles: tuple[str, ...] = ()
     click: int = 1
     base_id_is_alias: bool = False
+    base_id: str | None = None
 
 
 def declared_problems(adapter: Adapter, said: Declared) -> Iterator[str]:

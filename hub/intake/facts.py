@@ -22,9 +22,9 @@ def describe(adapter: Adapter, config: Mapping[str, Any]) -> dict[str, Any]:
         "length": None if isinstance(adapter.method, Lora) else adapter.method.length,
         "task": adapter.task,
         "labels": adapter.head.labels if adapter.head else None,
-        "quantization": adapter.info.get("quantization"),
+        "quantization": _text(adapter.info.get("quantization")),
         "recipe": _object(adapter.info.get("recipe")),
-        "data_digest": data.get("digest"),
+        "data_digest": _text(data.get("digest")),
         "metrics": _object(adapter.info.get("report")),
         "gates": _object(adapter.info.get("gates")),
         "servable_by": servable_by(config, adapter),
@@ -35,6 +35,11 @@ def describe(adapter: Adapter, config: Mapping[str, Any]) -> dict[str, Any]:
         "blended": bool(adapter.info.get("blend")),
         "roles": _texts(data.get("roles")),
     }
+
+
+def _text(value: Any) -> str | None:
+    """A text; None for anything else."""
+    return value if isinstance(value, str) else None
 
 
 def _texts(value: Any) -> list[str] | None:

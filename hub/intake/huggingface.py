@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,30 +22,15 @@ from urllib.parse import unquote
 from huggingface_hub import CommitOperationAdd, HfApi, constants, try_to_load_from_cache
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from adapters.format import CONFIG, WEIGHTS
+from adapters.format import CONFIG, WEIGHTS, Bytes
 from hub.errors import BadName, Damaged, HubError, NotInHub
-from hub.intake.allowed import ALLOWED, ARCHIVES, CODE, PICKLES, REQUIRED, TEXT_LIMIT, refused, why_not
+from hub.intake.allowed import ALLOWED, REQUIRED, TEXT_LIMIT, folder_below, refused, sort_out
 
 SCHEME = "hf://"
 _ADDRESS = re.compile(
     r"hf://(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>refs/(pr|convert)/[\w.-]+|[\w.%-]+))?(/(?P<folder>[^@]+))?",
     re.ASCII,
 )
-# What trainers and tokenizers leave beside an adapter. Pickles among them are never fetched.
-_TRAINING = {
-    "training_args.bin",
-    "optimizer.pt",
-    "optimizer.bin",
-    "scheduler.pt",
-    "scaler.pt",
-    "random_states_0.pkl",
-}
-_RANDOM_STATE = re.compile(r"rng_state(_\d+)?\.pth")
-_HARMLESS = tuple(
-    ".json .jsonl .md .txt .model .jinja .yaml .yml .csv .log .png .jpg .jpeg .gif .svg .webp .pdf .ipynb "
-    ".gitattributes .gitignore".split()
-)
-_BARE = {"license", "notice"}
 
 
 @dataclass(frozen=True)
@@ -67,18 +52,18 @@ class Address:
 
 @dataclass(frozen=True)
 class Download:
-    """An adapter's files as they were fetched.
+    """An adapter's files as they were fetched, or read from a folder of this machine.
 
     Attributes:
         address: from where.
         files: name -> bytes.
-        origin: `source`, and the `commit` that it stood for.
+        origin: `source`, and the `commit` that it stood for; None of a folder.
         left: what was passed over, with a count where it is a folder.
     """
 
     address: str
-    files: Mapping[str, bytes]
-    origin: Mapping[str, str]
+    files: Mapping[str, Bytes]
+    origin: Mapping[str, str] | None
     left: tuple[str, ...] = ()
 
 
@@ -157,6 +142,14 @@ def fetch(address: str, api: HfApi | None = None) -> Download:
     }
     if not listed:
         raise NotInHub(f"{source} holds no files; check the folder's name")
+    below = folder_below(str(source), listed)
+    if below is not None:
+        source = Address(source.repo, source.revision, source.path(below))
+        listed = {
+            name.removeprefix(f"{below}/"): entry
+            for name, entry in listed.items()
+            if name.startswith(f"{below}/")
+        }
     wanted, left, problems = sort_out(listed)
     problems += [
         f"{name} has {listed[name].size:,} bytes; at most {TEXT_LIMIT:,} are allowed"
@@ -170,40 +163,6 @@ def fetch(address: str, api: HfApi | None = None) -> Download:
         # Asked by the revision's own name too, so that the cache knows it when there is no network.
         api.hf_hub_download(source.repo, source.path(CONFIG), revision=source.revision)
     return Download(str(source), found, {"source": str(source), "commit": commit}, tuple(left))
-
-
-def sort_out(names: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
-    """What is fetched of a repository's files, what is passed over, and what stands against taking any of it."""
-    wanted: list[str] = []
-    left: list[str] = []
-    problems: list[str] = []
-    below: dict[str, int] = {}
-    here = {name for name in names if "/" not in name}
-    for name in names:
-        top, slash, _ = name.partition("/")
-        if slash:
-            below[top] = below.get(top, 0) + 1
-    for name in sorted(here):
-        if name in ALLOWED:
-            wanted.append(name)
-        elif name == "adapter_model.bin" and WEIGHTS not in here:
-            problems.append(
-                f"{name} is the only weights here, and pickle can run code; its maker can save them as safetensors"
-            )
-        elif name == "adapter_model.bin" or _is_left(name):
-            left.append(name)
-        elif name.lower().endswith((*CODE, *PICKLES, *ARCHIVES)):
-            problems.append(f"{name} does not belong to an adapter ({why_not(name)})")
-        else:
-            problems.append(
-                f"{name} may be part of what the adapter is, and is not known here; let its maker move the adapter "
-                "into a folder of its own"
-            )
-    problems += [f"{name} is missing" for name in REQUIRED if name not in here]
-    left += [
-        f"{folder}/ ({count} {'file' if count == 1 else 'files'})" for folder, count in sorted(below.items())
-    ]
-    return wanted, left, problems
 
 
 def upload(
@@ -222,17 +181,6 @@ def upload(
             api.create_branch(target.repo, branch=target.revision, exist_ok=True)
         done = api.create_commit(target.repo, operations, commit_message=message, revision=target.revision)
     return Uploaded(str(target), str(done.commit_url), str(done.oid))
-
-
-def _is_left(name: str) -> bool:
-    lower = name.lower()
-    return (
-        lower in _TRAINING
-        or _RANDOM_STATE.fullmatch(lower) is not None
-        or lower.endswith(_HARMLESS)
-        or lower.split(".")[0] in _BARE
-        or lower.startswith("events.out.tfevents")
-    )
 
 
 def _download(api: HfApi, source: Address, commit: str, name: str, listed: _Listed) -> bytes:

@@ -114,7 +114,7 @@ def _lorax(config: Mapping[str, Any], adapter: Adapter) -> Iterator[str]:
 
 def _peft_notes(adapter: Adapter) -> Iterator[str]:
     head = adapter.head
-    if head is not None and not pools_as_transformers(head.pooling, head.bias):
+    if head is not None and not pools_as_transformers(adapter):
         yield (
             f"the head pools by {head.pooling!r}, which transformers' class for this base does not: the weights load, "
             "and the answers are others"

@@ -4,7 +4,7 @@ Behind this door a request is what its type says. What its texts hold is seen to
 what its policy says where that is read, and how far numbers of a `Write` may go by `Sampling`.
 """
 
-import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +13,7 @@ from adapters.fields import shown
 from hub.registry.requests import Analyze, Recommend, Request, Write
 
 _MOST_TEXTS = 1000  # of one product
+_LARGEST = sys.float_info.max  # whole numbers may be larger, and no float can hold those
 _WHOLE = ("n", "seed")
 _WHOLE_OR_NONE = ("max_chars", "max_new_tokens", "top_k")
 _NUMBER_OR_NONE = ("deadline", "temperature", "top_p", "repetition_penalty")
@@ -102,4 +103,4 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST

@@ -344,10 +344,7 @@ class Registry:
         voice = self._voice(key)
         calls = {name: task_for(name).CALL for name in task_names()}
         if voice.task is None and request.CALL == "recommend" and voice.head is not None:
-            raise RequestError(
-                f"{self._versions[key].reference} does not say that it recommends, nor which of its labels is the "
-                "click; publish it again with --task recommendation --roles user,ad"
-            )
+            raise RequestError(_no_click(self._versions[key].reference, len(voice.head.labels)))
         task = voice.task or usual_task(writes=voice.head is None)
         if task not in calls:
             raise RequestError(
@@ -370,6 +367,18 @@ class Registry:
         check_base(fetched.adapter, self.base)
         self._runtime.offer(key, fetched)
         return Voice.of(fetched.adapter)
+
+
+def _no_click(reference: str, labels: int) -> str:
+    """Why an adapter of another tool, which says nothing of a click, ranks no ads."""
+    if labels > 2:
+        return (
+            f"{reference} has {labels} labels, none of which is said to be a click; ask it to analyze texts"
+        )
+    return (
+        f"{reference} does not say that it recommends, nor which of its labels is the click; publish it again with "
+        "--task recommendation --roles user,ad"
+    )
 
 
 def _client(reference: str) -> str:

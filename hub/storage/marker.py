@@ -52,9 +52,11 @@ def open_marker(storage: Storage, create: bool, origin: str | None = None) -> Ma
 
 
 def _found(storage: Storage, create: bool, origin: str | None) -> None:
-    if not create:
-        raise NoHub(f"no hub at {storage.address}; `repertoire publish` makes one, or give the right --hub")
     strangers = {*storage.files(""), *storage.folders("")} - {".tmp", MARKER}
+    if not create:
+        makes = "" if strangers else "`repertoire publish` makes one, or "
+        why = ", where other files lie" if strangers else ""
+        raise NoHub(f"no hub at {storage.address}{why}; {makes}give the right --hub")
     if strangers and not storage.exists(MARKER):  # another process may have made it meanwhile
         raise HubError(f"{storage.address} holds other files and no hub.json; give an empty or a new folder")
     about = {"format": FORMAT, "id": uuid.uuid4().hex} | ({"origin": origin} if origin else {})

@@ -28,9 +28,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, softmax
 
 from adapters.errors import BadAdapter
-from recipes.answer.linear import Linear, is_finite
+from recipes.answer.linear import Linear
 from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import smoothed
+from recipes.part import is_finite
 
 Floats = NDArray[np.float64]
 _FORMAT = 1

@@ -33,6 +33,7 @@ from adapters.errors import BadAdapter
 from recipes.examples import Example, Splits
 from recipes.measure import baselines
 from recipes.measure.calibration import shift_for
+from recipes.part import is_finite
 from recipes.tasks.history import LIKED_SHARE
 from recipes.tasks.task import label_task
 
@@ -263,8 +264,3 @@ def _problems(saved: Any, labels: int, multi_label: bool) -> Iterator[str]:
         yield f"its table of {len(numbers):,} numbers is none of {1 + outputs} columns"
     if not np.isfinite(numbers).all():
         yield "its table holds numbers that are not finite"
-
-
-def is_finite(value: Any) -> bool:
-    """Whether a JSON value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from adapters import Adapter, Base, Head, Prefix
-from adapters.errors import RequestError
+from adapters.errors import BadAdapter, RequestError
 from recipes.answer.blend import Blend
 from recipes.data.columns import is_derived
 from recipes.data.facts import DataFacts
@@ -56,10 +56,12 @@ class Voice:
 
     @classmethod
     def of(cls, adapter: Adapter) -> Self:
-        """The voice of an adapter. Raises RecipeError for a recipe, and BadAdapter for a blend, that cannot be used."""
+        """The voice of an adapter. Raises BadAdapter for a recipe, a calibration or a blend that cannot be used."""
         head, recipe = adapter.head, _recipe(adapter)
         data = DataFacts.read(adapter.info.get("data")) or DataFacts()
         roles = UNKNOWN_ROLES if data.roles is None else data.roles
+        if head is None and adapter.info.get("blend") is not None:
+            raise BadAdapter("the adapter has a blend but no labels; train it again")
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
         return cls(adapter.task, head, recipe, roles, Calibration.from_info(adapter.info), blend)
 
@@ -173,17 +175,30 @@ def _sound(reading: Reading) -> Reading:
 
 
 def _recipe(adapter: Adapter) -> Recipe:
-    """An adapter's own recipe. One of another tool has none: it reads its task's way, and as much as the base can."""
-    saved = adapter.info.get("recipe")
-    named = saved.get("task") if isinstance(saved, Mapping) else None
-    task = named or adapter.task or usual_task(adapter.head is None)
+    """An adapter's own recipe. One of another tool has none: it reads its task's way, and as much as the base can.
+    Raises BadAdapter for one that cannot be used, or is of a task that the adapter does not do."""
+    said = adapter.info.get("recipe")
+    task = (said.get("task") if isinstance(said, Mapping) else None) or adapter.task
+    task = task or usual_task(adapter.head is None)
     if task not in task_names():
-        raise RecipeError(
-            f"its task, {task!r}, is none that this release knows; upgrade Repertoire to use it"
-        )
-    if saved:
-        return Recipe.from_dict(saved)
-    read: dict[str, Any] = {"task": task, "data": {"max_tokens": sys.maxsize}}
+        raise BadAdapter(f"its task, {task!r}, is none that this release knows; upgrade Repertoire to use it")
+    read: Any = {"task": task, "data": {"max_tokens": sys.maxsize}}
     if isinstance(adapter.method, Prefix):
         read |= {"method": "prefix", "prefix": {"length": adapter.method.length}}
-    return Recipe.from_dict(read)
+    if said:
+        read = said
+    if not isinstance(read, Mapping):
+        raise BadAdapter(
+            f"its recipe is {str(said)[:60]!r}, and no mapping of sections; train the adapter again"
+        )
+    try:
+        recipe = Recipe.from_dict(read)
+    except RecipeError as error:
+        raise BadAdapter(f"its recipe cannot be used: {error}") from error
+    writes = task_for(recipe.task).ANSWERS == "texts"
+    if recipe.task != (adapter.task or recipe.task) or writes != (adapter.head is None):
+        has = "no head" if adapter.head is None else "a head"
+        raise BadAdapter(
+            f"it has {has}, does {adapter.task}, and its recipe is for {recipe.task}; train the adapter again"
+        )
+    return recipe

@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from adapters.errors import BadAdapter
+from recipes.part import is_finite
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = NDArray[np.float64]
 _COLDEST, _HOTTEST = 0.05, 20.0
+_LEAST, _FARTHEST = 1e-3, 100.0  # a temperature, and a shift in nats, of an adapter that is read
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,17 @@ class Calibration:
 
     @classmethod
     def from_info(cls, info: Mapping[str, Any]) -> "Calibration":
-        """What an adapter's `info` says; none for adapters that say nothing, such as those of other tools."""
-        said = info.get("calibration", {})
-        return cls(float(said.get("temperature", 1.0)), float(said.get("shift", 0.0)))
+        """What an adapter's `info` says; none for adapters that say nothing, such as those of other tools. A number
+        alone is the temperature. Raises BadAdapter for what no calibration can be."""
+        said = info.get("calibration")
+        if said is None:
+            return cls()
+        told = said if isinstance(said, Mapping) else {"temperature": said}
+        temperature, shift = told.get("temperature", 1.0), told.get("shift", 0.0)
+        sound = is_finite(temperature) and is_finite(shift)
+        if not (sound and _LEAST <= temperature <= 1 / _LEAST and abs(shift) <= _FARTHEST):
+            raise BadAdapter(f"the calibration {said!r} is impossible; train the adapter again")
+        return cls(float(temperature), float(shift))
 
     def to_info(self) -> dict[str, float]:
         """As it stands in an adapter's `info["calibration"]`."""

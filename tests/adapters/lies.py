@@ -1,6 +1,6 @@
 """Safetensors files that lie, and what is asked of the reader: whatever it takes, the safetensors package takes, and
-reads as the same tensors; whatever it refuses, it refuses in its own words. The tests tell it hundreds of lies,
-`benchmarks/faults.py` hundreds of thousands."""
+reads as the same tensors under PEFT's names; whatever it refuses, it refuses in its own words. The tests tell it
+hundreds of lies, `benchmarks/faults.py` hundreds of thousands."""
 
 import json
 import math
@@ -13,6 +13,7 @@ from safetensors.torch import load, save
 from adapters.errors import BadAdapter
 from adapters.format.config import Lora
 from adapters.format.files import parse
+from adapters.format.spelling import as_saved
 
 CONFIG = json.dumps(
     {
@@ -59,7 +60,9 @@ def examine(data: bytes | bytearray) -> bool:
         found = parse(CONFIG, data).tensors
     except BadAdapter:
         return False
-    expected = load(bytes(data))
+    tensors = load(bytes(data))
+    spelled = as_saved(tensors)
+    expected = {spelled[name]: tensor for name, tensor in tensors.items()}
     assert found.keys() == expected.keys()
     for name, tensor in found.items():
         assert tensor.shape == expected[name].shape and torch.equal(tensor, expected[name].float()), name

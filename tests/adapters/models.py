@@ -33,6 +33,7 @@ DECODERS = {
 ENCODERS = {
     "bert": (tf.BertConfig, {}),
     "roberta": (tf.RobertaConfig, {"pad_token_id": 1}),
+    "xlm-roberta": (tf.XLMRobertaConfig, {"pad_token_id": 1}),
     "electra": (tf.ElectraConfig, {"embedding_size": 32}),
 }
 
@@ -64,10 +65,14 @@ def model(family: str, head: int | None = None, seed: int = 0, **changes: Any) -
             parameter.add_(torch.randn_like(parameter) * 0.05)
     if head is None:
         return bare
+    padding = {} if "roberta" in family else {"pad_token_id": 0}
     labelled = tf.AutoModelForSequenceClassification.from_config(
-        config(family, num_labels=head, pad_token_id=0, **changes)
+        config(family, num_labels=head, **padding, **changes)
     ).eval()
-    labelled.base_model.load_state_dict(bare.base_model.state_dict(), strict=True)
+    # Of RoBERTa's family the head reads no pooler, and the class has none.
+    wanted = labelled.base_model.state_dict()
+    own = {name: tensor for name, tensor in bare.base_model.state_dict().items() if name in wanted}
+    labelled.base_model.load_state_dict(own, strict=True)
     return labelled
 
 

@@ -89,6 +89,18 @@ def test_heads_of_an_encoder_equal_peft(tmp_path: Path) -> None:
     check(shelf, filled(shelf), [(name, ids) for ids in SEQUENCES[:4] for name in heads], left=False)
 
 
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "electra"])
+def test_heads_of_two_layers_equal_peft(family: str, tmp_path: Path) -> None:
+    """`classifier.dense` and `classifier.out_proj`, as transformers' classes of these families have them."""
+    heads: dict[str, tuple[str, dict[str, Any]]] = {
+        "two": ("lora", {"r": 4, "head": 2, "target_modules": ["query", "dense"]}),
+        "five": ("lora", {"r": 1, "head": 5}),
+        "prefix": ("prefix", {"num_virtual_tokens": 3, "head": 2}),
+    }
+    shelf = Shelf(tmp_path, heads, family)
+    check(shelf, filled(shelf), [(name, ids) for ids in SEQUENCES[:4] for name in heads], left=False)
+
+
 def test_electra_and_roberta_rows_are_unmoved_by_padding_and_neighbours() -> None:
     for family in ("electra", "roberta"):
         base = models.base(family)

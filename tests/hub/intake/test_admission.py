@@ -16,6 +16,7 @@ from adapters.format import files
 from hub.errors import Refused
 from hub.hub import Hub
 from hub.intake.admission import admit
+from hub.intake.folders import read_folder
 from tests.hub.cli.clicks import REPORT, clicks
 from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora, prefix
@@ -76,17 +77,42 @@ def test_a_card_that_the_maker_wrote_is_kept(folder: Path) -> None:
 
 
 def test_all_files_that_do_not_belong_are_named_at_once(folder: Path) -> None:
-    (folder / "training_args.bin").write_bytes(b"")
+    (folder / "head.bin").write_bytes(b"")
     (folder / "modeling.py").write_text("")
     (folder / "adapter.tar.gz").write_bytes(b"")
-    (folder / "checkpoint-10").mkdir()
+    (folder / "new_embeddings.safetensors").write_bytes(b"")
     with pytest.raises(Refused) as refused:
         admit(folder)
     text = str(refused.value)
-    assert "training_args.bin does not belong to an adapter (pickle can run code" in text
+    assert "head.bin does not belong to an adapter (pickle can run code" in text
     assert "modeling.py does not belong to an adapter (code is never taken)" in text
-    assert "adapter.tar.gz" in text and "checkpoint-10" in text
+    assert (
+        "adapter.tar.gz" in text and "new_embeddings.safetensors may be part of what the adapter is" in text
+    )
     assert "nothing was written" in text
+
+
+def test_what_a_training_left_beside_an_adapter_is_passed_over_and_named(folder: Path) -> None:
+    left = (
+        "optimizer.pt rng_state.pth scheduler.pt special_tokens_map.json tokenizer.json trainer_state.json "
+    )
+    left += (
+        "training_args.bin chat_template.jinja merges.txt zero_to_fp32.py latest adapter_model.bin .DS_Store"
+    )
+    for name in left.split():
+        (folder / name).write_bytes(b"")
+    (folder / "checkpoint-10").mkdir()
+    (folder / "checkpoint-10" / files.CONFIG).write_bytes(b"")
+    assert admit(folder)[1].keys() == {files.CONFIG, files.WEIGHTS, files.CARD}
+    assert {*read_folder(folder).left} == {*left.split(), "checkpoint-10/ (1 file)"}
+
+
+def test_the_folder_above_one_named_adapter_is_enough(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("of nobody")
+    assert admit(tmp_path)[1] == admit(folder)[1]
+    files.write(lora(1), tmp_path / "other")
+    with pytest.raises(Refused, match=r"holds 2 adapters: adapter, other; give the folder of one"):
+        admit(tmp_path)
 
 
 def test_links_are_refused_even_to_sound_files(folder: Path, tmp_path: Path) -> None:
@@ -132,6 +158,20 @@ def test_a_relative_path_to_a_model_is_refused(
     monkeypatch.chdir(tmp_path)
     configure(folder, base_model_name_or_path="models/llama")
     with pytest.raises(Refused, match="by a path of this machine"):
+        admit(folder)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"task_type": "FEATURE_EXTRACTION"},
+        {"task_type": None, "auto_mapping": {"base_model_class": "BertModel"}},
+        {"task_type": None, "auto_mapping": {"base_model_class": "LlamaModel"}},
+    ],
+)
+def test_what_embeds_texts_answers_no_call(folder: Path, says: dict[str, object]) -> None:
+    configure(folder, **says)
+    with pytest.raises(Refused, match="FEATURE_EXTRACTION: it embeds texts"):
         admit(folder)
 
 

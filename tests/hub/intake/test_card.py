@@ -149,7 +149,6 @@ def test_an_adapter_that_says_little_of_itself_has_a_card(adapter: Any, hub: Hub
         {"report": {"after": {"auc": "high"}, "before": None}},
         {"data": [1]},
         {"data": {"profile": {"rows": 3, "languages": ["en"], "tokens": 7, "near": "x"}}},
-        {"recipe": "none"},
         {"gates": {"passed": True, "verdicts": [3]}},
     ],
 )

@@ -89,8 +89,13 @@ def test_nothing_recommends_without_a_click(hub: Hub, registry: Registry, tmp_pa
     assert len(registry.analyze(NAME, ["tea sale"])[0].probabilities) == 2
     with pytest.raises(Refused, match="one number a text"):
         hub.publish(stock(tmp_path / "one", 1), NAME)
+    hub.publish(stock(tmp_path / "three", 3), NAME)
+    with pytest.raises(
+        RequestError, match="3 labels, none of which is said to be a click; ask it to analyze"
+    ):
+        registry.recommend(NAME, USER, ADS)
     with pytest.raises(Refused, match="its head has 3 rows, and a recommendation has two"):
-        hub.publish(stock(tmp_path / "three", 3), NAME, declared=CLICKS)
+        hub.publish(tmp_path / "three", NAME, declared=CLICKS)
 
 
 @pytest.mark.parametrize(

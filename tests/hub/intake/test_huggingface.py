@@ -14,7 +14,8 @@ from hub.errors import BadName, Damaged, HubError, NotInHub, Refused
 from hub.exchange.exports import upload
 from hub.hub import Hub
 from hub.intake import huggingface
-from hub.intake.huggingface import Address, fetch, parse, sort_out
+from hub.intake.allowed import sort_out
+from hub.intake.huggingface import Address, fetch, parse
 from tests.hub.model_hub import ModelHub, running
 from tests.hub.tiny import NAME, lora
 
@@ -139,7 +140,7 @@ def test_pickled_weights_alone_are_refused() -> None:
     wanted, left, problems = sort_out(["adapter_config.json", "adapter_model.bin"])
     assert (wanted, left) == (["adapter_config.json"], [])
     assert problems == [
-        "adapter_model.bin is the only weights here, and pickle can run code; its maker can save them as safetensors",
+        "adapter_model.bin is the only weights here, and pickle can run code; save them as safetensors",
         "adapter_model.safetensors is missing",
     ]
 

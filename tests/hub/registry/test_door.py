@@ -42,6 +42,7 @@ BAD: dict[str, Any] = {
     "no request": None,
     "a mapping": {"reference": NAME},
     "deadline": Analyze(NAME, ["glad"], deadline="5"),  # type: ignore[arg-type]
+    "a deadline that no float can hold": Analyze(NAME, ["glad"], deadline=10**400),
     "endless deadline": Analyze(NAME, ["glad"], deadline=float("inf")),
     "no reference": Analyze(None, ["glad"]),  # type: ignore[arg-type]
     "references": Analyze([NAME, 3], ["glad"]),  # type: ignore[list-item]
