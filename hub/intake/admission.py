@@ -38,6 +38,7 @@ from hub.intake.huggingface import Download
 from hub.intake.naming import base_problems, name_problems, named
 from recipes.answer import Voice
 from recipes.judge import Gates
+from recipes.tasks import task_names
 
 _CODE_KEYS = ("auto_map", "auto_mapping")
 
@@ -162,11 +163,13 @@ def _canonical_config(config: Mapping[str, Any], base: Shape | None) -> bytes:
 
 
 def _adapter_problems(adapter: Adapter, base: Shape | None = None) -> Iterator[str]:
-    """Whether it is sound, and on the base where that is at hand; what its info says of its answers too."""
-    try:
-        Voice.of(adapter)
-    except RepertoireError as error:
-        yield str(error)
+    """Whether it is sound, and on the base where that is at hand; what its info says of its answers too, where its task
+    is one that is known here."""
+    if adapter.task is None or adapter.task in task_names():
+        try:
+            Voice.of(adapter)
+        except RepertoireError as error:
+            yield str(error)
     on = "" if base is None else f"on {base.identity.id}: "
     yield from (on + problem for problem in adapter_problems(adapter, base))
 

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -310,3 +311,9 @@ def test_train_says_that_publish_will_refuse_and_publish_does(run: Run, tmp_path
     assert "✗ gate min_gain: the gain in auc over" in out
     assert "publish will refuse it" in out
     assert run("publish", "made", NAME)[0] == 4
+
+
+def test_an_adapter_of_a_task_that_is_not_known_here_is_kept_for_those_who_know_it(hub: Hub) -> None:
+    later = replace(lora(), task="pricing", info={"recipe": {"task": "pricing"}})
+    assert hub.publish(later, NAME).record.task == "pricing"
+    assert hub.verify().findings == []
