@@ -6,6 +6,7 @@ import os
 import signal
 import weakref
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from adapters.serving.runtime import Runtime
 from adapters.serving.sampling import Sampling
 from tests.adapters import models
 from tests.adapters.shelf import Shelf
-from tests.clock import LIMIT
+from tests.clock import LIMIT, until
 
 IDS = (5, 9, 20)
 
@@ -106,8 +107,7 @@ def test_answered_requests_are_not_kept_for_their_deadline(runtime: Runtime) -> 
 
     old = ask(300)
     ask(1)
-    gc.collect()
-    assert sum(ticket() is not None for ticket in old) == 0
+    until(lambda: _gone(*old))
 
 
 def test_a_dropped_runtime_leaves_the_base_as_it_found_it(shelf: Shelf) -> None:
@@ -118,10 +118,14 @@ def test_a_dropped_runtime_leaves_the_base_as_it_found_it(shelf: Shelf) -> None:
         assert isinstance(dropped.run([Request("a", IDS, Sampling(2))])[0], Completion)
         weights = weakref.ref(dropped._slots._lora)
         del dropped
-        gc.collect()
-        assert weights() is None
+        until(partial(_gone, weights))  # its thread may be about to end its last turn
     Runtime(base, shelf.runtime(slots=1)._residency._fetch).close()
     assert _hooks(base) == before
+
+
+def _gone(*things: "weakref.ref[Any]") -> bool:
+    gc.collect()
+    return all(thing() is None for thing in things)
 
 
 def _hooks(base: Any) -> int:

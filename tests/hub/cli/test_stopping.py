@@ -39,6 +39,7 @@ def folder(tmp_path: Path) -> Path:
 def ends(folder: Path, number: int, where: str, command: tuple[str, ...]) -> None:
     """Run a command in this process, and be told to end in the middle of a turn, or while the data are prepared."""
     os.chdir(folder)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may ignore it
     for stream, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     owner, name, count = {"turn": (Fused, "turn", 3), "start": (Run, "_identify", 1)}[where]
