@@ -4,6 +4,8 @@ import sys
 
 import typer
 
+from adapters import visible
+
 
 def confirm(question: str, yes: bool) -> None:
     """Ask, unless `yes`; where the answer is no, the command ends.
@@ -21,7 +23,7 @@ def confirm(question: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise typer.BadParameter("nobody can be asked here; say it with --yes", param_hint="--yes")
     try:
-        agreed = typer.confirm(question, err=True)
+        agreed = typer.confirm(visible(question), err=True)
     except typer.Abort:
         raise typer.Exit(130) from None
     if not agreed:
