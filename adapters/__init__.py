@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from adapters.format.config import Adapter, BaseId, Head, Lora, Prefix
     from adapters.format.files import read, write
     from adapters.serving.limits import Limits
+    from adapters.unseen import escaped, hidden, visible
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -52,6 +53,7 @@ else:
             "adapters.format.config": ["Adapter", "BaseId", "Head", "Lora", "Prefix"],
             "adapters.format.files": ["read", "write"],
             "adapters.serving.limits": ["Limits"],
+            "adapters.unseen": ["escaped", "hidden", "visible"],
         },
     )
 
@@ -77,7 +79,10 @@ __all__ = [
     "UnsupportedArchitecture",
     "UnsupportedQuantization",
     "WrongBase",
+    "escaped",
+    "hidden",
     "load_base",
     "read",
+    "visible",
     "write",
 ]

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from adapters.format.card import is_public_id, peft_loading, pools_as_transformers, stock_loading
+    from adapters.format.card import (
+        in_quotes,
+        is_public_id,
+        one_line,
+        peft_loading,
+        pools_as_transformers,
+        stock_loading,
+    )
     from adapters.format.config import (
         STARTER,
         Adapter,
@@ -26,7 +33,9 @@ else:
         __name__,
         {
             "adapters.format.card": [
+                "in_quotes",
                 "is_public_id",
+                "one_line",
                 "peft_loading",
                 "pools_as_transformers",
                 "stock_loading",
@@ -80,7 +89,9 @@ __all__ = [
     "check_fit",
     "embeds",
     "head_names",
+    "in_quotes",
     "is_public_id",
+    "one_line",
     "parse",
     "peft_loading",
     "pools_as_transformers",

@@ -3,12 +3,18 @@
 Who made the adapter knows more of it and may give a card of their own to `write`.
 """
 
+import json
+import re
 from typing import Any
 
 import yaml
 
 from adapters.format.config import STARTER, Adapter
 from adapters.format.names import head_names
+from adapters.unseen import visible
+
+_ACTS = re.compile(r"[\\*\[\]|]|`{3,}")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 
 
 def model_card(adapter: Adapter) -> str:
@@ -20,8 +26,8 @@ def model_card(adapter: Adapter) -> str:
         "tags": ["repertoire", method, *([adapter.task] if adapter.task else [])],
     }
     parts = [
-        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---",
-        f"# {adapter.task or 'Adapter'} ({method}) for `{adapter.base.id}`",
+        f"---\n{visible(yaml.safe_dump(front, sort_keys=False, allow_unicode=True))}---",
+        one_line(f"# {adapter.task or 'Adapter'} ({method}) for `{adapter.base.id}`"),
         _facts(adapter),
         f"## Load with stock PEFT\n\n{peft_loading(adapter)}",
     ]
@@ -38,7 +44,7 @@ def _facts(adapter: Adapter) -> str:
     if adapter.head:
         rows["labels"] = ", ".join(adapter.head.labels[:20]) + (" …" if len(adapter.head.labels) > 20 else "")
         rows["pooling"] = adapter.head.pooling
-    return "\n".join(f"- {key}: {value}" for key, value in rows.items() if value is not None)
+    return "\n".join(f"- {key}: {one_line(value)}" for key, value in rows.items() if value is not None)
 
 
 def peft_loading(adapter: Adapter) -> str:
@@ -64,9 +70,22 @@ def stock_loading(base: str | None, labels: int | None) -> str:
         source = source.replace("local/", "path/to/")
     return (
         f"```python\nfrom peft import PeftModel\nfrom transformers import {auto}\n\n"
-        f'base = {auto}.from_pretrained("{source}"{count})\n'
+        f"base = {auto}.from_pretrained({in_quotes(source)}{count})\n"
         'model = PeftModel.from_pretrained(base, "path/to/this/folder")\n```'
     )
+
+
+def in_quotes(text: str) -> str:
+    """A string of Python in a block of code, which nothing in the text ends."""
+    return visible(json.dumps(text, ensure_ascii=False)).replace("```", "\\x60" * 3)
+
+
+def one_line(text: object) -> str:
+    """Text of strangers on one line of Markdown: it is read as it stands, and makes no HTML, no link, no picture, no
+    block and no cell of a table. Code between single backticks stays."""
+    plain = _ENTITY.sub("&amp;", visible(" ".join(str(text).split())))
+    plain = _ACTS.sub(lambda found: "".join(f"\\{each}" for each in found[0]), plain)
+    return plain.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def pools_as_transformers(adapter: Adapter) -> bool:

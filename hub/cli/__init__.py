@@ -53,7 +53,7 @@ from hub.cli import (
     verify,
 )
 from hub.cli.failing import fail
-from hub.cli.output import help_alone
+from hub.cli.output import help_alone, show_warnings_visibly
 
 __all__ = ["app", "main"]
 
@@ -131,6 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     given = list(sys.argv[1:] if arguments is None else arguments)
     # It advises a package that needs the network.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    show_warnings_visibly()
     try:
         code = app(args=given, prog_name="repertoire", standalone_mode=False, obj=["repertoire", *given])
     except Exception as error:

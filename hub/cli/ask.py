@@ -17,7 +17,7 @@ from hub.cli.options import (
     ReferenceNames,
     TrustFile,
 )
-from hub.cli.output import document, show
+from hub.cli.output import document, say, show
 from hub.cli.whole_files import (
     ByColumn,
     FileOfAnswers,
@@ -244,8 +244,8 @@ def write(
     registry = open_registry(hub, reference, base, quantization, trust)
     if stream:
         for piece in registry.stream(reference, facts, **options):
-            typer.echo(piece, nl=False)
-        typer.echo()
+            say(piece, end="")
+        say("")
         return
     texts = registry.write(reference, facts, n, **options)
     if as_json:
@@ -254,7 +254,7 @@ def write(
         return
     show(*(f"{rank}. {text}" if len(texts) > 1 else text for rank, text in enumerate(texts, 1)))
     for each in texts.refused:
-        typer.echo(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", err=True)
+        say(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", error=True)
 
 
 def _cut(cuts: list[int]) -> list[str]:

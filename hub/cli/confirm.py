@@ -4,6 +4,8 @@ import sys
 
 import typer
 
+from adapters import visible
+
 
 class Unanswered(typer.BadParameter):
     """A question to nobody. The message stands alone: no value was given that could be invalid."""
@@ -32,7 +34,7 @@ def confirm(question: str, yes: bool) -> None:
             "to do it, or --dry-run to see what would be done"
         )
     try:
-        agreed = typer.confirm(question, err=True)
+        agreed = typer.confirm(visible(question), err=True)
     except typer.Abort:
         raise typer.Exit(130) from None
     if not agreed:

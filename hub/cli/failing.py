@@ -1,10 +1,9 @@
 """One way to fail: a message on standard error, or a document with `--json`, and an exit code."""
 
-import sys
 import traceback
 from typing import Any
 
-from hub.cli.output import document
+from hub.cli.output import document, say
 from hub.cli.stopping import Stopped
 
 EXIT_CODES = {
@@ -38,9 +37,9 @@ def fail(error: Exception, as_json: bool) -> int:
         about: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": code}
         document({"error": about | ({"problems": problems} if problems else {})})
     else:
-        print(f"repertoire: {message}", file=sys.stderr)
+        say(f"repertoire: {message}", error=True)
     if code == 1:
-        traceback.print_exception(error)
+        say("".join(traceback.format_exception(error)), error=True, end="")
     return code
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.options import ColumnNames, FormatNamed, Json
-from hub.cli.output import document, help_alone, show
+from hub.cli.output import document, help_alone, say, show
 
 new = typer.Typer(help="Write files to edit.", invoke_without_command=True)
 
@@ -44,9 +44,9 @@ def new_recipe(
         document({"recipe": proposal.text, "file": place, "problems": list(proposal.problems)})
         return
     if out is None:
-        typer.echo(proposal.text, nl=False)
+        say(proposal.text, end="")
     else:
         show(f"The recipe is in {out}. Next: repertoire profile {out} {data} --check")
     if proposal.problems:
         most = "\n".join(f"- {problem}" for problem in proposal.problems[:5])
-        typer.echo(f"What the rows say against it ({len(proposal.problems)}):\n{most}", err=True)
+        say(f"What the rows say against it ({len(proposal.problems)}):\n{most}", error=True)

@@ -1,7 +1,6 @@
 """repertoire train jobs.yaml: the many jobs of a file together, each published when it is done and passed."""
 
 import hashlib
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 from rich.table import Table
 
 from hub.cli.options import Quantization
-from hub.cli.output import document, show
+from hub.cli.output import document, say, show
 
 if TYPE_CHECKING:
     from adapters import Adapter
@@ -65,7 +64,7 @@ def train_jobs(
         try:
             write_night(briefs, page.parent)
         except OSError as error:  # such as for a full disk; the others go on
-            print(f"{page} cannot be written ({error}); the training goes on.", file=sys.stderr)
+            say(f"{page} cannot be written ({error}); the training goes on.", error=True)
 
     with doing(f"loading {base}", not as_json):
         loaded = load_base(base, quantization.value)

@@ -1,11 +1,15 @@
 """What commands print: a document for programs, words and tables for people."""
 
 import json
+import logging
 import sys
 from typing import Any
 
 import typer
 from rich.console import Console, RenderableType
+from rich.text import Text
+
+from adapters import escaped, visible
 
 # Characters, where the output is no terminal.
 _WIDTH = 120
@@ -13,14 +17,37 @@ _WIDTH = 120
 
 def document(value: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    print(escaped(json.dumps(value, ensure_ascii=False, indent=2, default=str)))
 
 
 def show(*parts: RenderableType) -> None:
     """Words and tables on standard output; words are not wrapped."""
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    console = _Visible(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
     for part in parts:
         console.print(part, markup=False, soft_wrap=isinstance(part, str))
+
+
+def say(text: str, error: bool = False, end: str = "\n") -> None:
+    """Words as they are, on standard output or standard error, with nothing in them that acts on a terminal."""
+    typer.echo(visible(text) + end, nl=False, err=error)
+
+
+class _Visible(Console):
+    """Whatever text it is given, in tables and their titles too, is made visible before it is laid out."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+
+class _VisibleLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+def show_warnings_visibly() -> None:
+    """What is logged and nobody handles, which Python writes to standard error, is made visible too."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(_VisibleLine())
 
 
 def help_alone(context: typer.Context) -> None:

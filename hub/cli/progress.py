@@ -1,6 +1,5 @@
 """Bars on standard error, where that is a terminal: bytes done of all of them, what is being read, or rows."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -18,6 +17,9 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from adapters import visible
+from hub.cli.output import say
+
 _BETWEEN_LINES = 30.0  # seconds, where there is no bar
 
 
@@ -33,8 +35,8 @@ def bytes_done(what: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
         To be called with the bytes done, and all of them.
     """
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with _bar(shown, TextColumn("{task.description}"), *columns) as bars:
-        task = bars.add_task(what, total=None)
+    with _bar(shown, TextColumn("{task.description}", markup=False), *columns) as bars:
+        task = bars.add_task(visible(what), total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
@@ -49,9 +51,9 @@ def names_read(what: str, shown: bool) -> Iterator[Callable[[str], None]]:
     Yields:
         To be called with each name.
     """
-    with _bar(shown, SpinnerColumn(), TextColumn("{task.description}")) as bars:
-        task = bars.add_task(what, total=None)
-        yield lambda name: bars.update(task, description=f"{what}: {name}")
+    with _bar(shown, SpinnerColumn(), TextColumn("{task.description}", markup=False)) as bars:
+        task = bars.add_task(visible(what), total=None)
+        yield lambda name: bars.update(task, description=visible(f"{what}: {name}"))
 
 
 def _bar(shown: bool, *columns: ProgressColumn) -> Progress:
@@ -73,8 +75,8 @@ def rows_done(what: str, bar: bool) -> Iterator[Callable[[int, int], None]]:
         To be called with the rows done, and all of them.
     """
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _bar(bar, TextColumn("{task.description}"), *columns) as bars:
-        task = bars.add_task(what, total=None)
+    with _bar(bar, TextColumn("{task.description}", markup=False), *columns) as bars:
+        task = bars.add_task(visible(what), total=None)
         told = monotonic()
 
         def done(count: int, rows: int) -> None:
@@ -82,6 +84,6 @@ def rows_done(what: str, bar: bool) -> Iterator[Callable[[int, int], None]]:
             bars.update(task, completed=count, total=rows)
             if bar and bars.disable and monotonic() - told >= _BETWEEN_LINES:
                 told = monotonic()
-                print(f"{what}: {count:,} of {rows:,} rows", file=sys.stderr, flush=True)
+                say(f"{what}: {count:,} of {rows:,} rows", error=True)
 
         yield done

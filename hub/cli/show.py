@@ -1,13 +1,12 @@
 """repertoire show, card: all there is to know of one version."""
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from hub.cli.documents import summary
 from hub.cli.options import DEFAULT_HUB, HubPath, Json, ReferenceName, TrustFile
-from hub.cli.output import document
+from hub.cli.output import document, say
 from hub.cli.output import show as display
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def card(reference: ReferenceName, hub: HubPath = DEFAULT_HUB, as_json: Json = F
         told: dict[str, Any] = {"reference": version.reference, "card": text}
         document(told | {"servable_by": version.record.servable_by})
         return
-    sys.stdout.write(text)
+    say(text, end="")
 
 
 def _untrusted(hub: "Hub", version: "Version") -> str | None:

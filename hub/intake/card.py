@@ -13,7 +13,7 @@ from typing import Any, get_args
 import yaml
 
 from adapters import Adapter, BaseId
-from adapters.format import Bytes, Quantization, stock_loading
+from adapters.format import Bytes, Quantization, in_quotes, stock_loading
 from hub.catalogue.records import Record
 from hub.intake.servable import lines
 from recipes.judge import OURS, AdapterInfo, Subject, bullets, model_card, section, subject
@@ -105,7 +105,7 @@ def _loading(about: Subject, reference: str) -> str:
     options = f', quantization="{quantization}"' if sound else ""
     ours = (
         "```python\nfrom hub import Registry\n\n"
-        f'registry = Registry("campaigns", base="{base}"{options})\n'
+        f'registry = Registry("campaigns", base={in_quotes(str(base))}{options})\n'
         f"print({call.format(name=reference)})\n```"
     )
     stock = stock_loading(base, None if labels is None else len(labels))

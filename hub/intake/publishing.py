@@ -24,6 +24,7 @@ from hub.catalogue.records import Record
 from hub.catalogue.version import Version, project, version_in
 from hub.errors import Refused
 from hub.intake import admission, huggingface
+from hub.intake.words import check_words
 from hub.storage.layout import log, numbered
 from hub.storage.names import check_name
 from hub.storage.store import Store, sha256
@@ -54,6 +55,7 @@ def publish(
 ) -> Version:
     """Store an adapter as the next version of `name`; everything else as `Hub.publish` says."""
     check_name(name)
+    check_words(message, tags, publisher, force_reason, publish_id)
     if huggingface.is_address(source):
         source = huggingface.fetch(str(source))
     with ExitStack() as early:

@@ -5,6 +5,7 @@ with sections of its own (which version it is, who else can serve it, how to ask
 the same. What is not of Repertoire's form in an adapter of strangers is left out.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
-from adapters import Adapter, BaseId, Prefix
-from adapters.format import is_public_id, peft_loading
+from adapters import Adapter, BaseId, Prefix, visible
+from adapters.format import is_public_id, one_line, peft_loading
 from recipes.data.facts import PARTS, DataFacts, Profile
 from recipes.judge.info import AdapterInfo
 from recipes.judge.report import Report
@@ -97,7 +98,7 @@ def model_card(about: Subject, title: str, loading: str, first: str = "", served
     info, task = about.info, _task(about)
     sections = [
         _front(about),
-        f"# {title}",
+        one_line(f"# {title}"),
         _UNKNOWN if task is None else task.SAYS,
         bullets(_facts(about)),
         first,
@@ -119,7 +120,7 @@ def section(title: str, body: str) -> str:
 
 def bullets(items: Iterable[str]) -> str:
     """A list, of one line each."""
-    return "\n".join(f"- {_line(item)}" for item in items)
+    return "\n".join(f"- {one_line(item)}" for item in items)
 
 
 def _front(about: Subject) -> str:
@@ -147,7 +148,7 @@ def _front(about: Subject) -> str:
         ]
         or None,
     )
-    return f"---\n{data.to_yaml().strip()}\n---"
+    return f"---\n{visible(data.to_yaml().strip())}\n---"
 
 
 def _facts(about: Subject) -> Iterator[str]:
@@ -178,7 +179,7 @@ def _results(report: Report | None) -> str:
         f"| | {' | '.join(map(plain, names))} |",
         f"| --- |{' ---: |' * len(names)}",
         *(
-            f"| {_line(row)} | {' | '.join(number(name, metrics.get(name)) for name in names)} |"
+            f"| {one_line(row)} | {' | '.join(number(name, metrics.get(name)) for name in names)} |"
             for row, metrics in results(report).items()
         ),
     ]
@@ -237,7 +238,10 @@ def _limits(about: Subject) -> Iterator[str]:
 def _recipe(recipe: dict[str, Any] | None) -> str:
     if not recipe:
         return ""
-    return f"## Recipe\n\n```yaml\n{yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)}```"
+    text = visible(yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True))
+    # Longer than any fence inside it, so that nothing in the recipe ends the block.
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"## Recipe\n\n{fence}yaml\n{text}{fence}"
 
 
 def _task(about: Subject) -> Task | None:
@@ -253,8 +257,3 @@ def _languages(about: Subject) -> list[str]:
 
 def _facts_of_data(about: Subject) -> DataFacts:
     return about.info.data or DataFacts()
-
-
-def _line(text: str) -> str:
-    """On one line, and not taken for a cell's end."""
-    return " ".join(str(text).split()).replace("|", "\\|")

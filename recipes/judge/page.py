@@ -14,12 +14,12 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from adapters import Adapter
+from adapters import Adapter, visible
 from recipes.data.facts import DataFacts
 from recipes.judge.cases import Picked
 from recipes.judge.info import AdapterInfo
@@ -101,9 +101,18 @@ def _report(adapter: Adapter) -> Report:
 def template(name: str) -> Template:
     """A template of this package, in which whatever is put in is escaped."""
     environment = Environment(
-        loader=PackageLoader("recipes.judge"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("recipes.judge"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_visible,
     )
     return environment.get_template(name)
+
+
+def _visible(value: Any) -> Any:
+    """What is put in, with nothing that turns a line round; pieces of a template itself stay."""
+    return visible(value) if type(value) is str else value
 
 
 def _facts(adapter: Adapter, info: AdapterInfo, report: Report) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
+from adapters import visible
 from recipes.judge.report import Report
 from recipes.judge.results import columns, heading, is_best, number, own_row, plain, results, weakest_first
 
@@ -39,7 +40,7 @@ def labels_table(report: Report, most: int = 15) -> Table | None:
         table.add_column(column, justify="left" if column == "label" else "right")
     for each in labels[:most]:
         scores = (number("f1", score) for score in (each.precision, each.recall, each.f1))
-        table.add_row(Text(each.label), *scores, str(each.rows))
+        table.add_row(Text(visible(each.label)), *scores, str(each.rows))
     return table
 
 

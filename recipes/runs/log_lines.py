@@ -17,6 +17,8 @@ from datetime import datetime
 
 from rich.console import Console
 
+from adapters import visible
+
 EVERY = 30.0
 """Seconds after which a line comes at the latest."""
 
@@ -30,7 +32,7 @@ def has_bars() -> bool:
 def say(line: str) -> None:
     """A line now, with the time of day."""
     with suppress(OSError, ValueError):  # a log that cannot be written stops no training
-        print(f"{datetime.now():%H:%M:%S} {line}", file=sys.stderr, flush=True)
+        print(visible(f"{datetime.now():%H:%M:%S} {line}"), file=sys.stderr, flush=True)
 
 
 class LogLines:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adapters import Adapter, Base
+from adapters import Adapter, Base, visible
 from adapters.errors import RepertoireError
 from adapters.format import read
 from adapters.slots import Slots
@@ -305,7 +305,7 @@ class Run:
             resume.save(self.state, manifest, {index: tensors for index, (_, tensors) in states.items()})
         except OSError as error:
             told = f"No snapshot could be written to {self.state} ({error}); the training goes on."
-            print(told, file=sys.stderr, flush=True)
+            print(visible(told), file=sys.stderr, flush=True)
         self._saved = time.perf_counter()
         self._saving = self._saved - began
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from adapters import visible
 from recipes.runs.log_lines import LogLines, has_bars, say
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ class Shown:
 class _Bars:
     def __init__(self, run: "Run") -> None:
         self._run = run
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
         self._lines: dict[int, Any] = {}
 
@@ -60,8 +66,8 @@ class _Bars:
         for index in run.running:
             job = run.jobs[index]
             if index not in self._lines:
-                self._lines[index] = self._bars.add_task(job.name, total=job.steps)
-            told = " ".join([job.name, *_numbers(job)])
+                self._lines[index] = self._bars.add_task(visible(job.name), total=job.steps)
+            told = visible(" ".join([job.name, *_numbers(job)]))
             self._bars.update(self._lines[index], completed=job.step, description=told)
         steps, planned = _steps(run)
         self._bars.update(self._all, completed=steps, total=planned)
