@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from adapters.format.config import Adapter, BaseId, Head, Lora, Prefix
     from adapters.format.files import read, write
+    from adapters.patterns import BadPattern, bounded
     from adapters.serving.limits import Limits
     from adapters.unseen import escaped, hidden, visible
 else:
@@ -52,6 +53,7 @@ else:
             ],
             "adapters.format.config": ["Adapter", "BaseId", "Head", "Lora", "Prefix"],
             "adapters.format.files": ["read", "write"],
+            "adapters.patterns": ["BadPattern", "bounded"],
             "adapters.serving.limits": ["Limits"],
             "adapters.unseen": ["escaped", "hidden", "visible"],
         },
@@ -61,6 +63,7 @@ __all__ = [
     "Adapter",
     "AdapterError",
     "BadAdapter",
+    "BadPattern",
     "Base",
     "BaseError",
     "BaseId",
@@ -79,6 +82,7 @@ __all__ = [
     "UnsupportedArchitecture",
     "UnsupportedQuantization",
     "WrongBase",
+    "bounded",
     "escaped",
     "hidden",
     "load_base",

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import regex
-
 from adapters.errors import BadAdapter
 from adapters.format.names import TABLE, ends_in
+from adapters.patterns import BadPattern, bounded
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -20,8 +19,6 @@ STARTER = "starter"
 """The id of the base that comes with the package."""
 Pooling = Literal["last", "mean", "first", "pooler"]
 POOLINGS: tuple[Pooling, ...] = ("last", "mean", "first", "pooler")
-_LONGEST_PATTERN = 4000  # characters
-_MOST_REPEATED = 10_000  # by counts such as {2}{3}, which take 6 times the memory
 _PATIENCE = 0.1  # seconds to match one module's name
 _PLAIN = re.compile(r"[\w.]+")
 _ALL = "all-linear"
@@ -97,16 +94,9 @@ def _of_module(patterns: Mapping[str, float], module: str, default: float) -> fl
 def _matches(pattern: str, module: str) -> bool:
     """Whether a regular expression fits a module's whole name. It comes with an adapter, from anywhere: one that takes
     for ever, or all the memory, must not stop whoever loads it. Raises BadAdapter."""
-    counts = (
-        int(count) for count in re.findall(r"\d+", "".join(re.findall(r"\{.*?\}", pattern))) if int(count)
-    )
     try:
-        if len(pattern) <= _LONGEST_PATTERN and math.prod(counts) <= _MOST_REPEATED:
-            return regex.fullmatch(pattern, module, timeout=_PATIENCE) is not None
-        problem = "it is too long"
-    except TimeoutError:
-        problem = "it takes too long to match"
-    except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+        return bool(bounded(pattern, module, _PATIENCE, "fullmatch"))
+    except BadPattern as error:
         problem = str(error)
     raise BadAdapter(
         f"the configuration's regular expression {pattern[:80]!r} cannot be used: {problem}; "

@@ -10,13 +10,12 @@ A README.md that the adapter's maker wrote is kept. One that Repertoire made, he
 from collections.abc import Mapping
 from typing import Any, get_args
 
-import yaml
-
 from adapters import Adapter, BaseId
 from adapters.format import Bytes, Quantization, in_quotes, stock_loading
 from hub.catalogue.records import Record
 from hub.intake.servable import lines
 from recipes.judge import OURS, AdapterInfo, Subject, bullets, model_card, section, subject
+from recipes.options import BadYaml, read_yaml
 from recipes.tasks import task_for, task_names, usual_task
 
 
@@ -46,8 +45,8 @@ def is_ours(readme: Bytes) -> bool:
     if not text.startswith("---\n"):
         return False
     try:
-        front = yaml.safe_load(text[4:].partition("\n---")[0])
-    except (yaml.YAMLError, ValueError, RecursionError):
+        front = read_yaml(text[4:].partition("\n---")[0])
+    except BadYaml:
         return False
     tags = front.get("tags") if isinstance(front, dict) else None
     return isinstance(tags, list) and OURS in tags

@@ -1,6 +1,5 @@
 """From a table to rows that were understood, with everything that is wrong with the others."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from recipes.data.strays import Strays
 from recipes.data.timestamps import Timestamps
 from recipes.errors import Problem
 from recipes.examples import Source
+from recipes.tasks.history import finds
 
 if TYPE_CHECKING:
     from recipes.data.tables import Table
@@ -97,7 +97,7 @@ def _history_misses(
         pattern = getattr(history, name)
         if pattern is None:
             continue
-        misses = [row for row in rows if not re.search(pattern, "\n".join(row.fields.values()))]
+        misses = [row for row in rows if not finds(pattern, "\n".join(row.fields.values()))]
         if len(misses) == len(rows):
             fix = f"Mend data.history.{name}; the first row reads: {rows[0].text[:80]!r}"
             problems.append(Problem(table.name, f"data.history.{name} ({pattern}) matches no row", fix))

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from adapters import BadPattern, bounded
 from recipes.options.section import Section, are_texts
 
 
@@ -28,7 +29,8 @@ class History(Section):
         if pattern is not None:
             try:
                 groups = re.compile(pattern).groups
-            except re.error as error:
+                bounded(pattern, "", 1.0)
+            except (re.error, OverflowError, RecursionError, BadPattern) as error:
                 raise ValueError(f"is no regular expression ({error}); mend the pattern") from None
             if groups != 1:
                 raise ValueError(f"has {groups} groups; put parentheses around the one part that is wanted")

@@ -2,12 +2,20 @@
 
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from recipes.errors import RecipeError
+
+MOST_BYTES = 2 << 20
+"""Of a file; one of 5,000 jobs is smaller."""
+MOST_VALUES = 100_000
+"""Lists, mappings, keys and values of a document, those that an alias (`*name`) repeats counted each time."""
+DEEPEST = 64
+"""Levels of lists and mappings inside each other."""
+LONGEST_NUMBER = 400
+"""Characters; the largest float has 309 digits."""
 
 
 class BadYaml(ValueError):
@@ -17,7 +25,11 @@ class BadYaml(ValueError):
 def load_yaml(path: str | os.PathLike[str]) -> Any:
     """The content of a YAML file in UTF-8, as `read_yaml`. Raises BadYaml."""
     try:
-        return read_yaml(Path(path).read_bytes().decode("utf-8-sig"))
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise BadYaml(f"has more than {MOST_BYTES:,} bytes, the most that is read; split it")
+        return read_yaml(data.decode("utf-8-sig"))
     except OSError as error:
         raise BadYaml(f"cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError as error:
@@ -27,16 +39,22 @@ def load_yaml(path: str | os.PathLike[str]) -> Any:
 def read_yaml(text: str) -> Any:
     """YAML without its traps: keys stay as written (Yes is not true), 1e-3 is a number, a key comes only once.
 
-    Raises BadYaml.
+    Bounded by MOST_BYTES, MOST_VALUES and DEEPEST before anything is made of it. Raises BadYaml.
     """
+    if len(text) > MOST_BYTES:
+        raise BadYaml(f"has {len(text):,} characters; at most {MOST_BYTES:,} are read")
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise BadYaml(f"no valid YAML; {_told(error)}") from None
     except RecursionError:
         raise BadYaml("no valid YAML; lists or mappings are nested too deep") from None
-    except ValueError as error:  # a date of the 40th of March, a number of 5,000 digits
+    except ValueError as error:  # a date of the 40th of March
         raise BadYaml(f"no valid YAML; {error}") from None
+    except (LookupError, AttributeError, TypeError, ArithmeticError):  # `!!bool perhaps`, `!!int ""`
+        raise BadYaml(
+            "no valid YAML; a value is not what its tag (`!!...`) says; leave the tag out"
+        ) from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -51,7 +69,33 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with the booleans and floats of YAML 1.2, keys as strings, and no repeated keys."""
+    """SafeLoader with the booleans and floats of YAML 1.2, keys as strings, and no repeated keys; bounded."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._values, self._depth = 0, 0
+        # Anchored node -> how many values it holds, those of its aliases counted each time.
+        self._held: dict[int, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event, before = self.peek_event(), self._values
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise _bounded(f"lists or mappings are nested too deep, in more than {DEEPEST} levels", event)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if isinstance(event, yaml.AliasEvent):
+            if id(node) not in self._held:
+                raise _bounded(f"*{event.anchor} stands inside what it repeats", event)
+            self._values += self._held[id(node)]
+        else:
+            self._values += 1
+            self._held[id(node)] = self._values - before
+        if self._values > MOST_VALUES:
+            raise _bounded(f"more than {MOST_VALUES:,} values, those of aliases counted each time", event)
+        if isinstance(node, yaml.ScalarNode) and node.tag == _INT and len(node.value) > LONGEST_NUMBER:
+            raise _bounded(f"a number of {len(node.value):,} characters; at most {LONGEST_NUMBER}", event)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         result: dict[Any, Any] = {}
@@ -68,7 +112,12 @@ class _Loader(yaml.SafeLoader):
         return result
 
 
+def _bounded(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
+_INT = "tag:yaml.org,2002:int"
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_BOOL, _FLOAT)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()

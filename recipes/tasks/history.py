@@ -1,11 +1,15 @@
 """What is read out of a user's history: `data.history` finds liked and disliked items inside the row's own text."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from adapters import BadPattern, bounded
+from recipes.errors import RecipeError
+
 if TYPE_CHECKING:
     from recipes.options.data import History
+
+_PATIENCE = 1.0  # seconds for one pattern in one row
 
 LIKED_SHARE: Final = "liked_share"
 LIKED_TALLY: Final = "liked_tally"
@@ -30,10 +34,25 @@ def derived(fields: Mapping[str, str], history: "History | None") -> dict[str, s
         LIKED_SHARE: f"{round(100 * share)}%",
         LIKED_TALLY: " ".join(["liked"] * tenths + ["disliked"] * (10 - tenths)),
     }
-    target = re.search(history.target, text) if history.target and "ad" not in fields else None
-    return found | ({"ad": target[1]} if target else {})
+    target = finds(history.target, text) if history.target and "ad" not in fields else []
+    return found | ({"ad": target[0]} if target else {})
 
 
 def _items(text: str, where: str, item: str) -> list[str]:
-    found = re.search(where, text)
-    return re.findall(item, found[1]) if found else []
+    found = finds(where, text)
+    return finds(item, found[0], every=True) if found else []
+
+
+def finds(pattern: str, text: str, every: bool = False) -> list[str]:
+    """The group of a pattern in a row's text, at the first place or at every one; [] where it matches nowhere.
+
+    Recipes come with adapters from anywhere: a pattern that takes for ever is told, and stops nobody.
+    Raises RecipeError.
+    """
+    try:
+        found = bounded(pattern, text, _PATIENCE, "finditer" if every else "search")
+    except BadPattern as error:
+        raise RecipeError(
+            f"data.history: the pattern {pattern[:80]!r} cannot be used: {error}; mend it"
+        ) from None
+    return [each[1] or "" for each in found]

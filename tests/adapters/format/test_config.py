@@ -64,3 +64,9 @@ def test_a_pattern_from_a_stranger_stops_nobody(pattern: str, problem: str) -> N
         method = parse(json.dumps({**json.loads(CONFIG), **change}).encode(), PAIR).method
         with pytest.raises(BadAdapter, match=problem):
             method.covers("a" * 200 + "!") or method.rank_of("a" * 200 + "!")
+
+
+def test_flags_that_contradict_each_other_are_bad_too() -> None:
+    method = parse(json.dumps({**json.loads(CONFIG), "target_modules": "(?aL)a"}).encode(), PAIR).method
+    with pytest.raises(BadAdapter, match="flags"):
+        method.covers("q_proj")
