@@ -78,7 +78,8 @@ class _Loader(yaml.SafeLoader):
         self._held: dict[int, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event, before = self.peek_event(), self._values
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        before = self._values
         self._depth += 1
         if self._depth > DEEPEST:
             raise _bounded(f"lists or mappings are nested too deep, in more than {DEEPEST} levels", event)
@@ -113,7 +114,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _bounded(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"

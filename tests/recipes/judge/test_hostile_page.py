@@ -63,7 +63,7 @@ def page() -> str:
         baseline=ALL,
         copies=(Copy(ALL, ALL, ALL, ALL),),
     )
-    return render(hostile(), picked, {})
+    return render(hostile(), picked, {"curves": b"", "calibration": b""})
 
 
 def test_a_page_holds_no_element_and_no_handler_of_the_data() -> None:
