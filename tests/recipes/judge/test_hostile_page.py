@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from adapters import Adapter, hidden
+from adapters import Adapter
 from adapters.format import one_line
+from adapters.unseen import hidden
 from recipes.judge.card import trained_card
 from recipes.judge.cases import Case, Copy, Picked
 from recipes.judge.page import render
