@@ -6,6 +6,8 @@ import re
 
 import regex
 
+__all__ = ["BadPattern", "bounded"]
+
 _LONGEST = 4000  # characters
 _MOST_REPEATED = 10_000  # by counts such as {2}{3}, which take 6 times the memory
 

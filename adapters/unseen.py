@@ -9,6 +9,8 @@ through here. Line breaks and tabs stay.
 
 import re
 
+__all__ = ["escaped", "hidden", "visible"]
+
 # C0 but tab and line feed, DEL, C1, half characters, separators of lines, and all of Unicode's Bidi_Control.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from adapters import visible
+from adapters.unseen import visible
 
 
 class Unanswered(typer.BadParameter):

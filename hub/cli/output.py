@@ -9,7 +9,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from adapters import escaped, visible
+from adapters.unseen import escaped, visible
 
 # Characters, where the output is no terminal.
 _WIDTH = 120

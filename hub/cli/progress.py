@@ -17,7 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from adapters import visible
+from adapters.unseen import visible
 from hub.cli.output import say
 
 _BETWEEN_LINES = 30.0  # seconds, where there is no bar

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from adapters import hidden
+from adapters.unseen import hidden
 from hub.intake.allowed import refused
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
-from adapters import Adapter, BaseId, Prefix, visible
+from adapters import Adapter, BaseId, Prefix
 from adapters.format import is_public_id, one_line, peft_loading
+from adapters.unseen import visible
 from recipes.data.facts import PARTS, DataFacts, Profile
 from recipes.judge.info import AdapterInfo
 from recipes.judge.report import Report

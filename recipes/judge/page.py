@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from adapters import Adapter, visible
+from adapters import Adapter
+from adapters.unseen import visible
 from recipes.data.facts import DataFacts
 from recipes.judge.cases import Picked
 from recipes.judge.info import AdapterInfo

@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from adapters import visible
+from adapters.unseen import visible
 from recipes.judge.report import Report
 from recipes.judge.results import columns, heading, is_best, number, own_row, plain, results, weakest_first
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from adapters import BadPattern, bounded
+from adapters.patterns import BadPattern, bounded
 from recipes.options.section import Section, are_texts
 
 

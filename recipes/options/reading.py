@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
@@ -114,7 +114,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _bounded(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(None, None, problem, cast(yaml.Mark, event.start_mark))
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"

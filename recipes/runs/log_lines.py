@@ -17,7 +17,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from adapters import visible
+from adapters.unseen import visible
 
 EVERY = 30.0
 """Seconds after which a line comes at the latest."""

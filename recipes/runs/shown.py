@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adapters import visible
+from adapters.unseen import visible
 from recipes.runs.log_lines import LogLines, has_bars, say
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from adapters import BadPattern, bounded
+from adapters.patterns import BadPattern, bounded
 from recipes.errors import RecipeError
 
 if TYPE_CHECKING:

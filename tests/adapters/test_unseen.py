@@ -3,7 +3,7 @@
 import json
 import unicodedata
 
-from adapters import escaped, hidden, visible
+from adapters.unseen import escaped, hidden, visible
 
 TEXT = "Größe 42 €, 你好 👩\u200d👩\u200d👧, שלום, a\tb\nc"
 

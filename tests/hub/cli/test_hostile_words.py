@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from adapters import hidden
 from adapters.format import files
+from adapters.unseen import hidden
 from hub.cli import output
 from hub.hub import Hub
 from hub.intake import publishing

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from adapters import Adapter, hidden
+from adapters import Adapter
 from adapters.format import one_line
+from adapters.unseen import hidden
 from recipes.judge.card import trained_card
 from recipes.judge.cases import Case, Copy, Picked
 from recipes.judge.page import render
@@ -70,7 +71,8 @@ def test_a_page_holds_no_element_and_no_handler_of_the_data() -> None:
     text = page()
     assert hidden(text) is None and "{{ 7 * 7 }}" in text
     for tag, attributes in Tags(text).found:
-        assert tag not in TAGS
+        # The page's own pictures lie inside it.
+        assert tag not in TAGS or (tag == "img" and str(attributes["src"]).startswith("data:image/png"))
         assert not any(name.startswith("on") for name in attributes)
 
 
@@ -84,7 +86,7 @@ def test_a_browser_shows_a_page_as_text(tmp_path: Path) -> None:
     )
     title = re.search("<title>(.*?)</title>", done.stdout, re.DOTALL)
     assert title is not None and "owned" not in title[1]
-    assert not {tag for tag, _ in Tags(done.stdout).found} & TAGS
+    assert not {tag for tag, _ in Tags(done.stdout).found} & TAGS - {"img"}
     assert "&lt;script&gt;document.title='owned'&lt;/script&gt;" in done.stdout
 
 
