@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import peft
@@ -99,7 +99,9 @@ def labels(count: int, budget: float) -> dict[str, Any]:
     model = peft.PeftModel.from_pretrained(stock, str(files.write(made, home / "adapter"))).eval()
     kept = BUILD / f"labels-{count}.json"
     seconds: dict[str, list[float]] = (
-        json.loads(kept.read_text()) if kept.exists() else {"map": [], "hand": []}
+        json.loads(kept.read_text())
+        if kept.exists()
+        else {"map": [], "hand": [], "map cpu": [], "hand cpu": []}
     )
     agree, began = 0, perf_counter()
     for number in range(-1, count // ROUND):
@@ -108,24 +110,32 @@ def labels(count: int, budget: float) -> dict[str, Any]:
             continue
         if perf_counter() - began > budget:
             break
-        start = perf_counter()
+        start, start_cpu = perf_counter(), process_time()
         answers = [answer for answer in registry.map(Analyze(NAMES[0], [text]) for text in texts)]
-        middle = perf_counter()
+        middle, middle_cpu = perf_counter(), process_time()
         expected = by_hand(model, base.tokenizer, texts)
-        end = perf_counter()
+        end, end_cpu = perf_counter(), process_time()
         same = [answer[0].label == "abcd"[label] for answer, label in zip(answers, expected, strict=True)]  # type: ignore[index, union-attr]
         agree += len(same) - sum(same)
         if number >= 0:
             seconds["map"].append(middle - start)
             seconds["hand"].append(end - middle)
+            seconds["map cpu"].append(middle_cpu - start_cpu)
+            seconds["hand cpu"].append(end_cpu - middle_cpu)
             kept.write_text(json.dumps(seconds))
             print(f"round {number}: map {middle - start:.1f} s, by hand {end - middle:.1f} s", flush=True)
     registry.close()
     return {
         "texts": ROUND * len(seconds["map"]),
         "map / by hand, texts a second": measure.ratio(seconds, "hand", "map"),
+        "the same in seconds of the processor, which neighbours disturb less": measure.ratio(
+            seconds, "hand cpu", "map cpu"
+        ),
+        "rounds": [round(b / a, 2) for a, b in zip(seconds["map"], seconds["hand"], strict=True)],
         "target": 1.0,
-        "texts a second": {name: round(ROUND / median(own)) for name, own in seconds.items()},
+        "texts a second": {
+            name: round(ROUND / median(own)) for name, own in seconds.items() if "cpu" not in name
+        },
         "labels that differ": agree,
     }
 
