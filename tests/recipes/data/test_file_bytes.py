@@ -106,6 +106,7 @@ SHEET = [["text", "label"], ["say hi", "good"], ["wet rain", "bad"]]
         ("a.xlsx", workbook(SHEET)),
         ("a.xlsx.gz", gzip.compress(workbook(SHEET))),
     ],
+    ids=lambda given: given if isinstance(given, str) else "",
 )
 def test_every_kind_of_file_packed_or_not_has_the_same_rows(
     tmp_path: Path, name: str, content: bytes
