@@ -18,7 +18,6 @@ from adapters import Adapter, Base, visible
 from adapters.errors import RepertoireError
 from adapters.format import read
 from adapters.slots import Slots
-from adapters.unseen import visible
 from recipes.errors import TrainingError
 from recipes.judge.info import AdapterInfo
 from recipes.learn import memory

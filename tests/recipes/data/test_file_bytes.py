@@ -123,6 +123,7 @@ def test_every_kind_of_file_packed_or_not_has_the_same_rows(
         (as_parquet(), "read as .parquet"),
         (gzip.compress(CSV.encode()), ""),
     ],
+    ids=["xlsx", "parquet", "gz"],
 )
 def test_a_file_under_another_name_is_read_as_what_it_is_and_told(
     tmp_path: Path, content: bytes, told: str
