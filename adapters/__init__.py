@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     )
     from adapters.format.config import Adapter, BaseId, Head, Lora, Prefix
     from adapters.format.files import read, write
-    from adapters.patterns import BadPattern, bounded
     from adapters.serving.limits import Limits
-    from adapters.unseen import escaped, hidden, visible
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -53,9 +51,7 @@ else:
             ],
             "adapters.format.config": ["Adapter", "BaseId", "Head", "Lora", "Prefix"],
             "adapters.format.files": ["read", "write"],
-            "adapters.patterns": ["BadPattern", "bounded"],
             "adapters.serving.limits": ["Limits"],
-            "adapters.unseen": ["escaped", "hidden", "visible"],
         },
     )
 
@@ -63,7 +59,6 @@ __all__ = [
     "Adapter",
     "AdapterError",
     "BadAdapter",
-    "BadPattern",
     "Base",
     "BaseError",
     "BaseId",
@@ -82,11 +77,7 @@ __all__ = [
     "UnsupportedArchitecture",
     "UnsupportedQuantization",
     "WrongBase",
-    "bounded",
-    "escaped",
-    "hidden",
     "load_base",
     "read",
-    "visible",
     "write",
 ]

@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adapters import Adapter, Base, visible
+from adapters import Adapter, Base
 from adapters.errors import RepertoireError
 from adapters.format import read
 from adapters.slots import Slots
+from adapters.unseen import visible
 from recipes.errors import TrainingError
 from recipes.judge.info import AdapterInfo
 from recipes.learn import memory
