@@ -322,3 +322,12 @@ def test_an_ensemble_answers_a_file_as_one(registry: Registry, tmp_path: Path) -
         abs=1e-5,  # type: ignore[index, union-attr]
     )
     assert told["answer_adapter"] == f"{NAME}@1+{OTHER}@1"
+
+
+def test_a_name_that_is_no_text_is_the_error_of_its_row(registry: Registry, tmp_path: Path) -> None:
+    data, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows = [{"adapter": "\ud800", "text": "glad"}, {"adapter": NAME, "text": "glad"}]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    answer_file(registry, Asking("analyze", by="adapter"), data, out)
+    odd, good = read(out)
+    assert "is no reference" in odd["answer_error"] and not good["answer_error"]
