@@ -166,7 +166,7 @@ class Rows:
         if not reference:
             raise RequestError("no adapter is named")
         if not reference.isascii():  # as all names are: what is no text cannot even be written down
-            raise BadName(f"{ascii(reference)} is no reference; write client/campaign/task")
+            raise BadName(f"{reference!a} is no reference; write client/campaign/task")
         version = self._journal.version(reference)
         if version is None:
             found = [self._registry.hub.resolve(each).reference for each in members(reference)]
