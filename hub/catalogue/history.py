@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from hub.catalogue import aliases, numbering, tombstones
+from hub.catalogue import aliases, tombstones
 from hub.catalogue.records import Record
 from hub.storage import layout
 from hub.storage.store import Store
@@ -44,15 +44,10 @@ class Entry:
     why: str
 
 
-def of(
-    store: Store, name: str, published: Sequence[Record], wanted: Iterable[str], limit: int | None = None
-) -> tuple[Entry, ...]:
-    """Everything of one name, oldest first, or the last `limit`. wanted: the aliases to tell of. Raises Damaged.
-
-    A page is placed by what it holds itself: of each log its last entries.
-    """
+def of(store: Store, name: str, published: Sequence[Record], wanted: Iterable[str]) -> tuple[Entry, ...]:
+    """Everything of one name, oldest first. wanted: the aliases to tell of. Raises Damaged."""
     logs = [[_publication(record) for record in published]]
-    logs += [_changes(store, name, alias, limit) for alias in wanted]
+    logs += [_changes(store, name, alias) for alias in wanted]
     logs.append(_removals(store, name))
     begins: dict[int | None, datetime] = {}
     placed = []
@@ -63,8 +58,7 @@ def of(
             if entry.what == "published":
                 begins[entry.version] = at
             placed.append((at, entry))
-    ordered = [entry for _, entry in sorted(placed, key=lambda pair: pair[0])]
-    return tuple(ordered if limit is None else ordered[max(0, len(ordered) - limit) :])
+    return tuple(entry for _, entry in sorted(placed, key=lambda pair: pair[0]))
 
 
 def _publication(record: Record) -> Entry:
@@ -73,9 +67,9 @@ def _publication(record: Record) -> Entry:
     )
 
 
-def _changes(store: Store, name: str, alias: str, limit: int | None) -> list[Entry]:
+def _changes(store: Store, name: str, alias: str) -> list[Entry]:
     found = []
-    for number, event in aliases.history(store, name, alias, limit).items():
+    for number, event in aliases.history(store, name, alias).items():
         what: What = "removed" if event.version is None else "rolled back" if event.back_to else "set"
         found.append(Entry(event.when, event.who, what, event.version, alias, number, event.why))
     return found
@@ -83,8 +77,8 @@ def _changes(store: Store, name: str, alias: str, limit: int | None) -> list[Ent
 
 def _removals(store: Store, name: str) -> list[Entry]:
     """Tombstones are numbered by the versions that they remove, so that their own order is that of their times."""
-    removed = set(store.numbers(layout.tombstones(name))).intersection(numbering.numbers(store, name))
-    found = [each for each in (tombstones.find(store, name, number) for number in sorted(removed)) if each]
+    numbers = store.numbers(layout.tombstones(name))
+    found = [each for each in (tombstones.find(store, name, number) for number in numbers) if each]
     return [
         Entry(each.when, each.who, "removed", each.version, None, each.version, each.why)
         for each in sorted(found, key=lambda each: each.moment)

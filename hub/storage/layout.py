@@ -7,11 +7,9 @@ adapters/<client>/<campaign>/<task>/
   .events/<alias>/000007.json                alias log; the highest is current
   .tombstones/000003.json                    version 3 was removed
   .signatures/000003/<key id>.json           who vouches for version 3
-  .ids                                       publish ids of the versions, can be made again; see publish_ids.py
   v000003/                                   plain PEFT directory: links to the blobs, can be made again
 index.sqlite                                 what searches read, can be made again
 .pins/   .trash/   .purge/   .tmp/           work under way; see pins.py, trash.py, purge.py, local.py
-.aside/                                      what lay in a log and was no entry of it, under its path; see repair.py
 
 Every part of a name becomes a folder, on any file system, so that the grammar of a part is narrow: at most 64 lowercase
 ASCII letters, digits, `-`, `_` and `.`; it begins with a letter or a digit, does not end with a dot, and is no device
@@ -25,12 +23,9 @@ ADAPTERS = "adapters"
 BLOBS = "blobs/sha256"
 INDEX = "index.sqlite"
 MARKER = "hub.json"
-LAST_NUMBER = 999_999_999
-"""Of an entry of a log."""
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
 PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
-ASIDE = ".aside"
 FiledKind = Literal["record", "event", "tombstone", "signature"]
 Kind = Literal[
     "marker", "index", "work", "blob", "record", "event", "tombstone", "signature", "folder", "stranger"
@@ -39,7 +34,6 @@ _PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"(?!0{6})[0-9]{6}|[1-9][0-9]{6,8}")
-_ENTRY = re.compile(rf"({_NUMBER.pattern})\.json")
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.json")
 
 
@@ -76,11 +70,6 @@ def log(name: str) -> str:
 def tombstones(name: str) -> str:
     """Where the tombstones of a name's versions lie."""
     return f"{home(name)}/.tombstones"
-
-
-def ids(name: str) -> str:
-    """What tells the publish ids of a name's versions."""
-    return f"{home(name)}/.ids"
 
 
 def alias_logs(name: str) -> str:
@@ -120,8 +109,8 @@ def numbered(log: str, number: int) -> str:
 
 def entry_number(file: str) -> int | None:
     """The number of an entry of a log, by the name of its file, `000003.json`; None where it is no entry."""
-    found = _ENTRY.fullmatch(file)
-    return int(found[1]) if found else None
+    stem, dot, kind = file.partition(".")
+    return int(stem) if dot and kind == "json" and _NUMBER.fullmatch(stem) else None
 
 
 def is_digest(text: str) -> bool:
@@ -162,8 +151,6 @@ def kind(path: str) -> Kind:
             return "index"
         case [".tmp", *_]:
             return "work"
-        case [folder, *_] if folder == ASIDE:
-            return "work"
         case [folder, _] if folder in (PINS, TRASH, PURGES):
             return "work"
         case ["blobs", "sha256", folder, digest] if is_digest(digest) and digest[:2] == folder:
@@ -178,8 +165,6 @@ def kind(path: str) -> Kind:
 def _kind_at_home(rest: list[str]) -> Kind:
     match rest:
         case [".records", file] if file == PART:
-            return "work"
-        case [".ids"]:
             return "work"
         case [".records", file] if _is_entry(file):
             return "record"
