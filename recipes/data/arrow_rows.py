@@ -1,33 +1,44 @@
-"""The rows of a table of Arrow, such as a Parquet file holds, as Python has them: of any type, used or not."""
+"""The rows of a Parquet file, as Python has them: of any type, used or not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyarrow import Array, Scalar, Table
+    from pyarrow import Array, Scalar
 
-_TOGETHER = 1_000  # rows that are turned into Python's at once
+_TOGETHER = 1_000  # rows that are held at once
 
 
 class ArrowRows:
-    """Rows as mappings from column to cell. What Python cannot hold, such as text that is no UTF-8 or a date of the
-    year 294,000, is given as bytes or as Arrow has it: whoever reads it sees that it is no text."""
+    """Rows as mappings from column to cell, read again whenever they are gone through.
 
-    def __init__(self, table: "Table") -> None:
-        twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two columns are called {', '.join(twice)}")
-        self._table = table
-        self.column_names: list[str] = table.column_names
+    What Python cannot hold, such as text that is no UTF-8 or a date of the year 294,000, is given as bytes or as Arrow
+    has it: whoever reads it sees that it is no text.
+    """
+
+    def __init__(self, source: Callable[[], Any]) -> None:
+        """source: gives the file, as `pyarrow.parquet.ParquetFile` takes it. Goes through all of it once. Raises
+        ValueError where two columns have one name, and whatever a broken file makes the library raise."""
+        from pyarrow import parquet  # a slow import, and only Parquet needs it
+
+        self._open: Callable[[], Any] = lambda: parquet.ParquetFile(source())
+        with self._open() as file:
+            names = file.schema_arrow.names
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two columns are called {', '.join(twice)}")
+            self.column_names: list[str] = names
+            self._rows: int = sum(batch.num_rows for batch in file.iter_batches(_TOGETHER))
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return self._rows
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for batch in self._table.to_batches(_TOGETHER):
-            columns = [_cells(column) for column in batch.columns]
-            for cells in zip(*columns, strict=True):
-                yield dict(zip(self.column_names, cells, strict=True))
+        with self._open() as file:
+            for batch in file.iter_batches(_TOGETHER):
+                columns = [_cells(column) for column in batch.columns]
+                for cells in zip(*columns, strict=True):
+                    yield dict(zip(self.column_names, cells, strict=True))
 
 
 def _cells(column: "Array") -> list[Any]:

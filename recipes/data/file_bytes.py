@@ -89,11 +89,16 @@ def _state(file: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def opened(path: Path, look: Look, newline: str | None) -> TextIO:
-    """The text of a file that was looked at before. Raises DataError where it has changed since."""
+def check_unchanged(path: Path, look: Look) -> None:
+    """Raise DataError where a file that was looked at before has changed since."""
     if _state(path) != look.state:
         fix = "Run it again when nothing writes to the file"
         raise DataError([Problem(str(path), "the file has changed while it was read", fix)])
+
+
+def opened(path: Path, look: Look, newline: str | None) -> TextIO:
+    """The text of a file that was looked at before. Raises DataError where it has changed since."""
+    check_unchanged(path, look)
     return io.TextIOWrapper(unpacked(path), encoding=look.encoding, newline=newline)
 
 

@@ -1,12 +1,13 @@
 """Reads a client's file into rows that know their line: CSV, TSV, JSONL, JSON arrays, Parquet, Excel, data sets.
 
 Text formats are read here and not by `datasets`, which guesses types (007 becomes 7, NA becomes nothing), skips what
-it cannot parse and forgets line numbers. Parquet, which has types of its own, goes through `datasets`. Cells stay as
-they stand in the file, except for white space around them; formats that have a name (formats.py) say what is read
-otherwise. A file packed by gzip or Zstandard is read as what it holds.
+it cannot parse and forgets line numbers. Parquet has types of its own (arrow_rows.py). Cells stay as they stand in the
+file, except for white space around them; formats that have a name (formats.py) say what is read otherwise. A file
+packed by gzip or Zstandard is read as what it holds.
 
-CSV and JSONL are read twice, and never held: first for what is wrong with them, then, as `Table.rows` is gone through,
-for the rows. Of a JSON array the text is held while it is read, of Parquet and Excel the cells.
+CSV, JSONL and Parquet are read twice, and never held: first for what is wrong with them, then, as `Table.rows` is gone
+through, for the rows. Of a JSON array the text is held while it is read, of packed Parquet the bytes, of Excel the
+cells.
 """
 
 import hashlib
@@ -22,9 +23,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from recipes.data import chats, mind, workbook
 from recipes.data.arrow_rows import ArrowRows
 from recipes.data.dialect import decide
-from recipes.data.file_bytes import USUAL, Look, look_at, top, why_unreadable, wrong_encoding
+from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable, wrong_encoding
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
-from recipes.data.packed import ending, kind, unpacked
+from recipes.data.packed import ending, kind, packing, read, unpacked
 from recipes.data.records import Row, csv_records, json_records, plain_cell
 from recipes.data.reports import tidied
 from recipes.errors import Problem
@@ -236,13 +237,15 @@ def _failed(name: str, message: str, fix: str, line: int | None = None) -> Table
 
 
 def _read_parquet(path: Path, look: Look) -> Table:
-    from pyarrow import parquet  # a slow import, and only Parquet needs it
+    def source() -> Path | io.BytesIO:
+        check_unchanged(path, look)
+        if packing(path) is None:
+            return path
+        with unpacked(path) as file:
+            return io.BytesIO(read(file))
 
     try:
-        with unpacked(path) as file:
-            rows = ArrowRows(
-                parquet.read_table(io.BytesIO(file.read()) if ending(path) != path.suffix.lower() else path)
-            )
+        rows = ArrowRows(source)
     except Exception as error:  # whatever a broken file makes the library raise
         told = (str(error) or type(error).__name__).splitlines()[0]
         return _failed(str(path), f"no valid Parquet ({told})", "Export the file again")
