@@ -14,7 +14,7 @@ from hub.errors import BadName, HubError, NotInHub, Unreachable
 from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Texts, Write
 from hub.registry.writing import NoneKept
 from hub.storage.names import members
-from recipes.answer import Voice, empty_cells, read_columns
+from recipes.answer import Voice, empty_cells, filled_roles, read_columns
 
 if TYPE_CHECKING:
     from hub.bulk.journal import Journal
@@ -94,11 +94,11 @@ def text_columns(n: int) -> list[str]:
 @dataclass(frozen=True)
 class _Known:
     """A reference that was looked up. version: what it means until the run is done, or why it means nothing; columns:
-    role or feature -> column of the file."""
+    role or feature -> column of the file; filled: the roles whose cells must not be empty."""
 
     version: str
-    voices: Sequence[Voice] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    filled: Sequence[str] = ()
     group: str | None = None
     error: RepertoireError | None = None
 
@@ -141,7 +141,7 @@ class Rows:
 
     def _asked(self, known: _Known, cells: Mapping[str, Any]) -> Request | RepertoireError:
         try:
-            empty = dict.fromkeys(name for voice in known.voices for name in empty_cells(voice, cells))
+            empty = empty_cells(known.filled, cells)
         except RequestError as error:
             return error
         if empty:
@@ -177,7 +177,8 @@ class Rows:
         columns: dict[str, str] = {}
         for voice in voices:
             columns = read_columns(voice, self._table.columns, named) | columns
-        return _Known(version, voices, columns, self._group(voices))
+        filled = dict.fromkeys(name for voice in voices for name in filled_roles(voice))
+        return _Known(version, columns, tuple(filled), self._group(voices))
 
     def _group(self, voices: Sequence[Voice]) -> str | None:
         """The column of what is ranked together: the one that is named, or that of training where the file has it."""

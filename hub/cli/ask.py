@@ -1,5 +1,6 @@
 """repertoire recommend, analyze, write: answers of adapters, by their names."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -25,8 +26,8 @@ from hub.cli.whole_files import (
     Prefix,
     RowColumns,
     RowsToAnswer,
+    WholeFile,
     answer_rows,
-    needs_data,
 )
 
 
@@ -58,30 +59,14 @@ def recommend(
 
     Example: `repertoire recommend acme/spring/recommendation --data visits.csv --out ranked.csv --column group=session`
     """
-    if data is not None:
-        answer_rows(
-            "recommend",
-            reference,
-            data,
-            out,
-            column,
-            by,
-            prefix,
-            force,
-            hub,
-            base,
-            quantization,
-            trust,
-            as_json,
-        )
+    whole = WholeFile(data, out, column, by, prefix, force)
+    opened = partial(open_registry, hub, base=base, quantization=quantization, trust=trust)
+    if answer_rows("recommend", reference, whole, opened, hub, as_json):
         return
-    needs_data(reference, out, by)
     ads = [*(ad or ()), *lines(file)]
     if not ads:
         raise typer.BadParameter("no ads to rank; give --ad TEXT, or --file with one a line")
-    ranked = open_registry(hub, reference, base, quantization, trust).recommend(
-        reference, user, ads, dict(pairs(feature, "--feature"))
-    )
+    ranked = opened(reference).recommend(reference, user, ads, dict(pairs(feature, "--feature")))
     if as_json:
         document([{"ad": item.ad, "probability": item.probability, "cut": item.cut} for item in ranked])
         return
@@ -115,28 +100,14 @@ def analyze(
     Example: `repertoire analyze --data tickets.parquet --out labelled.parquet --by adapter`, each row by the adapter
     that its column names
     """
-    if data is not None:
-        answer_rows(
-            "analyze",
-            reference,
-            data,
-            out,
-            column,
-            by,
-            prefix,
-            force,
-            hub,
-            base,
-            quantization,
-            trust,
-            as_json,
-        )
+    whole = WholeFile(data, out, column, by, prefix, force)
+    opened = partial(open_registry, hub, base=base, quantization=quantization, trust=trust)
+    if answer_rows("analyze", reference, whole, opened, hub, as_json):
         return
-    needs_data(reference, out, by)
     texts = [*(text or ()), *lines(file)]
     if not texts:
         raise typer.BadParameter("no texts to label; give some, or --file with one a line")
-    found = open_registry(hub, reference, base, quantization, trust).analyze(reference, texts)
+    found = opened(reference).analyze(reference, texts)
     if as_json:
         document(
             [
@@ -215,33 +186,17 @@ def write(
         "stop": stop or None,
         "seed": seed,
     }
-    if data is not None:
-        answer_rows(
-            "write",
-            reference,
-            data,
-            out,
-            column,
-            by,
-            prefix,
-            force,
-            hub,
-            base,
-            quantization,
-            trust,
-            as_json,
-            n,
-            options,
-        )
+    whole = WholeFile(data, out, column, by, prefix, force)
+    opened = partial(open_registry, hub, base=base, quantization=quantization, trust=trust)
+    if answer_rows("write", reference, whole, opened, hub, as_json, n, options):
         return
-    needs_data(reference, out, by)
     if not product:
         raise typer.BadParameter("no product; give --product NAME=VALUE, or --data with one a row")
     plain = len(product) == 1 and "=" not in product[0]
     facts = product[0] if plain else dict(pairs(product, "--product"))
     if stream and (as_json or n > 1):
         raise typer.BadParameter("--stream shows one text as it comes; leave out --json and -n")
-    registry = open_registry(hub, reference, base, quantization, trust)
+    registry = opened(reference)
     if stream:
         for piece in registry.stream(reference, facts, **options):
             say(piece, end="")

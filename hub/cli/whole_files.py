@@ -1,19 +1,22 @@
 """--data FILE --out FILE of recommend, analyze and write: every row of a file answered, in one mixed run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hub.cli.from_options import open_registry, pairs
-from hub.cli.options import Quantization
+from hub.cli.from_options import pairs
 from hub.cli.output import document, show
 from hub.cli.progress import rows_done
+from hub.cli.stopping import stoppable
 
 if TYPE_CHECKING:
     from hub.bulk import Asking, FileAnswered
+    from hub.registry.registry import Registry
+
+_KEPT = "What is answered is kept, and the same command goes on."
 
 RowsToAnswer = Annotated[
     Path | None,
@@ -43,45 +46,63 @@ Prefix = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="With --data: overwrite what is there.")]
 
 
+@dataclass(frozen=True)
+class WholeFile:
+    """What the options of whole files say.
+
+    Attributes:
+        data: of `--data`.
+        out: of `--out`.
+        column: of `--column`.
+        by: of `--by`.
+        prefix: of `--prefix`.
+        force: of `--force`.
+    """
+
+    data: Path | None
+    out: Path | None
+    column: Sequence[str] | None
+    by: str | None
+    prefix: str
+    force: bool
+
+
 def answer_rows(
     call: Literal["recommend", "analyze", "write"],
     reference: str,
-    data: Path,
-    out: Path | None,
-    column: Sequence[str] | None,
-    by: str | None,
-    prefix: str,
-    force: bool,
+    file: WholeFile,
+    open_by: "Callable[[str], Registry]",
     hub: str,
-    base: str | None,
-    quantization: Quantization | None,
-    trust: Path | None,
     as_json: bool,
     n: int = 1,
     options: Mapping[str, Any] | None = None,
-) -> None:
+) -> bool:
     """Answer each row of a file, and say what came of it.
 
     Args:
         call: of the registry.
-        reference: the adapter; with `by`, that of rows that name none.
-        data: the file.
-        out: the file of answers.
-        column: of `--column`.
-        by: the column of references.
-        prefix: of the answers' columns.
-        force: overwrite.
+        reference: the adapter; with `--by`, that of rows that name none.
+        file: the options.
+        open_by: a registry on the base of an adapter.
         hub: address of the hub.
-        base: of `--base`.
-        quantization: of `--quantization`.
-        trust: of `--trust`.
         as_json: say it as a document.
         n: texts of each product.
         options: further ones of `Write`.
 
+    Returns:
+        Whether a file was asked about; where none was, the reference is there, and nothing was done.
+
     Raises:
+        typer.BadParameter: options are missing, or say nothing without a file.
         RepertoireError: as `answer_file`.
     """
+    if file.data is None:
+        if file.out is not None or file.by is not None:
+            raise typer.BadParameter("--out and --by are for whole files; name one: --data FILE")
+        if not reference:
+            raise typer.BadParameter("name the adapter: client/campaign/task")
+        return False
+    data, out, by = file.data, file.out, file.by
     from hub.bulk import Asking, answer_file, check_out, first_reference
     from hub.hub import Hub
     from recipes.data import streamed
@@ -90,22 +111,22 @@ def answer_rows(
         raise typer.BadParameter("--data FILE needs --out FILE for the answers, such as answers.csv")
     if not reference and by is None:
         raise typer.BadParameter("name the adapter, or with --by the column that names each row's")
-    asking = Asking(call, reference, by, dict(pairs(column, "--column")), n, dict(options or {}), prefix)
-    check_out(data, out, force)
+    asking = Asking(
+        call, reference, by, dict(pairs(file.column, "--column")), n, dict(options or {}), file.prefix
+    )
+    check_out(data, out, file.force)
     first = reference or first_reference(asking, streamed(data), Hub(hub, create=False).resolve)
-    loaded = open_registry(hub, first, base, quantization, trust)
+    loaded = open_by(first)
     try:
-        with rows_done(f"answering {data.name}", bar=not as_json) as progress:
-            found = answer_file(loaded, asking, data, out, force, progress)
-    except KeyboardInterrupt:
-        typer.echo("repertoire: stopped; what is answered is kept, and the same command goes on", err=True)
-        raise
+        with stoppable(lambda: _KEPT), rows_done(f"answering {data.name}", bar=not as_json) as progress:
+            found = answer_file(loaded, asking, data, out, file.force, progress)
     finally:
         loaded.close()
     if as_json:
         document({"out": str(out), **asdict(found)})
-        return
+        return True
     show(*_told(found, out, asking))
+    return True
 
 
 def _told(found: "FileAnswered", out: Path, asking: "Asking") -> list[str]:
@@ -120,11 +141,3 @@ def _told(found: "FileAnswered", out: Path, asking: "Asking") -> list[str]:
             f"{found.refused:,} texts broke a rule and are not given; the column {asking.prefix}refused says which."
         )
     return told
-
-
-def needs_data(reference: str, out: Path | None, by: str | None) -> None:
-    """Refuse the options of whole files where there is none, and a request that names no adapter."""
-    if out is not None or by is not None:
-        raise typer.BadParameter("--out and --by are for whole files; name one: --data FILE")
-    if not reference:
-        raise typer.BadParameter("name the adapter: client/campaign/task")

@@ -6,16 +6,16 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.answer.blend import Blend
-    from recipes.answer.from_files import empty_cells, read_columns
+    from recipes.answer.from_files import empty_cells, filled_roles, read_columns
     from recipes.answer.voice import Reading, Voice
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "recipes.answer.blend": ["Blend"],
-            "recipes.answer.from_files": ["empty_cells", "read_columns"],
+            "recipes.answer.from_files": ["empty_cells", "filled_roles", "read_columns"],
             "recipes.answer.voice": ["Reading", "Voice"],
         },
     )
 
-__all__ = ["Blend", "Reading", "Voice", "empty_cells", "read_columns"]
+__all__ = ["Blend", "Reading", "Voice", "empty_cells", "filled_roles", "read_columns"]

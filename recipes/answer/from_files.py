@@ -55,11 +55,15 @@ def needed(voice: Voice) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(read) if not is_derived(voice.recipe, name))
 
 
-def empty_cells(voice: Voice, cells: Mapping[str, Any]) -> list[str]:
-    """The roles of a row whose cell must not be empty, as in training, and is. cells: role or feature -> cell."""
+def filled_roles(voice: Voice) -> tuple[str, ...]:
+    """The roles whose cells must not be empty, as in training."""
     roles = task_for(voice.recipe.task).ROLES
-    must = (name for name in needed(voice) if name in cells and name in roles and roles[name].filled)
-    return [name for name in must if not text_of(cells[name])]
+    return tuple(name for name in needed(voice) if name in roles and roles[name].filled)
+
+
+def empty_cells(filled: Sequence[str], cells: Mapping[str, Any]) -> list[str]:
+    """Those of `filled` that are there and empty. cells: role or feature -> cell."""
+    return [name for name in filled if name in cells and not text_of(cells[name])]
 
 
 def _own(voice: Voice) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,21 @@ def test_what_is_missing_is_said(
     code, _, err = run(*line, "--hub", campaigns)
     assert code == 2 and told in err
     assert not Path("out.csv").exists() and not Path("out.csv.state").exists()
+
+
+def test_what_is_told_to_end_says_that_the_same_command_goes_on(
+    run: Run, campaigns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = feed(tmp_path / "feed.csv", 3), tmp_path / "labelled.csv"
+    command = ("analyze", MOODS[0], "--hub", campaigns, "--data", data, "--out", out, "--column", "text=name")
+
+    def is_told(*_: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as context:
+        context.setattr("hub.bulk.answering.write_table", is_told)
+        code, _, err = run(*command)
+    assert (code, out.exists()) == (143, False)
+    assert "stopped by SIGTERM. What is answered is kept, and the same command goes on." in err
+    code, told, _ = run(*command)
+    assert code == 0 and "3 of them an earlier run had answered" in told and len(read(str(out))) == 3
