@@ -1,6 +1,7 @@
 """Which column of a client's file is which role of the task, and what a missing one could be."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 1_000  # rows that say whether a column holds what its role needs
 _FEWEST_SHARES = 3  # different numbers with a fraction that are no outcome
+_POINTED = re.compile(r"\d{1,3}(\.\d{3})+", re.ASCII)
 _MOST_RATINGS = 11  # whole numbers up to here may be ratings, each of which may mean 0 or 1
 
 
@@ -78,7 +80,7 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
             message = f"the name of the column `{name}` holds half a character"
             problems.append(Problem(table.name, message, "Give the column another name", line=1))
     of = task.used(of, data)
-    problems += _shares(recipe, table, of) if not problems else ()
+    problems += [*_shares(recipe, table, of), *_points(recipe, table, of)] if not problems else ()
     if problems:
         return ColumnsFound(None, tuple(problems))
     return ColumnsFound(Columns(of, shown), notes=tuple(_notes(recipe, table, of, shown)))
@@ -142,6 +144,23 @@ def _shares(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> Iterable
             "--column clicked=NAME"
         )
     yield Problem(table.name, message, fix, line, column)
+
+
+def _points(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> Iterable[Problem]:
+    """A column of counts written 1.250 or 30.000: thousands in one country and decimals in another."""
+    if recipe.data.format.decimal is not None:
+        return
+    for role in (name for name in ("impressions", "clicks") if name in of):
+        for row in islice(table.rows, _LOOKED_AT):
+            cell = row.cells.get(of[role])
+            if isinstance(cell, str) and _POINTED.fullmatch(cell):
+                fix = (
+                    "Write it in digits alone; or of a table as text or in Excel say what the point is: "
+                    "data.format.decimal=comma where it groups thousands, =point where decimals follow"
+                )
+                message = "expected a whole number, and this may be in thousands or have decimals"
+                yield Problem(table.name, message, fix, row.line, of[role], cell)
+                break
 
 
 def _no_role(table: "Table", role: str, name: str, what: Role) -> Problem:

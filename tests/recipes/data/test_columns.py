@@ -1,5 +1,7 @@
 """Which column is which role, and what a column that is none is told: one cause is one problem, and its fix holds."""
 
+import csv
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -104,3 +106,37 @@ def test_columns_called_by_numbers_are_columns_where_the_recipe_names_them(tmp_p
     path.write_text("1,2\n" + "".join(f"text {number},{number % 2}\n" for number in range(60)))
     recipe = Recipe.load("behavior", **{"data.columns.text": "1", "data.columns.label": "2"})
     assert load_splits(recipe, path).files[0].rows == 60
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+@pytest.mark.parametrize("counts", [["30.000", "31.000"], ["1.250", "900"], ["12", "1.234.567"]])
+def test_counts_with_points_are_asked_about_and_not_guessed(
+    tmp_path: Path, counts: list[str], ending: str
+) -> None:
+    rows = [
+        {"user": f"user {n}", "ad": "mug", "impressions": counts[n % 2], "clicks": "1"} for n in range(60)
+    ]
+    path = tmp_path / f"a{ending}"
+    if ending == ".csv":
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError) as caught:
+        load_splits(Recipe.load("recommendation"), path)
+    (problem,) = caught.value.problems
+    assert problem.column == "impressions" and "this may be in thousands or have decimals" in str(problem)
+    if ending == ".csv":  # the advice, followed
+        splits = load_splits(Recipe.load("recommendation", **{"data.format.decimal": "comma"}), path)
+        shown = sum(example.weight for example in (*splits.train, *splits.validation, *splits.test))
+        assert shown == 30 * sum(int(count.replace(".", "")) for count in counts)
+
+
+def test_counts_that_are_numbers_with_decimals_are_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    columns = {"user": [f"user {n}" for n in range(60)], "ad": ["mug"] * 60}
+    counts = {"impressions": [Decimal("120.000")] * 60, "clicks": [1.0] * 60}
+    parquet.write_table(pa.table({**columns, **counts}), path)
+    assert load_splits(Recipe.load("recommendation"), path).train
