@@ -12,18 +12,23 @@ from pydantic.fields import FieldInfo
 
 from adapters.errors import RequestError
 
-__all__ = ["Text", "check_fields", "shown"]
+__all__ = ["Text", "check_fields", "has_halves", "shown"]
 _LONGEST = 60  # characters of a wrong value that a message shows
 
 
+def has_halves(text: str) -> bool:
+    """Whether a text holds lone surrogates: halves of characters that JSON can write and UTF-8 cannot."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _whole_characters(text: str) -> str:
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if has_halves(text):
         raise ValueError("half a character")
     return text
 
 
 Text = Annotated[str, AfterValidator(_whole_characters)]
-"""A text without lone surrogates, halves of characters that JSON can write and UTF-8 cannot."""
+"""A text of whole characters."""
 
 
 def check_fields(given: Any) -> None:

@@ -1,6 +1,6 @@
 """What a request may be: types and ranges, seen to before an adapter is looked for.
 
-Behind this door a request is what its type says. What its texts hold is seen to where they are read (`Voice.read`),
+Behind this door a request is what its type says. What its cells hold is seen to where they become text (`text_of`),
 what its policy says where that is read, and how far numbers of a `Write` may go by `Sampling`.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adapters.errors import RequestError
-from adapters.fields import shown
+from adapters.fields import has_halves, shown
 from hub.registry.requests import Analyze, Recommend, Request, Write
 
 _MOST_TEXTS = 1000  # of one product
@@ -69,7 +69,7 @@ def _texts(name: str, given: Any) -> Iterator[str]:
 def _columns(name: str, given: Any, other: str = "") -> Iterator[str]:
     if not isinstance(given, Mapping):
         yield f"{name} is {shown(given)}; expected {other}a mapping of columns"
-    elif odd := [key for key in given if not isinstance(key, str)]:
+    elif odd := [key for key in given if not isinstance(key, str) or has_halves(key)]:
         yield f"{name} has a column that is called {shown(odd[0])}; names of columns are texts"
 
 
@@ -78,7 +78,7 @@ def _stop(given: Any) -> Iterator[str]:
         return
     if not _is_list(given) or not all(isinstance(each, str) for each in given):
         yield f"stop is {shown(given)}; expected a list of texts"
-    elif any(not _is_unicode(each) for each in given):
+    elif any(map(has_halves, given)):
         yield "stop holds half a character (a lone surrogate); send whole ones"
 
 
@@ -92,10 +92,6 @@ def _is_text(value: Any) -> bool:
 
 def _is_reference(value: Any) -> bool:
     return isinstance(value, str) or (_is_list(value) and all(isinstance(each, str) for each in value))
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_whole(value: Any) -> bool:

@@ -95,7 +95,7 @@ class Voice:
                 raise RequestError(
                     f"this adapter reads the columns {', '.join(missing)} too; give them as features"
                 )
-            found.append(_sound(Reading(*render_row(row, self.recipe, private))))
+            found.append(Reading(*render_row(row, self.recipe, private)))
         return found
 
     def tokens(self, base: Base, readings: Sequence[Reading]) -> list[tuple[int, ...]]:
@@ -159,19 +159,6 @@ def answered(
         return own
     texts, fields = [each.text for each in rows], [each.fields for each in rows]
     return blend.apply(own, texts, fields, multi_label)
-
-
-def _sound(reading: Reading) -> Reading:
-    """The reading itself. Raises RequestError for half a character: no tokenizer takes it."""
-    for name, text in {**reading.fields, "text": reading.text}.items():
-        try:
-            (name + text).encode()
-        except UnicodeEncodeError as error:
-            half = f"U+{ord(error.object[error.start]):04X}"
-            raise RequestError(
-                f"{name!a} holds half a character (the surrogate {half}); send whole ones, as UTF-8 has them"
-            ) from None
-    return reading
 
 
 def _recipe(adapter: Adapter) -> Recipe:
