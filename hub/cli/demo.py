@@ -177,7 +177,7 @@ def _orders(
             _write_csv(file, [{k: v for k, v in row.items() if k != "probability"} for row in rows])
         recipe = Recipe.load(task if method == "lora" else f"{task}-prefix", **SETTINGS[task])
         out = folder / "adapters" / client / task
-        orders[client, task] = Order(recipe, files[0], test=files[1], out=out)
+        orders[client, task] = Order(recipe, files[0], test=files[1], out=out, name=_name(client, task))
     return orders, best
 
 
@@ -332,6 +332,6 @@ def _print(result: Mapping[str, Any], folder: Path) -> None:
         "Next:",
         f"  repertoire ls --hub {hub}",
         f'  repertoire write globex/launch/ad-copy --hub {hub} --product name="Velmora Halo" --product category=lamp '
-        "--product price=$89 -n 3",
+        "--product 'price=$89' -n 3",
         f"  repertoire train behavior {data / 'behavior-train.csv'} --out my-adapter",
     )
