@@ -1,7 +1,8 @@
 """repertoire recommend, analyze, write: answers of adapters, by their names."""
 
-from functools import partial
-from typing import Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -13,6 +14,7 @@ from hub.cli.options import (
     HubPath,
     Json,
     LinesFile,
+    Quantization,
     QuantizationToAsk,
     ReferenceName,
     ReferenceNames,
@@ -29,6 +31,9 @@ from hub.cli.whole_files import (
     WholeFile,
     answer_rows,
 )
+
+if TYPE_CHECKING:
+    from hub.registry.registry import Registry
 
 
 def recommend(
@@ -60,7 +65,7 @@ def recommend(
     Example: `repertoire recommend acme/spring/recommendation --data visits.csv --out ranked.csv --column group=session`
     """
     whole = WholeFile(data, out, column, by, prefix, force)
-    opened = partial(open_registry, hub, base=base, quantization=quantization, trust=trust)
+    opened = _opener(hub, base, quantization, trust)
     if answer_rows("recommend", reference, whole, opened, hub, as_json):
         return
     ads = [*(ad or ()), *lines(file)]
@@ -101,7 +106,7 @@ def analyze(
     that its column names
     """
     whole = WholeFile(data, out, column, by, prefix, force)
-    opened = partial(open_registry, hub, base=base, quantization=quantization, trust=trust)
+    opened = _opener(hub, base, quantization, trust)
     if answer_rows("analyze", reference, whole, opened, hub, as_json):
         return
     texts = [*(text or ()), *lines(file)]
@@ -187,7 +192,7 @@ def write(
         "seed": seed,
     }
     whole = WholeFile(data, out, column, by, prefix, force)
-    opened = partial(open_registry, hub, base=base, quantization=quantization, trust=trust)
+    opened = _opener(hub, base, quantization, trust)
     if answer_rows("write", reference, whole, opened, hub, as_json, n, options):
         return
     if not product:
@@ -210,6 +215,13 @@ def write(
     show(*(f"{rank}. {text}" if len(texts) > 1 else text for rank, text in enumerate(texts, 1)))
     for each in texts.refused:
         say(f"refused: {each.text} ({'; '.join(map(str, each.reasons))})", error=True)
+
+
+def _opener(
+    hub: str, base: str | None, quantization: Quantization | None, trust: Path | None
+) -> "Callable[[str], Registry]":
+    """Opens a registry on the base of an adapter, by its reference."""
+    return lambda reference: open_registry(hub, reference, base, quantization, trust)
 
 
 def _cut(cuts: list[int]) -> list[str]:
