@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Unpack
 
-from hub.catalogue import aliases, history, records, removal, resolving, search, signing, tombstones
+from hub.catalogue import aliases, history, numbering, records, removal, resolving, search, signing
 from hub.catalogue.index import Index
 from hub.catalogue.search import Filters, Found
 from hub.catalogue.signing import PrivateKey
@@ -200,11 +200,11 @@ class Hub:
     def names(self) -> tuple[str, ...]:
         """All names that have a version, sorted."""
         found = sorted(listing.names(self.storage))
-        return tuple(name for name in found if tombstones.standing(self.store, name))
+        return tuple(name for name in found if numbering.standing(self.store, name))
 
     def versions(self, name: str) -> tuple[Version, ...]:
         """All versions of one name, oldest first. Raises BadName, NotInHub."""
-        standing = tombstones.standing(self.store, check_name(name))
+        standing = numbering.standing(self.store, check_name(name))
         if not standing:
             raise resolving.missing(self.store, Reference(name))
         return tuple(self._at(resolving.record_of(self.store, name, number)) for number in standing)
@@ -330,7 +330,7 @@ class Hub:
         wanted = aliases.known(self.store, check_name(name)) if alias is None else [check_alias(alias)]
         resolving.check_known(self.store, name, wanted)
         published = [
-            resolving.record_of(self.store, name, number) for number in self.store.numbers(log(name))
+            resolving.record_of(self.store, name, number) for number in numbering.numbers(self.store, name)
         ]
         return history.of(self.store, name, published, wanted)
 

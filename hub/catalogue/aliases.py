@@ -18,7 +18,9 @@ longer be had.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -77,7 +79,7 @@ def record(store: Store, name: str, event: Event, expect: int | None = None) -> 
                 )
         return event.to_bytes()
 
-    store.append(log, entry)
+    _append(store, name, event, entry)
 
 
 def roll_back(
@@ -95,32 +97,43 @@ def roll_back(
     moment go back one step, not two. Raises NotInHub where there is nothing to go back to.
     """
     log = alias_log(name, event.alias)
-    events = history(store, name, event.alias)
-    last = max(events, default=0)
-    now = events.get(last)
+    last_number = last(store, name, event.alias)
+    now = read(store, log, last_number)
     _check(event.alias, now, expect)
-    number = _before(events, last, stands) if to is None else _latest(events, to)
+    events = _Events(store, log)
+    number = _before(events, last_number, stands) if to is None else _latest(events, last_number, to)
     if number is None and to is not None:
         raise NotInHub(f"{event.alias!r} never meant version {to}; `repertoire alias set` points it there")
     if number is None:
         raise NotInHub(
             f"{event.alias!r} meant no other version before; `repertoire history` shows what it meant"
         )
-    back = event.model_copy(update={"version": events[number].version, "back_to": number})
+    brought = events.at(number)
+    assert brought is not None
+    back = event.model_copy(update={"version": brought.version, "back_to": number})
 
     def entry(free: int) -> bytes:
-        if free != last + 1:
+        if free != last_number + 1:
             raise _moved(event.alias, read(store, log, free - 1), now.version or 0 if now else 0)
         return back.to_bytes()
 
-    store.append(log, entry)
+    _append(store, name, back, entry)
     return back
 
 
 def last_event(store: Store, name: str, alias: str) -> Event | None:
     """The event that is current; None where there was none yet. Raises Damaged."""
-    log = alias_log(name, alias)
-    return read(store, log, store.last(log))
+    return read(store, alias_log(name, alias), last(store, name, alias))
+
+
+def last(store: Store, name: str, alias: str) -> int:
+    """The number of the event that is current; 0 where there was none yet."""
+    return store.last(alias_log(name, alias), partial(_is_event, store, name, alias))
+
+
+def numbers(store: Store, name: str, alias: str) -> list[int]:
+    """The numbers of all events of one alias, in order, without what is none and lies beyond a gap."""
+    return store.numbers(alias_log(name, alias), partial(_is_event, store, name, alias))
 
 
 def version_of(store: Store, name: str, alias: str) -> int | None:
@@ -140,10 +153,10 @@ def known(store: Store, name: str) -> list[str]:
     return sorted(alias for alias in store.storage.folders(alias_logs(name)) if is_part(alias))
 
 
-def history(store: Store, name: str, alias: str) -> dict[int, Event]:
-    """Number -> event of one alias, oldest first. Raises Damaged."""
-    log = alias_log(name, alias)
-    found = {number: read(store, log, number) for number in store.numbers(log)}
+def history(store: Store, name: str, alias: str, newest: int = 0) -> dict[int, Event]:
+    """Number -> event of one alias, oldest first; without those that cannot be read, which `verify` tells."""
+    events = _Events(store, alias_log(name, alias))
+    found = {number: events.at(number) for number in numbers(store, name, alias)[-newest:]}
     return {number: event for number, event in found.items() if event is not None}
 
 
@@ -162,28 +175,86 @@ def read(store: Store, log: str, number: int) -> Event | None:
     return event
 
 
-def _before(events: Mapping[int, Event], number: int, stands: Callable[[int], bool]) -> int | None:
+def _is_event(store: Store, name: str, alias: str, number: int) -> bool:
+    """Whether this can be read as an event of this alias."""
+    path = numbered(alias_log(name, alias), number)
+    try:
+        return Event.model_validate_json(store.storage.read(path)).alias == alias
+    except PermissionError:  # somebody else may be able to read it
+        return True
+    except (OSError, ValueError):
+        return False
+
+
+def _append(store: Store, name: str, event: Event, entry: Callable[[int], bytes]) -> None:
+    """Write an event; again above what lies right after it and is none, which would be taken for the current one."""
+    log = alias_log(name, event.alias)
+
+    def free() -> int:
+        taken = set(store.numbers(log))
+        number = last(store, name, event.alias) + 1
+        while number in taken:
+            number += 1
+        return number
+
+    def again(number: int) -> bytes | None:
+        return None if _is_event(store, name, event.alias, number - 1) else event.to_bytes()
+
+    number = store.append(log, entry, free=free)
+    while number and store.storage.exists(numbered(log, number + 1)):
+        number = store.append(log, again, free=free)
+
+
+class _Events:
+    """The events of one log, each read when it is asked for, so that going back a step reads a few of thousands."""
+
+    def __init__(self, store: Store, log: str) -> None:
+        self._store, self._log = store, log
+        self._numbers = store.numbers(log)
+        self._read: dict[int, Event | None] = {}
+
+    def at(self, number: int) -> Event | None:
+        """One event; None where it is missing or cannot be read, since somebody had their hands in the log."""
+        if number not in self._read:
+            try:
+                self._read[number] = read(self._store, self._log, number)
+            except Damaged:
+                self._read[number] = None
+        return self._read[number]
+
+    def before(self, number: int) -> int:
+        """The number of the event before; 0 for the first."""
+        at = bisect_left(self._numbers, number)
+        return self._numbers[at - 1] if at else 0
+
+    def origin(self, number: int) -> int:
+        """The event itself, or the one that it brought back."""
+        event = self.at(number)
+        return number if event is None else event.back_to or number
+
+
+def _before(events: _Events, number: int, stands: Callable[[int], bool]) -> int | None:
     """The event that a rollback of event `number` brings back; see the module's first lines."""
-    now = events[number].version if number else None
+    event = events.at(number)
+    now = None if event is None else event.version
     while number > 0:
-        number = _origin(events, number) - 1
-        while number > 0 and number not in events:  # somebody took files out of the log by hand
-            number -= 1
-        version = events[number].version if number else None
+        number = events.before(events.origin(number))
+        event = events.at(number)
+        version = None if event is None else event.version
         if version is not None and version != now and stands(version):
-            return _origin(events, number)
+            return events.origin(number)
     return None
 
 
-def _latest(events: Mapping[int, Event], version: int) -> int | None:
+def _latest(events: _Events, last: int, version: int) -> int | None:
     """The newest event that pointed at a version of its own accord."""
-    found = [number for number, event in events.items() if event.version == version]
-    return _origin(events, max(found)) if found else None
-
-
-def _origin(events: Mapping[int, Event], number: int) -> int:
-    """The event itself, or the one that it brought back."""
-    return events[number].back_to or number
+    number = last
+    while number > 0:
+        event = events.at(number)
+        if event is not None and event.version == version:
+            return events.origin(number)
+        number = events.before(number)
+    return None
 
 
 def _check(alias: str, now: Event | None, expect: int | None) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from hub.catalogue import aliases, tombstones
+from hub.catalogue import aliases, numbering, tombstones
 from hub.catalogue.records import Record
 from hub.storage import layout
 from hub.storage.store import Store
@@ -77,8 +77,8 @@ def _changes(store: Store, name: str, alias: str) -> list[Entry]:
 
 def _removals(store: Store, name: str) -> list[Entry]:
     """Tombstones are numbered by the versions that they remove, so that their own order is that of their times."""
-    numbers = store.numbers(layout.tombstones(name))
-    found = [each for each in (tombstones.find(store, name, number) for number in numbers) if each]
+    removed = set(store.numbers(layout.tombstones(name))).intersection(numbering.numbers(store, name))
+    found = [each for each in (tombstones.find(store, name, number) for number in sorted(removed)) if each]
     return [
         Entry(each.when, each.who, "removed", each.version, None, each.version, each.why)
         for each in sorted(found, key=lambda each: each.moment)

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from adapters.format import Bytes
+from hub.catalogue import aliases, numbering
 from hub.storage.layout import ADAPTERS, blob, filed
 from hub.storage.storage import Storage
+from hub.storage.store import Store
 
 _AT_ONCE = 8  # reads
 _LARGEST = 16 << 20  # bytes of a record, an event, a tombstone or a signature; what is larger is none
@@ -70,6 +72,21 @@ def look(storage: Storage, wanted: Selection) -> dict[str, Holding]:
                 log[entry.number] = path
             holding.marks[path] = mark
     return found
+
+
+def without_strays(storage: Storage, held: dict[str, Holding]) -> dict[str, Holding]:
+    """The same, without what lies in a log and is no entry of it; only logs with gaps are read for it."""
+    store = Store(storage)
+    for name, holding in held.items():
+        if holding.records and max(holding.records) > len(holding.records):
+            versions = set(numbering.numbers(store, name))
+            holding.records = {number: path for number, path in holding.records.items() if number in versions}
+        for alias, log in holding.events.items():
+            if max(log) > len(log):
+                events = set(aliases.numbers(store, name, alias))
+                holding.events[alias] = {number: path for number, path in log.items() if number in events}
+        holding.events = defaultdict(dict, {alias: log for alias, log in holding.events.items() if log})
+    return held
 
 
 def blob_marks(storage: Storage, digests: Iterable[str]) -> Marks:

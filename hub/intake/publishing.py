@@ -16,10 +16,11 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from adapters.format import WEIGHTS, Bytes
-from hub.catalogue import provenance, records, resolving, signing, tombstones
+from hub.catalogue import numbering, provenance, records, resolving, signing, tombstones
 from hub.catalogue.records import Record
 from hub.catalogue.version import Version, project, version_in
 from hub.errors import Refused
@@ -78,9 +79,10 @@ def publish(
             "origin": source.origin if isinstance(source, huggingface.Download) else None,
         }
         draft = _Draft(store, name, publish_id, digests, told)
-        number = store.append(log(name), draft.entry, contents)
+        number = store.append(log(name), draft.entry, contents, free=partial(numbering.free, store, name))
         if number is None:
             number = draft.finish(contents)
+        numbering.give_up_after(store, name, number)
     record = resolving.record_of(store, name, number)
     try:
         project(store.storage, record)

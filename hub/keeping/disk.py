@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hub.catalogue.numbering import stands
 from hub.catalogue.records import Record
-from hub.catalogue.tombstones import stands
 from hub.keeping.findings import Finding, finding
 from hub.storage import layout
 from hub.storage.layout import blob, log, numbered, projection

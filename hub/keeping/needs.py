@@ -4,13 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import time
 
-from hub.catalogue import aliases, records, tombstones
+from hub.catalogue import aliases, numbering, records, tombstones
 from hub.catalogue.records import Record
 from hub.errors import Damaged
 from hub.storage.layout import home, log, numbered
 from hub.storage.listing import names
 from hub.storage.pins import LIFE, pins
-from hub.storage.store import Store
+from hub.storage.store import Store, gaps
+
+MANY = 100
+"""Entries that are missing next to each other are told one by one up to so many, and more of them as one."""
 
 
 @dataclass
@@ -62,7 +65,12 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
     aliased = set(aliases.current(store, name).values())
     problems = []
     in_part = store.in_part(log(name))
-    for number in range(1, max(store.numbers(log(name)), default=0) + 1):  # all are listed: some may be lost
+    versions = numbering.numbers(store, name)
+    missing = [] if in_part else gaps(versions)
+    for lost in (lost for lost in missing if len(lost) > MANY):
+        problems.append(f"{name} has no records {lost[0]} to {lost[-1]}, though later ones")
+    few = (number for lost in missing if len(lost) <= MANY for number in lost)
+    for number in sorted([*versions, *few]):
         tombstone = None
         try:
             tombstone = tombstones.find(store, name, number)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import time
 
-from hub.catalogue import tombstones
+from hub.catalogue import numbering
 from hub.catalogue.records import Record
 from hub.catalogue.version import project
 from hub.errors import Damaged
@@ -133,6 +133,6 @@ def _mend_other(store: Store, found: Finding, done: Repaired) -> bool:
 def _standing(store: Store) -> Iterator[Record]:
     """The records of all versions that stand and can be read."""
     for name in names(store.storage):
-        for number in tombstones.standing(store, name):
+        for number in numbering.standing(store, name):
             with suppress(Damaged):
                 yield read(store, name, number)

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 from adapters.base import hand_back_threads
 from adapters.errors import RepertoireError
-from hub.catalogue import aliases
+from hub.catalogue import aliases, numbering
 from hub.catalogue.trust import unproved
 from hub.catalogue.version import Version
 from hub.errors import NotInHub
@@ -145,7 +145,7 @@ class Following:
             self._thread.join(timeout=5.0)  # it may be waiting for a disk or a network that does not answer
 
     def _begin(self, reference: Reference) -> Version:
-        last = self._hub.store.last(_log_of(reference))
+        last = _last_of(self._hub, reference)
         version = self._hub.resolve(str(reference))
         now, pause = monotonic(), self._pauses[0]
         signs = (numbered(_log_of(reference), last + 1), _tombstone(version))
@@ -179,7 +179,7 @@ class Following:
                     entry.pause = min(entry.pause * _SLOWER, self._pauses[1])
                     entry.due = now + entry.pause
                     return
-                last = self._hub.store.last(_log_of(entry.reference))
+                last = _last_of(self._hub, entry.reference)
                 before = entry.version
                 removed = before is not None and self._hub.storage.exists(_tombstone(before))
             except Exception as error:
@@ -262,6 +262,12 @@ def _log_of(reference: Reference) -> str:
     if reference.alias == LATEST:
         return log(reference.name)
     return alias_log(reference.name, reference.alias)
+
+
+def _last_of(hub: "Hub", reference: Reference) -> int:
+    if reference.alias == LATEST:
+        return numbering.last(hub.store, reference.name)
+    return aliases.last(hub.store, reference.name, reference.alias)
 
 
 def _tombstone(version: Version) -> str:

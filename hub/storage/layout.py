@@ -10,6 +10,7 @@ adapters/<client>/<campaign>/<task>/
   v000003/                                   plain PEFT directory: links to the blobs, can be made again
 index.sqlite                                 what searches read, can be made again
 .pins/   .trash/   .purge/   .tmp/           work under way; see pins.py, trash.py, purge.py, local.py
+.aside/                                      what lay in a log and was no entry of it, under its path; see repair.py
 
 Every part of a name becomes a folder, on any file system, so that the grammar of a part is narrow: at most 64 lowercase
 ASCII letters, digits, `-`, `_` and `.`; it begins with a letter or a digit, does not end with a dot, and is no device
@@ -23,9 +24,12 @@ ADAPTERS = "adapters"
 BLOBS = "blobs/sha256"
 INDEX = "index.sqlite"
 MARKER = "hub.json"
+LAST_NUMBER = 999_999_999
+"""Of an entry of a log."""
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
 PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
+ASIDE = ".aside"
 FiledKind = Literal["record", "event", "tombstone", "signature"]
 Kind = Literal[
     "marker", "index", "work", "blob", "record", "event", "tombstone", "signature", "folder", "stranger"
@@ -150,6 +154,8 @@ def kind(path: str) -> Kind:
         case [name] if name.startswith(INDEX):
             return "index"
         case [".tmp", *_]:
+            return "work"
+        case [folder, *_] if folder == ASIDE:
             return "work"
         case [folder, _] if folder in (PINS, TRASH, PURGES):
             return "work"
