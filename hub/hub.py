@@ -368,11 +368,16 @@ class Hub:
 
         return verify(self.store, target, told)
 
-    def repair(self, dry_run: bool = False, told: Callable[[int, int], None] | None = None) -> "Repaired":
-        """Mend what `verify` finds, as far as the hub itself allows; see `keeping/repair.py`."""
+    def repair(
+        self,
+        dry_run: bool = False,
+        told: Callable[[int, int], None] | None = None,
+        other: "Hub | None" = None,
+    ) -> "Repaired":
+        """Mend what `verify` finds, as far as this hub, and the blobs of another, allow; see `keeping/repair.py`."""
         from hub.keeping.repair import repair
 
-        return repair(self.store, dry_run, told)
+        return repair(self.store, dry_run, told, other.store if other else None)
 
     def collect(
         self, grace: float = GRACE, dry_run: bool = False, told: Callable[[str], None] | None = None

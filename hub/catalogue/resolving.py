@@ -11,6 +11,7 @@ from hub.catalogue import aliases, numbering, records, tombstones
 from hub.catalogue.near_names import near_names
 from hub.catalogue.records import Record
 from hub.errors import HubError, NotInHub
+from hub.storage.layout import log, numbered
 from hub.storage.names import LATEST, Reference
 from hub.storage.store import Store
 
@@ -25,7 +26,8 @@ def resolve(store: Store, reference: Reference) -> Record:
         return record_of(store, name, newest)
     if number is None:
         number = aliases.version_of(store, name, reference.alias) or 0
-    if not 1 <= number <= numbering.last(store, name):
+    there = number > 0 and store.storage.exists(numbered(log(name), number))
+    if not there and not 1 <= number <= numbering.last(store, name):
         raise missing(store, reference)
     tombstone = tombstones.find(store, name, number)
     if tombstone is not None:

@@ -41,8 +41,14 @@ _ABOUT: dict[Kind, tuple[Level, str]] = {
         "damage",
         "bring the file back from another copy of the hub, or `repertoire rm` the version",
     ),
-    "blob missing": ("damage", "`repertoire repair` looks for a copy; else publish the adapter again"),
-    "blob damaged": ("damage", "`repertoire repair` looks for a copy; else publish the adapter again"),
+    "blob missing": (
+        "damage",
+        "`repertoire repair` looks for a copy, with `--from HUB` in another hub too; or publish the same adapter again",
+    ),
+    "blob damaged": (
+        "damage",
+        "`repertoire repair` looks for a copy, with `--from HUB` in another hub too; or publish the same adapter again",
+    ),
     "blob in the trash": ("warning", "`repertoire repair` brings it back, and so does whoever reads it"),
     "unneeded blob damaged": ("warning", "`repertoire gc` collects it; no version needs it"),
     "adapter unsound": (

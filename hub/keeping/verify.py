@@ -89,10 +89,13 @@ def verify(store: Store, target: str = "", told: Callable[[int, int], None] | No
         done.names += name in seen.records
     done.versions = sum(map(len, seen.records.values()))
     done.removed = sum(map(len, seen.removed.values()))
-    done.findings += _blob_findings(store, seen, not target, done, told)
+    found = list(_blob_findings(store, seen, not target, done, told))
     root = storage.folder("")
+    if root is None:
+        done.findings += found
     if root is not None:
         look = disk.look(root, [home(target)] if target else [""])
+        done.findings += disk.with_other_names(root, look, found)
         done.findings += disk.findings(look, whole=not target)
         done.findings += disk.folder_findings(store, root, look, seen.records, seen.removed)
     elif not target:

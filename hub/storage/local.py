@@ -148,14 +148,14 @@ class Local:
         return self.root / path
 
     def project(self, folder: str, files: Mapping[str, str]) -> None:
-        """By hard links."""
+        """By hard links; by copies where a file has as many as it can, or the file system makes none."""
         target = self._inside(folder)
         while not set(files) <= set(self.files(folder)):
             partial = self._partial()
             partial.mkdir()
             try:
                 for name, path in files.items():
-                    os.link(self._inside(path), partial / name, follow_symlinks=False)
+                    _show(self._inside(path), partial / name)
                 if target.is_dir():  # less than whole: what a power cut left
                     target.rename(self._partial())
                 os.rename(partial, target)
@@ -294,6 +294,16 @@ def read(path: Path) -> bytearray:
             filled += count
     del data[filled:]
     return data
+
+
+def _show(file: Path, path: Path) -> None:
+    """Another name for a file, or a copy of it."""
+    try:
+        os.link(file, path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS | {errno.EMLINK}:
+            raise
+        _write(path, read(file))
 
 
 def _same(path: Path, other: Path) -> bool:

@@ -183,7 +183,7 @@ def runs(numbers: list[int]) -> list[range]:
     [range(1, 4), range(50, 51)]
     """
     starts = [at for at, number in enumerate(numbers) if at == 0 or number != numbers[at - 1] + 1]
-    ends = [*starts[1:], len(numbers)]
+    ends = [*starts[1:], len(numbers)] if numbers else []
     return [range(numbers[start], numbers[end - 1] + 1) for start, end in zip(starts, ends, strict=True)]
 
 
