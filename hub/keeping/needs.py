@@ -8,6 +8,7 @@ from hub.catalogue import aliases, numbering, records, tombstones
 from hub.catalogue.records import Record
 from hub.errors import Damaged
 from hub.storage.layout import home, log, numbered
+from hub.storage.layout import tombstones as buried_in
 from hub.storage.listing import names
 from hub.storage.pins import LIFE, pins
 from hub.storage.store import Store, gaps
@@ -66,6 +67,7 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
     problems = []
     in_part = store.in_part(log(name))
     versions = numbering.numbers(store, name)
+    there = set(versions)
     missing = [] if in_part else gaps(versions)
     for lost in (lost for lost in missing if len(lost) > MANY):
         problems.append(f"{name} has no records {lost[0]} to {lost[-1]}, though later ones")
@@ -78,7 +80,10 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
         except Damaged as error:
             if in_part and not store.storage.exists(numbered(log(name), number)):
                 continue
-            if tombstone is None or number in aliased:
+            given_up = tombstone is not None or (
+                number not in there and store.storage.exists(_buried(name, number))
+            )
+            if not given_up or number in aliased:
                 problems.append(str(error))
             continue
         for file in record.files:
@@ -88,6 +93,10 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
                 found.removed[file.sha256] = max(tombstone.moment, found.removed.get(file.sha256, 0.0))
     if problems:
         raise Damaged("\n  - ".join(problems))
+
+
+def _buried(name: str, number: int) -> str:
+    return numbered(buried_in(name), number)
 
 
 def read(store: Store, name: str, number: int) -> Record:

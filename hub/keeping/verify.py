@@ -125,7 +125,7 @@ def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
         try:
             tombstones.find(store, name, number)
         except Damaged as error:
-            if number not in present:
+            if number not in present and number > max(numbers, default=0):
                 yield finding("stray", path, f"it is no tombstone, and {name} has no version {number}")
                 continue
             yield finding("tombstone unreadable", path, str(error))

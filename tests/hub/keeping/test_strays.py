@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_a_stray_record_hides_no_publication_and_stops_nothing(
     assert (made.number, hub.resolve(NAME).number) == (3, 3)
     assert hub.publish(lora(4), NAME, publish_id="night").number == hub.resolve(NAME).number
     assert hub.publish(lora(4), NAME, publish_id="night").number == hub.resolve(NAME).number
-    assert [found.record.version for found in hub.search(name=NAME)] == [hub.resolve(NAME).number]
+    assert [one.reference for one in hub.search(name=NAME)] == [hub.resolve(NAME).reference]
     hub.collect()
     hub.history(NAME)
     hub.repair()
@@ -100,7 +101,7 @@ def test_verify_is_linear_in_what_is_there(hub: Hub, root: Path) -> None:
     with pytest.raises(Damaged, match="no records 3 to"):
         hub.collect()
     assert hub.resolve(NAME).number == far
-    assert [one.record.version for one in hub.search(name=NAME)] == [far]
+    assert [one.reference for one in hub.search(name=NAME)] == [f"{NAME}@{far}"]
 
 
 def test_what_was_set_aside_is_kept_noted_and_purged_with_its_client(hub: Hub, root: Path) -> None:
@@ -141,7 +142,7 @@ def test_where_links_end_folders_are_copies(
     made = hub.publish(lora(9), NAME)
     assert made.folder is not None and made.folder.is_dir()
     for version in (1, 2):
-        os.rename(root / HOME / f"v00000{version}", root.parent / f"away{version}")
+        shutil.rmtree(root / HOME / f"v00000{version}")
     assert hub.repair().left == []
     assert found(hub) == set()
 
@@ -150,7 +151,7 @@ def test_what_cannot_be_mended_is_told_and_the_rest_is_mended(
     hub: Hub, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for version in (1, 2):
-        os.rename(root / HOME / f"v00000{version}", root.parent / f"away{version}")
+        shutil.rmtree(root / HOME / f"v00000{version}")
     project = Local.project
 
     def full(self: Local, folder: str, files: dict[str, str]) -> None:
