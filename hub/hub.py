@@ -202,11 +202,15 @@ class Hub:
         found = sorted(listing.names(self.storage))
         return tuple(name for name in found if numbering.standing(self.store, name))
 
-    def versions(self, name: str) -> tuple[Version, ...]:
-        """All versions of one name, oldest first. Raises BadName, NotInHub."""
+    def versions(self, name: str, limit: int | None = None, before: int | None = None) -> tuple[Version, ...]:
+        """The versions of one name, oldest first: all, or the newest `limit` of those `before` a number, which alone
+        are read. Raises BadName, NotInHub."""
         standing = numbering.standing(self.store, check_name(name))
         if not standing:
             raise resolving.missing(self.store, Reference(name))
+        standing = [number for number in standing if before is None or number < before]
+        if limit is not None:
+            standing = standing[max(0, len(standing) - limit) :]
         return tuple(self._at(resolving.record_of(self.store, name, number)) for number in standing)
 
     def list(
@@ -324,15 +328,14 @@ class Hub:
         back = aliases.roll_back(self.store, name, event, to, expect, stands)
         return self._at(self._resolve(Reference(name, version=back.version)))
 
-    def history(self, name: str, alias: str | None = None) -> tuple[history.Entry, ...]:
+    def history(
+        self, name: str, alias: str | None = None, limit: int | None = None
+    ) -> tuple[history.Entry, ...]:
         """What happened to a name, oldest first: publications, removals, and the changes of its aliases, or of one of
-        them. Raises BadName, NotInHub, Damaged."""
+        them; all, or the last `limit`. Raises BadName, NotInHub, Damaged."""
         wanted = aliases.known(self.store, check_name(name)) if alias is None else [check_alias(alias)]
         resolving.check_known(self.store, name, wanted)
-        published = [
-            resolving.record_of(self.store, name, number) for number in numbering.numbers(self.store, name)
-        ]
-        return history.of(self.store, name, published, wanted)
+        return history.of(self.store, name, resolving.published(self.store, name, limit), wanted, limit)
 
     # Keep in order
 

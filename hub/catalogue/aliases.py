@@ -153,10 +153,12 @@ def known(store: Store, name: str) -> list[str]:
     return sorted(alias for alias in store.storage.folders(alias_logs(name)) if is_part(alias))
 
 
-def history(store: Store, name: str, alias: str, newest: int = 0) -> dict[int, Event]:
-    """Number -> event of one alias, oldest first; without those that cannot be read, which `verify` tells."""
+def history(store: Store, name: str, alias: str, limit: int | None = None) -> dict[int, Event]:
+    """Number -> event of one alias, oldest first, or the last `limit`; without those that cannot be read, which `verify` tells."""
     events = _Events(store, alias_log(name, alias))
-    found = {number: events.at(number) for number in numbers(store, name, alias)[-newest:]}
+    wanted = numbers(store, name, alias)
+    wanted = wanted if limit is None else wanted[max(0, len(wanted) - limit) :]
+    found = {number: events.at(number) for number in wanted}
     return {number: event for number, event in found.items() if event is not None}
 
 

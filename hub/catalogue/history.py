@@ -44,10 +44,15 @@ class Entry:
     why: str
 
 
-def of(store: Store, name: str, published: Sequence[Record], wanted: Iterable[str]) -> tuple[Entry, ...]:
-    """Everything of one name, oldest first. wanted: the aliases to tell of. Raises Damaged."""
+def of(
+    store: Store, name: str, published: Sequence[Record], wanted: Iterable[str], limit: int | None = None
+) -> tuple[Entry, ...]:
+    """Everything of one name, oldest first, or the last `limit`. wanted: the aliases to tell of. Raises Damaged.
+
+    A page is placed by what it holds itself: of each log its last entries.
+    """
     logs = [[_publication(record) for record in published]]
-    logs += [_changes(store, name, alias) for alias in wanted]
+    logs += [_changes(store, name, alias, limit) for alias in wanted]
     logs.append(_removals(store, name))
     begins: dict[int | None, datetime] = {}
     placed = []
@@ -58,7 +63,8 @@ def of(store: Store, name: str, published: Sequence[Record], wanted: Iterable[st
             if entry.what == "published":
                 begins[entry.version] = at
             placed.append((at, entry))
-    return tuple(entry for _, entry in sorted(placed, key=lambda pair: pair[0]))
+    ordered = [entry for _, entry in sorted(placed, key=lambda pair: pair[0])]
+    return tuple(ordered if limit is None else ordered[max(0, len(ordered) - limit) :])
 
 
 def _publication(record: Record) -> Entry:
@@ -67,9 +73,9 @@ def _publication(record: Record) -> Entry:
     )
 
 
-def _changes(store: Store, name: str, alias: str) -> list[Entry]:
+def _changes(store: Store, name: str, alias: str, limit: int | None) -> list[Entry]:
     found = []
-    for number, event in aliases.history(store, name, alias).items():
+    for number, event in aliases.history(store, name, alias, limit).items():
         what: What = "removed" if event.version is None else "rolled back" if event.back_to else "set"
         found.append(Entry(event.when, event.who, what, event.version, alias, number, event.why))
     return found

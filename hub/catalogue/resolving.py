@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from hub.catalogue import aliases, numbering, records, tombstones
 from hub.catalogue.near_names import near_names
 from hub.catalogue.records import Record
-from hub.errors import HubError, NotInHub
+from hub.errors import Damaged, HubError, NotInHub
 from hub.storage.layout import log, numbered
 from hub.storage.names import LATEST, Reference
 from hub.storage.store import Store
@@ -53,6 +53,20 @@ def record_of(store: Store, name: str, number: int) -> Record:
             f"{store.storage.address} holds no version {number} of {name}, though newer ones: it mirrors a part of a "
             f"hub; `repertoire pull --only {name}@{number}` brings it"
         ) from None
+
+
+def published(store: Store, name: str, limit: int | None = None) -> list[Record]:
+    """The records of all versions, or of the newest `limit`; without those that cannot be read and were removed. Raises
+    Damaged."""
+    numbers = numbering.numbers(store, name)
+    found = []
+    for number in numbers[max(0, len(numbers) - limit) :] if limit is not None else numbers:
+        try:
+            found.append(record_of(store, name, number))
+        except Damaged:
+            if numbering.stands(store, name, number):
+                raise
+    return found
 
 
 def check_known(store: Store, name: str, wanted: Iterable[str]) -> None:

@@ -10,7 +10,6 @@ Stopped before the record, the version never was; stopped after it, it is whole,
 only finishes the folder. The record is made anew for each number that another publisher was faster to take.
 """
 
-import json
 import logging
 import os
 import uuid
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.format import WEIGHTS, Bytes
 from hub.catalogue import numbering, provenance, records, resolving, signing, tombstones
+from hub.catalogue.publish_ids import PublishIds
 from hub.catalogue.records import Record
 from hub.catalogue.version import Version, project, version_in
 from hub.errors import Refused
@@ -116,14 +116,14 @@ class _Draft:
             "created": provenance.now(),
             **told,
         }
-        self._others: set[int] = set()  # versions that were read and have another id; records never change
+        self._ids = PublishIds(store, name)
         self._earlier: Record | None = None
         self._written = b""
 
     def entry(self, number: int) -> bytes | None:
         """The record under this number; None where the publication was done before."""
         if self._publish_id is not None:
-            self._earlier = self._published(self._publish_id)
+            self._earlier = self._ids.find(self._publish_id)
         if self._earlier is not None:
             return None
         record = Record.model_validate({**self._fields, "version": number, "parent": number - 1 or None})
@@ -161,20 +161,3 @@ class _Draft:
                 f"was not signed; look at it, and sign it with `repertoire sign {record.reference}`"
             )
         return bytes(self._store.storage.read(numbered(log(self._name), record.version)))
-
-    def _published(self, publish_id: str) -> Record | None:
-        """The record with this publish id, if there is one. Only those whose bytes hold it are parsed: a name may have
-        thousands."""
-        told = json.dumps(publish_id, ensure_ascii=False).encode()
-        found = None
-        for number in self._store.numbers(log(self._name)):
-            if number in self._others:
-                continue
-            data = self._store.storage.read(numbered(log(self._name), number))
-            if told in data:
-                record = records.from_bytes(data, self._name, number)
-                if record.publish_id == publish_id:
-                    found = found or record
-                    continue
-            self._others.add(number)
-        return found

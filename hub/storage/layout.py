@@ -7,6 +7,7 @@ adapters/<client>/<campaign>/<task>/
   .events/<alias>/000007.json                alias log; the highest is current
   .tombstones/000003.json                    version 3 was removed
   .signatures/000003/<key id>.json           who vouches for version 3
+  .ids                                       publish ids of the versions, can be made again; see publish_ids.py
   v000003/                                   plain PEFT directory: links to the blobs, can be made again
 index.sqlite                                 what searches read, can be made again
 .pins/   .trash/   .purge/   .tmp/           work under way; see pins.py, trash.py, purge.py, local.py
@@ -74,6 +75,11 @@ def log(name: str) -> str:
 def tombstones(name: str) -> str:
     """Where the tombstones of a name's versions lie."""
     return f"{home(name)}/.tombstones"
+
+
+def ids(name: str) -> str:
+    """What tells the publish ids of a name's versions."""
+    return f"{home(name)}/.ids"
 
 
 def alias_logs(name: str) -> str:
@@ -171,6 +177,8 @@ def kind(path: str) -> Kind:
 def _kind_at_home(rest: list[str]) -> Kind:
     match rest:
         case [".records", file] if file == PART:
+            return "work"
+        case [".ids"]:
             return "work"
         case [".records", file] if _is_entry(file):
             return "record"
