@@ -205,13 +205,8 @@ class Hub:
     def versions(self, name: str, limit: int | None = None, before: int | None = None) -> tuple[Version, ...]:
         """The versions of one name, oldest first: all, or the newest `limit` of those `before` a number, which alone
         are read. Raises BadName, NotInHub."""
-        standing = numbering.standing(self.store, check_name(name))
-        if not standing:
-            raise resolving.missing(self.store, Reference(name))
-        standing = [number for number in standing if before is None or number < before]
-        if limit is not None:
-            standing = standing[max(0, len(standing) - limit) :]
-        return tuple(self._at(resolving.record_of(self.store, name, number)) for number in standing)
+        found = resolving.versions(self.store, check_name(name), limit, before)
+        return tuple(map(self._at, found))
 
     def list(
         self,

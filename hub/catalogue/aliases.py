@@ -154,7 +154,8 @@ def known(store: Store, name: str) -> list[str]:
 
 
 def history(store: Store, name: str, alias: str, limit: int | None = None) -> dict[int, Event]:
-    """Number -> event of one alias, oldest first, or the last `limit`; without those that cannot be read, which `verify` tells."""
+    """Number -> event of one alias, oldest first, or the last `limit`; without those that cannot be
+    read, which `verify` tells."""
     events = _Events(store, alias_log(name, alias))
     wanted = numbers(store, name, alias)
     wanted = wanted if limit is None else wanted[max(0, len(wanted) - limit) :]

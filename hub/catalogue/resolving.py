@@ -55,12 +55,21 @@ def record_of(store: Store, name: str, number: int) -> Record:
         ) from None
 
 
+def versions(store: Store, name: str, limit: int | None, before: int | None) -> list[Record]:
+    """The records of the versions that stand, oldest first: all, or the newest `limit` of those `before` a number.
+    Raises NotInHub, Damaged."""
+    standing = numbering.standing(store, name)
+    if not standing:
+        raise missing(store, Reference(name))
+    wanted = [number for number in standing if before is None or number < before]
+    return [record_of(store, name, number) for number in _last_of(wanted, limit)]
+
+
 def published(store: Store, name: str, limit: int | None = None) -> list[Record]:
     """The records of all versions, or of the newest `limit`; without those that cannot be read and were removed. Raises
     Damaged."""
-    numbers = numbering.numbers(store, name)
     found = []
-    for number in numbers[max(0, len(numbers) - limit) :] if limit is not None else numbers:
+    for number in _last_of(numbering.numbers(store, name), limit):
         try:
             found.append(record_of(store, name, number))
         except Damaged:
@@ -91,6 +100,10 @@ def missing(store: Store, reference: Reference) -> NotInHub:
         return NotInHub(f"no {name} in {address}: the hub is empty; fill it with `repertoire publish`")
     hint = f"did you mean {', '.join(near)}?" if near else "`repertoire ls` lists what there is"
     return NotInHub(f"no {name} in {address}; {hint}")
+
+
+def _last_of(numbers: list[int], limit: int | None) -> list[int]:
+    return numbers if limit is None else numbers[max(0, len(numbers) - limit) :]
 
 
 def _rest(store: Store, name: str) -> str:

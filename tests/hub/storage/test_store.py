@@ -24,15 +24,17 @@ def test_a_log_is_listed_again_only_when_its_folder_changed(
         return files(self, folder)
 
     monkeypatch.setattr(Local, "files", counted)
-    monkeypatch.setattr(Local, "stamp", lambda self, folder: stamp)
-    for stamp, number in (("a", 1), ("b", 2)):
+    monkeypatch.setattr(Local, "stamp", lambda self, folder: stamps[-1])
+    stamps = []
+    for new, number in (("a", 1), ("b", 2)):
+        stamps.append(new)
         (tmp_path / "log").mkdir(exist_ok=True)
         (tmp_path / numbered("log", number)).touch()
         listed = 0
         assert [store.last("log") for _ in range(5)] == [number] * 5
         assert listed == 1
     (tmp_path / numbered("log", 3)).touch()
-    stamp = ""  # a change so recent that nothing can be told
+    stamps.append("")  # a change so recent that nothing can be told
     assert store.last("log") == 3
 
 

@@ -1,0 +1,101 @@
+"""What a call reads does not grow with the history of a name: counted in files, never in seconds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hub.catalogue import aliases
+from hub.hub import Hub
+from hub.storage.layout import alias_log, ids, log, numbered
+from hub.storage.local import Local
+from tests.hub.tiny import NAME, lora
+
+Reads = Callable[[Callable[[], object]], int]
+
+
+def grow(hub: Hub, versions: int) -> None:
+    """More versions of the same content, written as files."""
+    record = hub.resolve(NAME).record
+    for number in range(record.version + 1, versions + 1):
+        told = record.model_copy(
+            update={"version": number, "parent": number - 1, "publish_id": f"id {number}"}
+        )
+        (Path(hub.address) / numbered(log(NAME), number)).write_bytes(told.to_bytes())
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    """Counts the files of the hub that a call reads."""
+    read, paths = Local.read, []
+
+    def counted(self: Local, path: str) -> bytearray:
+        paths.append(path)
+        return read(self, path)
+
+    monkeypatch.setattr(Local, "read", counted)
+
+    def count(call: Callable[[], object]) -> int:
+        paths.clear()
+        call()
+        return len(paths)
+
+    return count
+
+
+def test_a_publication_reads_as_much_of_a_long_history_as_of_a_short_one(hub: Hub, reads: Reads) -> None:
+    hub.publish(lora(0), NAME)
+    found = {}
+    for versions in (100, 600):
+        grow(hub, versions)
+        hub.publish(lora(1), NAME, publish_id=f"first beyond {versions}")
+        found[versions] = (
+            reads(lambda: hub.publish(lora(2), NAME)),
+            reads(lambda at=versions: hub.publish(lora(2), NAME, publish_id=f"after {at}")),
+        )
+    assert found[600][0] == found[100][0] and found[600][1] <= 2 * found[100][1] < 40
+
+
+def test_an_id_means_its_version_with_the_list_without_it_and_with_one_of_other_records(hub: Hub) -> None:
+    hub.publish(lora(0), NAME, publish_id="a")
+    grow(hub, 99)
+    assert hub.publish(lora(1), NAME, publish_id="b").number == 100
+    path = Path(hub.address) / ids(NAME)
+    told = json.loads(path.read_bytes())
+    for data in (
+        None,
+        b"{",
+        b"[]",
+        json.dumps(told | {"mark": "0"}).encode(),
+        json.dumps({**told, "ids": {"1": "x"}}).encode(),
+    ):
+        path.unlink(missing_ok=True)
+        if data is not None:
+            path.write_bytes(data)
+        assert hub.publish(lora(0), NAME, publish_id="a").number == 1
+        assert hub.publish(lora(1), NAME, publish_id="b").number == 100
+    assert len(hub.versions(NAME)) == 100
+
+
+def test_pages_read_what_they_show(hub: Hub, reads: Reads) -> None:
+    hub.publish(lora(0), NAME)
+    grow(hub, 300)
+    assert reads(lambda: hub.versions(NAME, limit=10)) == 10
+    assert reads(lambda: hub.history(NAME, limit=10)) == 10
+    assert [one.number for one in hub.versions(NAME, 3)] == [298, 299, 300]
+    assert [one.number for one in hub.versions(NAME, 3, before=298)] == [295, 296, 297]
+    assert hub.history(NAME, limit=7) == hub.history(NAME)[-7:]
+    assert hub.versions(NAME, 0) == () == hub.history(NAME, limit=0)
+
+
+def test_a_rollback_reads_the_events_that_it_passes(hub: Hub, reads: Reads) -> None:
+    hub.publish(lora(0), NAME)
+    grow(hub, 3)
+    folder = Path(hub.address) / alias_log(NAME, "production")
+    folder.mkdir(parents=True)
+    for number in range(1, 1001):
+        event = aliases.event("production", number % 3 + 1, "ann", "")
+        (folder / f"{number:06d}.json").write_bytes(event.to_bytes())
+    assert reads(lambda: hub.rollback(NAME)) < 12
+    assert hub.aliases(NAME)["production"] == 999 % 3 + 1
