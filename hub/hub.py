@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from hub.keeping.repair import Repaired
     from hub.keeping.verify import Verified
 
+_Told = Callable[[int, int], None]
+
 
 class Hub:
     """A hub directory. Many processes may read and publish at once; none of them takes a lock.
@@ -205,8 +207,7 @@ class Hub:
     def versions(self, name: str, limit: int | None = None, before: int | None = None) -> tuple[Version, ...]:
         """The versions of one name, oldest first: all, or the newest `limit` of those `before` a number, which alone
         are read. Raises BadName, NotInHub."""
-        found = resolving.versions(self.store, check_name(name), limit, before)
-        return tuple(map(self._at, found))
+        return tuple(map(self._at, resolving.versions(self.store, check_name(name), limit, before)))
 
     def list(
         self,
@@ -352,7 +353,7 @@ class Hub:
         """
         return removal.remove(self.store, reference, why, who, dry_run)
 
-    def verify(self, target: str = "", told: Callable[[int, int], None] | None = None) -> "Verified":
+    def verify(self, target: str = "", told: _Told | None = None) -> "Verified":
         """Look at every file of the hub, and tell all that is not as it should be; see `keeping/verify.py`.
 
         Args:
@@ -367,10 +368,7 @@ class Hub:
         return verify(self.store, target, told)
 
     def repair(
-        self,
-        dry_run: bool = False,
-        told: Callable[[int, int], None] | None = None,
-        other: "Hub | None" = None,
+        self, dry_run: bool = False, told: _Told | None = None, other: "Hub | None" = None
     ) -> "Repaired":
         """Mend what `verify` finds, as far as this hub, and the blobs of another, allow; see `keeping/repair.py`."""
         from hub.keeping.repair import repair

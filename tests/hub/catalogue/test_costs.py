@@ -45,7 +45,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
 
 
 def test_a_publication_reads_as_much_of_a_long_history_as_of_a_short_one(hub: Hub, reads: Reads) -> None:
-    hub.publish(lora(0), NAME)
+    hub.publish(lora(2), NAME)
     found = {}
     for versions in (100, 600):
         grow(hub, versions)
