@@ -205,8 +205,7 @@ class Hub:
         return tuple(name for name in found if numbering.standing(self.store, name))
 
     def versions(self, name: str, limit: int | None = None, before: int | None = None) -> tuple[Version, ...]:
-        """The versions of one name, oldest first: all, or the newest `limit` of those `before` a number, which alone
-        are read. Raises BadName, NotInHub."""
+        """All versions of one name, oldest first, or the newest `limit` of those `before` a number. Raises NotInHub."""
         return tuple(map(self._at, resolving.versions(self.store, check_name(name), limit, before)))
 
     def list(

@@ -195,7 +195,8 @@ def _append(store: Store, name: str, event: Event, entry: Callable[[int], bytes]
 
     def free() -> int:
         taken = set(store.numbers(log))
-        number = last(store, name, event.alias) + 1
+        number = max(taken, default=0)
+        number = (number if number == len(taken) else last(store, name, event.alias)) + 1
         while number in taken:
             number += 1
         return number

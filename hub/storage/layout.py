@@ -39,6 +39,7 @@ _PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"(?!0{6})[0-9]{6}|[1-9][0-9]{6,8}")
+_ENTRY = re.compile(rf"({_NUMBER.pattern})\.json")
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.json")
 
 
@@ -119,8 +120,8 @@ def numbered(log: str, number: int) -> str:
 
 def entry_number(file: str) -> int | None:
     """The number of an entry of a log, by the name of its file, `000003.json`; None where it is no entry."""
-    stem, dot, kind = file.partition(".")
-    return int(stem) if dot and kind == "json" and _NUMBER.fullmatch(stem) else None
+    found = _ENTRY.fullmatch(file)
+    return int(found[1]) if found else None
 
 
 def is_digest(text: str) -> bool:
