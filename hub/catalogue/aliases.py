@@ -11,13 +11,15 @@ second rollback goes on from there, as a second undo does:
     means      1    2    3    2          1          4     1
 
 Before an event comes the one that was current when it was made; before a rollback, what came before the event that it
-brought back. Going back passes over removals, over events that meant the same version, and over versions that can no
-longer be had.
+brought back. Going back passes over removals, over events that meant the same version, over versions that can no
+longer be had, and over events that are lost or cannot be read, of which it tells.
 
 `latest` is no event: it is always the newest version.
 """
 
+import errno
 import json
+import logging
 from bisect import bisect_left
 from collections.abc import Callable
 from functools import partial
@@ -27,7 +29,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hub.catalogue import provenance
 from hub.errors import Damaged, Moved, NotInHub
 from hub.storage.layout import alias_log, alias_logs, is_part, numbered
+from hub.storage.numbers import Numbers
+from hub.storage.storage import NO_FILE
 from hub.storage.store import Store
+
+_log = logging.getLogger(__name__)
 
 
 class Event(BaseModel):
@@ -69,9 +75,9 @@ def record(store: Store, name: str, event: Event, expect: int | None = None) -> 
     """
     log = alias_log(name, event.alias)
 
-    def entry(number: int) -> bytes:
+    def entry(there: Numbers) -> bytes:
         if expect is not None or event.version is None:
-            now = read(store, log, number - 1)
+            now = read(store, log, there.last)
             _check(event.alias, now, expect)
             if event.version is None and (now is None or now.version is None):
                 raise NotInHub(
@@ -79,7 +85,7 @@ def record(store: Store, name: str, event: Event, expect: int | None = None) -> 
                 )
         return event.to_bytes()
 
-    _append(store, name, event, entry)
+    store.append(log, entry, look=partial(look, store, name, event.alias))
 
 
 def roll_back(
@@ -96,12 +102,11 @@ def roll_back(
     `record`, and also where somebody moved the alias while this was going on: two operators who roll back at the same
     moment go back one step, not two. Raises NotInHub where there is nothing to go back to.
     """
-    log = alias_log(name, event.alias)
-    last_number = last(store, name, event.alias)
-    now = read(store, log, last_number)
+    log, found = alias_log(name, event.alias), look(store, name, event.alias)
+    now = read(store, log, found.last)
     _check(event.alias, now, expect)
-    events = _Events(store, log)
-    number = _before(events, last_number, stands) if to is None else _latest(events, last_number, to)
+    events = _Events(store, log, found)
+    number = _before(events, stands) if to is None else _latest(events, to)
     if number is None and to is not None:
         raise NotInHub(f"{event.alias!r} never meant version {to}; `repertoire alias set` points it there")
     if number is None:
@@ -111,13 +116,14 @@ def roll_back(
     brought = events.at(number)
     assert brought is not None
     back = event.model_copy(update={"version": brought.version, "back_to": number})
+    looks = iter([found])  # another writer is met where the number is taken
 
-    def entry(free: int) -> bytes:
-        if free != last_number + 1:
-            raise _moved(event.alias, read(store, log, free - 1), now.version or 0 if now else 0)
+    def entry(there: Numbers) -> bytes:
+        if there.last != found.last:
+            raise _moved(event.alias, read(store, log, there.last), now.version or 0 if now else 0)
         return back.to_bytes()
 
-    _append(store, name, back, entry)
+    store.append(log, entry, look=lambda: next(looks, None) or look(store, name, event.alias))
     return back
 
 
@@ -131,9 +137,9 @@ def last(store: Store, name: str, alias: str) -> int:
     return store.last(alias_log(name, alias), partial(_is_event, store, name, alias))
 
 
-def numbers(store: Store, name: str, alias: str) -> list[int]:
-    """The numbers of all events of one alias, in order, without what is none and lies beyond a gap."""
-    return store.numbers(alias_log(name, alias), partial(_is_event, store, name, alias))
+def look(store: Store, name: str, alias: str) -> Numbers:
+    """The events of one alias, what lies beside them and is none, and the number that the next one takes."""
+    return store.look(alias_log(name, alias), partial(_is_event, store, name, alias))
 
 
 def version_of(store: Store, name: str, alias: str) -> int | None:
@@ -153,14 +159,12 @@ def known(store: Store, name: str) -> list[str]:
     return sorted(alias for alias in store.storage.folders(alias_logs(name)) if is_part(alias))
 
 
-def history(store: Store, name: str, alias: str, limit: int | None = None) -> dict[int, Event]:
-    """Number -> event of one alias, oldest first, or the last `limit`; without those that cannot be
-    read, which `verify` tells."""
-    events = _Events(store, alias_log(name, alias))
-    wanted = numbers(store, name, alias)
-    wanted = wanted if limit is None else wanted[max(0, len(wanted) - limit) :]
-    found = {number: events.at(number) for number in wanted}
-    return {number: event for number, event in found.items() if event is not None}
+def history(store: Store, name: str, alias: str, limit: int | None = None) -> dict[int, Event | None]:
+    """Number -> event of one alias, oldest first, or the last `limit`; None for one that cannot be read."""
+    found = look(store, name, alias)
+    events = _Events(store, alias_log(name, alias), found)
+    wanted = found.entries if limit is None else found.entries[max(0, len(found.entries) - limit) :]
+    return {number: events.at(number) for number in wanted}
 
 
 def read(store: Store, log: str, number: int) -> Event | None:
@@ -172,6 +176,8 @@ def read(store: Store, log: str, number: int) -> Event | None:
         event = Event.model_validate_json(store.storage.read(path))
         if event.back_to is not None and event.back_to >= number:
             raise ValueError(f"it goes back to event {event.back_to}")
+        if event.alias != log.rpartition("/")[2]:
+            raise ValueError(f"it says that it is of alias {event.alias!r}")
     except (OSError, ValueError) as error:
         told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise Damaged(f"alias event {path} cannot be read ({told}); set the alias again") from error
@@ -179,50 +185,34 @@ def read(store: Store, log: str, number: int) -> Event | None:
 
 
 def _is_event(store: Store, name: str, alias: str, number: int) -> bool:
-    """Whether this can be read as an event of this alias."""
-    path = numbered(alias_log(name, alias), number)
+    """Whether this can be read as an event of this alias. What could not be looked at, for want of a permission or a
+    disk that answers, is taken for one."""
     try:
-        return Event.model_validate_json(store.storage.read(path)).alias == alias
-    except PermissionError:  # somebody else may be able to read it
-        return True
-    except (OSError, ValueError):
-        return False
-
-
-def _append(store: Store, name: str, event: Event, entry: Callable[[int], bytes]) -> None:
-    """Write an event; again above what lies right after it and is none, which would be taken for the current one."""
-    log = alias_log(name, event.alias)
-
-    def free() -> int:
-        taken = set(store.numbers(log))
-        number = max(taken, default=0)
-        number = (number if number == len(taken) else last(store, name, event.alias)) + 1
-        while number in taken:
-            number += 1
-        return number
-
-    def again(number: int) -> bytes | None:
-        return None if _is_event(store, name, event.alias, number - 1) else event.to_bytes()
-
-    number = store.append(log, entry, free=free)
-    while number and store.storage.exists(numbered(log, number + 1)):
-        number = store.append(log, again, free=free)
+        return read(store, alias_log(name, alias), number) is not None
+    except Damaged as error:
+        cause = error.__cause__
+        return isinstance(cause, OSError) and cause.errno not in {*NO_FILE, errno.ENOENT}
 
 
 class _Events:
     """The events of one log, each read when it is asked for, so that going back a step reads a few of thousands."""
 
-    def __init__(self, store: Store, log: str) -> None:
+    def __init__(self, store: Store, log: str, found: Numbers) -> None:
         self._store, self._log = store, log
-        self._numbers = store.numbers(log)
+        self._numbers = found.entries
         self._read: dict[int, Event | None] = {}
 
+    @property
+    def last(self) -> int:
+        return self._numbers[-1] if self._numbers else 0
+
     def at(self, number: int) -> Event | None:
-        """One event; None where it is missing or cannot be read, since somebody had their hands in the log."""
+        """One event; None where it is missing or cannot be read, which is told: somebody had their hands in the log."""
         if number not in self._read:
             try:
                 self._read[number] = read(self._store, self._log, number)
-            except Damaged:
+            except Damaged as error:
+                _log.warning("%s; it is passed over", error)
                 self._read[number] = None
         return self._read[number]
 
@@ -237,8 +227,9 @@ class _Events:
         return number if event is None else event.back_to or number
 
 
-def _before(events: _Events, number: int, stands: Callable[[int], bool]) -> int | None:
-    """The event that a rollback of event `number` brings back; see the module's first lines."""
+def _before(events: _Events, stands: Callable[[int], bool]) -> int | None:
+    """The event that a rollback of the current event brings back; see the module's first lines."""
+    number = events.last
     event = events.at(number)
     now = None if event is None else event.version
     while number > 0:
@@ -250,9 +241,9 @@ def _before(events: _Events, number: int, stands: Callable[[int], bool]) -> int 
     return None
 
 
-def _latest(events: _Events, last: int, version: int) -> int | None:
+def _latest(events: _Events, version: int) -> int | None:
     """The newest event that pointed at a version of its own accord."""
-    number = last
+    number = events.last
     while number > 0:
         event = events.at(number)
         if event is not None and event.version == version:

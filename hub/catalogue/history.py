@@ -18,7 +18,7 @@ from hub.catalogue.records import Record
 from hub.storage import layout
 from hub.storage.store import Store
 
-What = Literal["published", "set", "rolled back", "removed"]
+What = Literal["published", "set", "rolled back", "removed", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Entry:
     Attributes:
         when: UTC, ISO 8601, by the clock of whoever did it.
         who: as they were named then.
-        what: `published`, `set`, `rolled back` or `removed`.
+        what: `published`, `set`, `rolled back` or `removed`; `unreadable` for an event of which nothing is known but
+            its number.
         version: None where an alias was removed.
         alias: None where the version itself was published or removed.
         number: of the entry in its own log.
@@ -76,6 +77,11 @@ def _publication(record: Record) -> Entry:
 def _changes(store: Store, name: str, alias: str, limit: int | None) -> list[Entry]:
     found = []
     for number, event in aliases.history(store, name, alias, limit).items():
+        if event is None:
+            found.append(
+                Entry("", "", "unreadable", None, alias, number, "the event is lost or cannot be read")
+            )
+            continue
         what: What = "removed" if event.version is None else "rolled back" if event.back_to else "set"
         found.append(Entry(event.when, event.who, what, event.version, alias, number, event.why))
     return found

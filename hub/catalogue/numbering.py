@@ -10,18 +10,34 @@ that there are, and reads none of a log without gaps.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from hub.catalogue import provenance, records, tombstones
 from hub.errors import Damaged
 from hub.storage.layout import log, numbered, projection
 from hub.storage.layout import tombstones as buried_in
+from hub.storage.numbers import Numbers
+from hub.storage.storage import NO_FILE
 from hub.storage.store import Store
+
+
+def look(store: Store, name: str) -> Numbers:
+    """The versions of a name, removed or not, what lies beside them and is none, and the number that the next version
+    takes: above every version and every tombstone that can be read, where neither a record nor a tombstone lies."""
+    found = store.look(log(name), _is_version(store, name))
+    removed = set(store.numbers(buried_in(name)))
+    taken = {*found.strays, *removed}
+    beyond = sorted((number for number in removed if number > found.last), reverse=True)
+    number = 1 + next((number for number in beyond if _is_removed(store, name, number)), found.last)
+    while number in taken:
+        number += 1
+    return replace(found, next=number)
 
 
 def numbers(store: Store, name: str) -> list[int]:
     """The numbers of all versions, in order; those that were removed too."""
-    return store.numbers(log(name), _is_version(store, name))
+    return list(store.look(log(name), _is_version(store, name)).entries)
 
 
 def last(store: Store, name: str) -> int:
@@ -29,35 +45,17 @@ def last(store: Store, name: str) -> int:
     return store.last(log(name), _is_version(store, name))
 
 
-def free(store: Store, name: str) -> int:
-    """The number that the next version takes: above every version, and every tombstone that can be read, where neither
-    a record nor a tombstone lies."""
-    taken, removed = set(store.numbers(log(name))), set(store.numbers(buried_in(name)))
-    highest = max(taken, default=0)
-    if highest != len(taken):
-        highest = last(store, name)
-    beyond = sorted((number for number in removed if number > highest), reverse=True)
-    number = 1 + next((number for number in beyond if _is_removed(store, name, number)), highest)
-    while number in taken or number in removed:
-        number += 1
-    return number
-
-
-def give_up_after(store: Store, name: str, number: int) -> None:
-    """Bury what lies in the places after a version that was just written, and cannot be read: it was there first, so
-    that it is no version, and the next ones count on above it."""
-    while store.storage.exists(numbered(log(name), number + 1)) and not _says_version(
-        store, name, number + 1
-    ):
-        number += 1
-        why = "no version: what lies in its place cannot be read, and lay there before its number was reached"
-        tombstone = tombstones.Tombstone(number, provenance.user(), provenance.now(), why)
-        store.storage.create({numbered(buried_in(name), number): tombstone.to_bytes()})
-
-
-def strays(store: Store, name: str) -> set[int]:
-    """The numbers of records that are no version."""
-    return {*store.numbers(log(name))} - {*numbers(store, name)}
+def bury_beside(store: Store, name: str, there: Numbers) -> None:
+    """Give up the numbers of strays that the next version would stand next to: beside an entry they would be taken for
+    damaged versions. A tombstone before the version, so that no reader meets them in between."""
+    strays = set(there.strays)
+    for step in (-1, 1):
+        number = there.next + step
+        while number in strays and not _says_version(store, name, number):
+            why = "no version: what lies in its place cannot be read, and lay there before its number was reached"
+            tombstone = tombstones.Tombstone(number, provenance.user(), provenance.now(), why)
+            store.storage.create({numbered(buried_in(name), number): tombstone.to_bytes()})
+            number += step
 
 
 def stands(store: Store, name: str, version: int) -> bool:
@@ -77,8 +75,10 @@ def standing(store: Store, name: str) -> list[int]:
 def newest(store: Store, name: str) -> int:
     """The highest number of a version that was not removed; 0 where there is none."""
     number = last(store, name)
+    if not number:
+        return 0
     removed = set(store.numbers(buried_in(name)))
-    if number not in removed and (not number or store.storage.exists(numbered(log(name), number))):
+    if number not in removed and store.storage.exists(numbered(log(name), number)):
         return number
     return max((number for number in numbers(store, name) if number not in removed), default=0)
 
@@ -88,18 +88,20 @@ def _is_version(store: Store, name: str) -> Callable[[int], bool]:
 
 
 def _says_version(store: Store, name: str, number: int) -> bool:
-    """Whether anything but the name of a file says that there is, or was, such a version."""
+    """Whether anything but the name of a file says that there is, or was, such a version. What could not be looked at,
+    for want of a permission or a disk that answers, is taken for one."""
     try:
         records.read(store.storage, name, number)
         return True
-    except PermissionError:  # somebody else may be able to read it
-        return True
-    except (OSError, Damaged):
-        return store.storage.exists(projection(name, number)) or _is_removed(store, name, number)
+    except (OSError, Damaged) as error:
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            return True
+    return store.storage.exists(projection(name, number)) or _is_removed(store, name, number)
 
 
 def _is_removed(store: Store, name: str, number: int) -> bool:
     try:
         return tombstones.find(store, name, number) is not None
-    except Damaged:
-        return False
+    except Damaged as error:
+        cause = error.__cause__
+        return isinstance(cause, OSError) and cause.errno not in NO_FILE

@@ -28,6 +28,7 @@ from hub.intake import admission, huggingface
 from hub.intake.words import check_words
 from hub.storage.layout import log, numbered
 from hub.storage.names import check_name
+from hub.storage.numbers import Numbers
 from hub.storage.store import Store, sha256
 
 if TYPE_CHECKING:
@@ -79,10 +80,9 @@ def publish(
             "origin": source.origin if isinstance(source, huggingface.Download) else None,
         }
         draft = _Draft(store, name, publish_id, digests, told)
-        number = store.append(log(name), draft.entry, contents, free=partial(numbering.free, store, name))
+        number = store.append(log(name), draft.entry, contents, partial(numbering.look, store, name))
         if number is None:
             number = draft.finish(contents)
-        numbering.give_up_after(store, name, number)
     record = resolving.record_of(store, name, number)
     try:
         project(store.storage, record)
@@ -120,12 +120,14 @@ class _Draft:
         self._earlier: Record | None = None
         self._written = b""
 
-    def entry(self, number: int) -> bytes | None:
-        """The record under this number; None where the publication was done before."""
+    def entry(self, there: Numbers) -> bytes | None:
+        """The record under the next number; None where the publication was done before."""
+        number = there.next
         if self._publish_id is not None:
-            self._earlier = self._ids.find(self._publish_id)
+            self._earlier = self._ids.find(self._publish_id, there.entries)
         if self._earlier is not None:
             return None
+        numbering.bury_beside(self._store, self._name, there)
         record = Record.model_validate({**self._fields, "version": number, "parent": number - 1 or None})
         self._written = record.to_bytes()
         return self._written

@@ -10,8 +10,9 @@ from hub.errors import Damaged
 from hub.storage.layout import home, log, numbered
 from hub.storage.layout import tombstones as buried_in
 from hub.storage.listing import names
+from hub.storage.numbers import gaps
 from hub.storage.pins import LIFE, pins
-from hub.storage.store import Store, gaps
+from hub.storage.store import Store
 
 MANY = 100
 """Entries that are missing next to each other are told one by one up to so many, and more of them as one."""

@@ -82,7 +82,7 @@ def repair(
         if any(blob(file.sha256) in mended for file in record.files)
     }
     for found in findings:
-        if _is_of_a_blob(found) or found.where in done.mended:
+        if _is_of_a_blob(found) or found.where in mended:  # a blob that was mended is another file now
             continue
         record = standing.get(layout.version_of(found.where) or ("", 0))
         if found.kind in ("folder missing", "folder differs", "link", "no file") and record is not None:

@@ -148,7 +148,7 @@ class Following:
         last = _last_of(self._hub, reference)
         version = self._hub.resolve(str(reference))
         now, pause = monotonic(), self._pauses[0]
-        signs = (numbered(_log_of(reference), last + 1), _tombstone(version))
+        signs = (_next_of(self._hub, reference, last), _tombstone(version))
         entry = _Entry(reference, version, signs, pause, now + pause, now + _IN_FULL, now)
         with self._lock:
             known = self._entries.setdefault(str(reference), entry)
@@ -188,7 +188,7 @@ class Following:
                 return
             entry.due = now + entry.pause
             self._follow(entry, last)
-            entry.signs = (numbered(_log_of(entry.reference), last + 1),)
+            entry.signs = (_next_of(self._hub, entry.reference, last),)
             if entry.version is not None and not (removed and entry.version is before):
                 entry.signs += (_tombstone(entry.version),)
 
@@ -268,6 +268,16 @@ def _last_of(hub: "Hub", reference: Reference) -> int:
     if reference.alias == LATEST:
         return numbering.last(hub.store, reference.name)
     return aliases.last(hub.store, reference.name, reference.alias)
+
+
+def _next_of(hub: "Hub", reference: Reference, last: int) -> str:
+    """Where the next entry of a reference's log will lie; not next to a stray."""
+    entries, number = _log_of(reference), last + 1
+    if hub.storage.exists(numbered(entries, number + 1)):
+        name, alias = reference.name, reference.alias
+        latest = alias == LATEST
+        number = (numbering.look(hub.store, name) if latest else aliases.look(hub.store, name, alias)).next
+    return numbered(entries, number)
 
 
 def _tombstone(version: Version) -> str:

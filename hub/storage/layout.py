@@ -19,6 +19,7 @@ name of Windows. One spelling only: nothing is trimmed, folded or decoded.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 ADAPTERS = "adapters"
@@ -27,6 +28,9 @@ INDEX = "index.sqlite"
 MARKER = "hub.json"
 LAST_NUMBER = 999_999_999
 """Of an entry of a log."""
+LARGEST = 16 << 20
+"""Bytes of a marker, a record, an event, a tombstone, a signature, a pin or `.ids`; what is larger is none."""
+_LARGEST_INDEX = 2 << 30
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
 PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
@@ -118,10 +122,16 @@ def numbered(log: str, number: int) -> str:
     return f"{log}/{number:06d}.json"
 
 
-def entry_number(file: str) -> int | None:
-    """The number of an entry of a log, by the name of its file, `000003.json`; None where it is no entry."""
-    found = _ENTRY.fullmatch(file)
-    return int(found[1]) if found else None
+def entry_numbers(names: Iterable[str]) -> list[int]:
+    """The numbers of those of these names that are entries of a log, in order: 3 for `000003.json`."""
+    found = []
+    for name in names:
+        digits = name[:-5]
+        if len(digits) == 6 and digits.isdecimal() and digits.isascii() and name.endswith(".json"):
+            found.append(int(digits))
+        elif len(digits) > 6 and (entry := _ENTRY.fullmatch(name)):
+            found.append(int(entry[1]))
+    return sorted(filter(None, found))
 
 
 def is_digest(text: str) -> bool:
@@ -132,6 +142,16 @@ def is_digest(text: str) -> bool:
 def purge_note(client: str) -> str:
     """What says that the purge of a client was begun."""
     return f"{PURGES}/{client}.json"
+
+
+def most_bytes(path: str) -> int | None:
+    """The bytes that a file with this path may have; None where what reads it knows."""
+    found = kind(path)
+    if found == "work":
+        return None if path.startswith((TRASH, ASIDE, ".tmp")) else LARGEST
+    if found == "index":
+        return _LARGEST_INDEX
+    return LARGEST if found in ("marker", "record", "event", "tombstone", "signature") else None
 
 
 def filed(path: str) -> Filed | None:
@@ -195,4 +215,4 @@ def _kind_at_home(rest: list[str]) -> Kind:
 
 
 def _is_entry(file: str) -> bool:
-    return entry_number(file) is not None
+    return bool(_ENTRY.fullmatch(file))

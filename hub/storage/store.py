@@ -13,12 +13,14 @@ from typing import TypeVar
 
 from adapters.format import Bytes
 from hub.errors import Damaged, HubError
-from hub.storage import trash
-from hub.storage.layout import LAST_NUMBER, PART, blob, entry_number, numbered
+from hub.storage import numbers, trash
+from hub.storage.layout import LAST_NUMBER, PART, blob, entry_numbers, numbered
+from hub.storage.numbers import Numbers
 from hub.storage.pins import pin
 from hub.storage.storage import Storage
 
 _Made = TypeVar("_Made")
+_MOST_KNOWN = 10_000  # logs of which the last number is remembered
 _log = logging.getLogger(__name__)
 
 
@@ -28,39 +30,41 @@ class Store:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self._lasts: dict[str, tuple[str, int]] = {}  # log -> its stamp and its highest number
-        self._told: set[str] = set()  # strays that were told of
+        self._told: set[str] = set()  # logs of whose strays it was told
 
     def append(
         self,
         log: str,
-        entry: Callable[[int], bytes | None],
+        entry: Callable[[Numbers], bytes | None],
         contents: Mapping[str, Bytes] | None = None,
-        free: Callable[[], int] | None = None,
+        look: Callable[[], Numbers] | None = None,
     ) -> int | None:
-        """Take the next free number of a log with `entry(number)`; None when `entry` returns None.
+        """Take the next free number of a log with what `entry` makes; None when it makes None.
 
-        free: what finds that number; one above the highest file of the log unless given.
-
-        `entry` is asked again whenever another writer took the number; all smaller numbers can be read by then. It
-        appears when `contents`, hash -> content, are there for good; one that is there already is checked, and
-        replaced if damaged. No collector takes them away meanwhile.
+        Args:
+            log: its folder.
+            entry: given what is there; asked again whenever another writer took the number. All smaller numbers can be
+                read by then.
+            contents: hash -> content, which are there for good before the entry appears; one that is there already is
+                checked, and replaced if damaged. No collector takes them away meanwhile.
+            look: how to find what is there; `self.look(log)` unless given.
         """
         blobs = {blob(digest): data for digest, data in (contents or {}).items()}
         with self._pinned(log, contents):
             self._mend(blobs)
             while True:
-                number = free() if free is not None else max(self.numbers(log), default=0) + 1
-                if number > LAST_NUMBER:
+                there = self.look(log) if look is None else look()
+                if there.next > LAST_NUMBER:
                     raise HubError(
-                        f"{log} has an entry {number - 1}, beyond which nothing can be counted; take it away"
+                        f"{log} has an entry {there.last}, beyond which nothing can be counted; take it away"
                     )
-                data = entry(number)
+                data = entry(there)
                 if data is None:
                     return None
-                path = numbered(log, number)
+                path = numbered(log, there.next)
                 if path in self.storage.create(blobs, then={path: data}):
                     self.keep(contents or {})
-                    return number
+                    return there.next
 
     def keep(self, contents: Mapping[str, Bytes]) -> None:
         """Store contents, hash -> content, that are not there."""
@@ -71,7 +75,7 @@ class Store:
             self.storage.create(missing)
 
     def last(self, log: str, is_entry: Callable[[int], bool] | None = None) -> int:
-        """Highest number of a log; 0 when it is empty. is_entry: as of `numbers`.
+        """Highest entry of a log; 0 when it is empty. is_entry: as of `look`.
 
         The log is listed, since whoever lost some of its files may have kept later ones. A local log without gaps is
         listed again only when its folder has changed.
@@ -80,11 +84,11 @@ class Store:
         known, number = self._lasts.get(log, ("", 0))
         if stamp and stamp == known:
             return number
-        numbers = self._listed(log)
-        number = numbers[-1] if numbers else 0
-        if number > len(numbers) and is_entry is not None:
-            number = max(self._without_strays(log, numbers, is_entry), default=0)
-        elif number == len(numbers) and stamp:
+        taken = self.numbers(log)
+        number = numbers.last(taken, is_entry)
+        if stamp and number == len(taken) == max(taken, default=0):
+            if len(self._lasts) >= _MOST_KNOWN:
+                self._lasts.clear()
             self._lasts[log] = (stamp, number)
         return number
 
@@ -92,34 +96,22 @@ class Store:
         """Whether numbers are missing on purpose, in a mirror of a part of a hub."""
         return self.storage.exists(f"{log}/{PART}")
 
-    def numbers(self, log: str, is_entry: Callable[[int], bool] | None = None) -> list[int]:
-        """All numbers of a log, in order; without its strays where `is_entry` says what can be read in it.
-
-        A stray was put there by other means, for a writer takes the number after the highest: it lies beyond a gap, and
-        so do those next to it, and none of them is an entry. Only what lies beyond a gap is asked for.
-        """
-        numbers = self._listed(log)
-        if is_entry is None or not numbers or numbers[-1] == len(numbers):
-            return numbers
-        return self._without_strays(log, numbers, is_entry)
-
-    def _listed(self, log: str) -> list[int]:
-        found = map(entry_number, self.storage.files(log))
-        return sorted(number for number in found if number is not None)
-
-    def _without_strays(self, log: str, numbers: list[int], is_entry: Callable[[int], bool]) -> list[int]:
-        found: list[int] = []
-        for run in runs(numbers):
-            if run[0] == 1 or any(map(is_entry, reversed(run))):
-                found += run
-            elif (first := numbered(log, run[0])) not in self._told:
-                self._told.add(first)
-                _log.warning(
-                    "%s%s is passed over: it cannot be read and belongs to no log; `repertoire repair` sets it aside",
-                    first,
-                    f" and the {len(run) - 1} after it" if run[1:] else "",
-                )
+    def look(self, log: str, is_entry: Callable[[int], bool] | None = None) -> Numbers:
+        """What there is in a log, from one listing. is_entry: whether a number can be read as an entry, asked only
+        beyond a gap; all are entries where it is None."""
+        found = numbers.numbers(self.numbers(log), is_entry)
+        if found.strays and log not in self._told:
+            self._told.add(log)
+            _log.warning(
+                "%s%s is passed over: it cannot be read and belongs to no log; `repertoire repair` sets it aside",
+                numbered(log, found.strays[0]),
+                f" and {len(found.strays) - 1} more" if found.strays[1:] else "",
+            )
         return found
+
+    def numbers(self, log: str) -> list[int]:
+        """All numbers under which anything lies in a log, in order."""
+        return entry_numbers(self.storage.taken(log))
 
     def get(self, digest: str) -> Bytes:
         """The content with this hash, from the very bytes that were hashed. Raises Damaged."""
@@ -174,27 +166,6 @@ class Store:
                 sound = False
             if not sound:
                 self.storage.replace(path, data)
-
-
-def runs(numbers: list[int]) -> list[range]:
-    """Numbers in order, as ranges without gaps.
-
-    >>> runs([1, 2, 3, 50])
-    [range(1, 4), range(50, 51)]
-    """
-    starts = [at for at, number in enumerate(numbers) if at == 0 or number != numbers[at - 1] + 1]
-    ends = [*starts[1:], len(numbers)] if numbers else []
-    return [range(numbers[start], numbers[end - 1] + 1) for start, end in zip(starts, ends, strict=True)]
-
-
-def gaps(numbers: list[int]) -> list[range]:
-    """What is missing of 1, 2, 3 ... up to the highest of these numbers, which are in order.
-
-    >>> gaps([1, 2, 5])
-    [range(3, 5)]
-    """
-    ends = [0, *(run[-1] for run in runs(numbers))]
-    return [range(end + 1, run[0]) for end, run in zip(ends, runs(numbers), strict=False) if run[0] > end + 1]
 
 
 def sha256(data: Bytes) -> str:

@@ -16,14 +16,14 @@ def test_a_log_is_listed_again_only_when_its_folder_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, listed = Store(Local(tmp_path)), 0
-    files = Local.files
+    taken = Local.taken
 
     def counted(self: Local, folder: str) -> list[str]:
         nonlocal listed
         listed += 1
-        return files(self, folder)
+        return taken(self, folder)
 
-    monkeypatch.setattr(Local, "files", counted)
+    monkeypatch.setattr(Local, "taken", counted)
     monkeypatch.setattr(Local, "stamp", lambda self, folder: stamps[-1])
     stamps = []
     for new, number in (("a", 1), ("b", 2)):
