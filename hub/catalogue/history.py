@@ -89,7 +89,9 @@ def _changes(store: Store, name: str, alias: str, limit: int | None) -> list[Ent
 
 def _removals(store: Store, name: str) -> list[Entry]:
     """Tombstones are numbered by the versions that they remove, so that their own order is that of their times."""
-    removed = set(store.numbers(layout.tombstones(name))).intersection(numbering.numbers(store, name))
+    removed = set(store.numbers(layout.tombstones(name)))
+    if removed:
+        removed.intersection_update(numbering.numbers(store, name))
     found = [each for each in (tombstones.find(store, name, number) for number in sorted(removed)) if each]
     return [
         Entry(each.when, each.who, "removed", each.version, None, each.version, each.why)

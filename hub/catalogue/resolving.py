@@ -81,7 +81,7 @@ def published(store: Store, name: str, limit: int | None = None) -> list[Record]
 def check_known(store: Store, name: str, wanted: Iterable[str]) -> None:
     """Raise NotInHub where a name has no version, or never had one of these aliases."""
     unknown = sorted({*wanted} - {*aliases.known(store, name)})
-    if unknown or not numbering.last(store, name):
+    if unknown or not (store.storage.exists(numbered(log(name), 1)) or numbering.last(store, name)):
         raise missing(store, Reference(name, alias=(unknown or [LATEST])[0]))
 
 

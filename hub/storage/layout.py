@@ -44,6 +44,7 @@ _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"(?!0{6})[0-9]{6}|[1-9][0-9]{6,8}")
 _ENTRY = re.compile(rf"({_NUMBER.pattern})\.json")
+_ENTRIES = re.compile(rf"(?<![^\0])({_NUMBER.pattern})\.json(?![^\0])")
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.json")
 
 
@@ -124,14 +125,7 @@ def numbered(log: str, number: int) -> str:
 
 def entry_numbers(names: Iterable[str]) -> list[int]:
     """The numbers of those of these names that are entries of a log, in order: 3 for `000003.json`."""
-    found = []
-    for name in names:
-        digits = name[:-5]
-        if len(digits) == 6 and digits.isdecimal() and digits.isascii() and name.endswith(".json"):
-            found.append(int(digits))
-        elif len(digits) > 6 and (entry := _ENTRY.fullmatch(name)):
-            found.append(int(entry[1]))
-    return sorted(filter(None, found))
+    return sorted(map(int, _ENTRIES.findall("\0".join(names))))
 
 
 def is_digest(text: str) -> bool:

@@ -3,15 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from hub.catalogue import aliases
 from hub.hub import Hub
 from hub.storage.layout import alias_log, ids, log, numbered
-from hub.storage.local import Local
+from tests.hub.counting import Counted
 from tests.hub.tiny import NAME, lora
-
-Reads = Callable[[Callable[[], object]], int]
 
 
 def grow(hub: Hub, versions: int) -> None:
@@ -24,36 +20,26 @@ def grow(hub: Hub, versions: int) -> None:
         (Path(hub.address) / numbered(log(NAME), number)).write_bytes(told.to_bytes())
 
 
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    """Counts the files of the hub that a call reads."""
-    read, paths = Local.read, []
-
-    def counted(self: Local, path: str) -> bytearray:
-        paths.append(path)
-        return read(self, path)
-
-    monkeypatch.setattr(Local, "read", counted)
-
-    def count(call: Callable[[], object]) -> int:
-        paths.clear()
+def cost(call: Callable[[], object]) -> tuple[int, int]:
+    """How many files of the hub a call reads, and how many folders it lists."""
+    with Counted() as counted:
         call()
-        return len(paths)
-
-    return count
+    return len(counted.read), len(counted.listed)
 
 
-def test_a_publication_reads_as_much_of_a_long_history_as_of_a_short_one(hub: Hub, reads: Reads) -> None:
+def test_a_publication_looks_at_as_much_of_a_long_history_as_of_a_short_one(hub: Hub) -> None:
     hub.publish(lora(2), NAME)
     found = {}
     for versions in (100, 600):
         grow(hub, versions)
         hub.publish(lora(1), NAME, publish_id=f"first beyond {versions}")
         found[versions] = (
-            reads(lambda: hub.publish(lora(2), NAME)),
-            reads(lambda at=versions: hub.publish(lora(2), NAME, publish_id=f"after {at}")),
+            cost(lambda: hub.publish(lora(2), NAME)),
+            cost(lambda at=versions: hub.publish(lora(2), NAME, publish_id=f"after {at}")),
         )
-    assert found[600][0] == found[100][0] and found[600][1] <= 2 * found[100][1] < 40
+    (reads, lists), (with_id, lists_with_id) = found[600]
+    assert found[600][0] == found[100][0] and lists == lists_with_id == 4
+    assert with_id <= 2 * found[100][1][0] and reads < with_id < 40
 
 
 def test_an_id_means_its_version_with_the_list_without_it_and_with_one_of_other_records(hub: Hub) -> None:
@@ -83,18 +69,19 @@ def test_an_id_means_its_version_with_the_list_without_it_and_with_one_of_other_
     assert len(hub.versions(NAME)) == 100
 
 
-def test_pages_read_what_they_show(hub: Hub, reads: Reads) -> None:
+def test_pages_read_what_they_show(hub: Hub) -> None:
     hub.publish(lora(0), NAME)
     grow(hub, 300)
-    assert reads(lambda: hub.versions(NAME, limit=10)) == 10
-    assert reads(lambda: hub.history(NAME, limit=10)) == 10
+    assert cost(lambda: hub.versions(NAME, limit=10)) == (10, 2)
+    reads, lists = cost(lambda: hub.history(NAME, limit=10))
+    assert reads == 10 and lists <= 4
     assert [one.number for one in hub.versions(NAME, 3)] == [298, 299, 300]
     assert [one.number for one in hub.versions(NAME, 3, before=298)] == [295, 296, 297]
     assert hub.history(NAME, limit=7) == hub.history(NAME)[-7:]
     assert hub.versions(NAME, 0) == () == hub.history(NAME, limit=0)
 
 
-def test_a_rollback_reads_the_events_that_it_passes(hub: Hub, reads: Reads) -> None:
+def test_a_rollback_reads_the_events_that_it_passes(hub: Hub) -> None:
     hub.publish(lora(0), NAME)
     grow(hub, 3)
     folder = Path(hub.address) / alias_log(NAME, "production")
@@ -102,5 +89,6 @@ def test_a_rollback_reads_the_events_that_it_passes(hub: Hub, reads: Reads) -> N
     for number in range(1, 1001):
         event = aliases.event("production", number % 3 + 1, "ann", "")
         (folder / f"{number:06d}.json").write_bytes(event.to_bytes())
-    assert reads(lambda: hub.rollback(NAME)) < 12
+    reads, lists = cost(lambda: hub.rollback(NAME))
+    assert reads < 12 and lists == 2
     assert hub.aliases(NAME)["production"] == 999 % 3 + 1
