@@ -34,6 +34,7 @@ from hub.catalogue import aliases, numbering
 from hub.catalogue.trust import unproved
 from hub.catalogue.version import Version
 from hub.errors import NotInHub
+from hub.registry.content import content
 from hub.registry.held import Held
 from hub.storage.layout import alias_log, log, numbered, tombstones
 from hub.storage.names import LATEST, Reference, parse
@@ -228,7 +229,7 @@ class Following:
         entry.pause = self._pauses[0]
         entry.due = monotonic() + entry.pause
         _log.info("%s is %s now", text, version.reference if version else "nothing")
-        self._held.move(text, version.digest if version else None)
+        self._held.move(text, content(version) if version else None)
         entry.moves += 1
 
     def _stay(self, entry: _Entry, wanted: str, error: Exception) -> None:
