@@ -98,7 +98,7 @@ def measure(path: Path, names: int, each: int) -> dict[str, Any]:
 
     def published() -> None:
         name = stream.choice(known)
-        hub.store.append(log(name), lambda number: record(name, number, stream))
+        hub.store.append(log(name), lambda there: record(name, there.next, stream))
 
     after = []
     for _ in range(7):

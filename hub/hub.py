@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Unpack
 
-from hub.catalogue import aliases, history, records, removal, resolving, search, signing, tombstones
+from hub.catalogue import aliases, history, numbering, records, removal, resolving, search, signing
 from hub.catalogue.index import Index
 from hub.catalogue.search import Filters, Found
 from hub.catalogue.signing import PrivateKey
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from hub.keeping.purge import Purged
     from hub.keeping.repair import Repaired
     from hub.keeping.verify import Verified
+
+_Told = Callable[[int, int], None]
 
 
 class Hub:
@@ -200,14 +202,11 @@ class Hub:
     def names(self) -> tuple[str, ...]:
         """All names that have a version, sorted."""
         found = sorted(listing.names(self.storage))
-        return tuple(name for name in found if tombstones.standing(self.store, name))
+        return tuple(name for name in found if numbering.standing(self.store, name))
 
-    def versions(self, name: str) -> tuple[Version, ...]:
-        """All versions of one name, oldest first. Raises BadName, NotInHub."""
-        standing = tombstones.standing(self.store, check_name(name))
-        if not standing:
-            raise resolving.missing(self.store, Reference(name))
-        return tuple(self._at(resolving.record_of(self.store, name, number)) for number in standing)
+    def versions(self, name: str, limit: int | None = None, before: int | None = None) -> tuple[Version, ...]:
+        """All versions of one name, oldest first, or the newest `limit` of those `before` a number. Raises NotInHub."""
+        return tuple(map(self._at, resolving.versions(self.store, check_name(name), limit, before)))
 
     def list(
         self,
@@ -324,15 +323,14 @@ class Hub:
         back = aliases.roll_back(self.store, name, event, to, expect, stands)
         return self._at(self._resolve(Reference(name, version=back.version)))
 
-    def history(self, name: str, alias: str | None = None) -> tuple[history.Entry, ...]:
+    def history(
+        self, name: str, alias: str | None = None, limit: int | None = None
+    ) -> tuple[history.Entry, ...]:
         """What happened to a name, oldest first: publications, removals, and the changes of its aliases, or of one of
-        them. Raises BadName, NotInHub, Damaged."""
+        them; all, or the last `limit`. Raises BadName, NotInHub, Damaged."""
         wanted = aliases.known(self.store, check_name(name)) if alias is None else [check_alias(alias)]
         resolving.check_known(self.store, name, wanted)
-        published = [
-            resolving.record_of(self.store, name, number) for number in self.store.numbers(log(name))
-        ]
-        return history.of(self.store, name, published, wanted)
+        return history.of(self.store, name, resolving.published(self.store, name, limit), wanted, limit)
 
     # Keep in order
 
@@ -354,7 +352,7 @@ class Hub:
         """
         return removal.remove(self.store, reference, why, who, dry_run)
 
-    def verify(self, target: str = "", told: Callable[[int, int], None] | None = None) -> "Verified":
+    def verify(self, target: str = "", told: _Told | None = None) -> "Verified":
         """Look at every file of the hub, and tell all that is not as it should be; see `keeping/verify.py`.
 
         Args:
@@ -368,11 +366,13 @@ class Hub:
 
         return verify(self.store, target, told)
 
-    def repair(self, dry_run: bool = False, told: Callable[[int, int], None] | None = None) -> "Repaired":
-        """Mend what `verify` finds, as far as the hub itself allows; see `keeping/repair.py`."""
+    def repair(
+        self, dry_run: bool = False, told: _Told | None = None, other: "Hub | None" = None
+    ) -> "Repaired":
+        """Mend what `verify` finds, as far as this hub, and the blobs of another, allow; see `keeping/repair.py`."""
         from hub.keeping.repair import repair
 
-        return repair(self.store, dry_run, told)
+        return repair(self.store, dry_run, told, other.store if other else None)
 
     def collect(
         self, grace: float = GRACE, dry_run: bool = False, told: Callable[[str], None] | None = None

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+_MOST_KNOWN = 4096  # clients of whom nothing waits, and whose finish tags are remembered
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class FairQueue(Generic[Item]):
         tag = max(self._virtual, self._finish.get(client, 0.0))
         share = cost / self._weights.get(client, 1.0)
         self._finish[client] = tag + share
+        if len(self._finish) > 2 * (len(self._counts) + _MOST_KNOWN):
+            self._forget()
         self._arrivals += 1
         insort(self._sorted, _Waiting(tag + self._aging * now, self._arrivals, tag, share, client, item))
         self._counts[client] = self.count(client) + 1
@@ -70,16 +73,31 @@ class FairQueue(Generic[Item]):
     def take(self, item: Item) -> None:
         """Take an item out to be served: virtual time moves on to its tag."""
         self._virtual = max(self._virtual, self._out(item).tag)
-        # Where nobody waits, nobody is owed anything.
-        if not self._sorted:
-            self._finish.clear()
-            self._virtual = 0.0
+        self._end()
 
     def drop(self, item: Item) -> None:
         """Take an item out that will not be served: its client does not pay for it."""
         found = self._out(item)
         if found.client in self._finish:
             self._finish[found.client] -= found.share
+        self._end()
+
+    def _end(self) -> None:
+        """Where nobody waits, nobody is owed anything."""
+        if not self._sorted:
+            self._finish.clear()
+            self._virtual = 0.0
+
+    def _forget(self) -> None:
+        """Clients who have nothing waiting: those whose tags virtual time has passed, which changes no order, and of
+        the others all but those who had the most."""
+        ahead = [
+            (tag, client)
+            for client, tag in self._finish.items()
+            if tag > self._virtual and client not in self._counts
+        ]
+        kept = {*self._counts, *(client for _, client in sorted(ahead)[-_MOST_KNOWN:])}
+        self._finish = {client: tag for client, tag in self._finish.items() if client in kept}
 
     def _out(self, item: Item) -> _Waiting[Item]:
         at = next(i for i, waiting in enumerate(self._sorted) if waiting.item == item)

@@ -11,21 +11,29 @@ second rollback goes on from there, as a second undo does:
     means      1    2    3    2          1          4     1
 
 Before an event comes the one that was current when it was made; before a rollback, what came before the event that it
-brought back. Going back passes over removals, over events that meant the same version, and over versions that can no
-longer be had.
+brought back. Going back passes over removals, over events that meant the same version, over versions that can no
+longer be had, and over events that are lost or cannot be read, of which it tells.
 
 `latest` is no event: it is always the newest version.
 """
 
+import errno
 import json
-from collections.abc import Callable, Mapping
+import logging
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hub.catalogue import provenance
 from hub.errors import Damaged, Moved, NotInHub
 from hub.storage.layout import alias_log, alias_logs, is_part, numbered
+from hub.storage.numbers import Numbers
+from hub.storage.storage import NO_FILE
 from hub.storage.store import Store
+
+_log = logging.getLogger(__name__)
 
 
 class Event(BaseModel):
@@ -67,9 +75,9 @@ def record(store: Store, name: str, event: Event, expect: int | None = None) -> 
     """
     log = alias_log(name, event.alias)
 
-    def entry(number: int) -> bytes:
+    def entry(there: Numbers) -> bytes:
         if expect is not None or event.version is None:
-            now = read(store, log, number - 1)
+            now = read(store, log, there.last)
             _check(event.alias, now, expect)
             if event.version is None and (now is None or now.version is None):
                 raise NotInHub(
@@ -77,7 +85,7 @@ def record(store: Store, name: str, event: Event, expect: int | None = None) -> 
                 )
         return event.to_bytes()
 
-    store.append(log, entry)
+    store.append(log, entry, look=partial(look, store, name, event.alias))
 
 
 def roll_back(
@@ -94,33 +102,44 @@ def roll_back(
     `record`, and also where somebody moved the alias while this was going on: two operators who roll back at the same
     moment go back one step, not two. Raises NotInHub where there is nothing to go back to.
     """
-    log = alias_log(name, event.alias)
-    events = history(store, name, event.alias)
-    last = max(events, default=0)
-    now = events.get(last)
+    log, found = alias_log(name, event.alias), look(store, name, event.alias)
+    now = read(store, log, found.last)
     _check(event.alias, now, expect)
-    number = _before(events, last, stands) if to is None else _latest(events, to)
+    events = _Events(store, log, found)
+    number = _before(events, stands) if to is None else _latest(events, to)
     if number is None and to is not None:
         raise NotInHub(f"{event.alias!r} never meant version {to}; `repertoire alias set` points it there")
     if number is None:
         raise NotInHub(
             f"{event.alias!r} meant no other version before; `repertoire history` shows what it meant"
         )
-    back = event.model_copy(update={"version": events[number].version, "back_to": number})
+    brought = events.at(number)
+    assert brought is not None
+    back = event.model_copy(update={"version": brought.version, "back_to": number})
+    looks = iter([found])  # another writer is met where the number is taken
 
-    def entry(free: int) -> bytes:
-        if free != last + 1:
-            raise _moved(event.alias, read(store, log, free - 1), now.version or 0 if now else 0)
+    def entry(there: Numbers) -> bytes:
+        if there.last != found.last:
+            raise _moved(event.alias, read(store, log, there.last), now.version or 0 if now else 0)
         return back.to_bytes()
 
-    store.append(log, entry)
+    store.append(log, entry, look=lambda: next(looks, None) or look(store, name, event.alias))
     return back
 
 
 def last_event(store: Store, name: str, alias: str) -> Event | None:
     """The event that is current; None where there was none yet. Raises Damaged."""
-    log = alias_log(name, alias)
-    return read(store, log, store.last(log))
+    return read(store, alias_log(name, alias), last(store, name, alias))
+
+
+def last(store: Store, name: str, alias: str) -> int:
+    """The number of the event that is current; 0 where there was none yet."""
+    return store.last(alias_log(name, alias), partial(_is_event, store, name, alias))
+
+
+def look(store: Store, name: str, alias: str) -> Numbers:
+    """The events of one alias, what lies beside them and is none, and the number that the next one takes."""
+    return store.look(alias_log(name, alias), partial(_is_event, store, name, alias))
 
 
 def version_of(store: Store, name: str, alias: str) -> int | None:
@@ -140,11 +159,12 @@ def known(store: Store, name: str) -> list[str]:
     return sorted(alias for alias in store.storage.folders(alias_logs(name)) if is_part(alias))
 
 
-def history(store: Store, name: str, alias: str) -> dict[int, Event]:
-    """Number -> event of one alias, oldest first. Raises Damaged."""
-    log = alias_log(name, alias)
-    found = {number: read(store, log, number) for number in store.numbers(log)}
-    return {number: event for number, event in found.items() if event is not None}
+def history(store: Store, name: str, alias: str, limit: int | None = None) -> dict[int, Event | None]:
+    """Number -> event of one alias, oldest first, or the last `limit`; None for one that cannot be read."""
+    found = look(store, name, alias)
+    events = _Events(store, alias_log(name, alias), found)
+    wanted = found.entries if limit is None else found.entries[max(0, len(found.entries) - limit) :]
+    return {number: events.at(number) for number in wanted}
 
 
 def read(store: Store, log: str, number: int) -> Event | None:
@@ -156,34 +176,80 @@ def read(store: Store, log: str, number: int) -> Event | None:
         event = Event.model_validate_json(store.storage.read(path))
         if event.back_to is not None and event.back_to >= number:
             raise ValueError(f"it goes back to event {event.back_to}")
+        if event.alias != log.rpartition("/")[2]:
+            raise ValueError(f"it says that it is of alias {event.alias!r}")
     except (OSError, ValueError) as error:
         told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise Damaged(f"alias event {path} cannot be read ({told}); set the alias again") from error
     return event
 
 
-def _before(events: Mapping[int, Event], number: int, stands: Callable[[int], bool]) -> int | None:
-    """The event that a rollback of event `number` brings back; see the module's first lines."""
-    now = events[number].version if number else None
+def _is_event(store: Store, name: str, alias: str, number: int) -> bool:
+    """Whether this can be read as an event of this alias. What could not be looked at, for want of a permission or a
+    disk that answers, is taken for one."""
+    try:
+        return read(store, alias_log(name, alias), number) is not None
+    except Damaged as error:
+        cause = error.__cause__
+        return isinstance(cause, OSError) and cause.errno not in {*NO_FILE, errno.ENOENT}
+
+
+class _Events:
+    """The events of one log, each read when it is asked for, so that going back a step reads a few of thousands."""
+
+    def __init__(self, store: Store, log: str, found: Numbers) -> None:
+        self._store, self._log = store, log
+        self._numbers = found.entries
+        self._read: dict[int, Event | None] = {}
+
+    @property
+    def last(self) -> int:
+        return self._numbers[-1] if self._numbers else 0
+
+    def at(self, number: int) -> Event | None:
+        """One event; None where it is missing or cannot be read, which is told: somebody had their hands in the log."""
+        if number not in self._read:
+            try:
+                self._read[number] = read(self._store, self._log, number)
+            except Damaged as error:
+                _log.warning("%s; it is passed over", error)
+                self._read[number] = None
+        return self._read[number]
+
+    def before(self, number: int) -> int:
+        """The number of the event before; 0 for the first."""
+        at = bisect_left(self._numbers, number)
+        return self._numbers[at - 1] if at else 0
+
+    def origin(self, number: int) -> int:
+        """The event itself, or the one that it brought back."""
+        event = self.at(number)
+        return number if event is None else event.back_to or number
+
+
+def _before(events: _Events, stands: Callable[[int], bool]) -> int | None:
+    """The event that a rollback of the current event brings back; see the module's first lines."""
+    number = events.last
+    event = events.at(number)
+    now = None if event is None else event.version
     while number > 0:
-        number = _origin(events, number) - 1
-        while number > 0 and number not in events:  # somebody took files out of the log by hand
-            number -= 1
-        version = events[number].version if number else None
+        number = events.before(events.origin(number))
+        event = events.at(number)
+        version = None if event is None else event.version
         if version is not None and version != now and stands(version):
-            return _origin(events, number)
+            return events.origin(number)
     return None
 
 
-def _latest(events: Mapping[int, Event], version: int) -> int | None:
+def _latest(events: _Events, version: int) -> int | None:
     """The newest event that pointed at a version of its own accord."""
-    found = [number for number, event in events.items() if event.version == version]
-    return _origin(events, max(found)) if found else None
-
-
-def _origin(events: Mapping[int, Event], number: int) -> int:
-    """The event itself, or the one that it brought back."""
-    return events[number].back_to or number
+    number = events.last
+    while number > 0:
+        event = events.at(number)
+        if event is not None and event.version == version:
+            return events.origin(number)
+        number = events.before(number)
+    return None
 
 
 def _check(alias: str, now: Event | None, expect: int | None) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from hub.catalogue import aliases, tombstones
+from hub.catalogue import aliases, numbering, tombstones
 from hub.catalogue.records import Record
 from hub.storage import layout
 from hub.storage.store import Store
 
-What = Literal["published", "set", "rolled back", "removed"]
+What = Literal["published", "set", "rolled back", "removed", "unreadable"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Entry:
     Attributes:
         when: UTC, ISO 8601, by the clock of whoever did it.
         who: as they were named then.
-        what: `published`, `set`, `rolled back` or `removed`.
+        what: `published`, `set`, `rolled back` or `removed`; `unreadable` for an event of which nothing is known but
+            its number.
         version: None where an alias was removed.
         alias: None where the version itself was published or removed.
         number: of the entry in its own log.
@@ -44,10 +45,15 @@ class Entry:
     why: str
 
 
-def of(store: Store, name: str, published: Sequence[Record], wanted: Iterable[str]) -> tuple[Entry, ...]:
-    """Everything of one name, oldest first. wanted: the aliases to tell of. Raises Damaged."""
+def of(
+    store: Store, name: str, published: Sequence[Record], wanted: Iterable[str], limit: int | None = None
+) -> tuple[Entry, ...]:
+    """Everything of one name, oldest first, or the last `limit`. wanted: the aliases to tell of. Raises Damaged.
+
+    A page is placed by what it holds itself: of each log its last entries.
+    """
     logs = [[_publication(record) for record in published]]
-    logs += [_changes(store, name, alias) for alias in wanted]
+    logs += [_changes(store, name, alias, limit) for alias in wanted]
     logs.append(_removals(store, name))
     begins: dict[int | None, datetime] = {}
     placed = []
@@ -58,7 +64,8 @@ def of(store: Store, name: str, published: Sequence[Record], wanted: Iterable[st
             if entry.what == "published":
                 begins[entry.version] = at
             placed.append((at, entry))
-    return tuple(entry for _, entry in sorted(placed, key=lambda pair: pair[0]))
+    ordered = [entry for _, entry in sorted(placed, key=lambda pair: pair[0])]
+    return tuple(ordered if limit is None else ordered[max(0, len(ordered) - limit) :])
 
 
 def _publication(record: Record) -> Entry:
@@ -67,9 +74,14 @@ def _publication(record: Record) -> Entry:
     )
 
 
-def _changes(store: Store, name: str, alias: str) -> list[Entry]:
+def _changes(store: Store, name: str, alias: str, limit: int | None) -> list[Entry]:
     found = []
-    for number, event in aliases.history(store, name, alias).items():
+    for number, event in aliases.history(store, name, alias, limit).items():
+        if event is None:
+            found.append(
+                Entry("", "", "unreadable", None, alias, number, "the event is lost or cannot be read")
+            )
+            continue
         what: What = "removed" if event.version is None else "rolled back" if event.back_to else "set"
         found.append(Entry(event.when, event.who, what, event.version, alias, number, event.why))
     return found
@@ -77,8 +89,10 @@ def _changes(store: Store, name: str, alias: str) -> list[Entry]:
 
 def _removals(store: Store, name: str) -> list[Entry]:
     """Tombstones are numbered by the versions that they remove, so that their own order is that of their times."""
-    numbers = store.numbers(layout.tombstones(name))
-    found = [each for each in (tombstones.find(store, name, number) for number in numbers) if each]
+    removed = set(store.numbers(layout.tombstones(name)))
+    if removed:
+        removed.intersection_update(numbering.numbers(store, name))
+    found = [each for each in (tombstones.find(store, name, number) for number in sorted(removed)) if each]
     return [
         Entry(each.when, each.who, "removed", each.version, None, each.version, each.why)
         for each in sorted(found, key=lambda each: each.moment)

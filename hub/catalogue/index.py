@@ -21,17 +21,19 @@ Whoever puts files into a hub by other means than this project's, or changes a r
 
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from hub.catalogue import aliases, records, tables
+from hub.catalogue import aliases, numbering, records, tables
 from hub.catalogue.tables import Logs
 from hub.errors import Damaged, HubError
-from hub.storage.layout import ADAPTERS, INDEX, alias_log, filed, is_part, log, numbered, tombstones
+from hub.storage.layout import ADAPTERS, INDEX, filed, is_part, log, numbered, tombstones
 from hub.storage.store import Store, sha256
 
 _WORTH_WRITING = 200  # records and stamps that the next search would have to read again
+_MOST_LOST = 100_000  # records of one name that are looked for one by one, whether or not they are there
 _log = logging.getLogger(__name__)
 
 
@@ -135,19 +137,19 @@ class Index:
             self._learned = _WORTH_WRITING
 
     def _look(self, name: str) -> Logs:
-        events = {
-            alias: self._store.last(alias_log(name, alias)) for alias in aliases.known(self._store, name)
-        }
-        return Logs(self._store.last(log(name)), self._store.numbers(tombstones(name)), events)
+        events = {alias: aliases.last(self._store, name, alias) for alias in aliases.known(self._store, name)}
+        return Logs(numbering.last(self._store, name), self._store.numbers(tombstones(name)), events)
 
     def _visit_all(self, db: sqlite3.Connection) -> None:
         """Bring everything up to date from one listing of the storage."""
         found: dict[str, Logs] = {}
+        files: Counter[tuple[str, str | None]] = Counter()  # of a name's records, and of the log of an alias
         for path in self._storage.walk(ADAPTERS):
             entry = filed(path)
             if entry is None:
                 continue
             logs = found.setdefault(entry.name, Logs())
+            files[entry.name, entry.alias] += entry.kind in ("record", "event")
             if entry.kind == "record":
                 logs.last = max(logs.last, entry.number)
             elif entry.kind == "tombstone":
@@ -157,6 +159,11 @@ class Index:
         root, _ = tables.folder(db, None, ADAPTERS)
         self._drop(db, root, found)
         for name, logs in found.items():
+            if logs.last > files[name, None]:  # a gap, and perhaps something beyond it that is no record
+                logs.last = numbering.last(self._store, name)
+            for alias, last in logs.events.items():
+                if last > files[name, alias]:
+                    logs.events[alias] = aliases.last(self._store, name, alias)
             own, _ = tables.folder(db, root, name)
             self._take(db, own, name, logs)
 
@@ -169,7 +176,11 @@ class Index:
             known, mark, unread = Logs(), "", []
         if not logs.last:
             return True
-        unread = self._read(db, own, name, [*unread, *range(known.last + 1, logs.last + 1)])
+        new = range(known.last + 1, logs.last + 1)
+        there = (
+            new if len(new) <= _MOST_LOST else (n for n in numbering.numbers(self._store, name) if n in new)
+        )
+        unread = self._read(db, own, name, [*unread, *there])
         if known.last != logs.last or not mark:
             mark = self._mark(name, logs.last)
         if known.tombstones or logs.tombstones:

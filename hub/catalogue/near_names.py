@@ -10,7 +10,7 @@ import difflib
 from functools import partial
 from itertools import islice, takewhile
 
-from hub.catalogue import tombstones
+from hub.catalogue import numbering
 from hub.storage.layout import home, is_part
 from hub.storage.storage import Storage
 from hub.storage.store import Store
@@ -25,8 +25,8 @@ def near_names(store: Store, name: str) -> list[str] | None:
     name with a version at all."""
     names, everything = _reached(store.storage, name)
     alike = difflib.get_close_matches(name, names, n=20, cutoff=0.5)
-    offered = list(islice((each for each in alike if tombstones.standing(store, each)), 5))
-    if offered or not everything or any(tombstones.standing(store, each) for each in names):
+    offered = list(islice((each for each in alike if numbering.standing(store, each)), 5))
+    if offered or not everything or any(numbering.standing(store, each) for each in names):
         return offered
     return None
 

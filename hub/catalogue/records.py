@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from adapters.format import Bytes
 from hub.errors import Damaged
 from hub.storage.layout import log, numbered
-from hub.storage.storage import Storage
+from hub.storage.storage import NO_FILE, Storage
 
 FORMAT = 1
 
@@ -115,9 +115,18 @@ def read(storage: Storage, name: str, version: int) -> Record:
 
     Raises:
         FileNotFoundError: where there is none; another OSError where it cannot be read.
-        Damaged: as `from_bytes`.
+        Damaged: as `from_bytes`, and where what lies there is no file.
     """
-    return from_bytes(storage.read(numbered(log(name), version)), name, version)
+    try:
+        data = storage.read(numbered(log(name), version))
+    except OSError as error:
+        if error.errno not in NO_FILE:
+            raise
+        raise Damaged(
+            f"the record of {name}@{version} cannot be read ({error.strerror}); bring it back from another copy of the "
+            "hub, or `repertoire rm` the version"
+        ) from error
+    return from_bytes(data, name, version)
 
 
 def from_bytes(data: Bytes, name: str, version: int) -> Record:

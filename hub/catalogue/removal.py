@@ -1,6 +1,6 @@
 """Removing a version: a tombstone for it, and its folder taken away. Refused while an alias means it."""
 
-from hub.catalogue import aliases, provenance
+from hub.catalogue import aliases, numbering, provenance
 from hub.catalogue.tombstones import Tombstone, find
 from hub.errors import BadName, NotInHub, Refused
 from hub.storage.layout import log, numbered, projection, tombstones
@@ -33,7 +33,7 @@ def remove(
     name, version = given.name, given.version
     if version is None:
         raise BadName(f"{reference!r} may mean another version tomorrow; say which one: {name}@3")
-    last = max(store.numbers(log(name)), default=0)
+    last = numbering.last(store, name)
     if not 1 <= version <= last:
         has = f"{name} has 1 to {last}" if last else f"there is no {name}"
         raise NotInHub(f"no version {name}@{version}; {has}")

@@ -7,11 +7,11 @@ acme/spring/behavior@3             version 3, unless it was removed
 
 from collections.abc import Iterable
 
-from hub.catalogue import aliases, records, tombstones
+from hub.catalogue import aliases, numbering, records, tombstones
 from hub.catalogue.near_names import near_names
 from hub.catalogue.records import Record
-from hub.errors import HubError, NotInHub
-from hub.storage.layout import log
+from hub.errors import Damaged, HubError, NotInHub
+from hub.storage.layout import log, numbered
 from hub.storage.names import LATEST, Reference
 from hub.storage.store import Store
 
@@ -20,13 +20,14 @@ def resolve(store: Store, reference: Reference) -> Record:
     """The record of the version that a reference means now. Raises NotInHub with what there is instead, Damaged."""
     name, number = reference.name, reference.version
     if number is None and reference.alias == LATEST:
-        newest = tombstones.newest(store, name)
+        newest = numbering.newest(store, name)
         if not newest:
             raise missing(store, reference)
         return record_of(store, name, newest)
     if number is None:
         number = aliases.version_of(store, name, reference.alias) or 0
-    if not 1 <= number <= store.last(log(name)):
+    there = number > 0 and store.storage.exists(numbered(log(name), number))
+    if not there and not 1 <= number <= numbering.last(store, name):
         raise missing(store, reference)
     tombstone = tombstones.find(store, name, number)
     if tombstone is not None:
@@ -54,17 +55,40 @@ def record_of(store: Store, name: str, number: int) -> Record:
         ) from None
 
 
+def versions(store: Store, name: str, limit: int | None, before: int | None) -> list[Record]:
+    """The records of the versions that stand, oldest first: all, or the newest `limit` of those `before` a number.
+    Raises NotInHub, Damaged."""
+    standing = numbering.standing(store, name)
+    if not standing:
+        raise missing(store, Reference(name))
+    wanted = [number for number in standing if before is None or number < before]
+    return [record_of(store, name, number) for number in _last_of(wanted, limit)]
+
+
+def published(store: Store, name: str, limit: int | None = None) -> list[Record]:
+    """The records of all versions, or of the newest `limit`; without those that cannot be read and were removed. Raises
+    Damaged."""
+    found = []
+    for number in _last_of(numbering.numbers(store, name), limit):
+        try:
+            found.append(record_of(store, name, number))
+        except Damaged:
+            if numbering.stands(store, name, number):
+                raise
+    return found
+
+
 def check_known(store: Store, name: str, wanted: Iterable[str]) -> None:
     """Raise NotInHub where a name has no version, or never had one of these aliases."""
     unknown = sorted({*wanted} - {*aliases.known(store, name)})
-    if unknown or not store.last(log(name)):
+    if unknown or not (store.storage.exists(numbered(log(name), 1)) or numbering.last(store, name)):
         raise missing(store, Reference(name, alias=(unknown or [LATEST])[0]))
 
 
 def missing(store: Store, reference: Reference) -> NotInHub:
     """What to say of a reference that means nothing here, with what there is instead."""
-    name, newest, address = reference.name, store.last(log(reference.name)), store.storage.address
-    if newest and not tombstones.standing(store, name):
+    name, newest, address = reference.name, numbering.last(store, reference.name), store.storage.address
+    if newest and not numbering.standing(store, name):
         return NotInHub(_rest(store, name))
     if newest and reference.version is not None:
         return NotInHub(f"{name} has no version {reference.version}; it has 1 to {newest}")
@@ -78,9 +102,13 @@ def missing(store: Store, reference: Reference) -> NotInHub:
     return NotInHub(f"no {name} in {address}; {hint}")
 
 
+def _last_of(numbers: list[int], limit: int | None) -> list[int]:
+    return numbers if limit is None else numbers[max(0, len(numbers) - limit) :]
+
+
 def _rest(store: Store, name: str) -> str:
     """What there is where a version was removed."""
-    standing = tombstones.standing(store, name)
+    standing = numbering.standing(store, name)
     if not standing:
         return f"all versions of {name} were removed; publish a new one"
     older = " and older ones" if standing[10:] else ""

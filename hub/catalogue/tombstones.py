@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from hub.errors import Damaged
-from hub.storage.layout import log, numbered, tombstones
+from hub.storage.layout import numbered, tombstones
 from hub.storage.store import Store
 
 
@@ -55,27 +55,3 @@ def find(store: Store, name: str, version: int) -> Tombstone | None:
             f"take it away, and remove {name}@{version} again if it was to go"
         ) from error
     return tombstone
-
-
-def stands(store: Store, name: str, version: int) -> bool:
-    """Whether there is such a version and nobody removed it."""
-    storage = store.storage
-    return storage.exists(numbered(log(name), version)) and not storage.exists(
-        numbered(tombstones(name), version)
-    )
-
-
-def standing(store: Store, name: str) -> list[int]:
-    """The numbers of the versions that were not removed, in order."""
-    numbers = store.numbers(log(name))
-    removed = set(store.numbers(tombstones(name)))
-    return [number for number in numbers if number not in removed]
-
-
-def newest(store: Store, name: str) -> int:
-    """The highest number of a version that was not removed; 0 where there is none."""
-    number = store.last(log(name))
-    removed = set(store.numbers(tombstones(name)))
-    while number in removed or (number and not store.storage.exists(numbered(log(name), number))):
-        number -= 1
-    return number

@@ -121,6 +121,7 @@ def rollback(
 def history(
     name: AdapterName,
     alias: Annotated[str | None, typer.Argument(help="Only this alias. [default: all]")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the last of them. [default: all]")] = None,
     hub: HubPath = DEFAULT_HUB,
     as_json: Json = False,
 ) -> None:
@@ -130,7 +131,7 @@ def history(
     """
     from hub.hub import Hub
 
-    found = Hub(hub, create=False).history(name, alias)
+    found = Hub(hub, create=False).history(name, alias, limit)
     if as_json:
         document([asdict(entry) for entry in found])
         return

@@ -45,8 +45,18 @@ def verify(
         raise typer.Exit(5)
 
 
-def repair(hub: HubPath = DEFAULT_HUB, dry_run: DryRun = False, as_json: Json = False) -> None:
-    """Mend a hub from its own blobs, copies and records. Exits with 5 where damage is left.
+def repair(
+    hub: HubPath = DEFAULT_HUB,
+    other: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="HUB", help="Another hub, for blobs of which this one has no sound copy."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Mend a hub from its own blobs, copies and records, or another hub. Exits with 5 where damage is left.
 
     Example: `repertoire repair --hub campaigns --dry-run`
     """
@@ -54,7 +64,7 @@ def repair(hub: HubPath = DEFAULT_HUB, dry_run: DryRun = False, as_json: Json = 
     from hub.hub import Hub
 
     with bytes_done("verifying", not as_json) as told:
-        done = Hub(hub, create=False).repair(dry_run, told)
+        done = Hub(hub, create=False).repair(dry_run, told, Hub(other, create=False) if other else None)
     if as_json:
         document(asdict(done))
     else:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from adapters.format import Bytes
-from hub.storage.layout import ADAPTERS, blob, filed
+from hub.catalogue import aliases, numbering
+from hub.storage.layout import ADAPTERS, LARGEST, blob, filed
 from hub.storage.storage import Storage
+from hub.storage.store import Store
 
 _AT_ONCE = 8  # reads
-_LARGEST = 16 << 20  # bytes of a record, an event, a tombstone or a signature; what is larger is none
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 Marks = dict[str, tuple[int, str | None]]
@@ -58,7 +59,7 @@ def look(storage: Storage, wanted: Selection) -> dict[str, Holding]:
     for folder in wanted.folders:
         for path, mark in sorted(storage.marks(folder).items()):
             entry = filed(path)
-            if entry is None or mark[0] > _LARGEST:
+            if entry is None or mark[0] > LARGEST:
                 continue
             holding = found[entry.name]
             if entry.kind == "signature":
@@ -70,6 +71,21 @@ def look(storage: Storage, wanted: Selection) -> dict[str, Holding]:
                 log[entry.number] = path
             holding.marks[path] = mark
     return found
+
+
+def without_strays(storage: Storage, held: dict[str, Holding]) -> dict[str, Holding]:
+    """The same, without what lies in a log and is no entry of it; only logs with gaps are read for it."""
+    store = Store(storage)
+    for name, holding in held.items():
+        if holding.records and max(holding.records) > len(holding.records):
+            versions = set(numbering.numbers(store, name))
+            holding.records = {number: path for number, path in holding.records.items() if number in versions}
+        for alias, log in holding.events.items():
+            if max(log) > len(log):
+                events = set(aliases.look(store, name, alias).entries)
+                holding.events[alias] = {number: path for number, path in log.items() if number in events}
+        holding.events = defaultdict(dict, {alias: log for alias, log in holding.events.items() if log})
+    return held
 
 
 def blob_marks(storage: Storage, digests: Iterable[str]) -> Marks:

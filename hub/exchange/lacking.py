@@ -30,6 +30,7 @@ from hub.exchange.holding import (
     same,
     split,
     together,
+    without_strays,
 )
 from hub.intake.allowed import ALLOWED
 from hub.storage.layout import alias_log, alias_logs, blob
@@ -91,7 +92,7 @@ class Lacking:
 
 def lacking(source: Storage, target: Storage, wanted: Selection) -> Lacking:
     """What `target` lacks of `source`, and where the two contradict each other. Raises Unreachable."""
-    here, there = look(source, wanted), look(target, wanted)
+    here, there = without_strays(source, look(source, wanted)), look(target, wanted)
     pairs = {name: (ours, there.get(name, Holding())) for name, ours in sorted(here.items())}
     differ = _differ(source, target, [*pairs.values()])
     found = Lacking()

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from adapters.format import Bytes
+from hub.catalogue import numbering
 from hub.errors import BadName, Damaged, NoHub, NotInHub
 from hub.exchange.conflicts import Conflict
 from hub.exchange.holding import Selection, blob_marks, look, md5, same, split, together
@@ -157,7 +158,7 @@ def _selection(source: Hub, only: Sequence[str], client: str | None, campaign: s
     for text in only:
         name = parse(text).name
         if "@" not in text:
-            if not source.store.numbers(log(check_name(name))):
+            if not numbering.last(source.store, check_name(name)):
                 raise NotInHub(f"no {name} in {source.address}; `repertoire ls` lists what there is")
             versions[name] = None
         elif (numbers := versions.setdefault(name, set())) is not None:
@@ -242,13 +243,13 @@ class _Carrier:
     def _mark_parts(self) -> None:
         """Say of which names only some versions will be here, before they arrive."""
         for name, queue in self.lacked.records.items():
-            numbers = {*self.target.store.numbers(log(name)), *(split(path)[1] for path in queue)}
+            numbers = {*numbering.numbers(self.target.store, name), *(split(path)[1] for path in queue)}
             if len(numbers) < max(numbers, default=0):
                 self.target.storage.create({f"{log(name)}/{PART}": b""})
 
     def _unmark_whole(self) -> None:
         for name in self.lacked.records:
-            numbers = self.target.store.numbers(log(name))
+            numbers = numbering.numbers(self.target.store, name)
             if len(numbers) == max(numbers, default=0):
                 self.target.storage.remove(f"{log(name)}/{PART}")
 

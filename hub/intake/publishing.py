@@ -10,16 +10,17 @@ Stopped before the record, the version never was; stopped after it, it is whole,
 only finishes the folder. The record is made anew for each number that another publisher was faster to take.
 """
 
-import json
 import logging
 import os
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from adapters.format import WEIGHTS, Bytes
-from hub.catalogue import provenance, records, resolving, signing, tombstones
+from hub.catalogue import numbering, provenance, records, resolving, signing, tombstones
+from hub.catalogue.publish_ids import PublishIds
 from hub.catalogue.records import Record
 from hub.catalogue.version import Version, project, version_in
 from hub.errors import Refused
@@ -27,6 +28,7 @@ from hub.intake import admission, huggingface
 from hub.intake.words import check_words
 from hub.storage.layout import log, numbered
 from hub.storage.names import check_name
+from hub.storage.numbers import Numbers
 from hub.storage.store import Store, sha256
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def publish(
             "origin": source.origin if isinstance(source, huggingface.Download) else None,
         }
         draft = _Draft(store, name, publish_id, digests, told)
-        number = store.append(log(name), draft.entry, contents)
+        number = store.append(log(name), draft.entry, contents, partial(numbering.look, store, name))
         if number is None:
             number = draft.finish(contents)
     record = resolving.record_of(store, name, number)
@@ -114,16 +116,18 @@ class _Draft:
             "created": provenance.now(),
             **told,
         }
-        self._others: set[int] = set()  # versions that were read and have another id; records never change
+        self._ids = PublishIds(store, name)
         self._earlier: Record | None = None
         self._written = b""
 
-    def entry(self, number: int) -> bytes | None:
-        """The record under this number; None where the publication was done before."""
+    def entry(self, there: Numbers) -> bytes | None:
+        """The record under the next number; None where the publication was done before."""
+        number = there.next
         if self._publish_id is not None:
-            self._earlier = self._published(self._publish_id)
+            self._earlier = self._ids.find(self._publish_id, there.entries)
         if self._earlier is not None:
             return None
+        numbering.bury_beside(self._store, self._name, there)
         record = Record.model_validate({**self._fields, "version": number, "parent": number - 1 or None})
         self._written = record.to_bytes()
         return self._written
@@ -159,20 +163,3 @@ class _Draft:
                 f"was not signed; look at it, and sign it with `repertoire sign {record.reference}`"
             )
         return bytes(self._store.storage.read(numbered(log(self._name), record.version)))
-
-    def _published(self, publish_id: str) -> Record | None:
-        """The record with this publish id, if there is one. Only those whose bytes hold it are parsed: a name may have
-        thousands."""
-        told = json.dumps(publish_id, ensure_ascii=False).encode()
-        found = None
-        for number in self._store.numbers(log(self._name)):
-            if number in self._others:
-                continue
-            data = self._store.storage.read(numbered(log(self._name), number))
-            if told in data:
-                record = records.from_bytes(data, self._name, number)
-                if record.publish_id == publish_id:
-                    found = found or record
-                    continue
-            self._others.add(number)
-        return found

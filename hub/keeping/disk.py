@@ -6,12 +6,13 @@ Nothing here follows a link, and nothing opens what is no regular file.
 import os
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hub.catalogue.numbering import stands
 from hub.catalogue.records import Record
-from hub.catalogue.tombstones import stands
 from hub.keeping.findings import Finding, finding
 from hub.storage import layout
 from hub.storage.layout import blob, log, numbered, projection
@@ -50,6 +51,25 @@ def look(root: Path, folders: list[str]) -> Disk:
             except FileNotFoundError:
                 continue
     return disk
+
+
+def with_other_names(root: Path, disk: Disk, found: Iterable[Finding]) -> Iterator[Finding]:
+    """The same findings; those of a damaged blob say under which other paths the very file lies, since whoever changed
+    it there, in its place, changed it for all of them."""
+    paths: dict[tuple[int, int], list[str]] = {}
+    for path, status in sorted(disk.files.items()):
+        paths.setdefault((status.st_dev, status.st_ino), []).append(path)
+    for one in found:
+        others: list[str] = []
+        if one.kind in ("blob damaged", "unneeded blob damaged"):
+            with suppress(OSError):
+                status = os.lstat(root / one.where)
+                others = [path for path in paths.get((status.st_dev, status.st_ino), ()) if path != one.where]
+        if others:
+            more = f" and {len(others) - 3} more" if others[3:] else ""
+            shared = f"; the very same file is {', '.join(others[:3])}{more}"
+            one = replace(one, what=f"{one.what}{shared}")
+        yield one
 
 
 def findings(disk: Disk, whole: bool) -> Iterator[Finding]:

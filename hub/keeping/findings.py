@@ -23,6 +23,8 @@ Kind = Literal[
     "link",
     "no file",
     "stranger",
+    "stray",
+    "set aside",
     "permissions",
     "name outside",
     "purge unfinished",
@@ -39,8 +41,14 @@ _ABOUT: dict[Kind, tuple[Level, str]] = {
         "damage",
         "bring the file back from another copy of the hub, or `repertoire rm` the version",
     ),
-    "blob missing": ("damage", "`repertoire repair` looks for a copy; else publish the adapter again"),
-    "blob damaged": ("damage", "`repertoire repair` looks for a copy; else publish the adapter again"),
+    "blob missing": (
+        "damage",
+        "`repertoire repair` looks for a copy, with `--from HUB` in another hub too; or publish the same adapter again",
+    ),
+    "blob damaged": (
+        "damage",
+        "`repertoire repair` looks for a copy, with `--from HUB` in another hub too; or publish the same adapter again",
+    ),
     "blob in the trash": ("warning", "`repertoire repair` brings it back, and so does whoever reads it"),
     "unneeded blob damaged": ("warning", "`repertoire gc` collects it; no version needs it"),
     "adapter unsound": (
@@ -64,6 +72,11 @@ _ABOUT: dict[Kind, tuple[Level, str]] = {
     "link": ("damage", "take the link away, then `repertoire repair`"),
     "no file": ("damage", "take it away, then `repertoire repair`"),
     "stranger": ("warning", "take it away; nothing in the hub uses it"),
+    "stray": ("damage", "`repertoire repair` sets it aside; what is published counts on without it"),
+    "set aside": (
+        "note",
+        "look at it, and take it away; a record that was acknowledged can be put back where it lay",
+    ),
     "permissions": ("warning", "`repertoire repair` puts them right"),
     "name outside": ("warning", "if it is no backup, publish elsewhere: who writes there changes the hub"),
     "purge unfinished": ("warning", "`repertoire purge` the client again"),

@@ -4,13 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import time
 
-from hub.catalogue import aliases, records, tombstones
+from hub.catalogue import aliases, numbering, records, tombstones
 from hub.catalogue.records import Record
 from hub.errors import Damaged
 from hub.storage.layout import home, log, numbered
+from hub.storage.layout import tombstones as buried_in
 from hub.storage.listing import names
+from hub.storage.numbers import gaps
 from hub.storage.pins import LIFE, pins
 from hub.storage.store import Store
+
+MANY = 100
+"""Entries that are missing next to each other are told one by one up to so many, and more of them as one."""
 
 
 @dataclass
@@ -62,7 +67,13 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
     aliased = set(aliases.current(store, name).values())
     problems = []
     in_part = store.in_part(log(name))
-    for number in range(1, max(store.numbers(log(name)), default=0) + 1):  # all are listed: some may be lost
+    versions = numbering.numbers(store, name)
+    there = set(versions)
+    missing = [] if in_part else gaps(versions)
+    for lost in (lost for lost in missing if len(lost) > MANY):
+        problems.append(f"{name} has no records {lost[0]} to {lost[-1]}, though later ones")
+    few = (number for lost in missing if len(lost) <= MANY for number in lost)
+    for number in sorted([*versions, *few]):
         tombstone = None
         try:
             tombstone = tombstones.find(store, name, number)
@@ -70,7 +81,10 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
         except Damaged as error:
             if in_part and not store.storage.exists(numbered(log(name), number)):
                 continue
-            if tombstone is None or number in aliased:
+            given_up = tombstone is not None or (
+                number not in there and store.storage.exists(_buried(name, number))
+            )
+            if not given_up or number in aliased:
                 problems.append(str(error))
             continue
         for file in record.files:
@@ -80,6 +94,10 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
                 found.removed[file.sha256] = max(tombstone.moment, found.removed.get(file.sha256, 0.0))
     if problems:
         raise Damaged("\n  - ".join(problems))
+
+
+def _buried(name: str, number: int) -> str:
+    return numbered(buried_in(name), number)
 
 
 def read(store: Store, name: str, number: int) -> Record:

@@ -23,6 +23,7 @@ from hub.keeping import collect
 from hub.keeping.needs import Needs, needs, read
 from hub.storage import trash
 from hub.storage.layout import (
+    ASIDE,
     alias_log,
     alias_logs,
     blob,
@@ -106,6 +107,7 @@ def purge(store: Store, client: str, dry_run: bool = False) -> Purged:
             if pin.log.startswith(f"{home(client)}/"):
                 storage.remove(pin.path)
         storage.discard(home(client))
+        storage.discard(f"{ASIDE}/{home(client)}")
         collected = collect.Collected(dry_run)
         collect.empty_out(
             store, others, lambda: needs(store, client), float("-inf"), collected, spare_removed=True
@@ -132,7 +134,9 @@ def left(store: Store, client: str, own: set[str], others: Needs) -> list[str]:
     for path in store.storage.walk(""):
         name = path.rsplit("/", 1)[-1]
         digest = name if is_digest(name) else name[-64:]
-        if path.startswith(f"{home(client)}/") or (digest in own and digest not in known):
+        if path.removeprefix(f"{ASIDE}/").startswith(f"{home(client)}/") or (
+            digest in own and digest not in known
+        ):
             found.append(path)
     if store.storage.exists(home(client)):
         found.append(home(client))

@@ -1,22 +1,31 @@
 """Mend a hub from what is in it: blobs from sound copies, version folders from blobs, permissions, the index.
 
-Where a blob is damaged, a copy with the right hash may lie in the trash, or in a version folder that shares no file
-with it. What has no place in a version folder goes to the trash. Records, alias events and tombstones are derived from
+Where a blob is damaged, a copy with the right hash may lie in the trash, in a version folder that shares no file with
+it, anywhere else in the hub, or in another hub. What has no place in a version folder goes to the trash. What lies in a
+log and is no entry of it is set aside:
+
+    .aside/adapters/acme/spring/ad-copy/.records/000050.json-5f3a9c01      nothing reads it, and nothing deletes it
+
+Records, alias events and tombstones are derived from
 nothing: what is wrong with them is told, and must come from another copy of the hub. Stopped anywhere, a repair is
 finished by another one.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import stat
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from time import time
 
-from hub.catalogue import tombstones
+from adapters.format import Bytes
+from hub.catalogue import numbering
 from hub.catalogue.records import Record
 from hub.catalogue.version import project
-from hub.errors import Damaged
+from hub.errors import Damaged, HubError
 from hub.keeping import disk
-from hub.keeping.findings import Finding
+from hub.keeping.findings import Finding, finding
 from hub.keeping.needs import read
 from hub.keeping.verify import verify
 from hub.storage import layout, trash
@@ -42,38 +51,53 @@ class Repaired:
     left: list[Finding] = field(default_factory=list)
 
 
-def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None] | None = None) -> Repaired:
-    """Mend what `verify` finds, but for what it only notes. told: as there."""
+def repair(
+    store: Store,
+    dry_run: bool = False,
+    told: Callable[[int, int], None] | None = None,
+    other: Store | None = None,
+) -> Repaired:
+    """Mend what `verify` finds, but for what it only notes; each by itself, and what cannot be mended is told.
+
+    Args:
+        store: the hub's.
+        dry_run: change nothing.
+        told: as of `verify`.
+        other: of another hub, from which damaged blobs are brought back where none of this one is sound.
+    """
     done = Repaired(dry_run)
     findings = [found for found in verify(store, told=told).findings if found.level != "note"]
     standing = {(record.name, record.version): record for record in _standing(store)}
     blobs = list(filter(_is_of_a_blob, findings))
-    copies = _copies({found.where.rsplit("/", 1)[-1] for found in blobs}, standing.values())
-    mended = {found.where for found in blobs if _mend_blob(store, found.where, copies, done)}
-    done.left += [found for found in blobs if found.where not in mended]
-    lost = {found.where for found in done.left}
-    folders = {
-        projection(record.name, record.version): record
+    copies = _copies(store, {found.where.rsplit("/", 1)[-1] for found in blobs}, standing.values())
+    mended = {
+        found.where
+        for found in blobs
+        if _tried(done, found, partial(_mend_blob, store, found.where, copies, other, done))
+    }
+    lost = {found.where for found in blobs} - mended
+    folders: dict[str, tuple[Record, Finding | None]] = {
+        projection(record.name, record.version): (record, None)
         for record in standing.values()
         if any(blob(file.sha256) in mended for file in record.files)
     }
     for found in findings:
-        if _is_of_a_blob(found):
+        if _is_of_a_blob(found) or found.where in mended:  # a blob that was mended is another file now
             continue
         record = standing.get(layout.version_of(found.where) or ("", 0))
         if found.kind in ("folder missing", "folder differs", "link", "no file") and record is not None:
-            folders[projection(record.name, record.version)] = record
+            folders[projection(record.name, record.version)] = (record, found)
             if not dry_run:  # what is not there is not moved either
-                trash.throw(store.storage, found.where, time())
-        elif not _mend_other(store, found, done):
-            done.left.append(found)
-    for folder, record in folders.items():
+                _tried(done, found, partial(_throw, store, found.where))
+        else:
+            _tried(done, found, partial(_mend_other, store, found, done))
+    for folder, (record, cause) in folders.items():
         if any(blob(file.sha256) in lost for file in record.files):
             continue  # the blob is what is told of
-        done.mended[folder] = f"the folder of {record.reference} was made again"
-        if not dry_run:
-            store.storage.discard(folder)
-            project(store.storage, record)
+        cause = cause or finding(
+            "folder missing", folder, f"{record.reference} has no folder of its sound files"
+        )
+        _tried(done, cause, partial(_make_folder, store, folder, record, done))
     for file in index_files(store.storage) if done.mended else ():
         done.mended[file] = "the index was taken away; the next search makes it again"
         if not dry_run:
@@ -81,41 +105,80 @@ def repair(store: Store, dry_run: bool = False, told: Callable[[int, int], None]
     return done
 
 
+def _tried(done: Repaired, found: Finding, mend: Callable[[], bool]) -> bool:
+    """Whether this mended it; else it is left, and why is told."""
+    try:
+        if mend():
+            return True
+    except (OSError, HubError) as error:
+        done.mended.pop(found.where, None)
+        why = error.strerror or error if isinstance(error, OSError) else error
+        found = replace(found, what=f"{found.what}; it could not be mended: {why}")
+    if found not in done.left:
+        done.left.append(found)
+    return False
+
+
+def _throw(store: Store, path: str) -> bool:
+    trash.throw(store.storage, path, time())
+    return True
+
+
+def _make_folder(store: Store, folder: str, record: Record, done: Repaired) -> bool:
+    if not done.dry_run:
+        store.storage.discard(folder)
+        project(store.storage, record)
+    done.mended[folder] = f"the folder of {record.reference} was made again"
+    return True
+
+
 def _is_of_a_blob(found: Finding) -> bool:
     return found.kind in _BLOB_KINDS and layout.kind(found.where) == "blob"
 
 
-def _mend_blob(store: Store, path: str, copies: Mapping[str, Sequence[str]], done: Repaired) -> bool:
+def _mend_blob(
+    store: Store, path: str, copies: Mapping[str, Sequence[str]], other: Store | None, done: Repaired
+) -> bool:
     """Bring a blob back from a sound copy, if there is one."""
     digest, storage = path.rsplit("/", 1)[-1], store.storage
     thrown = trash.find(storage, digest)
-    source = (
-        thrown[0].path
-        if thrown
-        else next((copy for copy in copies.get(digest, ()) if store.sound(copy, digest)), None)
-    )
-    if source is None:
+    lying = (copy for copy in copies.get(digest, ()) if store.sound(copy, digest))
+    source = thrown[0].path if thrown else next(lying, None)
+    if source is not None:
+        done.mended[path] = f"brought back from {source}"
+        if not done.dry_run:
+            storage.replace(path, storage.read(source))
+        return True
+    if other is None:
         return False
-    done.mended[path] = f"brought back from {source}"
+    data = other.get(digest)
+    done.mended[path] = f"brought back from {other.storage.address}"
     if not done.dry_run:
-        storage.replace(path, storage.read(source))
+        storage.replace(path, data)
     return True
 
 
-def _copies(digests: Collection[str], standing: Iterable[Record]) -> dict[str, list[str]]:
-    """Where version folders show these blobs."""
-    found: dict[str, list[str]] = {}
-    for record in standing:
-        for file in record.files:
-            if file.sha256 in digests:
-                path = f"{projection(record.name, record.version)}/{file.name}"
-                found.setdefault(file.sha256, []).append(path)
-    return found
+def _copies(store: Store, digests: set[str], standing: Iterable[Record]) -> dict[str, list[str]]:
+    """Files of the hub that have the size of these blobs; version folders first."""
+    root = store.storage.folder("")
+    sizes = {file.sha256: file.size for record in standing for file in record.files if file.sha256 in digests}
+    if root is None or not sizes:
+        return {}
+    found: dict[int, list[str]] = {}
+    for path, status in sorted(disk.look(root, [""]).files.items()):
+        if stat.S_ISREG(status.st_mode) and layout.kind(path) != "blob":
+            found.setdefault(status.st_size, []).append(path)
+    return {digest: found.get(size, []) for digest, size in sizes.items()}
 
 
 def _mend_other(store: Store, found: Finding, done: Repaired) -> bool:
-    """Permissions, and the folder of a removed version."""
+    """Permissions, strays, and the folder of a removed version."""
     root, where = store.storage.folder(""), found.where
+    if found.kind == "stray":
+        done.mended[where] = f"set aside, under {layout.ASIDE}"
+        if not done.dry_run:
+            _set_aside(store, where)
+        return True
     if found.kind == "permissions" and root is not None:
         done.mended[where] = "its permissions were put right"
         if not done.dry_run:
@@ -130,9 +193,26 @@ def _mend_other(store: Store, found: Finding, done: Repaired) -> bool:
     return False
 
 
+def _set_aside(store: Store, path: str) -> None:
+    """Move a stray to where nothing reads it; what came into its place meanwhile is put back."""
+    storage, target = store.storage, f"{layout.ASIDE}/{path}-{uuid.uuid4().hex[:8]}"
+    before = _content(store, path)
+    storage.move(path, target)
+    after = _content(store, target)
+    if after is not None and after != before:
+        storage.create({path: after})
+
+
+def _content(store: Store, path: str) -> Bytes | None:
+    try:
+        return store.storage.read(path)
+    except OSError:
+        return None
+
+
 def _standing(store: Store) -> Iterator[Record]:
     """The records of all versions that stand and can be read."""
     for name in names(store.storage):
-        for number in tombstones.standing(store, name):
+        for number in numbering.standing(store, name):
             with suppress(Damaged):
                 yield read(store, name, number)

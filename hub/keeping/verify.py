@@ -15,16 +15,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from adapters.format import CONFIG, WEIGHTS, Bytes
-from hub.catalogue import aliases, records, tombstones
+from hub.catalogue import aliases, numbering, records, tombstones
+from hub.catalogue.numbering import stands
 from hub.catalogue.records import Record
-from hub.catalogue.tombstones import stands
 from hub.errors import Damaged, NotInHub
 from hub.intake.allowed import ALLOWED, REQUIRED
 from hub.keeping import disk
 from hub.keeping.findings import Finding, Kind, finding
+from hub.keeping.needs import MANY
 from hub.storage import layout, listing, trash
 from hub.storage.layout import alias_log, blob, home, is_digest, log, numbered
 from hub.storage.listing import names
+from hub.storage.numbers import gaps
 from hub.storage.store import Store, sha256
 
 
@@ -88,16 +90,23 @@ def verify(store: Store, target: str = "", told: Callable[[int, int], None] | No
         done.names += name in seen.records
     done.versions = sum(map(len, seen.records.values()))
     done.removed = sum(map(len, seen.removed.values()))
-    done.findings += _blob_findings(store, seen, not target, done, told)
+    found = list(_blob_findings(store, seen, not target, done, told))
     root = storage.folder("")
+    if root is None:
+        done.findings += found
     if root is not None:
         look = disk.look(root, [home(target)] if target else [""])
+        done.findings += disk.with_other_names(root, look, found)
         done.findings += disk.findings(look, whole=not target)
         done.findings += disk.folder_findings(store, root, look, seen.records, seen.removed)
     elif not target:
         strangers = (path for path in storage.walk("") if layout.kind(path) == "stranger")
         done.findings += [finding("stranger", path, "no file of a hub lies here") for path in strangers]
     if not target:
+        for path in sorted(storage.walk(layout.ASIDE)):
+            done.findings.append(
+                finding("set aside", path, "a repair found it in a log, and it was no entry of it")
+            )
         for client in listing.unfinished_purges(storage):
             done.findings.append(
                 finding("purge unfinished", layout.purge_note(client), f"{client} is not all erased")
@@ -107,21 +116,36 @@ def verify(store: Store, target: str = "", told: Callable[[int, int], None] | No
 
 def _name_findings(store: Store, name: str, seen: _Seen) -> Iterator[Finding]:
     """Records, tombstones and alias events of one name; adds to `seen` what they say."""
-    numbers, storage = store.numbers(log(name)), store.storage
+    found, storage = numbering.look(store, name), store.storage
+    numbers, present = found.entries, set(found.entries)
     removed = set(store.numbers(layout.tombstones(name)))
+    for number in found.strays:
+        path = numbered(log(name), number)
+        if storage.exists(path):  # else it went meanwhile, with its client
+            yield finding("stray", path, f"it is no record, and {name} has no version {number}")
     for number in sorted(removed):
         path = numbered(layout.tombstones(name), number)
         try:
             tombstones.find(store, name, number)
         except Damaged as error:
+            if number not in present and number > max(numbers, default=0):
+                yield finding("stray", path, f"it is no tombstone, and {name} has no version {number}")
+                continue
             yield finding("tombstone unreadable", path, str(error))
-        if number not in numbers and number > max(numbers, default=0):
+        if number > max(numbers, default=0):
             yield finding(
                 "record missing", numbered(log(name), number), f"{name}@{number} was removed, but never was"
             )
     if numbers:
         seen.records[name], seen.removed[name] = [], removed
-    for number in range(1, max(numbers, default=0) + 1):
+    unfilled = [] if store.in_part(log(name)) else gaps(numbers)
+    for lost in (lost for lost in unfilled if len(lost) > MANY):
+        path = numbered(log(name), lost[0])
+        yield finding(
+            "record missing", path, f"{name} has no records {lost[0]} to {lost[-1]}, though later ones"
+        )
+    few = (number for lost in unfilled if len(lost) <= MANY for number in lost)
+    for number in sorted([*numbers, *few]):
         path = numbered(log(name), number)
         try:
             record = records.from_bytes(storage.read(path), name, number)
@@ -161,12 +185,18 @@ def _record_problems(record: Record) -> Iterator[str]:
 def _event_findings(store: Store, name: str, alias: str) -> Iterator[Finding]:
     """One alias: its log, and where it points now."""
     entries = alias_log(name, alias)
-    numbers = store.numbers(entries)
-    for number in range(1, max(numbers, default=0) + 1):
+    found = aliases.look(store, name, alias)
+    numbers = found.entries
+    for number in found.strays:
         path = numbered(entries, number)
-        if number not in numbers:
-            yield finding("alias event missing", path, f"the log of {name}@{alias} has a gap")
-            continue
+        if store.storage.exists(path):
+            yield finding("stray", path, f"it is no event of {name}@{alias}, whose log does not reach to it")
+    for lost in gaps(numbers):
+        path, many = numbered(entries, lost[0]), f": {lost[0]} to {lost[-1]}" if lost[1:] else ""
+        if store.storage.exists(entries) and not store.storage.exists(path):
+            yield finding("alias event missing", path, f"the log of {name}@{alias} has a gap{many}")
+    for number in numbers:
+        path = numbered(entries, number)
         try:
             event = aliases.read(store, entries, number)
         except Damaged as error:
@@ -174,9 +204,7 @@ def _event_findings(store: Store, name: str, alias: str) -> Iterator[Finding]:
                 yield finding("alias event unreadable", path, str(error))
             continue
         assert event is not None
-        if event.alias != alias:
-            yield finding("alias event unreadable", path, f"it says that it is of alias {event.alias!r}")
-        elif event.version is not None and number == numbers[-1] == store.last(entries):
+        if event.version is not None and number == numbers[-1] == aliases.last(store, name, alias):
             means = f"{name}@{alias} means version {event.version}"
             if not store.storage.exists(numbered(log(name), event.version)):
                 yield finding("alias dangling", path, f"{means}, which is not there")

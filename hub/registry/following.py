@@ -30,10 +30,11 @@ from typing import TYPE_CHECKING
 
 from adapters.base import hand_back_threads
 from adapters.errors import RepertoireError
-from hub.catalogue import aliases
+from hub.catalogue import aliases, numbering
 from hub.catalogue.trust import unproved
 from hub.catalogue.version import Version
 from hub.errors import NotInHub
+from hub.registry.content import content
 from hub.registry.held import Held
 from hub.storage.layout import alias_log, log, numbered, tombstones
 from hub.storage.names import LATEST, Reference, parse
@@ -145,10 +146,10 @@ class Following:
             self._thread.join(timeout=5.0)  # it may be waiting for a disk or a network that does not answer
 
     def _begin(self, reference: Reference) -> Version:
-        last = self._hub.store.last(_log_of(reference))
+        last = _last_of(self._hub, reference)
         version = self._hub.resolve(str(reference))
         now, pause = monotonic(), self._pauses[0]
-        signs = (numbered(_log_of(reference), last + 1), _tombstone(version))
+        signs = (_next_of(self._hub, reference, last), _tombstone(version))
         entry = _Entry(reference, version, signs, pause, now + pause, now + _IN_FULL, now)
         with self._lock:
             known = self._entries.setdefault(str(reference), entry)
@@ -179,7 +180,7 @@ class Following:
                     entry.pause = min(entry.pause * _SLOWER, self._pauses[1])
                     entry.due = now + entry.pause
                     return
-                last = self._hub.store.last(_log_of(entry.reference))
+                last = _last_of(self._hub, entry.reference)
                 before = entry.version
                 removed = before is not None and self._hub.storage.exists(_tombstone(before))
             except Exception as error:
@@ -188,7 +189,7 @@ class Following:
                 return
             entry.due = now + entry.pause
             self._follow(entry, last)
-            entry.signs = (numbered(_log_of(entry.reference), last + 1),)
+            entry.signs = (_next_of(self._hub, entry.reference, last),)
             if entry.version is not None and not (removed and entry.version is before):
                 entry.signs += (_tombstone(entry.version),)
 
@@ -228,7 +229,7 @@ class Following:
         entry.pause = self._pauses[0]
         entry.due = monotonic() + entry.pause
         _log.info("%s is %s now", text, version.reference if version else "nothing")
-        self._held.move(text, version.digest if version else None)
+        self._held.move(text, content(version) if version else None)
         entry.moves += 1
 
     def _stay(self, entry: _Entry, wanted: str, error: Exception) -> None:
@@ -262,6 +263,22 @@ def _log_of(reference: Reference) -> str:
     if reference.alias == LATEST:
         return log(reference.name)
     return alias_log(reference.name, reference.alias)
+
+
+def _last_of(hub: "Hub", reference: Reference) -> int:
+    if reference.alias == LATEST:
+        return numbering.last(hub.store, reference.name)
+    return aliases.last(hub.store, reference.name, reference.alias)
+
+
+def _next_of(hub: "Hub", reference: Reference, last: int) -> str:
+    """Where the next entry of a reference's log will lie; not next to a stray."""
+    entries, number = _log_of(reference), last + 1
+    if hub.storage.exists(numbered(entries, number + 1)):
+        name, alias = reference.name, reference.alias
+        latest = alias == LATEST
+        number = (numbering.look(hub.store, name) if latest else aliases.look(hub.store, name, alias)).next
+    return numbered(entries, number)
 
 
 def _tombstone(version: Version) -> str:

@@ -18,6 +18,7 @@ from hub.catalogue.trust import Trust, check_proved
 from hub.catalogue.version import Version
 from hub.errors import HubError
 from hub.hub import Hub
+from hub.registry.content import Content, content
 from hub.registry.door import check
 from hub.registry.following import Followed, Following
 from hub.registry.held import Held
@@ -70,7 +71,6 @@ class Registry:
             raise HubError("an open Hub has its own trust file; give it there: Hub(..., trust=...)")
         self.hub = hub if isinstance(hub, Hub) else Hub(hub, trust=trust)
         self.base = base if isinstance(base, Base) else load_base(base, quantization)
-        self._versions: dict[str, Version] = {}
         self._runtime = Runtime(self.base, self._fetch, limits)
         self._voice = lru_cache(maxsize=1024)(self._read_voice)
         self._held = Held(self._runtime)
@@ -243,8 +243,7 @@ class Registry:
     def residency(self) -> list[Resident]:
         """Which adapters are in a slot, in host memory or on their way, the least recently used first."""
         return [
-            replace(found, adapter=self._versions[found.adapter].reference)
-            for found in self._runtime.residency()
+            replace(found, adapter=_version(found.adapter).reference) for found in self._runtime.residency()
         ]
 
     def state(self) -> dict[str, Any]:
@@ -269,13 +268,12 @@ class Registry:
             raise answer
         return answer
 
-    def _key(self, reference: str) -> str:
+    def _key(self, reference: str) -> Content:
         """The content key of what a reference means now. Keyed by content, never by name: a name that moves on never
         answers from what it named before. Raises Untrusted, also for content that is loaded for another version."""
         version = (self._following.version if self._following else self.hub.resolve)(reference)
         self._check(version)
-        self._versions[version.digest] = version
-        return version.digest
+        return content(version)
 
     def _check(self, version: Version) -> None:
         """Raise Untrusted for a version that the reader's trust file lets nobody answer by."""
@@ -286,8 +284,7 @@ class Registry:
     def _prepare(self, version: Version) -> None:
         """Bring a version into host memory, checked, before a request names it. Raises what loading it raises."""
         self._check(version)
-        key = version.digest
-        self._versions.setdefault(key, version)
+        key = content(version)
         self._voice(key)
         if not self._runtime.holds(key):  # it was here before, and its weights have left meanwhile
             self._runtime.offer(key, self._fetch(key))
@@ -302,9 +299,9 @@ class Registry:
     def _ask_all(self, requests: Sequence[Request | RepertoireError]) -> list[Asked | RepertoireError]:
         """Requests read together, each into rows or to its own error: a reference is looked up once, and the texts of
         one adapter are tokenized at once."""
-        keys: dict[str, str] = {}
+        keys: dict[str, Content] = {}
 
-        def key(reference: str) -> str:
+        def key(reference: str) -> Content:
             if reference not in keys:
                 keys[reference] = self._key(reference)
             return keys[reference]
@@ -318,7 +315,7 @@ class Registry:
         tokenize([each for each in found if isinstance(each, Labelling)], self.base)
         return found
 
-    def _read(self, request: Request, key: Callable[[str], str]) -> Asked:
+    def _read(self, request: Request, key: Callable[[str], Content]) -> Asked:
         check(request)
         references = members(request.reference)
         if isinstance(request, Write):
@@ -340,33 +337,37 @@ class Registry:
             found[reference] = member
         return Labelling(request, found)
 
-    def _member(self, reference: str, key: str, request: Request) -> Member:
+    def _member(self, reference: str, key: Content, request: Request) -> Member:
         voice = self._voice(key)
         calls = {name: task_for(name).CALL for name in task_names()}
         if voice.task is None and request.CALL == "recommend" and voice.head is not None:
-            raise RequestError(_no_click(self._versions[key].reference, len(voice.head.labels)))
+            raise RequestError(_no_click(key.version.reference, len(voice.head.labels)))
         task = voice.task or usual_task(writes=voice.head is None)
         if task not in calls:
             raise RequestError(
-                f"{self._versions[key].reference} does {task}, which this release does not know; upgrade Repertoire to "
+                f"{key.version.reference} does {task}, which this release does not know; upgrade Repertoire to "
                 "use it"
             )
         if calls[task] != request.CALL:
             wanted = " or ".join(name for name, call in calls.items() if call == request.CALL)
-            raise RequestError(
-                f"{self._versions[key].reference} does {task}, not {wanted}; use the call for {task}"
-            )
+            raise RequestError(f"{key.version.reference} does {task}, not {wanted}; use the call for {task}")
         return Member(key, voice, _client(reference))
 
     def _fetch(self, key: str) -> Fetched:
-        return self.hub.fetch(self._versions[key])
+        return self.hub.fetch(_version(key))
 
-    def _read_voice(self, key: str) -> Voice:
+    def _read_voice(self, key: Content) -> Voice:
         """Read an adapter for what must be known before its first row, and hand its weights on to the runtime."""
         fetched = self._fetch(key)
         check_base(fetched.adapter, self.base)
         self._runtime.offer(key, fetched)
         return Voice.of(fetched.adapter)
+
+
+def _version(key: str) -> Version:
+    """The version that a key brought along through the runtime, which knows nothing of versions."""
+    assert isinstance(key, Content)
+    return key.version
 
 
 def _no_click(reference: str, labels: int) -> str:

@@ -7,9 +7,11 @@ adapters/<client>/<campaign>/<task>/
   .events/<alias>/000007.json                alias log; the highest is current
   .tombstones/000003.json                    version 3 was removed
   .signatures/000003/<key id>.json           who vouches for version 3
+  .ids                                       publish ids of the versions, can be made again; see publish_ids.py
   v000003/                                   plain PEFT directory: links to the blobs, can be made again
 index.sqlite                                 what searches read, can be made again
 .pins/   .trash/   .purge/   .tmp/           work under way; see pins.py, trash.py, purge.py, local.py
+.aside/                                      what lay in a log and was no entry of it, under its path; see repair.py
 
 Every part of a name becomes a folder, on any file system, so that the grammar of a part is narrow: at most 64 lowercase
 ASCII letters, digits, `-`, `_` and `.`; it begins with a letter or a digit, does not end with a dot, and is no device
@@ -17,15 +19,22 @@ name of Windows. One spelling only: nothing is trimmed, folded or decoded.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 ADAPTERS = "adapters"
 BLOBS = "blobs/sha256"
 INDEX = "index.sqlite"
 MARKER = "hub.json"
+LAST_NUMBER = 999_999_999
+"""Of an entry of a log."""
+LARGEST = 16 << 20
+"""Bytes of a marker, a record, an event, a tombstone, a signature, a pin or `.ids`; what is larger is none."""
+_LARGEST_INDEX = 2 << 30
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
 PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
+ASIDE = ".aside"
 FiledKind = Literal["record", "event", "tombstone", "signature"]
 Kind = Literal[
     "marker", "index", "work", "blob", "record", "event", "tombstone", "signature", "folder", "stranger"
@@ -34,6 +43,8 @@ _PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"(?!0{6})[0-9]{6}|[1-9][0-9]{6,8}")
+_ENTRY = re.compile(rf"({_NUMBER.pattern})\.json")
+_ENTRIES = re.compile(rf"(?<![^\0])({_NUMBER.pattern})\.json(?![^\0])")
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\.json")
 
 
@@ -72,6 +83,11 @@ def tombstones(name: str) -> str:
     return f"{home(name)}/.tombstones"
 
 
+def ids(name: str) -> str:
+    """What tells the publish ids of a name's versions."""
+    return f"{home(name)}/.ids"
+
+
 def alias_logs(name: str) -> str:
     """Where the logs of a name's aliases lie."""
     return f"{home(name)}/.events"
@@ -107,10 +123,9 @@ def numbered(log: str, number: int) -> str:
     return f"{log}/{number:06d}.json"
 
 
-def entry_number(file: str) -> int | None:
-    """The number of an entry of a log, by the name of its file, `000003.json`; None where it is no entry."""
-    stem, dot, kind = file.partition(".")
-    return int(stem) if dot and kind == "json" and _NUMBER.fullmatch(stem) else None
+def entry_numbers(names: Iterable[str]) -> list[int]:
+    """The numbers of those of these names that are entries of a log, in order: 3 for `000003.json`."""
+    return sorted(map(int, _ENTRIES.findall("\0".join(names))))
 
 
 def is_digest(text: str) -> bool:
@@ -121,6 +136,16 @@ def is_digest(text: str) -> bool:
 def purge_note(client: str) -> str:
     """What says that the purge of a client was begun."""
     return f"{PURGES}/{client}.json"
+
+
+def most_bytes(path: str) -> int | None:
+    """The bytes that a file with this path may have; None where what reads it knows."""
+    found = kind(path)
+    if found == "work":
+        return None if path.startswith((TRASH, ASIDE, ".tmp")) else LARGEST
+    if found == "index":
+        return _LARGEST_INDEX
+    return LARGEST if found in ("marker", "record", "event", "tombstone", "signature") else None
 
 
 def filed(path: str) -> Filed | None:
@@ -151,6 +176,8 @@ def kind(path: str) -> Kind:
             return "index"
         case [".tmp", *_]:
             return "work"
+        case [folder, *_] if folder == ASIDE:
+            return "work"
         case [folder, _] if folder in (PINS, TRASH, PURGES):
             return "work"
         case ["blobs", "sha256", folder, digest] if is_digest(digest) and digest[:2] == folder:
@@ -166,6 +193,8 @@ def _kind_at_home(rest: list[str]) -> Kind:
     match rest:
         case [".records", file] if file == PART:
             return "work"
+        case [".ids"]:
+            return "work"
         case [".records", file] if _is_entry(file):
             return "record"
         case [".events", alias, file] if is_part(alias) and _is_entry(file):
@@ -180,4 +209,4 @@ def _kind_at_home(rest: list[str]) -> Kind:
 
 
 def _is_entry(file: str) -> bool:
-    return entry_number(file) is not None
+    return bool(_ENTRY.fullmatch(file))

@@ -28,6 +28,7 @@ from typing import Any
 
 from adapters.format import Bytes
 from hub.errors import HubError
+from hub.storage.layout import most_bytes
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV}
 _STAMPED = "adapters"
@@ -72,7 +73,7 @@ class Local:
         self._sync_up([(self.root / path).parent])
 
     def read(self, path: str) -> bytearray:
-        return read(self._inside(path))
+        return read(self._inside(path), most_bytes(path))
 
     def size(self, path: str) -> int:
         return os.lstat(self.root / path).st_size
@@ -82,6 +83,14 @@ class Local:
 
     def files(self, folder: str) -> list[str]:
         return [entry.name for entry in self._entries(folder) if not entry.is_dir(follow_symlinks=False)]
+
+    def taken(self, folder: str) -> list[str]:
+        if self._linked(folder):
+            return []
+        try:
+            return os.listdir(f"{self.address}/{folder}")
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def folders(self, folder: str) -> list[str]:
         return [entry.name for entry in self._entries(folder) if entry.is_dir(follow_symlinks=False)]
@@ -148,14 +157,14 @@ class Local:
         return self.root / path
 
     def project(self, folder: str, files: Mapping[str, str]) -> None:
-        """By hard links."""
+        """By hard links; by copies where a file has as many as it can, or the file system makes none."""
         target = self._inside(folder)
         while not set(files) <= set(self.files(folder)):
             partial = self._partial()
             partial.mkdir()
             try:
                 for name, path in files.items():
-                    os.link(self._inside(path), partial / name, follow_symlinks=False)
+                    _show(self._inside(path), partial / name)
                 if target.is_dir():  # less than whole: what a power cut left
                     target.rename(self._partial())
                 os.rename(partial, target)
@@ -285,15 +294,32 @@ def _write(path: Path, data: Bytes) -> None:
         os.fsync(file.fileno())
 
 
-def read(path: Path) -> bytearray:
+def read(path: Path, most: int | None = None) -> bytearray:
     """The bytes of a regular file, also when somebody puts a link or a pipe in its place after it was looked at. Raises
-    OSError."""
+    OSError, with one of NO_FILE for what is none, or has more bytes than `most`."""
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:
-        data, filled = bytearray(os.fstat(file.fileno()).st_size), 0
+        about = os.fstat(file.fileno())
+        if not S_ISREG(about.st_mode):
+            raise OSError(errno.ENXIO, "this is a pipe, a socket or a device", str(path))
+        if most is not None and about.st_size > most:
+            raise OSError(
+                errno.EFBIG, f"it has {about.st_size:,} bytes; at most {most:,} are read", str(path)
+            )
+        data, filled = bytearray(about.st_size), 0
         while count := file.readinto(memoryview(data)[filled:]):
             filled += count
     del data[filled:]
     return data
+
+
+def _show(file: Path, path: Path) -> None:
+    """Another name for a file, or a copy of it."""
+    try:
+        os.link(file, path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS | {errno.EMLINK}:
+            raise
+        _write(path, read(file))
 
 
 def _same(path: Path, other: Path) -> bool:

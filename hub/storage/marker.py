@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hub.errors import HubError, NoHub
 from hub.storage.layout import MARKER
-from hub.storage.storage import Storage
+from hub.storage.storage import NO_FILE, Storage
 
 FORMAT = 1
 
@@ -40,7 +40,9 @@ def open_marker(storage: Storage, create: bool, origin: str | None = None) -> Ma
     try:
         about = json.loads(storage.read(MARKER))
         marker, written = Marker(str(about["id"]), about.get("origin")), int(about["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_FILE:
+            raise
         raise HubError(
             f"{MARKER} of {storage.address} cannot be read ({error}); restore it from another copy of the hub"
         ) from error

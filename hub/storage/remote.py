@@ -29,6 +29,7 @@ from typing import Any
 
 from adapters.format import Bytes
 from hub.errors import Damaged, HubError, Unreachable
+from hub.storage.layout import most_bytes
 
 _PROBE = ".tmp/created-once"
 _SMALL = 64 << 10  # bytes that are sent without asking first whether they are there
@@ -104,13 +105,19 @@ class Remote:
 
     def read(self, path: str) -> bytearray:
         with self._asking(path):
-            return bytearray(self._files.cat_file(self._key(path)))
+            data = bytearray(self._files.cat_file(self._key(path)))
+        if len(data) > (most_bytes(path) or len(data)):
+            raise OSError(errno.EFBIG, f"it has {len(data):,} bytes, more than such a file may have", path)
+        return data
 
     def exists(self, path: str) -> bool:
         return self._info(path) is not None
 
     def files(self, folder: str) -> list[str]:
         return [name for name, kind in self._entries(folder) if kind == "file"]
+
+    def taken(self, folder: str) -> list[str]:
+        return self.files(folder)
 
     def folders(self, folder: str) -> list[str]:
         return [name for name, kind in self._entries(folder) if kind == "directory"]

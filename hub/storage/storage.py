@@ -7,12 +7,16 @@ Paths are relative to the hub, with `/` between their parts, in ASCII. Two promi
 2. What was acknowledged stays: when `create` returns, no crash and no power cut takes the files away.
 """
 
+import errno
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from adapters.format import Bytes
+
+NO_FILE = frozenset({errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EFBIG})
+"""Of an OSError: what lies there is no file of a hub, whoever reads it; no permission and no disk has a part in it."""
 
 
 class Storage(Protocol):
@@ -37,13 +41,17 @@ class Storage(Protocol):
         """Put other content into the place of a file, whole or not at all. Only to mend what is damaged or derived."""
 
     def read(self, path: str) -> Bytes:
-        """The content of a file, the caller's own. Raises OSError, FileNotFoundError where there is none."""
+        """The content of a file, the caller's own. Raises OSError: FileNotFoundError where there is none, and with one
+        of NO_FILE where something else lies there, or more than `layout.most_bytes`."""
 
     def exists(self, path: str) -> bool:
         """Whether there is a file, or a folder."""
 
     def files(self, folder: str) -> list[str]:
         """Names of the files of a folder, in no order; none where there is no folder."""
+
+    def taken(self, folder: str) -> list[str]:
+        """Names in a folder under which no file can be created any more, whatever lies there, in no order."""
 
     def folders(self, folder: str) -> list[str]:
         """Names of the folders in a folder, in no order. A link is none."""

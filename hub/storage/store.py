@@ -5,19 +5,23 @@ blobs/sha256/ab/ab12...       content, read-only
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from adapters.format import Bytes
-from hub.errors import Damaged
-from hub.storage import trash
-from hub.storage.layout import PART, blob, entry_number, numbered
+from hub.errors import Damaged, HubError
+from hub.storage import numbers, trash
+from hub.storage.layout import LAST_NUMBER, PART, blob, entry_numbers, numbered
+from hub.storage.numbers import Numbers
 from hub.storage.pins import pin
 from hub.storage.storage import Storage
 
 _Made = TypeVar("_Made")
+_MOST_KNOWN = 10_000  # logs of which the last number is remembered
+_log = logging.getLogger(__name__)
 
 
 class Store:
@@ -25,28 +29,42 @@ class Store:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        self._lasts: dict[str, tuple[str, int]] = {}  # log -> its stamp and its highest number
+        self._told: set[str] = set()  # logs of whose strays it was told
 
     def append(
-        self, log: str, entry: Callable[[int], bytes | None], contents: Mapping[str, Bytes] | None = None
+        self,
+        log: str,
+        entry: Callable[[Numbers], bytes | None],
+        contents: Mapping[str, Bytes] | None = None,
+        look: Callable[[], Numbers] | None = None,
     ) -> int | None:
-        """Take the next free number of a log with `entry(number)`; None when `entry` returns None.
+        """Take the next free number of a log with what `entry` makes; None when it makes None.
 
-        `entry` is asked again whenever another writer took the number; all smaller numbers can be read by then. It
-        appears when `contents`, hash -> content, are there for good; one that is there already is checked, and
-        replaced if damaged. No collector takes them away meanwhile.
+        Args:
+            log: its folder.
+            entry: given what is there; asked again whenever another writer took the number. All smaller numbers can be
+                read by then.
+            contents: hash -> content, which are there for good before the entry appears; one that is there already is
+                checked, and replaced if damaged. No collector takes them away meanwhile.
+            look: how to find what is there; `self.look(log)` unless given.
         """
         blobs = {blob(digest): data for digest, data in (contents or {}).items()}
         with self._pinned(log, contents):
             self._mend(blobs)
             while True:
-                number = max(self.numbers(log), default=0) + 1
-                data = entry(number)
+                there = self.look(log) if look is None else look()
+                if there.next > LAST_NUMBER:
+                    raise HubError(
+                        f"{log} has an entry {there.last}, beyond which nothing can be counted; take it away"
+                    )
+                data = entry(there)
                 if data is None:
                     return None
-                path = numbered(log, number)
+                path = numbered(log, there.next)
                 if path in self.storage.create(blobs, then={path: data}):
                     self.keep(contents or {})
-                    return number
+                    return there.next
 
     def keep(self, contents: Mapping[str, Bytes]) -> None:
         """Store contents, hash -> content, that are not there."""
@@ -56,31 +74,44 @@ class Store:
         if missing:
             self.storage.create(missing)
 
-    def last(self, log: str) -> int:
-        """Highest number of a log; 0 when it is empty.
+    def last(self, log: str, is_entry: Callable[[int], bool] | None = None) -> int:
+        """Highest entry of a log; 0 when it is empty. is_entry: as of `look`.
 
-        Numbers have no gaps, so that a local storage is asked for a few of them: 1, 2, 4, 8 ..., then by halves. Where
-        a file is missing although the next one is there, somebody lost it, and the whole log is listed; so is a log of
-        which only a part was brought here.
+        The log is listed, since whoever lost some of its files may have kept later ones. A local log without gaps is
+        listed again only when its folder has changed.
         """
-        if not self.storage.is_local or self.in_part(log):
-            return max(self.numbers(log), default=0)
-        there, missing = 0, 1
-        while self._has(log, missing):
-            there, missing = missing, 2 * missing
-        while missing - there > 1:
-            middle = (there + missing) // 2
-            there, missing = (middle, missing) if self._has(log, middle) else (there, middle)
-        return max(self.numbers(log)) if self._has(log, missing + 1) else there
+        stamp = self.storage.stamp(log)
+        known, number = self._lasts.get(log, ("", 0))
+        if stamp and stamp == known:
+            return number
+        taken = self.numbers(log)
+        number = numbers.last(taken, is_entry)
+        if stamp and number == len(taken) == max(taken, default=0):
+            if len(self._lasts) >= _MOST_KNOWN:
+                self._lasts.clear()
+            self._lasts[log] = (stamp, number)
+        return number
 
     def in_part(self, log: str) -> bool:
         """Whether numbers are missing on purpose, in a mirror of a part of a hub."""
         return self.storage.exists(f"{log}/{PART}")
 
+    def look(self, log: str, is_entry: Callable[[int], bool] | None = None) -> Numbers:
+        """What there is in a log, from one listing. is_entry: whether a number can be read as an entry, asked only
+        beyond a gap; all are entries where it is None."""
+        found = numbers.numbers(self.numbers(log), is_entry)
+        if found.strays and log not in self._told:
+            self._told.add(log)
+            _log.warning(
+                "%s%s is passed over: it cannot be read and belongs to no log; `repertoire repair` sets it aside",
+                numbered(log, found.strays[0]),
+                f" and {len(found.strays) - 1} more" if found.strays[1:] else "",
+            )
+        return found
+
     def numbers(self, log: str) -> list[int]:
-        """All numbers of a log, in order."""
-        found = map(entry_number, self.storage.files(log))
-        return sorted(number for number in found if number is not None)
+        """All numbers under which anything lies in a log, in order."""
+        return entry_numbers(self.storage.taken(log))
 
     def get(self, digest: str) -> Bytes:
         """The content with this hash, from the very bytes that were hashed. Raises Damaged."""
@@ -126,9 +157,6 @@ class Store:
         finally:
             with suppress(OSError):  # a pin that stays only keeps its blobs for a day
                 self.storage.remove(path)
-
-    def _has(self, log: str, number: int) -> bool:
-        return self.storage.exists(numbered(log, number))
 
     def _mend(self, blobs: Mapping[str, Bytes]) -> None:
         for path, data in blobs.items():

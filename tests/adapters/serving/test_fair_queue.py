@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.serving import fair_queue
 from adapters.serving.fair_queue import FairQueue
 
 
@@ -104,3 +105,35 @@ def test_everything_is_served_once_and_each_client_in_its_own_order(
         assert [item for item in served if item[0] == client] == [
             item for item in pushed if item[0] == client
         ]
+
+
+@pytest.mark.parametrize("weights", [{}, {f"client{number}": 1e-3 for number in range(0, 100_000, 2)}])
+def test_clients_who_come_and_go_are_forgotten(weights: dict[str, float]) -> None:
+    """Somebody always waits, so that the queue is never empty; some clients may have had far more than others."""
+    queue: FairQueue[str] = FairQueue(weights)
+    queue.push("always 0", "always", 1e12, now=0.0)
+    queue.push("always 1", "always", 1e12, now=0.0)
+    for number in range(30_000):
+        queue.push(f"client{number} 0", f"client{number}", 10, now=0.0)
+        queue.take(f"client{number} 0")
+        assert len(queue._finish) <= 2 * (2 + fair_queue._MOST_KNOWN)
+    queue.drop("always 0")
+    queue.drop("always 1")
+    assert not queue._finish, "an empty queue remembers nobody"
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 20), st.booleans()), max_size=200))
+def test_forgetting_whom_virtual_time_has_passed_changes_no_order(steps: list[tuple[int, int, bool]]) -> None:
+    orders = []
+    for forgets in (True, False):
+        queue: FairQueue[str] = FairQueue()
+        queue.push("first", "first", 1, now=0.0)
+        served = []
+        for step, (client, cost, serves) in enumerate(steps):
+            queue.push(str(step), f"client {client}", cost, now=0.0)
+            if forgets:
+                queue._forget()
+            if serves:
+                served += serve(queue, 1)
+        orders.append(served + serve(queue, len(queue)))
+    assert orders[0] == orders[1]

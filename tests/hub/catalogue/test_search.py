@@ -186,8 +186,8 @@ def scattered(path: Path, stream: random.Random, names: int = 12, each: int = 6)
         }
         number = hub.store.append(
             log(name),
-            lambda number, changed=changed: Record.model_validate(
-                fields | changed | {"version": number}
+            lambda there, changed=changed: Record.model_validate(
+                fields | changed | {"version": there.next}
             ).to_bytes(),
         )
         if stream.random() < 0.2:

@@ -178,7 +178,11 @@ def test_damaged_blobs_name_the_versions_that_need_them(hub: Hub, root: Path) ->
     (root / weights(hub, OTHER)).unlink()
     told = {one.where: (one.kind, one.what) for one in hub.verify().findings if "blob" in one.kind}
     assert told == {
-        weights(hub): ("blob damaged", f"its bytes have another hash; {NAME}@1 cannot be loaded"),
+        weights(hub): (
+            "blob damaged",
+            f"its bytes have another hash; {NAME}@1 cannot be loaded; "
+            f"the very same file is {FOLDER}/{files.WEIGHTS}",
+        ),
         weights(hub, OTHER): ("blob missing", f"{OTHER}@1 cannot be loaded"),
     }
 
