@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from recipes.data.header import is_row, no_header
+from recipes.data.header import is_row_above, no_header
 from recipes.data.numerals import is_numeral
 from recipes.errors import Problem, printable
 from recipes.tasks.counts import outcome_of, share_of
@@ -72,7 +72,7 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
         if name not in table.columns and not is_derived(recipe, name):
             fix = f"{near(name, table.columns)}, or take it out of data.features and data.prompt"
             problems.append(Problem(table.name, f"no column `{name}`", fix, line=1))
-    if problems and is_row(table.columns) and not {*data.columns.values()} & {*table.columns}:
+    if problems and _is_headless(table) and not {*data.columns.values()} & {*table.columns}:
         return ColumnsFound(None, (no_header(table.name, table.columns),))
     problems += _ungrouped(recipe, table, of)
     for name in dict.fromkeys((*of.values(), *shown)):
@@ -84,6 +84,13 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
     if problems:
         return ColumnsFound(None, tuple(problems))
     return ColumnsFound(Columns(of, shown), notes=tuple(_notes(recipe, table, of, shown)))
+
+
+def _is_headless(table: "Table") -> bool:
+    """Whether the first line of a file of cells is a row, and not what its columns are called."""
+    if table.kind not in ("text", "sheet"):
+        return False
+    return is_row_above(table.columns, [row.cells for row in islice(table.rows, _LOOKED_AT)])
 
 
 def is_derived(recipe: "Recipe", name: str) -> bool:

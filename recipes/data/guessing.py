@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from recipes.data.header import words
 from recipes.data.numerals import is_numeral
 from recipes.tasks.counts import outcome_of, share_of, whole
 from recipes.tasks.task import task_for
@@ -54,8 +55,8 @@ class Column:
 
     @property
     def words(self) -> float:
-        """How many words half of its cells have at most; of Chinese, every two characters are one."""
-        sizes = sorted(max(len(text.split()), len(text) // 8) for text in self.values.elements() if text)
+        """How many words half of its cells have at most."""
+        sizes = sorted(words(text) for text in self.values.elements() if text)
         return sizes[len(sizes) // 2] if sizes else 0
 
     @property

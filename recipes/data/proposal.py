@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes.data.guessing import Column, Guess, guess_task
-from recipes.data.header import is_row
+from recipes.data.header import is_row_above
 from recipes.data.load import check
 from recipes.data.tables import Table, read_tables
 from recipes.errors import DataError
@@ -59,7 +59,7 @@ def _read(path: Path, written: FormatOptions) -> tuple[FormatOptions, Table]:
     [table] = read_tables(path, written=written)
     headless = written.model_copy(update={"header": 0})
     twice = any("looks like a row" in problem.message for problem in table.problems)
-    if not written.headless and (twice or (not table.problems and is_row(table.columns))):
+    if not written.headless and (twice or (not table.problems and _is_headless(table))):
         [bare] = read_tables(path, written=headless)
         if not bare.problems:
             named = written.model_copy(update={"columns": list(bare.columns)})
@@ -67,6 +67,11 @@ def _read(path: Path, written: FormatOptions) -> tuple[FormatOptions, Table]:
     if table.problems:
         raise DataError(table.problems)
     return written, table
+
+
+def _is_headless(table: Table) -> bool:
+    rows = [row.cells for row in islice(table.rows, _LOOKED_AT)]
+    return table.kind in ("text", "sheet") and is_row_above(table.columns, rows)
 
 
 def _columns(table: Table) -> dict[str, Column]:

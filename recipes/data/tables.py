@@ -61,7 +61,8 @@ class Rows:
 class Table:
     """One file: its columns in order, its rows, and what was wrong while reading it.
 
-    name: the path as given. sha256, bytes: of the file as it lies on disk, of a data set as JSON lines.
+    name: the path as given. sha256, bytes: of the file as it lies on disk, of a data set as JSON lines. kind: as it is
+    read, whatever it is called: text (CSV and TSV), sheet, json, parquet; rows of a data set.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Table:
     bytes: int = 0
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    kind: str = "rows"
 
     @property
     def title(self) -> str:
@@ -113,14 +115,16 @@ def _read_file(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Ta
     if found is not None and found != suffix and not (found in _SHEETS and suffix in _SHEETS):
         told, suffix = [f"{path.name}: read as {found}, which it is by its first bytes"], found
     if suffix == ".parquet":
-        table = _read_parquet(path, look)
+        as_, table = "parquet", _read_parquet(path, look)
     elif suffix in _SHEETS:
-        table = _read_sheet(path, look, written)
+        as_, table = "sheet", _read_sheet(path, look, written)
     elif look.invalid is not None:
         return Table(name, problems=(wrong_encoding(path, look),))
+    elif "js" in suffix:
+        as_, table = "json", _read_json(path, look, written)
     else:
-        table = (_read_json if "js" in suffix else _read_delimited)(path, look, written)
-    return replace(table, notes=(*told, *table.notes))
+        as_, table = "text", _read_delimited(path, look, written)
+    return replace(table, notes=(*told, *table.notes), kind=as_)
 
 
 def _is_wide(look: Look, written: FormatOptions) -> bool:
