@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from recipes.data.header import is_row_above, no_header
-from recipes.data.numerals import is_numeral
+from recipes.tasks.numerals import is_numeral
 from recipes.errors import Problem, printable
 from recipes.tasks.counts import outcome_of, share_of
 from recipes.tasks.roles import Role, read_roles

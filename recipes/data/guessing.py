@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from recipes.data.header import words
-from recipes.data.numerals import is_numeral
+from recipes.tasks.numerals import is_numeral
 from recipes.tasks.counts import outcome_of, share_of, whole
 from recipes.tasks.task import task_for
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recipes.data.numerals import is_numeral
+from recipes.tasks.numerals import is_numeral
 from recipes.errors import Problem
 
 

@@ -15,20 +15,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from recipes.data.numerals import Sign, is_numeral, plain, sign_of
+from recipes.tasks.numerals import Sign, is_numeral, plain, sign_of
 from recipes.data.records import Row
+from recipes.data.report_words import counts, names_something
+from recipes.data.totals import names_total
 from recipes.errors import Problem
 
 Records = Callable[[], "Iterator[Row | Problem | str]"]
 
 NOTHING = ("--", "—", "–")  # in the place of a value that a row does not have
-_TOTAL = re.compile(
-    r"(grand |sub)?totals?\b.*|(gesamt|summe|totaux|totale|合计|总计|小计)\b.*", re.IGNORECASE
-)
 _IDLE = re.compile(
     r"[A-Z]{3}|\d{4}-\d{2}-\d{2}|\d{8}|[<>]\s?\d+\s?%"
 )  # currencies, dates and shares name nothing
-_COUNTS = re.compile(r"impr|klick|click|views|users|sessions|reach|conversions|count|aufrufe", re.IGNORECASE)
 
 
 @dataclass
@@ -86,7 +84,7 @@ def _look(records: Records) -> dict[str, _Seen]:
             if not is_numeral(cell):
                 seen.numbers = False
             elif "," in cell or "." in cell:
-                sign = sign_of(cell, whole=_COUNTS.search(column) is not None and "%" not in cell)
+                sign = sign_of(cell, whole=counts(column) and "%" not in cell)
                 if sign is not None:
                     seen.signs.setdefault(sign, (record.line, cell))
                 else:
@@ -159,6 +157,5 @@ def _is_total(cells: Mapping[str, Any], kind: str) -> bool:
     texts = [cell for cell in cells.values() if isinstance(cell, str) and cell]
     said = [text for text in texts if not is_numeral(text) and not _IDLE.fullmatch(text)]
     if said:
-        return all(_TOTAL.fullmatch(text) for text in said)
-    names = [column for column in cells if column.endswith(" name")]
-    return kind == "meta-ads" and bool(names) and not any(cells[column] for column in names)
+        return all(names_total(text, certain=True) for text in said)
+    return kind == "meta-ads" and any(map(names_something, cells))

@@ -193,7 +193,11 @@ def _read_sheet(path: Path, look: Look, written: FormatOptions) -> Table:
     sheet = workbook.open_sheet(path, given)
     if isinstance(sheet, Problem):
         return Table(str(path), problems=(sheet,))
-    return _numbered(path, look, given, partial(sheet.records, given.columns or ()), sheet.notes)
+    told: list[str] = []
+    if written.name is None and not written.headless and sheet.report is not None:
+        told = _recognized(path, sheet.report)
+        given = given.model_copy(update={"name": sheet.report})
+    return _numbered(path, look, given, partial(sheet.records, given.columns or ()), (*told, *sheet.notes))
 
 
 def _recognized(path: Path, name: str | None) -> list[str]:
