@@ -119,8 +119,8 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 
 def _is_meta(names: Sequence[str], cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """By the columns from when to when; in any other language by two of dates, the same in all rows or in each, and by an
-    amount such as `Amount spent (EUR)`."""
+    """By the columns from when to when; in any other language by two of dates, the same in all rows or in each, and by
+    an amount such as `Amount spent (EUR)`."""
     said = said_by(names)
     if {"starts", "ends"} <= said:
         return bool(said & {"impressions", "campaign", "ad_group", "ad"})

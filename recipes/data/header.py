@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recipes.tasks.numerals import is_numeral
 from recipes.errors import Problem
+from recipes.tasks.numerals import is_numeral
 
 
 def filled(cells: Sequence[str]) -> list[str]:
@@ -77,7 +77,9 @@ def is_row_above(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> b
     if any(own[name] in each and len(set(each)) > 1 for name, each in cells.items()):
         return True
     long = [name for name, each in cells.items() if each and statistics.median(map(words, each)) >= _SENTENCE]
-    return bool(long) and all(words(own[name]) >= _SENTENCE and own[name][-1] not in "?？:：" for name in long)
+    return bool(long) and all(
+        words(own[name]) >= _SENTENCE and own[name][-1] not in "?？:：" for name in long
+    )
 
 
 _SENTENCE = 4  # words: of a text that is read, and hardly of a name

@@ -16,17 +16,18 @@ _CALLED: Mapping[str, str] = {
     "展示次数/展示/曝光/曝光次數/曝光次数/노출수/노출",
     "clicks": "clicks/link clicks/klicks/link-klicks/klicks auf link/linkklicks/clics/clics sur un lien/"
     "clics en el enlace/clic/clic sul link/cliques/cliques no link/klikken/klikken op links/klikken op link/linkkliks/"
-    "link-kliks/kliknięcia/kliknięcia linku/klick/länkklickningar/klik/klikkaukset/kliknutí/prokliky/kattintások/tıklamalar/"
-    "tıklama/clicuri/клики/кліки/клики по ссылке/κλικ/クリック数/クリック/リンクのクリック/リンクのクリック数/点击次数/点击/"
-    "点击量/链接点击量/链接点击次数/點擊/點擊次數/連結點擊次數/클릭수/클릭/링크 클릭",
+    "link-kliks/kliknięcia/kliknięcia linku/klick/länkklickningar/klik/klikkaukset/kliknutí/prokliky/kattintások/"
+    "tıklamalar/tıklama/clicuri/клики/кліки/клики по ссылке/κλικ/クリック数/クリック/"
+    "リンクのクリック/リンクのクリック数/点击次数/点击/点击量/链接点击量/链接点击次数/點擊/"
+    "點擊次數/連結點擊次數/클릭수/클릭/링크 클릭",
     "ctr": "ctr/klickrate/点击率/クリック率/點閱率/點擊率/클릭률",
     "cost": "cost/amount spent/kosten/ausgegebener betrag/coût/montant dépensé/coste/costo/importe gastado/"
     "importo speso/custo/valor usado/valor gasto/besteed bedrag/koszt/wydana kwota/kostnad/omkostninger/kostnader/"
-    "náklady/cena/költség/maliyet/cost total/стоимость/расход/расходы/потраченная сумма/费用/花费/花费金额/已花费金额/費用/"
-    "花費金額/消化金額/비용/지출 금액",
+    "náklady/cena/költség/maliyet/cost total/стоимость/расход/расходы/потраченная сумма/费用/花费/花费金额/已花费金额/"
+    "費用/花費金額/消化金額/비용/지출 금액",
     "currency": "currency code/currency/währungscode/währung/code de devise/devise/código de moneda/"
-    "código de la moneda/divisa/codice valuta/valuta/código da moeda/código de moeda/moeda/valutacode/kod waluty/kód měny/"
-    "valutakod/код валюты/para birimi kodu/货币代码/币种/貨幣代碼/通貨コード/통화 코드",
+    "código de la moneda/divisa/codice valuta/valuta/código da moeda/código de moeda/moeda/valutacode/kod waluty/"
+    "kód měny/valutakod/код валюты/para birimi kodu/货币代码/币种/貨幣代碼/通貨コード/통화 코드",
     "campaign": "campaign/campaign name/kampagne/kampagnenname/name der kampagne/campagne/nom de la campagne/campaña/"
     "nombre de la campaña/campagna/nome della campagna/campanha/nome da campanha/campagnenaam/naam campagne/kampania/"
     "nazwa kampanii/kampanj/kampanjnamn/kampaň/kampanya/kampány/кампания/название кампании/广告系列/广告系列名称/"
@@ -51,7 +52,9 @@ _CALLED: Mapping[str, str] = {
     "einde rapportage/rapportage eindigt/rapportage einde/zakończenie raportowania/rapportering slutar/"
     "окончание отчетности/дата окончания отчетности/报告结束日期/报告结束/レポート終了日/報告結束/보고 종료",
 }
-WORDS: Mapping[str, tuple[str, ...]] = {meaning: tuple(names.split("/")) for meaning, names in _CALLED.items()}
+WORDS: Mapping[str, tuple[str, ...]] = {
+    meaning: tuple(names.split("/")) for meaning, names in _CALLED.items()
+}
 """What a column says -> how it is called; the first names are English."""
 
 _BRACKETS = re.compile(r"\s*[(（][^()（）]*[)）]$")

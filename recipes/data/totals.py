@@ -1,14 +1,14 @@
 """What exports call a row of totals or means, in the languages that ad platforms speak.
 
-    Total: Account        Gesamt: Konto        Total : compte        総計        Grand total
+Total: Account        Gesamt: Konto        Total : compte        総計        Grand total
 """
 
 import re
 
 _NAMED = re.compile(
-    r"(?:(?:(?:grand|sub|account|campaign|overall|report)[ -]?)?totals?|averages?|total(?:e|i)? (?:g[eé]n[eé]ral|geral|"
-    r"complessivo)|(?:sub|suma )total|totaux|sous-total|totale|totali|(?:eind|sub)?totaal|"
-    r"(?:gesamt|end|zwischen)?summen?|gesamt(?:ergebnis|wert)?|insgesamt|zwischenergebnis|totalt|i alt|sammanlagt|"
+    r"(?:total(?:e|i)? (?:g[eé]n[eé]ral|geral|complessivo)|(?:sub|suma )total|sous-total|totaux|totale|totali|totalt|"
+    r"(?:eind|sub)?totaal|(?:(?:grand|sub|account|campaign|overall|report)[ -]?)?totals?|averages?|"
+    r"(?:gesamt|end|zwischen)?summen?|gesamt(?:ergebnis|wert)?|insgesamt|zwischenergebnis|i alt|sammanlagt|"
     r"yhteensä|suma|razem|łącznie|ogółem|celkem|spolu|összesen|toplam|tổng(?: cộng)?|jumlah|σύνολο|всего|итого|всього|"
     r"разом|合计|总计|总和|小计|共计|合計|総計|總計|小計|합계|총계|전체|รวม(?:ทั้งหมด)?|الإجمالي|المجموع|סה[\"״]כ)"
     r"(?![a-z\u00df-\u024f\u0370-\u04ff])"

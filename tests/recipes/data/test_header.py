@@ -1,4 +1,4 @@
-"""Files whose first line is a row, also one of texts alone: told as such, and never taken for what columns are called."""
+"""Files whose first line is a row, also one of texts alone: told as such, never taken for the names of columns."""
 
 from pathlib import Path
 
@@ -10,8 +10,12 @@ from recipes.errors import DataError
 from recipes.recipe import Recipe
 
 HEADLESS = {
-    "labels.csv": "".join(f'"bought green mat {n}, blue tent",{"buy" if n % 3 else "skip"}\n' for n in range(40)),
-    "texts.tsv": "".join(f"A light trail shoe, model {n}\tRun where it is wet, {n} times\n" for n in range(40)),
+    "labels.csv": "".join(
+        f'"bought green mat {n}, blue tent",{"buy" if n % 3 else "skip"}\n' for n in range(40)
+    ),
+    "texts.tsv": "".join(
+        f"A light trail shoe, model {n}\tRun where it is wet, {n} times\n" for n in range(40)
+    ),
     "chinese.csv": "".join(f"买了{n}双鞋，又退了,{'满意' if n % 3 else '生气'}\n" for n in range(40)),
 }
 
@@ -21,7 +25,9 @@ def test_a_first_line_of_texts_is_a_row_where_it_is_like_those_below(tmp_path: P
     path = tmp_path / name
     path.write_text(HEADLESS[name])
     assert "there is no header" in propose(path).text
-    task, columns = ("ad-copy", ["product", "copy"]) if name == "texts.tsv" else ("behavior", ["text", "label"])
+    task, columns = (
+        ("ad-copy", ["product", "copy"]) if name == "texts.tsv" else ("behavior", ["text", "label"])
+    )
     with pytest.raises(DataError, match="--columns c1,c2") as caught:
         check(Recipe.load(task), path)
     assert len(caught.value.problems) == 1
@@ -34,8 +40,14 @@ def test_a_first_line_of_texts_is_a_row_where_it_is_like_those_below(tmp_path: P
     [
         (["text", "label"], [["so late", "mad"], ["text", "label"], ["well done", "glad"]]),  # joined files
         (["Price", "Looks"], [["Price", ""], ["", "Looks"], ["Price", "Looks"]]),  # several could be ticked
-        (["What would you change about it?", "age"], [["the very long way to it", "30"], ["not a thing", "41"]]),
-        (["How well did it go for you", "score"], [["it was as good as any", "7"], ["bad in most ways", "2"]]),
+        (
+            ["What would you change about it?", "age"],
+            [["the very long way to it", "30"], ["not a thing", "41"]],
+        ),
+        (
+            ["How well did it go for you", "score"],
+            [["it was as good as any", "7"], ["bad in most ways", "2"]],
+        ),
         (["message", "intent"], [["where is my order now", "order"], ["I want my money back", "refund"]]),
     ],
 )
