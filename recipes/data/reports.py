@@ -11,7 +11,7 @@ number. Totals are rows that say so and name nothing else.
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def _plain_numbers(records: Records, numeric: set[str], decimal: Sign, percent: 
                 }
                 for column in record.cells.keys() & percent:
                     cells[column] = _share(record.cells.get(column), cells.get(column))
-                yield replace(record, cells=cells)
+                yield record.read_as(cells)
             else:
                 yield record
 
@@ -173,7 +173,7 @@ def _without_totals(name: str, records: Records, kind: str) -> Records:
             if _is_total(cells, kind):
                 totals.append(record.line)
             else:
-                yield replace(record, cells=cells)
+                yield record.read_as(cells)
         if totals:
             lines = ", ".join(map(str, totals[:5])) + (" and more" if len(totals) > 5 else "")
             yield f"{title}: {len(totals)} rows of totals are left out, in line {lines}"

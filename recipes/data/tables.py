@@ -26,7 +26,7 @@ from recipes.data.dialect import decide
 from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable, wrong_encoding
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
 from recipes.data.packed import ending, kind, packing, read, unpacked
-from recipes.data.records import Row, csv_records, json_records, plain_cell
+from recipes.data.records import Row, csv_records, json_records, row_of
 from recipes.data.reports import Report, tidied
 from recipes.errors import Problem
 from recipes.options.data import FormatOptions
@@ -62,7 +62,8 @@ class Table:
     """One file: its columns in order, its rows, and what was wrong while reading it.
 
     name: the path as given. sha256, bytes: of the file as it lies on disk, of a data set as JSON lines. kind: as it is
-    read, whatever it is called: text (CSV and TSV), sheet, json, parquet; rows of a data set.
+    read, whatever it is called: text (CSV and TSV), sheet, json, parquet; rows of a data set. arrow: the rows of
+    Parquet with their own types.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Table:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     kind: str = "rows"
+    arrow: ArrowRows | None = None
 
     @property
     def title(self) -> str:
@@ -268,7 +270,7 @@ def _read_parquet(path: Path, look: Look, written: FormatOptions) -> Table:
     except Exception as error:  # whatever a broken file makes the library raise
         told = (str(error) or type(error).__name__).splitlines()[0]
         return _failed(str(path), f"no valid Parquet ({told})", "Export the file again")
-    return _records(str(path), rows, look.sha256, look.state[0], written)
+    return replace(_records(str(path), rows, look.sha256, look.state[0], written), arrow=rows)
 
 
 def _from_dataset(data: Any, total: "hashlib._Hash", written: FormatOptions) -> Table:
@@ -286,7 +288,7 @@ def _from_dataset(data: Any, total: "hashlib._Hash", written: FormatOptions) -> 
 def _records(name: str, data: Any, sha256: str, size: int, written: FormatOptions) -> Table:
     def records() -> Iterator[Row | Problem | str]:
         for number, record in enumerate(data, start=1):
-            yield Row(number, {key.strip(): plain_cell(cell) for key, cell in record.items()})
+            yield row_of(number, record)
 
     columns = tuple(str(column).strip() for column in data.column_names)
     problems = () if len(data) else (Problem(name, "there is no row", "Export it again, with rows"),)
