@@ -5,7 +5,7 @@ data.csv  ->  requests  ->  registry.map  ->  out.parquet.state  ->  with the ro
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from adapters.errors import RepertoireError, RequestError
 from hub.bulk.asking import Asking, Rows, as_columns, stops
 from hub.bulk.journal import open_journal
+from hub.bulk.reading import read_rows
 from hub.bulk.tables import Answered, check_absent, check_columns, check_ending, write_table
 from hub.registry.requests import Request
-from recipes.data import streamed
+from recipes.options import FormatOptions
 
 if TYPE_CHECKING:
     from hub.registry.registry import Registry
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class FileAnswered:
     """What came of a file. rows: of it; errors: those that have an error in the place of an answer; refused: texts that
-    broke a rule and are not given; resumed: rows that an earlier run had answered."""
+    broke a rule and are not given; resumed: rows that an earlier run had answered; notes: how the file was read, where
+    that is not the usual."""
 
     rows: int
     errors: int = 0
     refused: int = 0
     resumed: int = 0
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
 
 def state_of(out: Path) -> Path:
@@ -45,6 +48,8 @@ def answer_file(
     out: Path,
     force: bool = False,
     progress: Callable[[int, int], None] = lambda done, rows: None,
+    written: FormatOptions | None = None,
+    read: "Table | None" = None,
 ) -> FileAnswered:
     """Answer every row of a file into another one, which has all its columns and the answers'.
 
@@ -54,10 +59,13 @@ def answer_file(
     Args:
         registry: that answers.
         asking: what is asked about each row.
-        data: CSV, TSV, JSONL, JSON or Parquet.
+        data: of any kind that training takes.
         out: CSV, TSV, JSONL or Parquet, by its ending.
         force: overwrite what is there, and begin again where a stopped run asked something else.
         progress: is called with the rows that are answered, and all of them.
+        written: how the file is written; without it, as the adapter's training files were where that fits, else as its
+            first lines say.
+        read: the rows of the file, where somebody has read them already.
 
     Returns:
         How many rows, errors and refused texts there are.
@@ -70,8 +78,10 @@ def answer_file(
     """
     check_out(data, out, force)
     state = state_of(out)
-    table = streamed(data)
+    table, taken = read_rows(registry, asking, data, written, read)
     asked = asdict(asking) | {"data": table.sha256}
+    if how := taken.model_dump(exclude_defaults=True):
+        asked["format"] = how
     with open_journal(state, asked, force) as journal:
         resumed = journal.count
         rows = Rows(asking, table, registry, journal)
@@ -82,7 +92,7 @@ def answer_file(
         for answer, group, score in _answers(registry, rows, table, resumed):
             journal.add(answer, group, score)
             progress(journal.count, len(table.rows))
-        counted = _Counted(len(table.rows), resumed)
+        counted = _Counted(FileAnswered(len(table.rows), resumed=resumed, notes=table.notes))
         write_table(
             Answered(table, columns, counted.through(journal.answers(ranked), asking.prefix)), out, force
         )
@@ -125,8 +135,8 @@ def _answers(registry: "Registry", rows: Rows, table: "Table", begin: int) -> It
 class _Counted:
     """Counts answers as they go by."""
 
-    def __init__(self, rows: int, resumed: int) -> None:
-        self._rows, self._resumed, self._errors, self._refused = rows, resumed, 0, 0
+    def __init__(self, begun: FileAnswered) -> None:
+        self._begun, self._errors, self._refused = begun, 0, 0
 
     def through(self, answers: Iterator[Mapping[str, Any]], prefix: str) -> Iterator[dict[str, Any]]:
         """The same, under the names of their columns."""
@@ -137,4 +147,4 @@ class _Counted:
 
     def told(self) -> FileAnswered:
         """What was counted."""
-        return FileAnswered(self._rows, self._errors, self._refused, self._resumed)
+        return replace(self._begun, errors=self._errors, refused=self._refused)

@@ -97,13 +97,15 @@ def _write_csv(found: Answered, file: TextIO, delimiter: str) -> None:
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow([*columns, *found.columns])
     for row, answer in zip(found.table.rows, found.answers, strict=True):
-        cells = chain((row.cells.get(name) for name in columns), (answer.get(name) for name in found.columns))
+        cells = chain(
+            (row.as_came.get(name) for name in columns), (answer.get(name) for name in found.columns)
+        )
         writer.writerow([_as_text(cell) for cell in cells])
 
 
 def _write_lines(found: Answered, file: TextIO) -> None:
     for row, answer in zip(found.table.rows, found.answers, strict=True):
-        told = {**row.cells, **{name: answer.get(name) for name in found.columns}}
+        told = {**row.as_came, **{name: answer.get(name) for name in found.columns}}
         file.write(_as_json(told) + "\n")
 
 
@@ -133,19 +135,17 @@ def _write_parquet(found: Answered, path: Path) -> None:
 def _batches(table: "Table") -> Iterator["pyarrow.RecordBatch"]:
     """The columns of a file as Arrow has them: of Parquet its own, of text what all their cells are."""
     import pyarrow as pa
-    from pyarrow import parquet
 
-    if table.name.lower().endswith(".parquet"):
-        with parquet.ParquetFile(table.name) as file:
-            for batch in file.iter_batches(_BATCH):
-                yield batch.rename_columns([name.strip() for name in batch.schema.names])
+    if table.arrow is not None:
+        for batch in table.arrow.batches(_BATCH):
+            yield batch.rename_columns([name.strip() for name in batch.schema.names])
         return
     kinds = _kinds(table)
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])
     rows = iter(table.rows)
     while some := list(islice(rows, _BATCH)):
         columns = [
-            pa.array([_cell(row.cells.get(name), kind) for row in some], schema.field(name).type)
+            pa.array([_cell(row.as_came.get(name), kind) for row in some], schema.field(name).type)
             for name, kind in kinds.items()
         ]
         yield pa.record_batch(columns, schema=schema)
@@ -154,9 +154,9 @@ def _batches(table: "Table") -> Iterator["pyarrow.RecordBatch"]:
 def _kinds(table: "Table") -> dict[str, str]:
     """The type of each column: the one that all its cells have; numbers of both kinds are floats, all else is text."""
     seen: dict[str, set[str]] = {name: set() for name in table.columns}
-    if not table.name.lower().endswith((".csv", ".tsv")):
+    if table.kind != "text":
         for row in table.rows:
-            for name, cell in row.cells.items():
+            for name, cell in row.as_came.items():
                 if cell is not None:
                     wide = type(cell) is int and abs(cell) >= 2**53
                     seen[name].add("string" if wide else _KINDS.get(type(cell), "string"))

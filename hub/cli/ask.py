@@ -11,6 +11,8 @@ from hub.cli.from_options import lines, open_registry, pairs
 from hub.cli.options import (
     DEFAULT_HUB,
     BaseToAsk,
+    ColumnNames,
+    FormatNamed,
     HubPath,
     Json,
     LinesFile,
@@ -50,6 +52,8 @@ def recommend(
     by: ByColumn = None,
     prefix: Prefix = "answer_",
     force: Force = False,
+    format_: FormatNamed = None,
+    columns: ColumnNames = None,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToAsk = None,
     quantization: QuantizationToAsk = None,
@@ -64,7 +68,7 @@ def recommend(
 
     Example: `repertoire recommend acme/spring/recommendation --data visits.csv --out ranked.csv --column group=session`
     """
-    whole = WholeFile(data, out, column, by, prefix, force)
+    whole = WholeFile(data, out, column, by, prefix, force, format_, columns)
     opened = _opener(hub, base, quantization, trust)
     if answer_rows("recommend", reference, whole, opened, hub, as_json):
         return
@@ -92,6 +96,8 @@ def analyze(
     by: ByColumn = None,
     prefix: Prefix = "answer_",
     force: Force = False,
+    format_: FormatNamed = None,
+    columns: ColumnNames = None,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToAsk = None,
     quantization: QuantizationToAsk = None,
@@ -105,7 +111,7 @@ def analyze(
     Example: `repertoire analyze --data tickets.parquet --out labelled.parquet --by adapter`, each row by the adapter
     that its column names
     """
-    whole = WholeFile(data, out, column, by, prefix, force)
+    whole = WholeFile(data, out, column, by, prefix, force, format_, columns)
     opened = _opener(hub, base, quantization, trust)
     if answer_rows("analyze", reference, whole, opened, hub, as_json):
         return
@@ -168,6 +174,8 @@ def write(
     by: ByColumn = None,
     prefix: Prefix = "answer_",
     force: Force = False,
+    format_: FormatNamed = None,
+    columns: ColumnNames = None,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToAsk = None,
     quantization: QuantizationToAsk = None,
@@ -191,7 +199,7 @@ def write(
         "stop": stop or None,
         "seed": seed,
     }
-    whole = WholeFile(data, out, column, by, prefix, force)
+    whole = WholeFile(data, out, column, by, prefix, force, format_, columns)
     opened = _opener(hub, base, quantization, trust)
     if answer_rows("write", reference, whole, opened, hub, as_json, n, options):
         return

@@ -63,10 +63,9 @@ def written(name: str | None, columns: str | None) -> "FormatOptions":
     Raises:
         RecipeError: there is no such format, or two columns of one name.
     """
-    from recipes import Recipe
+    from recipes.options import read_format
 
-    given = {f"data.format.{key}": value for key, value in _format(name, columns).items()}
-    return Recipe.load("behavior", **given).data.format
+    return read_format(_format(name, columns))
 
 
 def _format(name: str | None, columns: str | None) -> dict[str, Any]:

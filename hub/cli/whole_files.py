@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hub.cli.from_options import pairs
+from hub.cli.from_options import pairs, written
 from hub.cli.output import document, show
 from hub.cli.progress import rows_done
 from hub.cli.stopping import stoppable
@@ -20,9 +20,7 @@ _KEPT = "What is answered is kept, and the same command goes on."
 
 RowsToAnswer = Annotated[
     Path | None,
-    typer.Option(
-        "--data", help="Answer each row of this file: CSV, TSV, JSONL, JSON or Parquet. Needs --out."
-    ),
+    typer.Option("--data", help="Answer each row of this file, of any kind that `train` takes. Needs --out."),
 ]
 FileOfAnswers = Annotated[
     Path | None,
@@ -57,6 +55,8 @@ class WholeFile:
         by: of `--by`.
         prefix: of `--prefix`.
         force: of `--force`.
+        format: of `--format`.
+        columns: of `--columns`.
     """
 
     data: Path | None
@@ -65,6 +65,8 @@ class WholeFile:
     by: str | None
     prefix: str
     force: bool
+    format: str | None = None
+    columns: str | None = None
 
 
 def answer_rows(
@@ -97,6 +99,8 @@ def answer_rows(
         RepertoireError: as `answer_file`.
     """
     if file.data is None:
+        if file.format is not None or file.columns is not None:
+            raise typer.BadParameter("--format and --columns are for whole files; name one: --data FILE")
         if file.out is not None or file.by is not None:
             raise typer.BadParameter("--out and --by are for whole files; name one: --data FILE")
         if not reference:
@@ -115,11 +119,13 @@ def answer_rows(
         call, reference, by, dict(pairs(file.column, "--column")), n, dict(options or {}), file.prefix
     )
     check_out(data, out, file.force)
-    first = reference or first_reference(asking, streamed(data), Hub(hub, create=False).resolve)
+    how = None if file.format is None and file.columns is None else written(file.format, file.columns)
+    rows = None if reference else streamed(data, how)
+    first = reference if rows is None else first_reference(asking, rows, Hub(hub, create=False).resolve)
     loaded = open_by(first)
     try:
         with stoppable(lambda: _KEPT), rows_done(f"answering {data.name}", bar=not as_json) as progress:
-            found = answer_file(loaded, asking, data, out, file.force, progress)
+            found = answer_file(loaded, asking, data, out, file.force, progress, how, rows)
     finally:
         loaded.close()
     if as_json:
@@ -140,4 +146,4 @@ def _told(found: "FileAnswered", out: Path, asking: "Asking") -> list[str]:
         told.append(
             f"{found.refused:,} texts broke a rule and are not given; the column {asking.prefix}refused says which."
         )
-    return told
+    return [*told, *(f"- {note}" for note in found.notes)]

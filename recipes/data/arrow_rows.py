@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyarrow import Array, Scalar
+    from pyarrow import Array, RecordBatch, Scalar
 
 _TOGETHER = 1_000  # rows that are held at once
 
@@ -30,15 +30,19 @@ class ArrowRows:
             self.column_names: list[str] = names
             self._rows: int = sum(batch.num_rows for batch in file.iter_batches(_TOGETHER))
 
+    def batches(self, rows: int) -> "Iterator[RecordBatch]":
+        """The rows as Arrow has them, so many at a time."""
+        with self._open() as file:
+            yield from file.iter_batches(rows)
+
     def __len__(self) -> int:
         return self._rows
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        with self._open() as file:
-            for batch in file.iter_batches(_TOGETHER):
-                columns = [_cells(column) for column in batch.columns]
-                for cells in zip(*columns, strict=True):
-                    yield dict(zip(self.column_names, cells, strict=True))
+        for batch in self.batches(_TOGETHER):
+            columns = [_cells(column) for column in batch.columns]
+            for cells in zip(*columns, strict=True):
+                yield dict(zip(self.column_names, cells, strict=True))
 
 
 def _cells(column: "Array") -> list[Any]:

@@ -9,7 +9,6 @@ ChatML has `messages` of `role` and `content`, ShareGPT `conversations` of `from
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from recipes.data.formats import CHATS
@@ -64,7 +63,7 @@ def _row(
             message, fix = found
             return Problem(name, message, f"{fix}: data.format.turns.{column}", line=row.line)
         cells[column] = found
-    return replace(row, cells=cells)
+    return Row(row.line, cells)
 
 
 def _turn(said: Mapping[str, Sequence[str]], wanted: str) -> "str | tuple[str, str]":

@@ -1,28 +1,23 @@
 """Which column of a client's file is which role of the task, and what a missing one could be."""
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from recipes.data.header import is_row, no_header
-from recipes.data.numerals import is_numeral
+from recipes.data.header import is_row_above, no_header
+from recipes.data.report_words import WORDS
 from recipes.errors import Problem, printable
-from recipes.tasks.counts import outcome_of, share_of
 from recipes.tasks.roles import Role, read_roles
 from recipes.tasks.task import task_for
-from recipes.tasks.templates import placeholders, text_of
+from recipes.tasks.templates import placeholders
 
 if TYPE_CHECKING:
     from recipes.data.tables import Table
     from recipes.recipe import Recipe
 
 _LOOKED_AT = 1_000  # rows that say whether a column holds what its role needs
-_FEWEST_SHARES = 3  # different numbers with a fraction that are no outcome
-_POINTED = re.compile(r"\d{1,3}(\.\d{3})+", re.ASCII)
-_MOST_RATINGS = 11  # whole numbers up to here may be ratings, each of which may mean 0 or 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
         if name not in table.columns and not is_derived(recipe, name):
             fix = f"{near(name, table.columns)}, or take it out of data.features and data.prompt"
             problems.append(Problem(table.name, f"no column `{name}`", fix, line=1))
-    if problems and is_row(table.columns) and not {*data.columns.values()} & {*table.columns}:
+    if problems and _is_headless(table) and not {*data.columns.values()} & {*table.columns}:
         return ColumnsFound(None, (no_header(table.name, table.columns),))
     problems += _ungrouped(recipe, table, of)
     for name in dict.fromkeys((*of.values(), *shown)):
@@ -80,10 +75,16 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
             message = f"the name of the column `{name}` holds half a character"
             problems.append(Problem(table.name, message, "Give the column another name", line=1))
     of = task.used(of, data)
-    problems += [*_shares(recipe, table, of), *_points(recipe, table, of)] if not problems else ()
     if problems:
         return ColumnsFound(None, tuple(problems))
     return ColumnsFound(Columns(of, shown), notes=tuple(_notes(recipe, table, of, shown)))
+
+
+def _is_headless(table: "Table") -> bool:
+    """Whether the first line of a file of cells is a row, and not what its columns are called."""
+    if table.kind not in ("text", "sheet"):
+        return False
+    return is_row_above(table.columns, [row.cells for row in islice(table.rows, _LOOKED_AT)])
 
 
 def is_derived(recipe: "Recipe", name: str) -> bool:
@@ -122,50 +123,9 @@ def _ungrouped(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> Itera
             yield Problem(table.name, f"`{name}` is the {role} and cannot be grouped by", fix, line=1)
 
 
-def _shares(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> Iterable[Problem]:
-    """A column of shares, amounts or ratings where one of clicks should be: one problem, and not one for each row."""
-    column = of.get("clicked")
-    if column is None:
-        return
-    known = recipe.data.labels
-    cells = ((row.line, text_of(row.cells.get(column))) for row in islice(table.rows, _LOOKED_AT))
-    odd = {text: line for line, text in cells if is_numeral(text) and text not in known}
-    odd = {text: line for text, line in odd.items() if outcome_of(text) is None}
-    if len(odd) < (_FEWEST_SHARES if all(not text.isdigit() for text in odd) else _MOST_RATINGS):
-        return
-    value, line = next(iter(odd.items()))
-    message = f"holds {len(odd)} different numbers such as {value}, and not whether a row was clicked"
-    fix = "Map the column of 0 and 1: --column clicked=NAME"
-    if all(share_of(text) is not None for text in odd):
-        shown = _guess(table, "impressions", ("impressions", "impr.", "shown", "views", "shows")) or "NAME"
-        fix = (
-            "If it is the share of the impressions that were clicked, take it with their number: "
-            f"--column impressions={shown} --column ctr={column}; else map the column of 0 and 1: "
-            "--column clicked=NAME"
-        )
-    yield Problem(table.name, message, fix, line, column)
-
-
-def _points(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> Iterable[Problem]:
-    """A column of counts written 1.250 or 30.000: thousands in one country and decimals in another."""
-    if recipe.data.format.decimal is not None:
-        return
-    for role in (name for name in ("impressions", "clicks") if name in of):
-        for row in islice(table.rows, _LOOKED_AT):
-            cell = row.cells.get(of[role])
-            if isinstance(cell, str) and _POINTED.fullmatch(cell):
-                fix = (
-                    "Write it in digits alone; or of a table as text or in Excel say what the point is: "
-                    "data.format.decimal=comma where it groups thousands, =point where decimals follow"
-                )
-                message = "expected a whole number, and this may be in thousands or have decimals"
-                yield Problem(table.name, message, fix, row.line, of[role], cell)
-                break
-
-
 def _no_role(table: "Table", role: str, name: str, what: Role) -> Problem:
     """ "no column `clicked`", with the column that it could be."""
-    guess = _guess(table, name, (role, *what.often))
+    guess = column_like(table, name, (role, *what.often))
     hint = f"If `{guess}` is the one, say so" if guess else f"Say which column it is ({what.meaning})"
     fix = f"{hint}: --column {role}={guess or 'NAME'} (in the recipe: data.columns)"
     return Problem(table.name, f"no column `{name}`; its columns are {_listed(table)}", fix, line=1)
@@ -173,7 +133,7 @@ def _no_role(table: "Table", role: str, name: str, what: Role) -> Problem:
 
 def _nothing_to_read(table: "Table", roles: Mapping[str, Role]) -> Problem:
     """A recommendation file with none of text, user and ad: one problem that offers every way out."""
-    guesses = {role: _guess(table, role, roles[role].often) for role in ("text", "user", "ad")}
+    guesses = {role: column_like(table, role, roles[role].often) for role in ("text", "user", "ad")}
     if guesses["text"] and not guesses["user"]:
         hint = f"If `{guesses['text']}` is the text to read, say so: --column text={guesses['text']}"
     else:
@@ -184,11 +144,18 @@ def _nothing_to_read(table: "Table", roles: Mapping[str, Role]) -> Problem:
     return Problem(table.name, message, fix, line=1)
 
 
-def _guess(table: "Table", name: str, words: Sequence[str]) -> str | None:
-    """The column that is called like the name, in another case or spelling, or as clients often call it."""
+def column_like(table: "Table", name: str, words: Sequence[str]) -> str | None:
+    """The column that is called like a name, in another case or spelling, or as clients and platforms often call it.
+
+    Args:
+        table: whose columns are meant.
+        name: of a role.
+        words: that clients use for it.
+    """
     lower = {column.lower(): column for column in table.columns}
     close = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
-    found = next((word for word in (name.lower(), *words, *close) if word in lower), None)
+    known = (name.lower(), *words, *WORDS.get(name, ()), *close)
+    found = next((word for word in known if word in lower), None)
     return lower[found] if found is not None else None
 
 

@@ -1,6 +1,7 @@
 """The formats that have a name, `data.format.name`: how each is written, and how one is known by its first lines.
 
-    google-ads, meta-ads, ga4   reports of ad platforms: titles, totals, numbers with signs (reports.py)
+    google-ads, meta-ads, ga4   reports of ad platforms: titles, totals, numbers with signs (reports.py), in the
+                                languages in which they are exported (report_words.py)
     criteo, movielens           public sets without a header
     mind                        behaviors.tsv, joined with news.tsv beside it (mind.py)
     chatml, sharegpt            chats in JSON lines (chats.py)
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recipes.data.report_words import said_by
 from recipes.options.data import FormatName, FormatOptions
 
 REPORTS: tuple[FormatName, ...] = ("google-ads", "meta-ads", "ga4")
@@ -43,14 +45,12 @@ _MOVIELENS = {
     "movies": ("movie_id", "title", "genres"),
     "users": ("user_id", "gender", "age", "occupation", "zip_code"),
 }
-# Columns that only this platform's reports have, and those of which a report has one at least.
-_HEADERS: dict[FormatName, tuple[frozenset[str], frozenset[str]]] = {
-    "google-ads": (frozenset({"Impr."}), frozenset({"Clicks", "CTR", "Cost", "Campaign", "Ad group"})),
-    "meta-ads": (
-        frozenset({"Reporting starts", "Reporting ends"}),
-        frozenset({"Ad name", "Ad set name", "Campaign name", "Impressions"}),
-    ),
-}
+_BETWEEN = ",\t;"
+_MEASURED = frozenset({"impressions", "clicks", "ctr", "cost"})
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_AMOUNT = re.compile(r"[(（][A-Z]{3}[)）]$")
+_YEAR = re.compile(r"(?<!\d)20\d\d(?!\d)")
+_FROM = re.compile(r"#[^:：]+[:：]\s*20\d{6}\s*")  # `# Start date: 20260601`, in any language
 _HEX = re.compile(r"[0-9a-f]{8}")
 _SHOWN = re.compile(r"N\d+(-[01])?( N\d+(-[01])?)*")
 
@@ -83,23 +83,66 @@ def recognized(lines: Sequence[str]) -> FormatName | None:
         return "mind"
     if _is_ga4(some):
         return "ga4"
-    for name in _HEADERS:
-        if header_line(name, lines) is not None:
-            return name
-    return None
+    found = [report_header([_split(line, delimiter) for line in lines]) for delimiter in _BETWEEN]
+    return next((report[0] for report in found if report is not None), None)
 
 
 def header_line(name: FormatName, lines: Sequence[str]) -> tuple[int, str] | None:
     """Which of the first lines is the header of a report, and what separates its cells; None where none is known."""
     if name == "ga4":
         at = next((n for n, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
-        return None if at is None else (at, max(",\t;", key=lines[at].count))
-    for at, line in enumerate(lines):
-        for delimiter in ",\t;":
-            names = {cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])}
-            if len(names) > 2 and _HEADERS[name][0] <= names and _HEADERS[name][1] & names:
-                return at, delimiter
+        return None if at is None else (at, max(_BETWEEN, key=lines[at].count))
+    for delimiter in _BETWEEN:
+        found = report_header([_split(line, delimiter) for line in lines])
+        if found is not None and found[0] == name:
+            return found[1], delimiter
     return None
+
+
+def report_header(lines: Sequence[Sequence[str]]) -> tuple[FormatName, int] | None:
+    """Which ad platform's report a table is, and in which of its first lines the header stands; None for any other.
+
+    lines: the cells of each.
+    """
+    for at, cells in enumerate(lines):
+        names = [cell.strip() for cell in cells if cell.strip()]
+        if len(names) > 2:
+            if _is_meta(names, cells, lines[at + 1 :]):
+                return "meta-ads", at
+            if _is_google(names, lines[:at]):
+                return "google-ads", at
+    return None
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+def _is_meta(names: Sequence[str], cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """By the columns from when to when; in any other language by two of dates, the same in all rows or in each, and by
+    an amount such as `Amount spent (EUR)`."""
+    said = said_by(names)
+    if {"starts", "ends"} <= said:
+        return bool(said & {"impressions", "campaign", "ad_group", "ad"})
+    rows = [[cell.strip() for cell in row] for row in below if len(row) == len(cells)]
+    if not rows or not said & _MEASURED or not any(map(_AMOUNT.search, names)):
+        return False
+    dates = [column for column in zip(*rows, strict=True) if all(map(_DAY.fullmatch, column))]
+    return len(dates) == 2 and (dates[0] == dates[1] or all(len(set(column)) == 1 for column in dates))
+
+
+def _is_google(names: Sequence[str], above: Sequence[Sequence[str]]) -> bool:
+    """By the columns' names, of which `Impr.` is this platform's own; or below titles that say from when to when."""
+    said = said_by(names)
+    beside = said & {"campaign", "ad_group", "ad", "ctr", "cost", "currency"}
+    if any(name.casefold() == "impr." for name in names):
+        return bool(beside or "clicks" in said)
+    titles = [[cell for cell in cells if cell.strip()] for cells in above]
+    period = any(len(_YEAR.findall(" ".join(cells))) > 1 for cells in titles)
+    if period and all(len(cells) < 3 for cells in titles) and len(said & _MEASURED) > 1:
+        return True
+    english = any(name.casefold() in ("impressions", "clicks") for name in names)
+    return not english and {"impressions", "clicks"} <= said and len(beside & {"ctr", "cost", "currency"}) > 1
 
 
 def chat_of(record: Any) -> FormatName | None:
@@ -137,4 +180,4 @@ def _is_criteo(cells: Sequence[str]) -> bool:
 def _is_ga4(lines: Sequence[str]) -> bool:
     """Lines of `#` that say from when to when, above the table."""
     said = [line for line in lines if line.startswith("#")]
-    return bool(said) and lines[0].startswith("#") and any("Start date" in line for line in said)
+    return bool(said) and lines[0].startswith("#") and any(map(_FROM.fullmatch, said))

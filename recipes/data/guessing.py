@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from recipes.data.numerals import is_numeral
+from recipes.data.header import words
+from recipes.data.report_words import said_by, says
 from recipes.tasks.counts import outcome_of, share_of, whole
+from recipes.tasks.numerals import is_numeral
 from recipes.tasks.task import task_for
 
 _MOST_LABELS = 100  # different values of a column that can be a label
@@ -26,6 +27,9 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     "copy": ("headline", "ad_copy", "slogan", "ref", "summary"),
     "product": ("mr", "content", "description", "title"),
 }
+_IN_PLACE: Mapping[str, tuple[str, ...]] = {
+    "ad": ("ad_group", "campaign")
+}  # where no column is called like it
 _GENERAL = ("label", "target", "output", "y")  # names of any outcome, a click or not
 _FILLED = ("user_id", "ad_id", "group", "label", "user")  # roles of which no cell may be empty
 _YES = ("1", "yes", "true", "y", "clicked", "bought", "like", "liked", "positive", "ja", "oui", "是")
@@ -54,8 +58,8 @@ class Column:
 
     @property
     def words(self) -> float:
-        """How many words half of its cells have at most; of Chinese, every two characters are one."""
-        sizes = sorted(max(len(text.split()), len(text) // 8) for text in self.values.elements() if text)
+        """How many words half of its cells have at most."""
+        sizes = sorted(words(text) for text in self.values.elements() if text)
         return sizes[len(sizes) // 2] if sizes else 0
 
     @property
@@ -89,12 +93,16 @@ def guess_task(columns: Mapping[str, Column]) -> Guess:
         exact = needed in columns and (task != "behavior" or "text" in columns)
         if exact:
             return _of_task(task, f"a column is called `{needed}`", columns)
-    counts = _called("impressions", columns, task_for("recommendation").ROLES)
-    if counts is not None and columns[counts].all(lambda text: whole(text) is not None):
+    counts = called("impressions", columns)
+    if (
+        counts is not None
+        and columns[counts].all(lambda text: whole(text) is not None)
+        and _is_clicked(columns)
+    ):
         return _of_task("recommendation", f"`{counts}` counts impressions", columns)
     if _is_copy(columns):
         return _of_task("ad-copy", "columns are called like a product and its text", columns)
-    clicked = _called("clicked", columns, task_for("recommendation").ROLES)
+    clicked = called("clicked", columns)
     if clicked is not None and _word(clicked) in _GENERAL and not _is_shown(columns):
         clicked = None
     if clicked is not None and columns[clicked].all(_is_outcome) and len(columns[clicked].values) <= 11:
@@ -112,13 +120,16 @@ def guess_task(columns: Mapping[str, Column]) -> Guess:
 
 def _is_shown(columns: Mapping[str, Column]) -> bool:
     """Whether a column is called like a user, or like an ad."""
-    roles = task_for("recommendation").ROLES
-    return any(_called(role, columns, roles) for role in ("user", "ad", "user_id", "ad_id"))
+    return any(called(role, columns) for role in ("user", "ad", "user_id", "ad_id"))
+
+
+def _is_clicked(columns: Mapping[str, Column]) -> bool:
+    """Whether clicks are counted too, or their share is told."""
+    return any(called(role, columns) for role in ("clicks", "ctr"))
 
 
 def _is_copy(columns: Mapping[str, Column]) -> bool:
-    roles = task_for("ad-copy").ROLES
-    pair = [_called(role, columns, roles) for role in ("product", "copy")]
+    pair = [called(role, columns, "ad-copy") for role in ("product", "copy")]
     texts = _longest(columns)
     return pair[0] != pair[1] and all(name in texts for name in pair)
 
@@ -135,7 +146,7 @@ def _of_task(task: str, why: str, columns: Mapping[str, Column]) -> Guess:
     guess = Guess(task, why)
     roles = task_for(task).ROLES
     for role in roles:
-        name = _called(role, columns, roles)
+        name = called(role, columns, task)
         if name is None or name in (taken for taken, _ in guess.roles.values()):
             continue
         if _holds(role, columns[name]):
@@ -210,11 +221,14 @@ def _ad_copy(guess: Guess, columns: Mapping[str, Column]) -> None:
         guess.features_why = "all other columns describe the product"
 
 
-def _called(role: str, columns: Mapping[str, Column], roles: Mapping[str, Any]) -> str | None:
-    """The column that is called like a role, or as clients and platforms often call it."""
+def called(role: str, columns: Mapping[str, Column], task: str = "recommendation") -> str | None:
+    """The column that is called like a role of a task, or as clients and platforms often call it."""
+    roles = task_for(task).ROLES
     names = {_word(name): name for name in reversed(list(columns))}
     wanted = (role, *_ALSO.get(role, ()), *roles[role].often)
-    return next((names[_word(word)] for word in wanted if _word(word) in names), None)
+    found = next((names[_word(word)] for word in wanted if _word(word) in names), None)
+    meant = next((m for m in (role, *_IN_PLACE.get(role, ())) if m in said_by(columns)), None)
+    return found or next((name for name in columns if meant in says(name)), None)
 
 
 def _word(name: str) -> str:

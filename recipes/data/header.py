@@ -9,11 +9,13 @@ A header is only looked for below the first line where that has one cell and the
 it or an empty line above it; else the first line is the header, as CSV has it.
 """
 
+import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from recipes.data.numerals import is_numeral
 from recipes.errors import Problem
+from recipes.tasks.numerals import is_numeral
 
 
 def filled(cells: Sequence[str]) -> list[str]:
@@ -53,6 +55,48 @@ def is_row(cells: Sequence[str]) -> bool:
     """Whether what stands where a header should is a row: a number among texts, or a text that is a sentence."""
     names = [cell.strip() for cell in cells]
     return any(is_numeral(name) for name in names) or any(len(name.split()) > 8 for name in names)
+
+
+def is_row_above(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the names of columns are a row like those below: also where all of its cells are texts.
+
+    bought green mat, blue tent | buy       `buy` comes again below it: a value, and no name
+    asked for a lamp            | skip
+    lost my order               | buy
+
+    Where numbers stand in a column whose name is none, it is a header.
+    """
+    if is_row(columns):
+        return True
+    own = {name: name.strip() for name in columns if name.strip()}
+    cells = {name: [_said(row.get(name)) for row in rows if not _again(row, own)] for name in own}
+    cells = {name: [cell for cell in each if cell] for name, each in cells.items()}
+    if any(each and all(map(is_numeral, each)) for each in cells.values()):
+        return False
+    # Where several answers may be ticked, each has a column, which holds its own name or nothing.
+    if any(own[name] in each and len(set(each)) > 1 for name, each in cells.items()):
+        return True
+    long = [name for name, each in cells.items() if each and statistics.median(map(words, each)) >= _SENTENCE]
+    return bool(long) and all(
+        words(own[name]) >= _SENTENCE and own[name][-1] not in "?？:：" for name in long
+    )
+
+
+_SENTENCE = 4  # words: of a text that is read, and hardly of a name
+
+
+def _again(row: Mapping[str, Any], own: Mapping[str, str]) -> bool:
+    """Whether a row is the first line once more, as where files are joined."""
+    return all(_said(row.get(name)) == own[name] for name in own)
+
+
+def _said(cell: Any) -> str:
+    return cell.strip() if isinstance(cell, str) else "" if cell is None else str(cell)
+
+
+def words(text: str) -> int:
+    """How many words a text has; of Chinese, every eight characters are one at least."""
+    return max(len(text.split()), len(text) // 8)
 
 
 def no_header(name: str, columns: Sequence[str], line: int | None = 1) -> Problem:

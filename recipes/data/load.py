@@ -21,6 +21,7 @@ from recipes.data.between_files import between_files, without_repeats
 from recipes.data.cells import Parsed
 from recipes.data.columns import find_columns, near
 from recipes.data.parsing import Read, parse_table
+from recipes.data.quantities import misread
 from recipes.data.split import Dealt, deal, fewer_negatives, first_of_each_label
 from recipes.data.tables import Data, read_tables
 from recipes.data.timestamps import Timestamps
@@ -240,6 +241,9 @@ def _read(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress, keep: b
             read.notes += found.notes
             if found.columns is None:
                 read.problems += table.problems
+                continue
+            if odd := misread(recipe, table, found.columns.of):
+                read.problems += (*odd, *table.problems)
                 continue
             features = found.columns.features
             roles[table.name] = set(found.columns.of)

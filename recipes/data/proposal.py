@@ -4,20 +4,23 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from recipes.data.guessing import Column, Guess, guess_task
-from recipes.data.header import is_row
+from recipes.data.guessing import Column, Guess, called, guess_task
+from recipes.data.header import is_row_above
 from recipes.data.load import check
+from recipes.data.report_words import counts
 from recipes.data.tables import Table, read_tables
 from recipes.errors import DataError
 from recipes.options.data import FormatOptions
 from recipes.options.reading import read_yaml
 from recipes.recipe import Recipe
-from recipes.tasks.templates import text_of
+from recipes.tasks.numerals import Sign, is_numeral, plain, sign_of
+from recipes.tasks.templates import NotText, text_of
 
 _LOOKED_AT = 1_000  # rows
 
@@ -40,53 +43,115 @@ def propose(path: str | Path, written: FormatOptions | None = None) -> Proposal:
     Raises:
         DataError: the file cannot be read.
     """
-    written, table = _read(Path(path), written or FormatOptions())
-    columns = _columns(table)
-    guess = guess_task(columns)
-    text = _yaml(Path(path), guess, table, columns, written)
+    file = _read(Path(path), written or FormatOptions())
+    guess = guess_task(file.columns)
+    text = _yaml(guess, file)
     problems = _checked(text, path)
     if any("holds an e-mail address" in problem or "holds a phone number" in problem for problem in problems):
         guess.masked = (
             "its texts hold e-mail addresses or phone numbers, which are refused unless you say what to do"
         )
-        text = _yaml(Path(path), guess, table, columns, written)
+        text = _yaml(guess, file)
         problems = _checked(text, path)
     return Proposal(text, tuple(problems))
 
 
-def _read(path: Path, written: FormatOptions) -> tuple[FormatOptions, Table]:
-    """The file's table; without its header where the first line is a row."""
+@dataclass(frozen=True)
+class _File:
+    """What was looked at. written: how it is written, as far as it does not tell itself; why: that was guessed;
+    columns: what their first rows hold."""
+
+    path: Path
+    table: Table
+    written: FormatOptions
+    why: tuple[str, ...] = ()
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        rows = list(islice(self.table.rows, _LOOKED_AT))
+        return {
+            name: Column(name, Counter(_text_of(row.cells.get(name)) for row in rows))
+            for name in self.table.columns
+            if name
+        }
+
+    def again(self, why: str, **written: Any) -> "_File":
+        """The same, read as the file seems to be written."""
+        changed = self.written.model_copy(update=written)
+        [table] = read_tables(self.path, written=changed)
+        if table.problems:
+            return self
+        return replace(self, table=table, written=changed, why=(*self.why, *([why] if why else ())))
+
+
+def _read(path: Path, written: FormatOptions) -> _File:
+    """A file: without a header where its first line is a row, its numbers as they are meant."""
     [table] = read_tables(path, written=written)
-    headless = written.model_copy(update={"header": 0})
+    file = _File(path, table, written)
     twice = any("looks like a row" in problem.message for problem in table.problems)
-    if not written.headless and (twice or (not table.problems and is_row(table.columns))):
-        [bare] = read_tables(path, written=headless)
-        if not bare.problems:
-            named = written.model_copy(update={"columns": list(bare.columns)})
-            return named, bare
-    if table.problems:
-        raise DataError(table.problems)
-    return written, table
+    if not written.headless and (twice or (not table.problems and _is_headless(table))):
+        file = file.again("", header=0)
+        if file.written.headless:
+            names = {"columns": list(file.table.columns), "header": None}
+            file = replace(file, written=file.written.model_copy(update=names))
+    if file.table.problems:
+        raise DataError(file.table.problems)
+    return _percentages(_commas(file))
 
 
-def _columns(table: Table) -> dict[str, Column]:
-    rows = list(islice(table.rows, _LOOKED_AT))
-    return {
-        name: Column(name, Counter(text_of(row.cells.get(name)) for row in rows))
-        for name in table.columns
-        if name
-    }
+def _commas(file: _File) -> _File:
+    """Read with a decimal comma, where numbers show one and none shows a point."""
+    if file.written.decimal is not None:
+        return file
+    shown: dict[Sign, tuple[str, str]] = {}
+    for column in file.columns.values():
+        if column.all(is_numeral):
+            for text in column.values:
+                if (sign := sign_of(text, counts(column.name) and "%" not in text)) is not None:
+                    shown.setdefault(sign, (column.name, text))
+    if shown.keys() != {"comma"}:
+        return file
+    name, text = shown["comma"]
+    return file.again(
+        f"`{name}` holds {text}: the comma is the decimal sign, the point groups", decimal="comma"
+    )
 
 
-def _yaml(
-    path: Path, guess: Guess, table: Table, columns: Mapping[str, Column], written: FormatOptions
-) -> str:
-    return "\n".join(_lines(path, guess, table, columns, written)) + "\n"
+def _percentages(file: _File) -> _File:
+    """Read a click rate as percentages without their sign, where it counts: beside impressions, and without clicks."""
+    name = called("ctr", file.columns)
+    if (
+        name is None
+        or called("clicks", file.columns) is not None
+        or called("impressions", file.columns) is None
+    ):
+        return file
+    values = [float(number) for text in file.columns[name].values if (number := plain(text, "point"))]
+    if not file.columns[name].all(is_numeral) or not 1 < max(values, default=0) <= 100:
+        return file
+    why = f"`{name}` holds numbers up to {max(values):g}: percentages without their sign"
+    return file.again(why, percent=[name])
 
 
-def _lines(
-    path: Path, guess: Guess, table: Table, columns: Mapping[str, Column], written: FormatOptions
-) -> Iterator[str]:
+def _is_headless(table: Table) -> bool:
+    rows = [row.cells for row in islice(table.rows, _LOOKED_AT)]
+    return table.kind in ("text", "sheet") and is_row_above(table.columns, rows)
+
+
+def _text_of(cell: Any) -> str:
+    """A cell as text; what is none is told when the rows are checked."""
+    try:
+        return text_of(cell)
+    except NotText:
+        return ""
+
+
+def _yaml(guess: Guess, file: _File) -> str:
+    return "\n".join(_lines(guess, file)) + "\n"
+
+
+def _lines(guess: Guess, file: _File) -> Iterator[str]:
+    path, table = file.path, file.table
     yield f"# Guessed from {path.name}, {len(table.rows):,} rows; read it, change what is wrong, then:"
     yield f"#   repertoire profile RECIPE {path.name} --check"
     for note in table.notes:
@@ -95,9 +160,10 @@ def _lines(
     yield f"# {guess.why}"
     yield f"task: {guess.task}"
     yield "data:"
-    given = written.model_dump(exclude_defaults=True)
+    given = file.written.model_dump(exclude_defaults=True)
     if given:
         yield "  # how the file is written"
+        yield from (f"  # {why}" for why in file.why)
         if "columns" in given:
             yield "  # there is no header; give the columns names of your own, here and below"
         yield f"  format: {_flow(given)}"
@@ -110,7 +176,7 @@ def _lines(
         yield f"  # {guess.labels_why}"
         yield f"  labels: {_flow(guess.labels)}"
     taken = {name for name, _ in guess.roles.values()}
-    rest = [name for name in columns if name not in taken and name not in guess.features]
+    rest = [name for name in file.columns if name not in taken and name not in guess.features]
     if guess.features:
         yield f"  # {guess.features_why}"
         yield f"  features: {_flow(list(guess.features))}"

@@ -18,10 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record; `line` is where it starts in a text file (from 1), or its number in Parquet (from 1)."""
+    """One record; `line` is where it starts in a text file (from 1), or its number in Parquet (from 1). raw: its cells
+    as they stand in the file, where they are read otherwise."""
 
     line: int
     cells: Mapping[str, Any]
+    raw: Mapping[str, Any] | None = None
+
+    @property
+    def as_came(self) -> Mapping[str, Any]:
+        """The cells as they stand in the file, with the white space around them and numbers as they are written."""
+        return self.cells if self.raw is None else self.raw
+
+    def read_as(self, cells: Mapping[str, Any]) -> "Row":
+        """The same record, its cells read otherwise."""
+        return Row(self.line, cells, self.as_came)
 
 
 def plain_cell(cell: Any) -> Any:
@@ -99,16 +110,35 @@ def table_records(
             idle = named if len(header) > named + 1 else len(header)
             header = header[:idle]
         elif len(cells) == idle:
-            yield Row(line, dict(zip(header, map(plain_cell, cells), strict=True)))
+            yield _row(line, header, cells)
         elif len(cells) > idle and not any(map(_filled, cells[idle:])):
             longer += 1
-            yield Row(line, dict(zip(header, map(plain_cell, cells[:idle]), strict=True)))
+            yield _row(line, header, cells[:idle])
         else:
             fix = f"Quote the cells that hold {separator}, or add what is missing"
             message = f"the row has {len(cells)} cells, the {'columns' if columns else 'header'} {idle}"
             yield Problem(name, message, fix, line=line, of_row=True)
     if longer:
         yield f"{Path(name).name}: {longer} rows have empty cells behind the last column, which are not read"
+
+
+def _row(line: int, header: Sequence[str], cells: Sequence[Any]) -> Row:
+    plain = list(map(plain_cell, cells))
+    raw = None if plain == cells else dict(zip(header, cells, strict=True))
+    return Row(line, dict(zip(header, plain, strict=True)), raw)
+
+
+def row_of(line: int, record: Mapping[str, Any]) -> Row:
+    """A record that names its cells, in JSON or Parquet.
+
+    Args:
+        line: of the file, or its number.
+        record: as it came.
+    """
+    came = {key.strip(): cell for key, cell in record.items()}
+    plain = {key: plain_cell(cell) for key, cell in came.items()}
+    changed = any(cell is not came[key] and cell != came[key] for key, cell in plain.items())
+    return Row(line, plain, came if changed else None)
 
 
 def _filled(cell: Any) -> bool:
@@ -134,7 +164,7 @@ def json_records(path: Path, look: Look) -> "Callable[[], Iterator[Row | Problem
                 if isinstance(record, Problem):
                     yield record
                 elif isinstance(record, dict):
-                    yield Row(line, {key.strip(): plain_cell(cell) for key, cell in record.items()})
+                    yield row_of(line, record)
                 else:
                     fix = 'Each record must be an object such as {"text": "...", "label": "..."}'
                     yield Problem(

@@ -5,41 +5,49 @@
     Autumn   | --          | 90    | --     | 0.00%      Autumn   |             | 90    |        | 0.0000
     Total: Account |  --   | 1,324 | 38     | 2.87%      left out, and told
 
-A column is one of numbers where each of its cells is a number; others stay as they are. Totals are rows that say so and
-name nothing else.
+A column is one of numbers where its cells are, but for a few; others stay as they are, and so does a cell that is no
+number. Totals are rows that say so and name nothing else.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from recipes.data.numerals import Sign, is_numeral, plain, sign_of
 from recipes.data.records import Row
+from recipes.data.report_words import counts, names_something
+from recipes.data.totals import names_total
 from recipes.errors import Problem
+from recipes.tasks.numerals import Sign, is_numeral, plain, sign_of
 
 Records = Callable[[], "Iterator[Row | Problem | str]"]
 
 NOTHING = ("--", "—", "–")  # in the place of a value that a row does not have
-_TOTAL = re.compile(
-    r"(grand |sub)?totals?\b.*|(gesamt|summe|totaux|totale|合计|总计|小计)\b.*", re.IGNORECASE
-)
 _IDLE = re.compile(
     r"[A-Z]{3}|\d{4}-\d{2}-\d{2}|\d{8}|[<>]\s?\d+\s?%"
 )  # currencies, dates and shares name nothing
-_COUNTS = re.compile(r"impr|klick|click|views|users|sessions|reach|conversions|count|aufrufe", re.IGNORECASE)
+
+
+_LOST = 10_000  # cells that are no numbers: of a column that is a text, the rest is not asked about
+_FEW = 0.05  # of a column of numbers: cells that are faults, and none
 
 
 @dataclass
 class _Seen:
-    """What the cells of a column are like. numbers: whether each is one; signs: the decimal signs that they show, with
-    the line of the first; either: the first that may have either."""
+    """What the cells of a column are like. numbers, others: how many are filled, with a number or not; signs: the
+    decimal signs that they show, with the line of the first; either: the first that may have either."""
 
-    numbers: bool = True
-    any: bool = False
+    numbers: int = 0
+    others: int = 0
     signs: dict[Sign, tuple[int, str]] = field(default_factory=dict)
     either: tuple[int, str] | None = None
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is a column of numbers."""
+        return self.numbers > 0 and self.others <= _FEW * self.numbers
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,16 @@ class Report:
     problems: tuple[Problem, ...] = ()
 
 
-def tidied(name: str, records: Records, kind: str | None, decimal: Sign | None) -> Report:
-    """Read a report's records as they are meant. kind: its format's name; None takes numbers alone."""
+def tidied(
+    name: str, records: Records, kind: str | None, decimal: Sign | None, percent: Collection[str]
+) -> Report:
+    """Read a report's records as they are meant. kind: its format's name; None takes numbers alone. percent: columns of
+    percentages without their sign; where neither kind nor decimal is given, only these are read otherwise."""
+    if kind is None and decimal is None:
+        return Report(_plain_numbers(records, set(), "point", percent))
     kept = _without_totals(name, records, kind) if kind is not None else records
     columns = _look(kept)
-    numeric = {column for column, seen in columns.items() if seen.numbers and seen.any}
+    numeric = {column for column, seen in columns.items() if seen.numeric}
     if decimal is None:
         settled = _decimal(name, {column: columns[column] for column in numeric})
         if isinstance(settled, Problem):
@@ -67,7 +80,7 @@ def tidied(name: str, records: Records, kind: str | None, decimal: Sign | None) 
         if decimal is not None
         else ()
     )
-    return Report(_plain_numbers(kept, numeric, decimal or "point"), notes)
+    return Report(_plain_numbers(kept, numeric, decimal or "point", percent), notes)
 
 
 def _look(records: Records) -> dict[str, _Seen]:
@@ -78,15 +91,14 @@ def _look(records: Records) -> dict[str, _Seen]:
             continue
         for column, cell in record.cells.items():
             seen = columns.setdefault(column, _Seen())
-            if not seen.numbers or cell in ("", None):
+            if cell in ("", None) or seen.others > _LOST:
                 continue
-            seen.any = True
-            if not isinstance(cell, str):
+            if isinstance(cell, str) and not is_numeral(cell):
+                seen.others += 1
                 continue
-            if not is_numeral(cell):
-                seen.numbers = False
-            elif "," in cell or "." in cell:
-                sign = sign_of(cell, whole=_COUNTS.search(column) is not None and "%" not in cell)
+            seen.numbers += 1
+            if isinstance(cell, str) and ("," in cell or "." in cell):
+                sign = sign_of(cell, whole=counts(column) and "%" not in cell)
                 if sign is not None:
                     seen.signs.setdefault(sign, (record.line, cell))
                 else:
@@ -112,7 +124,7 @@ def _decimal(name: str, columns: Mapping[str, _Seen]) -> "Sign | Problem | None"
     return next(iter(signs), None)
 
 
-def _plain_numbers(records: Records, numeric: set[str], decimal: Sign) -> Records:
+def _plain_numbers(records: Records, numeric: set[str], decimal: Sign, percent: Collection[str]) -> Records:
     def read() -> "Iterator[Row | Problem | str]":
         for record in records():
             if isinstance(record, Row):
@@ -120,7 +132,9 @@ def _plain_numbers(records: Records, numeric: set[str], decimal: Sign) -> Record
                     column: _plain(cell, decimal) if column in numeric and isinstance(cell, str) else cell
                     for column, cell in record.cells.items()
                 }
-                yield replace(record, cells=cells)
+                for column in record.cells.keys() & percent:
+                    cells[column] = _share(record.cells.get(column), cells.get(column))
+                yield record.read_as(cells)
             else:
                 yield record
 
@@ -130,6 +144,19 @@ def _plain_numbers(records: Records, numeric: set[str], decimal: Sign) -> Record
 def _plain(cell: str, decimal: Sign) -> str:
     number = plain(cell, decimal)
     return cell if number is None else number
+
+
+def _share(written: Any, cell: Any) -> Any:
+    """A percentage as its share, unless it has its sign and is one already. written: as the file has it."""
+    if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+        return cell
+    if isinstance(written, str) and written.endswith("%"):
+        return cell
+    number = plain(cell, "point") if isinstance(cell, str) else repr(cell)
+    if number is None or not re.fullmatch(r"-?\d+(\.\d+)?", number):
+        return cell
+    share = f"{Decimal(number).scaleb(-2):f}"
+    return share if isinstance(cell, str) else float(share)
 
 
 def _without_totals(name: str, records: Records, kind: str) -> Records:
@@ -146,7 +173,7 @@ def _without_totals(name: str, records: Records, kind: str) -> Records:
             if _is_total(cells, kind):
                 totals.append(record.line)
             else:
-                yield replace(record, cells=cells)
+                yield record.read_as(cells)
         if totals:
             lines = ", ".join(map(str, totals[:5])) + (" and more" if len(totals) > 5 else "")
             yield f"{title}: {len(totals)} rows of totals are left out, in line {lines}"
@@ -159,6 +186,5 @@ def _is_total(cells: Mapping[str, Any], kind: str) -> bool:
     texts = [cell for cell in cells.values() if isinstance(cell, str) and cell]
     said = [text for text in texts if not is_numeral(text) and not _IDLE.fullmatch(text)]
     if said:
-        return all(_TOTAL.fullmatch(text) for text in said)
-    names = [column for column in cells if column.endswith(" name")]
-    return kind == "meta-ads" and bool(names) and not any(cells[column] for column in names)
+        return all(names_total(text, certain=True) for text in said)
+    return kind == "meta-ads" and any(map(names_something, cells))

@@ -6,13 +6,13 @@ campaign,headline,impressions,clicks          two exports were joined
 Total: Account,--,123456,1234                 stands for all other rows, and is none
 """
 
-import re
 from array import array
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recipes.data.totals import names_total
 from recipes.errors import Problem
 
 if TYPE_CHECKING:
@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from recipes.data.records import Row
     from recipes.data.tables import Table
 
-# What exports call a row of totals or means, and what may stand behind it without making an ad of it.
-_NAMED = re.compile(
-    r"(?:(?:grand|sub|account|campaign|overall|report)[ -]?)?totals?|averages?|total g[eé]n[eé]ral|totale|totaal|"
-    r"(?:gesamt|end|zwischen)?summen?|gesamt(?:ergebnis)?|insgesamt|всего|итого|合计|总计|总和|小计|合計|総計|總計|小計|합계|총계"
-)
-_OF_WHAT = re.compile(
-    r"\s*(?:[:：|(–—-]|of|for)\s*(?:the |all )?(?:account|campaign|ad group|ad set|ad|keyword|search|display|video|"
-    r"network|shopping|performance max|experiment|filtered|row|page|item|result|user|\d)[\w\s&/()-]*",
-)
-_ANYTHING = re.compile(r"\s*[:：|(–—].*", re.DOTALL)
 _DASHES = frozenset({"--", "-", "—", "–", " --"})
 _FEWEST = 10  # rows whose sum is no coincidence
 _HEAVY, _OVER_MEDIAN = 0.1, 20  # of all weight, and times the median: one row outweighs the rest
@@ -109,16 +99,7 @@ class Strays:
         certain = certain or (rows > 2 and own[0] >= shown / 2)
         if not certain and self._seen not in (1, self._count):
             return False
-        return any(_is_total(cell, certain) for cell in cells.values() if isinstance(cell, str))
-
-
-def _is_total(cell: str, certain: bool) -> bool:
-    """Whether a cell names a row of totals; where that is certain anyway, with whatever stands behind the name."""
-    plain = cell.strip().casefold()
-    if (found := _NAMED.match(plain)) is None:
-        return False
-    rest = plain[found.end() :]
-    return not rest or _OF_WHAT.fullmatch(rest) is not None or (certain and _ANYTHING.match(rest) is not None)
+        return any(names_total(cell, certain) for cell in cells.values() if isinstance(cell, str))
 
 
 def _weights(parsed: "Parsed") -> tuple[float, float]:

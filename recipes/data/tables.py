@@ -26,8 +26,8 @@ from recipes.data.dialect import decide
 from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable, wrong_encoding
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
 from recipes.data.packed import ending, kind, packing, read, unpacked
-from recipes.data.records import Row, csv_records, json_records, plain_cell
-from recipes.data.reports import tidied
+from recipes.data.records import Row, csv_records, json_records, row_of
+from recipes.data.reports import Report, tidied
 from recipes.errors import Problem
 from recipes.options.data import FormatOptions
 
@@ -61,7 +61,9 @@ class Rows:
 class Table:
     """One file: its columns in order, its rows, and what was wrong while reading it.
 
-    name: the path as given. sha256, bytes: of the file as it lies on disk, of a data set as JSON lines.
+    name: the path as given. sha256, bytes: of the file as it lies on disk, of a data set as JSON lines. kind: as it is
+    read, whatever it is called: text (CSV and TSV), sheet, json, parquet; rows of a data set. arrow: the rows of
+    Parquet with their own types.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Table:
     bytes: int = 0
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    kind: str = "rows"
+    arrow: ArrowRows | None = None
 
     @property
     def title(self) -> str:
@@ -91,7 +95,7 @@ def read_tables(
     if isinstance(data, str | Path):
         yield _read_file(Path(data), total, written)
     elif hasattr(data, "column_names"):
-        yield _from_dataset(data, total)
+        yield _from_dataset(data, total, written)
     else:
         for path in cast("Sequence[str | Path]", data):
             if written.name != "mind" or not mind.is_news(Path(path)):
@@ -113,14 +117,16 @@ def _read_file(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Ta
     if found is not None and found != suffix and not (found in _SHEETS and suffix in _SHEETS):
         told, suffix = [f"{path.name}: read as {found}, which it is by its first bytes"], found
     if suffix == ".parquet":
-        table = _read_parquet(path, look)
+        as_, table = "parquet", _read_parquet(path, look, written)
     elif suffix in _SHEETS:
-        table = _read_sheet(path, look, written)
+        as_, table = "sheet", _read_sheet(path, look, written)
     elif look.invalid is not None:
         return Table(name, problems=(wrong_encoding(path, look),))
+    elif "js" in suffix:
+        as_, table = "json", _read_json(path, look, written)
     else:
-        table = (_read_json if "js" in suffix else _read_delimited)(path, look, written)
-    return replace(table, notes=(*told, *table.notes))
+        as_, table = "text", _read_delimited(path, look, written)
+    return replace(table, notes=(*told, *table.notes), kind=as_)
 
 
 def _is_wide(look: Look, written: FormatOptions) -> bool:
@@ -163,12 +169,19 @@ def _numbered(
     notes: Sequence[str],
 ) -> Table:
     """A table whose numbers are read as the format has them, where it says how."""
-    named = given.name if given.name in REPORTS else None
-    if named is None and given.decimal is None:
-        return _scanned(str(path), records, look, _NO_ROW, notes)
-    report = tidied(str(path), records, named, given.decimal)
+    report = _tidied(str(path), records, given)
     table = _scanned(str(path), report.records, look, _NO_ROW, (*notes, *report.notes))
     return replace(table, problems=(*report.problems, *table.problems))
+
+
+def _tidied(
+    name: str, records: "Callable[[], Iterator[Row | Problem | str]]", given: FormatOptions
+) -> Report:
+    """Records with the numbers that the format has otherwise."""
+    kind = given.name if given.name in REPORTS else None
+    if kind is None and given.decimal is None and not given.percent:
+        return Report(records)
+    return tidied(name, records, kind, given.decimal, given.percent)
 
 
 def _read_json(path: Path, look: Look, written: FormatOptions) -> Table:
@@ -181,7 +194,11 @@ def _read_json(path: Path, look: Look, written: FormatOptions) -> Table:
         told = _recognized(path, name)
     if name in CHATS:
         records = chats.as_copy(str(path), records, name, written.turns)
-    return _scanned(str(path), records, look, "there is no record in the file", told)
+    report = _tidied(str(path), records, written.model_copy(update={"name": None}))
+    table = _scanned(
+        str(path), report.records, look, "there is no record in the file", (*told, *report.notes)
+    )
+    return replace(table, problems=(*report.problems, *table.problems))
 
 
 def _read_sheet(path: Path, look: Look, written: FormatOptions) -> Table:
@@ -189,7 +206,11 @@ def _read_sheet(path: Path, look: Look, written: FormatOptions) -> Table:
     sheet = workbook.open_sheet(path, given)
     if isinstance(sheet, Problem):
         return Table(str(path), problems=(sheet,))
-    return _numbered(path, look, given, partial(sheet.records, given.columns or ()), sheet.notes)
+    told: list[str] = []
+    if written.name is None and not written.headless and sheet.report is not None:
+        told = _recognized(path, sheet.report)
+        given = given.model_copy(update={"name": sheet.report})
+    return _numbered(path, look, given, partial(sheet.records, given.columns or ()), (*told, *sheet.notes))
 
 
 def _recognized(path: Path, name: str | None) -> list[str]:
@@ -236,7 +257,7 @@ def _failed(name: str, message: str, fix: str, line: int | None = None) -> Table
     return Table(name, problems=(Problem(name, message, fix, line=line),))
 
 
-def _read_parquet(path: Path, look: Look) -> Table:
+def _read_parquet(path: Path, look: Look, written: FormatOptions) -> Table:
     def source() -> Path | io.BytesIO:
         check_unchanged(path, look)
         if packing(path) is None:
@@ -249,10 +270,10 @@ def _read_parquet(path: Path, look: Look) -> Table:
     except Exception as error:  # whatever a broken file makes the library raise
         told = (str(error) or type(error).__name__).splitlines()[0]
         return _failed(str(path), f"no valid Parquet ({told})", "Export the file again")
-    return _records(str(path), rows, look.sha256, look.state[0])
+    return replace(_records(str(path), rows, look.sha256, look.state[0], written), arrow=rows)
 
 
-def _from_dataset(data: Any, total: "hashlib._Hash") -> Table:
+def _from_dataset(data: Any, total: "hashlib._Hash", written: FormatOptions) -> Table:
     """A `datasets.Dataset`; its bytes are its rows as JSON lines."""
     own, size = hashlib.sha256(), 0
     for number, record in enumerate(data):
@@ -261,14 +282,23 @@ def _from_dataset(data: Any, total: "hashlib._Hash") -> Table:
         own.update(content)
         total.update(content)
         size += len(content)
-    return _records("data set", data, own.hexdigest(), size)
+    return _records("data set", data, own.hexdigest(), size, written)
 
 
-def _records(name: str, data: Any, sha256: str, size: int) -> Table:
-    def records() -> Iterator[Row | Problem]:
+def _records(name: str, data: Any, sha256: str, size: int, written: FormatOptions) -> Table:
+    def records() -> Iterator[Row | Problem | str]:
         for number, record in enumerate(data, start=1):
-            yield Row(number, {key.strip(): plain_cell(cell) for key, cell in record.items()})
+            yield row_of(number, record)
 
     columns = tuple(str(column).strip() for column in data.column_names)
     problems = () if len(data) else (Problem(name, "there is no row", "Export it again, with rows"),)
-    return Table(name, columns, Rows(records, len(data)), sha256, size, problems)
+    report = _tidied(name, records, written.model_copy(update={"name": None}))
+    return Table(
+        name,
+        columns,
+        Rows(report.records, len(data)),
+        sha256,
+        size,
+        (*problems, *report.problems),
+        report.notes,
+    )

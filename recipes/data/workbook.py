@@ -10,11 +10,12 @@ from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from recipes.data.formats import report_header
 from recipes.data.header import header_below
 from recipes.data.packed import unpacked
 from recipes.data.records import Row, table_records
 from recipes.errors import Problem
-from recipes.options.data import FormatOptions
+from recipes.options.data import FormatName, FormatOptions
 
 NEEDS = "pip install 'adapter-repertoire[files]'"
 
@@ -22,12 +23,13 @@ NEEDS = "pip install 'adapter-repertoire[files]'"
 @dataclass(frozen=True)
 class Sheet:
     """One sheet of a workbook. rows: the cells of each. above: rows above the header. notes: what of it a reader should
-    know."""
+    know. report: which ad platform's it is."""
 
     name: str
     rows: Sequence[Sequence[Any]]
     above: int
     notes: tuple[str, ...]
+    report: FormatName | None = None
 
     def records(self, columns: Sequence[str]) -> "Iterator[Row | Problem | str]":
         """The rows below the header. columns: their names, where the sheet has no header."""
@@ -69,19 +71,21 @@ def open_sheet(path: Path, given: FormatOptions) -> "Sheet | Problem":
             f"{path.name}: the sheet {full[0]!r} is read; save others as files of their own: {others}"
         )
     first = next(number for number, row in enumerate(rows) if any(cell != "" for cell in row))
+    report = None
     if given.header:
         above = given.header - 1
     elif given.headless:
         above = first
     else:
-        below = header_below([list(map(str, row)) for row in rows[first : first + 60]])
-        above = first + (below or 0)
+        tops = [list(map(str, row)) for row in rows[first : first + 60]]
+        report = report_header(tops)
+        above = first + (report[1] if report is not None else header_below(tops) or 0)
         if above > 0:
             notes.append(
                 f"{path.name}: the header stands in row {above + 1}; what stands above it is not read "
                 "(data.format.header)"
             )
-    return Sheet(str(path), rows, above, tuple(notes))
+    return Sheet(str(path), rows, above, tuple(notes), None if report is None else report[0])
 
 
 def _plain(cell: Any) -> Any:

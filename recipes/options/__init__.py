@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from recipes.options.data import FormatOptions
     from recipes.options.reading import BadYaml, load_yaml, parse_override, read_yaml
     from recipes.options.write import read_policy
+    from recipes.options.written import read_format
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -15,7 +16,16 @@ else:
             "recipes.options.data": ["FormatOptions"],
             "recipes.options.reading": ["BadYaml", "load_yaml", "parse_override", "read_yaml"],
             "recipes.options.write": ["read_policy"],
+            "recipes.options.written": ["read_format"],
         },
     )
 
-__all__ = ["BadYaml", "FormatOptions", "load_yaml", "parse_override", "read_policy", "read_yaml"]
+__all__ = [
+    "BadYaml",
+    "FormatOptions",
+    "load_yaml",
+    "parse_override",
+    "read_format",
+    "read_policy",
+    "read_yaml",
+]

@@ -78,6 +78,7 @@ class FormatOptions(Section):
     header: the line in which the columns' names stand, 1 for the first; 0 where there is none. columns: their names,
     where the file has no header.
     decimal: point or comma: numbers with grouping signs, and percentages, are read as plain numbers, 12 % as 0.12.
+    percent: columns whose numbers are percentages without their sign: 12 is read as 0.12.
     turns: which turns of a chat are the product and its copy: a role such as user or assistant where the chat has one
     turn of it, or with a number, `user 2` the second and `user -1` the last.
     """
@@ -89,6 +90,7 @@ class FormatOptions(Section):
     header: int | None = Field(default=None, ge=0)
     columns: list[str] | None = Field(default=None, min_length=1)
     decimal: Literal["point", "comma"] | None = None
+    percent: list[str] = Field(default_factory=list)
     turns: dict[Literal["product", "copy"], str] = Field(default_factory=dict)
 
     @field_validator("delimiter")

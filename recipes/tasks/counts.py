@@ -4,12 +4,13 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from recipes.tasks.numerals import plain
+
 if TYPE_CHECKING:
     from recipes.tasks.task import Cells
 
 COUNTS = frozenset({"impressions", "clicks", "ctr"})
 _MOST_DIGITS = 15  # of a count that a float holds to the last one
-_WHOLE = re.compile(r"(\d+|\d{1,3}(?:[,'\u00a0\u202f\u2019 ]\d{3})+)(?:\.0*)?", re.ASCII)
 _SHARE = re.compile(r"(\d*\.?\d+(?:e-?\d+)?)(\s?%)?", re.ASCII | re.IGNORECASE)
 _OUTCOME = re.compile(r"([01])(\.0*)?")
 
@@ -47,9 +48,15 @@ def whole(text: str) -> int | None:
 
     A point groups no digits: 1.250 may be a number with decimals.
     """
-    found = _WHOLE.fullmatch(text)
-    digits = re.sub(r"\D", "", found[1]) if found else ""
-    return int(digits) if digits and len(digits) <= _MOST_DIGITS else None
+    if text.endswith("%"):
+        return None
+    digits = text if text.isdecimal() else _zeros_off(plain(text.removesuffix("."), "point") or "")
+    return int(digits) if digits.isdecimal() and len(digits) <= _MOST_DIGITS else None
+
+
+def _zeros_off(number: str) -> str:
+    before, _, after = number.partition(".")
+    return number if after.strip("0") else before
 
 
 def share_of(text: str) -> float | None:

@@ -12,6 +12,7 @@ import pytest
 from adapters import load_base
 from hub.hub import Hub
 from recipes import Recipe, train
+from recipes.data.file_bytes import look_at
 from tests.hub.conftest import Run
 from tests.hub.voices import voice
 
@@ -106,12 +107,31 @@ def test_each_row_by_the_adapter_that_it_names(run: Run, campaigns: Path, tmp_pa
     assert code == 0 and "their_label" in read("labelled.csv")[0], err
 
 
+def test_how_a_file_is_written_can_be_said_and_it_is_read_once(
+    run: Run, campaigns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "tickets.csv"
+    data.write_text("".join(f"so late {at},{MOODS[at % 2]}\n" for at in range(20)))
+    looked: list[Path] = []
+
+    def look(path: Path, *given: Any) -> Any:
+        looked.append(path)
+        return look_at(path, *given)
+
+    monkeypatch.setattr("recipes.data.tables.look_at", look)
+    line = ("analyze", "--hub", campaigns, "--data", data, "--by", "adapter", "--columns", "text,adapter")
+    code, out, err = run(*line, "--out", "labelled.csv")
+    assert code == 0 and "20 rows answered" in out, err
+    assert read("labelled.csv")[0]["text"] == "so late 0" and looked == [data]
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
         (("analyze", MOODS[0], "--data", "feed.csv"), "--data FILE needs --out FILE"),
         (("analyze", "--data", "feed.csv", "--out", "out.csv"), "name the adapter, or with --by"),
         (("analyze", MOODS[0], "so late", "--out", "out.csv"), "name one: --data FILE"),
+        (("analyze", MOODS[0], "so late", "--format", "ga4"), "name one: --data FILE"),
         (("recommend",), "name the adapter: client/campaign/task"),
         (("write", COPY), "no product; give --product"),
         (("analyze", MOODS[0], "--data", "feed.csv", "--out", "out.doc"), ".doc is not written"),

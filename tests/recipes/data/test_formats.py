@@ -9,8 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from recipes.data import propose
 from recipes.data.tables import Table, read_tables
+from recipes.options import read_yaml
 from recipes.options.data import FormatOptions
+from recipes.recipe import Recipe
+from tests.recipes.data.test_file_bytes import workbook
 
 GOOGLE = """Ad report
 "June 1, 2026 - June 30, 2026"
@@ -135,6 +139,152 @@ def test_ga4(tmp_path: Path) -> None:
 def test_an_ad_that_is_called_total_is_an_ad(tmp_path: Path) -> None:
     ads = "Campaign,Ad,Impr.,Clicks\nTotal: comfort,Soft shoes,10,1\nTotal: Account, --,10,1\n"
     assert [row["Ad"] for row in rows(read(tmp_path / "a.csv", ads))] == ["Soft shoes"]
+
+
+# After what people show of exports in these languages: titles, header, the row of totals.
+GOOGLE_IN = {
+    "de": (
+        "Anzeigenbericht",
+        "1. Juni 2026 - 30. Juni 2026",
+        "Kampagne;Anzeigengruppe;Anzeigentitel 1;Währungscode;Impressionen;Klicks;CTR;Kosten",
+        "Gesamt: Konto",
+    ),
+    "fr": (
+        "Rapport sur les annonces",
+        "1 juin 2026 - 30 juin 2026",
+        "Campagne;Groupe d'annonces;Titre 1;Code de devise;Impr.;Clics;CTR;Coût",
+        "Total : compte",
+    ),
+    "es": (
+        "Informe de anuncios",
+        "1 de junio de 2026 - 30 de junio de 2026",
+        "Campaña;Grupo de anuncios;Título 1;Código de moneda;Impresiones;Clics;CTR;Coste",
+        "Total: Cuenta",
+    ),
+    "it": (
+        "Report annunci",
+        "1 giugno 2026 - 30 giugno 2026",
+        "Campagna;Gruppo di annunci;Titolo 1;Codice valuta;Impressioni;Clic;CTR;Costo",
+        "Totale: Account",
+    ),
+    "pt": (
+        "Relatório de anúncios",
+        "1 de junho de 2026 - 30 de junho de 2026",
+        "Campanha;Grupo de anúncios;Título 1;Código da moeda;Impressões;Cliques;CTR;Custo",
+        "Total: conta",
+    ),
+    "nl": (
+        "Advertentierapport",
+        "1 juni 2026 - 30 juni 2026",
+        "Campagne;Advertentiegroep;Kop 1;Valutacode;Vertoningen;Klikken;CTR;Kosten",
+        "Totaal: account",
+    ),
+    "zh": (
+        "广告报告",
+        "2026年6月1日 - 2026年6月30日",
+        "广告系列;广告组;标题 1;货币代码;展示次数;点击次数;点击率;费用",
+        "总计:帐号",
+    ),
+    "ja": (
+        "広告レポート",
+        "2026年6月1日 - 2026年6月30日",
+        "キャンペーン;広告グループ;見出し 1;通貨コード;表示回数;クリック数;クリック率;費用",
+        "合計: アカウント",
+    ),
+}
+META_IN = {
+    "de": "Berichtsstart,Berichtsende,Kampagnenname,Anzeigenname,Impressionen,Link-Klicks,Ausgegebener Betrag (EUR)",
+    "fr": "Début des rapports,Fin des rapports,Nom de la campagne,Nom de la publicité,Impressions,Clics sur un lien,"
+    "Montant dépensé (EUR)",
+    "es": "Inicio del informe,Fin del informe,Nombre de la campaña,Nombre del anuncio,Impresiones,"
+    "Clics en el enlace,Importe gastado (EUR)",
+    "it": "Inizio report,Fine report,Nome della campagna,Nome dell'inserzione,Impression,Clic sul link,"
+    "Importo speso (EUR)",
+    "pt": "Início dos relatórios,Término dos relatórios,Nome da campanha,Nome do anúncio,Impressões,Cliques no link,"
+    "Valor usado (BRL)",
+    "nl": "Start rapportage,Einde rapportage,Campagnenaam,Advertentienaam,Weergaven,Klikken op links,"
+    "Besteed bedrag (EUR)",
+    "zh": "报告开始日期,报告结束日期,广告系列名称,广告名称,展示次数,链接点击量,已花费金额 (USD)",
+    "ja": "レポート開始日,レポート終了日,キャンペーン名,広告の名前,インプレッション,リンクのクリック,消化金額 (JPY)",
+    "by its shape": "Van,Tot,Veldtog se naam,Advertensie se naam,Impressions,Link clicks,Bedrag (ZAR)",
+}
+
+
+@pytest.mark.parametrize("language", GOOGLE_IN)
+@pytest.mark.parametrize("way", ["titles", "bare", "xlsx"])
+def test_google_ads_in_other_languages(tmp_path: Path, language: str, way: str) -> None:
+    title, period, header, total = GOOGLE_IN[language]
+    lines = [title, f'"{period}"', header] if way != "bare" else [header]
+    lines += [f"Kamp {n};Gruppe;Schuhe, {n}, leicht;EUR;{n + 1}.003;{n};3,0{n} %;{n},50" for n in range(9)]
+    lines.append(f"{total}; --; --;EUR;45.027;36;3,00 %;40,50")
+    path = tmp_path / ("a.xlsx" if way == "xlsx" else "a.csv")
+    if way == "xlsx":
+        path.write_bytes(workbook([next(csv.reader([line], delimiter=";")) for line in lines]))
+    else:
+        path.write_text("\n".join(lines))
+    [table] = read_tables(path)
+    names = header.split(";")
+    wanted = {
+        names[2]: "Schuhe, 1, leicht",
+        names[4]: "2003",
+        names[5]: "1",
+        names[6]: "0.0301",
+        names[7]: "1.50",
+    }
+    holds(rows(table)[1:2], [wanted])
+    told = "\n".join(table.notes)
+    assert len(table.rows) == 9 and "read as google-ads" in told and "1 rows of totals are left out" in told
+    recipe = Recipe.from_dict(read_yaml(propose(path).text))
+    assert recipe.task == "recommendation"
+    assert recipe.data.columns == {"ad": names[2], "impressions": names[4], "clicks": names[5]}
+
+
+@pytest.mark.parametrize("language", META_IN)
+@pytest.mark.parametrize("way", ["csv", "xlsx"])
+def test_meta_ads_in_other_languages(tmp_path: Path, language: str, way: str) -> None:
+    lines = [META_IN[language], "2026-06-01,2026-06-30,,,2300,52,80.10"]
+    lines += [f"2026-06-01,2026-06-30,Spring,Shoes on grass {n},1{n}00,3{n},5.05" for n in range(9)]
+    path = tmp_path / f"a.{way}"
+    if way == "xlsx":
+        path.write_bytes(workbook([line.split(",") for line in lines]))
+    else:
+        path.write_text("\n".join(lines))
+    [table] = read_tables(path)
+    names = META_IN[language].split(",")
+    holds(rows(table)[:1], [{names[3]: "Shoes on grass 0", names[4]: "1000"}])
+    assert len(table.rows) == 9 and "read as meta-ads" in "\n".join(table.notes)
+    recipe = Recipe.from_dict(read_yaml(propose(path).text))
+    assert {"impressions", "clicks"} <= recipe.data.columns.keys()
+    assert recipe.data.columns.get("ad", names[3]) == names[3]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "total"),
+    [
+        ("Startdatum", "Enddatum", "Gesamtsumme"),
+        ("Date de début", "Date de fin", "Total général"),
+        ("Fecha de inicio", "Fecha de finalización", "Suma total"),
+        ("Data di inizio", "Data di fine", "Totale complessivo"),
+        ("Data de início", "Data de término", "Total geral"),
+        ("Begindatum", "Einddatum", "Eindtotaal"),
+        ("开始日期", "结束日期", "总计"),
+        ("開始日", "終了日", "総計"),
+    ],
+)
+def test_ga4_in_other_languages(tmp_path: Path, since: str, until: str, total: str) -> None:
+    content = GA4.replace("Start date", since).replace("End date", until).replace("Grand total", total)
+    table = read(tmp_path / "a.csv", content)
+    holds(rows(table), [{"Page title": "Trail shoes", "Views": "1520"}, {"Page title": "Kettles, quiet"}])
+    assert "read as ga4" in table.notes[0] and "1 rows of totals" in "\n".join(table.notes)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["campaign,headline,impressions,clicks,price", "Kampagne,Anzeige,Impressionen,Klicks,Preis"],
+)
+def test_a_table_of_ones_own_is_no_report(tmp_path: Path, header: str) -> None:
+    table = read(tmp_path / "a.csv", f'{header}\nSpring,Shoes,1200,3,"12,50"\nMay,Socks,900,--,"9,90"\n')
+    assert rows(table)[1][header.rpartition(",")[2]] == "9,90" and table.notes == ()
 
 
 def criteo(number: int) -> str:
