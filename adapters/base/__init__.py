@@ -6,7 +6,7 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from adapters.base.base import Base
-    from adapters.base.cpu_threads import hand_back_threads
+    from adapters.base.cpu_threads import hand_back_threads, settle_threads, thread_settings
     from adapters.base.known_bases import known_folder
     from adapters.base.loading import load_base
     from adapters.base.memory import free_memory
@@ -18,7 +18,7 @@ else:
         __name__,
         {
             "adapters.base.base": ["Base"],
-            "adapters.base.cpu_threads": ["hand_back_threads"],
+            "adapters.base.cpu_threads": ["hand_back_threads", "settle_threads", "thread_settings"],
             "adapters.base.known_bases": ["known_folder"],
             "adapters.base.loading": ["load_base"],
             "adapters.base.memory": ["free_memory"],
@@ -39,4 +39,6 @@ __all__ = [
     "load_shape",
     "plain_weight",
     "quantization_fault",
+    "settle_threads",
+    "thread_settings",
 ]

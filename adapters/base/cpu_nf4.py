@@ -11,12 +11,12 @@ import threading
 from typing import Any
 
 import torch
-from bitsandbytes import functional
-from bitsandbytes.nn import Linear4bit
 from torch import Tensor, nn
 
+from adapters.base.bitsandbytes_import import bitsandbytes
 from adapters.base.memory import free_memory
 
+functional, Linear4bit = bitsandbytes.functional, bitsandbytes.nn.Linear4bit
 _repack: Any = getattr(
     functional, "_convert_weight_packed_for_cpu", None
 )  # not public: another version may lack it

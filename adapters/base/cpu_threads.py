@@ -1,18 +1,72 @@
-"""Hand the CPU threads that PyTorch holds for the calling thread back.
+"""The CPU threads that PyTorch computes with: how many there may be, that idle ones rest, and when they are given back.
 
-PyTorch keeps a team of OpenMP threads for each Python thread that computes. Where the teams of several threads together
-have more members than there are cores, OpenMP stops letting idle members spin and puts them to sleep at every step,
-also if only one team ever works: a forward in a second thread then takes about 1.5 times as long. A thread that is
-about to wait for another one's computing therefore hands its team back; it gets a new one when it computes again.
+Between two steps, idle OpenMP threads spin: they ask again and again whether there is work, for milliseconds. Alone on
+a machine that is the fastest way to wait. Beside another busy program they take the very cores that it, and the one
+thread with work, are waiting for: a step then takes four times as long. With a short spin it is twice as long, which is
+what sharing costs, and alone a few hundredths are lost.
+
+PyTorch also keeps a team of OpenMP threads for each Python thread that computes. Where the teams of several threads
+together have more members than there are cores, OpenMP stops letting idle members spin and puts them to sleep at every
+step, also if only one team ever works: a forward in a second thread then takes about 1.5 times as long. A thread that
+is about to wait for another one's computing therefore hands its team back; it gets a new one when it computes again.
 """
 
 import ctypes
+import math
+import os
 import re
+import sys
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+# For GNU's OpenMP turns of the loop (a few microseconds), for LLVM's and Intel's milliseconds; unset they spin for
+# 300,000 turns and 200 ms.
+RESTFUL: Mapping[str, str] = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+_THREADS = "OMP_NUM_THREADS"
+_WAITING = (*RESTFUL, "OMP_WAIT_POLICY")
 _SOFT = 1  # omp_pause_soft: keep what is set (OpenMP 5.0, §3.2.44)
+
+
+@cache
+def settle_threads() -> Mapping[str, str]:
+    """Let idle threads rest, and have no more of them than a container's quota of CPU time feeds.
+
+    OpenMP reads its settings once, when it is loaded: to be called before torch is imported, and without effect
+    afterwards. Once for a process; what its user has set stays as it is.
+
+    Returns:
+        What was set: variables of the environment and their values.
+    """
+    own = {} if "torch" in sys.modules else thread_settings(os.environ)
+    os.environ.update(own)
+    return own
+
+
+def thread_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """What an environment lacks for idle threads to rest, and for no more threads than there is CPU time for."""
+    own = {} if any(name in environment for name in _WAITING) else dict(RESTFUL)
+    allowed = allowed_cpus()
+    if _THREADS not in environment and allowed < usable_cpus():
+        own[_THREADS] = str(allowed)
+    return own
+
+
+def usable_cpus() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def allowed_cpus(root: Path = Path("/")) -> int:
+    """Cores whose time this process may use up: those it may run on, or fewer by the quota of its control group.
+
+    Args:
+        root: where `proc` and `sys` are.
+    """
+    return max(1, min([usable_cpus(), *map(math.ceil, _quotas(root))]))
 
 
 def hand_back_threads() -> None:
@@ -21,6 +75,52 @@ def hand_back_threads() -> None:
     pause = _pause()
     if pause is not None:
         pause(_SOFT)
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Cores' worth of CPU time by each control group that this process is in, of either version of Linux's groups.
+
+    A line of /proc/self/cgroup is `0::/path` (version 2) or `4:cpu,cpuacct:/path` (version 1). Inside a container the
+    path may be the host's, and what is mounted is the container's own group: then only the top is found.
+    """
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if not controllers:
+            mounts, limit = [root / "sys/fs/cgroup", root / "sys/fs/cgroup/unified"], _quota_2
+        elif "cpu" in controllers.split(","):
+            mounts, limit = [root / "sys/fs/cgroup" / name for name in (controllers, "cpu")], _quota_1
+        else:
+            continue
+        inside = Path(path.strip("/"))
+        for mount in mounts:
+            for group in (inside, *inside.parents):
+                quota = limit(mount / group)
+                if quota is not None:
+                    yield quota
+
+
+def _quota_2(group: Path) -> float | None:
+    """cpu.max: `QUOTA PERIOD`, microseconds, or `max PERIOD`."""
+    return _share(*[*_read(group / "cpu.max").split(), "", ""][:2])
+
+
+def _quota_1(group: Path) -> float | None:
+    """Two files of microseconds; -1 is no quota."""
+    return _share(_read(group / "cpu.cfs_quota_us").strip(), _read(group / "cpu.cfs_period_us").strip())
+
+
+def _share(quota: str, period: str) -> float | None:
+    if not (quota.isdecimal() and period.isdecimal()) or not int(quota) or not int(period):
+        return None
+    return int(quota) / int(period)
+
+
+def _read(path: Path) -> str:
+    """A file's text, empty where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 @cache

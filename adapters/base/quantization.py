@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import bitsandbytes
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel, BitsAndBytesConfig
 
+from adapters.base.bitsandbytes_import import bitsandbytes
 from adapters.errors import UnsupportedQuantization
 from adapters.format.config import Quantization
 

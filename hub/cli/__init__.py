@@ -33,6 +33,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from adapters.base import settle_threads
 from hub.cli import (
     aliases,
     ask,
@@ -129,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: without the `repertoire` before them; None are those of this process.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    settle_threads()
     # It advises a package that needs the network.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     show_warnings_visibly()

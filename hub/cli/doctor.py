@@ -1,9 +1,10 @@
 """repertoire doctor: what was found on this machine, and what to do about each fault."""
 
+import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from adapters.base import settle_threads, thread_settings
 from hub.cli.options import Json
 from hub.cli.output import document, show
 
@@ -149,6 +151,7 @@ def accelerator() -> Iterator[Check]:
         yield Check("torch", "fault", f"cannot be imported: {error}", "install torch again for this machine")
         return
     yield Check("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+    yield threads(os.environ, settle_threads())
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         found = f"{torch.cuda.get_device_name()}, {free / _GIB:.1f} of {total / _GIB:.1f} GiB free"
@@ -166,6 +169,27 @@ def accelerator() -> Iterator[Check]:
         fix = "nothing for small bases; use a GPU for those with billions of parameters"
         yield Check("GPU", "note", "none; everything runs on the CPU", fix)
     yield from quantization()
+
+
+def threads(environment: Mapping[str, str], set_here: Mapping[str, str]) -> Check:
+    """Whether programs of this environment wait without spinning, in as many threads as they have CPU time for.
+
+    Args:
+        environment: of this process.
+        set_here: what of it this command has set itself, so that other programs lack it.
+    """
+    theirs = {name: value for name, value in environment.items() if name not in set_here}
+    lacking = thread_settings(theirs)
+    if not lacking:
+        return Check("threads", "ok", "how idle ones wait is set")
+    found = "idle ones spin, which costs most beside other programs"
+    if "OMP_NUM_THREADS" in lacking:
+        found = f"more than the {lacking['OMP_NUM_THREADS']} cores of this container's quota"
+    if set_here:
+        found = f"right in this command; in others, {found}"
+    settings = " ".join(f"{name}={value}" for name, value in lacking.items())
+    fix = f"export {settings}, or call adapters.base.settle_threads() before torch is imported"
+    return Check("threads", "note", found, fix)
 
 
 def quantization() -> Iterator[Check]:

@@ -11,7 +11,7 @@ import torch
 
 import adapters.base.base
 from hub.cli import doctor, main
-from hub.cli.doctor import Check, clashes, disk, examine, hidden, quantization, versions
+from hub.cli.doctor import Check, clashes, disk, examine, hidden, quantization, threads, versions
 
 ROOT = Path(__file__).parents[3]
 
@@ -94,6 +94,15 @@ def test_a_quantization_that_is_far_off_is_a_fault(monkeypatch: pytest.MonkeyPat
     assert nf4.status == "fault"
     assert "a product is 80% off" in nf4.found
     assert "--quantization none" in nf4.fix
+
+
+def test_a_library_user_is_told_that_idle_threads_spin() -> None:
+    rest = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1", "OMP_NUM_THREADS": "1"}
+    assert threads(rest, {}).status == "ok"
+    here = threads(rest, rest)
+    assert here.status == "note" and here.found.startswith("right in this command")
+    assert "GOMP_SPINCOUNT=1000" in here.fix
+    assert threads({}, {}).found.startswith("idle ones spin")
 
 
 def test_a_full_disk_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

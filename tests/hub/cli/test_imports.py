@@ -1,0 +1,62 @@
+"""What a command imports is what it starts with: each module of a heavy library is time before the answer."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.hub import Hub
+from tests.clock import LIMIT
+
+# Not one of these where no tensor is read or made.
+HEAVY = {"torch", "transformers", "bitsandbytes", "accelerate", "datasets", "matplotlib", "optuna", "pandas", "peft"} | {
+    "scipy", "sklearn", "fairlearn", "sacrebleu", "tensorboard", "fastapi", "sqlalchemy", "river", "ray",
+}  # fmt: skip
+# A base that answers needs no training, no pages, no reports and no compiler.
+FOR_TRAINING = {"datasets", "matplotlib", "optuna", "peft", "fairlearn", "sacrebleu", "tensorboard", "sklearn", "pandas"}
+COMPILER = {"torch._inductor.compile_fx", "torch._dynamo.repro.after_dynamo"}
+_TELL = "import json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+
+
+def imported(program: str, folder: Path) -> set[str]:
+    """Modules that a program has imported at its end."""
+    lines = f"import atexit, json, sys\natexit.register(lambda: print(json.dumps(sorted(sys.modules))))\n{program}"
+    done = subprocess.run(
+        [sys.executable, "-c", lines], capture_output=True, text=True, cwd=folder, timeout=LIMIT
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ls"],
+        ["show", "acme/spring/recommendation"],
+        ["versions", "acme/spring/recommendation"],
+        ["search", "seed"],
+        ["history", "acme/spring/recommendation"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_reads_a_hub_imports_nothing_that_computes(command: list[str], campaigns: Hub) -> None:
+    line = [*command, "--hub", str(campaigns.folder)] if hasattr(campaigns, "folder") else command
+    found = imported(f"from hub.cli import main\nmain({[*line, '--json']!r})", Path.cwd())
+    assert found & HEAVY == set()
+    assert len(found) < 1500
+
+
+def test_a_base_that_answers_imports_no_compiler_and_nothing_of_training(tmp_path: Path) -> None:
+    program = """
+import torch
+from hub.registry.registry import Registry
+from adapters import load_base
+base = load_base("starter", "nf4", device="cpu")
+with torch.inference_mode():
+    base.model(input_ids=torch.arange(5)[None])
+"""
+    found = imported(program, tmp_path)
+    assert found & FOR_TRAINING == set()
+    assert found & COMPILER == set()
