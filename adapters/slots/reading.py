@@ -70,7 +70,7 @@ def stems_of(
 
     Takes what `read` takes.
     """
-    if base.kind == "encoder":
+    if not base.reads_forward:
         return [None] * len(sequences)
     contents = [slots.content(slot) for slot in rows.slots]
     found = [stems.recall(each, ids[:-1]) for each, ids in zip(contents, sequences, strict=True)]
@@ -122,7 +122,7 @@ def read_behind(
     states: Tensor | None = None
     for part in parts:
         of_part = RowSlots(tuple(rows.slots[row] for row in part))
-        keeping = _worth_keeping([(len(own[row]), behind[row]) for row in part], base, stems)
+        keeping = worth_keeping(base, [(len(own[row]), _tokens(behind[row])) for row in part], stems)
         noted = _Noted(base, keeping) if keeping else None
         hidden = _pass(base, slots, [own[row] for row in part], of_part, [behind[row] for row in part], noted)
         for place in keeping if noted else ():
@@ -140,6 +140,25 @@ def read_behind(
                 states[row, -len(sequences[row]) : -len(own[row])] = stem.states
     assert states is not None
     return Hidden(states, pad(base, sequences).mask)
+
+
+def worth_keeping(base: Base, rows: Sequence[tuple[int, int]], stems: Stems) -> list[int]:
+    """Which rows another step may begin with: those of which most is new, as far as there is room for what one step
+    leaves behind.
+
+    Args:
+        base: that reads them.
+        rows: how many tokens of each are read now, and how many were known.
+        stems: that they would be kept among.
+    """
+    token = sum(2 * layer.kv_heads * layer.head_dim for layer in base.attention) + base.width
+    left = stems.room // _KEPT // (token * base.dtype.itemsize) if base.reads_forward else 0
+    found = []
+    for place, (own, known) in enumerate(rows):
+        if FEWEST <= own > known and own + known <= left:
+            found.append(place)
+            left -= own + known
+    return found
 
 
 @dataclass(frozen=True)
@@ -264,20 +283,6 @@ def _prefix_stem(slots: Slots, slot: int | None) -> Stem | None:
     """An adapter's own prefix, as a stem without tokens."""
     prefix = slots.prefix(slot)
     return None if prefix is None else Stem((), prefix, prefix.new_zeros(0, slots.base.width))
-
-
-def _worth_keeping(rows: Sequence[tuple[int, Stem | None]], base: Base, stems: Stems) -> list[int]:
-    """The rows that another step may begin with, of (own tokens, stem): those of which most is new, as far as there is
-    room for what one step leaves."""
-    token = sum(2 * layer.kv_heads * layer.head_dim for layer in base.attention) + base.width
-    left = stems.room // _KEPT // (token * base.dtype.itemsize) if base.kind == "decoder" else 0
-    found = []
-    for place, (own, stem) in enumerate(rows):
-        tokens = own + _tokens(stem)
-        if FEWEST <= own > _tokens(stem) and tokens <= left:
-            found.append(place)
-            left -= tokens
-    return found
 
 
 def _by_content(contents: Sequence[Hashable]) -> list[list[int]]:

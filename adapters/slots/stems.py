@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 FEWEST = 16
@@ -150,14 +151,14 @@ class Stems:
             return self._kept[content, found].first(count)
 
     def keep(self, content: Hashable, stem: Stem) -> None:
-        """Remember a stem, in memory of its own."""
+        """Remember a stem, in memory of its own; one with numbers that are not finite is let go."""
+        if stem.size > self.room or not torch.isfinite(stem.states).all():
+            return
         with self._lock:
             known = self._sorted.get(content, [])
             at = bisect_left(known, stem.ids)
             if at < len(known) and known[at][: len(stem.ids)] == stem.ids:
                 self._kept.move_to_end((content, known[at]))
-                return
-            if stem.size > self.room:
                 return
             if at and stem.ids[: len(known[at - 1])] == known[at - 1]:
                 self._drop(content, known[at - 1])
