@@ -14,7 +14,7 @@ from adapters.base.cpu_nf4 import repacked_bytes, split_products
 from adapters.base.fingerprint import digest, plain_config
 from adapters.base.input_groups import probe
 from adapters.base.linears import linears_of
-from adapters.base.positions import first_position, most_positions
+from adapters.base.positions import first_position, most_positions, stretched_by_length
 from adapters.errors import BaseError, UnsupportedArchitecture
 from adapters.format.config import BaseId, Quantization
 from adapters.format.names import ends_in
@@ -110,6 +110,11 @@ class Base:
     def first_position(self) -> int:
         """Position id of a sequence's first token: 0, or behind the padding index in RoBERTa's family."""
         return first_position(self.config)
+
+    @property
+    def reads_forward(self) -> bool:
+        """Whether what it makes of first tokens is the same whatever follows: a decoder, its positions fixed."""
+        return self.kind == "decoder" and not stretched_by_length(self.config)
 
     @property
     def identity(self) -> BaseId:

@@ -9,6 +9,7 @@ heads, and on two CPU cores it took over five times as long for 16 texts (`bench
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Literal
 
 import torch
@@ -19,12 +20,17 @@ from adapters.errors import AdapterError
 from adapters.serving.sampling import Sampling, choose
 from adapters.serving.text import Pieces, stopped
 from adapters.slots.cache import KeyValueCache
-from adapters.slots.forward_pass import Hidden, extend, forward, pad
+from adapters.slots.forward_pass import Hidden, extend, pad
+from adapters.slots.reading import of_like_length, read_behind, stems_of, worth_keeping
 from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
+from adapters.slots.stems import Stem, Stems
 
 _ROUND = 32  # the cache grows by so many positions at a time
 _ROOM = 1024  # positions a row in `write`
+
+_Prompt = tuple[int | None, tuple[int, ...]]
+"""A slot and token ids."""
 
 
 @dataclass(eq=False)
@@ -59,14 +65,18 @@ class Writing:
 class Batch:
     """The running texts: text i has row i of the cache.
 
-    max_rows: the most rows; max_positions: the most positions of the cache, rows times the longest of them.
+    max_rows: the most rows; max_positions: the most positions of the cache, rows times the longest of them; stems:
+    first tokens that are known.
     """
 
-    def __init__(self, base: Base, slots: Slots, max_rows: int, max_positions: int) -> None:
+    def __init__(
+        self, base: Base, slots: Slots, max_rows: int, max_positions: int, stems: Stems | None = None
+    ) -> None:
         self.base = base
         self.slots = slots
         self.max_rows = max_rows
         self.max_positions = max_positions
+        self.stems = stems or Stems()
         self.running: list[Writing] = []
         self._cache = KeyValueCache(base.attention, base.device, base.dtype)
         self._lengths: list[int] = []  # columns that each row has in the cache
@@ -85,21 +95,24 @@ class Batch:
         return rows <= self.max_rows and (rows + len(heads)) * widest <= self.max_positions
 
     def read(
-        self, texts: Sequence[Writing], heads: Sequence[tuple[int | None, tuple[int, ...]]]
+        self, texts: Sequence[Writing], heads: Sequence[_Prompt]
     ) -> tuple[list[Tensor], list[Writing]]:
-        """As `join`, in one forward where the cache has room for the heads too; else they run by themselves, first."""
+        """As `join`, in one forward where the cache has room for the heads too and no first tokens of theirs are
+        shared or known; else they run by themselves, first."""
+        rows, sequences = RowSlots(tuple(slot for slot, _ in heads)), [ids for _, ids in heads]
+        behind = stems_of(self.base, self.slots, sequences, rows, self.stems)
         widths = [self.slots.prefix_length(slot) + len(ids) for slot, ids in heads]
-        if texts and self.fits([self.need(text) for text in texts], widths):
+        shares = any(stem is not None for stem in behind)
+        if texts and not shares and self.fits([self.need(text) for text in texts], widths):
             return self.join(texts, heads)
         logits: list[Tensor] = []
         if heads:
-            rows = RowSlots(tuple(slot for slot, _ in heads))
-            hidden = forward(self.base, self.slots, pad(self.base, [ids for _, ids in heads]), rows)
+            hidden = read_behind(self.base, self.slots, sequences, rows, behind, self.stems)
             logits = head_logits(self.slots, rows, hidden, range(len(heads)))
         return logits, self.join(texts)[1] if texts else []
 
     def join(
-        self, texts: Sequence[Writing], heads: Sequence[tuple[int | None, tuple[int, ...]]] = ()
+        self, texts: Sequence[Writing], heads: Sequence[_Prompt] = ()
     ) -> tuple[list[Tensor], list[Writing]]:
         """Read the prompts of new texts, and write the first token of each. Equal prompts of one adapter are read once.
 
@@ -110,28 +123,41 @@ class Batch:
         Returns:
             The logits `[labels]` of each row for a head; and the texts that ended with their first token.
         """
-        prompts = list(dict.fromkeys((text.slot, text.prompt) for text in texts))
-        prompts.sort(key=lambda prompt: -1 if prompt[0] is None else prompt[0])
-        reading = [*prompts, *heads]
-        first, prefixes = len(self.running), [self.slots.prefix_length(slot) for slot, _ in reading]
-        longest = max(prefixes) + max(len(ids) for _, ids in reading)
+        prompts, behind, sizes = self._prompts(texts)
+        reading, behind = [*prompts, *heads], [*behind, *[None] * len(heads)]
+        sizes[-1] += len(heads)
+        own = [ids[len(stem.ids) if stem else 0 :] for (_, ids), stem in zip(reading, behind, strict=True)]
+        prefixes = [self.slots.prefix_length(slot) for slot, _ in reading]
+        starts = [stem.positions if stem else p for stem, p in zip(behind, prefixes, strict=True)]
+        first, ends = len(self.running), list(accumulate(sizes))
+        parts = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        longest = max(max(starts[part]) + max(map(len, own[part])) for part in parts)
         self._reserve(
             first + max(len(reading), len(texts)),
             max([longest, *(self.need(text) for text in (*self.running, *texts))]),
         )
-        for row, (slot, _) in enumerate(reading, first):
-            if (prefix := self.slots.prefix(slot)) is not None:
-                self._cache.seed(row, prefix)
-        batch = pad(self.base, [ids for _, ids in reading], left=False)
-        rows = RowSlots(tuple(slot for slot, _ in reading))
-        states = extend(self.base, self.slots, self._cache, first, prefixes, batch.ids, rows)
+        for row, ((slot, _), stem) in enumerate(zip(reading, behind, strict=True), first):
+            front = stem.layers if stem else self.slots.prefix(slot)
+            if front is not None:
+                self._cache.seed(row, front)
+        last: list[Tensor] = []
+        for part in parts:
+            rows = RowSlots(tuple(slot for slot, _ in reading[part]))
+            batch = pad(self.base, own[part], left=False)
+            states = extend(
+                self.base, self.slots, self._cache, first + part.start, starts[part], batch.ids, rows
+            )
+            last += [state[len(ids) - 1] for state, ids in zip(states, own[part], strict=True)]
+            self._keep(first, part.start, prompts[part], starts[part], behind[part], states)
+        # The heads are the last rows of the last part.
+        hers = range(len(rows.slots) - len(heads), len(rows.slots))
         sound = torch.isfinite(states).flatten(1).all(1).tolist()
-        for row in range(len(prompts), len(reading)):
+        for row in hers:
             if not sound[row]:
-                self._cache.wipe(first + row)
-        logits = head_logits(self.slots, rows, Hidden(states, batch.mask), range(len(prompts), len(reading)))
+                self._cache.wipe(first + parts[-1].start + row)
+        logits = head_logits(self.slots, rows, Hidden(states, batch.mask), hers)
         try:
-            self._begin(texts, prompts, prefixes, states)
+            self._begin(texts, prompts, prefixes, last)
         except BaseException:
             del self.running[first:], self._lengths[first:]
             raise
@@ -157,12 +183,45 @@ class Batch:
         self._cache = KeyValueCache(self.base.attention, self.base.device, self.base.dtype)
         self._changed()
 
+    def _prompts(self, texts: Sequence[Writing]) -> tuple[list[_Prompt], list[Stem | None], list[int]]:
+        """Each different prompt once, and the stem that it stands behind; in parts of like length behind their stems,
+        of so many prompts each."""
+        prompts = list(dict.fromkeys((text.slot, text.prompt) for text in texts))
+        prompts.sort(key=lambda prompt: -1 if prompt[0] is None else prompt[0])
+        rows = RowSlots(tuple(slot for slot, _ in prompts))
+        behind = stems_of(self.base, self.slots, [ids for _, ids in prompts], rows, self.stems)
+        if not any(behind):
+            return prompts, behind, [len(prompts)]
+        own = [len(ids) - (len(stem.ids) if stem else 0) for (_, ids), stem in zip(prompts, behind, strict=True)]
+        parts = of_like_length(own)
+        order = [row for part in parts for row in part]
+        return [prompts[row] for row in order], [behind[row] for row in order], [*map(len, parts)]
+
+    def _keep(
+        self,
+        first: int,
+        begin: int,
+        prompts: Sequence[_Prompt],
+        starts: Sequence[int],
+        behind: Sequence[Stem | None],
+        states: Tensor,
+    ) -> None:
+        """Remember prompts that later ones may begin with; they were read into the rows from `first + begin` on."""
+        known = [len(stem.ids) if stem else 0 for stem in behind[: len(prompts)]]
+        sizes = [(len(ids) - count, count) for (_, ids), count in zip(prompts, known, strict=True)]
+        for row in worth_keeping(self.base, sizes, self.stems):
+            (slot, ids), (own, _), stem = prompts[row], sizes[row], behind[row]
+            layers = self._cache.taken(first + begin + row, starts[row] + own)
+            new = states[row, :own]
+            whole = torch.cat([stem.states, new]) if stem else new.clone()
+            self.stems.keep(self.slots.content(slot), Stem(ids, layers, whole))
+
     def _begin(
         self,
         texts: Sequence[Writing],
-        prompts: Sequence[tuple[int | None, tuple[int, ...]]],
+        prompts: Sequence[_Prompt],
         prefixes: Sequence[int],
-        states: Tensor,
+        last: Sequence[Tensor],
     ) -> None:
         """Give every text its cache row: the first of each prompt the one that was read into, the others a copy."""
         first, by_prompt = len(self.running), {prompt: row for row, prompt in enumerate(prompts)}
@@ -182,8 +241,7 @@ class Batch:
             self._lengths.append(length)
         self.running += begun
         if begun:
-            last = states[read_into, [len(text.prompt) - 1 for text in begun]]
-            self._write(begun, self.base.lm_logits(last).float())
+            self._write(begun, self.base.lm_logits(torch.stack([last[row] for row in read_into])).float())
             self._changed()
 
     def _write(self, texts: Sequence[Writing], logits: Tensor) -> None:

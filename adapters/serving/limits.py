@@ -26,6 +26,8 @@ class Limits:
         read_tokens: of prompts in one turn, so that reading holds up writing only so long.
         waiting: requests of one client.
         host_bytes: of adapters ready in host memory.
+        stem_bytes: of first tokens that were read lately, such as a user's, kept on the device for the next row that
+            begins with them; 0 keeps none.
         weights: shares of clients, 1 where none is named.
         aging: tokens of work by which a request comes forward for each second that it waits.
 
@@ -44,6 +46,7 @@ class Limits:
     read_tokens: _Count = 4096
     waiting: _Count = 4096
     host_bytes: Annotated[int, Field(ge=0, description="a whole number of 0 or more")] = 2**31
+    stem_bytes: Annotated[int, Field(ge=0, description="a whole number of 0 or more")] = 2**28
     weights: Annotated[
         Mapping[str, Annotated[float, Field(gt=0)]], Field(description="a number above 0 for each client")
     ] = field(default_factory=dict)

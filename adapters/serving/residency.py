@@ -173,7 +173,7 @@ class Residency:
             held = self._in_slots[key]
             try:
                 with self._counters.copy.measured():
-                    self._slots.put(held.slot, held.packed)
+                    self._slots.put(held.slot, held.packed, key)
                 held.packed = held.packed.bare()
             except Exception as error:
                 # Such as a device that is out of memory.

@@ -33,6 +33,7 @@ from adapters.serving.residency import Fetched, Residency, Resident
 from adapters.serving.turn import Ended, Load, Turn
 from adapters.slots.cache import positions_in
 from adapters.slots.slots import Slots
+from adapters.slots.stems import Stems
 
 _log = logging.getLogger(__name__)
 _CACHE_SHARE = 0.3  # of the free memory goes to the KV cache, at the most
@@ -59,7 +60,8 @@ class Runtime:
         self._changed = Condition()
         self._slots = Slots(base, self.limits.slots, shared_rank=self.limits.shared_rank)
         self._residency = Residency(self._slots, fetch, self.limits, self.counters, self._changed)
-        self._batch = Batch(base, self._slots, self.limits.rows, self.limits.positions or self._positions())
+        self._stems = Stems(self.limits.stem_bytes)
+        self._batch = Batch(base, self._slots, self.limits.rows, self.limits.positions or self._positions(), self._stems)
         self._queue = Admission(
             base,
             self._residency,
@@ -175,6 +177,7 @@ class Runtime:
 
     def unload(self, key: str) -> None:
         """Let an adapter go from slot and host memory. Waits for its last running row."""
+        self._stems.forget(key)
         with self._changed:
             self._residency.unload(key)
             while self._residency.clearing and not self._closed:
@@ -187,10 +190,10 @@ class Runtime:
             return self._residency.report()
 
     def state(self) -> dict[str, Any]:
-        """Counters (see `Counters`), and how many requests wait and are written now, as plain JSON."""
+        """Counters, how many requests wait and are written now, and what first tokens spared (`Stems`); plain JSON."""
         with self._changed:
             now = {"waiting": len(self._queue.waiting), "writing": len(self._writing)}
-            return {**now, **self.counters.summary()}
+            return {**now, **self.counters.summary(), "stems": self._stems.summary()}
 
     def close(self) -> None:
         """End every request with Cancelled, and leave the base as it was found. A forked child has nothing to end."""
@@ -209,9 +212,8 @@ class Runtime:
         self._slots.close()
 
     def _positions(self) -> int:
-        base = self.base
-        room = positions_in(_CACHE_SHARE, base.attention, base.device, base.dtype)
-        return min(room, self.limits.rows * base.max_positions)
+        room = positions_in(_CACHE_SHARE, self.base.attention, self.base.device, self.base.dtype)
+        return min(room, self.limits.rows * self.base.max_positions)
 
     def _push(self, request: Request) -> Ticket:
         """Put a request in the queue; one that can never be answered comes back failed."""
@@ -275,7 +277,7 @@ class Runtime:
             if ticket.request.adapter in failed:
                 ticket.slot = None
                 self._fail(ticket, failed[ticket.request.adapter])
-        for group in by_length([ticket for ticket in turn.admitted if not ticket.done()]):
+        for group in by_length([t for t in turn.admitted if not t.done()], self.base.reads_forward):
             self._read(group)
         if self._writing:
             self._write()
@@ -338,9 +340,7 @@ class Runtime:
         try:
             with self.base.lock, self.counters.step.measured():
                 done = self._batch.step()
-        except (
-            Exception
-        ) as error:  # such as a device that is out of memory: all rows are lost, the runtime is not
+        except Exception as error:  # such as no memory: all rows are lost, the runtime is not
             self._batch.clear()
             lost, self._writing = list(self._writing.values()), {}
             for ticket in lost:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from adapters.slots.heads import pooled
     from adapters.slots.lora import Layout, Term
     from adapters.slots.packed import pack
+    from adapters.slots.reading import read
     from adapters.slots.rows import RowSlots, join
     from adapters.slots.slots import Slots
+    from adapters.slots.stems import shared_stems
     from adapters.slots.trained import LORA, VALUES, Trained
 else:
     __getattr__, __dir__ = lazy(
@@ -24,8 +26,10 @@ else:
             "adapters.slots.heads": ["pooled"],
             "adapters.slots.lora": ["Layout", "Term"],
             "adapters.slots.packed": ["pack"],
+            "adapters.slots.reading": ["read"],
             "adapters.slots.rows": ["RowSlots", "join"],
             "adapters.slots.slots": ["Slots"],
+            "adapters.slots.stems": ["shared_stems"],
             "adapters.slots.trained": ["LORA", "VALUES", "Trained"],
         },
     )
@@ -45,5 +49,7 @@ __all__ = [
     "pack",
     "pad",
     "pooled",
+    "read",
+    "shared_stems",
     "triplets",
 ]

@@ -13,7 +13,7 @@ A token at position q sees the columns up to q of its own row: that one rule is 
 and leave anywhere; the last one then moves into the gap, so that running texts always have the first rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,10 +116,14 @@ class KeyValueCache(Cache):
                 grown.append(new)
         self._stored = grown
 
-    def seed(self, row: int, keys_values: Tensor) -> None:
-        """Begin a row with a prefix `[layers, 2, kv_heads, length, head_dim]`."""
+    def seed(self, row: int, keys_values: Iterable[Tensor]) -> None:
+        """Begin a row with what stands in front of its tokens, for each layer `[2, kv_heads, length, head_dim]`."""
         for stored, prefix in zip(self._stored, keys_values, strict=True):
             stored[:, row, :, : prefix.shape[2]] = prefix
+
+    def taken(self, row: int, length: int) -> list[Tensor]:
+        """A copy of a row's first columns, as `seed` takes it."""
+        return [stored[:, row, :, :length].clone() for stored in self._stored]
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` columns of one row to another."""

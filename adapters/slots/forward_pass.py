@@ -1,12 +1,13 @@
 """The one forward, for serving and for training: token ids and rows in, hidden states out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from adapters.base.attention import View
 from adapters.base.base import Base
 from adapters.kernels.plan import Dropout
 from adapters.slots.cache import KeyValueCache
@@ -69,6 +70,8 @@ def forward(
     rows: RowSlots,
     dropout: Mapping[int, Dropout] | None = None,
     embedded: Tensor | None = None,
+    starts: Sequence[int] | None = None,
+    view: Callable[[Tensor], View | None] | None = None,
 ) -> Hidden:
     """Run the base over whole sequences, each row through its own adapter.
 
@@ -81,6 +84,9 @@ def forward(
         rows: which row uses which slot.
         dropout: by slot, in training.
         embedded: stands for the tokens' embeddings, `[rows, tokens, width]`.
+        starts: the position of each row's first token, where that is not its prefix length.
+        view: gives what rows see beside their own tokens, where that is not their prefix; it is told the positions of
+            all tokens, `[rows, tokens]`.
 
     Returns:
         Hidden states of every token, padding included.
@@ -88,14 +94,15 @@ def forward(
     Raises:
         AdapterError: a row uses a slot in which no adapter is loaded.
     """
-    lengths = [slots.prefix_length(slot) for slot in rows.slots]
-    starts = torch.tensor(lengths, device=base.device)[:, None]
-    positions = (batch.mask.cumsum(1) - 1).clamp(min=0) + starts
+    if starts is None:
+        starts = [slots.prefix_length(slot) for slot in rows.slots]
+    first = torch.tensor(starts, device=base.device)[:, None]
+    positions = (batch.mask.cumsum(1) - 1).clamp(min=0) + first
     arguments: dict[str, Any] = {
         **({"input_ids": batch.ids} if embedded is None else {"inputs_embeds": embedded}),
         "attention_mask": batch.mask,
         "position_ids": positions + base.first_position,
-        "repertoire": slots.prefix_view(rows, positions),
+        "repertoire": slots.prefix_view(rows, positions) if view is None else view(positions),
     }
     if base.kind == "decoder":
         arguments["use_cache"] = False

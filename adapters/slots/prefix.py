@@ -7,8 +7,8 @@ One batch, prefix length P = 3, tokens T = 4; row 0 has a prefix of 3, row 1 is 
     row 1   x x x | d e f g      positions   0 1 2 3
     row 2   p p x | . . h i      positions   . . 2 3
 
-In a full forward (training, heads) the prefix enters inside attention, where gradient checkpointing keeps it; in
-generation it is written into the KV cache once (`adapters.slots.cache`). Both give PEFT's logits.
+In a full forward (training, heads) the prefix enters inside attention, where gradient checkpointing keeps it, and so
+does what was read of a row before (`adapters.slots.reading`); in generation it is written into the KV cache once (`adapters.slots.cache`). Both give PEFT's logits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,16 @@ from adapters.base.attention import AttentionLayer, additive, causal, prefix_wid
 class PrefixView:
     """What the rows of a full forward see: each its own prefix in front of what the model shows it.
 
-    keys_values: `[layers, 2, rows, kv_heads, length, head_dim]`; visible: `[rows, length]` bool; positions:
-    `[rows, tokens]`. A mask is joined once for all layers that share it.
+    keys_values: for each layer `[2, fronts, kv_heads, length, head_dim]`; visible: `[rows, length]` bool; positions:
+    `[rows, tokens]`; front: which of the fronts is each row's, `[rows]`; None where row i has front i. A mask is joined
+    once for all layers that share it.
     """
 
     order: Mapping[nn.Module, int]
-    keys_values: Tensor
+    keys_values: Sequence[Tensor] | Tensor
     visible: Tensor
     positions: Tensor
+    front: Tensor | None = None
     _masks: dict[tuple[int, int | None], Tensor] = field(default_factory=dict)
 
     def see(
@@ -52,6 +54,8 @@ class PrefixView:
                 mask = causal(tokens, query.device) if is_causal else query.new_ones(1, 1, tokens, tokens) > 0
             self._masks[kind] = self._joined(mask, window)
         keys, values = self.keys_values[self.order[module]]
+        if self.front is not None:
+            keys, values = keys.index_select(0, self.front), values.index_select(0, self.front)
         return (
             torch.cat([keys.to(key.dtype), key], dim=2),
             torch.cat([values.to(value.dtype), value], dim=2),

@@ -7,7 +7,7 @@ out (`adapters.slots.trained`).
 Which slot an adapter gets, and which one leaves for it, is chosen in `adapters.serving.slot_choice`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -68,6 +68,7 @@ class Slots:
         self._prefix: PrefixStack | None = None
         self._heads: dict[int, HeadWeights] = {}
         self._loaded: dict[int, Packed] = {}
+        self._contents: dict[int, Hashable] = {}
         self._scratch = Scratch()
         self._planned: tuple[RowSlots, Mapping[int, Dropout], list[_Planned]] | None = None
 
@@ -92,8 +93,14 @@ class Slots:
         self.clear(slot)
         self.put(slot, pack(adapter, self.base, self.dtype, self.trains))
 
-    def put(self, slot: int, packed: Packed) -> None:
-        """Copy a packed adapter into a slot, over what was there."""
+    def put(self, slot: int, packed: Packed, content: Hashable = None) -> None:
+        """Copy a packed adapter into a slot, over what was there.
+
+        Args:
+            slot: 0 to `count` less 1.
+            packed: the adapter.
+            content: stands for its weights and no others, in any slot at any time; None where nothing does.
+        """
         self.clear(slot)
         with self.base.lock:  # a layer may get its hook now
             if packed.lora is not None and packed.layout is not None:
@@ -111,7 +118,7 @@ class Slots:
                 self._prefix.put(slot, packed.prefix)
         if packed.head is not None:
             self._heads[slot] = packed.head.to(self.base.device, self.trains)
-        self._loaded[slot] = packed.bare()
+        self._loaded[slot], self._contents[slot] = packed.bare(), content or object()
 
     def is_large(self, packed: Packed) -> bool:
         """Whether an adapter gets memory of its own."""
@@ -136,7 +143,7 @@ class Slots:
         if self._prefix is not None:
             self._prefix.clear(slot)
         self._heads.pop(slot, None)
-        del self._loaded[slot]
+        del self._loaded[slot], self._contents[slot]
 
     def close(self) -> None:
         """Take every hook off the base."""
@@ -201,16 +208,22 @@ class Slots:
         """What was loaded into a slot; its tensors only where the slots train."""
         return self._loaded[slot].adapter
 
+    def content(self, slot: int | None) -> Hashable:
+        """Stands for the weights in a slot, and changes with them; None for the base alone."""
+        return None if slot is None else self._contents[slot]
+
     def lora_terms(self, slot: int) -> Mapping[str, LoraTerm]:
         """Names of the tensors of its low-rank terms by the path of the layer, where the slots train."""
         return self._loaded[slot].terms
 
     def set_lora(self, slot: int, layout: Layout, buffer: Tensor) -> None:
         """Overwrite the low-rank terms in a slot. layout: of the loaded adapter; buffer: `[layout.size]`."""
+        self._contents[slot] = object()
         self._lora.put(slot, layout, buffer, {})
 
     def set_prefix(self, slot: int, table: Tensor) -> None:
         """Overwrite the prefix in a slot, `[length, width]`."""
+        self._contents[slot] = object()
         if self._prefix is not None:
             self._prefix.put(slot, table)
 

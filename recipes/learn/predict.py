@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from adapters import Base
 from adapters.format import Pooling
 from adapters.serving import Sampling, Writing, write
-from adapters.slots import Hidden, RowSlots, Slots, forward, pad, pooled
+from adapters.slots import Hidden, RowSlots, Slots, pooled, read, shared_stems
 from recipes.learn.encode import EncodedRow
 from recipes.measure.calibration import UNCALIBRATED, Calibration
 
@@ -35,10 +35,10 @@ def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adap
     """Logits `[rows, labels]`, float64, of the head in a slot; `adapted` as above."""
     head = slots.head(slot)
     found = torch.zeros(len(rows), len(head.head.labels), dtype=torch.float64)
-    for indices in _batches(base, [len(row.ids) for row in rows]):
+    for indices in _batches(base, [row.ids for row in rows]):
         own = RowSlots((slot if adapted else None,) * len(indices))
         with torch.inference_mode():
-            hidden = forward(base, slots, pad(base, [rows[index].ids for index in indices]), own)
+            hidden = read(base, slots, [rows[index].ids for index in indices], own)
             found[indices] = head(hidden.states, hidden.mask, hidden.pooler).double().cpu()
     return found
 
@@ -48,10 +48,10 @@ def states(
 ) -> NDArray[np.float64]:
     """The last hidden states under the adapter of a slot, or of the base alone, one vector a row: `[rows, width]`."""
     found = np.zeros((len(rows), base.width))
-    for indices in _batches(base, [len(row.ids) for row in rows]):
+    for indices in _batches(base, [row.ids for row in rows]):
         with torch.inference_mode():
-            tokens = pad(base, [rows[index].ids for index in indices])
-            hidden = forward(base, slots, tokens, RowSlots((slot,) * len(indices)))
+            own = RowSlots((slot,) * len(indices))
+            hidden = read(base, slots, [rows[index].ids for index in indices], own)
             vectors = pooled(hidden.states.float(), hidden.mask, hidden.pooler, pooling)
             found[indices] = vectors.float().cpu().numpy()
     return found
@@ -70,11 +70,12 @@ def copy_losses(
 ) -> list[tuple[float, int]]:
     """For each row the sum of the negative log-likelihoods (nats) of its copy tokens, and their number."""
     found = [(0.0, len(row.target)) for row in rows]
-    for indices in _batches(base, [len(row) for row in rows]):
+    whole = [(*row.ids, *row.target) for row in rows]
+    for indices in _batches(base, whole):
         own = RowSlots((slot if adapted else None,) * len(indices))
         batch = [rows[index] for index in indices]
         with torch.inference_mode():
-            hidden = forward(base, slots, pad(base, [(*row.ids, *row.target) for row in batch]), own)
+            hidden = read(base, slots, [whole[index] for index in indices], own)
             each = target_losses(base, hidden, batch).split([len(row.target) for row in batch])
         for index, losses in zip(indices, each, strict=True):
             found[index] = (float(losses.sum()), len(losses))
@@ -107,14 +108,30 @@ def texts(
     return [text.text for text in texts]
 
 
-def _batches(base: Base, lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places of rows of like length, at most `BATCH_TOKENS` padded tokens a batch."""
-    batch: list[int] = []
+def _batches(base: Base, sequences: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
+    """Places of rows of like length, at most `BATCH_TOKENS` tokens a batch, padding included. Rows that share first
+    tokens stay together, and these count once."""
     most = BATCH_TOKENS[base.device.type]
-    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if batch and lengths[index] * (len(batch) + 1) > most:
+    batch: list[int] = []
+    spent = alone = 0
+    for stem, rows in sorted(_families(base, sequences, most), key=lambda own: len(sequences[own[1][-1]])):
+        longest = len(sequences[rows[-1]])
+        own = stem + sum(len(sequences[row]) - stem for row in rows) if stem else 0
+        if batch and spent + own + longest * (alone + (not stem)) > most:
             yield batch
-            batch = []
-        batch.append(index)
+            batch, spent, alone = [], 0, 0
+        batch += rows
+        spent, alone = spent + own, alone + (not stem)
     if batch:
         yield batch
+
+
+def _families(base: Base, sequences: Sequence[tuple[int, ...]], most: int) -> list[tuple[int, list[int]]]:
+    """Rows that share first tokens, how many, shorter rows first; the others by themselves, sharing 0."""
+    found: list[tuple[int, list[int]]] = []
+    for stem, rows in shared_stems(sequences) if base.reads_forward else ():
+        rows = sorted(rows, key=lambda row: len(sequences[row]))
+        size = max(1, (most - stem) // (len(sequences[rows[-1]]) - stem))
+        found += [(stem, rows[at : at + size]) for at in range(0, len(rows), size)]
+    alone = set(range(len(sequences))).difference(*(rows for _, rows in found))
+    return found + [(0, [row]) for row in sorted(alone)]

@@ -17,6 +17,7 @@ from adapters.serving.runtime import Runtime
 from adapters.serving.sampling import Sampling
 from tests.adapters import models
 from tests.adapters.shelf import Shelf, in_slots, whereabouts
+from tests.adapters.slots.test_forward_pass import off
 from tests.clock import LIMIT, Clock, until
 
 PROMPTS = [(5, 9, 20, 33, 7), (8, 6), (40, 41, 42, 43, 44, 45), (3, 4, 5)]
@@ -511,3 +512,37 @@ def test_state_counts_what_happened(runtime: Runtime) -> None:
     assert state["waiting"] == state["writing"] == 0
     assert state["copy"]["count"] == state["read"]["count"] == state["verify"]["count"] == 2
     assert 0 < state["step"]["median"] <= state["step"]["p95"] and state["queue"]["count"] == 4
+
+
+def test_prompts_and_rows_that_share_first_tokens_are_answered_as_peft_answers_them(tmp_path: Path) -> None:
+    """Texts and heads, LoRA and Prefix; a second round begins with what the first one read."""
+    shelf = Shelf(
+        tmp_path,
+        {
+            "lora": ("lora", {"r": 2}),
+            "prefix": ("prefix", {"num_virtual_tokens": 3}),
+            "head": ("lora", {"r": 4, "head": 2}),
+            "prefix head": ("prefix", {"num_virtual_tokens": 2, "head": 3}),
+        },
+    )
+    template, user = tuple(range(20, 60)), tuple(range(100, 150))
+    runtime = shelf.runtime()
+    for turn in range(2):
+        rows = [
+            Request(name, (*template, 61 + turn, 70 + own), Sampling(max_new_tokens=5))
+            for name in ("lora", "prefix", None)
+            for own in range(3)
+        ]
+        rows += [Request(name, (*user, 200 + turn, *range(210, 210 + ad))) for ad in (1, 3) for name in ("head", "prefix head")]
+        for row, answer in zip(rows, runtime.run(rows), strict=True):
+            if row.sampling is None:
+                assert off(answer, shelf.logits(row.adapter, row.ids)) <= 1e-4
+            else:
+                assert list(answer.ids) == shelf.greedy(row.adapter, row.ids, 5)
+    stems = runtime.state()["stems"]
+    assert stems["shared"] >= 3 * 2 * 40 and stems["hits"] >= 9 + 4
+    assert 0 < stems["size"] <= runtime.limits.stem_bytes
+    for name in ("lora", "prefix", "head", "prefix head"):
+        runtime.unload(name)
+    assert runtime.state()["stems"]["kept"] == 1  # the base's own
+    runtime.close()
