@@ -1,6 +1,6 @@
 """What a client's rows become: examples in three splits."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,9 @@ class Example:
     weight: how much the row counts in the loss and in the metrics; impressions and clicks become two weighted rows.
     group: what is ranked together (NDCG), and what never stands on both sides of a split.
     fields: role or feature -> the cell's text; baselines read user and ad from it.
-    line: in the file, as in `Problem.line`; `file`: its path as given.
+    line: in the file, as in `Problem.line`; `file`: its path as given. Several rows may share a line, as those of a
+        JSON array do, and a file may be given twice: see `origin`.
+    number: of the row among all rows of the data; None for one that was not read from data.
     """
 
     text: str
@@ -29,6 +31,13 @@ class Example:
     group: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
+    number: int | None = None
+
+    @property
+    def origin(self) -> Hashable:
+        """What tells the row that this is of from all others. The two halves of a row of impressions and clicks have
+        one."""
+        return (self.file, self.line) if self.number is None else self.number
 
 
 @dataclass(frozen=True)

@@ -21,22 +21,27 @@ answers of its members.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, logit, logsumexp, softmax
 
 from adapters.errors import BadAdapter
 from recipes.answer.linear import Linear
 from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import smoothed
+from recipes.measure.shrinkage import SPREAD, evidence, holds
 from recipes.part import is_finite
+
+if TYPE_CHECKING:
+    from recipes.measure.intervals import Indices
 
 Floats = NDArray[np.float64]
 _FORMAT = 1
 _SMALLEST = 1e-6  # no part is ever surer than this
 _LEAST, _MOST_SHARPNESS, _MOST_SHIFT = 1e-3, 20.0, 5.0
+_ALONE = np.array([1.0, 0.0, 0.0])  # what the adapter's and the baseline's evidence count, and the shift
 
 
 @dataclass(frozen=True)
@@ -67,38 +72,75 @@ def fit_mix(
     truth: ArrayLike,
     weights: ArrayLike,
     multi_label: bool = False,
+    units: "Indices | None" = None,
 ) -> tuple[Mix, float]:
-    """The mix with the least log loss on these rows, whose targets are smoothed as `fit_temperature` does, and its log
-    loss; the adapter alone where no mix lowers it. prior: [labels]; truth: true where a row has a label, [rows,
-    labels]; weights: [rows]."""
+    """The mix with the least log loss on these rows, whose targets are smoothed as `fit_temperature` does, drawn
+    towards the adapter alone where they are few (see `shrinkage`); and its log loss. The adapter alone where the mix
+    does not lower the log loss of rows that it was not fitted on.
+
+    Args:
+        adapter: probabilities, `[rows, labels]`.
+        baseline: the same.
+        prior: `[labels]`.
+        truth: true where a row has a label, `[rows, labels]`.
+        weights: of the rows.
+        multi_label: whether a row may have several labels.
+        units: that rows belong to, as in `intervals.units_of`; None where each is its own.
+    """
+    true, shares = np.asarray(truth, dtype=bool), tuple(map(float, np.asarray(prior)))
+    weight = np.asarray(weights, dtype=float)
+    unit = np.arange(len(true)) if units is None else units
+
+    def losses(mix: Mix) -> Floats:
+        mixed = blend(adapter, baseline, mix, multi_label)
+        if multi_label:
+            return evaluate.multilabel_losses(true, mixed)
+        return evaluate.losses(true.argmax(axis=1), mixed)
+
+    own, other, start = (_log_odds(each, multi_label) for each in (adapter, baseline, prior))
+
+    def fitted(rows: Any = ...) -> Mix:
+        targets = smoothed(true[rows], multi_label)
+        parts = _parts((own - start)[rows], (other - start)[rows], start, targets, weight[rows], unit[rows])
+        return Mix(float(parts[1] / parts[:2].sum()), float(parts[:2].sum()), shares, float(parts[2]))
+
+    alone = Mix(0.0, 1.0, shares)
+    is_better = holds(lambda seen: losses(fitted(seen)), losses(alone), weight, unit)
+    found = fitted() if is_better else alone
+    return found, float(np.average(losses(found), weights=weight))
+
+
+def _parts(
+    own: Floats, other: Floats, start: Floats, targets: Floats, weights: Floats, units: "Indices"
+) -> Floats:
+    """What the adapter's evidence counts, what the baseline's does, and the shift of the last of two labels, `[3]`.
+
+    own, other: evidence `[rows, labels]`; start: the prior's log-odds `[labels]`; targets: `[rows, labels]`, which sum
+    to 1 in each row where it has one label.
+    """
     from scipy.optimize import minimize
 
-    true, shares = np.asarray(truth), tuple(map(float, np.asarray(prior)))
-    targets = smoothed(true, multi_label)
+    softmaxed = bool(np.allclose(targets.sum(axis=1), 1)) and targets.shape[1] > 1
+    share = weights / weights.sum()
+    few = 1 / (SPREAD**2 * evidence(weights, units))
 
-    def mix_of(parts: Floats) -> Mix:
-        """parts: what the adapter's evidence counts, what the baseline's does, and the shift."""
-        own, other, shift = map(float, parts)
-        return Mix(other / (own + other), own + other, shares, shift)
+    def loss(parts: Floats) -> tuple[float, Floats]:
+        mixed = start + parts[0] * own + parts[1] * other
+        mixed[:, -1] += parts[2]
+        if softmaxed:
+            each = logsumexp(mixed, axis=1) - (targets * mixed).sum(axis=1)
+            slope = (softmax(mixed, axis=1) - targets) * share[:, None]
+        else:
+            each = (np.logaddexp(0, mixed) - targets * mixed).mean(axis=1)
+            slope = (expit(mixed) - targets) * share[:, None] / targets.shape[1]
+        gradient = np.array([(slope * own).sum(), (slope * other).sum(), slope[:, -1].sum()])
+        moved = parts - _ALONE
+        return float(share @ each + few * (moved @ moved) / 2), gradient + few * moved
 
-    def smooth_loss(parts: Floats) -> float:
-        mixed = np.clip(blend(adapter, baseline, mix_of(parts), multi_label), 1e-15, 1 - 1e-15)
-        each = targets * np.log(mixed) + ((1 - targets) * np.log(1 - mixed) if multi_label else 0)
-        return -float(np.average(each.sum(axis=1), weights=np.asarray(weights)))
-
-    def loss(parts: Floats) -> float:
-        mixed = blend(adapter, baseline, mix_of(parts), multi_label)
-        if multi_label:
-            return evaluate.multilabel_log_loss(true, mixed, weights)
-        return evaluate.log_loss(true.argmax(axis=1), mixed, weights)
-
-    most = _MOST_SHIFT if true.shape[1] == 2 and not multi_label else 0.0
+    most = _MOST_SHIFT if targets.shape[1] == 2 and softmaxed else 0.0
     half = _MOST_SHARPNESS / 2
-    found = minimize(  # a convex loss
-        smooth_loss, (0.7, 0.7, 0.0), method="L-BFGS-B", bounds=[(_LEAST, half), (0.0, half), (-most, most)]
-    )
-    best = min((np.array([1.0, 0.0, 0.0]), found.x), key=loss)
-    return mix_of(best), loss(best)
+    bounds = [(_LEAST, half), (0.0, half), (-most, most)]  # of a convex loss
+    return np.asarray(minimize(loss, (0.7, 0.7, 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x)
 
 
 @dataclass(frozen=True)

@@ -217,8 +217,8 @@ def _hashed(
 
 def _counts(hashed: csr_matrix, examples: Sequence[Example], is_text: bool) -> Floats:
     """How much each bucket counts, [buckets]. The two halves of a row of impressions and clicks are one row."""
-    lines = {(example.file, example.line): row for row, example in enumerate(examples)}
-    once = hashed[list(lines.values())]
+    rows = {example.origin: row for row, example in enumerate(examples)}
+    once = hashed[list(rows.values())]
     seen = np.bincount(once.indices, minlength=hashed.shape[1])
     # Inverse document frequency as scikit-learn smooths it: log((1 + rows) / (1 + seen)) + 1
     telling = np.log((1 + once.shape[0]) / (1 + seen)) + 1 if is_text else np.ones(len(seen))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -279,7 +280,11 @@ def _split(
     shares = {"test": data.test_share, "validation": data.validation_share}
     shares = {part: share for part, share in shares.items() if part not in rows}
     segments = _segments(rows["train"], shares, notes)
-    dealt = {part: [_dealt(recipe, row, labels, segments) for row in group] for part, group in rows.items()}
+    numbers = count()
+    dealt = {
+        part: [_dealt(recipe, row, next(numbers), labels, segments) for row in group]
+        for part, group in rows.items()
+    }
     pinned: set[str] = set()
     if data.limit_per_label is not None and any(row.time is None for row in dealt["train"]):
         pinned = {row.key for row in first_of_each_label(dealt["train"], data.limit_per_label)}
@@ -311,7 +316,10 @@ def _segments(rows: Sequence[Parsed], shares: Mapping[str, float], notes: list[s
     return set(found)
 
 
-def _dealt(recipe: "Recipe", row: Parsed, labels: Sequence[str], segments: Collection[str]) -> Dealt:
+def _dealt(
+    recipe: "Recipe", row: Parsed, number: int, labels: Sequence[str], segments: Collection[str]
+) -> Dealt:
+    """number: of the row among all."""
     described = row.user is not None and row.user not in segments
     key = row.key or (f"described {row.user}" if described else f"text {row.text}")
     indices = tuple(sorted(labels.index(name) for name in row.names))
@@ -326,6 +334,7 @@ def _dealt(recipe: "Recipe", row: Parsed, labels: Sequence[str], segments: Colle
             group=row.group,
             fields=row.fields,
             file=row.file,
+            number=number,
         )
         for outcome, weight in row.outcomes
     )

@@ -49,18 +49,19 @@ def parse_table(
     understood: list[Parsed] = []
     wrong = [problem for problem in table.problems if problem.of_row]
     read.problems += (problem for problem in table.problems if not problem.of_row)
-    strays, unshown = Strays(table, columns), 0
+    strays, unshown, bad = Strays(table, columns), 0, len(wrong)
     for row in bars.track(table.rows, total=len(table.rows), description=f"checking {table.title}"):
         parsed = strays.header(row) or parse(recipe, table.name, row, columns)
         parsed = strays.total(row, parsed) or parsed
         if not isinstance(parsed, Parsed):
             wrong += parsed
+            bad += 1
             continue
         times.add(parsed)
         unshown += not parsed.outcomes
         if keep:
             understood.append(parsed)
-    _leave_out(recipe.data.skip_bad_rows, table, wrong, read)
+    _leave_out(recipe.data.skip_bad_rows, table, wrong, bad, read)
     read.notes += strays.heavy()
     if unshown:
         read.notes.append(f"{table.title}: {unshown} rows with 0 impressions say nothing and are left out")
@@ -72,11 +73,11 @@ def parse_table(
     return understood
 
 
-def _leave_out(most: float, table: "Table", wrong: Sequence[Problem], read: Read) -> None:
-    """Leave out the rows with something wrong where they are few enough, and tell it; else they are problems."""
-    bad = len({problem.line for problem in wrong})
+def _leave_out(most: float, table: "Table", wrong: Sequence[Problem], bad: int, read: Read) -> None:
+    """Leave out the rows with something wrong where they are few enough, and tell it; else they are problems. bad: how
+    many rows they are, of which several may stand in one line."""
     # What is no row at all, such as half a line of JSON, is not among the table's rows.
-    rows = len(table.rows) + len({problem.line for problem in table.problems if problem.of_row})
+    rows = len(table.rows) + sum(problem.of_row for problem in table.problems)
     if bad > most * rows:
         read.problems += wrong
     elif bad:

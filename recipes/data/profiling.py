@@ -1,6 +1,6 @@
 """What a client's data is like, before anything is trained on it: rows, labels, languages, lengths, repetitions."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
@@ -74,11 +74,11 @@ def spread(items: Sequence[T], most: int) -> Sequence[T]:
 
 def _rows(examples: Sequence[Example]) -> Iterator[Example]:
     """One example of each row: the two halves of impressions and clicks follow each other."""
-    last: tuple[str, int] | None = None
+    last: Hashable = None
     for example in examples:
-        if (example.file, example.line) != last:
+        if example.origin != last:
             yield example
-        last = (example.file, example.line)
+        last = example.origin
 
 
 def _text(example: Example) -> str:

@@ -110,7 +110,9 @@ def _assess_head(job: "Job", before: Predicted, base: Base, slots: Slots, second
     truth = learned.label_matrix(splits.validation, len(splits.labels))
     weights = learned.weights_of(splits.validation)
     plain = Calibration.from_info(job.adapter.info)  # it may have a shift, for how its rows were sampled
-    temperature = fit_temperature(known, truth, weights, several, plain.shift)
+    temperature = fit_temperature(
+        known, truth, weights, several, plain.shift, intervals.units_of(splits.validation)
+    )
     calibration = Calibration(temperature, plain.shift)
     raw = logits(base, slots, job.slot, encode(base, job.recipe, splits.test))
     after = _predicted(job, answered(raw, splits.test, several, calibration))
@@ -184,6 +186,7 @@ def _report(
         rows=RowCounts(train=train, validation=validation, test=test),
         steps=job.step,
         best_step=job.best_step,
+        kept="best" if job.keeps_best else "last",
         history=tuple(Validation.model_validate(each) for each in job.history),
         seconds=round(seconds, 2),
         ranks=job.ranks or None,
@@ -257,8 +260,10 @@ def _best_mix(
     splits = job.splits
     truth = learned.label_matrix(splits.validation, len(splits.labels))
     weights, prior = learned.weights_of(splits.validation), earlier[PRIOR][0]
+    units = intervals.units_of(splits.validation)
     fitted = {
-        name: fit_mix(known, earlier[name], prior, truth, weights, splits.multi_label) for name in among
+        name: fit_mix(known, earlier[name], prior, truth, weights, splits.multi_label, units)
+        for name in among
     }
     best = min(fitted, key=lambda name: fitted[name][1])
     return best, fitted[best][0]

@@ -30,6 +30,7 @@ from recipes.judge.results import (
     columns,
     gain,
     heading,
+    kept_line,
     number,
     other_of,
     own_row,
@@ -122,8 +123,7 @@ def _facts(adapter: Adapter, info: AdapterInfo, report: Report) -> dict[str, str
         "method": adapter.method.name,
         **({"ranks": rank_line(report.ranks)} if report.ranks else {}),
         "created": info.created or "",
-        "rows": f"{rows.train:,} trained on, {rows.validation:,} to choose the best step by "
-        f"{plain(report.metric or '')}, {rows.test:,} measured on",
+        "rows": f"{rows.train:,} trained on, {rows.test:,} measured on; {kept_line(report) or ''}",
         "steps": f"{report.steps or 0:,}, the best after {report.best_step or 0:,}; {report.seconds or 0.0:.0f} s",
     }
 

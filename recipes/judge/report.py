@@ -185,9 +185,9 @@ class Validation(Part):
 class Report(Measured):
     """The adapter beside the base untouched and every baseline, on rows that none of them saw.
 
-    metric: the one that chose the best step. before: of the base; after, intervals, gains, groups: of the adapter
-    alone. blended: the same of the blend, where one is served. ranks: layer -> what AdaLoRA left it. best_reachable:
-    where the data's maker knows it.
+    metric: the one that is watched. kept: the `best` weights by it on the validation rows, or the `last`. before: of
+    the base; after, intervals, gains, groups: of the adapter alone. blended: the same of the blend, where one is
+    served. ranks: layer -> what AdaLoRA left it. best_reachable: where the data's maker knows it.
     """
 
     format: StrictInt = FORMAT
@@ -201,6 +201,7 @@ class Report(Measured):
     rows: RowCounts | None = None
     steps: StrictInt | None = None
     best_step: StrictInt | None = None
+    kept: str | None = None
     history: tuple[Validation, ...] = ()
     seconds: float | None = None
     ranks: dict[str, StrictInt] | None = None

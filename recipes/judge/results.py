@@ -6,6 +6,7 @@ The terminal's tables, the page for people, the model card and the page of a nig
 from collections.abc import Callable, Iterable, Mapping
 
 from recipes.judge.report import BEFORE, Gain, Gates, GateVerdict, Interval, LabelScores, Metrics, Report
+from recipes.options.train import FEWEST_TO_CHOOSE
 from recipes.tasks.task import all_metrics
 
 _ARROWS = {"max": "↑", "min": "↓"}
@@ -101,6 +102,17 @@ def _blend_lines(report: Report) -> list[str]:
     share = f"{blend.weight:.0%} of the evidence"
     above = f"{plain(blend.metric)} {gain(blend.metric, blend.gain)} above the adapter alone"
     return [f"blended with {blend.baseline}, {share}: {above}"]
+
+
+def kept_line(report: Report) -> str | None:
+    """Which weights were kept, and by how many rows they were chosen; None for a report that watched nothing."""
+    if report.metric is None:
+        return None
+    validation = 0 if report.rows is None else report.rows.validation
+    if report.kept == "last":
+        fewest = f", of which {FEWEST_TO_CHOOSE} are the fewest" if validation < FEWEST_TO_CHOOSE else ""
+        return f"the last weights, none chosen by {plain(report.metric)} on {validation:,} more rows{fewest}"
+    return f"best weights by {plain(report.metric)} on {validation:,} more"
 
 
 def gate_lines(gates: Gates | None) -> list[str]:

@@ -5,7 +5,16 @@ from rich.text import Text
 
 from adapters.unseen import visible
 from recipes.judge.report import Report
-from recipes.judge.results import columns, heading, is_best, number, own_row, plain, results, weakest_first
+from recipes.judge.results import (
+    columns,
+    heading,
+    is_best,
+    kept_line,
+    number,
+    own_row,
+    results,
+    weakest_first,
+)
 
 
 def results_table(report: Report) -> Table:
@@ -48,9 +57,8 @@ def _caption(report: Report) -> str:
     rows, told = report.rows, []
     if rows is not None:
         told.append(f"trained on {rows.train:,} rows, measured on {rows.test:,} that it never saw")
-    if report.metric is not None:
-        validation = 0 if rows is None else rows.validation
-        told.append(f"best weights by {plain(report.metric)} on {validation:,} more")
+    if (kept := kept_line(report)) is not None:
+        told.append(kept)
     if report.seconds is not None:
         told.append(f"{report.seconds:.0f} s")
     return "; ".join(told)

@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,6 +25,8 @@ from recipes.learn.adalora import Allocation, Schedule
 from recipes.learn.encode import EncodedRow, encode
 from recipes.learn.predict import copy_loss, probabilities, target_losses
 from recipes.measure.calibration import Calibration
+from recipes.measure.intervals import units_of
+from recipes.options.train import FEWEST_TO_CHOOSE
 from recipes.tasks.task import task_for
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ class Job:
 
     train: encoded rows, those of `splits.train` and then what augmentation added; validation: encoded rows; adapter:
     as `start` made it, until `restore_best`. step: optimizer steps taken; drawn: micro-batches drawn; history: one
-    entry per validation with step, loss and metric; best: the weights of the best validation so far. ranks: what
+    entry per validation with step, loss and metric; best: the weights that are kept so far, see `judge`. ranks: what
     AdaLoRA left of each layer, by its path, from `restore_best` on.
 
     Raises TrainingError where AdaLoRA has too few steps.
@@ -92,6 +94,12 @@ class Job:
         per_epoch = math.ceil(len(self.train) / (settings.batch_size * settings.accumulate))
         planned = max(1, math.ceil(per_epoch * settings.epochs))
         return min(planned, settings.max_steps) if settings.max_steps else planned
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the best weights are kept, and not the last ones."""
+        keep = self.recipe.train.keep
+        return keep == "best" or (keep == "auto" and self._enough_to_choose)
 
     @property
     def evaluate_every(self) -> int:
@@ -199,18 +207,20 @@ class Job:
         return not self.in_window and (self.step % self.evaluate_every == 0 or self.step >= self.steps)
 
     def judge(self, base: Base, slots: Slots) -> None:
-        """Validate; keep the best weights; stop after `patience` validations without a better one."""
+        """Validate; keep the best weights, of equally good ones the later; stop after `patience` validations behind the
+        warm-up without a better one. Where the last weights are kept, these are the best so far."""
         value = self.validate(base, slots)
         mean = self._loss_sum / max(1, self._loss_count)
         self._loss_sum, self._loss_count = 0.0, 0
         self.history.append({"step": self.step, "loss": mean, self.metric_name: value})
         sign = -1 if task_for(self.recipe.task).METRICS[self.metric_name] == "min" else 1
         settled = self._allocation is None or self._allocation.settled(self.step)
-        if settled and (not self.best or sign * value > sign * self.best_metric):
+        better = not self.best or not self.keeps_best or sign * value >= sign * self.best_metric
+        if settled and better:
             self.best = {name: p.detach().clone() for name, p in self.trained.parameters.items()}
             self.best_metric, self.best_step = value, self.step
-        since = sum(entry["step"] > self.best_step for entry in self.history)
-        patience = self.recipe.train.patience
+        since = sum(entry["step"] > max(self.best_step, self._warmup) for entry in self.history)
+        patience = self.recipe.train.patience if self.keeps_best else None
         self.done = self.step >= self.steps or (settled and patience is not None and since >= patience)
 
     def validate(self, base: Base, slots: Slots) -> float:
@@ -282,6 +292,16 @@ class Job:
         self.trained.update()
 
     @property
+    def _warmup(self) -> int:
+        """Steps in which the rate climbs."""
+        return round(self.recipe.train.warmup_share * self.steps)
+
+    @cached_property
+    def _enough_to_choose(self) -> bool:
+        validation = self.splits.validation
+        return bool(validation) and int(units_of(validation).max()) + 1 >= FEWEST_TO_CHOOSE
+
+    @property
     def _shared(self) -> "AdaLoraOptions | None":
         """How ranks are shared out; None where every layer has its own from the start."""
         return self.recipe.lora.adalora if self.recipe.method == "lora" else None
@@ -326,8 +346,7 @@ class Job:
 
     def _factor(self) -> float:
         """Warm-up from 0 to 1, then the schedule down to 0 (or flat)."""
-        settings = self.recipe.train
-        warmup = round(settings.warmup_share * self.steps)
+        settings, warmup = self.recipe.train, self._warmup
         if self.step < warmup:
             return (self.step + 1) / (warmup + 1)
         left = 1 - (self.step - warmup) / max(1, self.steps - warmup)

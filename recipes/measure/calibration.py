@@ -18,10 +18,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adapters.errors import BadAdapter
+from recipes.measure.shrinkage import SPREAD, evidence, holds
 from recipes.part import is_finite
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from recipes.measure.intervals import Indices
 
 Floats = NDArray[np.float64]
 _COLDEST, _HOTTEST = 0.05, 20.0
@@ -94,33 +97,46 @@ def fit_temperature(
     weights: ArrayLike | None = None,
     multi_label: bool = False,
     shift: float = 0.0,
+    units: "Indices | None" = None,
 ) -> float:
-    """The temperature that minimises the log loss on these rows, between 0.05 and 20; shift: as in `Calibration`.
+    """The temperature that minimises the log loss on these rows, between 0.05 and 20, drawn towards 1 where they are
+    few (see `shrinkage`); 1 where it does not lower the log loss of rows that it was not fitted on.
 
-    logits, truth (true where a row has a label): [rows, labels]; weights: [rows]. The targets are `smoothed`. 1 where
-    no temperature lowers the log loss itself.
+    The targets are `smoothed`.
+
+    Args:
+        logits: `[rows, labels]`.
+        truth: true where a row has a label, `[rows, labels]`.
+        weights: of the rows.
+        multi_label: whether a row may have several labels.
+        shift: as in `Calibration`.
+        units: that rows belong to, as in `intervals.units_of`; None where each is its own.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import log_expit, log_softmax
 
     raw, true = np.asarray(logits, dtype=float), np.asarray(truth, dtype=float)
     weight = np.ones(len(raw)) if weights is None else np.asarray(weights, dtype=float)
-    smooth = smoothed(true, multi_label)
+    unit = np.arange(len(raw)) if units is None else units
 
-    def loss(temperature: float, targets: Floats) -> float:
-        warm: Any = raw / temperature
+    def losses(temperature: float, targets: Floats, rows: Any = ...) -> Floats:
+        warm: Any = raw[rows] / temperature
         if multi_label:
             warm += shift
-            each = -(targets * log_expit(warm) + (1 - targets) * log_expit(-warm)).mean(axis=1)
-        else:
-            warm[:, -1] += shift
-            each = -(targets * log_softmax(warm, axis=1)).sum(axis=1)
-        return float(np.average(each, weights=weight))
+            return np.asarray(-(targets * log_expit(warm) + (1 - targets) * log_expit(-warm)).mean(axis=1))
+        warm[:, -1] += shift
+        return np.asarray(-(targets * log_softmax(warm, axis=1)).sum(axis=1))
 
-    found = minimize_scalar(
-        lambda log_temperature: loss(float(np.exp(log_temperature)), smooth),
-        bounds=(np.log(_COLDEST), np.log(_HOTTEST)),
-        method="bounded",
-    )
-    temperature = float(np.exp(found.x))
-    return temperature if loss(temperature, true) < loss(1.0, true) else 1.0
+    def fitted(rows: Any = ...) -> float:
+        smooth, counted = smoothed(true[rows], multi_label), weight[rows]
+        few = 1 / (2 * SPREAD**2 * evidence(counted, unit[rows]))
+
+        def drawn(log_temperature: float) -> float:
+            each = losses(float(np.exp(log_temperature)), smooth, rows)
+            return float(np.average(each, weights=counted)) + few * log_temperature**2
+
+        bounds = (np.log(_COLDEST), np.log(_HOTTEST))
+        return float(np.exp(minimize_scalar(drawn, bounds=bounds, method="bounded").x))
+
+    is_better = holds(lambda seen: losses(fitted(seen), true), losses(1.0, true), weight, unit)
+    return fitted() if is_better else 1.0

@@ -114,7 +114,7 @@ def macro_f1(
 def _unit(example: Example) -> Hashable:
     if example.group is not None:
         return example.group
-    return example.text if example.copy is not None else (example.file, example.line)
+    return example.text if example.copy is not None else ("row", example.origin)
 
 
 def _draws(units: int, draws: int, seed: int) -> Iterator[Floats]:

@@ -1,6 +1,6 @@
 """What is ranked together: the items of each group, and metrics that are means over groups."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -10,12 +10,10 @@ from recipes.measure.intervals import Floats, Indices, Statistic, ratio
 
 def ranked_items(examples: Sequence[Example], scores: Floats) -> list[tuple[list[float], list[float]]]:
     """(gains, scores) per group. The two halves of a row of impressions and clicks are one item: its click share."""
-    groups: dict[str, dict[tuple[str, int], list[float]]] = {}
+    groups: dict[str, dict[Hashable, list[float]]] = {}
     for example, score in zip(examples, scores, strict=True):
         if example.group is not None:
-            item = groups.setdefault(example.group, {}).setdefault(
-                (example.file, example.line), [0.0, 0.0, 0.0]
-            )
+            item = groups.setdefault(example.group, {}).setdefault(example.origin, [0.0, 0.0, 0.0])
             item[0] += example.weight * (example.label == 1)
             item[1] += example.weight
             item[2] = float(score)

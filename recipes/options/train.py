@@ -6,20 +6,24 @@ from pydantic import Field
 
 from recipes.options.section import Section
 
+FEWEST_TO_CHOOSE = 50
+"""Validation rows (of different groups) by which a best step can be told from a lucky one."""
+
 
 class TrainOptions(Section):
     """`train:` AdamW with warmup and clipping; the best weights by `metric` on the validation rows are kept, of those
-    that the task can stop by.
+    that the task can stop by, or the last ones where these rows are too few to choose by.
 
-    epochs: the most passes over the training rows. batch_size: rows that are drawn at once. optimizer: adamw8bit
-    keeps AdamW's two moments in 8 bits each (Dettmers et al. 2021, arXiv:2110.02861). max_steps: stop after so many
-    steps (null: only epochs count). accumulate: batches per step. learning_rate: the highest one, after the
-    warm-up. head_learning_rate: null is learning_rate. weight_decay: of AdamW. warmup_share: of the steps, in which
-    the rate climbs. schedule: how it falls after that. clip: the longest gradient, as one vector. metric: of the
-    validation rows, which the kept weights are best by. seed: of the order of rows, of dropout and of weights that
-    start at random. evaluate_every: steps, null is once an epoch. patience: evaluations without improvement before
-    stopping, null is never. fgm: length of the step by which each row's embeddings are moved against it for a
-    second pass, whose gradient is added; 0 is off.
+    epochs: the most passes over the training rows. batch_size: rows that are drawn at once. optimizer: adamw8bit keeps
+    AdamW's two moments in 8 bits each (Dettmers et al. 2021, arXiv:2110.02861). max_steps: stop after so many steps
+    (null: only epochs count). accumulate: batches per step. learning_rate: the highest one, after the warm-up.
+    head_learning_rate: null is learning_rate. weight_decay: of AdamW. warmup_share: of the steps, in which the rate
+    climbs. schedule: how it falls after that. clip: the longest gradient, as one vector. metric: of the validation
+    rows, which the kept weights are best by. seed: of the order of rows, of dropout and of weights that start at
+    random. evaluate_every: steps, null is once an epoch. patience: evaluations without improvement before stopping,
+    null is never; none is counted during the warm-up. keep: the best or the last weights; auto is the best where there
+    are at least 50 validation rows (of different groups), and else the last, after all steps. fgm: length of the step
+    by which each row's embeddings are moved against it for a second pass, whose gradient is added; 0 is off.
     """
 
     epochs: int = Field(default=3, ge=1)
@@ -36,5 +40,6 @@ class TrainOptions(Section):
     evaluate_every: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=3, ge=1)
     metric: str
+    keep: Literal["auto", "best", "last"] = "auto"
     fgm: float = Field(default=0.0, ge=0)
     seed: int = 0

@@ -123,7 +123,7 @@ def test_so_it_is_with_several_labels_a_row_and_with_weights() -> None:
 def test_few_rows_that_are_all_right_are_no_reason_for_infinite_trust() -> None:
     logits, truth = np.array([[2.0, 0.0]] * 10), np.array([[1, 0]] * 10)
     found = fit_temperature(logits, truth)
-    assert softmax(logits / found, axis=1)[0, 0] == pytest.approx(1 - 1 / 12, abs=1e-3)
+    assert softmax(logits, axis=1)[0, 0] < softmax(logits / found, axis=1)[0, 0] < 1 - 1 / 12
     sure = np.array([[9.0, 0.0]] * 10)
     assert fit_temperature(sure, truth) == 1.0, "being less sure would raise the log loss of these rows"
 
@@ -164,8 +164,8 @@ def test_behavior_is_calibrated_where_its_likeliest_labels_are_as_often_right_as
 
 
 def test_a_trained_head_answers_with_its_calibrated_probabilities(base: Base, tmp_path: Path) -> None:
-    options = {"train.epochs": 4, "train.learning_rate": 0.02, "data.validation_share": 0.3}
-    adapter = train(Recipe.load("behavior", **QUICK | options), moods(tmp_path, 160, noise=0.2), base)
+    options = {"train.epochs": 1, "train.learning_rate": 0.01, "data.validation_share": 0.3}
+    adapter = train(Recipe.load("behavior", **QUICK | options), moods(tmp_path, 200), base)
     report = adapter.info["report"]["calibration"]
     calibration = Calibration.from_info(adapter.info)
     assert calibration.temperature == report["temperature"] != 1.0

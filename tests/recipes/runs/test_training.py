@@ -256,6 +256,8 @@ def test_training_stops_early_and_keeps_the_best_weights(base: Base, tmp_path: P
         "train.learning_rate": 0.02,
         "train.patience": 2,
         "train.metric": "log_loss",
+        "train.keep": "best",
+        "train.warmup_share": 0.0,
     }
     adapter = train(Recipe.load("behavior", **QUICK | options), moods(tmp_path, 100, noise=0.5), base)
     report = adapter.info["report"]
@@ -355,3 +357,41 @@ def test_rows_that_are_left_out_are_listed_beside_the_report(base: Base, tmp_pat
     assert about["what"] == "is empty"
     assert any("1 of 121 rows are left out" in note for note in adapter.info["data"]["notes"])
     assert "1 of 121 rows are left out" in (tmp_path / "out-report" / "report.html").read_text("utf-8")
+
+
+def test_few_validation_rows_choose_no_step(base: Base, tmp_path: Path) -> None:
+    """Of noise the best step is a lucky one: all steps are taken, and the last weights are kept."""
+    options = {
+        "train.epochs": 6,
+        "train.learning_rate": 0.02,
+        "train.patience": 1,
+        "train.metric": "log_loss",
+    }
+    few, many = moods(tmp_path, 100, noise=0.5), moods(tmp_path, 600, seed=1, noise=0.5)
+    found = [
+        train(Recipe.load("behavior", **QUICK | options), path, base).info["report"] for path in (few, many)
+    ]
+    assert (found[0]["kept"], found[1]["kept"]) == ("last", "best")
+    assert found[0]["best_step"] == found[0]["steps"] == found[0]["history"][-1]["step"] == 54
+    assert found[1]["steps"] < 6 * 53
+
+
+@pytest.mark.parametrize(
+    ("values", "kept", "steps"),
+    [([0.5, 0.5, 0.4, 0.4], 2, 4), ([0.9, 0.1, 0.2, 0.3, 0.3], 1, 5), ([0.1, 0.3, 0.2, 0.1, 0.1], 2, 4)],
+)
+def test_ties_go_to_the_later_step_and_the_warm_up_costs_no_patience(
+    values: list[float], kept: int, steps: int, base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {
+        "train.epochs": 6,
+        "train.max_steps": 6,
+        "train.evaluate_every": 1,
+        "train.patience": 2,
+        "train.keep": "best",
+        "train.warmup_share": 0.5 if values[0] == 0.9 else 0.0,
+    }
+    told = iter(values)
+    monkeypatch.setattr(Job, "validate", lambda *_: next(told))
+    report = train(Recipe.load("behavior", **QUICK | options), moods(tmp_path, 60), base).info["report"]
+    assert (report["best_step"], report["steps"]) == (kept, steps)
