@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from hub.catalogue.trust import Trust, load_trust
     from hub.catalogue.version import Version
     from hub.errors import (
+        BadFeedback,
         BadKey,
         BadName,
         BadSearch,
         BadTrust,
         Damaged,
+        FeedbackError,
         HubError,
         Moved,
         NoHub,
@@ -39,11 +41,13 @@ else:
             "hub.catalogue.trust": ["Trust", "load_trust"],
             "hub.catalogue.version": ["Version"],
             "hub.errors": [
+                "BadFeedback",
                 "BadKey",
                 "BadName",
                 "BadSearch",
                 "BadTrust",
                 "Damaged",
+                "FeedbackError",
                 "HubError",
                 "Moved",
                 "NoHub",
@@ -73,12 +77,14 @@ else:
 __all__ = [
     "Analysis",
     "Analyze",
+    "BadFeedback",
     "BadKey",
     "BadName",
     "BadSearch",
     "BadTrust",
     "Damaged",
     "Declared",
+    "FeedbackError",
     "Filters",
     "Found",
     "Hub",
