@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from hub.feedback.database import address_of
+    from hub.feedback.database import address_of, has_log
     from hub.feedback.events import Candidate, Impression, Outcome, Place
+    from hub.feedback.importing import Imported, import_log
     from hub.feedback.log import Feedback
     from hub.feedback.loop import Logged, Loop
     from hub.feedback.recording import Seen
@@ -15,8 +16,9 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "hub.feedback.database": ["address_of"],
+            "hub.feedback.database": ["address_of", "has_log"],
             "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
+            "hub.feedback.importing": ["Imported", "import_log"],
             "hub.feedback.log": ["Feedback"],
             "hub.feedback.loop": ["Logged", "Loop"],
             "hub.feedback.recording": ["Seen"],
@@ -27,6 +29,7 @@ else:
 __all__ = [
     "Candidate",
     "Feedback",
+    "Imported",
     "Impression",
     "Logged",
     "Loop",
@@ -35,4 +38,6 @@ __all__ = [
     "Seen",
     "Taken",
     "address_of",
+    "has_log",
+    "import_log",
 ]

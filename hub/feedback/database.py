@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModul
 
 from hub.errors import BadFeedback, FeedbackError
 from hub.feedback.migrations import migrate
+from hub.feedback.tables import metadata
 from hub.storage.address import open_storage
 
 VARIABLE = "REPERTOIRE_FEEDBACK"
@@ -43,6 +44,14 @@ def address_of(hub: str | os.PathLike[str]) -> str:
             f"database: {VARIABLE}=postgresql+psycopg://user:password@host/database"
         )
     return f"sqlite:///{folder.with_name(folder.name + '.feedback.sqlite')}"
+
+
+def has_log(hub: str | os.PathLike[str]) -> bool:
+    """Whether a hub has a log: a database is named, or its file lies beside the hub."""
+    if os.environ.get(VARIABLE):
+        return True
+    folder = open_storage(hub).folder("")
+    return folder is not None and Path(make_url(address_of(hub)).database or "").exists()
 
 
 class Database:
@@ -73,11 +82,6 @@ class Database:
         self._migrated = False
         self._lock = Lock()
 
-    @property
-    def exists(self) -> bool:
-        """Whether there is something to open; of a database on a server, always."""
-        return not self.embedded or Path(self._engine.url.database or "").exists()
-
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that others wait for; on the disk when the block ends."""
@@ -98,9 +102,11 @@ class Database:
         """Give erased bytes back, so that they stand in no file of the database any more."""
         how: Any = {"plain": True} if self.embedded else {"isolation_level": "AUTOCOMMIT"}
         with self._told(), self._engine.connect().execution_options(**how) as connection:
-            connection.execute(text("VACUUM" if self.embedded else "VACUUM FULL"))
             if self.embedded:
+                connection.execute(text("VACUUM"))
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+            else:
+                connection.execute(text(f"VACUUM FULL {', '.join(metadata.tables)}"))
 
     def close(self) -> None:
         """Let go of its connections."""

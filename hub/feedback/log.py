@@ -7,7 +7,7 @@ the program          --->  feedback(id, "click")  --^            waits until it 
 import os
 import weakref
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from time import time
 from typing import Any
 
@@ -70,7 +70,14 @@ class Feedback:
         Raises:
             FeedbackError: with `on_disk`, where it was not taken.
         """
-        return impression.id if self._writer.put(impression, on_disk) else None
+        taken = self._writer.put(impression, on_disk)
+        return impression.id if taken or on_disk else None
+
+    def add_all(self, made: Sequence[Impression]) -> None:
+        """Log many impressions; on the disk when this returns. One whose id is there already stays as it is. Raises
+        FeedbackError where they were not taken."""
+        if made:
+            self._writer.put(made, wait=True)
 
     def feedback(
         self,
@@ -158,6 +165,30 @@ class Feedback:
                 )
             }
 
+    def summary(self) -> list[dict[str, Any]]:
+        """What is logged of each name: impressions, outcomes, and the times (UTC, ISO 8601) of the first and the last
+        impression."""
+        told = (
+            select(func.count())
+            .select_from(outcomes.join(impressions, impressions.c.id == outcomes.c.impression))
+            .where(impressions.c.name == (own := impressions.alias()).c.name)
+            .scalar_subquery()
+        )
+        asked = select(own.c.name, func.count(), told, func.min(own.c.at), func.max(own.c.at))
+        with self.database.read() as connection:
+            return [
+                {
+                    "name": name,
+                    "impressions": seen,
+                    "outcomes": came,
+                    "since": _iso(first),
+                    "until": _iso(last),
+                }
+                for name, seen, came, first, last in connection.execute(
+                    asked.group_by(own.c.name).order_by(own.c.name)
+                )
+            ]
+
     def purge(self, client: str, dry_run: bool = False) -> dict[str, int]:
         """Erase all that the log holds of a client, its secret too, also from the files of the database.
 
@@ -201,19 +232,24 @@ class Feedback:
         """Write what waits, and let go of the database."""
         self._ended()
 
-    def _write(self, items: Sequence[Impression | Sequence[Outcome]]) -> Sequence[Any]:
+    def _write(self, items: Sequence[Impression | Sequence[Impression | Outcome]]) -> Sequence[Any]:
         """Items in one transaction: all impressions first, so that an outcome finds its own."""
-        noted = [item for item in items if isinstance(item, Impression)]
-        told = [each for item in items if not isinstance(item, Impression) for each in item]
+        each = [[item] if isinstance(item, Impression) else item for item in items]
+        noted = [given for some in each for given in some if isinstance(given, Impression)]
+        told = [given for some in each for given in some if isinstance(given, Outcome)]
         now = self._clock()
         if now > self._expired + _EXPIRE_EVERY:
             self.expire()
             self._expired = now
         with self.database.write() as connection:
-            insert_new(connection, impressions, [each.row() for each in noted])
-            insert_new(connection, shown, [row for each in noted for row in each.places_rows()])
+            insert_new(connection, impressions, [impression.row() for impression in noted])
+            insert_new(connection, shown, [row for impression in noted for row in impression.places_rows()])
             found = iter(take(connection, told, now, masked))
-        return [True if isinstance(item, Impression) else [next(found) for _ in item] for item in items]
+        return [[next(found) for given in some if isinstance(given, Outcome)] for some in each]
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _end(writer: Writer, database: Database) -> None:
