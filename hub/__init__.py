@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from hub.catalogue.trust import Trust, load_trust
     from hub.catalogue.version import Version
     from hub.errors import (
+        BadFeedback,
         BadKey,
         BadName,
         BadSearch,
         BadTrust,
         Damaged,
+        FeedbackError,
         HubError,
         Moved,
         NoHub,
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     )
     from hub.exchange.exports import export
     from hub.exchange.mirrors import pull, push, sync
+    from hub.feedback.events import Outcome
+    from hub.feedback.log import Feedback
+    from hub.feedback.loop import Logged, Loop
+    from hub.feedback.taking import Taken
     from hub.hub import Hub
     from hub.intake.declared import Declared
     from hub.registry.pending import Pending
@@ -39,11 +45,13 @@ else:
             "hub.catalogue.trust": ["Trust", "load_trust"],
             "hub.catalogue.version": ["Version"],
             "hub.errors": [
+                "BadFeedback",
                 "BadKey",
                 "BadName",
                 "BadSearch",
                 "BadTrust",
                 "Damaged",
+                "FeedbackError",
                 "HubError",
                 "Moved",
                 "NoHub",
@@ -54,6 +62,10 @@ else:
             ],
             "hub.exchange.exports": ["export"],
             "hub.exchange.mirrors": ["pull", "push", "sync"],
+            "hub.feedback.events": ["Outcome"],
+            "hub.feedback.log": ["Feedback"],
+            "hub.feedback.loop": ["Logged", "Loop"],
+            "hub.feedback.taking": ["Taken"],
             "hub.hub": ["Hub"],
             "hub.intake.declared": ["Declared"],
             "hub.registry.pending": ["Pending"],
@@ -73,19 +85,25 @@ else:
 __all__ = [
     "Analysis",
     "Analyze",
+    "BadFeedback",
     "BadKey",
     "BadName",
     "BadSearch",
     "BadTrust",
     "Damaged",
     "Declared",
+    "Feedback",
+    "FeedbackError",
     "Filters",
     "Found",
     "Hub",
     "HubError",
+    "Logged",
+    "Loop",
     "Moved",
     "NoHub",
     "NotInHub",
+    "Outcome",
     "Pending",
     "PrivateKey",
     "Ranked",
@@ -93,6 +111,7 @@ __all__ = [
     "Refused",
     "RefusedText",
     "Registry",
+    "Taken",
     "Texts",
     "Trust",
     "Unreachable",

@@ -11,6 +11,8 @@ HubError          the folder holds something else, or a newer format, or its fil
 │                 problem
 ├── Untrusted     the reader's trust file asks for a signature that a version does not have; says why none counts
 ├── BadTrust      a trust file is wrong; lists every problem
+├── FeedbackError the log of what users did cannot be opened, read or written
+├── BadFeedback   an event that the log does not take: of no impression, from the future, told twice with another value
 ├── BadKey        a file holds no key that can sign or check, or the password does not open it
 └── Damaged       stored bytes are not the bytes that were published
 """
@@ -58,6 +60,18 @@ class Untrusted(HubError):
 
 class BadTrust(HubError):
     """A trust file is wrong. `problems` holds one line per fault."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems: tuple[str, ...] = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class FeedbackError(HubError):
+    """The log of what users did cannot be opened, read or written; what it acknowledged before is safe."""
+
+
+class BadFeedback(HubError):
+    """An event that the log does not take. `problems` holds one line per fault."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems: tuple[str, ...] = tuple(problems)

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from recipes.errors import RecipeError, printable
 from recipes.options.data import DataOptions
 from recipes.options.faults import sentence
+from recipes.options.feedback import FeedbackOptions
 from recipes.options.gates import GateOptions, ReportOptions
 from recipes.options.method import HeadOptions, LoraOptions, MethodName, PrefixOptions
 from recipes.options.reading import BadYaml, load_yaml, read_yaml
@@ -92,6 +93,7 @@ class Recipe(Section):
     blend: bool = False
     report: ReportOptions = ReportOptions()
     gates: GateOptions = GateOptions()
+    feedback: FeedbackOptions = FeedbackOptions()
 
     @classmethod
     def load(cls, name_or_path: str | Path, **overrides: Any) -> Self:

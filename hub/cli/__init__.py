@@ -12,6 +12,7 @@
     diff.py           diff
     ask.py            recommend, analyze, write
     aliases.py        alias set|ls|rm, rollback, history
+    feedback.py       feedback import|status
     verify.py         verify, repair
     remove.py         rm, gc, purge
     sync.py           push, pull, sync
@@ -40,6 +41,7 @@ from hub.cli import (
     demo,
     diff,
     doctor,
+    feedback,
     find,
     import_export,
     new,
@@ -103,6 +105,7 @@ for heading, commands in _COMMANDS.items():
     for command in commands:
         app.command(command.__name__.rstrip("_"), rich_help_panel=heading)(command)
 app.add_typer(new.new, name="new", rich_help_panel="Train")
+app.add_typer(feedback.feedback, name="feedback", rich_help_panel="Learn from users")
 app.add_typer(aliases.alias, name="alias", rich_help_panel="Operate a hub")
 
 

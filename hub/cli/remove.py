@@ -96,8 +96,9 @@ def purge(
     if not dry_run:
         confirm(f"Erase every adapter, record and alias of {client} in {hub} for good?", yes)
     done = opened.purge(client, dry_run)
+    logged = _purge_feedback(hub, client, dry_run)
     if as_json:
-        document(asdict(done))
+        document(asdict(done) | {"feedback": logged})
         return
     would = "would be " if dry_run else ""
     show(
@@ -108,11 +109,35 @@ def purge(
         show(
             f"Every file of the hub was looked at: nothing under {client}/ and none of its own blobs is left."
         )
+    if logged is not None:
+        show(
+            f"{logged['impressions']} impressions and {logged['outcomes']} outcomes {would}erased from the feedback log"
+            + ("." if dry_run else ", and the secret of its user keys; none is left there.")
+        )
     for digest, reference in done.shared.items():
         show(f"  stays: blob {digest}, which {reference} needs too")
     for path in done.mentions:
         show(f"  names the client: {path}")
     show(done.beyond)
+
+
+def _purge_feedback(hub: str, client: str, dry_run: bool) -> dict[str, int] | None:
+    """Rows of the feedback log that were erased; None where the hub has none."""
+    from hub.errors import FeedbackError
+    from hub.feedback import Feedback, has_log
+
+    if not has_log(hub):
+        return None
+    log = Feedback(hub)
+    try:
+        erased = log.purge(client, dry_run)
+        if not dry_run and any(left := log.count(client).values()):
+            raise FeedbackError(
+                f"{client} is still logged ({sum(left)} rows); stop its servers and purge again"
+            )
+    finally:
+        log.close()
+    return erased
 
 
 def _seconds(text: str) -> float:

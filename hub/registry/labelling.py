@@ -42,7 +42,7 @@ class Labelling:
         self.readings: dict[str, list[Reading]] = {}
         for reference, member in members.items():
             with naming(reference, members):
-                readings = member.voice.read(_columns(request, member.voice))
+                readings = member.voice.read(columns_of(request, member.voice))
                 if not readings:
                     raise RequestError("nothing to answer; give at least one ad or text")
             self.readings[reference] = readings
@@ -122,7 +122,7 @@ def naming(reference: str, among: Collection[str]) -> Iterator[None]:
         raise named from error
 
 
-def _columns(request: Recommend | Analyze, voice: Voice) -> list[Mapping[str, Any]]:
+def columns_of(request: Recommend | Analyze, voice: Voice) -> list[Mapping[str, Any]]:
     """Each ad's or text's columns, as a training row had them."""
     if isinstance(request, Analyze):
         return [text if isinstance(text, Mapping) else {"text": text} for text in request.texts]

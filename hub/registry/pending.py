@@ -1,12 +1,12 @@
 """A request that was read into rows, and its answer on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
 from adapters.errors import RepertoireError
 from adapters.serving import Ticket
-from hub.registry.labelling import Labelling
+from hub.registry.labelling import Labelling, Member
 from hub.registry.requests import Request, Result
 from hub.registry.writing import Drafting
 
@@ -34,6 +34,11 @@ class Pending:
                 found.append(error)
                 break
         return self._asked.answer(found)
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """The adapters that answer, by their references."""
+        return self._asked.members
 
     def done(self) -> bool:
         """Whether the first draft of the answer is there. Texts that break a rule are drawn again in `result`."""

@@ -193,11 +193,11 @@ class Registry:
         """
         return mapped(requests, self._ask_all, lambda asked: self._runtime.submit(asked, wait=True), rows)
 
-    def submit(self, request: Request) -> Pending:
+    def submit(self, request: Request, wait: bool = False) -> Pending:
         """Put a request in the queue and go on. Raises as the class says, and Busy where too much of its client
-        waits."""
+        waits; with `wait`, waits for room."""
         asked = self._ask(request)
-        return Pending(request, asked, self._runtime.submit(asked.rows))
+        return Pending(request, asked, self._runtime.submit(asked.rows, wait))
 
     def load(self, reference: str, pin: bool = False) -> None:
         """Bring an adapter into a slot before anybody asks for it.
@@ -235,6 +235,10 @@ class Registry:
         """How an adapter reads rows and answers them: what is known of it beside its weights. Raises as the class
         says."""
         return self._voice(self._key(reference))
+
+    def version(self, key: str) -> Version:
+        """The version that was last asked for by the key of its content, such as a member's of a `Pending`."""
+        return self._versions[key]
 
     def following(self) -> list[Followed]:
         """The names and aliases that are followed: which version answers, and which one should and why it does not."""

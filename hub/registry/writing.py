@@ -46,6 +46,11 @@ class Drafting:
         self._began = monotonic()
         self.rows = self._drafts(0, request.deadline)
 
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """The adapter that writes, by its reference."""
+        return {self._request.reference: self._member}
+
     def answer(self, results: Sequence[Any]) -> Texts:
         """The texts that keep the policy and the length limit. results: of `rows`. Raises RequestError where none
         does, and the first error among the results."""

@@ -26,9 +26,11 @@ from recipes.examples import Example
 from recipes.learn.encode import count_text, encode_prompt, encode_texts, token_limit
 from recipes.measure.calibration import Calibration, Floats
 from recipes.recipe import Recipe
+from recipes.tasks import text_of
 from recipes.tasks.task import task_for, task_names, usual_task
 
 UNKNOWN_ROLES = ("user", "ad")  # of an adapter that does not say what its rows had
+_READ = ("user", "ad", "text", "product")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,29 @@ class Voice:
                     f"this adapter reads the columns {', '.join(missing)} too; give them as features"
                 )
             found.append(Reading(*render_row(row, self.recipe, private)))
+        return found
+
+    def kept(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What may be stored of a row: the columns that the model reads, as texts and numbers, with what is private in
+        them masked, unless the recipe allows it; a recipe that refuses such rows masks them here.
+
+        Args:
+            row: role or feature -> cell.
+
+        Raises:
+            RequestError: a cell is no text.
+        """
+        data = self.recipe.data
+        found: dict[str, Any] = {}
+        for name, cell in row.items():
+            if data.features != "all" and name not in {*_READ, *self.roles, *data.features}:
+                continue
+            if isinstance(cell, int | float) and abs(cell) <= sys.float_info.max:
+                found[name] = cell
+            elif (text := text_of(cell)) and data.pii != "allow":
+                found[name] = masked(data.columns.get(name, name), text)
+            else:
+                found[name] = text
         return found
 
     def tokens(self, base: Base, readings: Sequence[Reading]) -> list[tuple[int, ...]]:

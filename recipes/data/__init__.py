@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from recipes.data.columns import is_derived
     from recipes.data.facts import PARTS, DataFacts, Profile
     from recipes.data.load import Checked, check, load_splits
+    from recipes.data.pii import masked
     from recipes.data.profiling import profile, profile_table
     from recipes.data.proposal import Proposal, propose
     from recipes.data.records import Row
@@ -19,6 +20,7 @@ else:
         {
             "recipes.data.columns": ["is_derived"],
             "recipes.data.load": ["Checked", "check", "load_splits"],
+            "recipes.data.pii": ["masked"],
             "recipes.data.facts": ["PARTS", "DataFacts", "Profile"],
             "recipes.data.profiling": ["profile", "profile_table"],
             "recipes.data.proposal": ["Proposal", "propose"],
@@ -39,6 +41,7 @@ __all__ = [
     "check",
     "is_derived",
     "load_splits",
+    "masked",
     "profile",
     "profile_table",
     "propose",

@@ -1,0 +1,43 @@
+"""The loop: the log of what was shown and what users did, what it says now, and what follows from it."""
+
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
+
+if TYPE_CHECKING:
+    from hub.feedback.database import address_of, has_log
+    from hub.feedback.events import Candidate, Impression, Outcome, Place
+    from hub.feedback.importing import Imported, import_log
+    from hub.feedback.log import Feedback
+    from hub.feedback.loop import Logged, Loop
+    from hub.feedback.recording import Seen
+    from hub.feedback.taking import Taken
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "hub.feedback.database": ["address_of", "has_log"],
+            "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
+            "hub.feedback.importing": ["Imported", "import_log"],
+            "hub.feedback.log": ["Feedback"],
+            "hub.feedback.loop": ["Logged", "Loop"],
+            "hub.feedback.recording": ["Seen"],
+            "hub.feedback.taking": ["Taken"],
+        },
+    )
+
+__all__ = [
+    "Candidate",
+    "Feedback",
+    "Imported",
+    "Impression",
+    "Logged",
+    "Loop",
+    "Outcome",
+    "Place",
+    "Seen",
+    "Taken",
+    "address_of",
+    "has_log",
+    "import_log",
+]

@@ -1,0 +1,141 @@
+"""From an answer to an impression: what may be stored of a request, and what of the answer was shown."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.errors import RequestError
+from adapters.fields import shown
+from hub.catalogue.version import Version
+from hub.feedback.events import Candidate, Impression, Place, ad_key
+from hub.registry.labelling import Member, columns_of
+from hub.registry.requests import Analysis, Ranked, Recommend, Request, Result, Write
+from hub.storage.names import parse
+
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Who sees an answer, and what of it.
+
+    Attributes:
+        user_key: the user's key in the caller's own words, such as an account's number; it is stored hashed.
+        top: how many ads of a ranking are shown, from the first on.
+        consent: whether the user agreed to be learned from; None where nobody asked.
+        on_disk: wait until the impression is on the disk.
+        arm: as in `Impression`.
+    """
+
+    user_key: str | None = None
+    top: int = 1
+    consent: bool | None = None
+    on_disk: bool = False
+    arm: str | None = None
+
+    def check(self) -> None:
+        """See that it is one. Raises RequestError."""
+        if self.user_key is not None and (not isinstance(self.user_key, str) or not self.user_key):
+            raise RequestError(f"user_key is {shown(self.user_key)}; expected the user's key as a text")
+        if not isinstance(self.top, int) or isinstance(self.top, bool) or self.top < 1:
+            raise RequestError(f"top is {shown(self.top)}; expected how many ads are shown, 1 or more")
+        if self.consent not in (None, True, False):
+            raise RequestError(f"consent is {shown(self.consent)}; expected True, False or None")
+
+
+def impression_of(
+    request: Request,
+    members: Mapping[str, Member],
+    versions: Sequence[Version],
+    answer: Result,
+    seen: Seen,
+    now: float,
+    hashed: Callable[[str, str], str],
+) -> Impression:
+    """The impression of an answer.
+
+    Args:
+        request: that was answered.
+        members: the adapters that did, by their references.
+        versions: of them.
+        answer: to the request.
+        seen: by whom, and what of it.
+        now: seconds since 1970.
+        hashed: the stored key of a client and a user's key.
+    """
+    voice = next(iter(members.values())).voice
+    name = parse(next(iter(members))).name
+    keep = _strictest([member.voice.kept for member in members.values()])
+    columns, candidates = _candidates(request, answer, keep, members)
+    days = [
+        days
+        for member in members.values()
+        if (days := member.voice.recipe.feedback.retention_days) is not None
+    ]
+    top = seen.top if isinstance(request, Recommend) else len(candidates)
+    return Impression(
+        at=now,
+        name=name,
+        task=voice.recipe.task,
+        reference=" + ".join(members),
+        version=versions[0].number if len(versions) == 1 else None,
+        digest="+".join(version.digest for version in versions),
+        columns=columns,
+        candidates=candidates,
+        places=[
+            Place(position, each.ad, each.probability, 1.0)
+            for position, each in enumerate(candidates[:top], 1)
+        ],
+        arm=seen.arm,
+        user=None if seen.user_key is None else hashed(name.split("/")[0], seen.user_key),
+        consent=seen.consent,
+        expires=now + min(days) * _DAY if days else None,
+    )
+
+
+def _candidates(
+    request: Request,
+    answer: Result,
+    keep: Callable[[Mapping[str, Any]], dict[str, Any]],
+    members: Mapping[str, Member],
+) -> tuple[dict[str, Any], list[Candidate]]:
+    """(columns of the request, what could be shown, in the answer's order)."""
+    if isinstance(request, Write):
+        product = request.product if isinstance(request.product, Mapping) else {"product": request.product}
+        return keep(product), [
+            _candidate(keep({"ad": text}), None) for text in answer if isinstance(text, str)
+        ]
+    voice = next(iter(members.values())).voice
+    if isinstance(request, Recommend):
+        ranked = [each for each in answer if isinstance(each, Ranked)]
+        common = columns_of(Recommend(request.reference, request.user, [{}], request.features), voice)[0]
+        own = columns_of(Recommend(request.reference, "", [each.ad for each in ranked]), voice)
+        return keep(common), [
+            _candidate(
+                keep({name: cell for name, cell in columns.items() if name != "user"}), each.probability
+            )
+            for columns, each in zip(own, ranked, strict=True)
+        ]
+    return {}, [
+        _candidate({**keep(columns), "answered": each.label}, each.probabilities[each.label])
+        for columns, each in zip(columns_of(request, voice), answer, strict=True)
+        if isinstance(each, Analysis)
+    ]
+
+
+def _candidate(columns: dict[str, Any], probability: float | None) -> Candidate:
+    return Candidate(ad_key(columns), columns, probability)
+
+
+def _strictest(
+    keeps: Sequence[Callable[[Mapping[str, Any]], dict[str, Any]]],
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Of an ensemble, what one of its recipes masks is masked."""
+
+    def keep(row: Mapping[str, Any]) -> dict[str, Any]:
+        found = dict(row)
+        for each in keeps:
+            found = each(found)
+        return found
+
+    return keep
