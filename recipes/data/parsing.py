@@ -1,5 +1,6 @@
 """From a table to rows that were understood, with everything that is wrong with the others."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,7 +25,8 @@ class Read:
     """What files came to.
 
     rows: those of each part that were understood; skipped: what is wrong with rows that `data.skip_bad_rows` leaves
-    out; names: of each part's files; digest: sha256 over the bytes of all files.
+    out; names: of each part's files; labels: each with its rows; digest: sha256 over the bytes of all
+    files.
     """
 
     rows: dict[str, list[Parsed]]
@@ -32,6 +34,7 @@ class Read:
     skipped: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
+    labels: Counter[str] = field(default_factory=Counter)
     files: list[Source] = field(default_factory=list)
     digest: str = ""
 
@@ -58,6 +61,7 @@ def parse_table(
             bad += 1
             continue
         times.add(parsed)
+        read.labels.update(parsed.names)
         unshown += not parsed.outcomes
         if keep:
             understood.append(parsed)
