@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from recipes.data.bars import progress_bars
 from recipes.data.between_files import between_files, without_repeats
 from recipes.data.cells import Parsed
 from recipes.data.columns import find_columns, near
@@ -187,11 +187,7 @@ def _without_collector() -> Iterator[None]:
 
 
 def _bars(shown: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    terminal = Console(stderr=True)
-    return Progress(
-        *columns, console=terminal, disable=not (shown and terminal.is_interactive), transient=True
-    )
+    return progress_bars(shown, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def _check_names(recipe: "Recipe") -> None:

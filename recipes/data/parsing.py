@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
+from adapters.unseen import visible
 from recipes.data.cells import Parsed, parse
 from recipes.data.columns import Columns
 from recipes.data.strays import Strays
@@ -53,7 +54,7 @@ def parse_table(
     wrong = [problem for problem in table.problems if problem.of_row]
     read.problems += (problem for problem in table.problems if not problem.of_row)
     strays, unshown, bad = Strays(table, columns), 0, len(wrong)
-    for row in bars.track(table.rows, total=len(table.rows), description=f"checking {table.title}"):
+    for row in bars.track(table.rows, total=len(table.rows), description=visible(f"checking {table.title}")):
         parsed = strays.header(row) or parse(recipe, table.name, row, columns)
         parsed = strays.total(row, parsed) or parsed
         if not isinstance(parsed, Parsed):
