@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from recipes.data.file_bytes import Look, first_lines, opened
 from recipes.data.header import filled, is_row, no_header
+from recipes.data.totals import names_total
 from recipes.errors import Problem
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ def table_records(
             header = header[:idle]
         elif len(cells) == idle:
             yield _row(line, header, cells)
+        elif (
+            len(cells) == idle + 1 and isinstance(cells[idle], str) and names_total(cells[idle], certain=True)
+        ):
+            yield _row(line, [*header, ""], cells)  # GA4 says so behind the last column
         elif len(cells) > idle and not any(map(_filled, cells[idle:])):
             longer += 1
             yield _row(line, header, cells[:idle])

@@ -152,7 +152,7 @@ def _read_delimited(path: Path, look: Look, written: FormatOptions) -> Table:
     if written.name in CHATS:
         fix = "Save the chats as JSON lines (.jsonl), or leave data.format.name out"
         return _failed(str(path), f"{written.name} is JSON, and this is a table", fix)
-    given = as_named(path, written)
+    given = as_named(path, written, top(path, look, 1))
     known = header_line(given.name, top(path, look)) if given.name in REPORTS else None
     decided = decide(path, look, given, known)
     records = partial(csv_records, path, look, decided.dialect)
