@@ -4,23 +4,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
     SpinnerColumn,
-    TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
 from adapters.unseen import visible
-from hub.cli.output import say
-
-_BETWEEN_LINES = 30.0  # seconds, where there is no bar
+from recipes.data import progress_bars
+from recipes.runs import LogLines
 
 
 @contextmanager
@@ -35,7 +30,7 @@ def bytes_done(what: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
         To be called with the bytes done, and all of them.
     """
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with _bar(shown, TextColumn("{task.description}", markup=False), *columns) as bars:
+    with progress_bars(shown, *columns) as bars:
         task = bars.add_task(visible(what), total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
@@ -51,16 +46,9 @@ def names_read(what: str, shown: bool) -> Iterator[Callable[[str], None]]:
     Yields:
         To be called with each name.
     """
-    with _bar(shown, SpinnerColumn(), TextColumn("{task.description}", markup=False)) as bars:
+    with progress_bars(shown, SpinnerColumn()) as bars:
         task = bars.add_task(visible(what), total=None)
         yield lambda name: bars.update(task, description=visible(f"{what}: {name}"))
-
-
-def _bar(shown: bool, *columns: ProgressColumn) -> Progress:
-    terminal = Console(stderr=True)
-    return Progress(
-        *columns, console=terminal, disable=not (shown and terminal.is_interactive), transient=True
-    )
 
 
 @contextmanager
@@ -75,15 +63,16 @@ def rows_done(what: str, bar: bool) -> Iterator[Callable[[int, int], None]]:
         To be called with the rows done, and all of them.
     """
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _bar(bar, TextColumn("{task.description}", markup=False), *columns) as bars:
+    with progress_bars(bar, *columns) as bars:
         task = bars.add_task(visible(what), total=None)
-        told = monotonic()
+        stands = ""
+        lines = LogLines(lambda: stands, clock=monotonic)
 
         def done(count: int, rows: int) -> None:
-            nonlocal told
+            nonlocal stands
             bars.update(task, completed=count, total=rows)
-            if bar and bars.disable and monotonic() - told >= _BETWEEN_LINES:
-                told = monotonic()
-                say(f"{what}: {count:,} of {rows:,} rows", error=True)
+            if bar and bars.disable:
+                stands = f"{what}: {count:,} of {rows:,} rows"
+                lines.look()
 
         yield done

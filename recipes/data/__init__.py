@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
+    from recipes.data.bars import progress_bars
     from recipes.data.columns import is_derived
     from recipes.data.facts import PARTS, DataFacts, Profile
     from recipes.data.load import Checked, check, load_splits
@@ -18,6 +19,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "recipes.data.bars": ["progress_bars"],
             "recipes.data.columns": ["is_derived"],
             "recipes.data.load": ["Checked", "check", "load_splits"],
             "recipes.data.pii": ["masked"],
@@ -44,6 +46,7 @@ __all__ = [
     "masked",
     "profile",
     "profile_table",
+    "progress_bars",
     "propose",
     "streamed",
 ]

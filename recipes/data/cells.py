@@ -102,6 +102,8 @@ class _Cells:
 
     def report(self, role: str | None, message: str, fix: str, value: str | None = None) -> None:
         column = self.columns.of[role] if role is not None else None
+        if value == "" and role is not None and isinstance(cell := self.cell(role), float):
+            value = str(cell)  # NaN, which is no text
         self.problems.append(Problem(self.file, message, fix, self.row.line, column, value))
 
     def shown(self, role: str, text: str) -> str:

@@ -58,6 +58,8 @@ def _row(
         said.setdefault(_ALSO.get(called, called), []).append(_text(turn.get(content)))
     cells = {column: cell for column, cell in row.cells.items() if column != key}
     for column, turn in wanted.items():
+        if column == "copy" and wanted == TURNS and said.keys() <= {"system", "user"}:
+            continue  # a copy is still to be written
         found = _turn(said, turn)
         if isinstance(found, tuple):
             message, fix = found

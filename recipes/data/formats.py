@@ -55,11 +55,12 @@ _HEX = re.compile(r"[0-9a-f]{8}")
 _SHOWN = re.compile(r"N\d+(-[01])?( N\d+(-[01])?)*")
 
 
-def as_named(path: Path, given: FormatOptions) -> FormatOptions:
-    """The settings of a file whose format has a name, below what the recipe says itself."""
+def as_named(path: Path, given: FormatOptions, lines: Sequence[str] = ()) -> FormatOptions:
+    """The settings of a file whose format has a name, below what the recipe says itself. lines: its first ones."""
     usual: dict[str, Any] = {}
     if given.name == "criteo":
-        usual = {"delimiter": "tab", "quote": "none", "columns": list(CRITEO)}
+        bare = bool(lines) and lines[0].count("\t") == len(CRITEO) - 2  # of its test set, which has no labels
+        usual = {"delimiter": "tab", "quote": "none", "columns": list(CRITEO[bare:])}
     elif given.name == "movielens":
         usual = {"delimiter": "::", "quote": "none", "columns": _movielens(path)}
     elif given.name == "mind":
@@ -169,11 +170,13 @@ def _movielens(path: Path) -> list[str]:
 
 
 def _is_criteo(cells: Sequence[str]) -> bool:
+    """With its label, or without, as its test set is."""
+    if len(cells) == len(CRITEO) and cells[0] in ("0", "1"):
+        cells = cells[1:]
     return (
-        len(cells) == len(CRITEO)
-        and cells[0] in ("0", "1")
-        and all(re.fullmatch(r"-?\d*", cell) for cell in cells[1:14])
-        and all(not cell or _HEX.fullmatch(cell) for cell in cells[14:])
+        len(cells) == len(CRITEO) - 1
+        and all(re.fullmatch(r"-?\d*", cell) for cell in cells[:13])
+        and all(not cell or _HEX.fullmatch(cell) for cell in cells[13:])
     )
 
 

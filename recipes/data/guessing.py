@@ -30,6 +30,7 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
 _IN_PLACE: Mapping[str, tuple[str, ...]] = {
     "ad": ("ad_group", "campaign")
 }  # where no column is called like it
+_CODE = re.compile(r"[\w.+-]*", re.ASCII)
 _GENERAL = ("label", "target", "output", "y")  # names of any outcome, a click or not
 _FILLED = ("user_id", "ad_id", "group", "label", "user")  # roles of which no cell may be empty
 _YES = ("1", "yes", "true", "y", "clicked", "bought", "like", "liked", "positive", "ja", "oui", "是")
@@ -103,7 +104,7 @@ def guess_task(columns: Mapping[str, Column]) -> Guess:
     if _is_copy(columns):
         return _of_task("ad-copy", "columns are called like a product and its text", columns)
     clicked = called("clicked", columns)
-    if clicked is not None and _word(clicked) in _GENERAL and not _is_shown(columns):
+    if clicked is not None and _word(clicked) in _GENERAL and not _is_shown(columns) and _is_read(columns):
         clicked = None
     if clicked is not None and columns[clicked].all(_is_outcome) and len(columns[clicked].values) <= 11:
         return _of_task("recommendation", f"`{clicked}` says whether something was clicked", columns)
@@ -121,6 +122,11 @@ def guess_task(columns: Mapping[str, Column]) -> Guess:
 def _is_shown(columns: Mapping[str, Column]) -> bool:
     """Whether a column is called like a user, or like an ad."""
     return any(called(role, columns) for role in ("user", "ad", "user_id", "ad_id"))
+
+
+def _is_read(columns: Mapping[str, Column]) -> bool:
+    """Whether a column holds words, and not only codes and numbers, as in a log of clicks without texts."""
+    return any(not _CODE.fullmatch(text) for column in columns.values() for text in column.values)
 
 
 def _is_clicked(columns: Mapping[str, Column]) -> bool:

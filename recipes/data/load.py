@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from recipes.data.bars import progress_bars
 from recipes.data.between_files import between_files, without_repeats
 from recipes.data.cells import Parsed
 from recipes.data.columns import find_columns, near
+from recipes.data.edge import at_the_edge
 from recipes.data.parsing import Read, parse_table
 from recipes.data.quantities import misread
 from recipes.data.split import Dealt, deal, fewer_negatives, first_of_each_label
@@ -28,6 +29,7 @@ from recipes.data.tables import Data, read_tables
 from recipes.data.timestamps import Timestamps
 from recipes.errors import DataError, Problem, RecipeError, printable
 from recipes.examples import Example, Source, Splits
+from recipes.tasks.label_names import look_alike
 from recipes.tasks.roles import CALLED, read_roles
 from recipes.tasks.task import task_for
 from recipes.tasks.templates import placeholders
@@ -113,7 +115,8 @@ def check(
         read = _read(recipe, _given(data, validation, test), bars, keep=False)
     if read.problems:
         raise DataError(read.problems)
-    return Checked(sum(source.rows for source in read.files), _noted(read.notes), tuple(read.skipped))
+    notes = _noted([*read.notes, *look_alike(read.labels)])
+    return Checked(sum(source.rows for source in read.files), notes, tuple(read.skipped))
 
 
 def _given(data: Data, validation: "Data | None", test: "Data | None") -> dict[str, Data]:
@@ -184,11 +187,7 @@ def _without_collector() -> Iterator[None]:
 
 
 def _bars(shown: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    terminal = Console(stderr=True)
-    return Progress(
-        *columns, console=terminal, disable=not (shown and terminal.is_interactive), transient=True
-    )
+    return progress_bars(shown, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def _check_names(recipe: "Recipe") -> None:
@@ -237,19 +236,20 @@ def _read(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress, keep: b
             if not len(table.rows):
                 read.problems += table.problems
                 continue
-            found = find_columns(recipe, table, features)
-            read.problems += found.problems
-            read.notes += found.notes
-            if found.columns is None:
-                read.problems += table.problems
-                continue
-            if odd := misread(recipe, table, found.columns.of):
-                read.problems += (*odd, *table.problems)
-                continue
-            features = found.columns.features
-            roles[table.name] = set(found.columns.of)
-            understood = parse_table(recipe, table, found.columns, read, times, bars, keep)
-            read.rows[part] += [row for row in understood if row.outcomes]
+            with at_the_edge(table.name, read.problems):
+                found = find_columns(recipe, table, features)
+                read.problems += found.problems
+                read.notes += found.notes
+                if found.columns is None:
+                    read.problems += table.problems
+                    continue
+                if odd := misread(recipe, table, found.columns.of):
+                    read.problems += (*odd, *table.problems)
+                    continue
+                features = found.columns.features
+                roles[table.name] = set(found.columns.of)
+                understood = parse_table(recipe, table, found.columns, read, times, bars, keep)
+                read.rows[part] += [row for row in understood if row.outcomes]
         bars.remove_task(reading)
         read.names[part] = ", ".join(names)
         read.problems += _unlike(roles)

@@ -57,7 +57,7 @@ def joined(
     name: str, behaviors: "Iterator[Row | Problem | str]", news: _News
 ) -> "Iterator[Row | Problem | str]":
     """A row for each news item that was shown."""
-    number, unknown = 0, 0
+    number, unknown, unsaid = 0, 0, 0
     for record in behaviors:
         if not isinstance(record, Row):
             yield record
@@ -71,23 +71,18 @@ def joined(
             continue
         for item in shown.split():
             ad, sign, clicked = item.partition("-")
-            if not sign:
-                fix = (
-                    "Take behaviors.tsv of the training or validation set; that of the test set has no clicks"
-                )
-                yield Problem(name, "the impressions do not say which were clicked", fix, line=record.line)
-                break
             if ad not in news:
                 unknown += 1
                 continue
             number += 1
             title, category, subcategory = news[ad]
+            unsaid += not sign
             yield Row(
                 number,
                 {
                     "user": "; ".join(read) or NOBODY,
                     "ad": title,
-                    "clicked": clicked,
+                    **({"clicked": clicked} if sign else {}),
                     "user_id": user,
                     "ad_id": ad,
                     "group": impression,
@@ -96,6 +91,11 @@ def joined(
                     "subcategory": subcategory,
                 },
             )
+    if unsaid:
+        yield (
+            f"{Path(name).name}: {unsaid} impressions do not say which were clicked, as in the test set: nothing is "
+            "learned from them; take behaviors.tsv of the training or validation set"
+        )
     if unknown:
         yield f"{Path(name).name}: {unknown} impressions of news that news.tsv does not have are left out"
 

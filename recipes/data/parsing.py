@@ -1,11 +1,13 @@
 """From a table to rows that were understood, with everything that is wrong with the others."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
+from adapters.unseen import visible
 from recipes.data.cells import Parsed, parse
 from recipes.data.columns import Columns
 from recipes.data.strays import Strays
@@ -24,7 +26,8 @@ class Read:
     """What files came to.
 
     rows: those of each part that were understood; skipped: what is wrong with rows that `data.skip_bad_rows` leaves
-    out; names: of each part's files; digest: sha256 over the bytes of all files.
+    out; names: of each part's files; labels: each with its rows; digest: sha256 over the bytes of all
+    files.
     """
 
     rows: dict[str, list[Parsed]]
@@ -32,6 +35,7 @@ class Read:
     skipped: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
+    labels: Counter[str] = field(default_factory=Counter)
     files: list[Source] = field(default_factory=list)
     digest: str = ""
 
@@ -50,7 +54,7 @@ def parse_table(
     wrong = [problem for problem in table.problems if problem.of_row]
     read.problems += (problem for problem in table.problems if not problem.of_row)
     strays, unshown, bad = Strays(table, columns), 0, len(wrong)
-    for row in bars.track(table.rows, total=len(table.rows), description=f"checking {table.title}"):
+    for row in bars.track(table.rows, total=len(table.rows), description=visible(f"checking {table.title}")):
         parsed = strays.header(row) or parse(recipe, table.name, row, columns)
         parsed = strays.total(row, parsed) or parsed
         if not isinstance(parsed, Parsed):
@@ -58,6 +62,7 @@ def parse_table(
             bad += 1
             continue
         times.add(parsed)
+        read.labels.update(parsed.names)
         unshown += not parsed.outcomes
         if keep:
             understood.append(parsed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from recipes.data.file_bytes import Look, first_lines, opened
 from recipes.data.header import filled, is_row, no_header
+from recipes.data.totals import names_total
 from recipes.errors import Problem
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ def table_records(
             header = header[:idle]
         elif len(cells) == idle:
             yield _row(line, header, cells)
+        elif (
+            len(cells) == idle + 1 and isinstance(cells[idle], str) and names_total(cells[idle], certain=True)
+        ):
+            yield _row(line, [*header, ""], cells)  # GA4 says so behind the last column
         elif len(cells) > idle and not any(map(_filled, cells[idle:])):
             longer += 1
             yield _row(line, header, cells[:idle])
@@ -182,8 +187,7 @@ def _line_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
                 yield line, _DECODER.decode(content)
             except (ValueError, RecursionError) as error:
                 fix = "Write one whole object per line, or an array of objects: [{...}, {...}]"
-                message = f"no valid JSON ({_json_fault(error)})"
-                yield line, Problem(name, message, fix, line=line, of_row=True)
+                yield line, _json_problem(name, error, fix, line, of_row=True)
 
 
 def _array_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
@@ -214,17 +218,32 @@ def _array_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
         try:
             record, at = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            yield line, Problem(name, f"no valid JSON ({_json_fault(error)})", fix, line=line)
+            yield line, _json_problem(name, error, fix, line)
             return
         yield line, record
         comma = ","
+
+
+class _Twice(ValueError):
+    """A key that stands twice in one object."""
+
+
+def _json_problem(
+    name: str, error: ValueError | RecursionError, fix: str, line: int, of_row: bool = False
+) -> Problem:
+    if isinstance(error, _Twice):
+        fix = "Give each key of an object its own name, or take one of the two out"
+        return Problem(name, str(error), fix, line=line, of_row=of_row)
+    return Problem(name, f"no valid JSON ({_json_fault(error)})", fix, line=line, of_row=of_row)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"`{next(key for key in keys if keys.count(key) > 1)}` stands twice in the record")
+        raise _Twice(
+            f"the key `{next(key for key in keys if keys.count(key) > 1)}` stands twice in one object"
+        )
     return result
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from recipes.data import chats, mind, workbook
 from recipes.data.arrow_rows import ArrowRows
 from recipes.data.dialect import decide
+from recipes.data.edge import at_the_edge
 from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable, wrong_encoding
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
 from recipes.data.packed import ending, kind, packing, read, unpacked
@@ -103,6 +104,15 @@ def read_tables(
 
 
 def _read_file(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Table:
+    problems: list[Problem] = []
+    found: list[Table] = []
+    with at_the_edge(str(path), problems):
+        found.append(_as_it_is(path, total, written))
+    return found[0] if found else Table(str(path), problems=tuple(problems))
+
+
+def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Table:
+    """A file by what it is, whatever it is called."""
     name, suffix = str(path), ending(path)
     try:
         look = look_at(path, total, written.encoding or USUAL)
@@ -142,7 +152,7 @@ def _read_delimited(path: Path, look: Look, written: FormatOptions) -> Table:
     if written.name in CHATS:
         fix = "Save the chats as JSON lines (.jsonl), or leave data.format.name out"
         return _failed(str(path), f"{written.name} is JSON, and this is a table", fix)
-    given = as_named(path, written)
+    given = as_named(path, written, top(path, look, 1))
     known = header_line(given.name, top(path, look)) if given.name in REPORTS else None
     decided = decide(path, look, given, known)
     records = partial(csv_records, path, look, decided.dialect)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -70,13 +70,13 @@ def encode_prompt(base: "Reader", recipe: "Recipe", product: str) -> tuple[int, 
         if base.tokenizer.chat_template:
             turns = [{"role": "user", "content": text}]
             chat = base.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-            return tuple(base.tokenizer(chat, add_special_tokens=False)["input_ids"])
-        return tuple(base.tokenizer(text + "\n")["input_ids"])
+            return tuple(_ids(base, str(chat), add_special_tokens=False))
+        return tuple(_ids(base, text + "\n"))
 
 
 def encode_copy(base: "Reader", copy: str) -> tuple[int, ...]:
     """Token ids of a reference text, with the end token: learned like any other, so that writing stops."""
-    ids = base.tokenizer(copy, add_special_tokens=False)["input_ids"]
+    ids = _ids(base, copy, add_special_tokens=False)
     return (*ids, base.tokenizer.eos_token_id)
 
 
@@ -89,7 +89,12 @@ def count_tokens(base: "Reader", recipe: "Recipe", example: Example) -> tuple[in
 
 def count_text(base: "Reader", text: str) -> int:
     """How many tokens an uncut text has for a head."""
-    return len(base.tokenizer(text)["input_ids"])
+    return len(_ids(base, text))
+
+
+def _ids(base: "Reader", text: str, **how: Any) -> list[int]:
+    """The tokens of an uncut text. `verbose` would warn of a text over the base's limit; whoever reads it cuts it."""
+    return list(base.tokenizer(text, verbose=False, **how)["input_ids"])
 
 
 def token_limit(base: "Reader", recipe: "Recipe") -> int:

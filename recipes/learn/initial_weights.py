@@ -155,7 +155,7 @@ def _keys_and_values(text: str, length: int, base: Base) -> Tensor:
     """What the base's attention holds of a text, repeated or cut to `length` tokens: the adapter then
     starts as that text.
     """
-    ids = base.tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = base.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     ids = (ids * (length // len(ids) + 1))[:length]
     cache = DynamicCache()
     positions = torch.arange(length, device=base.device)[None] + base.first_position

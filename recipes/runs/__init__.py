@@ -6,7 +6,7 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.runs.jobs_file import is_jobs, load_jobs
-    from recipes.runs.log_lines import doing
+    from recipes.runs.log_lines import LogLines, doing
     from recipes.runs.night import STATES, Brief, brief, counts, write_night
     from recipes.runs.order import Order, prepare
     from recipes.runs.run import PASS_TOKENS, Result, Settings
@@ -19,7 +19,7 @@ else:
         __name__,
         {
             "recipes.runs.jobs_file": ["is_jobs", "load_jobs"],
-            "recipes.runs.log_lines": ["doing"],
+            "recipes.runs.log_lines": ["LogLines", "doing"],
             "recipes.runs.night": ["STATES", "Brief", "counts", "brief", "write_night"],
             "recipes.runs.order": ["Order", "prepare"],
             "recipes.runs.run": ["PASS_TOKENS", "Result", "Settings"],
@@ -34,6 +34,7 @@ __all__ = [
     "PASS_TOKENS",
     "STATES",
     "Brief",
+    "LogLines",
     "Order",
     "Result",
     "Settings",

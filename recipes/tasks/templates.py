@@ -33,9 +33,13 @@ def text_of(cell: Any) -> str:
 
     Lists become "a, b", mappings lines of "key: value" (inside another value joined by "; "), true and false their
     names in JSON, dates ISO 8601; bytes are read as UTF-8. Raises NotText for all other types, for what is nested too
-    deep, and for bytes and half characters that no text holds.
+    deep, and for bytes, half characters and NUL, which no text holds.
     """
     text = cell.strip() if type(cell) is str else _text(cell, depth=0).strip()
+    if "\0" in text:
+        raise NotText(
+            "holds NUL, which is no character of a text", "Take it out, or put a space in its place"
+        )
     return text if text.isascii() else _whole(text)
 
 

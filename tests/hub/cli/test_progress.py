@@ -1,8 +1,12 @@
 """Bars are for people at a terminal."""
 
+from pathlib import Path
+
 import pytest
 
 from hub.cli.progress import bytes_done, names_read, rows_done
+from recipes.data import check
+from recipes.recipe import Recipe
 from tests.clock import Clock
 
 
@@ -38,4 +42,16 @@ def test_a_log_gets_a_plain_line_now_and_then(
                 told(done, 5000)
                 clock.move(16.0)
         lines = ["answering feed.csv: 2,000 of 5,000 rows", "answering feed.csv: 4,000 of 5,000 rows"]
-        assert capsys.readouterr() == ("", "".join(f"{line}\n" for line in lines) if shown else "")
+        out, err = capsys.readouterr()
+        assert out == "" and [line.partition(" ")[2] for line in err.splitlines()] == (lines if shown else [])
+
+
+def test_a_name_is_text_and_no_markup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    data = tmp_path / "[red]feed[bold].csv"
+    data.write_text("text,label\n" + "".join(f"late {n},{n % 2}\n" for n in range(40)))
+    assert check(Recipe.load("behavior"), data, progress=True).rows == 40
+    assert "checking [red]feed[bold].csv" in capsys.readouterr().err

@@ -201,3 +201,54 @@ def test_a_count_of_more_digits_than_any_is_a_problem(tmp_path: Path, digits: in
 def test_a_file_of_a_byte_order_mark_alone_is_empty(tmp_path: Path, ending: str, content: bytes) -> None:
     (tmp_path / f"a.{ending}").write_bytes(content)
     assert "the file is empty" in wrong(tmp_path / f"a.{ending}")
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [({"text": "a\0b", "label": "calm"}, "text"), ({"text": "x", "label": "calm\0"}, "label")],
+)
+@pytest.mark.parametrize("ending", [".jsonl", ".json", ".parquet"])
+def test_nul_in_a_cell_is_a_problem_with_its_line(
+    tmp_path: Path, row: Mapping[str, Any], column: str, ending: str
+) -> None:
+    path, rows = tmp_path / f"a{ending}", [*MOODS, row]
+    if ending == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        lines(path, rows) if ending == ".jsonl" else path.write_text(json.dumps(rows))
+    assert f"`{column}` holds NUL" in wrong(path)
+
+
+def test_a_check_tells_labels_that_look_alike(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", [*MOODS, *({"text": f"t {i}", "label": "Calm"} for i in range(3))])
+    (note,) = check(Recipe.load("behavior"), path).notes
+    assert "labels that look alike are learned apart: 'calm' (20 rows), 'Calm' (3 rows)" in note
+
+
+def test_a_weight_of_nan_is_told_as_one(tmp_path: Path) -> None:
+    rows = [{**mood, "weight": float("nan") if i == 3 else 1.0} for i, mood in enumerate(MOODS)]
+    assert "line 4: `weight` is 'nan'; expected a number above 0" in wrong(lines(tmp_path / "a.jsonl", rows))
+
+
+def test_a_key_that_stands_twice_is_told_with_its_own_fix(tmp_path: Path) -> None:
+    twice = '{"text": "x", "text": "y", "label": "calm"}'
+    told = wrong(lines(tmp_path / "a.jsonl", [*MOODS, twice]))
+    assert "line 41: the key `text` stands twice in one object. Give each key" in told
+    (tmp_path / "b.json").write_text(f"[{twice}]")
+    assert "the key `text` stands twice in one object. Give each key" in wrong(tmp_path / "b.json")
+
+
+class Foreign(Exception):
+    """What no code of ours knows."""
+
+
+@pytest.mark.parametrize("where", ["recipes.data.tables.kind", "recipes.data.parsing.parse"])
+def test_what_a_library_raises_is_a_problem_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def breaks(*_: Any) -> Any:
+        raise Foreign("the sheet has no soul")
+
+    monkeypatch.setattr(where, breaks)
+    told = wrong(lines(tmp_path / "a.jsonl", MOODS))
+    assert f"{tmp_path / 'a.jsonl'}: it cannot be read (Foreign: the sheet has no soul)." in told

@@ -299,6 +299,27 @@ def test_criteo(tmp_path: Path, name: str, given: dict[str, Any]) -> None:
     assert len(table.columns) == 40 and found[0]["category_1"] == "68fd1e64" and found[0]["integer_3"] == "-1"
 
 
+@pytest.mark.parametrize("given", [{}, {"name": "criteo"}])
+def test_criteo_without_labels_is_read_to_be_answered(tmp_path: Path, given: dict[str, Any]) -> None:
+    lines = [criteo(number).partition("\t")[2] for number in range(4)]
+    table = read(tmp_path / "test.txt", "\n".join(lines) + "\n", **given)
+    assert len(rows(table)) == 4 and table.columns[0] == "integer_1" and len(table.columns) == 39
+
+
+def test_criteo_is_proposed_as_clicks(tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text("\n".join(map(criteo, range(40))) + "\n")
+    proposal = propose(path)
+    recipe = Recipe.from_dict(read_yaml(proposal.text))
+    assert recipe.task == "recommendation" and recipe.data.columns == {"clicked": "label"}
+    assert proposal.problems == ()
+
+
+def test_a_total_behind_the_last_column_of_ga4_is_left_out(tmp_path: Path) -> None:
+    table = read(tmp_path / "a.csv", GA4.replace("engagement time,", "engagement time"))
+    holds(rows(table), [{"Page title": "Trail shoes"}, {"Page title": "Kettles, quiet"}])
+
+
 def test_any_table_without_a_header_is_read_by_names(tmp_path: Path) -> None:
     table = read(tmp_path / "a.tsv", "Nice\t1\nBad\t0\n", columns=["text", "label"])
     assert rows(table) == [{"text": "Nice", "label": "1"}, {"text": "Bad", "label": "0"}]
@@ -357,8 +378,9 @@ def test_mind_says_what_is_missing(tmp_path: Path) -> None:
     assert "no news.tsv beside it" in problem.message
     (tmp_path / "news.tsv").write_text(NEWS)
     unseen = BEHAVIORS.replace("-1", "").replace("-0", "")
-    problem = read(tmp_path / "behaviors.tsv", unseen, name="mind").problems[0]
-    assert "do not say which were clicked" in problem.message and problem.line == 1
+    table = read(tmp_path / "behaviors.tsv", unseen, name="mind")  # to be answered, and not to learn from
+    assert [row["ad"] for row in rows(table)] == ['Soup, "quoted', "Bread", "A long drive"]
+    assert "do not say which were clicked" in "".join(table.notes) and "clicked" not in table.columns
 
 
 CHAT = {
@@ -383,6 +405,13 @@ def test_chats_are_products_and_copy(tmp_path: Path, record: dict[str, Any], nam
     holds(rows(table), [{"product": "Trail shoes", "copy": "Run where it is wet"}])
     assert f"read as {name}" in table.notes[0]
     assert read(tmp_path / "a.jsonl", json.dumps(record) + "\n", name=name).notes == ()
+
+
+def test_a_chat_without_its_copy_is_read_to_be_answered(tmp_path: Path) -> None:
+    line = json.dumps(
+        {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": "Shoes"}]}
+    )
+    assert rows(read(tmp_path / "a.jsonl", line)) == [{"product": "Shoes"}]
 
 
 def test_a_chat_of_several_turns_asks_which(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_every_broken_json_line_is_reported(tmp_path: Path) -> None:
     assert [line for line, _ in told(table)] == [2, 3, 4]
     assert "expecting value" in told(table)[0][1]
     assert "the record is [1]" in told(table)[1][1]
-    assert "`a` stands twice in the record" in told(table)[2][1]
+    assert "the key `a` stands twice in one object" in told(table)[2][1]
 
 
 @pytest.mark.parametrize(

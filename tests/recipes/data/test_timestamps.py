@@ -41,3 +41,28 @@ def test_files_that_are_read_as_one_have_one_unit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("step", [1, 10**7, 10**10])
 def test_a_counter_that_grows_past_a_unit_is_no_problem(tmp_path: Path, step: int) -> None:
     assert check(Recipe.load("behavior"), moods(tmp_path / "a.csv", lambda i: (i + 1) * step)).rows == 60
+
+
+@pytest.mark.parametrize(
+    ("odd", "unit"),
+    [
+        (46_000.5, "days as Excel counts them"),
+        (20_260_131, "dates such as 20260131"),
+        (0, "small numbers"),
+        (12, "small numbers"),
+    ],
+)
+def test_seconds_beside_days_or_written_dates_are_a_problem(tmp_path: Path, odd: float, unit: str) -> None:
+    path = moods(tmp_path / "a.csv", lambda i: odd if i in (7, 30) else NOW + i)
+    with pytest.raises(DataError) as caught:
+        check(Recipe.load("behavior"), path)
+    [problem] = caught.value.problems
+    assert (problem.line, problem.message) == (9, f"2 timestamps are in {unit}, 58 in seconds")
+
+
+def test_days_beside_written_dates_are_a_problem_and_numbers_that_grow_are_none(tmp_path: Path) -> None:
+    days = moods(tmp_path / "a.csv", lambda i: 46_000 + i if i % 2 else 20_260_131)
+    with pytest.raises(DataError, match="as Excel counts them"):
+        check(Recipe.load("behavior"), days)
+    assert check(Recipe.load("behavior"), moods(tmp_path / "b.csv", lambda i: i * i * i * 20)).rows == 60
+    assert check(Recipe.load("behavior"), moods(tmp_path / "c.csv", lambda i: 2 ** (i / 2))).rows == 60
