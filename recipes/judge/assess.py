@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from recipes.learn.job import Job
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
-_MOST_STATES = 1000  # training rows that the frozen base reads for its baseline
+_FEWEST_STATES, _MOST_STATES = 1_000, 100_000  # training rows that the frozen base reads for its baseline
+_FORWARDS = 3  # take about as long as a forward and a backward
 
 
 @dataclass(frozen=True)
@@ -288,8 +289,11 @@ def _blend(
 
 
 def _frozen(job: "Job", splits: Splits, base: Base, slots: Slots) -> Floats:
-    """Logistic regression on what the base itself makes of the texts. Of many training rows, a sample."""
-    some, train = sample(splits, job.train, _MOST_STATES, seed=0)
+    """Logistic regression on what the base itself makes of the texts: of all training rows, or of a sample of as many
+    as take as long to read as the training took."""
+    trained = job.drawn * job.recipe.train.batch_size
+    most = min(max(_FEWEST_STATES, _FORWARDS * trained), _MOST_STATES)
+    some, train = sample(splits, job.train, most, seed=0)
     rows = (train, job.validation, encode(base, job.recipe, splits.test))
     guess = learned.on_states(some, *(states(base, slots, part) for part in rows))
     return shifted(guess, shift_for(splits.negative_share)) if splits.negative_share < 1 else guess
