@@ -35,6 +35,7 @@ from recipes.measure import intervals
 from recipes.measure.calibration import Calibration, fit_temperature, shift_for, shifted
 from recipes.measure.intervals import Floats
 from recipes.measure.metrics import reliability
+from recipes.measure.shrinkage import evidence
 from recipes.tasks.ad_copy import Written
 from recipes.tasks.task import label_task, task_for, text_task
 
@@ -240,6 +241,8 @@ def _calibration(job: "Job", raw: Any, after: Predicted, calibration: Calibratio
     """raw: probabilities of the test rows without the temperature, [rows, labels]."""
     plain = _predicted(job, raw).metrics
     bins = reliability(*label_task(job.recipe.task).decisions(job.splits.test, after.predictions))
+    test = job.splits.test
+    number = evidence(learned.weights_of(test), intervals.units_of(test))
     log_loss, error = (
         RawAndCalibrated(raw=plain[name], calibrated=after.metrics[name])
         for name in ("log_loss", "calibration_error")
@@ -249,7 +252,10 @@ def _calibration(job: "Job", raw: Any, after: Predicted, calibration: Calibratio
         shift=calibration.shift,
         log_loss=log_loss,
         calibration_error=error,
-        curve=tuple(Bin(predicted=p, observed=o, share=share) for p, o, share in zip(*bins, strict=True)),
+        curve=tuple(
+            Bin(predicted=p, observed=o, share=share, rows=share * number)
+            for p, o, share in zip(*bins, strict=True)
+        ),
     )
 
 
