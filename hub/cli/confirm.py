@@ -15,12 +15,13 @@ class Unanswered(typer.BadParameter):
         return self.message
 
 
-def confirm(question: str, yes: bool) -> None:
+def confirm(question: str, yes: bool, dry_run: bool = True) -> None:
     """Ask, unless `yes`; where the answer is no, the command ends.
 
     Args:
         question: with a question mark.
         yes: of `--yes`.
+        dry_run: whether the command has a `--dry-run`.
 
     Raises:
         Unanswered: nobody can be asked here, with what to say instead.
@@ -29,9 +30,10 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
+        other = ", or --dry-run to see what would be done" if dry_run else ""
         raise Unanswered(
             f"{question} Nobody can be asked here (standard input is no terminal), and nothing was changed: add --yes "
-            "to do it, or --dry-run to see what would be done"
+            f"to do it{other}"
         )
     try:
         agreed = typer.confirm(visible(question), err=True)

@@ -85,10 +85,14 @@ def _publisher(address: str) -> "Callable[[Brief, Adapter], Brief]":
     from adapters.errors import RepertoireError
     from adapters.format import WEIGHTS, render
     from hub.hub import Hub
+    from recipes.judge import AdapterInfo, loses
 
     hub = Hub(address)
 
     def publish(job: "Brief", adapter: "Adapter") -> "Brief":
+        if (worse := loses(AdapterInfo.of(adapter.info))) is not None:
+            fix = f"repertoire publish {job.folder} {job.name} --yes; or gates.allow_worse in its recipe"
+            return replace(job, refused=f"{worse.sentence} To publish it all the same: {fix}")
         weights = hashlib.sha256(render(adapter)[WEIGHTS]).hexdigest()
         try:
             return replace(job, published=hub.publish(adapter, job.name, publish_id=weights).reference)

@@ -21,6 +21,7 @@ from hub.cli.options import (
     PublishId,
     SigningKeyToo,
     Tags,
+    Yes,
 )
 from hub.cli.output import document, show
 from hub.cli.taking import show_left, take
@@ -67,6 +68,7 @@ def publish(
     ] = False,
     reason: Annotated[str | None, typer.Option(help="Why; the record keeps it.")] = None,
     key: SigningKeyToo = None,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Put an adapter into a hub, as the next version of a name. The hub is made where there is none.
@@ -86,14 +88,21 @@ def publish(
         tags=tag or (),
         message=message,
         publish_id=publish_id,
+        yes=yes,
         force_reason=reason,
         key=opened_key,
         declared=declared(task, roles, click, base_id_is_alias, base_id),
     )
+    from recipes.judge import Report, verdict
+
+    report = Report.read(version.record.metrics)
+    first = None if report is None else verdict(report)
     if as_json:
         document(summary(version) | ({"signed_by": opened_key.public.id} if opened_key else {}))
         return
     where = f" Its PEFT directory: {version.folder}" if version.folder else ""
     signed = " and signed it" if opened_key else ""
+    if first is not None:
+        show(first.sentence)
     show(f"Published {version.reference} to {hub}{signed}.{where}")
     show_left(found)

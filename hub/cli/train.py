@@ -1,6 +1,7 @@
 """repertoire train: one recipe on one client's data, to a PEFT directory; a file of many jobs goes to night.py."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -177,18 +178,23 @@ def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
         folder_of,
         gate_lines,
         labels_table,
+        loses,
         rank_line,
         results_table,
+        verdict,
     )
 
     info = AdapterInfo.of(adapter.info)
     data, report, gates = info.data or DataFacts(), info.report or Report(), info.gates
+    first = verdict(report)
     if as_json:
         about = {"folder": str(out), "task": adapter.task, "base": base, "report": report.to_info()}
         judged = {"gates": None if gates is None else gates.to_info(), "notes": data.notes}
-        document(about | judged | {"page": str(folder_of(out) / PAGE)})
+        told = {"verdict": None if first is None else asdict(first)}
+        document(told | about | judged | {"page": str(folder_of(out) / PAGE)})
         return
     show(
+        *([first.sentence] if first is not None else []),
         profile_table(data.profile or Profile()),
         *filter(None, [results_table(report), labels_table(report)]),
         *certainty_lines(report),
@@ -198,7 +204,11 @@ def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
     )
     show(f"The report, with rows of the data, is in {folder_of(out) / PAGE}.")
     publish = f"repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}"
-    if gates is None or gates.passed:
+    if loses(info) is not None:
+        show(
+            f"The adapter is in {out}. A baseline beats it: publish asks whether to take it all the same ({publish})"
+        )
+    elif gates is None or gates.passed:
         show(f"The adapter is in {out}. Next: {publish}")
     else:
         show(

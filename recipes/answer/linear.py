@@ -152,10 +152,9 @@ class Linear:
 
 def learn(splits: Splits, recipe: "Recipe") -> list[Linear]:
     """A model of the texts, and one of the columns where there are any, from the training rows; how strongly they are
-    regularised is chosen by the validation rows. What learned from sampled rows is corrected as the adapter is. None
-    for so many labels that the table would have too few buckets."""
-    texts = [example.text for example in splits.train]
-    readers = {"hashed n-grams": Reader(None, baselines.reads_characters(texts))}
+    regularised is chosen as `baselines.best_regression` does. What learned from sampled rows is corrected as the
+    adapter is. None for so many labels that the table would have too few buckets."""
+    readers = {"hashed n-grams": Reader(None, characters=True)}
     if names := label_task(recipe.task).carried(splits.train, recipe):
         readers["hashed columns"] = Reader({name: _cuts(splits.train, name) for name in names})
     found = (

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         verdicts_of,
     )
     from recipes.judge.tables import labels_table, results_table
+    from recipes.judge.verdicts import Verdict, loses, verdict
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -45,6 +46,7 @@ else:
                 "verdicts_of",
             ],
             "recipes.judge.tables": ["labels_table", "results_table"],
+            "recipes.judge.verdicts": ["Verdict", "loses", "verdict"],
         },
     )
 
@@ -56,12 +58,14 @@ __all__ = [
     "Metrics",
     "Report",
     "Subject",
+    "Verdict",
     "best_baseline",
     "bullets",
     "certainty_lines",
     "folder_of",
     "gate_lines",
     "labels_table",
+    "loses",
     "model_card",
     "number",
     "rank_line",
@@ -69,5 +73,6 @@ __all__ = [
     "section",
     "shown",
     "subject",
+    "verdict",
     "verdicts_of",
 ]

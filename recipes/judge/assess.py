@@ -35,6 +35,7 @@ from recipes.measure import intervals
 from recipes.measure.calibration import Calibration, fit_temperature, shift_for, shifted
 from recipes.measure.intervals import Floats
 from recipes.measure.metrics import reliability
+from recipes.measure.shrinkage import evidence
 from recipes.tasks.ad_copy import Written
 from recipes.tasks.task import label_task, task_for, text_task
 
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from recipes.learn.job import Job
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
-_MOST_STATES = 1000  # training rows that the frozen base reads for its baseline
+_FEWEST_STATES, _MOST_STATES = 1_000, 100_000  # training rows that the frozen base reads for its baseline
+_FORWARDS = 3  # take about as long as a forward and a backward
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,8 @@ def _calibration(job: "Job", raw: Any, after: Predicted, calibration: Calibratio
     """raw: probabilities of the test rows without the temperature, [rows, labels]."""
     plain = _predicted(job, raw).metrics
     bins = reliability(*label_task(job.recipe.task).decisions(job.splits.test, after.predictions))
+    test = job.splits.test
+    number = evidence(learned.weights_of(test), intervals.units_of(test))
     log_loss, error = (
         RawAndCalibrated(raw=plain[name], calibrated=after.metrics[name])
         for name in ("log_loss", "calibration_error")
@@ -248,7 +252,10 @@ def _calibration(job: "Job", raw: Any, after: Predicted, calibration: Calibratio
         shift=calibration.shift,
         log_loss=log_loss,
         calibration_error=error,
-        curve=tuple(Bin(predicted=p, observed=o, share=share) for p, o, share in zip(*bins, strict=True)),
+        curve=tuple(
+            Bin(predicted=p, observed=o, share=share, rows=share * number)
+            for p, o, share in zip(*bins, strict=True)
+        ),
     )
 
 
@@ -288,8 +295,11 @@ def _blend(
 
 
 def _frozen(job: "Job", splits: Splits, base: Base, slots: Slots) -> Floats:
-    """Logistic regression on what the base itself makes of the texts. Of many training rows, a sample."""
-    some, train = sample(splits, job.train, _MOST_STATES, seed=0)
+    """Logistic regression on what the base itself makes of the texts: of all training rows, or of a sample of as many
+    as take as long to read as the training took."""
+    trained = job.drawn * job.recipe.train.batch_size
+    most = min(max(_FEWEST_STATES, _FORWARDS * trained), _MOST_STATES)
+    some, train = sample(splits, job.train, most, seed=0)
     rows = (train, job.validation, encode(base, job.recipe, splits.test))
     guess = learned.on_states(some, *(states(base, slots, part) for part in rows))
     return shifted(guess, shift_for(splits.negative_share)) if splits.negative_share < 1 else guess

@@ -1,4 +1,4 @@
-"""Test rows to look at: what the adapter gained and lost against the base and the best baseline; texts side by side.
+"""Test rows to look at: what is served gained and lost against the best baseline; texts side by side.
 
 These are the client's own rows. They go onto the page for people, never into the report, which is published.
 """
@@ -40,8 +40,9 @@ class Copy:
 
 @dataclass(frozen=True)
 class Picked:
-    """gained: rows that the adapter has right and the base or the baseline wrong; lost: the other way round. At most
-    `MOST` of each, of `gained_of` and `lost_of` in all. baseline: the best one's name. copies: of what writes."""
+    """gained: rows that what is served has right and the best baseline wrong (the base alone, where there is no
+    baseline); lost: the other way round. At most `MOST` of each, of `gained_of` and `lost_of` in all. baseline: the
+    best one's name. copies: of what writes."""
 
     gained: tuple[Case, ...] = ()
     lost: tuple[Case, ...] = ()
@@ -52,7 +53,7 @@ class Picked:
 
 
 def pick(splits: Splits, before: Any, after: Any, baseline: tuple[str, Any] | None = None) -> Picked:
-    """The first rows of each kind in the test split; those that both the base and the baseline differ on come first.
+    """The first rows of each kind in the test split; those that the base alone differs on too come first.
 
     Args:
         splits: whose test rows were answered; without labels they are products.
@@ -68,9 +69,9 @@ def pick(splits: Splits, before: Any, after: Any, baseline: tuple[str, Any] | No
     said = {"before": before} | ({} if baseline is None else {"baseline": baseline[1]}) | {"after": after}
     said = {who: given_labels(test, predictions) for who, predictions in said.items()}
     right = {who: (given == truth).all(axis=1) for who, given in said.items()}
-    others = np.stack([right[who] for who in said if who != "after"])
-    gained = _most_telling(right["after"], ~others)
-    lost = _most_telling(~right["after"], others)
+    beside = "before" if baseline is None else "baseline"
+    gained = _most_telling(right["after"] & ~right[beside], ~right["before"])
+    lost = _most_telling(~right["after"] & right[beside], right["before"])
 
     def case(row: int) -> Case:
         names = {who: _names(splits.labels, given[row]) for who, given in said.items()}
@@ -91,10 +92,10 @@ def pick(splits: Splits, before: Any, after: Any, baseline: tuple[str, Any] | No
     )
 
 
-def _most_telling(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> list[int]:
-    """Rows where `own` holds and any of `others` [models, rows] does, the rows with the most of them first."""
-    rows = np.flatnonzero(own & others.any(axis=0))
-    return [int(row) for row in rows[np.argsort(-others.sum(axis=0)[rows], kind="stable")]]
+def _most_telling(chosen: NDArray[np.bool_], first: NDArray[np.bool_]) -> list[int]:
+    """The rows that are `chosen`, those that are `first` too in front; both [rows]."""
+    rows = np.flatnonzero(chosen)
+    return [int(row) for row in rows[np.argsort(~first[rows], kind="stable")]]
 
 
 def _names(labels: Sequence[str], given: Sequence[Any]) -> str:

@@ -39,11 +39,14 @@ from recipes.judge.results import (
     results,
     weakest_first,
 )
+from recipes.judge.verdicts import verdict
+from recipes.measure.intervals import share_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE = "report.html"
+_INK = "#1b3a6b"  # dark enough for paper without colours
 
 
 def folder_of(out: str | os.PathLike[str]) -> Path:
@@ -52,13 +55,14 @@ def folder_of(out: str | os.PathLike[str]) -> Path:
     return path.with_name(f"{path.name}-report")
 
 
-def write(adapter: Adapter, picked: Picked, folder: Path) -> Path:
+def write(adapter: Adapter, picked: Picked, folder: Path, name: str = "") -> Path:
     """Write the page and its pictures; what lies there from an earlier training is replaced.
 
     Args:
         adapter: trained, with its report.
         picked: rows of the client's data to show.
         folder: of the page, which may be missing.
+        name: what the adapter was trained as; of a single training that of its folder.
 
     Returns:
         The page.
@@ -68,16 +72,20 @@ def write(adapter: Adapter, picked: Picked, folder: Path) -> Path:
     for name, data in pictures.items():
         (folder / f"{name}.png").write_bytes(data)
     page = folder / PAGE
-    page.write_text(render(adapter, picked, pictures), encoding="utf-8")
+    page.write_text(render(adapter, picked, pictures, name), encoding="utf-8")
     return page
 
 
-def render(adapter: Adapter, picked: Picked, pictures: Mapping[str, bytes]) -> str:
-    """The page's HTML; everything that comes from data is escaped. pictures: name -> PNG."""
+def render(adapter: Adapter, picked: Picked, pictures: Mapping[str, bytes], name: str = "") -> str:
+    """The page's HTML; everything that comes from data is escaped. pictures: name -> PNG; name: what it was trained as,
+    such as `client/campaign/task`."""
     info, report = AdapterInfo.of(adapter.info), _report(adapter)
+    first = verdict(report)
     return template("page.html.jinja").render(
-        title=f"{adapter.task} for {adapter.base.id}",
-        facts=_facts(adapter, info, report),
+        title=f"{name}: {adapter.task}" if name else f"{adapter.task} for {adapter.base.id}",
+        verdict=first,
+        mark={"better": "▲", "worse": "▼", "even": "◆"}[first.kind] if first else "",
+        facts=_facts(adapter, info, report, name),
         gates=info.gates,
         metrics=[heading(name) for name in columns(report)],
         rows=_rows(report),
@@ -117,9 +125,14 @@ def _visible(value: Any) -> Any:
     return visible(value) if type(value) is str else value
 
 
-def _facts(adapter: Adapter, info: AdapterInfo, report: Report) -> dict[str, str]:
-    rows = report.rows or RowCounts()
+def _facts(adapter: Adapter, info: AdapterInfo, report: Report, name: str) -> dict[str, str]:
+    rows, data = report.rows or RowCounts(), info.data or DataFacts()
+    client = {"client": name.partition("/")[0]} if "/" in name else {}
     return {
+        **client,
+        **({"adapter": name} if name else {}),
+        "base": adapter.base.id,
+        "data": ", ".join(f"{file.name} ({file.rows:,} rows)" for file in data.files),
         "method": adapter.method.name,
         **({"ranks": rank_line(report.ranks)} if report.ranks else {}),
         "created": info.created or "",
@@ -165,7 +178,7 @@ def _curves(history: Sequence[Validation], metric: str, best: int) -> "Figure":
         f"{plain(metric)}, validation": [each.numbers.get(metric, math.nan) for each in history],
     }
     for axes, (title, values) in zip(figure.subplots(1, 2), lines.items(), strict=True):
-        axes.plot(steps, values, marker="o", markersize=3)
+        axes.plot(steps, values, marker="o", markersize=3, color=_INK)
         axes.axvline(best, linestyle=":", color="grey", label="best step")
         axes.set(xlabel="step", title=title)
         axes.legend(frameon=False)
@@ -173,13 +186,22 @@ def _curves(history: Sequence[Validation], metric: str, best: int) -> "Figure":
 
 
 def _calibration(curve: Sequence[Bin]) -> "Figure":
-    """Observed share over mean probability in bins of equal mass; on the diagonal probabilities are true."""
+    """Observed share over mean probability in bins of equal mass, with its 95 % interval where rows were counted; on
+    the diagonal probabilities are true."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.6, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
-    axes.plot([each.predicted for each in curve], [each.observed for each in curve], marker="o")
+    given, seen = [each.predicted for each in curve], [each.observed for each in curve]
+    ends = [share_interval(each.observed, each.rows) for each in curve if each.rows]
+    if len(ends) == len(curve):
+        spans = [
+            [max(0.0, own - low) for own, (low, _) in zip(seen, ends, strict=True)],
+            [max(0.0, high - own) for own, (_, high) in zip(seen, ends, strict=True)],
+        ]
+        axes.errorbar(given, seen, yerr=spans, fmt="none", ecolor="grey", capsize=3, zorder=1)
+    axes.plot(given, seen, marker="o", color=_INK)
     axes.set(xlabel="probability given", ylabel="share observed", xlim=(0, 1), ylim=(0, 1))
     return figure
 

@@ -127,11 +127,12 @@ class RawAndCalibrated(Part):
 
 class Bin(Part):
     """Test rows of like probability. predicted: their mean probability; observed: the share of them for which it came
-    true; share: of all rows."""
+    true; share: of all rows. rows: how many units of equal weight they say as much as."""
 
     predicted: Number
     observed: Number
     share: Number
+    rows: float | None = None
 
 
 class CalibrationReport(Part):

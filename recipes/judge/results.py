@@ -11,7 +11,7 @@ from recipes.tasks.task import all_metrics
 
 _ARROWS = {"max": "↑", "min": "↓"}
 _UNKNOWN = "–"
-_COARSE = frozenset({"bleu", "chrf", "text_chrf", "perplexity"})  # one digit after the point says enough
+COARSE = frozenset({"bleu", "chrf", "text_chrf", "perplexity"})  # one digit after the point says enough
 _BEFORE, _AFTER, _BLENDED = "base alone", "with the adapter", "adapter and baseline blended"
 _REACHABLE = "best reachable"
 
@@ -154,7 +154,7 @@ def number(metric: str, value: float | None) -> str:
     """A metric's value as it is shown: "–" where it was not measured or is not defined."""
     if value is None or value != value:
         return _UNKNOWN
-    return f"{value:.1f}" if metric in _COARSE else f"{value:.3f}"
+    return f"{value:.1f}" if metric in COARSE else f"{value:.3f}"
 
 
 def gain(metric: str, above: Gain) -> str:

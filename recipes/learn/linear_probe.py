@@ -24,7 +24,7 @@ _MOST_ROWS = 4000
 def probe(job: "Job", base: Base, slots: Slots) -> None:
     """Put a linear probe into the head of a job that has its slot and has not trained yet.
 
-    How strongly it is regularised is chosen by the log loss on the validation rows. A head without a bias gets a
+    How strongly it is regularised is chosen as `baselines.best_regression` does. A head without a bias gets a
     regression without an intercept.
     """
     head = slots.head(job.slot).head

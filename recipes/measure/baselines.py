@@ -4,25 +4,27 @@ Each learns from the training split alone and guesses the test split.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
-from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recipes.examples import Example, Splits
+from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
-from recipes.measure.claims import is_chinese
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-_STRENGTHS = (0.1, 1.0, 10.0)  # scikit-learn's C
-_DENSE_STRENGTHS = (0.0001, 0.001, 0.01)  # for some hundred standardised numbers a row
+Indices = NDArray[np.intp]
+_STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C, from the strongest regularisation on
+_DENSE_STRENGTHS = (0.0001, 0.001, 0.01, 0.1)  # for some hundred standardised numbers a row
+_MANY = 2_000  # training rows beside which validation rows choose C as well as cross-validation would, in a third of it
+_FOLDS = 3
 _CERTAIN = 30.0  # log-odds that stand for a probability of 0 or 1
 _UNLIKELY = -10.0  # the log-odds that a head starts with for a label that no training row has
-_SHORT = 100  # characters; in shorter texts words are too few, so that their letters help
 
 
 def label_matrix(examples: Sequence[Example], labels: int) -> Bools:
@@ -52,10 +54,10 @@ def prior(splits: Splits) -> Floats:
 
 
 def bag_of_words(splits: Splits) -> Floats:
-    """TF-IDF (words 1-2; for short or Chinese texts characters 1-4 too) and logistic regression, [test, labels].
+    """TF-IDF (words 1-2 and characters 1-4) and logistic regression, [test, labels].
 
     One regression over all labels; one per label where a row may have several. How strongly it is regularised is
-    chosen by the log loss on the validation rows, as an adapter's best step is.
+    chosen by cross-validation, see `best_regression`.
     """
     texts = [[example.text for example in part] for part in (splits.train, splits.validation, splits.test)]
     return regression(splits, *_tfidf(*texts))
@@ -75,9 +77,42 @@ def best_regression(
     strengths: Sequence[float] = _STRENGTHS,
     intercept: bool = True,
 ) -> "Regression":
-    """The regression with the least log loss on the validation rows; arguments as above."""
-    tried = [Regression(splits, train, strength, intercept) for strength in strengths]
-    return min(tried, key=lambda model: _loss(splits, model.probabilities(validation)))
+    """The regression with the least log loss in cross-validation of the training rows, or beside many of them on the
+    validation rows; arguments as above. Strengths are tried in turn until one is worse than that before it."""
+    held_out = len(splits.train) >= _MANY and len(splits.validation) >= _MANY // 10
+    parts = [] if held_out else list(folds(splits))
+    best: tuple[float, float, Regression | None] | None = None
+    for strength in strengths:
+        model = None
+        if held_out:
+            model = Regression(splits, train, strength, intercept)
+            loss = _loss(splits, splits.validation, model.probabilities(validation))
+        else:
+            loss = 0.0
+            for rest, seen, held in parts:
+                guess = Regression(rest, train[seen], strength, intercept).probabilities(train[held])
+                loss += _loss(splits, rest.test, guess) * sum(example.weight for example in rest.test)
+        if best is not None and loss >= best[0]:
+            break
+        best = loss, strength, model
+    assert best is not None, "there is a strength to try"
+    return best[2] or Regression(splits, train, best[1], intercept)
+
+
+def folds(splits: Splits) -> Iterator[tuple[Splits, Indices, Indices]]:
+    """The training rows in three parts, of which each is the test of what the others train: as splits, and which rows
+    train and which test. The rows of a unit (see `intervals`) stay together; labels are dealt evenly."""
+    units = intervals.units_of(splits.train)
+    first = np.array([(labels_of(example) or [-1])[0] for example in splits.train])
+    label = np.zeros(int(units.max()) + 1, dtype=int)
+    label[units[::-1]] = first[::-1]
+    random = np.random.default_rng(0).permutation(len(label))
+    dealt = np.empty(len(label), dtype=int)
+    dealt[np.lexsort((random, label))] = np.arange(len(label)) % _FOLDS
+    for fold in range(min(_FOLDS, len(label))):
+        seen, held = (np.flatnonzero(part) for part in (dealt[units] != fold, dealt[units] == fold))
+        own, other = (tuple(splits.train[row] for row in rows) for rows in (seen, held))
+        yield replace(splits, train=own, test=other), seen, held
 
 
 def on_columns(splits: Splits, names: Sequence[str]) -> Floats:
@@ -121,7 +156,7 @@ def linear_probe(
 
 def cuts_of(values: Sequence[str]) -> Floats | None:
     """Where a column of numbers is cut, so that ten steps hold as many rows each, or None for a column of words."""
-    numbers = [_number(value) for value in values if value]
+    numbers = [number_of(value) for value in values if value]
     if not numbers or None in numbers:
         return None
     return np.unique(np.quantile(np.array(numbers, dtype=float), np.linspace(0.1, 0.9, 9)))
@@ -129,11 +164,12 @@ def cuts_of(values: Sequence[str]) -> Floats | None:
 
 def in_steps(value: str, cuts: ArrayLike | None) -> str:
     """The step of a number, "step 3"; words, and what is no number, as they are."""
-    number = _number(value)
+    number = number_of(value)
     return value if cuts is None or number is None else f"step {np.searchsorted(cuts, number)}"
 
 
-def _number(text: str) -> float | None:
+def number_of(text: str) -> float | None:
+    """A finite number; None for any other text."""
     try:
         number = float(text)
     except ValueError:
@@ -191,12 +227,11 @@ def _fitted(rows: Any, target: Any, weights: Floats, strength: float, intercept:
     return classes, model.fit(rows, target, sample_weight=weights)
 
 
-def _loss(splits: Splits, probabilities: Floats) -> float:
-    weights = weights_of(splits.validation)
+def _loss(splits: Splits, rows: Sequence[Example], probabilities: Floats) -> float:
+    weights = weights_of(rows)
     if splits.multi_label:
-        truth = label_matrix(splits.validation, len(splits.labels))
-        return evaluate.multilabel_log_loss(truth, probabilities, weights)
-    return evaluate.log_loss([labels_of(e)[0] for e in splits.validation], probabilities, weights)
+        return evaluate.multilabel_log_loss(label_matrix(rows, len(splits.labels)), probabilities, weights)
+    return evaluate.log_loss([labels_of(e)[0] for e in rows], probabilities, weights)
 
 
 def past_share(splits: Splits, key: Callable[[Example], str | None]) -> Floats:
@@ -270,7 +305,7 @@ def _log_odds(shares: Sequence[tuple[float, float]]) -> Floats:
 def nearest_copies(train: Sequence[Example], products: Sequence[str]) -> list[str]:
     """For each product the copy of the most similar training product: cosine of TF-IDF over characters 1-4."""
     texts = [example.text for example in train]
-    known, asked = _tfidf(texts, products, characters=True)
+    known, asked = _tfidf(texts, products)
     best = [(row @ known.T).toarray().argmax(axis=1) for row in _batches(asked, 256)]
     return [train[i].copy or "" for i in chain.from_iterable(best)]
 
@@ -279,29 +314,22 @@ def _batches(matrix: Any, size: int) -> list[Any]:
     return [matrix[start : start + size] for start in range(0, matrix.shape[0], size)]
 
 
-def reads_characters(texts: Sequence[str]) -> bool:
-    """Whether characters tell something beside words: in short texts, and in Chinese."""
-    return median(len(text) for text in texts) < _SHORT or is_chinese(" ".join(texts[:200]))
-
-
-def _tfidf(train: Sequence[str], *others: Sequence[str], characters: bool | None = None) -> list[Any]:
+def _tfidf(train: Sequence[str], *others: Sequence[str]) -> list[Any]:
     """Sparse rows of the training texts, then of each of the others."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_union
 
     rare = 2 if len(train) > 5000 else 1
-    if characters is None:
-        characters = reads_characters(train)
-    kinds = []
-    if has_words := any(re.search(r"\w", text) for text in train):
+    most = 30_000  # the commonest, so that 77 labels on 10,000 rows take seconds and not minutes
+    kinds = [
+        TfidfVectorizer(
+            analyzer="char_wb", ngram_range=(1, 4), min_df=rare, sublinear_tf=True, max_features=most
+        )
+    ]
+    if any(re.search(r"\w", text) for text in train):
         words = r"(?u)\b\w+\b"
-        kinds.append(TfidfVectorizer(ngram_range=(1, 2), min_df=rare, sublinear_tf=True, token_pattern=words))
-    if characters or not has_words:
-        most = 30_000  # the commonest, so that 77 labels on 10,000 rows take seconds and not minutes
-        kinds.append(
-            TfidfVectorizer(
-                analyzer="char_wb", ngram_range=(1, 4), min_df=rare, sublinear_tf=True, max_features=most
-            )
+        kinds.insert(
+            0, TfidfVectorizer(ngram_range=(1, 2), min_df=rare, sublinear_tf=True, token_pattern=words)
         )
     union = make_union(*kinds)
     return [union.fit_transform(train).tocsr(), *(union.transform(texts).tocsr() for texts in others)]

@@ -12,6 +12,7 @@ product. An interval holds the middle 95 % of the draws.
     draw 1         0  1  1  2
 """
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -61,6 +62,16 @@ def interval(values: Floats) -> dict[str, float]:
     outside = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(defined, [outside, 100 - outside])
     return {"low": float(low), "high": float(high)}
+
+
+def share_interval(share: float, rows: float) -> tuple[float, float]:
+    """Between which two a share lies in 95 of 100 samples of so many rows (Wilson 1927, doi:10.2307/2276774)."""
+    z = 1.959964
+    middle, spread = (
+        share + z**2 / (2 * rows),
+        z * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2)),
+    )
+    return (middle - spread) / (1 + z**2 / rows), (middle + spread) / (1 + z**2 / rows)
 
 
 def ratio(numerators: ArrayLike, denominators: ArrayLike, units: Indices) -> Statistic:

@@ -47,10 +47,13 @@ class MaxGroupGap(Section):
 class GateOptions(Section):
     """`gates:` what an adapter must reach on the test rows before a hub takes it. Null gates are open.
 
-    max_calibration_error: heads. policy: ad-copy, the share of texts that must be within the policy; true is all.
+    allow_worse: without min_gain, what is surely worse than a baseline is published only when somebody says yes; true
+    never asks. max_calibration_error: heads. policy: ad-copy, the share of texts that must be within the policy; true
+    is all.
     """
 
     min_gain: MinGain | None = None
+    allow_worse: bool = False
     max_calibration_error: float | None = Field(default=None, ge=0, le=1)
     max_group_gap: MaxGroupGap | None = None
     policy: float | None = Field(default=None, ge=0, le=1)

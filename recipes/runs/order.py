@@ -129,7 +129,7 @@ def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> 
         found.served.predictions,
         None if best is None else (best, found.guesses[best]),
     )
-    page.write(job.adapter, picked, page.folder_of(order.out))
+    page.write(job.adapter, picked, page.folder_of(order.out), order.name or Path(order.out).name)
     write_skipped(job.splits.skipped, page.folder_of(order.out))
 
 

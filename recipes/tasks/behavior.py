@@ -12,6 +12,7 @@ from recipes.examples import Example, Splits
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
+from recipes.measure.boosting import boosted
 from recipes.measure.intervals import Floats, Statistic
 from recipes.tasks.label_names import look_alike, meaning, plain_label
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, Target, feature_columns, feature_names
@@ -276,8 +277,8 @@ def beside_prior(metrics: Mapping[str, Any], prior: Mapping[str, Any]) -> dict[s
 
 
 def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArray[np.float64]]:
-    """The constant prior; TF-IDF with logistic regression; logistic regression on the features, where the recipe has
-    any: probabilities [test, labels] of each."""
+    """The constant prior; TF-IDF with logistic regression; logistic regression and gradient boosting on the features,
+    where the recipe has any: probabilities [test, labels] of each."""
     found = {
         "constant prior": learned.prior(splits),
         "TF-IDF + logistic regression": learned.bag_of_words(splits),
@@ -285,6 +286,7 @@ def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArr
     rows = [example.fields for example in splits.train]
     if columns := feature_columns(recipe.data.features, rows, ROLES) if recipe is not None else ():
         found["columns + logistic regression"] = learned.on_columns(splits, columns)
+        found["columns + gradient boosting"] = boosted(splits, columns)
     return found
 
 

@@ -10,6 +10,7 @@ from recipes.examples import Example, Splits
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
+from recipes.measure.boosting import boosted
 from recipes.measure.calibration import shift_for, shifted
 from recipes.measure.intervals import Floats, Statistic
 from recipes.measure.ranking import over_groups, ranked_items
@@ -282,10 +283,10 @@ def statistics(
 def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArray[np.float64]]:
     """What is learned without a language model, or needs no training at all: probabilities [test, 2] of each.
 
-    The constant prior; TF-IDF + logistic regression; logistic regression on the features, where the recipe has any; the
-    user's past click share and the ad's popularity where test rows show users or ads of the training rows; the liked
-    share of the row's own history and its regression with the target's popularity, where the recipe says how to read
-    histories. What learned from sampled rows is corrected as the adapter is.
+    The constant prior; TF-IDF + logistic regression; logistic regression and gradient boosting on the features, where
+    the recipe has any; the user's past click share and the ad's popularity where test rows show users or ads of the
+    training rows; the liked share of the row's own history and its regression with the target's popularity, where the
+    recipe says how to read histories. What learned from sampled rows is corrected as the adapter is.
     """
     found = {
         "constant prior": learned.prior(splits),
@@ -293,6 +294,7 @@ def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArr
     }
     if columns := _columns(splits, recipe):
         found["columns + logistic regression"] = learned.on_columns(splits, columns)
+        found["columns + gradient boosting"] = boosted(splits, columns)
     for name, key in _PAST.items():
         if learned.seen_share(splits, key):
             found[name] = learned.past_share(splits, key)

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from adapters.format import files
 from hub.hub import Hub
 from tests.hub.conftest import Run
-from tests.hub.tiny import NAME
+from tests.hub.tiny import NAME, lora
 
 
 def test_publish_ls_and_show_tell_a_person(run: Run, folder: Path) -> None:
@@ -30,3 +31,28 @@ def test_init_makes_a_hub_once(run: Run) -> None:
     Path("full").mkdir()
     Path("full", "thesis.tex").touch()
     assert run("init", "--hub", "full")[0] == 4
+
+
+def losing(folder: Path, **gates: object) -> Path:
+    gain = {"difference": -0.14, "low": -0.19, "high": -0.09}
+    report = {
+        "metric": "auc",
+        "after": {"auc": 0.7},
+        "baselines": {"TF-IDF": {"auc": 0.84}},
+        "gains": {"TF-IDF": {"auc": gain}},
+    }
+    return files.write(lora(report=report, recipe={"task": "recommendation", "gates": gates}), folder)
+
+
+def test_what_loses_to_a_baseline_is_published_only_when_somebody_says_so(run: Run, tmp_path: Path) -> None:
+    folder = losing(tmp_path / "worse")
+    code, out, error = run("publish", folder, NAME)
+    assert code == 2 and "TF-IDF beats this adapter by 14 points (9 to 19)" in error
+    assert "--yes" in error and "--dry-run" not in error and not Path("campaigns").exists()
+    code, out, _ = run("publish", folder, NAME, "--yes")
+    assert code == 0 and out.index("TF-IDF beats") < out.index(f"Published {NAME}@1")
+
+
+def test_a_recipe_or_a_reason_lets_pass_what_loses(run: Run, tmp_path: Path) -> None:
+    assert run("publish", losing(tmp_path / "allowed", allow_worse=True), NAME)[0] == 0
+    assert run("publish", losing(tmp_path / "worse"), NAME, "--force", "--reason", "a test")[0] == 0

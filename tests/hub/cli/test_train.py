@@ -20,7 +20,7 @@ def test_train_publish_recommend_from_a_file_with_its_own_words(run: Run, tmp_pa
     assert trained["task"] == "recommendation"
     assert trained["report"]["rows"]["train"] > trained["report"]["rows"]["test"] > 0
     assert {"before", "after", "baselines"} <= trained["report"].keys()
-    assert run("publish", "made", NAME)[0] == 0
+    assert run("publish", "made", NAME, "--yes")[0] == 0
     ask = ("recommend", NAME, "--user", "looked for tea 99", "--ad", "buy tea now", "--ad", "buy shoes now")
     code, out, err = run(*ask, "--json")
     assert code == 0, err

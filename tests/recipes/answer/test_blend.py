@@ -155,7 +155,7 @@ def test_the_numbers_are_those_of_the_regression() -> None:
     truth = [e.label for e in splits.train]
     tried = [
         LogisticRegression(C=strength, max_iter=500).fit(places(splits.train), truth)
-        for strength in (0.1, 1, 10)
+        for strength in (0.1, 1, 10, 100)
     ]
     nearest = min(abs(each.predict_proba(places(splits.test)) - found).max() for each in tried)
     assert nearest < 0.01
@@ -209,8 +209,8 @@ def test_who_the_user_is_is_not_read_and_which_ad_it_is_is() -> None:
 
 
 def test_the_table_is_bounded_and_too_many_labels_have_none() -> None:
-    words = [f"w{i}x{i % 97}" for i in range(60_000)]
-    texts = [" ".join(words[i * 500 : i * 500 + 500]) for i in range(120)]
+    words = [f"w{i}x{i % 97}" for i in range(7_200)]
+    texts = [" ".join(words[i * 60 : i * 60 + 60]) for i in range(120)]
     parts = tuple(Example(text, i, i % 40) for i, text in enumerate(texts))
     labels = tuple(map(str, range(40)))
     [model] = learn(Splits(parts, parts, parts, labels, ""), Recipe.load("behavior"))

@@ -13,18 +13,21 @@ def picked(after: list[int], before: list[int], guess: list[int], truth: list[in
     return pick(splits, np.eye(2)[before], np.eye(2)[after], ("prior", np.eye(2)[guess]))
 
 
-def test_rows_are_gained_where_another_was_wrong_and_lost_where_another_was_right() -> None:
+def test_rows_are_gained_and_lost_against_the_best_baseline_those_of_the_base_too_first() -> None:
     found = picked(
-        after=[1, 1, 0, 0, 1], before=[1, 0, 1, 0, 0], guess=[0, 0, 1, 0, 1], truth=[1, 1, 1, 1, 1]
+        after=[1, 1, 0, 0, 1, 0],
+        before=[1, 0, 1, 0, 0, 1],
+        guess=[0, 0, 1, 0, 1, 0],
+        truth=[1, 1, 1, 1, 1, 1],
     )
-    assert [case.text for case in found.gained] == ["row 1", "row 0", "row 4"]
+    assert [case.text for case in found.gained] == ["row 1", "row 0"]
     assert [case.text for case in found.lost] == ["row 2"]
     assert found.gained[0] == Case("row 1", "good", "bad", "bad", "good")
-    assert (found.gained_of, found.lost_of, found.baseline) == (3, 1, "prior")
+    assert (found.gained_of, found.lost_of, found.baseline) == (2, 1, "prior")
 
 
 def test_at_most_ten_rows_of_a_kind_are_shown_and_all_are_counted() -> None:
-    found = picked(after=[1] * 30, before=[0] * 30, guess=[1] * 30, truth=[1] * 30)
+    found = picked(after=[1] * 30, before=[0] * 30, guess=[0] * 30, truth=[1] * 30)
     assert (len(found.gained), found.gained_of) == (10, 30)
     assert (found.lost, found.lost_of) == ((), 0)
 

@@ -82,7 +82,9 @@ def test_the_page_says_the_numbers_their_intervals_and_the_gains() -> None:
     assert "Blended with TF-IDF (25% of the evidence, fitted on the validation rows) the adapter" in told
     assert "auc 0.850, +0.004 (-0.001 to +0.010) over the adapter alone" in told
     assert "failed, a hub refuses it" in text and "✗ min_gain: inside the noise" in text
-    assert "Gained: 1 of 7 rows" in text and "Lost: 1 of 1 rows" in text
+    assert '<p class="verdict even">' in text and "Cannot be told apart from constant prior" in told
+    assert told.index("Cannot be told apart") < told.index("This page shows rows")
+    assert "Gained: 1 of 7 rows, against TF-IDF" in text and "Lost: 1 of 1 rows" in text
     assert "0.125" in text and "0.250" in text
     assert base64.b64encode(b"png").decode() in text
 

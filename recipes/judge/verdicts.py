@@ -1,0 +1,168 @@
+"""The verdict: the first sentence of every report. Better than every baseline, worse than one, or not to be told apart,
+by how much, and what to do.
+
+                     0                    the gain over each baseline, with its 95 % interval
+    |----x----|      :                    one lies below 0 as a whole: worse
+                     :   |----x----|      all lie above: better
+            |--------:-x------|           else: not to be told apart
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from recipes.judge.info import AdapterInfo
+from recipes.judge.report import BEFORE, Gain, Report
+from recipes.judge.results import COARSE, number, plain, sign
+from recipes.tasks.task import all_metrics
+
+_FAR = 20  # times the test rows: more than that are not within reach
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a report comes to.
+
+    kind: of what is served, beside the baselines. baseline: the one that it is compared with. metric: in which.
+    sentence: for people.
+    """
+
+    kind: Literal["better", "worse", "even"]
+    baseline: str
+    metric: str
+    sentence: str
+
+
+def verdict(report: Report) -> Verdict | None:
+    """The verdict of a report; None where no baseline was measured beside what is served."""
+    metric = _metric(report)
+    if metric is None:
+        return None
+    gains = {name: _upward(metric, each) for name, each in _measured(report, metric).items()}
+    least = min(gains, key=lambda name: (gains[name].difference, name))
+    if any(each.high < 0 for each in gains.values()):
+        return Verdict("worse", least, metric, _worse(report, metric, least, gains[least]))
+    if all(each.low > 0 for each in gains.values()):
+        return Verdict("better", least, metric, _better(report, metric, least, gains[least]))
+    closest = min(
+        (name for name, each in gains.items() if not each.low > 0),
+        key=lambda name: (gains[name].difference, name),
+    )
+    return Verdict("even", closest, metric, _even(report, metric, closest, gains[closest]))
+
+
+def loses(info: AdapterInfo) -> Verdict | None:
+    """The verdict of what is not to be published unasked: it is worse than a baseline, and the recipe's gates do not
+    speak of that. None for all else.
+
+    Args:
+        info: of the adapter. A gate `min_gain` is judged by itself, and `allow_worse` lets it pass.
+    """
+    recipe = info.recipe or {}
+    gates = recipe.get("gates") if isinstance(recipe, Mapping) else None
+    said = gates if isinstance(gates, Mapping) else {}
+    if info.report is None or said.get("min_gain") is not None or said.get("allow_worse") is True:
+        return None
+    found = verdict(info.report)
+    return found if found is not None and found.kind == "worse" else None
+
+
+def _metric(report: Report) -> str | None:
+    """The watched metric, or where no baseline has that, such as for texts, the first that one has."""
+    asked = [report.metric] if report.metric in all_metrics() else []
+    known = [*asked, *all_metrics()]
+    return next((metric for metric in known if metric and _measured(report, metric)), None)
+
+
+def _measured(report: Report, metric: str) -> Mapping[str, Gain]:
+    """Baseline -> what is served has above it."""
+    return {
+        name: each[metric]
+        for name, each in report.served.gains.items()
+        if name != BEFORE and metric in each and math.isfinite(each[metric].difference)
+    }
+
+
+def _upward(metric: str, gain: Gain) -> Gain:
+    """A gain that is above 0 where it is better."""
+    if sign(metric) > 0:
+        return gain
+    return Gain(difference=-gain.difference, low=-gain.high, high=-gain.low)
+
+
+def _better(report: Report, metric: str, other: str, gain: Gain) -> str:
+    by = f"{_amount(metric, gain.difference)} ({_span(metric, gain.low, gain.high)})"
+    return f"Better than every baseline by {by}: {_values(report, metric, other)}."
+
+
+def _worse(report: Report, metric: str, other: str, gain: Gain) -> str:
+    by = f"{_amount(metric, -gain.difference)} ({_span(metric, -gain.high, -gain.low)})"
+    reach = _reach(report, metric)
+    advice = (
+        f"a blend would reach {reach}: train with `blend: true` and publish that, or do not publish"
+        if reach
+        else "do not publish it as it is"
+    )
+    return f"{_called(other)} beats this {_own(report)} by {by}: {_values(report, metric, other)}; {advice}."
+
+
+def _even(report: Report, metric: str, other: str, gain: Gain) -> str:
+    by = f"{_amount(metric, gain.difference, signed=True)} ({_span(metric, gain.low, gain.high)})"
+    reach = _reach(report, metric)
+    told = [_rows_to_decide(report, gain)] + ([f"a blend would reach {reach}"] if reach else [])
+    return f"Cannot be told apart from {other}: {by}, {_values(report, metric, other)}; {'; '.join(told)}."
+
+
+def _reach(report: Report, metric: str) -> str | None:
+    """What a blend would reach, where one that is not served would be better; None where not."""
+    blend = report.blend
+    if blend is None or blend.served is not None or blend.metric != metric or not blend.weight:
+        return None
+    return number(metric, blend.value) if sign(metric) * blend.gain.difference > 0 else None
+
+
+def _rows_to_decide(report: Report, gain: Gain) -> str:
+    """How many more test rows would part the interval from 0, as its width falls with the root of the rows."""
+    rows, half = report.rows.test if report.rows else 0, (gain.high - gain.low) / 2
+    more = rows * ((half / gain.difference) ** 2 - 1) if gain.difference and half == half else math.inf
+    if not rows or not more <= _FAR * rows:
+        return "they are about as good, and no test within reach would decide"
+    step = 10 ** max(0, math.floor(math.log10(max(more, 1))) - 1)
+    return f"about {max(1, math.ceil(more / step)) * step:,} more test rows would decide"
+
+
+def _values(report: Report, metric: str, other: str) -> str:
+    own, theirs = report.served.after.get(metric), None
+    if other in report.baselines:
+        theirs = report.baselines[other].get(metric)
+    return f"{plain(metric)} {number(metric, own)} against {number(metric, theirs)} of {other}"
+
+
+def _own(report: Report) -> str:
+    return "adapter" if report.blended is None else "blend"
+
+
+def _called(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def _amount(metric: str, value: float, signed: bool = False) -> str:
+    text = _plain_number(metric, value)
+    shown = f"+{text}" if signed and value >= 0 else text
+    return f"{shown} {'nats' if sign(metric) < 0 else 'point' if text in ('1', '-1') else 'points'}"
+
+
+def _span(metric: str, low: float, high: float) -> str:
+    return f"{_plain_number(metric, low)} to {_plain_number(metric, high)}"
+
+
+def _plain_number(metric: str, value: float) -> str:
+    """In points of a hundred, or for a loss in nats, with no more digits than are read."""
+    if value != value:
+        return "?"
+    if sign(metric) < 0:
+        return f"{value:.3f}"
+    points = value if metric in COARSE else 100 * value
+    text = f"{points:.1f}" if abs(points) < 9.95 else f"{points:.0f}"
+    return text.removesuffix(".0").replace("-0", "0") if text in ("0.0", "-0.0") else text.removesuffix(".0")
