@@ -13,6 +13,7 @@
     ask.py            recommend, analyze, write
     aliases.py        alias set|ls|rm, rollback, history
     feedback.py       feedback import|status
+    evaluate_policy.py  evaluate-policy
     verify.py         verify, repair
     remove.py         rm, gc, purge
     sync.py           push, pull, sync
@@ -41,6 +42,7 @@ from hub.cli import (
     demo,
     diff,
     doctor,
+    evaluate_policy,
     feedback,
     find,
     import_export,
@@ -74,6 +76,7 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., Any]]] = {
         diff.diff,
     ),
     "Ask": (ask.recommend, ask.analyze, ask.write),
+    "Learn from users": (evaluate_policy.evaluate_policy,),
     "Operate a hub": (
         publish.init,
         aliases.rollback,
@@ -103,7 +106,7 @@ app = typer.Typer(
 )
 for heading, commands in _COMMANDS.items():
     for command in commands:
-        app.command(command.__name__.rstrip("_"), rich_help_panel=heading)(command)
+        app.command(command.__name__.rstrip("_").replace("_", "-"), rich_help_panel=heading)(command)
 app.add_typer(new.new, name="new", rich_help_panel="Train")
 app.add_typer(feedback.feedback, name="feedback", rich_help_panel="Learn from users")
 app.add_typer(aliases.alias, name="alias", rich_help_panel="Operate a hub")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from hub.feedback.events import Candidate, Impression, Outcome, Place
     from hub.feedback.importing import Imported, import_log
     from hub.feedback.log import Feedback
+    from hub.feedback.log_files import LogFile, LogRow
     from hub.feedback.loop import Logged, Loop
     from hub.feedback.recording import Seen
     from hub.feedback.taking import Taken
@@ -20,6 +21,7 @@ else:
             "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
             "hub.feedback.importing": ["Imported", "import_log"],
             "hub.feedback.log": ["Feedback"],
+            "hub.feedback.log_files": ["LogFile", "LogRow"],
             "hub.feedback.loop": ["Logged", "Loop"],
             "hub.feedback.recording": ["Seen"],
             "hub.feedback.taking": ["Taken"],
@@ -31,6 +33,8 @@ __all__ = [
     "Feedback",
     "Imported",
     "Impression",
+    "LogFile",
+    "LogRow",
     "Logged",
     "Loop",
     "Outcome",
