@@ -14,6 +14,7 @@
     aliases.py        alias set|ls|rm, rollback, history
     feedback.py       feedback import|status
     evaluate_policy.py  evaluate-policy
+    live.py           live
     verify.py         verify, repair
     remove.py         rm, gc, purge
     sync.py           push, pull, sync
@@ -46,6 +47,7 @@ from hub.cli import (
     feedback,
     find,
     import_export,
+    live,
     new,
     profile,
     publish,
@@ -76,7 +78,7 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., Any]]] = {
         diff.diff,
     ),
     "Ask": (ask.recommend, ask.analyze, ask.write),
-    "Learn from users": (evaluate_policy.evaluate_policy,),
+    "Learn from users": (live.live, evaluate_policy.evaluate_policy),
     "Operate a hub": (
         publish.init,
         aliases.rollback,

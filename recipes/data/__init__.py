@@ -7,6 +7,7 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from recipes.data.columns import is_derived
     from recipes.data.facts import PARTS, DataFacts, Profile
+    from recipes.data.languages import language_shares
     from recipes.data.load import Checked, check, load_splits
     from recipes.data.pii import masked
     from recipes.data.profiling import profile, profile_table
@@ -19,6 +20,7 @@ else:
         __name__,
         {
             "recipes.data.columns": ["is_derived"],
+            "recipes.data.languages": ["language_shares"],
             "recipes.data.load": ["Checked", "check", "load_splits"],
             "recipes.data.pii": ["masked"],
             "recipes.data.facts": ["PARTS", "DataFacts", "Profile"],
@@ -40,6 +42,7 @@ __all__ = [
     "Table",
     "check",
     "is_derived",
+    "language_shares",
     "load_splits",
     "masked",
     "profile",
