@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from hub.feedback.taking import Taken
     from hub.hub import Hub
     from hub.intake.declared import Declared
+    from hub.placement.choosing import Choice
+    from hub.placement.placer import Offer, PlacedAd, Placer
     from hub.registry.pending import Pending
     from hub.registry.registry import Registry
     from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, RefusedText, Texts, Write
@@ -68,6 +70,8 @@ else:
             "hub.feedback.taking": ["Taken"],
             "hub.hub": ["Hub"],
             "hub.intake.declared": ["Declared"],
+            "hub.placement.choosing": ["Choice"],
+            "hub.placement.placer": ["Offer", "PlacedAd", "Placer"],
             "hub.registry.pending": ["Pending"],
             "hub.registry.registry": ["Registry"],
             "hub.registry.requests": [
@@ -90,6 +94,7 @@ __all__ = [
     "BadName",
     "BadSearch",
     "BadTrust",
+    "Choice",
     "Damaged",
     "Declared",
     "Feedback",
@@ -103,8 +108,11 @@ __all__ = [
     "Moved",
     "NoHub",
     "NotInHub",
+    "Offer",
     "Outcome",
     "Pending",
+    "PlacedAd",
+    "Placer",
     "PrivateKey",
     "Ranked",
     "Recommend",

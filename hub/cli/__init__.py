@@ -13,6 +13,8 @@
     ask.py            recommend, analyze, write
     aliases.py        alias set|ls|rm, rollback, history
     feedback.py       feedback import|status
+    evaluate_policy.py  evaluate-policy
+    live.py           live
     verify.py         verify, repair
     remove.py         rm, gc, purge
     sync.py           push, pull, sync
@@ -41,9 +43,11 @@ from hub.cli import (
     demo,
     diff,
     doctor,
+    evaluate_policy,
     feedback,
     find,
     import_export,
+    live,
     new,
     profile,
     publish,
@@ -74,6 +78,7 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., Any]]] = {
         diff.diff,
     ),
     "Ask": (ask.recommend, ask.analyze, ask.write),
+    "Learn from users": (live.live, evaluate_policy.evaluate_policy),
     "Operate a hub": (
         publish.init,
         aliases.rollback,
@@ -103,7 +108,7 @@ app = typer.Typer(
 )
 for heading, commands in _COMMANDS.items():
     for command in commands:
-        app.command(command.__name__.rstrip("_"), rich_help_panel=heading)(command)
+        app.command(command.__name__.rstrip("_").replace("_", "-"), rich_help_panel=heading)(command)
 app.add_typer(new.new, name="new", rich_help_panel="Train")
 app.add_typer(feedback.feedback, name="feedback", rich_help_panel="Learn from users")
 app.add_typer(aliases.alias, name="alias", rich_help_panel="Operate a hub")

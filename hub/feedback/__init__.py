@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from hub.feedback.database import address_of, has_log
     from hub.feedback.events import Candidate, Impression, Outcome, Place
     from hub.feedback.importing import Imported, import_log
+    from hub.feedback.live import Figures, Live
     from hub.feedback.log import Feedback
+    from hub.feedback.log_files import LogFile, LogRow
     from hub.feedback.loop import Logged, Loop
     from hub.feedback.recording import Seen
     from hub.feedback.taking import Taken
@@ -19,7 +21,9 @@ else:
             "hub.feedback.database": ["address_of", "has_log"],
             "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
             "hub.feedback.importing": ["Imported", "import_log"],
+            "hub.feedback.live": ["Figures", "Live"],
             "hub.feedback.log": ["Feedback"],
+            "hub.feedback.log_files": ["LogFile", "LogRow"],
             "hub.feedback.loop": ["Logged", "Loop"],
             "hub.feedback.recording": ["Seen"],
             "hub.feedback.taking": ["Taken"],
@@ -29,8 +33,12 @@ else:
 __all__ = [
     "Candidate",
     "Feedback",
+    "Figures",
     "Imported",
     "Impression",
+    "Live",
+    "LogFile",
+    "LogRow",
     "Logged",
     "Loop",
     "Outcome",

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select
 
@@ -20,8 +20,10 @@ from hub.feedback.tables import clients, impressions, outcomes, shown
 from hub.feedback.taking import Taken, take
 from hub.feedback.user_keys import UserKeys
 from hub.feedback.writer import Writer
-from hub.hub import Hub
 from recipes.data import masked
+
+if TYPE_CHECKING:
+    from hub.hub import Hub
 
 _EXPIRE_EVERY = 3600.0  # seconds
 
@@ -42,13 +44,15 @@ class Feedback:
 
     def __init__(
         self,
-        hub: Hub | str | os.PathLike[str],
+        hub: "Hub | str | os.PathLike[str]",
         url: str | None = None,
         most: int = 10_000,
         patience: float = 60.0,
         clock: Callable[[], float] = time,
     ) -> None:
-        self.database = Database(url or address_of(hub.address if isinstance(hub, Hub) else hub))
+        self.database = Database(
+            url or address_of(hub if isinstance(hub, str | os.PathLike) else hub.address)
+        )
         self._clock = clock
         self._keys = UserKeys(self.database)
         self._writer = Writer(self._write, most, patience)

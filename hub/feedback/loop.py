@@ -87,7 +87,7 @@ class Loop:
             The impression's id; None where the queue is full and the disk was not asked for.
         """
         members = pending.members
-        versions = [self.registry.version(member.key) for member in members.values()]
+        versions = [member.key.version for member in members.values()]
         now = self.log.now()
         impression = impression_of(pending.request, members, versions, answer, seen, now, self.log.user_key)
         return self.log.add(impression, seen.on_disk)

@@ -11,6 +11,7 @@ from hub.feedback.events import Candidate, Impression, Place, ad_key
 from hub.registry.labelling import Member, columns_of
 from hub.registry.requests import Analysis, Ranked, Recommend, Request, Result, Write
 from hub.storage.names import parse
+from recipes.answer import Voice
 
 _DAY = 86_400.0
 
@@ -24,7 +25,9 @@ class Seen:
         top: how many ads of a ranking are shown, from the first on.
         consent: whether the user agreed to be learned from; None where nobody asked.
         on_disk: wait until the impression is on the disk.
-        arm: as in `Impression`.
+        arm, chooser: as in `Impression`.
+        chosen: what was shown instead of the first ones, place after place: where it stands in the answer, and its
+            propensity.
     """
 
     user_key: str | None = None
@@ -32,6 +35,8 @@ class Seen:
     consent: bool | None = None
     on_disk: bool = False
     arm: str | None = None
+    chooser: str = "best"
+    chosen: Sequence[tuple[int, float]] | None = None
 
     def check(self) -> None:
         """See that it is one. Raises RequestError."""
@@ -65,14 +70,17 @@ def impression_of(
     """
     voice = next(iter(members.values())).voice
     name = parse(next(iter(members))).name
-    keep = _strictest([member.voice.kept for member in members.values()])
-    columns, candidates = _candidates(request, answer, keep, members)
+    columns = _keep(members)(_asked(request, voice))
+    candidates = candidates_of(request, answer, members)
     days = [
         days
         for member in members.values()
         if (days := member.voice.recipe.feedback.retention_days) is not None
     ]
     top = seen.top if isinstance(request, Recommend) else len(candidates)
+    chosen = (
+        [(index, 1.0) for index in range(min(top, len(candidates)))] if seen.chosen is None else seen.chosen
+    )
     return Impression(
         at=now,
         name=name,
@@ -83,9 +91,10 @@ def impression_of(
         columns=columns,
         candidates=candidates,
         places=[
-            Place(position, each.ad, each.probability, 1.0)
-            for position, each in enumerate(candidates[:top], 1)
+            Place(position, candidates[index].ad, candidates[index].probability, propensity)
+            for position, (index, propensity) in enumerate(chosen, 1)
         ],
+        chooser=seen.chooser,
         arm=seen.arm,
         user=None if seen.user_key is None else hashed(name.split("/")[0], seen.user_key),
         consent=seen.consent,
@@ -93,49 +102,53 @@ def impression_of(
     )
 
 
-def _candidates(
-    request: Request,
-    answer: Result,
-    keep: Callable[[Mapping[str, Any]], dict[str, Any]],
-    members: Mapping[str, Member],
-) -> tuple[dict[str, Any], list[Candidate]]:
-    """(columns of the request, what could be shown, in the answer's order)."""
+def candidates_of(request: Request, answer: Result, members: Mapping[str, Member]) -> list[Candidate]:
+    """What could be shown, in the answer's order, as it may be stored.
+
+    Args:
+        request: that was answered.
+        answer: to it.
+        members: the adapters that did.
+    """
+    voice, keep = next(iter(members.values())).voice, _keep(members)
     if isinstance(request, Write):
-        product = request.product if isinstance(request.product, Mapping) else {"product": request.product}
-        return keep(product), [
-            _candidate(keep({"ad": text}), None) for text in answer if isinstance(text, str)
-        ]
-    voice = next(iter(members.values())).voice
+        return [_candidate(keep({"ad": text}), None) for text in answer if isinstance(text, str)]
     if isinstance(request, Recommend):
         ranked = [each for each in answer if isinstance(each, Ranked)]
-        common = columns_of(Recommend(request.reference, request.user, [{}], request.features), voice)[0]
         own = columns_of(Recommend(request.reference, "", [each.ad for each in ranked]), voice)
-        return keep(common), [
+        return [
             _candidate(
                 keep({name: cell for name, cell in columns.items() if name != "user"}), each.probability
             )
             for columns, each in zip(own, ranked, strict=True)
         ]
-    return {}, [
+    return [
         _candidate({**keep(columns), "answered": each.label}, each.probabilities[each.label])
         for columns, each in zip(columns_of(request, voice), answer, strict=True)
         if isinstance(each, Analysis)
     ]
 
 
+def _asked(request: Request, voice: Voice) -> Mapping[str, Any]:
+    """The columns of the request itself."""
+    if isinstance(request, Write):
+        return request.product if isinstance(request.product, Mapping) else {"product": request.product}
+    if isinstance(request, Recommend):
+        return columns_of(Recommend(request.reference, request.user, [{}], request.features), voice)[0]
+    return {}
+
+
 def _candidate(columns: dict[str, Any], probability: float | None) -> Candidate:
     return Candidate(ad_key(columns), columns, probability)
 
 
-def _strictest(
-    keeps: Sequence[Callable[[Mapping[str, Any]], dict[str, Any]]],
-) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Of an ensemble, what one of its recipes masks is masked."""
+def _keep(members: Mapping[str, Member]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """What may be stored of a row; of an ensemble, what one of its recipes masks is masked."""
 
     def keep(row: Mapping[str, Any]) -> dict[str, Any]:
         found = dict(row)
-        for each in keeps:
-            found = each(found)
+        for member in members.values():
+            found = member.voice.kept(found)
         return found
 
     return keep

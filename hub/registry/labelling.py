@@ -15,6 +15,7 @@ from typing import Any
 from adapters import Base, Head
 from adapters.errors import RepertoireError, RequestError
 from adapters.serving import Request as Row
+from hub.registry.content import Content
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend
 from recipes.answer import Reading, Voice
 
@@ -23,7 +24,7 @@ from recipes.answer import Reading, Voice
 class Member:
     """An adapter that a request names: the key of its content, its voice, and its client."""
 
-    key: str
+    key: Content
     voice: Voice
     client: str
 

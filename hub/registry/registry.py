@@ -236,10 +236,6 @@ class Registry:
         says."""
         return self._voice(self._key(reference))
 
-    def version(self, key: str) -> Version:
-        """The version that was last asked for by the key of its content, such as a member's of a `Pending`."""
-        return self._versions[key]
-
     def following(self) -> list[Followed]:
         """The names and aliases that are followed: which version answers, and which one should and why it does not."""
         return [] if self._following is None else self._following.report()

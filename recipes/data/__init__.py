@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from recipes.data.bars import progress_bars
     from recipes.data.columns import is_derived
     from recipes.data.facts import PARTS, DataFacts, Profile
+    from recipes.data.languages import language_shares
     from recipes.data.load import Checked, check, load_splits
     from recipes.data.pii import masked
     from recipes.data.profiling import profile, profile_table
@@ -21,6 +22,7 @@ else:
         {
             "recipes.data.bars": ["progress_bars"],
             "recipes.data.columns": ["is_derived"],
+            "recipes.data.languages": ["language_shares"],
             "recipes.data.load": ["Checked", "check", "load_splits"],
             "recipes.data.pii": ["masked"],
             "recipes.data.facts": ["PARTS", "DataFacts", "Profile"],
@@ -42,6 +44,7 @@ __all__ = [
     "Table",
     "check",
     "is_derived",
+    "language_shares",
     "load_splits",
     "masked",
     "profile",

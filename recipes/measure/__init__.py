@@ -6,12 +6,14 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.measure.calibration import Calibration
+    from recipes.measure.metrics import auc
     from recipes.measure.policy import Kind, Limit, Policy, Violation, stays, violations
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "recipes.measure.calibration": ["Calibration"],
+            "recipes.measure.metrics": ["auc"],
             "recipes.measure.policy": ["Kind", "Limit", "Policy", "Violation", "stays", "violations"],
         },
     )
@@ -22,6 +24,7 @@ __all__ = [
     "Limit",
     "Policy",
     "Violation",
+    "auc",
     "stays",
     "violations",
 ]

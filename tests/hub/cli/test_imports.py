@@ -15,7 +15,17 @@ HEAVY = {"torch", "transformers", "bitsandbytes", "accelerate", "datasets", "mat
     "scipy", "sklearn", "fairlearn", "sacrebleu", "tensorboard", "fastapi", "sqlalchemy", "river", "ray",
 }  # fmt: skip
 # A base that answers needs no training, no pages, no reports and no compiler.
-FOR_TRAINING = {"datasets", "matplotlib", "optuna", "peft", "fairlearn", "sacrebleu", "tensorboard", "sklearn", "pandas"}
+FOR_TRAINING = {
+    "datasets",
+    "matplotlib",
+    "optuna",
+    "peft",
+    "fairlearn",
+    "sacrebleu",
+    "tensorboard",
+    "sklearn",
+    "pandas",
+}
 COMPILER = {"torch._inductor.compile_fx", "torch._dynamo.repro.after_dynamo"}
 _TELL = "import json, sys; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
 

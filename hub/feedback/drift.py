@@ -1,0 +1,129 @@
+"""What moved: of the inputs, of the scores, and of how far the scores are off. Each alarm is a sentence.
+
+    scores, lengths   population stability index over ten bins of the reference: sum of (a - b) log(a / b); an alarm
+                      above 0.25 (Siddiqi 2006, "Credit Risk Scorecards") and what chance adds, (bins - 1)(1/n + 1/m)
+    languages         the same over the languages of some rows
+    categories        share of values that the reference never had
+    residuals         ADWIN over what happened minus what was predicted (Bifet and Gavaldà 2007; river's)
+
+The reference is the first half of the rows, and what is looked at is the last quarter.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub.feedback.observed import Floats, Observed
+from recipes.data import language_shares
+
+_FEWEST = 400  # rows of either part
+_ALARM = 0.25
+_NEW = 0.1  # share of values that the reference does not have
+_SAMPLED = 300  # texts whose language is looked at
+_CATEGORY = 32  # characters; longer values are texts
+_DELTA = 0.0005  # of ADWIN: about one false alarm in 2,000 looks
+
+
+def psi(reference: Floats, now: Floats) -> float:
+    """Population stability index of shares, `[bins]` each, that sum to 1."""
+    a, b = np.clip(reference, 1e-4, None), np.clip(now, 1e-4, None)
+    return float(((b - a) * np.log(b / a)).sum())
+
+
+def drift(rows: Observed, mature: "NDArray[np.bool_]", hits: "NDArray[np.bool_]") -> list[str]:
+    """What moved in the rows of a name, a sentence each; nothing where there are too few.
+
+    Args:
+        rows: in the order of their times.
+        mature: whether a row is old enough for its outcome to have come, `[rows]`.
+        hits: whether it came, `[rows]`.
+    """
+    half, last = len(rows) // 2, len(rows) - len(rows) // 4
+    if len(rows) - last < _FEWEST:
+        return []
+    since = _day(rows.at[last])
+    found: list[str] = []
+    known = np.isfinite(rows.probability)
+    if known.all():
+        found += _numbers(
+            "the adapter's probabilities", rows.probability[:half], rows.probability[last:], since
+        )
+    texts = [" ".join(str(value) for value in columns.values()) for columns in rows.columns]
+    lengths = np.array([len(text) for text in texts], dtype=float)
+    found += _numbers("the lengths of the texts", lengths[:half], lengths[last:], since)
+    found += _languages(texts[:half], texts[last:], since)
+    found += _categories(rows.columns[:half], rows.columns[last:], since)
+    settled = mature & known
+    found += _residuals(rows.at[settled], hits[settled] - rows.probability[settled])
+    return found
+
+
+def _numbers(what: str, reference: Floats, now: Floats, since: str) -> Iterator[str]:
+    edges = np.unique(np.quantile(reference, np.linspace(0, 1, 11)[1:-1]))
+    a, b = (np.bincount(np.searchsorted(edges, part), minlength=len(edges) + 1) for part in (reference, now))
+    found = psi(a / len(reference), b / len(now))
+    if found > _ALARM + len(edges) * (1 / len(reference) + 1 / len(now)):
+        yield (
+            f"{what} moved since {since}: PSI {found:.2f}; the median was {np.median(reference):.4g} and is "
+            f"{np.median(now):.4g}"
+        )
+
+
+def _languages(reference: Sequence[str], now: Sequence[str], since: str) -> Iterator[str]:
+    before, after = (language_shares(_some(part)) for part in (reference, now))
+    names = sorted({*before, *after})
+    a, b = (np.array([part.get(name, 0.0) for name in names]) for part in (before, after))
+    if psi(a, b) > _ALARM + len(names) * 2 / _SAMPLED:
+        name = names[int(np.abs(b - a).argmax())]
+        yield (
+            f"the languages moved since {since}: {name} was {before.get(name, 0.0):.0%} and is "
+            f"{after.get(name, 0.0):.0%} of the texts"
+        )
+
+
+def _categories(
+    reference: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], since: str
+) -> Iterator[str]:
+    """Of columns with few short values, how many rows have one that is new."""
+    for name in sorted({name for columns in reference for name in columns}):
+        values = [str(columns[name]) for columns in reference if name in columns]
+        seen = set(values)
+        if len(seen) > len(values) ** 0.5 or max(map(len, seen)) > _CATEGORY:
+            continue
+        fresh = [str(columns[name]) for columns in now if name in columns and str(columns[name]) not in seen]
+        if len(fresh) > _NEW * len(now):
+            most = max(sorted(set(fresh)), key=fresh.count)
+            yield (
+                f"`{name}` has new values since {since}: {len(fresh) / len(now):.0%} of the rows, the commonest is "
+                f"{most!r}"
+            )
+
+
+def _residuals(at: Floats, residuals: Floats) -> Iterator[str]:
+    from river import drift as rivers
+
+    watch: Any = rivers.ADWIN(delta=_DELTA)  # type: ignore[no-untyped-call]
+    changes = []
+    for index, value in enumerate(residuals):
+        watch.update(float(value))
+        if watch.drift_detected:
+            changes.append(max(0, index + 1 - int(watch.width)))
+    if changes:
+        since = changes[-1]
+        before, after = float(residuals[:since].mean()), float(residuals[since:].mean())
+        yield (
+            f"what happens moved against what is predicted since {_day(at[since])}: the mean difference was "
+            f"{before:+.4f} and is {after:+.4f}"
+        )
+
+
+def _some(texts: Sequence[str]) -> list[str]:
+    step = max(1, len(texts) // _SAMPLED)
+    return list(texts[::step][:_SAMPLED])
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

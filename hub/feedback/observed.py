@@ -1,0 +1,90 @@
+"""What the log says of one name, as rows: what was shown, what was predicted, and what came of it in time."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import and_, func, select
+
+from hub.feedback.tables import impressions, outcomes, shown
+
+if TYPE_CHECKING:
+    from hub.feedback.log import Feedback
+
+Floats = NDArray[np.float64]
+_MOST = 200_000  # rows that are read, the newest
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Rows in the order of their times, `[rows]`. version: 0 where none is known; probability: NaN where there is none;
+    delay: seconds from the impression to its outcome, infinite where none came; arm, user, columns: as in the log."""
+
+    at: Floats
+    version: NDArray[np.int64]
+    probability: Floats
+    delay: Floats
+    arm: list[str]
+    user: list[str]
+    columns: list[Mapping[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+
+def observed(log: "Feedback", name: str, outcome: str, since: float = 0.0) -> Observed:
+    """The impressions of a name, the newest 200,000 at the most, each place a row.
+
+    Args:
+        log: of the hub.
+        name: `client/campaign/task`.
+        outcome: that counts, such as click; of several the first.
+        since: seconds since 1970.
+
+    Raises:
+        FeedbackError: the log does not answer.
+    """
+    first = (
+        select(outcomes.c.impression, outcomes.c.position, func.min(outcomes.c.at).label("came"))
+        .where(outcomes.c.kind == outcome)
+        .group_by(outcomes.c.impression, outcomes.c.position)
+        .subquery()
+    )
+    asked = (
+        select(
+            impressions.c.at,
+            impressions.c.version,
+            impressions.c.arm,
+            impressions.c.user_key,
+            impressions.c.columns,
+            shown.c.probability,
+            first.c.came,
+        )
+        .join_from(impressions, shown, impressions.c.id == shown.c.impression)
+        .outerjoin(
+            first, and_(first.c.impression == shown.c.impression, first.c.position == shown.c.position)
+        )
+        .where(
+            impressions.c.name == name,
+            impressions.c.at >= since,
+            impressions.c.arm.is_distinct_from("shadow"),
+        )
+        .order_by(impressions.c.at.desc(), impressions.c.id, shown.c.position)
+        .limit(_MOST)
+    )
+    log.flush()
+    with log.database.read() as connection:
+        rows = connection.execute(asked).all()[::-1]
+    nan, never = float("nan"), float("inf")
+    return Observed(
+        np.array([row.at for row in rows], dtype=float),
+        np.array([row.version or 0 for row in rows], dtype=np.int64),
+        np.array([nan if row.probability is None else row.probability for row in rows], dtype=float),
+        np.array([never if row.came is None else max(0.0, row.came - row.at) for row in rows], dtype=float),
+        [row.arm or "" for row in rows],
+        [row.user_key or "" for row in rows],
+        [json.loads(row.columns) for row in rows],
+    )

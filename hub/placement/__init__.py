@@ -1,0 +1,31 @@
+"""Placement: which ads to show now, and what another way of choosing would have brought."""
+
+from typing import TYPE_CHECKING
+
+from adapters.lazy import lazy
+
+if TYPE_CHECKING:
+    from hub.placement.choosing import Choice
+    from hub.placement.off_policy import Estimate, Evaluated, PolicyLog, evaluate, read_logs
+    from hub.placement.placer import Offer, PlacedAd, Placer
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "hub.placement.choosing": ["Choice"],
+            "hub.placement.off_policy": ["Estimate", "Evaluated", "PolicyLog", "evaluate", "read_logs"],
+            "hub.placement.placer": ["Offer", "PlacedAd", "Placer"],
+        },
+    )
+
+__all__ = [
+    "Choice",
+    "Estimate",
+    "Evaluated",
+    "Offer",
+    "PlacedAd",
+    "Placer",
+    "PolicyLog",
+    "evaluate",
+    "read_logs",
+]

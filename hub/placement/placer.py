@@ -1,0 +1,233 @@
+"""Which ads to show now: the adapter's probabilities, the evidence of the log, and the rules of the campaign.
+
+placer.place("acme/spring/recommendation", user=..., ads=[Offer("Trail shoes for mud", bid=0.40), ...], k=1)
+
+eligible?  cap?  budget?  -->  probabilities  -->  beliefs  -->  choice with its propensity  -->  impression
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from adapters.errors import RequestError
+from adapters.fields import shown
+from hub.feedback.loop import Logged
+from hub.feedback.recording import Seen, candidates_of
+from hub.placement.choosing import Choice, choose
+from hub.placement.evidence import Evidence, clicked_since, evidence, seen_by
+from hub.placement.posterior import posterior
+from hub.registry.requests import Ranked, Recommend
+from hub.storage.names import parse
+
+if TYPE_CHECKING:
+    from hub.feedback.loop import Loop
+
+_DAY = 86_400.0
+_FRESH = 10.0  # seconds for which evidence is believed
+_MOST_ADS = 1000
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An ad that may be shown.
+
+    Attributes:
+        ad: its text, or its columns.
+        bid: what an outcome is worth, in the client's money; what is shown goes by bid x probability.
+        eligible: False keeps it out.
+        cap: how often one user may see it in 24 hours; None is as often as it comes.
+        budget: what its outcomes may cost in a day (UTC), at `bid` each, spread evenly over the day; None is no end.
+        group: whose exposure is shared, where `shares` asks for it.
+    """
+
+    ad: str | Mapping[str, Any]
+    bid: float = 1.0
+    eligible: bool = True
+    cap: int | None = None
+    budget: float | None = None
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class PlacedAd:
+    """What is shown at a place: the offer, the adapter's probability, what is believed beside the evidence, and the
+    propensity with which it was chosen."""
+
+    offer: Offer
+    probability: float
+    expected: float
+    propensity: float
+
+
+class Placer:
+    """Chooses ads and logs what was chosen. Any thread may call it.
+
+    Args:
+        loop: that answers and logs.
+        choice: how it chooses.
+        outcome: what counts: click or conversion.
+        seed: of the draws; None is drawn.
+    """
+
+    def __init__(
+        self, loop: "Loop", choice: Choice | None = None, outcome: str = "click", seed: int | None = None
+    ) -> None:
+        self.loop, self._choice, self._outcome = loop, choice or Choice(), outcome
+        self._random = np.random.default_rng(seed)
+        self._lock = Lock()
+        self._known: dict[str, tuple[float, Evidence]] = {}
+
+    def place(
+        self,
+        name: str,
+        user: str = "",
+        ads: Sequence[Offer | str | Mapping[str, Any]] = (),
+        k: int = 1,
+        features: Mapping[str, Any] | None = None,
+        shares: dict[str, float] | None = None,
+        user_key: str | None = None,
+        consent: bool | None = None,
+        on_disk: bool = False,
+    ) -> Logged[PlacedAd]:
+        """Choose the ads of `k` places.
+
+        Args:
+            name: of a recommendation adapter, or a reference.
+            user: what is known of the user, as in training.
+            ads: what may be shown; a text or columns alone are an `Offer` without conditions.
+            k: places.
+            features: further columns, as of `Registry.recommend`.
+            shares: group of offers -> the least share of first places that it gets.
+            user_key: as of `Loop.recommend`; caps need it.
+            consent: as of `Loop.recommend`.
+            on_disk: as of `Loop.recommend`.
+
+        Returns:
+            At most `k` ads, with the impression that outcomes name; none where nothing may be shown, and no impression.
+
+        Raises:
+            RequestError: for an offer or a request that is wrong.
+            FeedbackError: the log does not answer.
+        """
+        offers = [each if isinstance(each, Offer) else Offer(each) for each in ads]
+        _check(offers, k, shares)
+        seen = Seen(user_key, k, consent, on_disk)
+        seen.check()
+        request = Recommend(name, user, [offer.ad for offer in offers], features or {})
+        pending = self.loop.registry.submit(request, wait=True)
+        ranked = [each for each in pending.result() if isinstance(each, Ranked)]
+        keys = [each.ad for each in candidates_of(request, ranked, pending.members)]
+        own = _paired(ranked, offers)
+        name = parse(next(iter(pending.members))).name
+        may = self._allowed(name, own, keys, user_key)
+        if not may:
+            return Logged((), None)
+        known = self._evidence(name)
+        beliefs = posterior(
+            [ranked[at].probability for at in may], *known.of([keys[at] for at in may]), known.strength
+        )
+        bids = np.array([own[at].bid for at in may])
+        with self._lock:
+            found = choose(
+                beliefs,
+                bids,
+                k,
+                self._choice,
+                known.seen,
+                self._random,
+                [own[at].group for at in may],
+                shares,
+            )
+        chosen = [(may[index], propensity) for index, propensity in found]
+        noted = Seen(user_key, k, consent, on_disk, None, self._choice.policy, chosen)
+        impression = self.loop.note(pending, [ranked[at] for at in range(len(ranked))], noted)
+        means = beliefs.mean()
+        return Logged(
+            (
+                PlacedAd(own[may[index]], ranked[may[index]].probability, float(means[index]), propensity)
+                for index, propensity in found
+            ),
+            impression,
+        )
+
+    def _evidence(self, name: str) -> Evidence:
+        now = self.loop.log.now()
+        known = self._known.get(name)
+        if known is None or not known[0] <= now < known[0] + _FRESH:
+            known = self._known[name] = (now, evidence(self.loop.log, name, self._outcome))
+        return known[1]
+
+    def _allowed(
+        self, name: str, offers: Sequence[Offer], keys: Sequence[str], user_key: str | None
+    ) -> list[int]:
+        """Which offers may be shown now, by their index."""
+        log, now = self.loop.log, self.loop.log.now()
+        often: Mapping[str, int] = {}
+        if any(offer.cap is not None for offer in offers):
+            if user_key is None:
+                raise RequestError("an offer has a cap, which is counted by user; give user_key")
+            log.flush()
+            often = seen_by(log, name, log.user_key(name.split("/")[0], user_key), now - _DAY)
+        midnight = math.floor(now / _DAY) * _DAY
+        paid: Mapping[str, int] = {}
+        if any(offer.budget is not None for offer in offers):
+            paid = clicked_since(log, name, self._outcome, midnight)
+        elapsed = (now - midnight) / _DAY
+        return [
+            at
+            for at, (offer, key) in enumerate(zip(offers, keys, strict=True))
+            if offer.eligible
+            and (offer.cap is None or often.get(key, 0) < offer.cap)
+            and (offer.budget is None or _affords(offer, paid.get(key, 0), elapsed))
+        ]
+
+
+def _affords(offer: Offer, paid: int, elapsed: float) -> bool:
+    """Whether one more outcome fits the day's budget, and what was spent is no more than the part of the day that is
+    over allows (even pacing; Agarwal et al. 2014, "Budget Pacing for Targeted Online Advertisements at LinkedIn", with
+    a uniform forecast)."""
+    assert offer.budget is not None
+    spent = paid * offer.bid
+    return spent + offer.bid <= offer.budget and spent <= offer.budget * elapsed
+
+
+def _paired(ranked: Sequence[Ranked], offers: Sequence[Offer]) -> list[Offer]:
+    """The offers in the order of the answer."""
+    left = list(offers)
+    found = []
+    for each in ranked:
+        at = next(index for index, offer in enumerate(left) if offer.ad is each.ad)
+        found.append(left.pop(at))
+    return found
+
+
+def _check(offers: Sequence[Offer], k: int, shares: Mapping[str, float] | None) -> None:
+    problems = []
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        problems.append(f"k is {shown(k)}; expected how many ads are shown, 1 or more")
+    if not 1 <= len(offers) <= _MOST_ADS:
+        problems.append(f"{len(offers)} ads; give 1 to {_MOST_ADS}")
+    for at, offer in enumerate(offers):
+        if not _is_amount(offer.bid) or offer.bid <= 0:
+            problems.append(f"ads[{at}].bid is {shown(offer.bid)}; expected a number above 0")
+        if offer.budget is not None and not _is_amount(offer.budget):
+            problems.append(f"ads[{at}].budget is {shown(offer.budget)}; expected a number, 0 or more")
+        if offer.cap is not None and (not isinstance(offer.cap, int) or offer.cap < 0):
+            problems.append(f"ads[{at}].cap is {shown(offer.cap)}; expected a whole number, 0 or more")
+    if shares is not None and not (
+        isinstance(shares, Mapping)
+        and all(_is_amount(share) for share in shares.values())
+        and sum(shares.values()) <= 1
+    ):
+        problems.append(f"shares is {shown(shares)}; expected group -> share, 0 to 1 and at most 1 together")
+    if problems:
+        raise RequestError("; ".join(problems))
+
+
+def _is_amount(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < math.inf
