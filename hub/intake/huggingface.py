@@ -22,6 +22,7 @@ from urllib.parse import unquote
 from huggingface_hub import CommitOperationAdd, HfApi, constants, try_to_load_from_cache
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
+from adapters.errors import cause
 from adapters.format import CONFIG, Bytes
 from hub.errors import BadName, Damaged, HubError, NotInHub
 from hub.intake.allowed import ALLOWED, REQUIRED, folder_below, refused, size_problem, sort_out
@@ -239,10 +240,12 @@ def _telling(address: Address, endpoint: str) -> Iterator[None]:
     except RevisionNotFoundError as error:
         raise NotInHub(
             f"{address.repo} has no revision {address.revision!r}; name a branch, a tag or a commit"
-        ) from error
+        ) from cause(error)
     except RepositoryNotFoundError as error:
         raise NotInHub(
             f"no {address.repo} at {endpoint}, or it is private: check the spelling, or set HF_TOKEN"
-        ) from error
+        ) from cause(error)
     except Exception as error:  # the client lets through whatever its HTTP library raises
-        raise HubError(f"{endpoint} did not do what was asked of {address} ({error}); try again") from error
+        raise HubError(f"{endpoint} did not do what was asked of {address} ({error}); try again") from cause(
+            error
+        )
