@@ -86,7 +86,6 @@ def main() -> int:
     options.add_argument("--budget", type=float, default=60.0, metavar="MINUTES")
     given = options.parse_args()
     began, names = monotonic(), list(given.names or _ALL)
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     bad = 0
     for name in names:
         left = 60 * given.budget - (monotonic() - began)
@@ -95,9 +94,11 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as root:
             counts = _ALL[name](Path(root), monotonic() + share)
         bad += sum(counts[each] for each in Counts().faults())
-        if name in _ADDS_UP and name in results:
-            counts = {key: value + results[name][key] for key, value in counts.items()}
-        results[name] = {
+        # Only now: another one may have been run meanwhile.
+        known: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+        if name in _ADDS_UP and name in known:
+            counts = {key: value + known[name][key] for key, value in counts.items()}
+        known[name] = {
             "what": " ".join((_ALL[name].__doc__ or "").split()),
             **counts,
             "seconds": round(perf_counter() - seconds),
@@ -105,13 +106,17 @@ def main() -> int:
             "versions": versions("torch", "transformers"),
             "date": now(),
         }
+        results = {each: known[each] for each in _ALL if each in known}
         RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(
-            _TABLE.sub(lambda found: found[1] + table(results) + found[2], page), encoding="utf-8"
-        )
+        write_table(results)
         print(f"{name}: {counts}", flush=True)
     return int(bad > 0)
+
+
+def write_table(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put the results into the page, in place of what stands there."""
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(_TABLE.sub(lambda found: found[1] + table(results) + found[2], page), encoding="utf-8")
 
 
 def table(results: Mapping[str, Mapping[str, Any]]) -> str:

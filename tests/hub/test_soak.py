@@ -1,13 +1,9 @@
 """Serving with churn, for seconds: `benchmarks/soak.py` does the same for as long as it is told."""
 
-import random
-
-import pytest
-
-import benchmarks.soak
-from benchmarks.soak import Counted, Soaked, soak
+from benchmarks.soak import Counted, Soaked, _hold, soak
 from benchmarks.soak_requests import Question
-from hub import Analyze
+from hub import Analysis, Analyze
+from hub.errors import NotInHub
 
 
 def test_every_answer_is_right_beside_a_hub_that_changes() -> None:
@@ -17,13 +13,14 @@ def test_every_answer_is_right_beside_a_hub_that_changes() -> None:
     assert len(found.rounds) == 2
 
 
-def test_a_wrong_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def asked(shop: object, stream: random.Random) -> Question:
-        return Question(Analyze("fixed/a0/behavior", ["glad"]), ([0.5, 0.5],))
-
-    monkeypatch.setattr(benchmarks.soak, "draw", asked)
-    found = soak(0.1, rounds=1, threads=1)
-    assert not found.sound and "was answered" in found.wrong[0] and found.counts["wrong"]
+def test_a_wrong_answer_is_found() -> None:
+    found, asked = Soaked(), Analyze("fixed/a0/behavior", ["glad"])
+    answer = [Analysis("glad", ("glad",), {"glad": 0.75, "mad": 0.25})]
+    _hold(found, Question(asked, ([0.75, 0.25],)), answer)
+    assert found.sound
+    for wrong in (Question(asked, ([0.5, 0.5],)), Question(asked, ([0.75, 0.25],), way="cancel")):
+        _hold(found, wrong, answer if wrong.way == "wait" else NotInHub("gone"))
+    assert not found.sound and found.counts["wrong"] == 2 and "was answered" in found.wrong[0]
 
 
 def test_what_grows_is_found() -> None:
