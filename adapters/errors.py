@@ -19,9 +19,34 @@ RepertoireError
 └── hub.HubError                a name, a version or a publication is wrong
 """
 
+import re
+from typing import Any
+
+# What stands between :// and @ of an address, also where a path lost a slash. `http://host:80/a@b` has none there.
+_CREDENTIALS = re.compile(r"(\b[A-Za-z][\w+.-]+:/{1,2})(?:[^\s/@:]*:(?!\d+/)[^\s@]*|[^\s/@]+)@")
+_SIGNED = re.compile(
+    r"([?&][\w.-]*(?:token|secret|password|signature|credential|api_?key|\bsig)[\w.-]*=)[^&\s'\"]+",
+    re.IGNORECASE,
+)
+
+
+def without_credentials(text: str) -> str:
+    """The text with `***` for what addresses in it say between `://` and `@`: names, passwords, tokens; and for what
+    their queries say of tokens and signatures."""
+    return _SIGNED.sub(r"\1***", _CREDENTIALS.sub(r"\1***@", text)) if ":/" in text else text
+
+
+def cause(error: BaseException) -> BaseException | None:
+    """An error as the cause of one of ours, for its traceback; None where its own words hold credentials."""
+    told = f"{error} {error!r}"
+    return error if without_credentials(told) == told else None
+
 
 class RepertoireError(Exception):
-    """Root of every error that Repertoire raises on purpose."""
+    """Root of every error that Repertoire raises on purpose. Its message holds no credentials of an address."""
+
+    def __init__(self, *told: Any) -> None:
+        super().__init__(*(without_credentials(each) if isinstance(each, str) else each for each in told))
 
 
 class InternalError(RepertoireError):

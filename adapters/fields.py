@@ -39,17 +39,23 @@ def check_fields(given: Any) -> None:
     Raises:
         RequestError: names each field that is wrong, with its value and what is expected.
     """
+    # Raised where pydantic's error is gone: the garbage collector cannot see into that one, and as the context of ours
+    # it would keep all frames of the call, and what they hold, for ever.
+    if problems := _problems(given):
+        raise RequestError(problems)
+
+
+def _problems(given: Any) -> str:
     shape, expected = _shape(given.__class__)
     try:
         shape.model_validate(vars(given))
     except ValidationError as error:
         wrong = {_place(found["loc"]): found for found in reversed(error.errors(include_url=False))}
-        raise RequestError(
-            "; ".join(
-                f"{place} is {shown(found['input'])}; expected {expected[str(found['loc'][0])]}"
-                for place, found in reversed(wrong.items())
-            )
-        ) from None
+        return "; ".join(
+            f"{place} is {shown(found['input'])}; expected {expected[str(found['loc'][0])]}"
+            for place, found in reversed(wrong.items())
+        )
+    return ""
 
 
 @cache

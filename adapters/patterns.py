@@ -6,10 +6,12 @@ import re
 
 import regex
 
-__all__ = ["BadPattern", "bounded"]
+__all__ = ["LONGEST", "MOST_REPEATED", "BadPattern", "bounded"]
 
-_LONGEST = 4000  # characters
-_MOST_REPEATED = 10_000  # by counts such as {2}{3}, which take 6 times the memory
+LONGEST = 4_000
+"""Characters."""
+MOST_REPEATED = 10_000
+"""By counts such as {2}{3}, which take 6 times the memory."""
 
 
 class BadPattern(ValueError):
@@ -34,8 +36,10 @@ def bounded(pattern: str, text: str, seconds: float, way: str = "search") -> "li
     counts = (
         int(count) for count in re.findall(r"\d+", "".join(re.findall(r"\{.*?\}", pattern))) if int(count)
     )
-    if len(pattern) > _LONGEST or math.prod(counts) > _MOST_REPEATED:
-        raise BadPattern("it is too long")
+    if len(pattern) > LONGEST:
+        raise BadPattern(f"it has {len(pattern):,} characters; at most {LONGEST:,} are taken")
+    if (repeats := math.prod(counts)) > MOST_REPEATED:
+        raise BadPattern(f"it has {repeats:,} repeats; at most {MOST_REPEATED:,} are taken")
     try:
         if way == "finditer":
             return list(regex.finditer(pattern, text, timeout=seconds))

@@ -4,10 +4,12 @@
     visible("ad\\u202etxt")     "ad\\\\u202etxt"      what turns the order of a line round, as an escape
 
 Such text comes from strangers: messages, tags, labels, names of files and columns. Whatever is shown to people goes
-through here. Line breaks and tabs stay.
+through here. Line breaks and tabs stay. Passwords and tokens in addresses are not shown.
 """
 
 import re
+
+from adapters.errors import without_credentials
 
 __all__ = ["escaped", "hidden", "visible"]
 
@@ -19,6 +21,7 @@ _HIDDEN = re.compile(
 
 def visible(text: str) -> str:
     """The text with a picture or an escape for each character that acts instead of being read."""
+    text = without_credentials(text)
     return text if text.isascii() and text.isprintable() else _HIDDEN.sub(_picture, text)
 
 

@@ -9,7 +9,7 @@ RepertoireError
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from adapters.errors import RepertoireError
+from adapters.errors import RepertoireError, without_credentials
 
 SHOWN = 20  # kinds of problems that a message spells out before it counts the rest
 
@@ -89,7 +89,8 @@ class TrainingError(RepertoireError):
 
 def printable(text: str) -> str:
     """A text that any file and terminal takes: half characters, of which JSON and names of files can hold some, are
-    written as escapes."""
+    written as escapes; what addresses in it hold of credentials is left out."""
+    text = without_credentials(text)
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -59,15 +59,17 @@ def killed_at(stop: int, call: Callable[[], object]) -> bool:
             raise OSError(ctypes.get_errno(), "ptrace")
 
 
-def dies_at(life: int, call: Callable[[], object]) -> int:
+def dies_at(life: int, call: Callable[[], object], number: int = signal.SIGKILL) -> int:
     """Run `call` in this process, a child that nobody needs afterwards, and be killed at its n-th call of the kinds
-    that write. However slow the machine is, it comes as far. Returns how many calls it made, where that was fewer."""
+    that write. However slow the machine is, it comes as far. Returns how many calls it made, where that was fewer.
+    number: the signal; one that only asks to end is sent once."""
     calls = itertools.count(1)
 
     def mortal(real: Any) -> Any:
         def wrapped(*given: Any, **options: Any) -> Any:
-            if next(calls) >= life:
-                os.kill(os.getpid(), signal.SIGKILL)
+            at = next(calls)
+            if at == life or (at > life and number == signal.SIGKILL):
+                os.kill(os.getpid(), number)
             return real(*given, **options)
 
         return wrapped

@@ -23,6 +23,7 @@ from adapters.errors import (
     NotEnoughMemory,
     UnsupportedArchitecture,
     UnsupportedQuantization,
+    cause,
 )
 from adapters.format.config import STARTER, BaseId, Quantization
 
@@ -80,7 +81,7 @@ def load_base(
                 quantization_config=bitsandbytes_config(quantization, kind, auto),
             )
     except (OSError, ValueError) as error:
-        raise not_found(id_or_path, error) from error
+        raise not_found(id_or_path, error) from cause(error)
     identity = identify(id_or_path, config, revision)
     return Base(
         model, tokenizer, str(identity.id), identity.revision, str(identity.fingerprint), quantization

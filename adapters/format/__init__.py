@@ -24,7 +24,18 @@ if TYPE_CHECKING:
         PrefixShape,
         Quantization,
     )
-    from adapters.format.files import CARD, CONFIG, WEIGHTS, Bytes, canonical, parse, read, render, write
+    from adapters.format.files import (
+        CARD,
+        CONFIG,
+        WEIGHTS,
+        Bytes,
+        canonical,
+        check_weights,
+        parse,
+        read,
+        render,
+        write,
+    )
     from adapters.format.names import head_names
     from adapters.format.purpose import embeds
     from adapters.format.soundness import Shape, adapter_problems, check_base, check_fit
@@ -57,6 +68,7 @@ else:
                 "CONFIG",
                 "WEIGHTS",
                 "canonical",
+                "check_weights",
                 "parse",
                 "read",
                 "render",
@@ -87,6 +99,7 @@ __all__ = [
     "canonical",
     "check_base",
     "check_fit",
+    "check_weights",
     "embeds",
     "head_names",
     "in_quotes",

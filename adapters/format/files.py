@@ -10,11 +10,13 @@ The metadata travels inside the weights' own bytes, so that what is hashed is wh
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapters.bounds import TEXT_BYTES
 from adapters.errors import BadAdapter
 from adapters.format.card import model_card
 from adapters.format.config import (
@@ -30,6 +32,7 @@ from adapters.format.config import (
     to_peft,
     whole,
 )
+from adapters.format.header import read_header
 from adapters.format.names import head_names
 from adapters.format.purpose import purpose_problems
 from adapters.format.soundness import adapter_problems, told
@@ -47,8 +50,6 @@ _WRONG = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, Recu
 """What reading a file raises that is not as it should be."""
 _OURS = "repertoire"
 """The key of the weights' metadata that says what the adapter is."""
-_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-"""A type of safetensors -> of torch."""
 
 
 def render(adapter: Adapter, card: str | None = None) -> dict[str, bytes]:
@@ -150,6 +151,11 @@ def read(folder: str | os.PathLike[str]) -> Adapter:
         raise BadAdapter(
             f"{path} holds no {' and no '.join(missing)}; expected a PEFT directory with safetensors weights"
         )
+    size = (path / CONFIG).stat().st_size
+    if problem := TEXT_BYTES.problem(size, str(path / CONFIG)):
+        raise BadAdapter(problem)
+    with open(path / WEIGHTS, "rb") as file:
+        check_weights(lambda count: os.pread(file.fileno(), count, 0), os.fstat(file.fileno()).st_size)
     adapter = parse((path / CONFIG).read_bytes(), (path / WEIGHTS).read_bytes())
     if problems := adapter_problems(adapter):
         raise BadAdapter(f"{path} holds no sound adapter: {told(problems)}. Train or save it again")
@@ -177,12 +183,8 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
         raise BadAdapter(
             f"{CONFIG} cannot be read ({error!r}); publish the adapter again from its source"
         ) from error
-    try:
+    with _damaged():
         tensors, ours = parse_safetensors(weights_bytes)
-    except _WRONG as error:
-        raise BadAdapter(
-            f"{WEIGHTS} is damaged ({error!r}); publish the adapter again from its source"
-        ) from error
     spelled = as_saved(tensors)
     tensors = {spelled[name]: tensor.float() for name, tensor in tensors.items()}
     try:
@@ -190,6 +192,30 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
     except _WRONG as error:
         raise BadAdapter(
             f"what the files say of the adapter is wrong ({error!r}); publish it again from its source"
+        ) from error
+
+
+def check_weights(first: Callable[[int], Bytes], size: int) -> None:
+    """See what a file of weights says of itself, before the rest of it is read or copied.
+
+    Args:
+        first: gives so many bytes of its beginning.
+        size: its bytes.
+
+    Raises:
+        BadAdapter: it is more than is taken, or damaged.
+    """
+    with _damaged():
+        read_header(first, size)
+
+
+@contextmanager
+def _damaged() -> Iterator[None]:
+    try:
+        yield
+    except _WRONG as error:
+        raise BadAdapter(
+            f"{WEIGHTS} is damaged ({error!r}); publish the adapter again from its source"
         ) from error
 
 
@@ -241,46 +267,24 @@ def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] |
     """The tensors of a safetensors file, as views of its bytes, and our own metadata. `bytes`, which nobody may write
     to, are copied once; a bytearray is not, and belongs to the tensors from now on.
 
-    8 bytes of header length, a JSON header of `name: {dtype, shape, data_offsets}`, then the tensors without gaps. The
-    safetensors package copies each tensor by itself; for adapters of many small ones that takes longer than all else.
-    Raises ValueError, or what else a wrong header leads to (`_WRONG`).
+    The safetensors package copies each tensor by itself; for adapters of many small ones that takes longer than all
+    else. Raises as `read_header`, which looks first.
     """
     import torch
 
-    start = 8 + int.from_bytes(data[:8], "little")
-    if not 8 < start <= len(data):
-        raise ValueError("the header is longer than the file")
-    header = json.loads(bytes(data[8:start]).decode(), object_pairs_hook=_once)
-    metadata = header.pop("__metadata__", {})
-    if not all(type(value) is str for value in metadata.values()):
-        raise ValueError("the metadata holds other things than text")
-    # A ValueError where JSON's escapes are no Unicode.
-    "".join((*header, *metadata, *metadata.values())).encode()
-    content, at = memoryview(data)[start:], 0
-    if content.readonly or start % 8:
+    header = read_header(lambda count: data[:count], len(data))
+    content = memoryview(data)[header.end :]
+    if content.readonly or header.end % 8:
         content = memoryview(bytearray(content))
     tensors = {}
-    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-        begin, end = entry["data_offsets"]
-        kind, shape = _FLOATS.get(entry["dtype"]), entry["shape"]
-        if kind is None:
-            raise ValueError(f"{name} is of type {entry['dtype']}; weights are floating-point numbers")
-        if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
-            raise ValueError(f"{name} has an impossible shape or offset")
-        if begin != at:
-            raise ValueError(f"{name} is not where it should be")
-        count, dtype = math.prod(shape), getattr(torch, kind)
-        at = begin + count * dtype.itemsize
-        if end != at or end > len(content):
-            raise ValueError(f"{name} does not have the size of its shape")
+    for name, kind, shape, count, begin in header.entries:
+        dtype = getattr(torch, kind)
         if count:
             tensors[name] = torch.frombuffer(content, dtype=dtype, count=count, offset=begin).view(shape)
         else:
             tensors[name] = torch.empty(shape, dtype=dtype)
-    if at != len(content):
-        raise ValueError("there are bytes that belong to no tensor")
     _check_finite(content, tensors)
-    ours = metadata.get(_OURS)
+    ours = header.metadata.get(_OURS)
     return tensors, _what_it_says(ours) if ours else None
 
 
@@ -292,14 +296,6 @@ def _what_it_says(text: str) -> dict[str, Any]:
     if "\\u" in text:
         json.dumps(ours, ensure_ascii=False).encode()
     return ours
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, in which a name may stand once only: readers differ in which of two they believe."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("the header says something twice")
-    return found
 
 
 def _check_finite(content: memoryview, tensors: "Mapping[str, Tensor]") -> None:

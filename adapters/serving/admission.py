@@ -209,9 +209,7 @@ class Admission:
     def _hopeless(self, key: str | None) -> RepertoireError | None:
         if key is None or not self._residency.shut_out(key):
             return None
-        return AdapterError(
-            f"all {self._residency.slots} slots hold pinned adapters; unpin one, or raise Limits.slots"
-        )
+        return AdapterError(self._residency.why_shut_out())
 
 
 def _positions(request: Request, packed: Packed | None) -> int:

@@ -221,6 +221,15 @@ class Residency:
         others = sum(self._in_slots[other].large for other in self._pinned & self._in_slots.keys())
         return len(self._pinned) >= self._slots.count or (large and others >= self._limits.large)
 
+    def why_shut_out(self) -> str:
+        """What stands against an adapter that is shut out, and what to do."""
+        if len(self._pinned) >= self._slots.count:
+            return f"all {self._slots.count} slots hold pinned adapters; unpin one, or raise Limits.slots"
+        return (
+            "its rank is over Limits.shared_rank, and as many such adapters as Limits.large allows, "
+            f"{self._limits.large}, are pinned; unpin one, or raise Limits.large"
+        )
+
     @property
     def clearing(self) -> bool:
         """Whether `copy_in` has memory to give back."""

@@ -3,6 +3,7 @@
 import traceback
 from typing import Any
 
+from adapters.errors import without_credentials
 from hub.cli.output import document, say
 from hub.cli.stopping import Stopped
 
@@ -31,9 +32,9 @@ def fail(error: Exception, as_json: bool) -> int:
     Returns:
         The exit code, one of EXIT_CODES.
     """
-    code, message = exit_code(error), told(error)
+    code, message = exit_code(error), without_credentials(told(error))
     if as_json:
-        problems = [str(problem) for problem in getattr(error, "problems", ())]
+        problems = [without_credentials(str(problem)) for problem in getattr(error, "problems", ())]
         about: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": code}
         document({"error": about | ({"problems": problems} if problems else {})})
     else:

@@ -68,6 +68,10 @@ def export(
     """
     if to not in TARGETS:
         raise HubError(f"{to!r} is no tool that is written for; use {', '.join(TARGETS)}")
+    if "://" in os.fspath(folder):
+        raise HubError(
+            f"{folder} is no folder; write to one of this machine, or to hf://owner/repo with --to hf"
+        )
     version = hub.resolve(reference)
     contents = files_for(hub, version, base)
     tool = "vllm" if to == "vllm" else "peft"

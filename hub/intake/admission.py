@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from adapters import Adapter, BadAdapter
+from adapters.bounds import LABEL_CHARACTERS, LABELS
 from adapters.errors import RepertoireError
 from adapters.format import (
     CARD,
@@ -24,13 +25,14 @@ from adapters.format import (
     Shape,
     adapter_problems,
     canonical,
+    check_weights,
     embeds,
     parse,
     render,
 )
 from hub.errors import Refused
 from hub.intake import card
-from hub.intake.allowed import refused
+from hub.intake.allowed import refused, size_problem
 from hub.intake.declared import Declared, as_declared, declared_problems
 from hub.intake.facts import describe
 from hub.intake.folders import read_folder
@@ -70,6 +72,7 @@ def admit(
     else:
         found = source if isinstance(source, Download) else read_folder(source)
         rendered, where = {**found.files}, found.address
+    _look_first(rendered, where)
     if early is not None:
         early(rendered[WEIGHTS])
     said = said or Declared()
@@ -90,7 +93,7 @@ def admit(
         read = replace(read, base=replace(read.base, revision=config.get("revision")))
     problems = [*declared_problems(read, said), *base_problems(read, config, base, said.base_id_is_alias)]
     adapter = read if problems else _checked_against(as_declared(read, said), base)
-    problems += _adapter_problems(adapter, base)
+    problems += [*_adapter_problems(adapter, base), *_label_problems(adapter)]
     if problems:
         raise refused(where, problems)
     rendered[WEIGHTS] = canonical(rendered[WEIGHTS], None if adapter is read else adapter)
@@ -98,6 +101,29 @@ def admit(
     if CARD not in rendered or card.is_ours(rendered[CARD]):
         rendered[CARD] = card.adapter_card(adapter, told["servable_by"]).encode()
     return adapter, rendered, told
+
+
+def _look_first(rendered: Mapping[str, Bytes], where: str) -> None:
+    """Raise Refused for what is more than a hub takes, or whose header says already that it is wrong."""
+    problems = [*filter(None, (size_problem(name, len(data)) for name, data in rendered.items()))]
+    weights = rendered[WEIGHTS]
+    if not problems:
+        try:
+            check_weights(lambda count: weights[:count], len(weights))
+        except BadAdapter as error:
+            problems.append(str(error))
+    if problems:
+        raise refused(where, problems)
+
+
+def _label_problems(adapter: Adapter) -> Iterator[str]:
+    labels = adapter.head.labels if adapter.head else ()
+    longest = max(labels, key=len, default="")
+    problems = (
+        LABELS.problem(len(labels), "its head"),
+        LABEL_CHARACTERS.problem(len(longest), f"the label {longest[:40]!r}"),
+    )
+    yield from filter(None, problems)
 
 
 def stored_problems(config: Bytes, weights: Bytes) -> list[str]:

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from adapters.bounds import TEXT_BYTES, WEIGHTS_BYTES
 from adapters.format import CARD, CONFIG, WEIGHTS
 from hub.errors import Refused
 
 REQUIRED = (CONFIG, WEIGHTS)
 ALLOWED = (*REQUIRED, CARD)
-TEXT_LIMIT = 1 << 20  # bytes of a configuration or a card
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 CODE = (".py", ".so", ".sh")
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst")
@@ -42,6 +42,11 @@ def why_not(name: str) -> str:
     if lower.endswith(ARCHIVES):
         return "archives are never taken"
     return f"a version holds {', '.join(ALLOWED)}"
+
+
+def size_problem(name: str, size: int) -> str | None:
+    """Why a file of so many bytes is not taken, before one of them is read; None where it is."""
+    return (WEIGHTS_BYTES if name == WEIGHTS else TEXT_BYTES).problem(size, name)
 
 
 def refused(where: str, problems: Sequence[str]) -> Refused:

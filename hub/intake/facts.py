@@ -5,12 +5,14 @@ from typing import Any
 
 from adapters.format import Adapter, Lora
 from hub.catalogue.records import finite
+from hub.intake.residence import residence
 from hub.intake.servable import servable_by
 
 
 def describe(adapter: Adapter, config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a record that come from the adapter itself. config: its `adapter_config.json`."""
     data = _object(adapter.info.get("data")) or {}
+    here = residence(adapter)
     return {
         "base": {
             "id": adapter.base.id,
@@ -27,7 +29,7 @@ def describe(adapter: Adapter, config: Mapping[str, Any]) -> dict[str, Any]:
         "data_digest": _text(data.get("digest")),
         "metrics": _object(adapter.info.get("report")),
         "gates": _object(adapter.info.get("gates")),
-        "servable_by": servable_by(config, adapter),
+        "servable_by": ({"repertoire": here} if here else {}) | servable_by(config, adapter),
         "parameters": sum(tensor.numel() for tensor in adapter.tensors.values()),
         "profile": _object(data.get("profile")),
         "pooling": adapter.head.pooling if adapter.head else None,

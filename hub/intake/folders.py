@@ -8,9 +8,11 @@ import os
 import stat
 from pathlib import Path
 
-from adapters.format import CONFIG, WEIGHTS
+from adapters.bounds import FILES
+from adapters.errors import BadAdapter
+from adapters.format import CONFIG, WEIGHTS, check_weights
 from hub.errors import Refused
-from hub.intake.allowed import ARCHIVES, TEXT_LIMIT, folder_below, refused, sort_out
+from hub.intake.allowed import ARCHIVES, folder_below, refused, size_problem, sort_out
 from hub.intake.huggingface import Download
 from hub.storage.local import read
 
@@ -38,19 +40,35 @@ def read_folder(path: str | os.PathLike[str]) -> Download:
             problems.append(f"{name} is a symbolic link; copy the file itself")
         elif not stat.S_ISREG(status.st_mode):
             problems.append(f"{name} does not belong to an adapter (it is no file); take it out")
-        elif name != WEIGHTS and status.st_size > TEXT_LIMIT:
-            problems.append(f"{name} has {status.st_size:,} bytes; at most {TEXT_LIMIT:,} are allowed")
+        elif problem := size_problem(name, status.st_size) or (
+            _header_problem(folder) if name == WEIGHTS else None
+        ):
+            problems.append(problem)
     if problems:
         raise refused(str(folder), problems)
     return Download(str(folder), {name: read(folder / name) for name in wanted}, None, tuple(left))
 
 
+def _header_problem(folder: Path) -> str | None:
+    """What the weights say of themselves may already be wrong: then nothing behind it is read."""
+    descriptor = os.open(folder / WEIGHTS, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        check_weights(lambda count: os.pread(descriptor, count, 0), os.fstat(descriptor).st_size)
+    except BadAdapter as error:
+        return str(error)
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def _names(folder: Path) -> list[str]:
-    """What lies in a folder, and a level below as `folder/file`; no link is followed."""
-    names = []
+    """What lies in a folder, and a level below as `folder/file`; no link is followed. Raises Refused for too many."""
+    names: list[str] = []
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.is_dir(follow_symlinks=False):
             names += [f"{entry.name}/{name}" for name in os.listdir(entry.path)]
         else:
             names.append(entry.name)
+        if problem := FILES.problem(len(names), str(folder)):
+            raise Refused(f"{problem}; move the adapter into a folder of its own")
     return names

@@ -22,9 +22,10 @@ from urllib.parse import unquote
 from huggingface_hub import CommitOperationAdd, HfApi, constants, try_to_load_from_cache
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-from adapters.format import CONFIG, WEIGHTS, Bytes
+from adapters.errors import cause
+from adapters.format import CONFIG, Bytes
 from hub.errors import BadName, Damaged, HubError, NotInHub
-from hub.intake.allowed import ALLOWED, REQUIRED, TEXT_LIMIT, folder_below, refused, sort_out
+from hub.intake.allowed import ALLOWED, REQUIRED, folder_below, refused, size_problem, sort_out
 
 SCHEME = "hf://"
 _ADDRESS = re.compile(
@@ -151,11 +152,7 @@ def fetch(address: str, api: HfApi | None = None) -> Download:
             if name.startswith(f"{below}/")
         }
     wanted, left, problems = sort_out(listed)
-    problems += [
-        f"{name} has {listed[name].size:,} bytes; at most {TEXT_LIMIT:,} are allowed"
-        for name in wanted
-        if name != WEIGHTS and listed[name].size > TEXT_LIMIT
-    ]
+    problems += filter(None, (size_problem(name, listed[name].size) for name in wanted))
     if problems:
         raise refused(str(source), problems)
     with _telling(source, api.endpoint):
@@ -243,10 +240,12 @@ def _telling(address: Address, endpoint: str) -> Iterator[None]:
     except RevisionNotFoundError as error:
         raise NotInHub(
             f"{address.repo} has no revision {address.revision!r}; name a branch, a tag or a commit"
-        ) from error
+        ) from cause(error)
     except RepositoryNotFoundError as error:
         raise NotInHub(
             f"no {address.repo} at {endpoint}, or it is private: check the spelling, or set HF_TOKEN"
-        ) from error
+        ) from cause(error)
     except Exception as error:  # the client lets through whatever its HTTP library raises
-        raise HubError(f"{endpoint} did not do what was asked of {address} ({error}); try again") from error
+        raise HubError(f"{endpoint} did not do what was asked of {address} ({error}); try again") from cause(
+            error
+        )

@@ -88,6 +88,8 @@ def publish(
         project(store.storage, record)
     except OSError as error:
         _log.warning("%s is published, but its folder could not be made: %s", record.reference, error)
+    if here := told["servable_by"].get("repertoire"):
+        _log.warning("%s: %s", record.reference, "; ".join([*here["why_not"], *here["notes"]]))
     if key is not None:
         signing.sign(store.storage, name, number, draft.vouched(record), key)
     return version_in(store.storage, record)

@@ -22,7 +22,7 @@ from typing import Any
 
 from adapters.format import STARTER, Adapter, Lora, is_public_id, pools_as_transformers
 
-TOOLS = {"peft": "stock PEFT", "vllm": "vLLM", "lorax": "LoRAX"}
+TOOLS = {"repertoire": "Repertoire", "peft": "stock PEFT", "vllm": "vLLM", "lorax": "LoRAX"}
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _LORAX_MODULES = frozenset(
     "q_proj k_proj v_proj o_proj gate_proj up_proj down_proj lm_head qkv_proj gate_up_proj dense fc1 fc2 c_attn c_proj "

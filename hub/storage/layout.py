@@ -22,6 +22,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from adapters.bounds import PART_CHARACTERS
+
 ADAPTERS = "adapters"
 BLOBS = "blobs/sha256"
 INDEX = "index.sqlite"
@@ -39,7 +41,7 @@ FiledKind = Literal["record", "event", "tombstone", "signature"]
 Kind = Literal[
     "marker", "index", "work", "blob", "record", "event", "tombstone", "signature", "folder", "stranger"
 ]
-_PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_PART = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{PART_CHARACTERS.most - 1}}}")
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"(?!0{6})[0-9]{6}|[1-9][0-9]{6,8}")

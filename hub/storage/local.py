@@ -26,6 +26,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
+from adapters.bounds import WEIGHTS_BYTES
 from adapters.format import Bytes
 from hub.errors import HubError
 from hub.storage.layout import most_bytes
@@ -301,7 +302,8 @@ def read(path: Path, most: int | None = None) -> bytearray:
         about = os.fstat(file.fileno())
         if not S_ISREG(about.st_mode):
             raise OSError(errno.ENXIO, "this is a pipe, a socket or a device", str(path))
-        if most is not None and about.st_size > most:
+        most = WEIGHTS_BYTES.most if most is None else most
+        if about.st_size > most:
             raise OSError(
                 errno.EFBIG, f"it has {about.st_size:,} bytes; at most {most:,} are read", str(path)
             )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from adapters.bounds import PART_CHARACTERS
 from hub.errors import BadName
 from hub.storage.layout import is_device, is_part
 
@@ -91,6 +92,6 @@ def _check_part(text: str, role: str) -> str:
     if is_device(text):
         raise BadName(f"{role} {text!r} is a device name on Windows; choose another")
     raise BadName(
-        f"{role} {text[:80]!r} is not allowed; use 1 to 64 lowercase ASCII letters, digits, '-', '_' and '.', "
-        "beginning with a letter or a digit and not ending with '.'"
+        f"{role} {text[:80]!r} is not allowed; use 1 to {PART_CHARACTERS.most} lowercase ASCII letters, digits, '-', "
+        "'_' and '.', beginning with a letter or a digit and not ending with '.'"
     )

@@ -27,6 +27,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from adapters.errors import cause
 from adapters.format import Bytes
 from hub.errors import Damaged, HubError, Unreachable
 from hub.storage.layout import most_bytes
@@ -255,7 +256,7 @@ class Remote:
         except FileNotFoundError:
             raise
         except Exception as error:
-            raise self._unreachable(path, error) from error
+            raise self._unreachable(path, error) from cause(error)
 
     def _unreachable(self, path: str, why: Exception | str) -> Unreachable:
         """Also for a file that must be there: then its bucket is not."""

@@ -111,4 +111,6 @@ def read_policy(content: Mapping[str, Any]) -> PolicyOptions:
     try:
         return PolicyOptions.model_validate(dict(content))
     except ValidationError as error:
-        raise RecipeError(f"policy.{sentence(fault, PolicyOptions)}" for fault in error.errors()) from None
+        problems = [f"policy.{sentence(fault, PolicyOptions)}" for fault in error.errors()]
+    # Not within the block: see `adapters.fields.check_fields`.
+    raise RecipeError(problems)

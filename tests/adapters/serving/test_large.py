@@ -65,7 +65,7 @@ def test_only_so_many_large_ones_are_in_slots_and_the_others_wait_their_turn(
     runtime.load("large", pin=True)
     runtime.load("other", pin=True)
     (refused,) = runtime.run([Request("third", IDS)])
-    assert isinstance(refused, AdapterError) and "pinned" in str(refused)
+    assert isinstance(refused, AdapterError) and "as Limits.large allows, 2, are pinned" in str(refused)
     assert isinstance(runtime.run([Request("small", IDS, Sampling(2))])[0], Completion)
 
 

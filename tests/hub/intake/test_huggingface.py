@@ -124,6 +124,7 @@ def test_what_could_be_code_pickle_or_other_weights_is_refused_before_anything_i
         "new_embeddings.safetensors": b"",
     }
     model_hub.sizes["README.md"] = (1 << 20) + 1
+    model_hub.sizes["adapter_model.safetensors"] = 1 << 33
     with pytest.raises(Refused) as refused:
         hub.publish("hf://owner/tiny", NAME)
     told = str(refused.value)
@@ -131,7 +132,8 @@ def test_what_could_be_code_pickle_or_other_weights_is_refused_before_anything_i
     assert "backup.zip does not belong to an adapter (archives are never taken)" in told
     assert "head.pkl does not belong to an adapter (pickle can run code" in told
     assert "new_embeddings.safetensors may be part of what the adapter is" in told
-    assert "README.md has 1,048,577 bytes; at most 1,048,576 are allowed" in told
+    assert "README.md has 1,048,577 bytes; at most 1,048,576 are taken" in told
+    assert "adapter_model.safetensors has 8,589,934,592 bytes; at most 4,294,967,296 are taken" in told
     assert model_hub.downloaded() == []
     assert hub.names() == ()
 

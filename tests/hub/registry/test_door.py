@@ -1,7 +1,9 @@
 """What is wrong with one request is its own RequestError, and the requests beside it are answered."""
 
+import gc
 import re
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import pytest
 
 from adapters import Base
-from adapters.errors import RequestError
+from adapters.errors import RepertoireError, RequestError
+from adapters.serving import Sampling
 from hub import Analyze, Hub, Recommend, Registry, Write
 from hub.catalogue.signing import PrivateKey, make_keys
 from hub.errors import Untrusted
+from recipes.options import read_policy
 from tests.adapters import models
 from tests.hub.voices import NAME, voice
 
@@ -110,3 +114,28 @@ def test_without_a_fingerprint_an_adapter_answers_with_a_warning_and_not_under_a
     with pytest.raises(Untrusted, match="no fingerprint of its base"):
         strict.analyze(NAME, ["glad"])
     strict.close()
+
+
+class _Held:
+    """What a frame of the caller holds."""
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [lambda: Sampling(4, temperature=1e-320), lambda: read_policy({"required": ["x"], "banned": ["x"]})],
+)
+def test_a_refusal_keeps_nothing_of_who_was_refused(bad: Callable[[], object]) -> None:
+    def refused(held: _Held) -> None:
+        found = []
+        try:
+            bad()
+        except RepertoireError as error:
+            found.append(error)
+        assert found
+
+    held = _Held()
+    gone = weakref.ref(held)
+    refused(held)
+    del held
+    gc.collect()
+    assert gone() is None
