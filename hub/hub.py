@@ -20,7 +20,7 @@ from hub.catalogue.trust import Signature, Trust, check_signed, signatures, trus
 from hub.catalogue.version import Version, project, version_in
 from hub.storage import listing
 from hub.storage.address import open_storage
-from hub.storage.layout import log, numbered
+from hub.storage.layout import LARGEST, log, numbered
 from hub.storage.marker import open_marker
 from hub.storage.names import LATEST, Reference, check_alias, check_name, parse
 from hub.storage.store import Store, parsed
@@ -163,11 +163,11 @@ class Hub:
 
         version = self._version(version)
         self.check_signed(version)
-        digests = [version.record.file(name).sha256 for name in REQUIRED]
+        files = [version.record.file(name) for name in REQUIRED]
         began = perf_counter()
-        found = [self.store.read(digest) for digest in digests]
+        found = [self.store.read(file.sha256, max(file.size, LARGEST)) for file in files]
         read = perf_counter()
-        adapter = parsed(dict(zip(digests, found, strict=True)), read_adapter)
+        adapter = parsed(dict(zip((file.sha256 for file in files), found, strict=True)), read_adapter)
         return Fetched(adapter, read - began, perf_counter() - read)
 
     def project(self, version: Version) -> Path | None:

@@ -103,6 +103,6 @@ def _time(when: str) -> datetime:
     """The moment that an entry says; the earliest where it says none, so that its number in its log decides."""
     try:
         found = datetime.fromisoformat(when)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return datetime.min.replace(tzinfo=UTC)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -47,10 +47,12 @@ class Index:
         self._learned = 0
 
     @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """The database as the hub's files are now; nobody else has it for so long. Raises OSError where the hub itself
-        cannot be read."""
+    def reading(self, anew: bool = False) -> Iterator[sqlite3.Connection]:
+        """The database as the hub's files are now; nobody else has it for so long. anew: made from them alone, since
+        what the file held turned out to be none. Raises OSError where the hub itself cannot be read."""
         with self._lock:
+            if anew:
+                self._db, self._learned = self._make(), _WORTH_WRITING
             yield self._fresh()
 
     def rebuild(self) -> None:
@@ -66,7 +68,7 @@ class Index:
         if self._db is not None:
             try:
                 self._catch_up(self._db)
-            except sqlite3.DatabaseError as error:  # sound by its sum, and no index all the same
+            except tables.LIES as error:  # sound by its sum, and no index all the same
                 _log.info("%s of %s is made again (%s)", INDEX, self._storage.address, error)
                 self._db = None
         if self._db is None:

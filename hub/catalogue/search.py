@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from hub.catalogue.tables import metric_columns, unpacked
+from hub.catalogue.tables import LIES, metric_columns, unpacked
 from hub.errors import BadSearch
 from hub.storage.layout import projection
 from hub.storage.names import LATEST
@@ -141,7 +141,14 @@ def search(index: "Index", text: str, filters: Filters, root: Path | None) -> tu
     Raises:
         BadSearch: for a filter or an order that cannot be read.
     """
-    with index.reading() as db:
+    try:
+        return _read(index, text, filters, root, anew=False)
+    except LIES:
+        return _read(index, text, filters, root, anew=True)
+
+
+def _read(index: "Index", text: str, filters: Filters, root: Path | None, anew: bool) -> tuple[Found, ...]:
+    with index.reading(anew) as db:
         columns = metric_columns(db)
         conditions = list(_conditions(text, filters, columns))
         order, limit = _order(filters.get("sort"), columns), filters.get("limit")

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from adapters.format import Bytes
 from hub.catalogue.records import Record
 
+LIES = (sqlite3.Error, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What reading an index comes to whose rows somebody made up."""
 _FORMAT = 2
 _MOST_METRICS = 1000  # columns
 _CRC = slice(60, 64)  # `user_version` in the header of a database: four bytes that SQLite leaves to its users

@@ -46,10 +46,12 @@ def find(store: Store, name: str, version: int) -> Tombstone | None:
         tombstone = Tombstone(**{key: told[key] for key in ("version", "who", "when", "why")})
         if tombstone.version != version:
             raise ValueError(f"it says version {tombstone.version}")
+        if not all(isinstance(text, str) for text in (tombstone.who, tombstone.when, tombstone.why)):
+            raise ValueError("who, when and why are no texts")
         float(tombstone.moment)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise Damaged(
             f"tombstone {path} cannot be read ({error}); "
             f"take it away, and remove {name}@{version} again if it was to go"

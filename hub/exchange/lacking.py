@@ -262,6 +262,6 @@ def _meant(event: Bytes) -> int | None:
     """The version of an alias event; None for a removal, and for what cannot be read."""
     try:
         version = json.loads(event)["version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
     return version if isinstance(version, int) else None

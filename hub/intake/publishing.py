@@ -129,6 +129,9 @@ class _Draft:
             self._earlier = self._ids.find(self._publish_id, there.entries)
         if self._earlier is not None:
             return None
+        tombstones.find(
+            self._store, self._name, number
+        )  # where that cannot be told, nobody could have the version
         numbering.bury_beside(self._store, self._name, there)
         record = Record.model_validate({**self._fields, "version": number, "parent": number - 1 or None})
         self._written = record.to_bytes()

@@ -151,19 +151,19 @@ def _compare(
         shown = {}
     if "" in shown:  # the folder itself is a link, which is told of as such
         return
-    expected = {file.name: file.sha256 for file in record.files}
+    expected = {file.name: file for file in record.files}
     for extra in sorted(shown.keys() - expected.keys()):
         yield finding(
             "folder differs", f"{folder}/{extra}", f"the record of {record.reference} lists no such file"
         )
-    for file, digest in expected.items():
-        status = shown.get(file)
+    for name, file in expected.items():
+        status = shown.get(name)
         if status is None:
-            yield finding("folder differs", f"{folder}/{file}", "the file is missing")
+            yield finding("folder differs", f"{folder}/{name}", "the file is missing")
         elif stat.S_ISREG(status.st_mode) and not (
-            _is(root / blob(digest), status) or store.sound(f"{folder}/{file}", digest)
+            _is(root / blob(file.sha256), status) or store.sound(f"{folder}/{name}", file.sha256, file.size)
         ):
-            yield finding("folder differs", f"{folder}/{file}", f"not the bytes that {record.reference} has")
+            yield finding("folder differs", f"{folder}/{name}", f"not the bytes that {record.reference} has")
 
 
 def _is(path: Path, status: os.stat_result) -> bool:

@@ -150,7 +150,7 @@ def _own(store: Store, client: str, done: Purged) -> set[str]:
     if store.storage.exists(purge_note(client)):
         try:
             found.update(map(str, json.loads(store.storage.read(purge_note(client)))["digests"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise Damaged(
                 f"{purge_note(client)} cannot be read ({error}); take it away and purge again"
             ) from error

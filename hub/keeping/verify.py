@@ -29,6 +29,8 @@ from hub.storage.listing import names
 from hub.storage.numbers import gaps
 from hub.storage.store import Store, sha256
 
+_MOST = 2 << 30  # bytes of a blob that no record tells the size of; what has more is not read
+
 
 @dataclass
 class Verified:
@@ -229,10 +231,14 @@ def _blob_findings(
     for digest in sorted(sizes, key=lambda digest: digest not in configs):
         needed_by = seen.wanted.get(digest, (0, []))[1]
         try:
-            data = store.storage.read(blob(digest))
+            data = store.storage.read(
+                blob(digest), max(sizes[digest], layout.LARGEST) if needed_by else _MOST
+            )
         except OSError as error:
             left = [record for record in needed_by if stands(store, record.name, record.version)]
-            if left:  # else all were removed meanwhile
+            if left or not (
+                needed_by or isinstance(error, FileNotFoundError)
+            ):  # else all were removed meanwhile
                 yield _unread(store, digest, left, error)
             continue
         done.blobs, done.bytes = done.blobs + 1, done.bytes + len(data)
@@ -278,15 +284,16 @@ def _unread(store: Store, digest: str, needed_by: list[Record], error: OSError) 
                 "blob in the trash", blob(digest), f"{_some(needed_by)} needs it, and it lies in the trash"
             )
         return finding("blob missing", blob(digest), f"{_some(needed_by)} cannot be loaded")
-    return finding(
-        "blob damaged", blob(digest), f"{_some(needed_by)} cannot be loaded: {error.strerror or error}"
-    )
+    why = f": {error.strerror or error}"
+    if not needed_by:
+        return finding("unneeded blob damaged", blob(digest), f"it cannot be read{why}")
+    return finding("blob damaged", blob(digest), f"{_some(needed_by)} cannot be loaded{why}")
 
 
 def _size(store: Store, digest: str) -> int:
     try:
         return store.storage.size(blob(digest))
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 

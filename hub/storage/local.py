@@ -73,8 +73,8 @@ class Local:
         self._replace(path, data, _write)
         self._sync_up([(self.root / path).parent])
 
-    def read(self, path: str) -> bytearray:
-        return read(self._inside(path), most_bytes(path))
+    def read(self, path: str, most: int | None = None) -> bytearray:
+        return read(self._inside(path), most_bytes(path) if most is None else most)
 
     def size(self, path: str) -> int:
         return os.lstat(self.root / path).st_size

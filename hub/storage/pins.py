@@ -10,12 +10,13 @@ longer than LIFE between pin and record, or whose clock is as far behind, relies
 """
 
 import json
+import math
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from time import time
 
-from hub.storage.layout import PINS
+from hub.storage.layout import PINS, is_digest
 from hub.storage.storage import Storage
 
 LIFE = 86_400.0  # seconds after which a pin is one of a publisher that was killed
@@ -45,8 +46,13 @@ def pins(storage: Storage) -> Iterator[Pin]:
         path = f"{PINS}/{file}"
         try:
             told = json.loads(storage.read(path))
-            yield Pin(path, float(file.partition("-")[0]), str(told["log"]), tuple(told["digests"]))
+            since, digests = (
+                float(file.partition("-")[0]),
+                tuple(filter(is_digest, map(str, told["digests"]))),
+            )
+            if math.isfinite(since):
+                yield Pin(path, since, str(told["log"]), digests)
         except FileNotFoundError:  # its record is there now
             continue
-        except (OSError, ValueError, KeyError, TypeError):  # no pin of ours
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):  # no pin of ours
             continue

@@ -104,10 +104,11 @@ class Remote:
         """Nothing: a request that did not end left nothing behind."""
         return 0
 
-    def read(self, path: str) -> bytearray:
+    def read(self, path: str, most: int | None = None) -> bytearray:
         with self._asking(path):
             data = bytearray(self._files.cat_file(self._key(path)))
-        if len(data) > (most_bytes(path) or len(data)):
+        most = most_bytes(path) if most is None else most
+        if most is not None and len(data) > most:
             raise OSError(errno.EFBIG, f"it has {len(data):,} bytes, more than such a file may have", path)
         return data
 

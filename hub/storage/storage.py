@@ -40,9 +40,9 @@ class Storage(Protocol):
     def replace(self, path: str, data: Bytes) -> None:
         """Put other content into the place of a file, whole or not at all. Only to mend what is damaged or derived."""
 
-    def read(self, path: str) -> Bytes:
+    def read(self, path: str, most: int | None = None) -> Bytes:
         """The content of a file, the caller's own. Raises OSError: FileNotFoundError where there is none, and with one
-        of NO_FILE where something else lies there, or more than `layout.most_bytes`."""
+        of NO_FILE where something else lies there, or more bytes than `most`, `layout.most_bytes` unless given."""
 
     def exists(self, path: str) -> bool:
         """Whether there is a file, or a folder."""

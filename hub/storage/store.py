@@ -119,14 +119,15 @@ class Store:
         check(digest, data)
         return data
 
-    def read(self, digest: str) -> Bytes:
-        """What lies under this hash, unchecked. Raises Damaged where nothing can be read.
+    def read(self, digest: str, most: int | None = None) -> Bytes:
+        """What lies under this hash, unchecked. Raises Damaged where nothing can be read, or more bytes lie there than
+        `most`.
 
         A blob that is in the trash is moved back: somebody needs it.
         """
         for _ in range(3):  # a blob may be moved, either way, between two looks
             try:
-                return self.storage.read(blob(digest))
+                return self.storage.read(blob(digest), most)
             except OSError as error:
                 cause = error
             if not isinstance(cause, FileNotFoundError):
@@ -139,10 +140,10 @@ class Store:
             f"blob {digest} cannot be read ({cause.strerror or cause}); publish the adapter again"
         ) from cause
 
-    def sound(self, path: str, digest: str) -> bool:
-        """Whether the file at this path holds the content with this hash."""
+    def sound(self, path: str, digest: str, most: int | None = None) -> bool:
+        """Whether the file at this path holds the content with this hash. most: bytes that the content can have."""
         try:
-            return sha256(self.storage.read(path)) == digest
+            return sha256(self.storage.read(path, most)) == digest
         except OSError:
             return False
 
@@ -161,7 +162,7 @@ class Store:
     def _mend(self, blobs: Mapping[str, Bytes]) -> None:
         for path, data in blobs.items():
             try:
-                sound = not self.storage.exists(path) or self.storage.read(path) == data
+                sound = not self.storage.exists(path) or self.storage.read(path, len(data)) == data
             except OSError:
                 sound = False
             if not sound:

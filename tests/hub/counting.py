@@ -31,8 +31,8 @@ class Counted:
     def _wrap(self, name: str, paths: list[str]) -> None:
         real = getattr(Local, name)
 
-        def counted(storage: Local, path: str) -> object:
+        def counted(storage: Local, path: str, *more: object) -> object:
             paths.append(path)
-            return real(storage, path)
+            return real(storage, path, *more)
 
         self._patch.setattr(Local, name, counted)

@@ -100,7 +100,7 @@ def test_a_disk_that_is_full_at_any_write_costs_the_publication_alone(tmp_path: 
 
 
 _ON_A_SMALL_DISK = """
-import errno, sys
+import errno, shutil, sys
 from pathlib import Path
 from hub.hub import Hub
 from tests.hub.tiny import NAME, lora
@@ -116,13 +116,22 @@ assert there == [str(number) for number in range(index)] and index > 5, (there, 
 for version in hub.versions(NAME):
     hub.read(version)
 Path("/mnt/ballast").unlink()
+shutil.rmtree("/mnt/files", ignore_errors=True)
 assert hub.publish(lora(index), NAME, publish_id=str(index)).number == index + 1
 """
 
 
-def test_on_a_disk_that_is_really_full_all_before_is_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "mount",
+    [
+        "mount -t tmpfs -o size=300k none /mnt && head -c 50000 /dev/zero > /mnt/ballast",
+        "mount -t tmpfs -o size=20m,nr_inodes=230 none /mnt && mkdir /mnt/files && cd /mnt/files && "
+        "for i in $(seq 40); do : > $i; done && cd / && ln -s /mnt/files /mnt/ballast",
+    ],
+    ids=["bytes", "inodes"],
+)
+def test_on_a_disk_that_is_really_full_all_before_is_whole(tmp_path: Path, mount: str) -> None:
     inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
-    mount = "mount -t tmpfs -o size=300k none /mnt && head -c 50000 /dev/zero > /mnt/ballast"
     if shutil.which("unshare") is None or subprocess.run([*inside, mount], capture_output=True).returncode:
         pytest.skip("a small disk cannot be mounted here (unshare, mount)")
     done = subprocess.run(
