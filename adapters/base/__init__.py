@@ -6,6 +6,7 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from adapters.base.base import Base
+    from adapters.base.cpu_nf4 import nf4_compile_fault
     from adapters.base.cpu_threads import hand_back_threads, settle_threads, thread_settings
     from adapters.base.known_bases import known_folder
     from adapters.base.loading import load_base
@@ -18,6 +19,7 @@ else:
         __name__,
         {
             "adapters.base.base": ["Base"],
+            "adapters.base.cpu_nf4": ["nf4_compile_fault"],
             "adapters.base.cpu_threads": ["hand_back_threads", "settle_threads", "thread_settings"],
             "adapters.base.known_bases": ["known_folder"],
             "adapters.base.loading": ["load_base"],
@@ -37,6 +39,7 @@ __all__ = [
     "load_base",
     "load_reader",
     "load_shape",
+    "nf4_compile_fault",
     "plain_weight",
     "quantization_fault",
     "settle_threads",

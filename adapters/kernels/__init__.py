@@ -1,4 +1,5 @@
-"""The low-rank terms of a batch, added to a layer's output, with a backward for training."""
+"""The products of a batch: low-rank terms, added to a layer's output, and those with 4-bit weights on a CPU;
+both with a backward for training."""
 
 from typing import TYPE_CHECKING
 

@@ -197,7 +197,7 @@ def quantization() -> Iterator[Check]:
     try:
         import torch
 
-        from adapters.base import quantization_fault
+        from adapters.base import nf4_compile_fault, quantization_fault
     except Exception as broken:
         yield Check(
             "adapters", "fault", f"cannot be imported: {broken}", "mend the faults above, then try again"
@@ -214,6 +214,17 @@ def quantization() -> Iterator[Check]:
         else:
             fix = "pip install --upgrade bitsandbytes; until then use --quantization none"
             yield Check(name, "fault", f"does not work on {device}: {error}", fix)
+    if device.type == "cpu":
+        yield compiled_products(nf4_compile_fault())
+
+
+def compiled_products(fault: str | None) -> Check:
+    """Whether 4-bit products are compiled for this processor; fault: why they are not."""
+    if fault is None:
+        return Check("4-bit products", "ok", "compiled for this processor")
+    found = f"not compiled ({fault}): a base takes nine times its memory, or about twice the time"
+    fix = "install a C compiler, such as gcc"
+    return Check("4-bit products", "note", found, fix)
 
 
 def starter() -> Check:

@@ -11,7 +11,17 @@ import torch
 
 import adapters.base.base
 from hub.cli import doctor, main
-from hub.cli.doctor import Check, clashes, disk, examine, hidden, quantization, threads, versions
+from hub.cli.doctor import (
+    Check,
+    clashes,
+    compiled_products,
+    disk,
+    examine,
+    hidden,
+    quantization,
+    threads,
+    versions,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,15 +92,22 @@ def test_versions_out_of_range_and_missing_packages_are_faults() -> None:
 
 
 def test_quantization_is_tried_for_real() -> None:
-    assert [(check.name, check.status) for check in quantization()] == [
+    nf4, int8, *_ = quantization()
+    assert [(check.name, check.status) for check in (nf4, int8)] == [
         ("bitsandbytes nf4", "ok"),
         ("bitsandbytes int8", "ok"),
     ]
 
 
+def test_a_missing_compiler_is_noted_with_what_it_costs() -> None:
+    assert compiled_products(None).status == "ok"
+    lacking = compiled_products("there is no C compiler; install gcc")
+    assert lacking.status == "note" and "nine times its memory" in lacking.found and "gcc" in lacking.fix
+
+
 def test_a_quantization_that_is_far_off_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapters.base, "quantization_fault", lambda *_: RuntimeError("a product is 80% off"))
-    [nf4, _] = quantization()
+    nf4 = next(quantization())
     assert nf4.status == "fault"
     assert "a product is 80% off" in nf4.found
     assert "--quantization none" in nf4.fix
