@@ -11,7 +11,7 @@ On two CPU cores the batched product wins from the second or third segment on, a
 import torch
 from torch import Tensor
 
-from adapters.kernels.plan import LoraRows, Weights
+from adapters.kernels.plan import Grid, LoraRows, Weights
 
 _MOVED = 400_000  # gathering so many numbers takes as long as one more product
 
@@ -19,9 +19,30 @@ _MOVED = 400_000  # gathering so many numbers takes as long as one more product
 def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> Tensor:
     """Add each row's term to `output [rows, tokens, out]`, in place; x: `[rows, tokens, in]`."""
     moved = 0 if rows.span else len(rows.slots) * rows.rank * (x.shape[2] + output.shape[2])
-    way = one_by_one if len(rows.active) <= max(1, moved // _MOVED) else together
-    way(output, x, weights, bias, rows)
+    if len(rows.active) <= max(1, moved // _MOVED):
+        one_by_one(output, x, weights, bias, rows)
+    elif moved and 2 * x.shape[1] <= rows.rank and weights.gain is None and weights.scaling is None and rows.grid:
+        in_grid(output, x, weights, rows, rows.grid)
+    else:
+        together(output, x, weights, bias, rows)
     return output
+
+
+def in_grid(output: Tensor, x: Tensor, weights: Weights, rows: LoraRows, grid: Grid) -> None:
+    """One batched product over the slots as they lie, the rows moved to them and back."""
+    tokens, slots = x.shape[1], grid.slots.stop - grid.slots.start
+
+    def shrink(a: Tensor) -> Tensor:
+        """`A x` as `[slots, ranks, places * tokens]`."""
+        spread = x[rows.range].to(a.dtype).index_select(0, grid.sources)
+        return torch.bmm(a[grid.slots], spread.view(slots, -1, x.shape[2]).transpose(1, 2))
+
+    if rows.rank < weights.group.rank:
+        low = shrink(weights.a[:, : rows.rank])
+    else:
+        low = rows.scratch.shared(weights.group, x, lambda: shrink(weights.group.a))[:, weights.at]
+    grown = torch.bmm(low.transpose(1, 2), weights.b[grid.slots, : rows.rank])
+    output[rows.range] += grown.view(-1, tokens, output.shape[2]).index_select(0, grid.places)
 
 
 def one_by_one(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> None:
