@@ -1,7 +1,7 @@
-"""What reading a user once saves where many ads are ranked: `python -m benchmarks.shared_tokens BASE [--budget MINUTES]`.
+"""What reading a user once saves where many ads are ranked: `python -m benchmarks.shared_tokens BASE`.
 
-BASE is a folder with a decoder, such as SmolLM2-135M. Each round ranks ads for a new user of 120 tokens in three ways, one
-after the other:
+BASE is a folder with a decoder, such as SmolLM2-135M. Each round ranks ads for a new user of 120 tokens in three ways,
+one after the other:
 
     apart   the plain forward, in which every row reads the user
     once    a runtime that has never seen the user
@@ -50,7 +50,10 @@ def main() -> int:
         "machine": machine(),
         "versions": versions("torch", "transformers", "bitsandbytes"),
     }
-    bases = {name: load_base(str(options.base), quantization) for name, quantization in (("fp32", "none"), ("nf4", "nf4"))}
+    bases = {
+        name: load_base(str(options.base), quantization)
+        for name, quantization in (("fp32", "none"), ("nf4", "nf4"))
+    }
     for turn in range(ROUNDS):
         for name, base in bases.items():
             for ads in ADS:
@@ -68,7 +71,11 @@ def one_round(base: Base, ads: int, seed: int) -> dict[str, float]:
     """CPU seconds of each way, and the largest difference of their logits."""
     stream = torch.Generator().manual_seed(seed)
     made = adapter(base, stream)
-    user, first, second = rows(base, 1, USER, stream), rows(base, ads, AD, stream), rows(base, ads, AD, stream)
+    user, first, second = (
+        rows(base, 1, USER, stream),
+        rows(base, ads, AD, stream),
+        rows(base, ads, AD, stream),
+    )
     slots, runtime = Slots(base, 1), Runtime(base, lambda _: Fetched(made))
     try:
         slots.load(0, made)
