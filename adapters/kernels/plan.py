@@ -2,12 +2,15 @@
 layers."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
+
+_ROOMY = 1.25  # places of a grid for each row, at the most
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,23 @@ class Dropout:
     keys: tuple[int, ...]
     lengths: tuple[int, ...]
     left: bool
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows laid out by slot, for slots that lie side by side but are used in no order: each slot has so many places.
+
+        rows    2 0 2 1        slots 0 to 2, two places each        1 . | 3 . | 0 2
+
+    Attributes:
+        slots: the slots.
+        sources: the row of each place, `[slots * places]`; any row where a place is empty.
+        places: the place of each row, `[rows]`.
+    """
+
+    slots: slice
+    sources: Tensor
+    places: Tensor
 
 
 class Scratch:
@@ -157,6 +177,25 @@ class LoraRows:
     def index(self) -> Tensor:
         """`slots` on the device."""
         return torch.tensor(self.slots, device=self.device)
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        """`range` laid out by slot, where that leaves few places empty: then x is moved in the place of weights."""
+        first, last = min(self.slots), max(self.slots)
+        count = Counter(self.slots)
+        most = max(count.values())
+        if (last - first + 1) * most > _ROOMY * len(self.slots):
+            return None
+        sources, places = [0] * ((last - first + 1) * most), []
+        for row, slot in enumerate(self.slots):
+            count[slot] -= 1
+            places.append((slot - first) * most + count[slot])
+            sources[places[-1]] = row
+        return Grid(
+            slice(first, last + 1),
+            torch.tensor(sources, device=self.device),
+            torch.tensor(places, device=self.device),
+        )
 
     @cached_property
     def span(self) -> slice | None:

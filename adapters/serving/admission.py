@@ -21,6 +21,7 @@ from adapters.serving.request import Request, Ticket
 from adapters.serving.residency import Residency
 from adapters.serving.turn import Ended, Load, Turn
 from adapters.slots.packed import Packed
+from adapters.slots.stems import common
 
 _LOOK_AHEAD = 256  # waiting requests that are looked at before each step
 _OVERTAKES = 64  # so often a request that finds no room is passed by others
@@ -110,13 +111,16 @@ class Admission:
                 ended.append((load.done, failures[load.key]))
 
     def admit(self, read_tokens: int, turn: Turn) -> None:
-        """Let the requests and loads in whose turn it is, each with a slot acquired; at most `read_tokens` of prompts,
-        but one request at least."""
+        """Let the requests and loads in whose turn it is, each with a slot acquired; at most `read_tokens` of prompts
+        (first tokens that neighbours share count once), but one request at least."""
         self._admit_loads(turn)
         blocked: list[Ticket] = []
         needs: list[int] = []
         ahead = list(islice(self.waiting, _LOOK_AHEAD))
         tokens = 0
+        read: dict[
+            str | None, tuple[int, ...]
+        ] = {}  # the last prompt of each adapter: what is shared is read once
         for ticket in ahead:
             request = ticket.request
             if tokens >= read_tokens or (blocked and blocked[0].overtaken >= _OVERTAKES):
@@ -136,7 +140,9 @@ class Admission:
                 self.waiting.take(ticket)
                 self._counters.queue.add(monotonic() - ticket.arrival)
                 turn.admitted.append(ticket)
-                tokens += len(request.ids)
+                before = read.get(request.adapter, ()) if self._base.reads_forward else ()
+                tokens += max(1, len(request.ids) - common(before, request.ids))
+                read[request.adapter] = request.ids
                 if request.sampling is not None:
                     needs.append(need)
             else:

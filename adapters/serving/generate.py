@@ -94,9 +94,7 @@ class Batch:
         widest = max([*texts, *heads, *(self.need(text) for text in self.running)], default=0)
         return rows <= self.max_rows and (rows + len(heads)) * widest <= self.max_positions
 
-    def read(
-        self, texts: Sequence[Writing], heads: Sequence[_Prompt]
-    ) -> tuple[list[Tensor], list[Writing]]:
+    def read(self, texts: Sequence[Writing], heads: Sequence[_Prompt]) -> tuple[list[Tensor], list[Writing]]:
         """As `join`, in one forward where the cache has room for the heads too and no first tokens of theirs are
         shared or known; else they run by themselves, first."""
         rows, sequences = RowSlots(tuple(slot for slot, _ in heads)), [ids for _, ids in heads]
@@ -192,7 +190,9 @@ class Batch:
         behind = stems_of(self.base, self.slots, [ids for _, ids in prompts], rows, self.stems)
         if not any(behind):
             return prompts, behind, [len(prompts)]
-        own = [len(ids) - (len(stem.ids) if stem else 0) for (_, ids), stem in zip(prompts, behind, strict=True)]
+        own = [
+            len(ids) - (len(stem.ids) if stem else 0) for (_, ids), stem in zip(prompts, behind, strict=True)
+        ]
         parts = of_like_length(own)
         order = [row for part in parts for row in part]
         return [prompts[row] for row in order], [behind[row] for row in order], [*map(len, parts)]

@@ -14,9 +14,7 @@ def by_length(tickets: Sequence[Ticket], shares: bool = False) -> list[list[Tick
     """
     together = _families(tickets) if shares else [[ticket] for ticket in tickets]
     lengths = [max(len(ticket.request.ids) for ticket in own) for own in together]
-    return [
-        [ticket for place in group for ticket in together[place]] for group in of_like_length(lengths)
-    ]
+    return [[ticket for place in group for ticket in together[place]] for group in of_like_length(lengths)]
 
 
 def _families(tickets: Sequence[Ticket]) -> list[list[Ticket]]:

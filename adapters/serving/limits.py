@@ -23,7 +23,8 @@ class Limits:
         adapter_bytes: of one adapter on the device; larger ones are refused.
         rows: texts that are written at the same time.
         positions: of the KV cache, rows times the longest of them; None for a share of the free memory.
-        read_tokens: of prompts in one turn, so that reading holds up writing only so long.
+        read_tokens: of prompts in one turn, so that reading holds up writing only so long; first tokens that rows of
+            one adapter share count once.
         waiting: requests of one client.
         host_bytes: of adapters ready in host memory.
         stem_bytes: of first tokens that were read lately, such as a user's, kept on the device for the next row that

@@ -61,7 +61,7 @@ class Runtime:
         self._slots = Slots(base, self.limits.slots, shared_rank=self.limits.shared_rank)
         self._residency = Residency(self._slots, fetch, self.limits, self.counters, self._changed)
         self._stems = Stems(self.limits.stem_bytes)
-        self._batch = Batch(base, self._slots, self.limits.rows, self.limits.positions or self._positions(), self._stems)
+        self._batch = Batch(base, self._slots, self.limits.rows, self._positions(), self._stems)
         self._queue = Admission(
             base,
             self._residency,
@@ -213,7 +213,7 @@ class Runtime:
 
     def _positions(self) -> int:
         room = positions_in(_CACHE_SHARE, self.base.attention, self.base.device, self.base.dtype)
-        return min(room, self.limits.rows * self.base.max_positions)
+        return self.limits.positions or min(room, self.limits.rows * self.base.max_positions)
 
     def _push(self, request: Request) -> Ticket:
         """Put a request in the queue; one that can never be answered comes back failed."""

@@ -8,7 +8,8 @@ One batch, prefix length P = 3, tokens T = 4; row 0 has a prefix of 3, row 1 is 
     row 2   p p x | . . h i      positions   . . 2 3
 
 In a full forward (training, heads) the prefix enters inside attention, where gradient checkpointing keeps it, and so
-does what was read of a row before (`adapters.slots.reading`); in generation it is written into the KV cache once (`adapters.slots.cache`). Both give PEFT's logits.
+does what was read of a row before (`adapters.slots.reading`); in generation it is written into the KV cache once
+(`adapters.slots.cache`). Both give PEFT's logits.
 """
 
 from collections.abc import Mapping, Sequence

@@ -125,7 +125,8 @@ def read_behind(
         keeping = worth_keeping(base, [(len(own[row]), _tokens(behind[row])) for row in part], stems)
         noted = _Noted(base, keeping) if keeping else None
         hidden = _pass(base, slots, [own[row] for row in part], of_part, [behind[row] for row in part], noted)
-        for place in keeping if noted else ():
+        for place in keeping:
+            assert noted is not None
             row, slot = part[place], of_part.slots[place]
             stem = noted.stem(place, sequences[row], behind[row] or _prefix_stem(slots, slot), hidden)
             stems.keep(slots.content(slot), stem)
@@ -282,7 +283,7 @@ def _view(base: Base, fronts: Sequence[Stem | None], positions: Tensor) -> Prefi
 def _prefix_stem(slots: Slots, slot: int | None) -> Stem | None:
     """An adapter's own prefix, as a stem without tokens."""
     prefix = slots.prefix(slot)
-    return None if prefix is None else Stem((), prefix, prefix.new_zeros(0, slots.base.width))
+    return None if prefix is None else Stem((), prefix.unbind(), prefix.new_zeros(0, slots.base.width))
 
 
 def _by_content(contents: Sequence[Hashable]) -> list[list[int]]:

@@ -12,6 +12,7 @@ from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from threading import Lock
 from typing import NamedTuple
 
@@ -55,9 +56,7 @@ class Stem:
         if tokens == len(self.ids):
             return self
         end = self.positions - len(self.ids) + tokens
-        return Stem(
-            self.ids[:tokens], [layer[:, :, :end] for layer in self.layers], self.states[:tokens]
-        )
+        return Stem(self.ids[:tokens], [layer[:, :, :end] for layer in self.layers], self.states[:tokens])
 
 
 class Shared(NamedTuple):
@@ -84,10 +83,7 @@ def shared_stems(sequences: Sequence[Tokens]) -> list[Shared]:
     """
     order = sorted(range(len(sequences)), key=lambda row: sequences[row])
     ordered = [sequences[row] for row in order]
-    near = [0] + [
-        min(common(one, other), len(one) - 1, len(other) - 1)
-        for one, other in zip(ordered, ordered[1:], strict=False)
-    ]
+    near = [0] + [min(common(one, other), len(one) - 1, len(other) - 1) for one, other in pairwise(ordered)]
     # best[i]: the most tokens that the first i rows in order can spare; came_from[i]: where their last group begins.
     best, came_from = [0], [0]
     for end in range(1, len(order) + 1):

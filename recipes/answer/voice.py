@@ -23,7 +23,7 @@ from recipes.data.pii import masked
 from recipes.data.rendering import render_row
 from recipes.errors import RecipeError
 from recipes.examples import Example
-from recipes.learn.encode import count_text, encode_prompt, encode_texts, token_limit
+from recipes.learn.encode import count_text, cut_step, encode_prompt, encode_texts, token_limit
 from recipes.measure.calibration import Calibration, Floats
 from recipes.recipe import Recipe
 from recipes.tasks import text_of
@@ -145,9 +145,9 @@ class Voice:
         """
         if self.head is None:
             return [0] * len(tokens)
-        limit = token_limit(base, self.recipe)
+        whole = token_limit(base, self.recipe) - cut_step(base, self.recipe)  # what is no longer was not cut
         return [
-            count_text(base, reading.text) - len(ids) if len(ids) >= limit else 0
+            count_text(base, reading.text) - len(ids) if len(ids) > whole else 0
             for reading, ids in zip(readings, tokens, strict=True)
         ]
 
@@ -194,7 +194,7 @@ def _recipe(adapter: Adapter) -> Recipe:
     task = task or usual_task(adapter.head is None)
     if task not in task_names():
         raise BadAdapter(f"its task, {task!r}, is none that this release knows; upgrade Repertoire to use it")
-    read: Any = {"task": task, "data": {"max_tokens": sys.maxsize}}
+    read: Any = {"task": task, "data": {"max_tokens": sys.maxsize, "cut_by": 1}}
     if isinstance(adapter.method, Prefix):
         read |= {"method": "prefix", "prefix": {"length": adapter.method.length}}
     if said:
@@ -203,6 +203,9 @@ def _recipe(adapter: Adapter) -> Recipe:
         raise BadAdapter(
             f"its recipe is {str(said)[:60]!r}, and no mapping of sections; train the adapter again"
         )
+    if isinstance(data := read.get("data", {}), Mapping):
+        # Adapters of before there was `cut_by` have learned from texts that were cut to the token.
+        read = {**read, "data": {"cut_by": 1, **data}}
     try:
         recipe = Recipe.from_dict(read)
     except RecipeError as error:

@@ -10,7 +10,7 @@ from recipes.examples import Example, Splits
 from recipes.tasks.task import task_for, text_task
 
 if TYPE_CHECKING:
-    from adapters.base import Reader
+    from adapters.base import Base, Reader
     from recipes.recipe import Recipe
 
 
@@ -27,7 +27,7 @@ class EncodedRow:
         return len(self.ids) + len(self.target)
 
 
-def encode(base: "Reader", recipe: "Recipe", examples: Sequence[Example]) -> list[EncodedRow]:
+def encode(base: "Base", recipe: "Recipe", examples: Sequence[Example]) -> list[EncodedRow]:
     """Tokenize examples, each cut to the recipe's `max_tokens` (a head's text at its less telling end,
     copy at its end).
     """
@@ -43,7 +43,7 @@ def encode(base: "Reader", recipe: "Recipe", examples: Sequence[Example]) -> lis
     return [EncodedRow(ids, (), e.label, e.weight) for ids, e in zip(texts, examples, strict=True)]
 
 
-def encode_texts(base: "Reader", recipe: "Recipe", texts: Sequence[str]) -> list[tuple[int, ...]]:
+def encode_texts(base: "Base", recipe: "Recipe", texts: Sequence[str]) -> list[tuple[int, ...]]:
     """Token ids of texts for a head.
 
     Args:
@@ -51,10 +51,31 @@ def encode_texts(base: "Reader", recipe: "Recipe", texts: Sequence[str]) -> list
         recipe: a text over its limit is cut at the task's less telling end.
         texts: as the task rendered them.
     """
+    limit, step = token_limit(base, recipe), cut_step(base, recipe)
+
+    def cut(texts: list[str], most: int) -> list[list[int]]:
+        return base.tokenizer(texts, truncation=True, max_length=most)["input_ids"]  # type: ignore[no-any-return]
+
     with base.tokenizing:
         base.tokenizer.truncation_side = task_for(recipe.task).CUT
-        ids = base.tokenizer(list(texts), truncation=True, max_length=token_limit(base, recipe))["input_ids"]
+        ids = cut(list(texts), limit) if step == 1 else base.tokenizer(list(texts))["input_ids"]
+        by_length: dict[int, list[int]] = {}
+        for place, row in enumerate(ids):
+            if (over := len(row) - limit) > 0:
+                by_length.setdefault(len(row) - -(-over // step) * step, []).append(place)
+        for most, places in by_length.items():
+            for place, row in zip(places, cut([texts[place] for place in places], most), strict=True):
+                ids[place] = row
     return [tuple(row) for row in ids]
+
+
+def cut_step(base: "Base", recipe: "Recipe") -> int:
+    """By how many tokens at a time a text over the limit is cut at its beginning. Rows of one user and ads of about the
+    same length then lose the same tokens, and share what is left of the user; cut to the limit, no two of them would
+    begin alike. 1 where nothing could be shared: for an encoder, and where texts are cut at their end."""
+    if base.kind == "encoder" or task_for(recipe.task).CUT == "right":
+        return 1
+    return max(1, min(recipe.data.cut_by, token_limit(base, recipe) // 4))
 
 
 def encode_prompt(base: "Reader", recipe: "Recipe", product: str) -> tuple[int, ...]:

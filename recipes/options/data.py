@@ -166,6 +166,8 @@ class DataOptions(Section):
     prompt: a template; ad-copy: {product}, heads: roles and features.
     history: recommendation, see History.
     max_tokens: tokens that the model sees of a row; longer texts are cut.
+    cut_by: recommendation on a decoder, longer texts lose their first tokens by so many at a time (at most a quarter of
+        max_tokens), so that rows of one user begin alike and the user is read once; 1 cuts to the token.
     limit_per_label: heads, train on the first so many rows of each label only.
     repeats: rows of the training file whose text stands in a validation or test file too: refuse the data, keep
         them, or drop them from training.
@@ -188,6 +190,7 @@ class DataOptions(Section):
     prompt: str | None = None
     history: History | None = None
     max_tokens: int = Field(default=128, ge=8)
+    cut_by: int = Field(default=32, ge=1)
     limit_per_label: int | None = Field(default=None, ge=1)
     repeats: Literal["refuse", "keep", "drop"] = "refuse"
     skip_bad_rows: float = Field(default=0.0, ge=0, lt=1)

@@ -533,7 +533,11 @@ def test_prompts_and_rows_that_share_first_tokens_are_answered_as_peft_answers_t
             for name in ("lora", "prefix", None)
             for own in range(3)
         ]
-        rows += [Request(name, (*user, 200 + turn, *range(210, 210 + ad))) for ad in (1, 3) for name in ("head", "prefix head")]
+        rows += [
+            Request(name, (*user, 200 + turn, *range(210, 210 + ad)))
+            for ad in (1, 3)
+            for name in ("head", "prefix head")
+        ]
         for row, answer in zip(rows, runtime.run(rows), strict=True):
             if row.sampling is None:
                 assert off(answer, shelf.logits(row.adapter, row.ids)) <= 1e-4

@@ -45,18 +45,27 @@ def test_no_other_groups_spare_more(rows: list[tuple[int, ...]]) -> None:
         total = 0
         for group in groups:
             pairs = itertools.combinations(group, 2)
-            length = min((min(common(rows[a], rows[b]), len(rows[a]) - 1, len(rows[b]) - 1) for a, b in pairs), default=0)
+            length = min(
+                (min(common(rows[a], rows[b]), len(rows[a]) - 1, len(rows[b]) - 1) for a, b in pairs),
+                default=0,
+            )
             total += length * (len(group) - 1) if length >= FEWEST else 0
         return total
 
     found = shared_stems(rows)
     for length, members in found:
-        assert all(rows[row][:length] == rows[members[0]][:length] and len(rows[row]) > length for row in members)
+        assert all(
+            rows[row][:length] == rows[members[0]][:length] and len(rows[row]) > length for row in members
+        )
     numbers = range(len(rows))
-    best = max(
-        spared([[row for row in numbers if group[row] == each] for each in set(group)])
-        for group in itertools.product(numbers, repeat=len(rows))
-    ) if rows else 0
+    best = (
+        max(
+            spared([[row for row in numbers if group[row] == each] for each in set(group)])
+            for group in itertools.product(numbers, repeat=len(rows))
+        )
+        if rows
+        else 0
+    )
     assert sum(length * (len(members) - 1) for length, members in found) == best
 
 
