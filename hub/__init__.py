@@ -35,7 +35,17 @@ if TYPE_CHECKING:
     from hub.intake.declared import Declared
     from hub.registry.pending import Pending
     from hub.registry.registry import Registry
-    from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, RefusedText, Texts, Write
+    from hub.registry.requests import (
+        Analysis,
+        Analyze,
+        Embed,
+        Embedding,
+        Ranked,
+        Recommend,
+        RefusedText,
+        Texts,
+        Write,
+    )
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -73,6 +83,8 @@ else:
             "hub.registry.requests": [
                 "Analysis",
                 "Analyze",
+                "Embed",
+                "Embedding",
                 "Ranked",
                 "Recommend",
                 "RefusedText",
@@ -92,6 +104,8 @@ __all__ = [
     "BadTrust",
     "Damaged",
     "Declared",
+    "Embed",
+    "Embedding",
     "Feedback",
     "FeedbackError",
     "Filters",

@@ -58,6 +58,8 @@ EXPORTS: dict[str, set[str]] = {
         "BadTrust",
         "Damaged",
         "Declared",
+        "Embed",
+        "Embedding",
         "Feedback",
         "FeedbackError",
         "Filters",

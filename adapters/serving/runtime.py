@@ -48,8 +48,7 @@ class Runtime:
         limits: how much it takes on.
 
     Attributes:
-        base: the same.
-        limits: the same.
+        base, limits: the same.
         counters: what it has done so far.
     """
 
@@ -61,7 +60,7 @@ class Runtime:
         self._slots = Slots(base, self.limits.slots, shared_rank=self.limits.shared_rank)
         self._residency = Residency(self._slots, fetch, self.limits, self.counters, self._changed)
         self._stems = Stems(self.limits.stem_bytes)
-        self._batch = Batch(base, self._slots, self.limits.rows, self.limits.positions or self._positions(), self._stems)
+        self._batch = Batch(base, self._slots, self.limits.rows, self._positions(), self._stems)
         self._queue = Admission(
             base,
             self._residency,
@@ -213,7 +212,7 @@ class Runtime:
 
     def _positions(self) -> int:
         room = positions_in(_CACHE_SHARE, self.base.attention, self.base.device, self.base.dtype)
-        return min(room, self.limits.rows * self.base.max_positions)
+        return self.limits.positions or min(room, self.limits.rows * self.base.max_positions)
 
     def _push(self, request: Request) -> Ticket:
         """Put a request in the queue; one that can never be answered comes back failed."""
@@ -318,7 +317,8 @@ class Runtime:
         }
         try:
             with self.base.lock, self.counters.prefill.measured():
-                logits, done = self._batch.read(list(texts), [(t.slot, t.request.ids) for t in heads])
+                rows, poolings = [(t.slot, t.request.ids) for t in heads], [t.request.pooling for t in heads]
+                logits, done = self._batch.read(list(texts), rows, poolings)
         except Exception as error:
             if len(group) > 1:
                 for ticket in group:
@@ -354,7 +354,8 @@ class Runtime:
             self._release(ticket)
             if text.finish in ("end", "stop", "length"):
                 self.counters.tokens += len(text.written)
-                self._answer(ticket, Completion(tuple(text.written), text.text, text.finish))
+                told = Completion(tuple(text.written), text.text, text.finish, tuple(text.chances))
+                self._answer(ticket, told)
             else:
                 self._fail(ticket, _not_finite())
 

@@ -9,7 +9,7 @@ from adapters.fields import shown
 from hub.catalogue.version import Version
 from hub.feedback.events import Candidate, Impression, Place, ad_key
 from hub.registry.labelling import Member, columns_of
-from hub.registry.requests import Analysis, Ranked, Recommend, Request, Result, Write
+from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Write
 from hub.storage.names import parse
 
 _DAY = 86_400.0
@@ -116,6 +116,7 @@ def _candidates(
             )
             for columns, each in zip(own, ranked, strict=True)
         ]
+    assert isinstance(request, Analyze), "vectors are not shown to anybody"
     return {}, [
         _candidate({**keep(columns), "answered": each.label}, each.probabilities[each.label])
         for columns, each in zip(columns_of(request, voice), answer, strict=True)
