@@ -37,7 +37,17 @@ if TYPE_CHECKING:
     from hub.placement.placer import Offer, PlacedAd, Placer
     from hub.registry.pending import Pending
     from hub.registry.registry import Registry
-    from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, RefusedText, Texts, Write
+    from hub.registry.requests import (
+        Analysis,
+        Analyze,
+        Embed,
+        Embedding,
+        Ranked,
+        Recommend,
+        RefusedText,
+        Texts,
+        Write,
+    )
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -77,6 +87,8 @@ else:
             "hub.registry.requests": [
                 "Analysis",
                 "Analyze",
+                "Embed",
+                "Embedding",
                 "Ranked",
                 "Recommend",
                 "RefusedText",
@@ -97,6 +109,8 @@ __all__ = [
     "Choice",
     "Damaged",
     "Declared",
+    "Embed",
+    "Embedding",
     "Feedback",
     "FeedbackError",
     "Filters",

@@ -59,6 +59,8 @@ EXPORTS: dict[str, set[str]] = {
         "Choice",
         "Damaged",
         "Declared",
+        "Embed",
+        "Embedding",
         "Feedback",
         "FeedbackError",
         "Filters",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
+    from adapters.serving.chances import Chance
     from adapters.serving.counters import Counters
     from adapters.serving.generate import Writing, write
     from adapters.serving.limits import Limits
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from adapters.serving.residency import Fetched, Resident
     from adapters.serving.runtime import Runtime
     from adapters.serving.sampling import Sampling
+    from adapters.serving.text import Piece
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "adapters.serving.chances": ["Chance"],
             "adapters.serving.counters": ["Counters"],
             "adapters.serving.generate": ["Writing", "write"],
             "adapters.serving.limits": ["Limits"],
@@ -25,14 +28,17 @@ else:
             "adapters.serving.residency": ["Fetched", "Resident"],
             "adapters.serving.runtime": ["Runtime"],
             "adapters.serving.sampling": ["Sampling"],
+            "adapters.serving.text": ["Piece"],
         },
     )
 
 __all__ = [
+    "Chance",
     "Completion",
     "Counters",
     "Fetched",
     "Limits",
+    "Piece",
     "Request",
     "Resident",
     "Runtime",

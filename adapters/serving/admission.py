@@ -194,7 +194,7 @@ class Admission:
         """What of a request does not fit its adapter, the base or the cache."""
         head = packed is not None and packed.head is not None
         name = "the base" if packed is None else "this adapter"
-        if request.sampling is None and not head:
+        if request.sampling is None and request.pooling is None and not head:
             return RequestError(f"{name} has no labels to predict; ask it to write instead")
         if request.sampling is not None and (head or self._base.kind == "encoder"):
             return RequestError(f"{name} does not write text; ask it for labels instead")

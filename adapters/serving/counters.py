@@ -1,31 +1,32 @@
 """What a runtime has done so far: counts, and how long things took."""
 
-import math
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from itertools import accumulate
 from time import perf_counter
 from typing import Any
 
 from adapters.errors import Cancelled, DeadlineExceeded, RepertoireError
 
-_RECENT = 1024
+EDGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 @dataclass
 class Seconds:
-    """Times of one kind of event. `recent` holds the last ones, for quantiles."""
+    """Times of one kind of event, as a histogram: `counts[i]` of them took at most `EDGES[i]`, and more than the edge
+    before; the last counts what took longer than all."""
 
     count: int = 0
     total: float = 0.0
-    recent: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    counts: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
 
     def add(self, seconds: float) -> None:
         """Note one event."""
         self.count += 1
         self.total += seconds
-        self.recent.append(seconds)
+        self.counts[bisect_left(EDGES, seconds)] += 1
 
     @contextmanager
     def measured(self) -> Iterator[None]:
@@ -36,20 +37,13 @@ class Seconds:
         finally:
             self.add(perf_counter() - began)
 
-    def summary(self) -> dict[str, float]:
-        """Count, total, mean, and over the recent ones the median and the 95th percentile; seconds."""
-        ordered = sorted(self.recent)
-
-        def quantile(share: float) -> float:
-            return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
-
-        mean = self.total / self.count if self.count else 0.0
+    def summary(self) -> dict[str, Any]:
+        """Count, total and mean in seconds; and `buckets`, as Prometheus has them: how many took at most so long."""
         return {
             "count": self.count,
             "total": self.total,
-            "mean": mean,
-            "median": quantile(0.5),
-            "p95": quantile(0.95),
+            "mean": self.total / self.count if self.count else 0.0,
+            "buckets": [list(pair) for pair in zip(EDGES, accumulate(self.counts), strict=False)],
         }
 
 

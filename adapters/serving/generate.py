@@ -9,7 +9,7 @@ heads, and on two CPU cores it took over five times as long for 16 texts (`bench
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from typing import Literal
 
 import torch
@@ -17,10 +17,13 @@ from torch import Tensor
 
 from adapters.base.base import Base
 from adapters.errors import AdapterError
+from adapters.format.config import Pooling
+from adapters.serving.chances import Chance, chance, log_shares
 from adapters.serving.sampling import Sampling, choose
-from adapters.serving.text import Pieces, stopped
+from adapters.serving.text import Piece, Pieces, stopped
 from adapters.slots.cache import KeyValueCache
 from adapters.slots.forward_pass import Hidden, extend, pad
+from adapters.slots.heads import pooled
 from adapters.slots.reading import of_like_length, read_behind, stems_of, worth_keeping
 from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
@@ -43,6 +46,7 @@ class Writing:
         sampling: how it is written.
         on_text: told of each new piece of text, where the text is streamed.
         written: new tokens so far, without the end token.
+        chances: of these, where the sampling asks for them.
         text: what they say, without the blanks around it; up to date where the text is streamed, has stop strings or
             has ended.
         finish: why it ended: the model's end token, a stop string, the limit of tokens; `failed` where its numbers were
@@ -52,14 +56,26 @@ class Writing:
     prompt: tuple[int, ...]
     slot: int | None
     sampling: Sampling
-    on_text: Callable[[str], None] | None = None
+    on_text: Callable[[Piece], None] | None = None
     written: list[int] = field(default_factory=list)
+    chances: list[Chance] = field(default_factory=list)
     text: str = ""
     finish: Literal["end", "stop", "length", "failed"] | None = None
 
     def __post_init__(self) -> None:
         self.stream = torch.Generator().manual_seed(self.sampling.seed)
         self.pieces = Pieces(self.sampling.stop) if self.on_text else None
+        self._told = 0  # chances that were handed out
+
+    def hand_out(self, written: str) -> None:
+        """Tell of what is new in the text so far, where it is streamed."""
+        if self.on_text is None or self.pieces is None:
+            return
+        ended = self.finish is not None
+        piece, untold = self.pieces.next(written, ended), tuple(self.chances[self._told :])
+        if piece or (ended and untold):
+            self.on_text(Piece(piece, untold))
+            self._told = len(self.chances)
 
 
 class Batch:
@@ -94,7 +110,12 @@ class Batch:
         widest = max([*texts, *heads, *(self.need(text) for text in self.running)], default=0)
         return rows <= self.max_rows and (rows + len(heads)) * widest <= self.max_positions
 
-    def read(self, texts: Sequence[Writing], heads: Sequence[_Prompt]) -> tuple[list[Tensor], list[Writing]]:
+    def read(
+        self,
+        texts: Sequence[Writing],
+        heads: Sequence[_Prompt],
+        poolings: Sequence[Pooling | None] = (),
+    ) -> tuple[list[Tensor], list[Writing]]:
         """As `join`, in one forward where the cache has room for the heads too and no first tokens of theirs are
         shared or known; else they run by themselves, first."""
         rows, sequences = RowSlots(tuple(slot for slot, _ in heads)), [ids for _, ids in heads]
@@ -102,24 +123,29 @@ class Batch:
         widths = [self.slots.prefix_length(slot) + len(ids) for slot, ids in heads]
         shares = any(stem is not None for stem in behind)
         if texts and not shares and self.fits([self.need(text) for text in texts], widths):
-            return self.join(texts, heads)
+            return self.join(texts, heads, poolings)
         logits: list[Tensor] = []
         if heads:
             hidden = read_behind(self.base, self.slots, sequences, rows, behind, self.stems)
-            logits = head_logits(self.slots, rows, hidden, range(len(heads)))
+            logits = head_logits(self.slots, rows, hidden, range(len(heads)), poolings)
         return logits, self.join(texts)[1] if texts else []
 
     def join(
-        self, texts: Sequence[Writing], heads: Sequence[_Prompt] = ()
+        self,
+        texts: Sequence[Writing],
+        heads: Sequence[_Prompt] = (),
+        poolings: Sequence[Pooling | None] = (),
     ) -> tuple[list[Tensor], list[Writing]]:
         """Read the prompts of new texts, and write the first token of each. Equal prompts of one adapter are read once.
 
         Args:
             texts: new ones, for which `fits` says that there is room.
             heads: rows for heads, `(slot, token ids)`, which share the forward.
+            poolings: of each of these, where its pooled states are wanted and not its head's logits.
 
         Returns:
-            The logits `[labels]` of each row for a head; and the texts that ended with their first token.
+            The logits `[labels]` of each row for a head, or its pooled states `[width]`; and the texts that ended with
+            their first token.
         """
         prompts, behind, sizes = self._prompts(texts)
         reading, behind = [*prompts, *heads], [*behind, *[None] * len(heads)]
@@ -153,7 +179,7 @@ class Batch:
         for row in hers:
             if not sound[row]:
                 self._cache.wipe(first + parts[-1].start + row)
-        logits = head_logits(self.slots, rows, Hidden(states, batch.mask), hers)
+        logits = head_logits(self.slots, rows, Hidden(states, batch.mask), hers, poolings)
         try:
             self._begin(texts, prompts, prefixes, last)
         except BaseException:
@@ -249,8 +275,12 @@ class Batch:
         seen = [
             (*text.prompt, *text.written) if text.sampling.repetition_penalty != 1 else () for text in texts
         ]
-        tokens = choose(logits, [text.sampling for text in texts], [text.stream for text in texts], seen)
-        for text, token in zip(texts, tokens, strict=True):
+        sampling = [text.sampling for text in texts]
+        shares = log_shares(logits, sampling)
+        tokens = choose(logits, sampling, [text.stream for text in texts], seen)
+        for row, (text, token) in enumerate(zip(texts, tokens, strict=True)):
+            if row in shares and token is not None and token not in self._ends:
+                text.chances.append(chance(shares[row], token, text.sampling.logprobs or 0))
             self._note(text, token)
 
     def _note(self, text: Writing, token: int | None) -> None:
@@ -268,8 +298,7 @@ class Batch:
             if (cut := stopped(written, text.sampling.stop)) is not None:
                 text.finish, written = "stop", cut
             text.text = written.strip()
-            if text.on_text and text.pieces and (piece := text.pieces.next(written, text.finish is not None)):
-                text.on_text(piece)
+            text.hand_out(written)
 
     def _sweep(self) -> list[Writing]:
         """Let ended texts leave."""
@@ -328,12 +357,23 @@ def write(base: Base, slots: Slots, texts: Sequence[Writing], max_rows: int = 32
             batch.step()
 
 
-def head_logits(slots: Slots, rows: RowSlots, hidden: Hidden, which: Sequence[int]) -> list[Tensor]:
-    """Logits `[labels]` on the CPU of the heads of rows `which`, each head once over all of its own rows."""
+def head_logits(
+    slots: Slots,
+    rows: RowSlots,
+    hidden: Hidden,
+    which: Sequence[int],
+    poolings: Sequence[Pooling | None] = (),
+) -> list[Tensor]:
+    """Logits `[labels]` on the CPU of the heads of rows `which`, each head once over all of its own rows; of a row with
+    a pooling its pooled states `[width]`."""
     by_slot: dict[int | None, list[int]] = {}
-    for row in which:
-        by_slot.setdefault(rows.slots[row], []).append(row)
     found: dict[int, Tensor] = {}
+    for row, pooling in zip_longest(which, poolings):
+        if pooling is None:
+            by_slot.setdefault(rows.slots[row], []).append(row)
+            continue
+        pooler = None if hidden.pooler is None else hidden.pooler[[row]]
+        found[row] = pooled(hidden.states[[row]], hidden.mask[[row]], pooler, pooling)[0].float().cpu()
     for slot, own in by_slot.items():
         if slot is None:
             raise AdapterError("the base has no head")

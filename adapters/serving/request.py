@@ -1,7 +1,9 @@
 """What a runtime is asked and what it answers: a request, its ticket, a finished text."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from time import monotonic
@@ -12,7 +14,10 @@ from torch import Tensor
 
 from adapters.errors import RepertoireError
 from adapters.fields import check_fields
+from adapters.format.config import Pooling
+from adapters.serving.chances import Chance
 from adapters.serving.sampling import Sampling
+from adapters.serving.text import Piece
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Request:
         client: whose share of the runtime it uses.
         deadline: seconds from now, None for no limit.
         stream: whether the text is handed out in pieces.
+        pooling: without a sampling, the pooled hidden states instead of the head's logits.
 
     Raises:
         RequestError: a field is of another type or out of range.
@@ -37,6 +43,7 @@ class Request:
     client: str = ""
     deadline: Annotated[float | None, Field(description="a finite number of seconds, or None")] = None
     stream: bool = False
+    pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -55,22 +62,25 @@ class Completion:
         ids: its tokens, without the end token.
         text: what they say, without the blanks around it.
         finish: what ended it: the end token, a stop string or the limit of tokens.
+        chances: of each of its tokens, where `Sampling.logprobs` asks for them.
     """
 
     ids: tuple[int, ...]
     text: str
     finish: Literal["end", "stop", "length"]
+    chances: tuple[Chance, ...] = ()
 
 
 Answer = Tensor | Completion
-"""Head logits `[labels]` on the CPU, or a text."""
+"""Head logits `[labels]` or pooled states `[width]`, on the CPU; or a text."""
 
 
 class Ticket(Future[Answer]):
     """A request on its way.
 
     `result` waits for the answer, or raises the RepertoireError that says why there is none. Iterating over the
-    ticket of a streamed text gives its pieces as they are written; put together they are the text.
+    ticket of a streamed text, also with `async for`, gives its pieces as they are written; put together they are the
+    text.
 
     Attributes:
         request: what was asked.
@@ -86,8 +96,9 @@ class Ticket(Future[Answer]):
         self.overtaken = 0
         self.slot: int | None = None
         self._on_cancel = on_cancel
-        self._pieces: SimpleQueue[str | None] = SimpleQueue()
-        self.add_done_callback(lambda _: self._pieces.put(None))
+        self._pieces: SimpleQueue[Piece | None] = SimpleQueue()
+        self._tell: Callable[[], None] = lambda: None
+        self.add_done_callback(lambda _: self._add(None))
 
     def cancel(self) -> bool:
         """Give the request up: it ends with Cancelled before the next step. False where it has ended already."""
@@ -105,11 +116,34 @@ class Ticket(Future[Answer]):
             return error
         raise error
 
-    def add_piece(self, text: str) -> None:
+    def add_piece(self, piece: Piece) -> None:
         """Hand out a piece of the text."""
-        self._pieces.put(text)
+        self._add(piece)
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[Piece]:
         while (piece := self._pieces.get()) is not None:
             yield piece
         self.result()
+
+    async def __aiter__(self) -> AsyncIterator[Piece]:
+        loop, more = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(more.set)
+
+        self._tell = tell
+        more.set()  # for what came before
+        while True:
+            await more.wait()
+            more.clear()
+            while not self._pieces.empty():
+                piece = self._pieces.get_nowait()
+                if piece is None:
+                    self.result()
+                    return
+                yield piece
+
+    def _add(self, piece: Piece | None) -> None:
+        self._pieces.put(piece)
+        self._tell()

@@ -48,8 +48,7 @@ class Runtime:
         limits: how much it takes on.
 
     Attributes:
-        base: the same.
-        limits: the same.
+        base, limits: the same.
         counters: what it has done so far.
     """
 
@@ -318,7 +317,8 @@ class Runtime:
         }
         try:
             with self.base.lock, self.counters.prefill.measured():
-                logits, done = self._batch.read(list(texts), [(t.slot, t.request.ids) for t in heads])
+                rows, poolings = [(t.slot, t.request.ids) for t in heads], [t.request.pooling for t in heads]
+                logits, done = self._batch.read(list(texts), rows, poolings)
         except Exception as error:
             if len(group) > 1:
                 for ticket in group:
@@ -354,7 +354,8 @@ class Runtime:
             self._release(ticket)
             if text.finish in ("end", "stop", "length"):
                 self.counters.tokens += len(text.written)
-                self._answer(ticket, Completion(tuple(text.written), text.text, text.finish))
+                told = Completion(tuple(text.written), text.text, text.finish, tuple(text.chances))
+                self._answer(ticket, told)
             else:
                 self._fail(ticket, _not_finite())
 

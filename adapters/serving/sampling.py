@@ -36,6 +36,7 @@ class Sampling:
         repetition_penalty: tokens of the prompt and of the text so far have their logit divided by it where positive,
             times it where negative (Keskar et al. 2019, arXiv:1909.05858, §4.1); 1 is off.
         stop: the text ends before the first of these strings.
+        logprobs: how likely each token was is told, with so many of the likeliest beside it; None tells nothing.
 
     Raises:
         RequestError: a value is of another type or out of range.
@@ -56,6 +57,9 @@ class Sampling:
     stop: Annotated[
         tuple[Annotated[Text, Field(min_length=1)], ...], Field(description="a tuple of texts, none empty")
     ] = ()
+    logprobs: Annotated[
+        Annotated[int, Field(ge=0, le=20)] | None, Field(description="a whole number of 0 to 20, or None")
+    ] = None
 
     def __post_init__(self) -> None:
         check_fields(self)

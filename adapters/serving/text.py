@@ -2,11 +2,29 @@
 
 from collections.abc import Sequence
 
+from adapters.serving.chances import Chance
+
 
 def stopped(text: str, stop: Sequence[str]) -> str | None:
     """The text before the first stop string; None where it holds none."""
     ends = [at for at in (text.find(string) for string in stop) if at >= 0]
     return text[: min(ends)] if ends else None
+
+
+class Piece(str):
+    """Of a text that is handed out as it is written.
+
+    Attributes:
+        chances: of the tokens since the piece before, where `Sampling.logprobs` asks for them.
+    """
+
+    chances: tuple[Chance, ...]
+
+    def __new__(cls, text: str, chances: tuple[Chance, ...] = ()) -> "Piece":
+        """A piece of text, and how likely its tokens were."""
+        piece = super().__new__(cls, text)
+        piece.chances = chances
+        return piece
 
 
 class Pieces:

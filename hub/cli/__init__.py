@@ -20,6 +20,7 @@
     sync.py           push, pull, sync
     import_export.py  import, export
     sign.py           keygen, sign
+    serve.py          serve; its keys in keys.py
 
 What they share: their options (options.py) and what these name (from_options.py), what is printed (output.py,
 documents.py, progress.py), how to fail and with which exit code (failing.py), how to be stopped (stopping.py), and that
@@ -47,11 +48,13 @@ from hub.cli import (
     feedback,
     find,
     import_export,
+    keys,
     live,
     new,
     profile,
     publish,
     remove,
+    serve,
     show,
     sign,
     sync,
@@ -77,7 +80,7 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., Any]]] = {
         show.card,
         diff.diff,
     ),
-    "Ask": (ask.recommend, ask.analyze, ask.write),
+    "Ask": (ask.recommend, ask.analyze, ask.write, serve.serve),
     "Learn from users": (live.live, evaluate_policy.evaluate_policy),
     "Operate a hub": (
         publish.init,
@@ -112,6 +115,7 @@ for heading, commands in _COMMANDS.items():
 app.add_typer(new.new, name="new", rich_help_panel="Train")
 app.add_typer(feedback.feedback, name="feedback", rich_help_panel="Learn from users")
 app.add_typer(aliases.alias, name="alias", rich_help_panel="Operate a hub")
+app.add_typer(keys.keys, name="keys", rich_help_panel="Operate a hub")
 
 
 def _tell_version(wanted: bool) -> None:

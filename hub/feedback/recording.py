@@ -9,7 +9,7 @@ from adapters.fields import shown
 from hub.catalogue.version import Version
 from hub.feedback.events import Candidate, Impression, Place, ad_key
 from hub.registry.labelling import Member, columns_of
-from hub.registry.requests import Analysis, Ranked, Recommend, Request, Result, Write
+from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Write
 from hub.storage.names import parse
 from recipes.answer import Voice
 
@@ -122,6 +122,7 @@ def candidates_of(request: Request, answer: Result, members: Mapping[str, Member
             )
             for columns, each in zip(own, ranked, strict=True)
         ]
+    assert isinstance(request, Analyze), "vectors are not shown to anybody"
     return [
         _candidate({**keep(columns), "answered": each.label}, each.probabilities[each.label])
         for columns, each in zip(columns_of(request, voice), answer, strict=True)

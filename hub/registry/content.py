@@ -21,3 +21,9 @@ def content(version: Version) -> Content:
     key = Content(version.digest)
     key.version = version
     return key
+
+
+def version_of(key: str) -> Version:
+    """The version that a key brought along through the runtime, which knows nothing of versions."""
+    assert isinstance(key, Content)
+    return key.version

@@ -10,19 +10,21 @@ from typing import Any
 
 from adapters.errors import RequestError
 from adapters.fields import has_halves, shown
-from hub.registry.requests import Analyze, Recommend, Request, Write
+from hub.registry.requests import Analyze, Embed, Recommend, Request, Write
 
 _MOST_TEXTS = 1000  # of one product
 _LARGEST = sys.float_info.max  # whole numbers may be larger, and no float can hold those
 _WHOLE = ("n", "seed")
-_WHOLE_OR_NONE = ("max_chars", "max_new_tokens", "top_k")
+_WHOLE_OR_NONE = ("max_chars", "max_new_tokens", "top_k", "logprobs")
 _NUMBER_OR_NONE = ("deadline", "temperature", "top_p", "repetition_penalty")
 
 
 def check(request: Any) -> None:
     """See that a request is one. Raises RequestError with all that is wrong with it."""
-    if not isinstance(request, Recommend | Analyze | Write):
-        raise RequestError(f"{shown(request)} is no request; give a Recommend, an Analyze or a Write")
+    if not isinstance(request, Recommend | Analyze | Write | Embed):
+        raise RequestError(
+            f"{shown(request)} is no request; give a Recommend, an Analyze, a Write or an Embed"
+        )
     if problems := list(_problems(request)):
         raise RequestError("; ".join(problems))
 
@@ -37,6 +39,11 @@ def _problems(request: Request) -> Iterator[str]:
         yield from _columns("features", request.features)
     elif isinstance(request, Analyze):
         yield from _texts("texts", request.texts)
+    elif isinstance(request, Embed):
+        if not _is_list(request.texts) or not all(map(_is_text, request.texts)):
+            yield f"texts is {shown(request.texts)}; expected a list of texts"
+        elif any(map(has_halves, request.texts)):
+            yield "texts hold half a character (a lone surrogate); send whole ones"
     else:
         if not _is_text(request.product):
             yield from _columns("product", request.product, "a text, or ")

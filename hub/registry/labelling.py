@@ -161,3 +161,20 @@ def _check_labels(members: Mapping[str, Member]) -> None:
                 f"{one} and {other} have different labels (only one of them has {', '.join(odd)}); adapters answer as "
                 "one where all have the same labels, in any order"
             )
+
+
+def no_click(reference: str, labels: int) -> str:
+    """Why an adapter of another tool, which says nothing of a click, ranks no ads."""
+    if labels > 2:
+        return (
+            f"{reference} has {labels} labels, none of which is said to be a click; ask it to analyze texts"
+        )
+    return (
+        f"{reference} does not say that it recommends, nor which of its labels is the click; publish it again with "
+        "--task recommendation --roles user,ad"
+    )
+
+
+def client_of(reference: str) -> str:
+    """The first part of a name."""
+    return reference.split("/", 1)[0]

@@ -13,15 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from adapters.errors import RepertoireError
-from adapters.serving import Request as Row
-from adapters.serving import Ticket
-from hub.registry.pending import Asked, Pending
+from hub.registry.pending import Asked, Pending, Submit
 from hub.registry.requests import Answer, Request, Result, Write
 
 Ask = Callable[[Sequence[Request | RepertoireError]], list[Asked | RepertoireError]]
 """Reads requests into rows, each or its error."""
-Submit = Callable[[Sequence[Row]], list[Ticket]]
-"""Puts rows in the queue, and waits where that is full."""
 
 _AHEAD = 1  # windows that are read and submitted while the oldest runs
 _DRAWING = 32  # products whose refused texts are drawn again beside each other
@@ -122,5 +118,5 @@ def _submitted(
             found.append(each)
         else:
             assert not isinstance(request, RepertoireError), "an error is its own answer"
-            found.append(_UnderWay(Pending(request, each, [next(own) for _ in each.rows]), again))
+            found.append(_UnderWay(Pending(request, each, [next(own) for _ in each.rows], submit), again))
     return found

@@ -1,26 +1,49 @@
 """A request that was read into rows, and its answer on the way."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 from adapters.errors import RepertoireError
+from adapters.serving import Request as Row
 from adapters.serving import Ticket
+from hub.registry.embedding import Embedded
 from hub.registry.labelling import Labelling, Member
-from hub.registry.requests import Request, Result
+from hub.registry.requests import Request, Result, Texts
 from hub.registry.writing import Drafting
 
-Asked = Labelling | Drafting
+Asked = Labelling | Drafting | Embedded
 """A request as rows of the adapters that it names; it makes its answer of theirs."""
 
 
-class Pending:
-    """A request that was submitted: its answer on the way."""
+Submit = Callable[[Sequence[Row]], list[Ticket]]
+"""Puts rows in the queue, and waits where that is full."""
 
-    def __init__(self, request: Request, asked: Asked, tickets: Sequence[Ticket]) -> None:
+
+class Pending:
+    """A request that was submitted: its answer on the way.
+
+    `await` it in a loop of asyncio, which goes on meanwhile: nothing there waits on a thread, and a task that is
+    cancelled gives its request up. Raises as `result`.
+    """
+
+    def __init__(self, request: Request, asked: Asked, tickets: Sequence[Ticket], submit: Submit) -> None:
         self.request = request
         self._asked = asked
         self._tickets = tickets
+        self._submit = submit
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """The content that answers, as `Version.digest`: of an ensemble several."""
+        return tuple(dict.fromkeys(ticket.request.adapter or "" for ticket in self._tickets))
+
+    @property
+    def read(self) -> int:
+        """Tokens that its rows read."""
+        return sum(len(ticket.request.ids) for ticket in self._tickets)
 
     def result(self, timeout: float | None = None) -> Result:
         """The answer, waited for at most `timeout` seconds. Raises the RepertoireError that stands in its place, and
@@ -35,6 +58,9 @@ class Pending:
                 break
         return self._asked.answer(found)
 
+    def __await__(self) -> Generator[Any, None, Result]:
+        return self._answer().__await__()
+
     @property
     def members(self) -> Mapping[str, Member]:
         """The adapters that answer, by their references."""
@@ -48,3 +74,50 @@ class Pending:
         """Give the request up: what of it is not answered yet ends with Cancelled."""
         for ticket in self._tickets:
             ticket.cancel()
+
+    async def _answer(self) -> Result:
+        """What takes more than a moment, reading logits and drawing texts again, is done on a thread of the loop's."""
+        try:
+            found = await _ended(self._tickets)
+            if not isinstance(self._asked, Drafting):
+                return await asyncio.to_thread(self._asked.answer, found)
+            drawing = self._asked.drawing(found)
+            step = await asyncio.to_thread(_next, drawing, None)
+            while not isinstance(step, Texts):
+                self._tickets = await asyncio.to_thread(self._submit, step)
+                step = await asyncio.to_thread(_next, drawing, await _ended(self._tickets))
+            return step
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+
+
+def _next(drawing: Generator[list[Row], Any, Texts], results: Sequence[Any] | None) -> list[Row] | Texts:
+    """The next drafts of a drawing, or the texts that it ends with."""
+    try:
+        return drawing.send(results)
+    except StopIteration as ended:
+        texts: Texts = ended.value
+        return texts
+
+
+async def _ended(tickets: Sequence[Ticket]) -> list[Any]:
+    """The answers and errors of rows, when all have ended: one word to the loop, however many rows there are."""
+    loop = asyncio.get_running_loop()
+    all_ended: asyncio.Future[None] = loop.create_future()
+    left = list(tickets)
+
+    def told() -> None:
+        if not all_ended.done():
+            all_ended.set_result(None)
+
+    def one_ended(_: object) -> None:
+        left.pop()
+        if not left:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(told)
+
+    for ticket in tickets:
+        ticket.add_done_callback(one_ended)
+    await all_ended
+    return [ticket.answer() for ticket in tickets]

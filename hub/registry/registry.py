@@ -13,19 +13,22 @@ from typing import Any
 from adapters import Adapter, Base, Limits, load_base
 from adapters.errors import RepertoireError, RequestError
 from adapters.format import Quantization, check_base
-from adapters.serving import Fetched, Resident, Runtime
+from adapters.serving import Fetched, Resident, Runtime, Ticket
+from adapters.serving import Request as Row
 from hub.catalogue.trust import Trust, check_proved
 from hub.catalogue.version import Version
 from hub.errors import HubError
 from hub.hub import Hub
-from hub.registry.content import Content, content
+from hub.registry.content import Content, content, version_of
 from hub.registry.door import check
+from hub.registry.embedding import Embedded
 from hub.registry.following import Followed, Following
 from hub.registry.held import Held
-from hub.registry.labelling import Labelling, Member, naming, tokenize
+from hub.registry.labelling import Labelling, Member, client_of, naming, no_click, tokenize
 from hub.registry.mapping import mapped
 from hub.registry.pending import Asked, Pending
-from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Texts, Write
+from hub.registry.requests import Analysis, Analyze, Answer, Embed, Ranked, Recommend, Request, Texts, Write
+from hub.registry.streaming import Stream
 from hub.registry.writing import Drafting
 from hub.storage.names import members, parse
 from recipes.answer import Voice
@@ -135,13 +138,17 @@ class Registry:
         Raises:
             RequestError: as soon as the text breaks a rule: what was shown cannot be drawn again.
         """
-        asked = self._ask(Write(reference, product, 1, **options))
-        assert isinstance(asked, Drafting)
-        (ticket,) = self._runtime.submit([replace(row, stream=True) for row in asked.rows])
-        try:
-            yield from asked.checked(ticket)
-        finally:
-            ticket.cancel()
+        (stream,) = self.streams(Write(reference, product, 1, **options))
+        yield from stream
+
+    def streams(self, request: Write) -> list[Stream]:
+        """The first drafts of a request, each in pieces as it is written, with what it took; see
+        `hub.registry.streaming`. Raises as the class says, and Busy."""
+        asked = self._ask(request)
+        if not isinstance(asked, Drafting):
+            raise RequestError("only texts that are written can be streamed; submit the request instead")
+        tickets = self._runtime.submit([replace(row, stream=True) for row in asked.rows])
+        return [Stream(ticket, asked.watched(), self.base) for ticket in tickets]
 
     def publish(self, adapter: Adapter | str | os.PathLike[str], name: str, **options: Any) -> Version:
         """Publish to this registry's hub, checked against its base; the next request for the name is answered by it.
@@ -191,13 +198,28 @@ class Registry:
             An answer for each request, in order; where there is none, the error that says why. What the iterable
             raises follows the answers to what it gave before.
         """
-        return mapped(requests, self._ask_all, lambda asked: self._runtime.submit(asked, wait=True), rows)
+        return mapped(requests, self._ask_all, self._put, rows)
 
     def submit(self, request: Request, wait: bool = False) -> Pending:
         """Put a request in the queue and go on. Raises as the class says, and Busy where too much of its client
         waits; with `wait`, waits for room."""
-        asked = self._ask(request)
-        return Pending(request, asked, self._runtime.submit(asked.rows, wait))
+        (pending,) = self.submit_all([request], wait)
+        if isinstance(pending, RepertoireError):
+            raise pending
+        return pending
+
+    def submit_all(self, requests: Sequence[Request], wait: bool = False) -> list[Pending | RepertoireError]:
+        """Put requests in the queue together, as `run` does, and go on; what is wrong with one stands in its place.
+        Raises Busy, as `submit`: then none of them is begun."""
+        asked = self._ask_all(requests)
+        rows = [row for each in asked if not isinstance(each, RepertoireError) for row in each.rows]
+        tickets = iter(self._runtime.submit(rows, wait))
+        return [
+            each
+            if isinstance(each, RepertoireError)
+            else Pending(request, each, [next(tickets) for _ in each.rows], self._put)
+            for request, each in zip(requests, asked, strict=True)
+        ]
 
     def load(self, reference: str, pin: bool = False) -> None:
         """Bring an adapter into a slot before anybody asks for it.
@@ -243,17 +265,18 @@ class Registry:
     def residency(self) -> list[Resident]:
         """Which adapters are in a slot, in host memory or on their way, the least recently used first."""
         return [
-            replace(found, adapter=_version(found.adapter).reference) for found in self._runtime.residency()
+            replace(found, adapter=version_of(found.adapter).reference) for found in self._runtime.residency()
         ]
 
     def state(self) -> dict[str, Any]:
-        """Counters and times since the start (see `adapters.serving.Counters`), how many requests wait and are written
-        now, and of what is followed: how many references, their moves, and which are behind and why. Plain JSON."""
+        """Counters and times since the start (see `adapters.serving.Counters`), slots, how many requests wait and are
+        written now, and of what is followed: how many references, their moves, which are behind and why; as JSON."""
         found = self.following()
         behind = {each.reference: each.behind for each in found if each.behind is not None}
         moves = sum(each.moves for each in found)
         return self._runtime.state() | {
-            "following": {"references": len(found), "moves": moves, "behind": behind}
+            "slots": self._runtime.limits.slots,
+            "following": {"references": len(found), "moves": moves, "behind": behind},
         }
 
     def close(self) -> None:
@@ -261,6 +284,10 @@ class Registry:
         if self._following is not None:
             self._following.close()
         self._runtime.close()
+
+    def _put(self, rows: Sequence[Row]) -> list[Ticket]:
+        """Rows in the queue; waits where that is full."""
+        return self._runtime.submit(rows, wait=True)
 
     def _one(self, request: Request) -> Answer:
         answer = self.run([request])[0]
@@ -318,15 +345,15 @@ class Registry:
     def _read(self, request: Request, key: Callable[[str], Content]) -> Asked:
         check(request)
         references = members(request.reference)
-        if isinstance(request, Write):
+        if isinstance(request, Write | Embed):
             if len(references) > 1:
-                raise RequestError("several adapters cannot write one text together; name one of them")
-            return Drafting(
-                request,
-                self._member(references[0], key(references[0]), request),
-                self.base,
-                self._runtime.run,
-            )
+                raise RequestError(
+                    f"several adapters cannot {request.CALL} one text together; name one of them"
+                )
+            member = self._member(references[0], key(references[0]), request)
+            if isinstance(request, Embed):
+                return Embedded(request, member, self.base)
+            return Drafting(request, member, self.base, self._runtime.run)
         found: dict[str, Member] = {}
         for reference in references:
             with naming(reference, references):
@@ -339,9 +366,11 @@ class Registry:
 
     def _member(self, reference: str, key: Content, request: Request) -> Member:
         voice = self._voice(key)
+        if request.CALL == Embed.CALL:
+            return Member(key, voice, client_of(reference))
         calls = {name: task_for(name).CALL for name in task_names()}
         if voice.task is None and request.CALL == "recommend" and voice.head is not None:
-            raise RequestError(_no_click(key.version.reference, len(voice.head.labels)))
+            raise RequestError(no_click(key.version.reference, len(voice.head.labels)))
         task = voice.task or usual_task(writes=voice.head is None)
         if task not in calls:
             raise RequestError(
@@ -351,10 +380,10 @@ class Registry:
         if calls[task] != request.CALL:
             wanted = " or ".join(name for name, call in calls.items() if call == request.CALL)
             raise RequestError(f"{key.version.reference} does {task}, not {wanted}; use the call for {task}")
-        return Member(key, voice, _client(reference))
+        return Member(key, voice, client_of(reference))
 
     def _fetch(self, key: str) -> Fetched:
-        return self.hub.fetch(_version(key))
+        return self.hub.fetch(version_of(key))
 
     def _read_voice(self, key: Content) -> Voice:
         """Read an adapter for what must be known before its first row, and hand its weights on to the runtime."""
@@ -362,25 +391,3 @@ class Registry:
         check_base(fetched.adapter, self.base)
         self._runtime.offer(key, fetched)
         return Voice.of(fetched.adapter)
-
-
-def _version(key: str) -> Version:
-    """The version that a key brought along through the runtime, which knows nothing of versions."""
-    assert isinstance(key, Content)
-    return key.version
-
-
-def _no_click(reference: str, labels: int) -> str:
-    """Why an adapter of another tool, which says nothing of a click, ranks no ads."""
-    if labels > 2:
-        return (
-            f"{reference} has {labels} labels, none of which is said to be a click; ask it to analyze texts"
-        )
-    return (
-        f"{reference} does not say that it recommends, nor which of its labels is the click; publish it again with "
-        "--task recommendation --roles user,ad"
-    )
-
-
-def _client(reference: str) -> str:
-    return reference.split("/", 1)[0]

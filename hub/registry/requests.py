@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from adapters.errors import RepertoireError
 from recipes.measure import Violation
@@ -44,8 +44,8 @@ class Write:
     max_chars: texts over it are drawn again, never cut. policy: rules beside those of the adapter's recipe, with the
     keys of its `write.policy`, such as `{"banned": [...], "required": [...]}`; it can only add, so that `allowed` is
     refused. Texts that break a rule are drawn again too; `Texts.refused` tells them. Several texts, and texts that are
-    drawn again, need a temperature above 0 (0.8 unless given). The others are those of `adapters.serving.Sampling`.
-    deadline: seconds from now.
+    drawn again, need a temperature above 0 (0.8 unless given). The others are those of
+    `adapters.serving.Sampling`, such as logprobs. deadline: seconds from now.
     """
 
     CALL: ClassVar[str] = "write"
@@ -62,9 +62,21 @@ class Write:
     seed: int = 0
     deadline: float | None = None
     policy: Mapping[str, Any] | None = None
+    logprobs: int | None = None
 
 
-Request = Recommend | Analyze | Write
+@dataclass(frozen=True)
+class Embed:
+    """The base's pooled hidden states of texts, through one adapter, as its head reads them (an adapter that writes:
+    their mean). Texts are read as they are, cut at the adapter's limit. deadline: seconds from now."""
+
+    CALL: ClassVar[str] = "embed"
+    reference: str
+    texts: Sequence[str]
+    deadline: float | None = None
+
+
+Request = Recommend | Analyze | Write | Embed
 
 
 @dataclass(frozen=True)
@@ -101,13 +113,59 @@ class RefusedText:
     reasons: tuple[Violation, ...]
 
 
-class Texts(list[str]):
-    """The texts that a `Write` gives, and in `refused`, in the order of writing, those that broke a rule."""
+@dataclass(frozen=True)
+class TokenChance:
+    """One token of a text: natural logarithm of its probability, by the logits before temperature, cuts and penalties;
+    likeliest: `(token, logprob)` of as many as were asked for, the likeliest first."""
 
-    def __init__(self, texts: Iterable[str] = (), refused: Iterable[RefusedText] = ()) -> None:
+    token: str
+    logprob: float
+    likeliest: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of a text beside its words. tokens: that were written, without the end token. finish: what ended it:
+    the end token, a stop string or the limit of tokens. logprobs: of each token, where `Write.logprobs` asks."""
+
+    tokens: int
+    finish: Literal["end", "stop", "length"]
+    logprobs: tuple[TokenChance, ...] = ()
+
+
+class Texts(list[str]):
+    """The texts that a `Write` gives.
+
+    Attributes:
+        refused: in the order of writing, those that broke a rule.
+        told: of each text that is given, in their order.
+        prompt_tokens: that were read, once for all texts.
+        completion_tokens: that were written, also of texts that are not given.
+    """
+
+    def __init__(
+        self,
+        texts: Iterable[str] = (),
+        refused: Iterable[RefusedText] = (),
+        told: Iterable[Told] = (),
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+    ) -> None:
         super().__init__(texts)
         self.refused = tuple(refused)
+        self.told = tuple(told)
+        self.prompt_tokens = prompt_tokens
+        self.completion_tokens = completion_tokens
 
 
-Result = list[Ranked] | list[Analysis] | Texts
+@dataclass(frozen=True)
+class Embedding:
+    """One text's vector, of length 1. cut: how many of its tokens were over the limit and not read."""
+
+    text: str
+    vector: tuple[float, ...]
+    cut: int = 0
+
+
+Result = list[Ranked] | list[Analysis] | list[Embedding] | Texts
 Answer = Result | RepertoireError

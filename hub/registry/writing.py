@@ -1,7 +1,7 @@
 """Requests for texts: drafts, the rules of which may be given, and how it is told that none may."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -10,11 +10,13 @@ from adapters import Base
 from adapters.errors import RepertoireError, RequestError
 from adapters.serving import Completion, Sampling
 from adapters.serving import Request as Row
+from hub.registry.counting import told_of
 from hub.registry.labelling import Member
-from hub.registry.requests import RefusedText, Texts, Write
+from hub.registry.requests import RefusedText, Texts, Told, Write
+from hub.registry.rules import Watched
 from recipes import Recipe
 from recipes.errors import RecipeError
-from recipes.measure import Kind, Limit, Policy, Violation, stays, violations
+from recipes.measure import Kind, Limit, Policy, violations
 from recipes.options import read_policy
 
 _ROUNDS = 4  # of drafts
@@ -37,7 +39,7 @@ class Drafting:
     def __init__(
         self, request: Write, member: Member, base: Base, run: Callable[[list[Row]], list[Any]]
     ) -> None:
-        self._request, self._member, self._run = request, member, run
+        self._request, self._member, self._base, self._run = request, member, base, run
         self._policy = _rules(request, member.voice.recipe)
         product = request.product if isinstance(request.product, Mapping) else {"product": request.product}
         (reading,) = member.voice.read([product])
@@ -54,9 +56,22 @@ class Drafting:
     def answer(self, results: Sequence[Any]) -> Texts:
         """The texts that keep the policy and the length limit. results: of `rows`. Raises RequestError where none
         does, and the first error among the results."""
+        drawing = self.drawing(results)
+        try:
+            rows = next(drawing)
+            while True:
+                rows = drawing.send(self._run(rows))
+        except StopIteration as ended:
+            texts: Texts = ended.value
+            return texts
+
+    def drawing(self, results: Sequence[Any]) -> Generator[list[Row], Sequence[Any], Texts]:
+        """As `answer`, but whoever asks also runs the further drafts: they are yielded, and their results sent back."""
         if errors := [result for result in results if isinstance(result, RepertoireError)]:
             raise errors[0]
         kept: list[str] = []
+        told: list[Told] = []
+        tokens = 0
         refused: list[RefusedText] = []
         for round_ in range(_ROUNDS):
             if round_ > 0:
@@ -64,19 +79,22 @@ class Drafting:
                 left = None if deadline is None else self._began + deadline - monotonic()
                 if len(kept) >= self._request.n or (left is not None and left <= 0):
                     break
-                results = self._run(self._drafts(round_, left))
-            for text in (result.text for result in results if isinstance(result, Completion)):
-                if broken := violations(text, self._product, self._policy):
-                    refused.append(RefusedText(text, tuple(broken)))
+                results = yield self._drafts(round_, left)
+            for result in (result for result in results if isinstance(result, Completion)):
+                tokens += len(result.ids)
+                if broken := violations(result.text, self._product, self._policy):
+                    refused.append(RefusedText(result.text, tuple(broken)))
                 else:
-                    kept.append(text)
+                    kept.append(result.text)
+                    told.append(told_of(result, self._base))
         if not kept:
             raise none_kept(self._request.reference, refused)
-        return Texts(kept[: self._request.n], refused)
+        most = self._request.n
+        return Texts(kept[:most], refused, told[:most], len(self._ids), tokens)
 
-    def checked(self, pieces: Iterable[str]) -> Iterator[str]:
-        """The pieces of a streamed draft while it keeps the rules; see `checked`."""
-        return checked(pieces, self._product, self._policy)
+    def watched(self) -> Watched:
+        """What looks at a streamed draft while it grows."""
+        return Watched(self._product, self._policy)
 
     def _drafts(self, round_: int, deadline: float | None) -> list[Row]:
         request, own = self._request, self._member.voice.recipe.write
@@ -92,6 +110,7 @@ class Drafting:
                 own.repetition_penalty if request.repetition_penalty is None else request.repetition_penalty
             ),
             stop=tuple(own.stop if request.stop is None else request.stop),
+            logprobs=request.logprobs,
         )
         first = request.seed + round_ * request.n
         return [
@@ -136,36 +155,4 @@ def none_kept(reference: str, refused: Sequence[RefusedText]) -> NoneKept:
         f"{nearest.text!r}: {'; '.join(map(str, nearest.reasons))}. To get one, "
         f"{'; '.join(_REMEDIES[kind] for kind, _ in kinds.most_common())}",
         refused,
-    )
-
-
-def checked(pieces: Iterable[str], product: str, policy: Policy) -> Iterator[str]:
-    """The pieces of a text while it keeps the policy.
-
-    Raises RequestError as soon as it breaks a rule however it goes on. A term or number that may still become a lawful
-    one ("best" in "bestow") is held back until that is known, so that no refused one is shown whole. Whether a
-    disclaimer is missing is known only at the end.
-    """
-    text, shown = "", 0
-    for piece in pieces:
-        text += piece
-        found = violations(text, product, policy)
-        if sure := [each for each in found if stays(each, text, policy)]:
-            raise _broken(sure)
-        # What an allowed phrase at the end excuses is held back too: with more letters it may be none.
-        found += violations(text + "x", product, policy)
-        upto = min((each.where[0] for each in found if each.where is not None), default=len(text))
-        if upto > shown:
-            yield text[shown:upto]
-            shown = upto
-    if broken := violations(text, product, policy):
-        raise _broken(broken)
-    if shown < len(text):
-        yield text[shown:]
-
-
-def _broken(found: Sequence[Violation]) -> RequestError:
-    return RequestError(
-        f"the text breaks a rule: {'; '.join(map(str, found))}; write without a stream, so that it is drawn again, or "
-        "loosen the rule (max_chars, policy)"
     )

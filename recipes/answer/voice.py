@@ -130,10 +130,18 @@ class Voice:
             base: whose tokenizer is asked.
             readings: what `read` gave.
         """
-        texts = [reading.text for reading in readings]
         if self.head is None:
-            return [encode_prompt(base, self.recipe, text) for text in texts]
-        return encode_texts(base, self.recipe, texts)
+            return [encode_prompt(base, self.recipe, reading.text) for reading in readings]
+        return self.texts(base, readings)
+
+    def texts(self, base: Base, readings: Sequence[Reading]) -> list[tuple[int, ...]]:
+        """Token ids of each row's text by itself, cut at the adapter's limit.
+
+        Args:
+            base: whose tokenizer is asked.
+            readings: what `read` gave.
+        """
+        return encode_texts(base, self.recipe, [reading.text for reading in readings])
 
     def cuts(self, base: Base, readings: Sequence[Reading], tokens: Sequence[Sequence[int]]) -> list[int]:
         """How many tokens of each row's text were left out, for being over the limit; of a prompt none ever are.
@@ -143,8 +151,12 @@ class Voice:
             readings: of the rows.
             tokens: of the same rows, as `tokens` gave them.
         """
-        if self.head is None:
-            return [0] * len(tokens)
+        return [0] * len(tokens) if self.head is None else self.text_cuts(base, readings, tokens)
+
+    def text_cuts(
+        self, base: Base, readings: Sequence[Reading], tokens: Sequence[Sequence[int]]
+    ) -> list[int]:
+        """As `cuts`, for what `texts` gave."""
         whole = token_limit(base, self.recipe) - cut_step(base, self.recipe)  # what is no longer was not cut
         return [
             count_text(base, reading.text) - len(ids) if len(ids) > whole else 0

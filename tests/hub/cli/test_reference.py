@@ -17,8 +17,8 @@ def test_every_command_is_listed_once_with_its_options_and_examples() -> None:
         assert f"Usage: `repertoire {command} " in section
         assert f"Example: `repertoire {command}" in section
         assert "\n- `--json`: Print one JSON document" in section
-    assert page.count("\n### repertoire ") == len(called()) + 3, (
-        "and the groups `alias`, `feedback` and `new`"
+    assert page.count("\n### repertoire ") == len(called()) + 4, (
+        "and the groups `alias`, `feedback`, `keys` and `new`"
     )
 
 

@@ -1,5 +1,6 @@
 """Names to answers: one mixed batch for all tasks, references, refusals."""
 
+import asyncio
 import math
 import random
 from collections.abc import Callable, Iterator
@@ -13,8 +14,8 @@ import pytest
 import torch
 
 from adapters import Adapter, Base, Limits, WrongBase
-from adapters.errors import Busy, Cancelled, DeadlineExceeded, RequestError
-from hub import Analysis, Analyze, Hub, Ranked, Recommend, RefusedText, Registry, Texts, Write
+from adapters.errors import Busy, Cancelled, DeadlineExceeded, RepertoireError, RequestError
+from hub import Analysis, Analyze, Embed, Hub, Pending, Ranked, Recommend, RefusedText, Registry, Texts, Write
 from hub.errors import BadName, Damaged, NotInHub
 from recipes import Order, Recipe, train, train_many
 from recipes.learn.encode import encode_texts
@@ -552,3 +553,126 @@ def test_a_share_of_the_negatives_is_corrected_for_in_evaluation_and_in_answers(
     hub.publish(adapter, "acme/raw/recommendation")
     corrected, raw = answer("acme/rare/recommendation"), answer("acme/raw/recommendation")
     assert corrected == pytest.approx(raw / (raw + (1 - raw) / math.exp(shift)), rel=1e-4)
+
+
+def test_what_texts_took_is_told_for_each_and_equal_in_a_stream(registry: Registry) -> None:
+    """Tokens, what ended them and how likely each token was, for several texts, waited for and streamed."""
+    ask = Write("acme/spring/ad-copy", "mug 7", n=3, seed=2, temperature=1.0, logprobs=2)
+    (texts,) = registry.run([ask])
+    assert isinstance(texts, Texts)
+    assert len(texts.told) == len(texts) == 3
+    base = registry.base
+    for told in texts.told:
+        assert told.tokens == len(told.logprobs) > 0
+        assert told.finish in ("end", "length") and (told.finish == "length") == (told.tokens == 12)
+        for each in told.logprobs:
+            values = [logprob for _, logprob in each.likeliest]
+            assert values == sorted(values, reverse=True) and len(values) == 2
+            assert each.logprob <= values[0] <= 0
+    assert texts.completion_tokens == sum(told.tokens for told in texts.told)
+    streams = registry.streams(ask)
+    for stream, text, told in zip(streams, texts, texts.told, strict=True):
+        pieces = list(stream)
+        assert "".join(pieces) == text
+        assert stream.told is not None
+        assert (stream.told.tokens, stream.told.finish) == (told.tokens, told.finish)
+        assert tuple(chance for piece in pieces for chance in piece.logprobs) == stream.told.logprobs
+        for mine, theirs in zip(stream.told.logprobs, told.logprobs, strict=True):
+            assert (mine.token, mine.logprob) == (theirs.token, pytest.approx(theirs.logprob, abs=1e-4))
+        assert stream.prompt_tokens == texts.prompt_tokens > 0
+    greedy = registry.run([Write("acme/spring/ad-copy", "mug 7", temperature=0.0, logprobs=1)])[0]
+    assert isinstance(greedy, Texts)
+    (told,) = greedy.told
+    assert all(each.likeliest[0] == (each.token, each.logprob) for each in told.logprobs)
+    assert "".join(each.token for each in told.logprobs).strip() == greedy[0]
+    ids = registry.base.tokenizer(greedy[0])["input_ids"]
+    assert base.decode(ids).strip() == greedy[0]
+    assert registry.write("acme/spring/ad-copy", "mug 7").told[0].logprobs == ()
+
+
+def test_logprobs_are_those_of_the_model_whatever_the_sampling(registry: Registry) -> None:
+    plain = registry.run([Write("acme/spring/ad-copy", "mug 7", temperature=0.0, logprobs=3)])[0]
+    odd = registry.run(
+        [
+            Write(
+                "acme/spring/ad-copy", "mug 7", temperature=0.01, repetition_penalty=1.01, top_k=1, logprobs=3
+            )
+        ]
+    )[0]
+    assert isinstance(plain, Texts) and isinstance(odd, Texts) and plain == odd
+    for one, other in zip(plain.told[0].logprobs, odd.told[0].logprobs, strict=True):
+        assert one.logprob == pytest.approx(other.logprob, abs=1e-5)
+
+
+def test_pending_is_awaited_and_streams_are_read_in_a_loop(registry: Registry) -> None:
+    """Many at once in one thread, with texts that are drawn again; a task that is cancelled gives its request up."""
+    banned = {"banned": ["zzz"]}
+    requests: list[Any] = [
+        Recommend("acme/spring/recommendation", "likes tea", ["rum sale 3", "tea sale 5"]),
+        Analyze("acme/spring/behavior", ["glad 500", "mad 501"]),
+        Write("acme/spring/ad-copy", "mug 7", n=2, seed=1, policy=banned),
+        Write("acme/spring/ad-copy", "mug 7", policy={"required": ["not to be had"]}),
+        Analyze("acme/spring/behaviour", ["glad 1"]),
+    ]
+    expected = registry.run(requests)
+
+    async def main() -> list[Any]:
+        pending = registry.submit_all(requests)
+        return await asyncio.gather(
+            *(each if isinstance(each, Pending) else _error(each) for each in pending), return_exceptions=True
+        )
+
+    async def _error(error: RepertoireError) -> None:
+        raise error
+
+    found = asyncio.run(main())
+    for one, other in zip(found, expected, strict=True):
+        if isinstance(other, RepertoireError):
+            assert (type(one), str(one)) == (type(other), str(other))
+        elif isinstance(other, Texts):
+            assert one == other
+        else:
+            assert [type(each) for each in one] == [type(each) for each in other]
+    assert isinstance(found[3], RequestError) and "keeps the rules" in str(found[3])
+
+    async def streamed() -> str:
+        (stream,) = registry.streams(Write("acme/spring/ad-copy", "mug 7", seed=4))
+        return "".join([piece async for piece in stream])
+
+    assert asyncio.run(streamed()) == registry.write("acme/spring/ad-copy", "mug 7", seed=4)[0]
+
+    async def given_up() -> Pending:
+        with registry.base.lock:  # no step while it waits
+            pending = registry.submit(Write("acme/spring/ad-copy", "mug 7"))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(_waiting(pending), 0.01)
+        return pending
+
+    async def _waiting(pending: Pending) -> object:
+        return await pending
+
+    with pytest.raises(Cancelled):
+        asyncio.run(given_up()).result()
+
+
+def test_embeddings_are_the_states_that_the_adapter_s_head_reads(registry: Registry) -> None:
+    """Of length one, equal alone and among others, and through one adapter others than through another."""
+    texts = ["glad 500", "mad 501 and more of it", "glad 500"]
+    mood, click, copy = registry.run(
+        [Embed(f"acme/spring/{task}", texts) for task in ("behavior", "recommendation", "ad-copy")]
+    )
+    for found in (mood, click, copy):
+        assert not isinstance(found, RepertoireError)
+        assert [each.text for each in found] == texts
+        for each in found:
+            assert len(each.vector) == registry.base.width
+            assert math.hypot(*each.vector) == pytest.approx(1)
+        assert found[0].vector == pytest.approx(found[2].vector, abs=1e-5)
+        assert found[0].vector != pytest.approx(found[1].vector, abs=1e-3)
+    assert mood[0].vector != pytest.approx(click[0].vector, abs=1e-3)
+    alone = registry.run([Embed("acme/spring/behavior", ["glad 500"])])[0]
+    assert alone[0].vector == pytest.approx(mood[0].vector, abs=1e-5)
+    voice = registry.voice("acme/spring/behavior")
+    assert voice.head is not None and voice.head.pooling == "mean"
+    for wrong in ([], "text", ["\ud800"], [3]):
+        assert isinstance(registry.run([Embed("acme/spring/behavior", wrong)])[0], RequestError)

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.errors import RequestError
-from hub.registry.writing import checked
+from hub.registry.rules import checked
 from recipes.measure.policy import violations
 from recipes.options.write import read_policy
 

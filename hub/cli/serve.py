@@ -1,0 +1,94 @@
+"""repertoire serve: a hub's adapters behind HTTP."""
+
+import ipaddress
+from typing import Annotated, Any
+
+import typer
+
+from hub.cli.keys import KeysFile, open_keys
+from hub.cli.options import (
+    DEFAULT_BASE,
+    DEFAULT_HUB,
+    BaseToTrain,
+    HubPath,
+    Json,
+    Quantization,
+    QuantizationToTrain,
+    TrustFile,
+)
+from hub.cli.output import document, say
+
+
+def serve(
+    hub: HubPath = DEFAULT_HUB,
+    base: BaseToTrain = DEFAULT_BASE,
+    quantization: QuantizationToTrain = Quantization.nf4,
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8000,
+    drain: Annotated[
+        float, typer.Option(min=0.0, help="Seconds that running requests have after SIGTERM.")
+    ] = 30.0,
+    slots: Annotated[int, typer.Option(min=1, help="Adapters on the device.")] = 16,
+    rows: Annotated[int, typer.Option(min=1, help="Texts that are written at the same time.")] = 32,
+    body: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 4 * 2**20,
+    seconds: Annotated[float, typer.Option(min=0.001, help="Until a request must be answered.")] = 300.0,
+    adapter_calls: Annotated[
+        bool,
+        typer.Option("--adapter-calls", help="Take /v1/load_lora_adapter and /v1/unload_lora_adapter."),
+    ] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine although there is no key.")
+    ] = False,
+    keys: KeysFile = None,
+    trust: TrustFile = None,
+    as_json: Json = False,
+) -> None:
+    """Answer by HTTP as OpenAI's, Cohere's and vLLM's servers do, an adapter's reference as the model.
+
+    Without keys it listens on this machine only. SIGTERM or Ctrl-C: new requests are refused, running ones end.
+
+    Example: `repertoire serve --hub campaigns --base starter --port 8000`
+    """
+    opened = open_keys(hub, keys)
+    local = _is_loopback(host)
+    if not local and not opened.any() and not insecure:
+        raise typer.BadParameter(
+            f"without a key whoever reaches {host} could ask every adapter; make one (repertoire keys new CLIENT "
+            f"--hub {hub}), or say --insecure",
+            param_hint="--host",
+        )
+    from adapters import Limits, load_base
+    from hub.hub import Hub
+    from hub.registry.registry import Registry
+    from hub.server.app import create_app
+    from hub.server.bounds import Bounds
+    from hub.server.running import listen, run
+
+    found = Hub(hub, create=False, trust=trust)
+    listening = listen(host, port)
+    held: Any = quantization.value
+    registry = Registry(found, load_base(base, held), limits=Limits(slots=slots, rows=rows))
+    app = create_app(
+        registry,
+        opened,
+        Bounds(body=body, seconds=seconds),
+        local=local and not insecure,
+        adapter_calls=adapter_calls,
+    )
+    number = listening.getsockname()[1]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{number}"
+    if as_json:
+        document({"url": url, "hub": hub, "base": registry.base.id, "keys": opened.any()})
+    else:
+        asked = "a key is needed" if opened.any() else "no key is needed"
+        say(f"Repertoire answers at {url}/v1 ({asked}); Ctrl-C ends it.")
+    run(app, listening, drain)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

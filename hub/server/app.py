@@ -1,0 +1,73 @@
+"""The application: routes behind a gate, observed.
+
+Observed   id, log line, metrics
+Gate       key or session; nothing is read before it
+routes     the wire's shapes -> Service -> the registry's one door
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from hub.server.bounds import Bounds
+from hub.server.failing import add_handlers
+from hub.server.gate import Gate
+from hub.server.keys import Keys
+from hub.server.metrics import Meters
+from hub.server.observed import Observed
+from hub.server.routes.completions import completions
+from hub.server.routes.models import models
+from hub.server.routes.operating import operating
+from hub.server.routes.scoring import scoring
+from hub.server.routes.tasks import tasks
+from hub.server.service import Service
+from hub.server.sessions import Sessions
+
+if TYPE_CHECKING:
+    from hub.registry.registry import Registry
+
+_ABOUT = """
+Adapters of a Repertoire hub by their references: `client/campaign/task`, or with `@alias` or `@3`. OpenAI's, Cohere's
+and vLLM's clients speak to it with `base_url` and `api_key` changed.
+"""
+
+
+def create_app(
+    registry: "Registry",
+    keys: Keys,
+    bounds: Bounds | None = None,
+    *,
+    local: bool = True,
+    adapter_calls: bool = False,
+    open_paths: Sequence[str] = ("/health",),
+) -> FastAPI:
+    """The application of one server; `app.state.service` and `app.state.sessions` are what further routes share.
+
+    Args:
+        registry: that answers.
+        keys: of its clients; as long as there are none, everybody on this machine is let in.
+        bounds: of one request.
+        local: whether without keys only this machine's own names are answered.
+        adapter_calls: whether clients may bring adapters in and let them go.
+        open_paths: that need no key.
+    """
+    bounds = bounds or Bounds()
+    app = FastAPI(
+        title="Repertoire",
+        version="1",
+        description=_ABOUT,
+        docs_url=None,  # they load scripts from elsewhere
+        redoc_url=None,
+    )
+    service, meters, sessions = Service(registry, bounds, adapter_calls), Meters(registry), Sessions()
+    app.state.service, app.state.sessions = service, sessions
+    for routes in (completions, models, tasks, scoring):
+        app.include_router(routes(service))
+    app.include_router(operating(service, meters))
+    add_handlers(app, hidden=registry.hub.storage.address)
+    app.add_middleware(
+        Gate, keys=keys, sessions=sessions, open_paths=open_paths, local=local, body=bounds.body
+    )
+    app.add_middleware(Observed, meters=meters)
+    return app

@@ -1,0 +1,139 @@
+"""The gate before every route: who asks, and whether anybody may be asked at all. Nothing is read before it.
+
+Without keys everybody on this machine is let in, by the machine's own names only: a page of the internet that points
+a name of its own at 127.0.0.1 is not. From the first key on every route asks for one, but those that are open.
+"""
+
+from collections.abc import Mapping, Sequence
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from hub.server.caller import Caller
+from hub.server.failing import SafeJSON, response
+from hub.server.keys import Key, Keys, Scope
+from hub.server.noted import Noted
+from hub.server.service import set_caller
+from hub.server.sessions import COOKIE, Sessions
+
+_LOCAL = {"localhost", "127.0.0.1", "[::1]"}
+
+
+_NOBODY = Key("", "", Scope.infer, (), "")  # on open routes: sees nothing
+
+
+class Gate:
+    """Lets requests in by key, or by the cookie of a session that began with one.
+
+    Args:
+        app: what stands behind it.
+        keys: of the server's clients.
+        sessions: of the page.
+        open_paths: asked by anybody: `/health`, and what a page needs before its login; one that ends with `/` is all
+            below it.
+        local: whether without keys only this machine's own names are answered.
+        body: bytes of a request, at most.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: Keys,
+        sessions: Sessions,
+        open_paths: Sequence[str],
+        local: bool,
+        body: int,
+    ) -> None:
+        self._app = app
+        self._keys = keys
+        self._sessions = sessions
+        self._open = tuple(open_paths)
+        self._local = local
+        self._body = body
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Let one request in, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refused = None
+        if self._keys.any():
+            key = self._key(headers)
+            if key is not None:
+                Noted.of(scope).key = key.id
+            elif not self._is_open(scope["path"]):
+                refused = _no_key(headers)
+            set_caller(scope, Caller(key) if key is not None else Caller(_NOBODY))
+        else:
+            if self._local and _host(headers) not in _LOCAL:
+                refused = response(
+                    421,
+                    "without keys this server answers to localhost only; make a key: repertoire keys new CLIENT",
+                    "invalid_request_error",
+                    "host",
+                )
+            set_caller(scope, Caller())
+        if refused is None:
+            await self._app(scope, _limited(receive, headers, self._body), send)
+        else:
+            await refused(scope, receive, send)
+
+    def _key(self, headers: Headers) -> Key | None:
+        """The key of a request, where it counts."""
+        said = headers.get("authorization", "")
+        kind, _, secret = said.partition(" ")
+        if said:
+            key = self._keys.find(secret.strip()) if kind.lower() == "bearer" else None
+        else:
+            session = self._sessions.find(_cookies(headers).get(COOKIE, ""))
+            key = None if session is None else self._keys.find_id(session.key)
+        return key if key is not None and key.counts else None
+
+    def _is_open(self, path: str) -> bool:
+        return any(path == each or (each.endswith("/") and path.startswith(each)) for each in self._open)
+
+
+def _limited(receive: Receive, headers: Headers, most: int) -> Receive:
+    """What gives the body as long as it is no larger: that is told by its first byte where its length is said."""
+    length = headers.get("content-length", "")
+    seen = int(length[:20]) if length.isdecimal() else 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        if not length:
+            seen += len(message.get("body", b""))
+        if seen > most:
+            raise HTTPException(413, f"send at most {most} bytes", {"connection": "close"})
+        return message
+
+    return limited
+
+
+def _no_key(headers: Headers) -> SafeJSON:
+    said = "is not known, is over or was revoked" if "authorization" in headers else "is needed"
+    return response(
+        401,
+        f"a key {said}; send Authorization: Bearer KEY, which whoever runs this server makes for you",
+        "authentication_error",
+        "invalid_api_key",
+        {"www-authenticate": "Bearer"},
+    )
+
+
+def _host(headers: Headers) -> str:
+    host = headers.get("host", "").lower()
+    return host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+
+
+def _cookies(headers: Headers) -> Mapping[str, str]:
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        jar.load(headers.get("cookie", ""))
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in jar.items()}

@@ -1,0 +1,50 @@
+"""Around every request: its id, a line of the log, and the metrics of its end."""
+
+import json
+import logging
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from hub.server.metrics import Meters
+from hub.server.noted import Noted
+
+requests_log = logging.getLogger("repertoire.requests")
+"""One JSON line a request: id, key, client, reference, digest, tokens, milliseconds, status; never a text."""
+
+_GONE = 499  # the client went away before its answer
+
+
+class Observed:
+    """Notes each request of an app, whatever becomes of it."""
+
+    def __init__(self, app: ASGIApp, meters: Meters) -> None:
+        self._app = app
+        self._meters = meters
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        noted, status, ended = Noted.of(scope), _GONE, False
+
+        async def sent(message: Message) -> None:
+            nonlocal status, ended
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = noted.id
+                headers.setdefault("x-content-type-options", "nosniff")
+            elif message["type"] == "http.response.body" and not message.get("more_body"):
+                ended = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        finally:
+            route = getattr(scope.get("route"), "path", "")
+            line = noted.line(scope["method"], route, status if ended else _GONE)
+            requests_log.info(json.dumps(line, ensure_ascii=True))
+            self._meters.ended(noted, line["status"])

@@ -1,0 +1,134 @@
+"""What operators ask: is it alive, is it ready, what does it count, which adapter is where."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import Field
+
+from adapters.errors import RepertoireError
+from hub.errors import NotInHub
+from hub.registry.requests import Analyze
+from hub.server.caller import Forbidden
+from hub.server.failing import SafeJSON
+from hub.server.keys import Scope
+from hub.server.metrics import Meters
+from hub.server.service import Service, caller_of
+from hub.server.wire.body import ERRORS, Body, Reply, StrictRoute
+
+
+class Health(Reply):
+    """Alive."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Reply):
+    """Whether it answers. behind: reference -> why it is not answered by the version that it means."""
+
+    ready: bool
+    base: str
+    hub: Literal["ok", "unreachable"]
+    draining: bool
+    behind: dict[str, str]
+
+
+class ResidentReply(Reply):
+    """Where one adapter is: `slot`, `host` or `loading`; rows: running; size: bytes in host memory."""
+
+    adapter: str
+    tier: str
+    slot: int | None
+    rows: int
+    pinned: bool
+    size: int
+
+
+class ResidencyReply(Reply):
+    """Adapters nearer than the hub, and what waits and is written now, by everybody."""
+
+    slots: int
+    waiting: int
+    writing: int
+    adapters: list[ResidentReply]
+
+
+class LoadBody(Body):
+    """An adapter by its reference, as vLLM's clients name it; a path of the server's disk is none."""
+
+    lora_name: Annotated[str, Field(examples=["acme/spring/behavior@production"])]
+
+
+def operating(service: Service, meters: Meters) -> APIRouter:
+    """The routes, of one server."""
+    router = APIRouter(tags=["operating"], route_class=StrictRoute)
+
+    @router.get("/health")
+    async def health() -> Health:
+        """Alive: asked by anybody, and answered while everything else is busy."""
+        return Health()
+
+    @router.get("/ready", response_model=Ready, responses=ERRORS)
+    async def ready(http: Request) -> SafeJSON:
+        """Whether requests are answered: 503 while the hub cannot be read, or the server is shutting down."""
+        caller = caller_of(http.scope)
+        try:
+            await asyncio.to_thread(service.registry.hub.names)
+            hub = "ok"
+        except (RepertoireError, OSError):
+            hub = "unreachable"
+        found = service.registry.following()
+        behind = {
+            each.reference: each.behind for each in found if each.behind and caller.sees(each.reference)
+        }
+        is_ready = hub == "ok" and not service.draining
+        told: dict[str, Any] = {"ready": is_ready, "base": service.registry.base.id, "hub": hub}
+        told |= {"draining": service.draining, "behind": behind}
+        return SafeJSON(told, 200 if is_ready else 503, headers={} if is_ready else {"retry-after": "1"})
+
+    @router.get(
+        "/metrics", responses={**ERRORS, 200: {"content": {"text/plain": {}}}}, response_class=Response
+    )
+    async def metrics(http: Request) -> Response:
+        """For Prometheus; a key sees what names its own clients, and what names nobody."""
+        caller = caller_of(http.scope)
+        caller.need(Scope.operate)
+        return Response(await asyncio.to_thread(meters.text, caller), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/v1/residency", responses=ERRORS)
+    async def residency(http: Request) -> ResidencyReply:
+        """Which adapter is in a slot, in host memory or on its way."""
+        caller = caller_of(http.scope)
+        caller.need(Scope.operate)
+        state, found = service.registry.state(), service.registry.residency()
+        own = [ResidentReply(**vars(each)) for each in found if caller.sees(each.adapter)]
+        return ResidencyReply(**{name: state[name] for name in ("slots", "waiting", "writing")}, adapters=own)
+
+    @router.post("/v1/load_lora_adapter", responses=ERRORS)
+    async def load_lora_adapter(http: Request, body: LoadBody) -> Health:
+        """Bring an adapter into a slot, by its reference."""
+        return await _move(http, body, service.registry.load)
+
+    @router.post("/v1/unload_lora_adapter", responses=ERRORS)
+    async def unload_lora_adapter(http: Request, body: LoadBody) -> Health:
+        """Let an adapter go from slot and memory; the next request brings it in again."""
+        return await _move(http, body, service.registry.unload)
+
+    async def _move(http: Request, body: LoadBody, how: Any) -> Health:
+        caller = caller_of(http.scope)
+        caller.need(Scope.operate)
+        if not service.adapter_calls:
+            raise Forbidden(
+                "this server brings adapters in by itself; it takes such calls with --adapter-calls"
+            )
+        (reference, *others) = service.see(caller, body.lora_name)
+        if others:
+            raise service.unknown(caller, body.lora_name)
+        try:
+            await asyncio.to_thread(how, reference)
+        except NotInHub as error:
+            raise await service.seen(caller, Analyze(reference, []), error) from None
+        return Health()
+
+    return router

@@ -1,0 +1,90 @@
+"""The tasks by their own names: recommend, analyze, write, and a batch of any of them."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+
+from adapters.errors import RepertoireError
+from hub.registry.requests import Texts
+from hub.server.bounds import OutOfBounds
+from hub.server.failing import shape_error, told
+from hub.server.noted import Noted
+from hub.server.service import Answered, Service
+from hub.server.wire.body import ERRORS, StrictRoute, Usage
+from hub.server.wire.tasks import (
+    ENTRY,
+    AnalyzeBody,
+    AnalyzeReply,
+    BatchAnswer,
+    BatchBody,
+    BatchReply,
+    RecommendBody,
+    RecommendReply,
+    WriteReply,
+    WriteTexts,
+    reply,
+)
+
+
+def tasks(service: Service) -> APIRouter:
+    """The routes, of one server."""
+    router = APIRouter(prefix="/v1", tags=["tasks"], route_class=StrictRoute, responses=ERRORS)
+
+    @router.post("/recommend", response_model=RecommendReply)
+    async def recommend(http: Request, body: RecommendBody) -> Any:
+        """Rank ads for a user, the most likely to be clicked first."""
+        return await _one(http, body)
+
+    @router.post("/analyze", response_model=AnalyzeReply)
+    async def analyze(http: Request, body: AnalyzeBody) -> Any:
+        """Label texts, with the probability of every label."""
+        return await _one(http, body)
+
+    @router.post("/write", response_model=WriteReply)
+    async def write(http: Request, body: WriteTexts) -> Any:
+        """Write texts for a product that keep the adapter's rules and those of the request."""
+        return await _one(http, body)
+
+    @router.post("/batch")
+    async def batch(http: Request, body: BatchBody) -> BatchReply:
+        """Answer requests for any adapters and tasks in one mixed batch. What one gets wrong is its own error."""
+        if len(body.requests) > service.bounds.batch:
+            raise OutOfBounds(
+                f"{len(body.requests)} requests; send at most {service.bounds.batch} in one batch"
+            )
+        Noted.of(http.scope).call = "batch"
+        entries = [_entry(each) for each in body.requests]
+        requests = [each.request() for each in entries if not isinstance(each, ValidationError)]
+        found = iter(zip(requests, await service.many(http, requests), strict=True))
+        answers = []
+        for each in entries:
+            if isinstance(each, ValidationError):
+                answers.append(BatchAnswer(error=shape_error(each.errors(include_url=False))))
+                continue
+            request, answer = next(found)
+            if isinstance(answer, RepertoireError):
+                answers.append(BatchAnswer(error=told(answer, service.registry.hub.storage.address)))
+            else:
+                answers.append(BatchAnswer(answer=reply(request, answer.result, usage(answer))))
+        return BatchReply(answers=answers)
+
+    async def _one(http: Request, body: RecommendBody | AnalyzeBody | WriteTexts) -> Any:
+        request = body.request()
+        answered = await service.one(http, request)
+        return reply(request, answered.result, usage(answered))
+
+    return router
+
+
+def usage(answered: Answered) -> Usage:
+    """The tokens of an answer."""
+    result = answered.result
+    return Usage.of(answered.read, result.completion_tokens if isinstance(result, Texts) else 0)
+
+
+def _entry(given: Any) -> Any:
+    try:
+        return ENTRY.validate_python(given)
+    except ValidationError as error:
+        return error

@@ -1,0 +1,93 @@
+"""A server that runs: until SIGTERM or Ctrl-C, then drains; a second signal ends it at once."""
+
+import logging
+import os
+import socket
+from time import monotonic
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from hub.server.observed import requests_log
+from hub.server.service import Service
+
+_CLOSE = 2  # seconds that connections have after the last answer
+
+
+def run(app: FastAPI, listening: socket.socket, drain: float) -> None:
+    """Serve until a signal. New requests are refused from then on, those that run have their time, and then the
+    registry is closed, which ends the rest.
+
+    Args:
+        app: of `create_app`.
+        listening: a bound socket.
+        drain: seconds for what runs.
+    """
+    service: Service = app.state.service
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        http="h11",
+        timeout_graceful_shutdown=_CLOSE,
+    )
+    _log_requests()
+    try:
+        _Drained(config, service, drain).run(sockets=[listening])
+    finally:
+        service.registry.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that clients can connect to from now on. Raises OSError where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
+    listening.set_inheritable(False)
+    return listening
+
+
+class _Drained(uvicorn.Server):
+    """Ends when nothing runs any more, or the time for that is over."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, drain: float) -> None:
+        super().__init__(config)
+        self._service = service
+        self._seconds = drain
+        self._until: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; told again, end."""
+        if self._until is not None:
+            os._exit(128 + sig)
+        self._until = monotonic() + self._seconds
+        self._service.drain(self._seconds)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether it is time to end."""
+        if await super().on_tick(counter):
+            return True
+        if self._until is None or (self._service.working and monotonic() < self._until):
+            return False
+        self._service.registry.close()  # what is left is told that it ends
+        return True
+
+
+def _log_requests() -> None:
+    """A line of JSON for each request, and nothing around it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    requests_log.addHandler(handler)
+    requests_log.setLevel(logging.INFO)
+    requests_log.propagate = False

@@ -1,0 +1,228 @@
+"""One server's parts, and how a request of the wire becomes one of the registry: seen, bounded, waited for, counted."""
+
+import asyncio
+import difflib
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fastapi import Request as HttpRequest
+from starlette.requests import ClientDisconnect
+
+from adapters.errors import RepertoireError
+from hub.errors import NotInHub
+from hub.registry.requests import Request, Result, Texts, Write
+from hub.server.bounds import Bounds, OutOfBounds
+from hub.server.budgets import Budgets
+from hub.server.caller import Caller
+from hub.server.failing import Draining
+from hub.server.noted import Noted
+from hub.storage.names import members, parse
+
+if TYPE_CHECKING:
+    from hub.registry.pending import Pending
+    from hub.registry.registry import Registry
+    from hub.registry.streaming import Stream
+
+_Answer = TypeVar("_Answer")
+_CALLER = "repertoire.caller"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer, by which content, and how many tokens its rows read."""
+
+    result: Result
+    digests: tuple[str, ...]
+    read: int
+
+
+class Service:
+    """What the routes of one server share: a registry, how much they take on, and whether they still do.
+
+    Attributes:
+        registry: that answers.
+        bounds: of one request.
+        adapter_calls: whether clients may bring adapters into slots and let them go.
+        working: requests that are being answered.
+    """
+
+    def __init__(self, registry: "Registry", bounds: Bounds, adapter_calls: bool = False) -> None:
+        self.registry = registry
+        self.bounds = bounds
+        self.adapter_calls = adapter_calls
+        self.working = 0
+        self._budgets = Budgets(bounds.working)
+        self._drain: float | None = None
+
+    def drain(self, seconds: float) -> None:
+        """Take no new requests from now on. seconds: after which a client may ask whoever follows."""
+        self._drain = seconds
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new requests are taken."""
+        return self._drain is not None
+
+    async def one(self, http: HttpRequest, request: Request) -> Answered:
+        """The answer to a request. Raises the RepertoireError in its place, and what is said of `many`."""
+        (answer,) = await self.many(http, [request])
+        if isinstance(answer, RepertoireError):
+            raise answer
+        return answer
+
+    async def many(
+        self, http: HttpRequest, requests: Sequence[Request | RepertoireError]
+    ) -> list[Answered | RepertoireError]:
+        """Answers to requests in one mixed batch, or the error in their place.
+
+        Raises Draining, Busy, and ClientDisconnect where the client has gone, which gives the requests up.
+        """
+        async with self._work(http) as caller:
+            noted = Noted.of(http.scope)
+            checked = [await self._checked(caller, noted, each) for each in requests]
+            sound = [each for each in checked if not isinstance(each, RepertoireError)]
+            pending = iter(await asyncio.to_thread(self.registry.submit_all, sound))
+            places = [each if isinstance(each, RepertoireError) else next(pending) for each in checked]
+            found = await unless_gone(http, asyncio.gather(*map(_answered, places)))
+            for each in found:
+                if isinstance(each, Answered):
+                    self._count(caller, noted, each)
+            return [
+                await self.seen(caller, asked, each)
+                if isinstance(each, NotInHub) and not isinstance(asked, RepertoireError)
+                else each
+                for asked, each in zip(checked, found, strict=True)
+            ]
+
+    @asynccontextmanager
+    async def streams(self, http: HttpRequest, request: Write) -> AsyncIterator[list["Stream"]]:
+        """The texts of a request in pieces; what was not read to its end is given up. Raises as `one`."""
+        async with self._work(http) as caller:
+            noted = Noted.of(http.scope)
+            checked = await self._checked(caller, noted, request)
+            if isinstance(checked, RepertoireError):
+                raise checked
+            assert isinstance(checked, Write)
+            try:
+                streams = await asyncio.to_thread(self.registry.streams, checked)
+            except NotInHub as error:
+                raise await self.seen(caller, checked, error) from None
+            try:
+                yield streams
+            finally:
+                for stream in streams:
+                    stream.close()
+                noted.digest = streams[0].digest
+                noted.read += streams[0].prompt_tokens
+                noted.written += sum(stream.told.tokens for stream in streams if stream.told)
+                self._budgets.spent(caller, noted.read + noted.written)
+
+    def see(self, caller: Caller, reference: str | Sequence[str]) -> tuple[str, ...]:
+        """The references of one request, each of which the caller may know of, there or not.
+
+        Raises BadName, and NotInHub for one of which it may not, in the words of one that is not there.
+        """
+        found = members(reference)
+        for each in found:
+            if not caller.sees(parse(each).name):
+                raise self.unknown(caller, each)
+        return found
+
+    async def seen(self, caller: Caller, request: Any, error: NotInHub) -> NotInHub:
+        """A registry's error of a missing adapter, for this caller: near names are those that it sees."""
+        for each in members(request.reference):
+            try:
+                await asyncio.to_thread(self.registry.hub.versions, parse(each).name)
+            except NotInHub:
+                return await asyncio.to_thread(self.unknown, caller, each)
+        return error
+
+    def unknown(self, caller: Caller, reference: str) -> NotInHub:
+        """That there is no such adapter, with near names among those that the caller sees."""
+        name = reference.partition("@")[0]
+        near = difflib.get_close_matches(name, caller.visible(self.registry.hub.names()), n=5, cutoff=0.5)
+        advice = f"; near: {', '.join(near)}" if near else "; GET /v1/models lists those that there are"
+        return NotInHub(f"there is no adapter {reference[:200]!r}{advice}")
+
+    @asynccontextmanager
+    async def _work(self, http: HttpRequest) -> AsyncIterator[Caller]:
+        if self._drain is not None:
+            raise Draining(self._drain)
+        caller = caller_of(http.scope)
+        with self._budgets.one(caller):
+            self.working += 1
+            try:
+                yield caller
+            finally:
+                self.working -= 1
+
+    async def _checked(
+        self, caller: Caller, noted: Noted, request: Request | RepertoireError
+    ) -> Request | RepertoireError:
+        if isinstance(request, RepertoireError):
+            return request
+        noted.call = noted.call or request.CALL
+        try:
+            references = self.see(caller, request.reference)
+            noted.client = noted.client or references[0].partition("/")[0]
+            noted.reference = noted.reference or "+".join(references)
+            self.bounds.check(request)
+        except RepertoireError as error:
+            return error
+        given = request.deadline
+        if isinstance(given, int | float) and not isinstance(given, bool) and given < self.bounds.seconds:
+            return request
+        if given is not None:
+            return OutOfBounds(f"deadline is {given}; at most {self.bounds.seconds} seconds")
+        return replace(request, deadline=self.bounds.seconds)
+
+    def _count(self, caller: Caller, noted: Noted, answered: Answered) -> None:
+        written = answered.result.completion_tokens if isinstance(answered.result, Texts) else 0
+        noted.digest = noted.digest or "+".join(answered.digests)
+        noted.read += answered.read
+        noted.written += written
+        self._budgets.spent(caller, answered.read + written)
+
+
+def set_caller(scope: Any, caller: Caller) -> None:
+    """Note who asks."""
+    scope[_CALLER] = caller
+
+
+def caller_of(scope: Any) -> Caller:
+    """Who asks; `Gate` has let them in."""
+    caller: Caller = scope[_CALLER]
+    return caller
+
+
+async def unless_gone(http: HttpRequest, awaited: Awaitable[_Answer]) -> _Answer:
+    """What is awaited, given up as soon as the client goes away: ClientDisconnect then."""
+    work = asyncio.ensure_future(awaited)
+    gone = asyncio.ensure_future(_gone(http))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        raise ClientDisconnect
+    finally:
+        for each in (work, gone):
+            each.cancel()
+        await asyncio.gather(work, gone, return_exceptions=True)
+
+
+async def _gone(http: HttpRequest) -> None:
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _answered(place: "Pending | RepertoireError") -> Answered | RepertoireError:
+    if isinstance(place, RepertoireError):
+        return place
+    try:
+        result = await place
+    except RepertoireError as error:
+        return error
+    read = result.prompt_tokens if isinstance(result, Texts) else place.read
+    return Answered(result, place.digests, read)
