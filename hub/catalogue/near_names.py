@@ -7,26 +7,25 @@ are reached so. What is not reached is not offered; nothing is offered that does
 """
 
 import difflib
+from collections.abc import Callable
 from functools import partial
 from itertools import islice, takewhile
 
-from hub.catalogue import numbering
 from hub.storage.layout import home, is_part
 from hub.storage.storage import Storage
-from hub.storage.store import Store
 
 _NAMES = 1000
 _LOOKS = 2000
 _REQUESTS = 20  # looks into a storage where each is a request
 
 
-def near_names(store: Store, name: str) -> list[str] | None:
+def near_names(storage: Storage, name: str, standing: Callable[[str], object]) -> list[str] | None:
     """At most five names that have a version and read like this one, the most alike first. None where the hub has no
-    name with a version at all."""
-    names, everything = _reached(store.storage, name)
+    name with a version at all. standing: the versions of a name that stand."""
+    names, everything = _reached(storage, name)
     alike = difflib.get_close_matches(name, names, n=20, cutoff=0.5)
-    offered = list(islice((each for each in alike if numbering.standing(store, each)), 5))
-    if offered or not everything or any(numbering.standing(store, each) for each in names):
+    offered = list(islice((each for each in alike if standing(each)), 5))
+    if offered or not everything or any(standing(each) for each in names):
         return offered
     return None
 

@@ -6,6 +6,7 @@ acme/spring/behavior@3             version 3, unless it was removed
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from hub.catalogue import aliases, numbering, records, tombstones
 from hub.catalogue.near_names import near_names
@@ -95,7 +96,7 @@ def missing(store: Store, reference: Reference) -> NotInHub:
     if newest:
         known = ", ".join([*aliases.current(store, name), LATEST])
         return NotInHub(f"{name} has no alias {reference.alias!r}; it has {known} and versions 1 to {newest}")
-    near = near_names(store, name)
+    near = near_names(store.storage, name, partial(numbering.standing, store))
     if near is None:
         return NotInHub(f"no {name} in {address}: the hub is empty; fill it with `repertoire publish`")
     hint = f"did you mean {', '.join(near)}?" if near else "`repertoire ls` lists what there is"
