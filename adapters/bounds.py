@@ -13,12 +13,14 @@ __all__ = [
     "DIMENSIONS",
     "FILES",
     "HEADER_BYTES",
+    "INDEX_BYTES",
     "LABELS",
     "LABEL_CHARACTERS",
     "MESSAGE_CHARACTERS",
     "PART_CHARACTERS",
     "PATTERN_CHARACTERS",
     "PATTERN_REPEATS",
+    "RECORD_BYTES",
     "TAGS",
     "TENSORS",
     "TEXT_BYTES",
@@ -64,6 +66,18 @@ WEIGHTS_BYTES = Bound(
     "bytes",
     "adapter_model.safetensors, and any other file of a hub",
     "rank 64 on every linear layer of a base of 70 billion parameters takes 3.3 GB in float32",
+)
+RECORD_BYTES = Bound(
+    2**24,
+    "bytes",
+    "a record, an event of an alias, a tombstone, a signature, a pin",
+    "a record says what the weights' header says, without the baseline",
+)
+INDEX_BYTES = Bound(
+    2**31,
+    "bytes",
+    "the index that searches read",
+    "100,000 versions take some 100 MB; a larger one is made anew",
 )
 HEADER_BYTES = Bound(
     2**24,

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from adapters.bounds import PART_CHARACTERS
+from adapters.bounds import INDEX_BYTES, PART_CHARACTERS, RECORD_BYTES
 
 ADAPTERS = "adapters"
 BLOBS = "blobs/sha256"
@@ -30,9 +30,9 @@ INDEX = "index.sqlite"
 MARKER = "hub.json"
 LAST_NUMBER = 999_999_999
 """Of an entry of a log."""
-LARGEST = 16 << 20
+LARGEST = RECORD_BYTES.most
 """Bytes of a marker, a record, an event, a tombstone, a signature, a pin or `.ids`; what is larger is none."""
-_LARGEST_INDEX = 2 << 30
+_LARGEST_INDEX = INDEX_BYTES.most
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
 PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
