@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,7 +12,9 @@ from adapters.base.base import Base
 from adapters.kernels.plan import Dropout
 from adapters.slots.cache import KeyValueCache
 from adapters.slots.rows import RowSlots
-from adapters.slots.slots import Slots
+
+if TYPE_CHECKING:
+    from adapters.slots.slots import Slots
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def pad(base: Base, sequences: Sequence[Sequence[int]], left: bool | None = None
 
 def forward(
     base: Base,
-    slots: Slots,
+    slots: "Slots",
     batch: PaddedBatch,
     rows: RowSlots,
     dropout: Mapping[int, Dropout] | None = None,
@@ -113,7 +115,7 @@ def forward(
 
 def extend(
     base: Base,
-    slots: Slots,
+    slots: "Slots",
     cache: KeyValueCache,
     first: int,
     starts: Sequence[int],

@@ -137,8 +137,8 @@ def read_behind(
             states = hidden.states.new_zeros(len(sequences), widest, hidden.states.shape[2])
         for place, row in enumerate(part):
             states[row, -len(own[row]) :] = hidden.states[place, -len(own[row]) :]
-            if (stem := behind[row]) is not None:
-                states[row, -len(sequences[row]) : -len(own[row])] = stem.states
+            if (front := behind[row]) is not None:
+                states[row, -len(sequences[row]) : -len(own[row])] = front.states
     assert states is not None
     return Hidden(states, pad(base, sequences).mask)
 

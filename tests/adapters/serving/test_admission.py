@@ -90,6 +90,18 @@ def test_reading_is_bounded_but_one_request_is_read_at_least(base: Base) -> None
     assert admitted(waiting, 3) == tickets[1:]
 
 
+def test_first_tokens_that_rows_share_are_read_once_and_count_once(base: Base) -> None:
+    waiting, _ = queue(base, 9, set())
+    user = tuple(range(3, 43))
+    tickets = [
+        Ticket(Request(None, (*user, 50 + own), Sampling(max_new_tokens=1)), lambda _: None)
+        for own in range(6)
+    ]
+    for ticket in tickets:
+        waiting.push(ticket)
+    assert admitted(waiting, 44) == tickets[:4]
+
+
 def test_a_request_without_a_slot_is_passed_so_often_and_then_holds_the_others_up(
     base: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:
