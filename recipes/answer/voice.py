@@ -126,10 +126,10 @@ class Voice:
                 continue
             if isinstance(cell, int | float) and abs(cell) <= sys.float_info.max:
                 found[name] = cell
-            elif (text := text_of(cell)) and data.pii != "allow":
-                found[name] = masked(data.columns.get(name, name), text)
-            else:
-                found[name] = text
+                continue
+            text, private = text_of(cell), is_masked(data.pii, self.recipe.task, name)
+            private = private or data.pii == "refuse"  # as no training row had any
+            found[name] = masked(data.columns.get(name, name), text) if private else text
         return found
 
     def tokens(self, base: Base, readings: Sequence[Reading]) -> list[tuple[int, ...]]:

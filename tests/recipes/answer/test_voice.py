@@ -83,7 +83,7 @@ def test_probabilities_are_calibrated_logits() -> None:
 def test_a_registry_answers_test_rows_as_the_report_measured_them(
     blended: bool, private: str, tmp_path: Path
 ) -> None:
-    """Log loss, but for the rounding of batches of other sizes: rendering, tokens, calibration and blend are those of the report."""
+    """Log loss, but for rounding in batches of other sizes: rendering, tokens, calibration and blend are the same."""
     lines = [
         {
             "text": f"{'love' if number % 2 else 'hate'} it {number % 17}{private.format(1000 + number)}",
