@@ -92,5 +92,5 @@ def test_folds_keep_groups_together_and_deal_labels_evenly() -> None:
 
 def test_few_rows_of_many_labels_warn_nobody(recwarn: pytest.WarningsRecorder) -> None:
     rows = tuple(Example(f"word{i} more", i, i) for i in range(30))
-    baselines.bag_of_words(Splits(rows, (), rows, tuple(map(str, range(30))), ""))
+    baselines.bag_of_words(Splits(rows, rows[:5], rows, tuple(map(str, range(30))), ""))
     assert not [each for each in recwarn if "unique classes" in str(each.message)]
