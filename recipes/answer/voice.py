@@ -19,11 +19,18 @@ from adapters.errors import BadAdapter, RequestError
 from recipes.answer.blend import Blend
 from recipes.data.columns import is_derived
 from recipes.data.facts import DataFacts
-from recipes.data.pii import masked
+from recipes.data.pii import is_masked, masked
 from recipes.data.rendering import render_row
 from recipes.errors import RecipeError
 from recipes.examples import Example
-from recipes.learn.encode import count_text, cut_step, encode_prompt, encode_texts, token_limit
+from recipes.learn.encode import (
+    count_prompt,
+    count_text,
+    cut_step,
+    encode_prompt,
+    encode_texts,
+    token_limit,
+)
 from recipes.measure.calibration import Calibration, Floats
 from recipes.recipe import Recipe
 from recipes.tasks import text_of
@@ -86,7 +93,9 @@ class Voice:
         columns = self.recipe.data.columns  # whose names say what is private, as in training
 
         def private(name: str, text: str) -> str:
-            return masked(columns.get(name, name), text) if self.recipe.data.pii == "mask" else text
+            if not is_masked(self.recipe.data.pii, self.recipe.task, name):
+                return text
+            return masked(columns.get(name, name), text)
 
         features = self.recipe.data.features
         named = features if self.head is not None and isinstance(features, list) else []
@@ -117,10 +126,10 @@ class Voice:
                 continue
             if isinstance(cell, int | float) and abs(cell) <= sys.float_info.max:
                 found[name] = cell
-            elif (text := text_of(cell)) and data.pii != "allow":
-                found[name] = masked(data.columns.get(name, name), text)
-            else:
-                found[name] = text
+                continue
+            text, private = text_of(cell), is_masked(data.pii, self.recipe.task, name)
+            private = private or data.pii == "refuse"  # as no training row had any
+            found[name] = masked(data.columns.get(name, name), text) if private else text
         return found
 
     def tokens(self, base: Base, readings: Sequence[Reading]) -> list[tuple[int, ...]]:
@@ -144,14 +153,17 @@ class Voice:
         return encode_texts(base, self.recipe, [reading.text for reading in readings])
 
     def cuts(self, base: Base, readings: Sequence[Reading], tokens: Sequence[Sequence[int]]) -> list[int]:
-        """How many tokens of each row's text were left out, for being over the limit; of a prompt none ever are.
+        """How many tokens of each row's text were left out, for being over the limit.
 
         Args:
             base: whose tokenizer is asked.
             readings: of the rows.
             tokens: of the same rows, as `tokens` gave them.
         """
-        return [0] * len(tokens) if self.head is None else self.text_cuts(base, readings, tokens)
+        if self.head is None:
+            whole = (count_prompt(base, self.recipe, reading.text) for reading in readings)
+            return [max(0, count - len(ids)) for count, ids in zip(whole, tokens, strict=True)]
+        return self.text_cuts(base, readings, tokens)
 
     def text_cuts(
         self, base: Base, readings: Sequence[Reading], tokens: Sequence[Sequence[int]]

@@ -30,7 +30,8 @@ class Parsed:
     text: what the model reads. outcomes: (0 or 1, weight) for recommendation, (None, weight) otherwise; none at all for
     a row of 0 impressions. names: the labels' names, for behavior. group: what is ranked together. key: its rows stay
     in one split; None where there is neither group nor user id. user: what stands in `user`, or None. time: a number,
-    or a date as ISO 8601 made it seconds since 1970; `dated` says which. column: the label's.
+    or a date as ISO 8601 made it seconds since 1970; `dated` says which. column: the label's. masked: how much that was
+    private in it is masked.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Parsed:
     file: str
     line: int
     column: str
+    masked: int = 0
 
 
 def parse(recipe: "Recipe", file: str, row: "Row", columns: Columns) -> Parsed | list[Problem]:
@@ -80,6 +82,7 @@ class _Cells:
     row: "Row"
     columns: Columns
     problems: list[Problem]
+    masked: int = 0
 
     @property
     def sound(self) -> bool:
@@ -108,15 +111,17 @@ class _Cells:
 
     def shown(self, role: str, text: str) -> str:
         handling = self.options.data.pii
-        if handling == "allow":
+        masked = pii.is_masked(handling, self.options.task, role)
+        if not masked and handling != "refuse":
             return text
         column = self.columns.of.get(role, role)
         found = pii.find(text, column)
-        if found and handling == "mask":
+        if masked:
+            self.masked += len(found)
             return pii.mask(text, found)
         for private in found:
             message = f"holds {_KINDS[private.kind]}, {text[private.start : private.end]}"
-            fix = "Remove it; or set data.pii to mask (<email> and <phone> in its place) or allow"
+            fix = "Remove it; or set data.pii to mask (<email> and <phone> in its place), allow or allow_own"
             self.problems.append(Problem(self.file, message, fix, self.row.line, column))
         return text
 
@@ -146,6 +151,7 @@ class _Cells:
             file=self.file,
             line=self.row.line,
             column=self.columns.of.get("label", ""),
+            masked=self.masked,
         )
 
     def _read(self, roles: Mapping[str, Role]) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def parse_table(
     wrong = [problem for problem in table.problems if problem.of_row]
     read.problems += (problem for problem in table.problems if not problem.of_row)
     strays, unshown, bad = Strays(table, columns), 0, len(wrong)
+    masked = private = 0
     for row in bars.track(table.rows, total=len(table.rows), description=visible(f"checking {table.title}")):
         parsed = strays.header(row) or parse(recipe, table.name, row, columns)
         parsed = strays.total(row, parsed) or parsed
@@ -64,10 +65,16 @@ def parse_table(
         times.add(parsed)
         read.labels.update(parsed.names)
         unshown += not parsed.outcomes
+        masked, private = masked + (parsed.masked > 0), private + parsed.masked
         if keep:
             understood.append(parsed)
     _leave_out(recipe.data.skip_bad_rows, table, wrong, bad, read)
     read.notes += strays.heavy()
+    if masked:
+        read.notes.append(
+            f"{table.title}: {private:,} e-mail addresses and phone numbers in {masked:,} rows are masked as <email> "
+            "and <phone>, and so they are in requests; data.pii says what else may be done (refuse, allow_own, allow)"
+        )
     if unshown:
         read.notes.append(f"{table.title}: {unshown} rows with 0 impressions say nothing and are left out")
     if recipe.data.negative_share is not None and "impressions" in columns.of:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from recipes.tasks.task import task_for
+
 # Numbers without a country code are read as of these; those of other countries are found where they begin with +.
 REGIONS = ("US", "GB", "CN")
 _LETTERS = "A-Za-zÀ-ɏЀ-ӿ0-9"  # not Chinese: 邮箱a@b.cn holds a@b.cn
@@ -27,6 +29,7 @@ _CALLED = re.compile(
 )
 _CHINESE_MOBILE = re.compile(r"1[3-9]\d{9}")
 _DATE = re.compile(r"(?:19|20)\d\d[-/.]\d\d?[-/.]\d\d?(?!\d)|\d\d?[-/.]\d\d?[-/.](?:19|20)\d\d(?!\d)")
+_IP_ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\d.])")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _BEFORE = 24  # characters before a number in which a word may call it one
 
@@ -38,6 +41,16 @@ class Private:
     kind: Literal["email", "phone"]
     start: int
     end: int
+
+
+def is_masked(handling: str, task: str, role: str) -> bool:
+    """Whether what is private in a role's or a feature's texts is masked, in training and in answers alike.
+
+    handling: as `data.pii` says. With allow_own, numbers of the advertiser stay: in an ad, and in all that a task
+    which writes reads and learns to write.
+    """
+    own = role == "ad" or task_for(task).ANSWERS == "texts"
+    return handling == "mask" or (handling == "allow_own" and not own)
 
 
 def find(text: str, name: str = "") -> tuple[Private, ...]:
@@ -93,7 +106,7 @@ def _looks_like_phone(text: str, start: int, raw: str, name: str) -> bool:
     digits is an id, unless its column's name says otherwise."""
     if _CALLED.search(text, max(0, start - _BEFORE), start) or _CALLED.search(name):
         return True
-    if _DATE.match(text, start):
+    if _DATE.match(text, start) or _IP_ADDRESS.fullmatch(raw):
         return False
     if _NUMBER.fullmatch(raw) is None:
         return True

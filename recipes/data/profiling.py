@@ -110,16 +110,16 @@ def _own_words(example: Example) -> str:
 
 
 def _private(examples: Sequence[Example], handling: str) -> dict[str, int]:
-    """How many were let through or masked; what was refused is not here."""
+    """How many were masked or let through; what was refused is not here."""
     counts = dict.fromkeys(_KINDS.values(), 0)
     for example in examples if handling != "refuse" else ():
         cells = {**example.fields, "copy": example.copy or ""}
         for kind, name in _KINDS.items():
-            if handling == "mask":
-                counts[name] += sum(cell.count(f"<{kind}>") for cell in cells.values())
-            else:
-                found = chain.from_iterable(pii.find(cell, column) for column, cell in cells.items())
-                counts[name] += sum(private.kind == kind for private in found)
+            found = chain.from_iterable(pii.find(cell, column) for column, cell in cells.items())
+            counts[name] += sum(private.kind == kind for private in found) if handling != "mask" else 0
+            counts[name] += (
+                sum(cell.count(f"<{kind}>") for cell in cells.values()) if handling != "allow" else 0
+            )
     return counts
 
 

@@ -46,14 +46,11 @@ def propose(path: str | Path, written: FormatOptions | None = None) -> Proposal:
     file = _read(Path(path), written or FormatOptions())
     guess = guess_task(file.columns)
     text = _yaml(guess, file)
-    problems = _checked(text, path)
-    if any("holds an e-mail address" in problem or "holds a phone number" in problem for problem in problems):
-        guess.masked = (
-            "its texts hold e-mail addresses or phone numbers, which are refused unless you say what to do"
-        )
+    problems, notes = _checked(text, path)
+    if any("are masked as <email>" in note for note in notes):
+        guess.masked = "its texts hold e-mail addresses or phone numbers; mask, or refuse, allow_own, allow"
         text = _yaml(guess, file)
-        problems = _checked(text, path)
-    return Proposal(text, tuple(problems))
+    return Proposal(text, problems)
 
 
 @dataclass(frozen=True)
@@ -202,10 +199,9 @@ def _text(text: str) -> str:
     return text if plain else json.dumps(text, ensure_ascii=False)
 
 
-def _checked(text: str, path: str | Path) -> list[str]:
-    """What the file's rows say against a recipe."""
+def _checked(text: str, path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the file's rows say against a recipe, and what is noted of them where they say nothing."""
     try:
-        check(Recipe.from_dict(read_yaml(text)), path)
+        return (), check(Recipe.from_dict(read_yaml(text)), path).notes
     except DataError as error:
-        return [str(problem) for problem in error.problems]
-    return []
+        return tuple(str(problem) for problem in error.problems), ()

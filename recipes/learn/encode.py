@@ -79,13 +79,30 @@ def cut_step(base: "Base", recipe: "Recipe") -> int:
 
 
 def encode_prompt(base: "Reader", recipe: "Recipe", product: str) -> tuple[int, ...]:
-    """Token ids of the prompt for a product: the chat template's user turn, where the base has one.
+    """Token ids of the prompt for a product: the chat template's user turn, where the base has one. A product whose
+    prompt alone would fill the limit is cut at its end, so that room for a text is left.
 
     Args:
         base: whose tokenizer is asked.
         recipe: whose template the product is put into.
         product: its text, as the task rendered it.
     """
+    ids, limit = _prompt(base, recipe, product), token_limit(base, recipe)
+    if len(ids) < limit:
+        return ids
+    most = limit - min(recipe.write.max_new_tokens, limit // 2)
+    fits, longest = 0, len(product)
+    while fits < longest:  # the most characters whose prompt has at most so many tokens
+        middle = (fits + longest + 1) // 2
+        if len(_prompt(base, recipe, product[:middle])) <= most:
+            fits = middle
+        else:
+            longest = middle - 1
+    return _prompt(base, recipe, product[:fits].rstrip()) if fits else ids
+
+
+def _prompt(base: "Reader", recipe: "Recipe", product: str) -> tuple[int, ...]:
+    """The tokens of an uncut product's prompt."""
     text = text_task(recipe.task).prompt(product, recipe)
     with base.tokenizing:
         if base.tokenizer.chat_template:
@@ -104,8 +121,13 @@ def encode_copy(base: "Reader", copy: str) -> tuple[int, ...]:
 def count_tokens(base: "Reader", recipe: "Recipe", example: Example) -> tuple[int, int]:
     """How many tokens an uncut example has: what is read, and what is to be written (0 for heads)."""
     if task_for(recipe.task).ANSWERS == "texts":
-        return len(encode_prompt(base, recipe, example.text)), len(encode_copy(base, example.copy or ""))
+        return count_prompt(base, recipe, example.text), len(encode_copy(base, example.copy or ""))
     return count_text(base, example.text), 0
+
+
+def count_prompt(base: "Reader", recipe: "Recipe", product: str) -> int:
+    """How many tokens the prompt for an uncut product has."""
+    return len(_prompt(base, recipe, product))
 
 
 def count_text(base: "Reader", text: str) -> int:

@@ -4,6 +4,7 @@ Each learns from the training split alone and guesses the test split.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -224,7 +225,9 @@ def _fitted(rows: Any, target: Any, weights: Floats, strength: float, intercept:
     if len(classes) < 2:
         return classes, None
     model = LogisticRegression(C=strength, fit_intercept=intercept, max_iter=200, tol=3e-4)
-    return classes, model.fit(rows, target, sample_weight=weights)
+    with warnings.catch_warnings():  # that few rows of many labels might be no labels at all
+        warnings.filterwarnings("ignore", "The number of unique classes")
+        return classes, model.fit(rows, target, sample_weight=weights)
 
 
 def _loss(splits: Splits, rows: Sequence[Example], probabilities: Floats) -> float:

@@ -175,8 +175,9 @@ class DataOptions(Section):
         the report's folder; more of them, and the data is refused.
     negative_share: recommendation, train on this share of the rows without a click only; the probabilities are
         corrected for it (see `calibration`).
-    pii: e-mail addresses and phone numbers in the texts: refuse the data, mask them as <email> and <phone>, or allow
-        them (see `pii`).
+    pii: e-mail addresses and phone numbers in the texts: mask them as <email> and <phone>, in answers too, refuse the
+        data, or allow them (see `pii`). allow_own leaves those of the advertiser, in ads and in what ad-copy reads and
+        writes, and masks the others.
     augment: null is off, see AugmentOptions.
     validation_share, test_share: of the rows, where there is no file for that split. seed: of how rows are dealt to
         splits, left out and copied.
@@ -195,7 +196,7 @@ class DataOptions(Section):
     repeats: Literal["refuse", "keep", "drop"] = "refuse"
     skip_bad_rows: float = Field(default=0.0, ge=0, lt=1)
     negative_share: float | None = Field(default=None, gt=0, lt=1)
-    pii: Literal["refuse", "mask", "allow"] = "refuse"
+    pii: Literal["mask", "refuse", "allow", "allow_own"] = "mask"
     augment: AugmentOptions | None = None
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     test_share: float = Field(default=0.2, gt=0, lt=1)

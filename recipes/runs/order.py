@@ -23,7 +23,7 @@ from recipes.judge.cases import pick
 from recipes.judge.gates import judge
 from recipes.judge.info import AdapterInfo
 from recipes.judge.results import best_baseline
-from recipes.learn.encode import count_tokens, token_limit
+from recipes.learn.encode import count_prompt, count_tokens, token_limit
 from recipes.learn.initial_weights import continued, start
 from recipes.learn.job import Job
 from recipes.measure.calibration import Calibration, shift_for
@@ -67,7 +67,10 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
             "(data.augment); a row and its copies together count as the row did"
         )
     lengths = check_lengths(
-        replace(splits, train=rows), lambda example: count_tokens(base, recipe, example), limit
+        replace(splits, train=rows),
+        lambda example: count_tokens(base, recipe, example),
+        limit,
+        least=0 if splits.labels else count_prompt(base, recipe, ""),
     )
     found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
     facts = DataFacts(

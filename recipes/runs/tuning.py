@@ -27,7 +27,7 @@ from recipes.data.lengths import check_lengths
 from recipes.data.load import load_splits
 from recipes.errors import TrainingError
 from recipes.examples import Splits
-from recipes.learn.encode import EncodedRow, count_tokens, encode, token_limit
+from recipes.learn.encode import EncodedRow, count_prompt, count_tokens, encode, token_limit
 from recipes.learn.job import Job
 from recipes.recipe import Recipe
 from recipes.runs.order import Order, untrained
@@ -125,7 +125,10 @@ def tune(
         raise TrainingError(f"trials is {trials} and together is {together}; both must be at least 1")
     searched = read_space(space, recipe)
     splits = load_splits(recipe, data, validation, test, progress=progress)
-    check_lengths(splits, lambda example: count_tokens(base, recipe, example), token_limit(base, recipe))
+    least = 0 if splits.labels else count_prompt(base, recipe, "")
+    check_lengths(
+        splits, lambda example: count_tokens(base, recipe, example), token_limit(base, recipe), least
+    )
     untrained(recipe, splits, base)  # a base that cannot carry the recipe is no matter of a trial
     search = _Search(recipe, searched, replace(splits, test=()), base, seed)
     run = Run(

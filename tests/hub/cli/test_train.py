@@ -31,7 +31,7 @@ def test_train_publish_recommend_from_a_file_with_its_own_words(run: Run, tmp_pa
     assert code == 0 and f"{ranked[0]['probability']:.3f}" in out
     second = files.read("made")
     second.info["calibration"] = {"temperature": 5.0}
-    run("publish", files.write(second, tmp_path / "second"), NAME)
+    run("publish", files.write(second, tmp_path / "second"), NAME, "--yes")
     one, two, both = (
         {
             item["ad"]: item["probability"]

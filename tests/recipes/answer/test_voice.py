@@ -77,12 +77,16 @@ def test_probabilities_are_calibrated_logits() -> None:
     assert found[0, 1] == pytest.approx(1 / (1 + np.exp(-1.0)))
 
 
-@pytest.mark.parametrize("blended", [False, True])
-def test_a_registry_answers_test_rows_as_the_report_measured_them(blended: bool, tmp_path: Path) -> None:
-    """Log loss, to the last digits: rendering, tokens, calibration and blend are those of the report."""
+@pytest.mark.parametrize(
+    ("blended", "private"), [(False, ""), (True, ""), (True, ", call 650-253-{0} or a{0}@b.com")]
+)
+def test_a_registry_answers_test_rows_as_the_report_measured_them(
+    blended: bool, private: str, tmp_path: Path
+) -> None:
+    """Log loss, but for rounding in batches of other sizes: rendering, tokens, calibration and blend are the same."""
     lines = [
         {
-            "text": f"{'love' if number % 2 else 'hate'} it {number % 17}",
+            "text": f"{'love' if number % 2 else 'hate'} it {number % 17}{private.format(1000 + number)}",
             "tags": ["x", number % 3],
             "label": number % 2,
         }
@@ -103,7 +107,7 @@ def test_a_registry_answers_test_rows_as_the_report_measured_them(blended: bool,
     registry.close()
     losses = [-np.log(each.probabilities[str(line["label"])]) for each, line in zip(found, test, strict=True)]
     served = report.get("blended", report)["after"]["log_loss"]
-    assert float(np.mean(losses)) == pytest.approx(served, abs=1e-6)
+    assert float(np.mean(losses)) == pytest.approx(served, abs=1e-7)
 
 
 def test_private_data_is_found_by_the_name_of_the_column_in_the_file() -> None:

@@ -527,7 +527,9 @@ def test_roles_and_templates_that_the_task_does_not_have_are_refused(tmp_path: P
     assert "no column `text`" in problem.message
 
 
-def test_a_prompt_that_leaves_no_room_for_the_copy_is_told_for_every_row(tmp_path: Path) -> None:
+def test_a_long_product_is_cut_and_a_prompt_without_room_for_any_is_told_for_every_row(
+    tmp_path: Path,
+) -> None:
     rows = changed(
         [{"product": "mug", "copy": f"c {i}"} for i in range(20)], product={i: f"p {i}" for i in range(20)}
     )
@@ -543,14 +545,13 @@ def test_a_prompt_that_leaves_no_room_for_the_copy_is_told_for_every_row(tmp_pat
     assert str(check_lengths(splits, count, max_tokens=51)).startswith(
         "1 of 20 rows have more than 51 tokens"
     )
+    short = check_lengths(splits, count, max_tokens=50)
+    assert (short.cut, short.products) == (1, 1) and "the products of 1 of them are cut" in str(short)
     with pytest.raises(DataError) as caught:
-        check_lengths(splits, count, max_tokens=50)
+        check_lengths(splits, count, max_tokens=50, least=20)
     [problem] = caught.value.problems
     assert problem.line == 5
-    assert (
-        "the prompt alone has 50 tokens of 50" in problem.message
-        and "data.max_tokens above 53" in problem.fix
-    )
+    assert "the prompt has 20 tokens of 50" in problem.message and "max_tokens above 56" in problem.fix
 
 
 def test_a_text_without_tokens_is_told(tmp_path: Path) -> None:

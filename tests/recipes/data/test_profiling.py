@@ -184,7 +184,8 @@ def rows(**first: str) -> list[dict[str, Any]]:
 
 def test_private_data_is_refused_line_by_line(tmp_path: Path) -> None:
     path = file(tmp_path / "a.csv", rows(user="I am a@b.com", note="call 650-253-0000, or c@d.com"))
-    recipe = Recipe.load("recommendation", **{"data.features": ["note"]})
+    refuse = {"data.pii": "refuse"}
+    recipe = Recipe.load("recommendation", **refuse, **{"data.features": ["note"]})
     with pytest.raises(DataError) as caught:
         load_splits(recipe, path)
     assert [(p.line, p.column, p.message) for p in caught.value.problems] == [
@@ -193,7 +194,7 @@ def test_private_data_is_refused_line_by_line(tmp_path: Path) -> None:
         (2, "note", "holds an e-mail address, c@d.com"),
     ]
     assert all("data.pii" in p.fix for p in caught.value.problems)
-    unused = Recipe.load("recommendation")
+    unused = Recipe.load("recommendation", **refuse)
     with pytest.raises(DataError, match="1 problem"):
         load_splits(unused, path)  # a column that nothing reads is not looked at
 
@@ -216,10 +217,34 @@ def test_masking_keeps_rows_and_lines_and_allowing_keeps_the_text(tmp_path: Path
     assert profile(allowed, recipe).private == {"e-mail addresses": 1, "phone numbers": 1}
 
 
+def test_what_is_private_is_masked_unless_the_recipe_says_otherwise_and_that_is_told(tmp_path: Path) -> None:
+    path = file(tmp_path / "a.csv", rows(user="I am a@b.com", ad="call 650-253-0000"))
+    masked, own = (
+        load_splits(Recipe.load("recommendation", **said), path) for said in ({}, {"data.pii": "allow_own"})
+    )
+    texts = [
+        {e.text for e in (*each.train, *each.validation, *each.test) if e.line == 2} for each in (masked, own)
+    ]
+    assert texts == [{"User: I am <email>\nAd: call <phone>"}, {"User: I am <email>\nAd: call 650-253-0000"}]
+    assert any("2 e-mail addresses and phone numbers in 1 rows are masked" in note for note in masked.notes)
+    assert any("1 e-mail addresses and phone numbers in 1 rows are masked" in note for note in own.notes)
+
+
+def test_advertisers_own_numbers_stay_in_ad_copy(tmp_path: Path) -> None:
+    records = [{"product": f"mug {i}", "copy": f"Order mug {i}: call 650-253-0000"} for i in range(30)]
+    own = load_splits(Recipe.load("ad-copy", **{"data.pii": "allow_own"}), file(tmp_path / "a.csv", records))
+    assert {(e.copy or "").endswith("call 650-253-0000") for e in own.train} == {True} and not own.notes
+
+
+def test_an_ip_address_is_no_phone_number() -> None:
+    for address in ("21.255.82.225", "78.142.75.181", "223.86.63.187", "131.239.126.28"):
+        assert pii.find(f"seen from {address} twice") == ()
+
+
 def test_copy_is_masked_as_the_product_is(tmp_path: Path) -> None:
     records = [{"product": f"mug {i}", "copy": f"Order mug {i} at a@b.com"} for i in range(30)]
     path = file(tmp_path / "a.csv", records)
     masked = load_splits(Recipe.load("ad-copy", **{"data.pii": "mask"}), path)
     assert {(e.copy or "").endswith("at <email>") for e in masked.train} == {True}
     with pytest.raises(DataError, match="30 problems"):
-        load_splits(Recipe.load("ad-copy"), path)
+        load_splits(Recipe.load("ad-copy", **{"data.pii": "refuse"}), path)

@@ -102,7 +102,7 @@ def test_private_data_is_masked_and_said(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text,label\n" + "".join(f"mail me at a{n}@b.com,{n % 2}\n" for n in range(40)))
     recipe, text = proposed(path)
-    assert recipe.data.pii == "mask" and "refused unless you say what to do" in text
+    assert recipe.data.pii == "mask" and "mask, or refuse, allow_own, allow" in text
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

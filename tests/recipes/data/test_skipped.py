@@ -28,7 +28,7 @@ def written(path: Path, *bad: str) -> Path:
 
 
 def recipe(share: float) -> Recipe:
-    return Recipe.load("recommendation", **{"data.skip_bad_rows": share})
+    return Recipe.load("recommendation", **{"data.skip_bad_rows": share, "data.pii": "refuse"})
 
 
 @pytest.mark.parametrize("fault", BAD)

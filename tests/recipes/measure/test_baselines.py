@@ -88,3 +88,9 @@ def test_folds_keep_groups_together_and_deal_labels_evenly() -> None:
     for rest, seen, held in baselines.folds(Splits(rows, (), (), ("a", "b"), "")):
         assert not {e.group for e in rest.train} & {e.group for e in rest.test}
         assert len(seen) + len(held) == 60 and sum(e.label == 1 for e in rest.test) == 2
+
+
+def test_few_rows_of_many_labels_warn_nobody(recwarn: pytest.WarningsRecorder) -> None:
+    rows = tuple(Example(f"word{i} more", i, i) for i in range(30))
+    baselines.bag_of_words(Splits(rows, rows[:5], rows, tuple(map(str, range(30))), ""))
+    assert not [each for each in recwarn if "unique classes" in str(each.message)]

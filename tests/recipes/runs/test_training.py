@@ -395,3 +395,17 @@ def test_ties_go_to_the_later_step_and_the_warm_up_costs_no_patience(
     monkeypatch.setattr(Job, "validate", lambda *_: next(told))
     report = train(Recipe.load("behavior", **QUICK | options), moods(tmp_path, 60), base).info["report"]
     assert (report["best_step"], report["steps"]) == (kept, steps)
+
+
+def test_a_long_product_is_cut_in_training_and_in_answers_alike(base: Base, tmp_path: Path) -> None:
+    path = copies(tmp_path)
+    with path.open("a", newline="") as file:
+        csv.writer(file).writerows([(f"mug {'very ' * 200}{i}", f"Buy mug {i}!") for i in range(3)])
+    recipe = Recipe.load("ad-copy", **QUICK | {"write.max_new_tokens": 8, "train.max_steps": 1})
+    job = prepare(Order(recipe, path), base)
+    assert any(
+        "products of 3 of them are cut at their end" in note for note in job.adapter.info["data"]["notes"]
+    )
+    assert all(row.target and len(row) <= 64 for row in job.train)
+    long = encode_prompt(base, recipe, f"mug {'very ' * 200}")
+    assert 40 < len(long) <= 56 and long[:20] == encode_prompt(base, recipe, "mug very very")[:20]
