@@ -119,10 +119,10 @@ def test_a_publisher_that_was_not_the_first_reads_only_what_is_new_and_finds_its
     reads: list[int] = []
     real_create, real_read = Local.create, Local.read
 
-    def read(self: Local, path: str) -> bytearray:
+    def read(self: Local, path: str, *most: int | None) -> bytearray:
         if self is hub.storage and "/.records/" in path:
             reads.append(int(Path(path).stem))
-        return real_read(self, path)
+        return real_read(self, path, *most)
 
     def create(self: Local, given: Any, then: Any = None) -> set[str]:
         there = len(faster.versions(NAME))

@@ -73,12 +73,12 @@ def there(path: Path) -> list[tuple[str, tuple[str, ...]]]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is read or listed of a storage on a disk from now on."""
     calls: list[str] = []
-    for method in ("read", "files", "folders"):
+    for method in ("read", "files", "folders", "taken"):
         real = getattr(Local, method)
 
-        def spy(self: Local, path: str, real: Any = real) -> Any:
+        def spy(self: Local, path: str, *more: Any, real: Any = real) -> Any:
             calls.append(path)
-            return real(self, path)
+            return real(self, path, *more)
 
         monkeypatch.setattr(Local, method, spy)
     return calls
@@ -404,10 +404,10 @@ def test_a_request_that_fails_is_told_and_nothing_is_missed_afterwards(
     monkeypatch.setattr("hub.hub.open_storage", Far)
     hub = Hub(path)
 
-    def refuse(self: Local, path: str, real: Any = Local.read) -> Any:
+    def refuse(self: Local, path: str, *more: Any, real: Any = Local.read) -> Any:
         if path.endswith("000002.json"):
             raise TimeoutError("the store does not answer")
-        return real(self, path)
+        return real(self, path, *more)
 
     with monkeypatch.context() as failing:
         failing.setattr(Local, "read", refuse)

@@ -129,7 +129,7 @@ def test_a_followed_reference_does_not_ask_the_hub(
 
         return call
 
-    for method in ("read", "files", "exists", "folders"):
+    for method in ("read", "files", "taken", "exists", "folders"):
         monkeypatch.setattr(hub.storage, method, refuse(getattr(hub.storage, method)))
     assert (says(registry, PRODUCTION), says(registry, NAME)) == expected
     with pytest.raises(AssertionError, match="touches the disk"):
