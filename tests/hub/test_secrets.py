@@ -90,7 +90,7 @@ def test_what_a_training_a_publication_and_an_export_leave_behind_holds_no_secre
     with caplog.at_level(logging.DEBUG):
         told = [
             run("train", "recommendation", data, "--out", home / "made", *WORDS, *short),
-            run("publish", home / "made", NAME, "--key", "key.pem"),
+            run("publish", home / "made", NAME, "--key", "key.pem", "--yes"),
             run("show", NAME, "--json"),
             run("card", NAME),
             run("history", NAME),
@@ -99,7 +99,7 @@ def test_what_a_training_a_publication_and_an_export_leave_behind_holds_no_secre
             run("export", NAME, "loras", "--to", "vllm"),
             run("recommend", NAME, "--user", "u", "--ad", "a", "--ad", "b"),
         ]
-    assert [code for code, _, _ in told[:5]] == [0] * 5, told
+    assert [code for code, _, _ in told[:5]] == [0] * 5, told[1]
     assert PLANTED not in "".join(out + err for _, out, err in told)
     assert PLANTED not in caplog.text
     assert holding(tmp_path) == []
