@@ -11,6 +11,7 @@ from benchmarks.runs import RUNS
 
 _SPEED = {
     "kernels": "the two ways of computing low-rank terms, by shape; 1 minute",
+    "four_bits": "the ways of 4-bit products on this CPU beside fp32; 5 minutes",
     "mixed_batch": "forward, generation and loading, beside the base alone and PEFT; 8 minutes",
     "data": "a log of a million rows, checked, split and profiled; 2 minutes",
     "hub_speed": "publishing and loading 20 MB beside the least that any tool must do; half a minute",
