@@ -39,6 +39,13 @@ class Example:
         one."""
         return (self.file, self.line) if self.number is None else self.number
 
+    @property
+    def unit(self) -> Hashable:
+        """What is independent evidence: a group where there is one, for ad-copy a product, else a row."""
+        if self.group is not None:
+            return self.group
+        return self.text if self.copy is not None else ("row", self.origin)
+
 
 @dataclass(frozen=True)
 class Source:

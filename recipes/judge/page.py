@@ -22,7 +22,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from adapters import Adapter
 from adapters.unseen import visible
 from recipes.data.facts import DataFacts
-from recipes.judge.cases import Picked
 from recipes.judge.info import AdapterInfo
 from recipes.judge.report import Bin, Report, RowCounts, Validation
 from recipes.judge.results import (
@@ -45,6 +44,8 @@ from recipes.measure.intervals import share_interval
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from recipes.judge.cases import Picked
+
 PAGE = "report.html"
 _INK = "#1b3a6b"  # dark enough for paper without colours
 
@@ -55,7 +56,7 @@ def folder_of(out: str | os.PathLike[str]) -> Path:
     return path.with_name(f"{path.name}-report")
 
 
-def write(adapter: Adapter, picked: Picked, folder: Path, name: str = "") -> Path:
+def write(adapter: Adapter, picked: "Picked", folder: Path, name: str = "") -> Path:
     """Write the page and its pictures; what lies there from an earlier training is replaced.
 
     Args:
@@ -76,7 +77,7 @@ def write(adapter: Adapter, picked: Picked, folder: Path, name: str = "") -> Pat
     return page
 
 
-def render(adapter: Adapter, picked: Picked, pictures: Mapping[str, bytes], name: str = "") -> str:
+def render(adapter: Adapter, picked: "Picked", pictures: Mapping[str, bytes], name: str = "") -> str:
     """The page's HTML; everything that comes from data is escaped. pictures: name -> PNG; name: what it was trained as,
     such as `client/campaign/task`."""
     info, report = AdapterInfo.of(adapter.info), _report(adapter)
@@ -131,7 +132,7 @@ def _facts(adapter: Adapter, info: AdapterInfo, report: Report, name: str) -> di
     return {
         **client,
         **({"adapter": name} if name else {}),
-        "base": adapter.base.id,
+        "base": adapter.base.id or "",
         "data": ", ".join(f"{file.name} ({file.rows:,} rows)" for file in data.files),
         "method": adapter.method.name,
         **({"ranks": rank_line(report.ranks)} if report.ranks else {}),

@@ -5,7 +5,7 @@ Each learns from the training split alone and guesses the test split.
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recipes.examples import Example, Splits
-from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
 
 Floats = NDArray[np.float64]
@@ -102,8 +101,9 @@ def best_regression(
 
 def folds(splits: Splits) -> Iterator[tuple[Splits, Indices, Indices]]:
     """The training rows in three parts, of which each is the test of what the others train: as splits, and which rows
-    train and which test. The rows of a unit (see `intervals`) stay together; labels are dealt evenly."""
-    units = intervals.units_of(splits.train)
+    train and which test. The rows of a unit (see `Example.unit`) stay together; labels are dealt evenly."""
+    numbers: dict[Hashable, int] = {}
+    units = np.array([numbers.setdefault(example.unit, len(numbers)) for example in splits.train])
     first = np.array([(labels_of(example) or [-1])[0] for example in splits.train])
     label = np.zeros(int(units.max()) + 1, dtype=int)
     label[units[::-1]] = first[::-1]

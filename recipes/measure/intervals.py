@@ -35,7 +35,7 @@ Key = TypeVar("Key", bound=Hashable)
 def units_of(examples: Sequence[Example]) -> Indices:
     """The unit of each example, counted from 0 in the order in which they first come, [examples]."""
     numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(_unit(example), len(numbers)) for example in examples], dtype=np.intp)
+    return np.array([numbers.setdefault(example.unit, len(numbers)) for example in examples], dtype=np.intp)
 
 
 def resample(
@@ -120,12 +120,6 @@ def macro_f1(
         return np.asarray(np.nanmean(scores, axis=1))
 
     return value
-
-
-def _unit(example: Example) -> Hashable:
-    if example.group is not None:
-        return example.group
-    return example.text if example.copy is not None else ("row", example.origin)
 
 
 def _draws(units: int, draws: int, seed: int) -> Iterator[Floats]:
