@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
+    from hub.feedback.canary import Canary, Compared
     from hub.feedback.database import address_of, has_log
     from hub.feedback.events import Candidate, Impression, Outcome, Place
     from hub.feedback.importing import Imported, import_log
@@ -18,6 +19,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "hub.feedback.canary": ["Canary", "Compared"],
             "hub.feedback.database": ["address_of", "has_log"],
             "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
             "hub.feedback.importing": ["Imported", "import_log"],
@@ -31,7 +33,9 @@ else:
     )
 
 __all__ = [
+    "Canary",
     "Candidate",
+    "Compared",
     "Feedback",
     "Figures",
     "Imported",

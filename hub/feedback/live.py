@@ -110,7 +110,7 @@ def live(
             for day in sorted(set(days[mature].tolist()))
         ],
         fit_delay(rows.delay, now - rows.at),
-        _sample_ratio(rows, share),
+        sample_ratio(rows, share),
         drift(rows, mature, hits),
     )
 
@@ -131,7 +131,7 @@ def _figures(of: str, rows: Observed, some: "NDArray[np.bool_]", hits: "NDArray[
     return Figures(of, count, found, rate(found, count), off, float(loss / entropy), auc(truth, predicted))
 
 
-def _sample_ratio(rows: Observed, share: float | None) -> str | None:
+def sample_ratio(rows: Observed, share: float | None) -> str | None:
     """Whether the arms have the users that they should (Fabijan et al. 2019, "Diagnosing Sample Ratio Mismatch in
     Online Controlled Experiments"), by a confidence sequence, so that it may be asked every day."""
     if share is None:
