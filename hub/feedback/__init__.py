@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from hub.feedback.database import address_of, has_log
     from hub.feedback.events import Candidate, Impression, Outcome, Place
     from hub.feedback.importing import Imported, import_log
-    from hub.feedback.live import Figures, Live
+    from hub.feedback.live import Live, LiveFigures
     from hub.feedback.log import Feedback
     from hub.feedback.log_files import LogFile, LogRow
     from hub.feedback.loop import Logged, Loop
@@ -23,7 +23,7 @@ else:
             "hub.feedback.database": ["address_of", "has_log"],
             "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
             "hub.feedback.importing": ["Imported", "import_log"],
-            "hub.feedback.live": ["Figures", "Live"],
+            "hub.feedback.live": ["LiveFigures", "Live"],
             "hub.feedback.log": ["Feedback"],
             "hub.feedback.log_files": ["LogFile", "LogRow"],
             "hub.feedback.loop": ["Logged", "Loop"],
@@ -37,10 +37,10 @@ __all__ = [
     "Candidate",
     "Compared",
     "Feedback",
-    "Figures",
     "Imported",
     "Impression",
     "Live",
+    "LiveFigures",
     "LogFile",
     "LogRow",
     "Logged",

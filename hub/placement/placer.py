@@ -17,7 +17,7 @@ from adapters.errors import RequestError
 from adapters.fields import shown
 from hub.feedback.loop import Logged
 from hub.feedback.recording import Seen, candidates_of
-from hub.placement.choosing import Choice, choose
+from hub.placement.choosing import Choosing, choose
 from hub.placement.evidence import Evidence, clicked_since, evidence, seen_by
 from hub.placement.posterior import posterior
 from hub.registry.requests import Ranked, Recommend, Request
@@ -74,9 +74,9 @@ class Placer:
     """
 
     def __init__(
-        self, loop: "Loop", choice: Choice | None = None, outcome: str = "click", seed: int | None = None
+        self, loop: "Loop", choice: Choosing | None = None, outcome: str = "click", seed: int | None = None
     ) -> None:
-        self.loop, self._choice, self._outcome = loop, choice or Choice(), outcome
+        self.loop, self._choice, self._outcome = loop, choice or Choosing(), outcome
         self._random = np.random.default_rng(seed)
         self._lock = Lock()
         self._known: dict[str, tuple[float, Evidence]] = {}
