@@ -15,6 +15,7 @@
     feedback.py       feedback import|status
     evaluate_policy.py  evaluate-policy
     live.py           live
+    refresh.py        refresh
     canary.py         canary start|status|decide|promote|stop|hold
     verify.py         verify, repair
     remove.py         rm, gc, purge
@@ -55,6 +56,7 @@ from hub.cli import (
     new,
     profile,
     publish,
+    refresh,
     remove,
     serve,
     show,
@@ -83,7 +85,7 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., Any]]] = {
         diff.diff,
     ),
     "Ask": (ask.recommend, ask.analyze, ask.write, serve.serve),
-    "Learn from users": (live.live, evaluate_policy.evaluate_policy),
+    "Learn from users": (live.live, refresh.refresh, evaluate_policy.evaluate_policy),
     "Operate a hub": (
         publish.init,
         aliases.rollback,

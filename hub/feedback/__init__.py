@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
+    from hub.feedback.campaigns import Campaign, load_campaigns, seconds
     from hub.feedback.canary import Canary, Compared
     from hub.feedback.database import address_of, has_log
     from hub.feedback.events import Candidate, Impression, Outcome, Place
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from hub.feedback.log_files import LogFile, LogRow
     from hub.feedback.loop import Logged, Loop
     from hub.feedback.recording import Seen
+    from hub.feedback.refreshing import Refresh, Refreshed
     from hub.feedback.taking import Taken
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "hub.feedback.campaigns": ["Campaign", "load_campaigns", "seconds"],
             "hub.feedback.canary": ["Canary", "Compared"],
             "hub.feedback.database": ["address_of", "has_log"],
             "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
@@ -28,11 +31,13 @@ else:
             "hub.feedback.log_files": ["LogFile", "LogRow"],
             "hub.feedback.loop": ["Logged", "Loop"],
             "hub.feedback.recording": ["Seen"],
+            "hub.feedback.refreshing": ["Refresh", "Refreshed"],
             "hub.feedback.taking": ["Taken"],
         },
     )
 
 __all__ = [
+    "Campaign",
     "Canary",
     "Candidate",
     "Compared",
@@ -47,9 +52,13 @@ __all__ = [
     "Loop",
     "Outcome",
     "Place",
+    "Refresh",
+    "Refreshed",
     "Seen",
     "Taken",
     "address_of",
     "has_log",
     "import_log",
+    "load_campaigns",
+    "seconds",
 ]
