@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hub.feedback.taking import Taken
     from hub.hub import Hub
     from hub.intake.declared import Declared
-    from hub.placement.choosing import Choice
+    from hub.placement.choosing import Choosing
     from hub.placement.placer import Offer, PlacedAd, Placer
     from hub.registry.pending import Pending
     from hub.registry.registry import Registry
@@ -80,7 +80,7 @@ else:
             "hub.feedback.taking": ["Taken"],
             "hub.hub": ["Hub"],
             "hub.intake.declared": ["Declared"],
-            "hub.placement.choosing": ["Choice"],
+            "hub.placement.choosing": ["Choosing"],
             "hub.placement.placer": ["Offer", "PlacedAd", "Placer"],
             "hub.registry.pending": ["Pending"],
             "hub.registry.registry": ["Registry"],
@@ -106,7 +106,7 @@ __all__ = [
     "BadName",
     "BadSearch",
     "BadTrust",
-    "Choice",
+    "Choosing",
     "Damaged",
     "Declared",
     "Embed",

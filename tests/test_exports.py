@@ -56,7 +56,7 @@ EXPORTS: dict[str, set[str]] = {
         "BadName",
         "BadSearch",
         "BadTrust",
-        "Choice",
+        "Choosing",
         "Damaged",
         "Declared",
         "Embed",

@@ -15,6 +15,8 @@
     feedback.py       feedback import|status
     evaluate_policy.py  evaluate-policy
     live.py           live
+    refresh.py        refresh
+    canary.py         canary start|status|decide|promote|stop|hold
     verify.py         verify, repair
     remove.py         rm, gc, purge
     sync.py           push, pull, sync
@@ -41,6 +43,7 @@ from adapters.base import settle_threads
 from hub.cli import (
     aliases,
     ask,
+    canary,
     demo,
     diff,
     doctor,
@@ -53,6 +56,7 @@ from hub.cli import (
     new,
     profile,
     publish,
+    refresh,
     remove,
     serve,
     show,
@@ -81,7 +85,7 @@ _COMMANDS: Mapping[str, Sequence[Callable[..., Any]]] = {
         diff.diff,
     ),
     "Ask": (ask.recommend, ask.analyze, ask.write, serve.serve),
-    "Learn from users": (live.live, evaluate_policy.evaluate_policy),
+    "Learn from users": (live.live, refresh.refresh, evaluate_policy.evaluate_policy),
     "Operate a hub": (
         publish.init,
         aliases.rollback,
@@ -113,6 +117,7 @@ for heading, commands in _COMMANDS.items():
     for command in commands:
         app.command(command.__name__.rstrip("_").replace("_", "-"), rich_help_panel=heading)(command)
 app.add_typer(new.new, name="new", rich_help_panel="Train")
+app.add_typer(canary.canary, name="canary", rich_help_panel="Learn from users")
 app.add_typer(feedback.feedback, name="feedback", rich_help_panel="Learn from users")
 app.add_typer(aliases.alias, name="alias", rich_help_panel="Operate a hub")
 app.add_typer(keys.keys, name="keys", rich_help_panel="Operate a hub")

@@ -10,7 +10,7 @@ from hub.cli.options import DEFAULT_HUB, AdapterName, HubPath, Json
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
-    from hub.feedback import Figures
+    from hub.feedback import LiveFigures
 
 
 def live(
@@ -60,7 +60,7 @@ def live(
             show(f"Alarm: {sentence}.")
 
 
-def _row(each: "Figures") -> list[str]:
+def _row(each: "LiveFigures") -> list[str]:
     rate = f"{each.rate.value:.4f} ({each.rate.low:.4f} to {each.rate.high:.4f})"
     off = "–" if each.off is None else f"{each.off.value:+.4f} ({each.off.low:+.4f} to {each.off.high:+.4f})"
     rest = ("–" if value is None else f"{value:.3f}" for value in (each.entropy, each.auc))

@@ -5,47 +5,60 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
+    from hub.feedback.campaigns import Campaign, load_campaigns, seconds
+    from hub.feedback.canary import Canary, Compared
     from hub.feedback.database import address_of, has_log
     from hub.feedback.events import Candidate, Impression, Outcome, Place
     from hub.feedback.importing import Imported, import_log
-    from hub.feedback.live import Figures, Live
+    from hub.feedback.live import Live, LiveFigures
     from hub.feedback.log import Feedback
     from hub.feedback.log_files import LogFile, LogRow
     from hub.feedback.loop import Logged, Loop
     from hub.feedback.recording import Seen
+    from hub.feedback.refreshing import Refresh, Refreshed
     from hub.feedback.taking import Taken
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "hub.feedback.campaigns": ["Campaign", "load_campaigns", "seconds"],
+            "hub.feedback.canary": ["Canary", "Compared"],
             "hub.feedback.database": ["address_of", "has_log"],
             "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
             "hub.feedback.importing": ["Imported", "import_log"],
-            "hub.feedback.live": ["Figures", "Live"],
+            "hub.feedback.live": ["LiveFigures", "Live"],
             "hub.feedback.log": ["Feedback"],
             "hub.feedback.log_files": ["LogFile", "LogRow"],
             "hub.feedback.loop": ["Logged", "Loop"],
             "hub.feedback.recording": ["Seen"],
+            "hub.feedback.refreshing": ["Refresh", "Refreshed"],
             "hub.feedback.taking": ["Taken"],
         },
     )
 
 __all__ = [
+    "Campaign",
+    "Canary",
     "Candidate",
+    "Compared",
     "Feedback",
-    "Figures",
     "Imported",
     "Impression",
     "Live",
+    "LiveFigures",
     "LogFile",
     "LogRow",
     "Logged",
     "Loop",
     "Outcome",
     "Place",
+    "Refresh",
+    "Refreshed",
     "Seen",
     "Taken",
     "address_of",
     "has_log",
     "import_log",
+    "load_campaigns",
+    "seconds",
 ]

@@ -30,7 +30,7 @@ _MISMATCH = 0.001  # probability of ever calling an honest split a mismatch
 
 
 @dataclass(frozen=True)
-class Figures:
+class LiveFigures:
     """Of some mature impressions.
 
     Attributes:
@@ -61,8 +61,8 @@ class Live:
     window: float
     impressions: int
     immature: int
-    versions: list[Figures] = field(default_factory=list)
-    days: list[Figures] = field(default_factory=list)
+    versions: list[LiveFigures] = field(default_factory=list)
+    days: list[LiveFigures] = field(default_factory=list)
     delay: Delay | None = None
     sample_ratio: str | None = None
     drift: list[str] = field(default_factory=list)
@@ -110,28 +110,30 @@ def live(
             for day in sorted(set(days[mature].tolist()))
         ],
         fit_delay(rows.delay, now - rows.at),
-        _sample_ratio(rows, share),
+        sample_ratio(rows, share),
         drift(rows, mature, hits),
     )
 
 
-def _figures(of: str, rows: Observed, some: "NDArray[np.bool_]", hits: "NDArray[np.bool_]") -> Figures:
+def _figures(of: str, rows: Observed, some: "NDArray[np.bool_]", hits: "NDArray[np.bool_]") -> LiveFigures:
     truth, predicted = hits[some].astype(float), rows.probability[some]
     count, found = len(truth), int(truth.sum())
     if not np.isfinite(predicted).all():
-        return Figures(of, count, found, rate(found, count), None, None, None)
+        return LiveFigures(of, count, found, rate(found, count), None, None, None)
     moved = mean((truth - predicted + 1) / 2)
     off = Running(2 * moved.value - 1, 2 * moved.low - 1, 2 * moved.high - 1, count)
     if found in (0, count):
-        return Figures(of, count, found, rate(found, count), off, None, None)
+        return LiveFigures(of, count, found, rate(found, count), off, None, None)
     given = np.clip(predicted, 1e-15, 1 - 1e-15)
     loss = -(truth * np.log(given) + (1 - truth) * np.log1p(-given)).mean()
     share = found / count
     entropy = -(share * math.log(share) + (1 - share) * math.log1p(-share))
-    return Figures(of, count, found, rate(found, count), off, float(loss / entropy), auc(truth, predicted))
+    return LiveFigures(
+        of, count, found, rate(found, count), off, float(loss / entropy), auc(truth, predicted)
+    )
 
 
-def _sample_ratio(rows: Observed, share: float | None) -> str | None:
+def sample_ratio(rows: Observed, share: float | None) -> str | None:
     """Whether the arms have the users that they should (Fabijan et al. 2019, "Diagnosing Sample Ratio Mismatch in
     Online Controlled Experiments"), by a confidence sequence, so that it may be asked every day."""
     if share is None:

@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select
 from hub.errors import BadFeedback
 from hub.feedback.database import Database, address_of, insert_new
 from hub.feedback.events import Impression, Outcome
-from hub.feedback.tables import clients, impressions, outcomes, shown
+from hub.feedback.tables import canaries, clients, impressions, outcomes, shown
 from hub.feedback.taking import Taken, take
 from hub.feedback.user_keys import UserKeys
 from hub.feedback.writer import Writer
@@ -166,6 +166,7 @@ class Feedback:
                     (shown, shown.c.impression.in_(own)),
                     (outcomes, outcomes.c.impression.in_(own)),
                     (clients, clients.c.client == client),
+                    (canaries, canaries.c.name.startswith(f"{client}/", autoescape=True)),
                 )
             }
 
@@ -213,6 +214,9 @@ class Feedback:
                     connection.execute(delete(table).where(table.c.impression.in_(own)))
                 connection.execute(delete(impressions).where(impressions.c.client == client))
                 connection.execute(delete(clients).where(clients.c.client == client))
+                connection.execute(
+                    delete(canaries).where(canaries.c.name.startswith(f"{client}/", autoescape=True))
+                )
             self._keys.forget(client)
             self.database.shrink()
         return found

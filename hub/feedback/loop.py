@@ -6,17 +6,25 @@ loop.feedback(ranked.impression, "click")
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from adapters.errors import RepertoireError, RequestError
+from hub.feedback.canary import CANARY, FAILED, PRODUCTION, Canary, running
+from hub.feedback.events import Impression
 from hub.feedback.recording import Seen, impression_of
 from hub.registry.pending import Pending
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Write
+from hub.storage.names import parse
 
 if TYPE_CHECKING:
     from hub.feedback.log import Feedback
     from hub.registry.registry import Registry
 
 T = TypeVar("T")
+LIVE, SHADOW = "live", "shadow"
+_FRESH = 1.0  # seconds for which it is believed which canary runs
 
 
 class Logged(list[T], Generic[T]):
@@ -39,6 +47,7 @@ class Loop:
     def __init__(self, registry: "Registry", log: "Feedback") -> None:
         self.registry, self.log = registry, log
         self.feedback, self.feedback_all = log.feedback, log.feedback_all
+        self._canaries: dict[str, tuple[float, Canary | None]] = {}
 
     def recommend(
         self,
@@ -97,9 +106,82 @@ class Loop:
         self.registry.close()
         self.log.close()
 
+    def route(self, request: Request, who: Seen) -> tuple[Request, Seen]:
+        """Where `name@live` leads a user: to the canary or to production, the same as long as the canary runs.
+
+        Args:
+            request: for any reference; only `@live` is changed.
+            who: asks; without a user key, production answers.
+
+        Returns:
+            The request for what it means, and who, with their arm.
+
+        Raises:
+            BadName: for what is no reference.
+            FeedbackError: the log does not answer.
+        """
+        if not isinstance(request.reference, str) or not request.reference.endswith(f"@{LIVE}"):
+            return request, who
+        name = parse(request.reference).name
+        canary, arm = self._canary(name), PRODUCTION
+        if canary is not None and not canary.shadow and who.user_key is not None:
+            arm = CANARY if canary.has(self.log.user_key(name.split("/")[0], who.user_key)) else PRODUCTION
+        return replace(request, reference=f"{name}@{arm}"), replace(who, arm=arm)
+
+    def _canary(self, name: str) -> Canary | None:
+        """The canary that runs, as of at most a second ago."""
+        known = self._canaries.get(name)
+        now = monotonic()
+        if known is None or now > known[0] + _FRESH:
+            known = self._canaries[name] = (now, running(self.log, name))
+        return known[1]
+
     def _ask(self, request: Request, log: bool, seen: Mapping[str, Any]) -> Logged[Any]:
         who = Seen(**seen)
         who.check()
-        pending = self.registry.submit(request, wait=True)
-        answer = pending.result()
-        return Logged(answer, self.note(pending, answer, who) if log else None)
+        asked, who = self.route(request, who)
+        try:
+            pending = self.registry.submit(asked, wait=True)
+            answer = pending.result()
+        except RepertoireError as error:
+            if who.arm != CANARY:
+                if who.arm is not None and not isinstance(error, RequestError):
+                    self._note_failure(asked, who)
+                raise
+            # What is wrong with a canary is nobody's problem but its own; what production refuses too is no fault.
+            name = parse(str(asked.reference)).name
+            found = self._ask(replace(asked, reference=f"{name}@{PRODUCTION}"), log, seen)
+            self._note_failure(asked, who)
+            return found
+        noted = self.note(pending, answer, who) if log else None
+        canary = self._canary(parse(str(asked.reference)).name) if who.arm == PRODUCTION else None
+        if log and canary is not None and canary.shadow:
+            self._shadow(replace(asked, reference=f"{canary.name}@{CANARY}"), who)
+        return Logged(answer, noted)
+
+    def _shadow(self, request: Request, who: Seen) -> None:
+        """Let a canary answer what production answered; it is logged, and nobody sees it."""
+        try:
+            pending = self.registry.submit(request)
+            self.note(pending, pending.result(), replace(who, arm=SHADOW))
+        except RepertoireError:
+            self._note_failure(request, replace(who, arm=SHADOW))
+
+    def _note_failure(self, request: Request, who: Seen) -> None:
+        """That a request of an arm ended in an error."""
+        name = parse(str(request.reference)).name
+        self.log.add(
+            Impression(
+                at=self.log.now(),
+                name=name,
+                task=request.CALL,
+                reference=str(request.reference),
+                version=None,
+                digest="",
+                columns={},
+                candidates=(),
+                places=(),
+                arm=who.arm,
+                chooser=FAILED,
+            )
+        )

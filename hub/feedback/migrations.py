@@ -30,6 +30,12 @@ _VERSIONS: Sequence[Sequence[str]] = (
             received DOUBLE PRECISION NOT NULL, PRIMARY KEY (impression, position, kind, event))""",
         "CREATE TABLE clients (client VARCHAR(64) NOT NULL PRIMARY KEY, secret {bytes} NOT NULL)",
     ),
+    (
+        """CREATE TABLE canaries (
+            name VARCHAR(200) NOT NULL PRIMARY KEY, version INTEGER NOT NULL, against INTEGER NOT NULL,
+            started DOUBLE PRECISION NOT NULL, share DOUBLE PRECISION NOT NULL, outcome VARCHAR(16) NOT NULL,
+            max_days DOUBLE PRECISION NOT NULL, held BOOLEAN NOT NULL, shadow BOOLEAN NOT NULL)""",
+    ),
 )
 NEWEST = len(_VERSIONS)
 _LOCK = 0x52455045  # of PostgreSQL: any number that is this project's own

@@ -1,9 +1,10 @@
-"""What the log holds: impressions, what was shown of each, outcomes, and each client's secret.
+"""What the log holds: impressions, what was shown of each, outcomes, each client's secret, and canaries that run.
 
     impressions   id  at  name  digest  user_key  columns  candidates                 one answer that somebody saw
     shown         impression  position  ad  probability  propensity                   one row for each place of it
     outcomes      impression  position  kind  event  at  value  text                  what the user did about it
     clients       client  secret                                                      what user keys are hashed with
+    canaries      name  version  share  outcome                                       which run, see `canary.py`
 
 Times are seconds since 1970 (UTC). Columns, candidates and texts are JSON in ASCII, so that no character and no
 database disagree. What a version of the schema changes stands in `migrations.py`; these are the tables of the newest.
@@ -62,4 +63,18 @@ clients = Table(
     metadata,
     Column("client", String(64), primary_key=True),
     Column("secret", LargeBinary, nullable=False),
+)
+
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("against", Integer, nullable=False),
+    Column("started", Double, nullable=False),
+    Column("share", Double, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("max_days", Double, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("shadow", Boolean, nullable=False),
 )

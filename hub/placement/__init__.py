@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
-    from hub.placement.choosing import Choice
+    from hub.placement.choosing import Choosing
     from hub.placement.off_policy import Estimate, Evaluated, PolicyLog, evaluate, read_logs
     from hub.placement.placer import Offer, PlacedAd, Placer
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "hub.placement.choosing": ["Choice"],
+            "hub.placement.choosing": ["Choosing"],
             "hub.placement.off_policy": ["Estimate", "Evaluated", "PolicyLog", "evaluate", "read_logs"],
             "hub.placement.placer": ["Offer", "PlacedAd", "Placer"],
         },
     )
 
 __all__ = [
-    "Choice",
+    "Choosing",
     "Estimate",
     "Evaluated",
     "Offer",

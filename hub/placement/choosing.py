@@ -24,7 +24,7 @@ PolicyName = Literal["thompson", "ucb", "epsilon"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choosing:
     """What chooses. floor: the least propensity of an ad at a place; where ads are so many that this would be more
     than half of the traffic, half of it is shared alike. epsilon: of `epsilon`."""
 
@@ -38,7 +38,7 @@ def choose(
     beliefs: Posterior,
     bids: Floats,
     k: int,
-    choice: Choice,
+    choice: Choosing,
     seen: float,
     random: np.random.Generator,
     groups: Sequence[str] | None = None,
@@ -70,7 +70,7 @@ def choose(
 
 
 def _orders(
-    beliefs: Posterior, bids: Floats, choice: Choice, seen: float, random: np.random.Generator
+    beliefs: Posterior, bids: Floats, choice: Choosing, seen: float, random: np.random.Generator
 ) -> NDArray[np.intp]:
     """Orders of the ads that are equally likely, `[orders, ads]`, the best first."""
     if choice.policy == "thompson":

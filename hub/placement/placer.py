@@ -7,7 +7,7 @@ eligible?  cap?  budget?  -->  probabilities  -->  beliefs  -->  choice with its
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,10 @@ from adapters.errors import RequestError
 from adapters.fields import shown
 from hub.feedback.loop import Logged
 from hub.feedback.recording import Seen, candidates_of
-from hub.placement.choosing import Choice, choose
+from hub.placement.choosing import Choosing, choose
 from hub.placement.evidence import Evidence, clicked_since, evidence, seen_by
 from hub.placement.posterior import posterior
-from hub.registry.requests import Ranked, Recommend
+from hub.registry.requests import Ranked, Recommend, Request
 from hub.storage.names import parse
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class Placer:
     """
 
     def __init__(
-        self, loop: "Loop", choice: Choice | None = None, outcome: str = "click", seed: int | None = None
+        self, loop: "Loop", choice: Choosing | None = None, outcome: str = "click", seed: int | None = None
     ) -> None:
-        self.loop, self._choice, self._outcome = loop, choice or Choice(), outcome
+        self.loop, self._choice, self._outcome = loop, choice or Choosing(), outcome
         self._random = np.random.default_rng(seed)
         self._lock = Lock()
         self._known: dict[str, tuple[float, Evidence]] = {}
@@ -117,7 +117,8 @@ class Placer:
         _check(offers, k, shares)
         seen = Seen(user_key, k, consent, on_disk)
         seen.check()
-        request = Recommend(name, user, [offer.ad for offer in offers], features or {})
+        request: Request = Recommend(name, user, [offer.ad for offer in offers], features or {})
+        request, seen = self.loop.route(request, seen)
         pending = self.loop.registry.submit(request, wait=True)
         ranked = [each for each in pending.result() if isinstance(each, Ranked)]
         keys = [each.ad for each in candidates_of(request, ranked, pending.members)]
@@ -143,8 +144,8 @@ class Placer:
                 shares,
             )
         chosen = [(may[index], propensity) for index, propensity in found]
-        noted = Seen(user_key, k, consent, on_disk, None, self._choice.policy, chosen)
-        impression = self.loop.note(pending, [ranked[at] for at in range(len(ranked))], noted)
+        noted = replace(seen, chooser=self._choice.policy, chosen=chosen)
+        impression = self.loop.note(pending, ranked, noted)
         means = beliefs.mean()
         return Logged(
             (

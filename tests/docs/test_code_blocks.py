@@ -93,6 +93,10 @@ def _read_yaml(text: str, folder: Path) -> None:
             )
     elif "task" in keys:
         Recipe.load(path)
+    elif "campaigns" in keys:
+        from hub.feedback import load_campaigns
+
+        load_campaigns(path)
     elif "clients" in keys:
         from hub.catalogue.trust import load_trust
 

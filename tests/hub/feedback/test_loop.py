@@ -26,11 +26,12 @@ def ranker(base: Base, seed: int, **data: Any) -> Adapter:
     made = voice(base, seed)
     recipe = {
         "task": "recommendation",
+        "lora": {"rank": 2, "alpha": 4.0, "targets": ["q_proj"]},
         "data": {"features": ["season"], **data},
         "feedback": {"retention_days": 2.0},
     }
     info = {"recipe": recipe, "data": {"roles": ["user", "ad", "season"]}}
-    head = Head(("0", "1"), "last")
+    head = Head(("not clicked", "clicked"), "last")
     id = BaseId(base.id, base.revision, base.fingerprint)
     return Adapter(Lora(2, 4.0, ("q_proj",)), head, made.tensors, id, "recommendation", info)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hub.placement.choosing import Choice, choose
+from hub.placement.choosing import Choosing, choose
 from hub.placement.posterior import USUAL_STRENGTH, Posterior, fit_strength, posterior
 
 
@@ -16,7 +16,7 @@ def beliefs(rates: list[float], shown: int = 200, strength: float = 50.0) -> Pos
 def test_propensities_are_the_frequencies_of_what_is_shown(policy: str) -> None:
     """The mean of 1/propensity of an ad's choices is 1 for every ad, at every place, as an honest log needs."""
     random = np.random.default_rng(0)
-    choice = Choice(policy, floor=0.05, draws=50)  # type: ignore[arg-type]
+    choice = Choosing(policy, floor=0.05, draws=50)  # type: ignore[arg-type]
     tries, sums = 4000, np.zeros((2, 3))
     for _ in range(tries):
         for place, (ad, propensity) in enumerate(
@@ -32,7 +32,7 @@ def test_the_better_ad_is_shown_more_and_a_bid_counts() -> None:
 
     def share(bids: list[float], policy: str = "thompson") -> float:
         found = [
-            choose(beliefs([0.05, 0.15]), np.array(bids), 1, Choice(policy), 400, random)[0][0]  # type: ignore[arg-type]
+            choose(beliefs([0.05, 0.15]), np.array(bids), 1, Choosing(policy), 400, random)[0][0]  # type: ignore[arg-type]
             for _ in range(300)
         ]
         return float(np.mean(found))
@@ -45,16 +45,16 @@ def test_the_better_ad_is_shown_more_and_a_bid_counts() -> None:
 def test_a_place_has_each_ad_once_and_more_places_than_ads_are_not_filled() -> None:
     random = np.random.default_rng(0)
     for _ in range(50):
-        found = choose(beliefs([0.1, 0.1, 0.1]), np.ones(3), 5, Choice(draws=20), 0, random)
+        found = choose(beliefs([0.1, 0.1, 0.1]), np.ones(3), 5, Choosing(draws=20), 0, random)
         assert sorted(ad for ad, _ in found) == [0, 1, 2]
-    ((ad, propensity),) = choose(beliefs([0.1]), np.ones(1), 1, Choice(), 0, random)
+    ((ad, propensity),) = choose(beliefs([0.1]), np.ones(1), 1, Choosing(), 0, random)
     assert (ad, propensity) == (0, pytest.approx(1.0))
 
 
 def test_many_ads_share_half_of_the_traffic_at_the_most() -> None:
     random = np.random.default_rng(0)
     found = [
-        choose(beliefs([0.1] * 199 + [0.9]), np.ones(200), 1, Choice(draws=50), 0, random)[0]
+        choose(beliefs([0.1] * 199 + [0.9]), np.ones(200), 1, Choosing(draws=50), 0, random)[0]
         for _ in range(400)
     ]
     assert all(propensity >= 0.5 / 200 - 1e-12 for _, propensity in found)
@@ -69,7 +69,7 @@ def test_exposure_is_shared_and_the_propensities_know() -> None:
             beliefs([0.10, 0.12]),
             np.ones(2),
             1,
-            Choice(draws=100, floor=0.02),
+            Choosing(draws=100, floor=0.02),
             400,
             random,
             ["x", "y"],

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from adapters import Base
 from adapters.errors import RequestError
-from hub import Choice, Feedback, Hub, Loop, Offer, Placer, Registry
+from hub import Choosing, Feedback, Hub, Loop, Offer, Placer, Registry
 from hub.feedback.tables import impressions, shown
 from tests.adapters import models
 from tests.clock import Clock
@@ -55,7 +55,7 @@ def test_what_was_chosen_is_logged_with_its_propensity(loop: Loop) -> None:
 
 
 def test_clicks_decide_in_time(loop: Loop, clock: Clock) -> None:
-    placer = Placer(loop, Choice(draws=200), seed=0)
+    placer = Placer(loop, Choosing(draws=200), seed=0)
     for _ in range(12):
         for _ in range(10):
             (each,) = placed = placer.place(NAME, "likes tea", ["tea", "rum"])

@@ -1,0 +1,79 @@
+"""A file of campaigns that are trained again on what their users did.
+
+    campaigns:
+      - name: acme/spring/recommendation
+        outcome: click          # click or conversion
+        min_rows: 500           # new rows, old enough for their outcome, before it is trained
+        newest: 0.2             # share of the new rows, the last ones, on which it must be better than production
+        replay: 0.2             # older rows that are trained on again, per new one, against forgetting
+        weigh: false            # weigh rows by 1 / propensity, at most 20: as if ads had been shown at random
+        share: 0.05             # of the users, for the canary
+        max_days: 14
+        set: {train.epochs: 2}  # of the recipe, beside what production's says
+
+All that is wrong with it is told at once.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hub.errors import BadName
+from hub.storage.names import check_name
+from recipes.errors import RecipeError
+from recipes.options import BadYaml, load_yaml
+
+
+class Campaign(BaseModel):
+    """One campaign of the file; see there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str
+    outcome: Literal["click", "conversion"] = "click"
+    min_rows: int = Field(default=500, ge=20)
+    newest: float = Field(default=0.2, gt=0, lt=0.9)
+    replay: float = Field(default=0.2, ge=0)
+    weigh: bool = False
+    share: float = Field(default=0.05, gt=0, le=0.5)
+    max_days: float = Field(default=14.0, gt=0)
+    set: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _is_name(cls, name: str) -> str:
+        try:
+            return check_name(name)
+        except BadName as error:
+            raise ValueError(str(error)) from None
+
+
+class _Campaigns(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    campaigns: list[Campaign] = Field(min_length=1)
+
+
+def load_campaigns(path: str | Path) -> list[Campaign]:
+    """The campaigns of a file. Raises RecipeError with everything that is wrong with it."""
+    try:
+        found = _Campaigns.model_validate(load_yaml(path)).campaigns
+    except BadYaml as error:
+        raise RecipeError(f"{path}: {error}; give a YAML file with `campaigns:`") from None
+    except ValidationError as error:
+        faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+        raise RecipeError([f"{path}: {where}: {message}" for where, message in faults]) from None
+    if twice := [name for name, count in Counter(each.name for each in found).items() if count > 1]:
+        raise RecipeError(f"{path}: {', '.join(twice)} stands twice; keep one of them")
+    return found
+
+
+def seconds(every: str) -> float:
+    """`1d`, `12h`, `30m` or `45s` in seconds. Raises RecipeError for what is no time."""
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", every)
+    if match is None:
+        raise RecipeError(f"{every!r} is no time; write 1d, 12h, 30m or 45s")
+    return float(int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]])

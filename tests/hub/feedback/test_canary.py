@@ -1,0 +1,278 @@
+"""Canaries: who gets them, what is decided and why, and what a fault of one costs."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adapters import Base
+from adapters.errors import RequestError
+from hub import Hub, Loop, Registry
+from hub.errors import NotInHub
+from hub.feedback import Candidate, Feedback, Impression, Outcome, Place
+from hub.feedback.canary import Canary, decide, hold, promote, running, start, stop
+from hub.feedback.live import live
+from tests.adapters import models
+from tests.clock import Clock, until
+from tests.hub.conftest import Run
+from tests.hub.feedback.made import NOW
+from tests.hub.feedback.test_loop import ranker, stored
+from tests.hub.tiny import NAME, lora
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def served(hub: Hub) -> Hub:
+    """Two versions, the first in production."""
+    for seed in (0, 1):
+        hub.publish(lora(seed), NAME)
+    hub.set_alias(NAME, "production", 1)
+    return hub
+
+
+def traffic(
+    log: Feedback,
+    canary: Canary,
+    users: int,
+    rates: tuple[float, float],
+    dislikes: tuple[float, float] = (0.0, 0.0),
+    predicted: tuple[float, float] | None = None,
+    seed: int = 0,
+) -> None:
+    """Users of a canary and of production, as `@live` sends them, with these rates of each."""
+    random, made, came = np.random.default_rng(seed), [], []
+    for user in range(users):
+        key = log.user_key("acme", f"{seed}-{user}")
+        arm = 0 if canary.has(key) else 1
+        said = (predicted or rates)[arm]
+        version = (canary.version, canary.against)[arm]
+        place, candidate = Place(1, "ad", said, 1.0), Candidate("ad", {"ad": "tea"}, said)
+        each = Impression(
+            log.now(), NAME, "recommendation", NAME, version, "ab", {"user": "u"}, [candidate], [place],
+            arm=("canary", "production")[arm], user=key,
+        )  # fmt: skip
+        made.append(each)
+        if random.random() < rates[arm]:
+            came.append(Outcome(each.id, "click", log.now() + 5))
+        if random.random() < dislikes[arm]:
+            came.append(Outcome(each.id, "dislike", log.now() + 5))
+    log.add_all(made)
+    assert {taken.status for taken in log.feedback_all(came)} <= {"taken"}
+
+
+def last_why(hub: Hub, alias: str) -> str:
+    return hub.history(NAME, alias)[-1].why
+
+
+def test_a_share_of_the_users_gets_it_and_always_the_same(served: Hub, log: Feedback) -> None:
+    canary = start(served, log, NAME, 2, share=0.1)
+    keys = [log.user_key("acme", f"{user}") for user in range(4000)]
+    chosen = [canary.has(key) for key in keys]
+    assert chosen == [canary.has(key) for key in keys]
+    assert np.mean(chosen) == pytest.approx(0.1, abs=0.02)
+    another = Canary(NAME, 3, 1, NOW, 0.1)
+    assert np.mean([another.has(key) for key, was in zip(keys, chosen, strict=True) if was]) < 0.3, (
+        "others in turn"
+    )
+    assert served.aliases(NAME)["canary"] == 2 and running(log, NAME) == canary
+
+
+@pytest.mark.parametrize(
+    ("rates", "more", "days", "decision", "production"),
+    [
+        ((0.5, 0.2), {}, 1, "promote", 2),
+        ((0.05, 0.3), {}, 1, "roll back", 1),
+        ((0.2, 0.2), {}, 1, "wait", 1),
+        ((0.2, 0.2), {}, 15, "keep", 1),
+        ((0.2, 0.2), {"dislikes": (0.3, 0.01)}, 1, "roll back", 1),
+        ((0.2, 0.2), {"predicted": (0.7, 0.2)}, 1, "roll back", 1),
+    ],
+)
+def test_what_the_figures_say_is_done_and_told(
+    served: Hub,
+    log: Feedback,
+    clock: Clock,
+    rates: Any,
+    more: dict[str, Any],
+    days: int,
+    decision: str,
+    production: int,
+) -> None:
+    canary = start(served, log, NAME, 2, share=0.3)
+    traffic(log, canary, 1500, rates, **more)
+    assert decide(served, log, NAME).decision == "wait", "the users had no time yet"
+    clock.move(days * DAY)
+    dry = decide(served, log, NAME, dry_run=True)
+    assert dry.decision == decision and running(log, NAME) is not None
+    found = decide(served, log, NAME)
+    assert found.why == dry.why and "click rate" in found.why and "users against" in found.why
+    assert served.aliases(NAME)["production"] == production
+    if decision == "wait":
+        assert running(log, NAME) == canary
+    else:
+        assert running(log, NAME) is None and "canary" not in served.aliases(NAME)
+        assert last_why(served, "canary") == found.why
+    if decision == "promote":
+        assert last_why(served, "production") == found.why
+
+
+def test_a_user_counts_once(served: Hub, log: Feedback, clock: Clock) -> None:
+    canary = start(served, log, NAME, 2, share=0.5)
+    for _ in range(3):
+        traffic(log, canary, 100, (1.0, 0.0))
+        clock.move(60)
+    clock.move(DAY)
+    mine, theirs = decide(served, log, NAME, dry_run=True).outcome
+    assert mine.of + theirs.of == 100
+
+
+def test_equal_versions_are_rarely_told_apart(served: Hub, log: Feedback, clock: Clock) -> None:
+    """A/A, each looked at after every batch; that the error holds over 1,000 stands in test_sequences."""
+    if log.database.embedded is False:
+        pytest.skip("the figures do not depend on the database")
+    wrong = 0
+    for seed in range(6):
+        canary = start(served, log, NAME, 2, share=0.3)
+        for batch in range(3):
+            traffic(log, canary, 150, (0.2, 0.2), seed=10 * seed + batch)
+            clock.move(2 * 3600)
+            wrong += decide(served, log, NAME, dry_run=True).decision != "wait"
+        stop(served, log, NAME)
+        clock.move(DAY)
+    assert wrong == 0
+
+
+def test_a_person_may_hold_stop_and_promote(served: Hub, log: Feedback, clock: Clock) -> None:
+    canary = start(served, log, NAME, 2, share=0.3)
+    traffic(log, canary, 1500, (0.6, 0.1))
+    clock.move(DAY)
+    hold(log, NAME)
+    assert decide(served, log, NAME).decision == "promote" and served.aliases(NAME)["production"] == 1
+    hold(log, NAME, held=False)
+    promote(served, log, NAME, "the client asks")
+    assert (
+        served.aliases(NAME) == {"production": 2, "latest": 2}
+        and last_why(served, "production") == "the client asks"
+    )
+    for call in (stop, promote):
+        with pytest.raises(RequestError, match="no canary of"):
+            call(served, log, NAME)
+
+
+def test_a_decision_that_was_interrupted_is_finished(served: Hub, log: Feedback) -> None:
+    start(served, log, NAME, 2)
+    served.set_alias(NAME, "production", 2, why="better", expect=1)  # killed before the canary ended
+    found = decide(served, log, NAME)
+    assert found.decision == "promote" and running(log, NAME) is None
+    assert served.aliases(NAME) == {"production": 2, "latest": 2}
+
+
+def test_production_that_moves_meanwhile_ends_the_comparison(served: Hub, log: Feedback) -> None:
+    served.publish(lora(3), NAME)
+    start(served, log, NAME, 2)
+    served.set_alias(NAME, "production", 3)
+    assert "production moved to @3" in decide(served, log, NAME).why
+    assert served.aliases(NAME)["production"] == 3 and running(log, NAME) is None
+
+
+def test_what_cannot_begin_is_told(served: Hub, log: Feedback) -> None:
+    for wrong in ({"share": 0}, {"share": 0.6}, {"max_days": 0}, {"outcome": "dislike"}):
+        with pytest.raises(RequestError, match="a canary has"):
+            start(served, log, NAME, 2, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="in production already"):
+        start(served, log, NAME, 1)
+    with pytest.raises(NotInHub):
+        start(served, log, NAME, 9)
+    start(served, log, NAME, 2)
+    with pytest.raises(RequestError, match="runs already"):
+        start(served, log, NAME, 2)
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return models.base("llama")
+
+
+@pytest.fixture
+def loop(base: Base, hub: Hub, tmp_path: Path) -> Iterator[Loop]:
+    for seed in (0, 1):
+        hub.publish(ranker(base, seed, features=[]), NAME)
+    hub.set_alias(NAME, "production", 1)
+    loop = Loop(Registry(hub, base), Feedback(hub, f"sqlite:///{tmp_path}/log.sqlite", clock=Clock(NOW)))
+    yield loop
+    loop.close()
+
+
+def test_live_leads_users_to_their_arm_and_follows_the_decision(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hub.feedback.tables import impressions
+
+    monkeypatch.setattr("hub.feedback.loop._FRESH", -1.0)
+    live_name, hub = f"{NAME}@live", loop.registry.hub
+    loop.recommend(live_name, "likes tea", ["tea"], user_key="u")
+    start(hub, loop.log, NAME, 2, share=0.5)
+    for user in range(12):
+        loop.recommend(live_name, "likes tea", ["tea"], user_key=f"u-{user}")
+    loop.recommend(live_name, "likes tea", ["tea"])
+    rows = stored(loop, impressions)
+    assert (rows[0]["arm"], rows[-1]["arm"]) == ("production", "production")
+    assert {(row["arm"], row["version"]) for row in rows} == {("production", 1), ("canary", 2)}
+    stop(hub, loop.log, NAME)
+    loop.recommend(live_name, "likes tea", ["tea"], user_key="u-1")
+    assert {row["arm"] for row in stored(loop, impressions)[len(rows) :]} == {"production"}
+
+
+def test_a_canary_that_cannot_answer_costs_nobody_an_answer_and_counts(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hub.feedback.tables import impressions
+
+    monkeypatch.setattr("hub.feedback.loop._FRESH", -1.0)
+    hub = loop.registry.hub
+    canary = start(hub, loop.log, NAME, 2, share=0.5)
+    hub.remove_alias(NAME, "canary")
+    users = [f"u-{at}" for at in range(8)]
+    for user in users:
+        assert loop.recommend(f"{NAME}@live", "likes tea", ["tea"], user_key=user)[0].probability
+        with pytest.raises(RequestError, match="nothing to answer"):
+            loop.recommend(f"{NAME}@live", "likes tea", [], user_key=user)
+    failed = [row for row in stored(loop, impressions) if row["chooser"] == "failed"]
+    mine = [user for user in users if canary.has(loop.log.user_key("acme", user))]
+    assert len(failed) == len(mine) > 0, "what production refuses too is no fault of the canary"
+
+
+def test_a_shadow_answers_too_and_nobody_sees_it(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hub.feedback.tables import impressions
+
+    monkeypatch.setattr("hub.feedback.loop._FRESH", -1.0)
+    start(loop.registry.hub, loop.log, NAME, 2, shadow=True)
+    ranked = loop.recommend(f"{NAME}@live", "likes tea", ["tea"], user_key="u")
+    until(lambda: len(stored(loop, impressions)) == 2)
+    seen, shadow = sorted(stored(loop, impressions), key=lambda row: str(row["arm"]))
+    assert (seen["arm"], seen["version"], shadow["arm"], shadow["version"]) == ("production", 1, "shadow", 2)
+    assert ranked.impression == seen["id"] and live(loop.log, NAME).impressions == 1
+
+
+def test_it_is_run_from_the_command_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REPERTOIRE_FEEDBACK", raising=False)
+    hub = Hub("campaigns")
+    for seed in (0, 1):
+        hub.publish(lora(seed), NAME)
+    assert run("canary", "start", NAME, "--version", 2)[0] == 3, "nothing is in production"
+    hub.set_alias(NAME, "production", 1)
+    assert "No canary runs" in run("canary", "status")[1]
+    assert "5% of the users, against @1" in run("canary", "start", NAME, "--version", 2)[1]
+    assert "wait. Nothing can be said yet" in run("canary", "status")[1]
+    assert json.loads(run("canary", "decide", NAME, "--json")[1])["decision"] == "wait"
+    assert "a person decides" in run("canary", "hold", NAME)[1] and "held" in run("canary", "status", NAME)[1]
+    assert "the figures decide" in run("canary", "hold", NAME, "--release")[1]
+    assert "has ended" in run("canary", "stop", NAME)[1]
+    assert run("canary", "stop", NAME)[0] == 2
+    run("canary", "start", NAME, "--version", 2)
+    assert "is version 2 now" in run("canary", "promote", NAME, "--why", "it is fine")[1]
+    assert hub.aliases(NAME) == {"production": 2, "latest": 2}
