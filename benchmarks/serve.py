@@ -126,7 +126,7 @@ def _labelling(base: Base, seed: int) -> Adapter:
 
 def _requests() -> list[Request]:
     found: list[Request] = []
-    for number in range(4 * ADAPTERS):
+    for number in range(ADAPTERS):
         name, text = f"bench/a{number % (ADAPTERS // 2)}", f"request {number}: " + "word " * (number % 9)
         found += [
             Write(f"{name}/ad-copy", text, temperature=0.0, max_new_tokens=8),
