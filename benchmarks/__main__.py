@@ -26,6 +26,7 @@ _APART = {
     "faults": "kills, power cuts and lies by the thousand, and what a hub holds afterwards; 30 minutes",
     "training_faults": "trainings ended at random and resumed, full disks, odd jobs, 500 jobs; an hour, or --budget",
     "soak": "16 threads of requests beside a hub that changes: wrong, lost, stuck, leaked; half an hour, or --budget",
+    "serve": "a server of 50 adapters over 16 slots beside its registry, 64 connections; --budget MINUTES",
     "whole_files": "100,000 texts beside a loop by hand, a million rows in flat memory; an hour or two",
     "agency": "the real sets as clients: two nights, killed and resumed; 20 minutes",
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from adapters.errors import Busy, Cancelled, NotEnoughMemory, RepertoireError, RequestError
 from hub.errors import BadName, HubError, NotInHub, Unreachable
 from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Texts, Write
-from hub.registry.writing import NoneKept
+from hub.registry.rules import NoneKept
 from hub.storage.names import members
 from recipes.answer import Voice, empty_cells, filled_roles, read_columns
 

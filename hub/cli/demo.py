@@ -333,5 +333,9 @@ def _print(result: Mapping[str, Any], folder: Path) -> None:
         f"  repertoire ls --hub {hub}",
         f'  repertoire write globex/launch/ad-copy --hub {hub} --product name="Velmora Halo" --product category=lamp '
         "--product 'price=$89' -n 3",
+        f"  repertoire serve --hub {hub}        and then, with any client of OpenAI's:",
+        '  curl http://127.0.0.1:8000/v1/chat/completions -H "content-type: application/json" -d '
+        """'{"model": "acme/spring/ad-copy", "messages": [{"role": "user", "content": "please"}], """
+        """"product": {"name": "Velmora Halo", "category": "lamp", "price": "$89"}}'""",
         f"  repertoire train behavior {data / 'behavior-train.csv'} --out my-adapter",
     )

@@ -1,8 +1,9 @@
-"""The rules of a streamed text: what of it may be shown so far."""
+"""The rules of texts: that none keeps them, and of a streamed one what may be shown so far."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from adapters.errors import RequestError
+from hub.registry.requests import RefusedText
 from recipes.measure import Policy, Violation, stays, violations
 
 
@@ -16,6 +17,14 @@ class Broken(RequestError):
         )
         self.text = text
         self.reasons = tuple(reasons)
+
+
+class NoneKept(RequestError):
+    """No text keeps the rules. refused: every one that was written, with what it breaks."""
+
+    def __init__(self, message: str, refused: Sequence[RefusedText] = ()) -> None:
+        super().__init__(message)
+        self.refused = tuple(refused)
 
 
 class Watched:

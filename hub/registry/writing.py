@@ -13,7 +13,7 @@ from adapters.serving import Request as Row
 from hub.registry.counting import told_of
 from hub.registry.labelling import Member
 from hub.registry.requests import RefusedText, Texts, Told, Write
-from hub.registry.rules import Watched
+from hub.registry.rules import NoneKept, Watched
 from recipes import Recipe
 from recipes.errors import RecipeError
 from recipes.measure import Kind, Limit, Policy, violations
@@ -135,14 +135,6 @@ def _rules(request: Write, recipe: Recipe) -> Policy:
         return recipe.write.policy.rules().tightened(read_policy(given).rules()).tightened(limit)
     except RecipeError as error:
         raise RequestError(str(error)) from None
-
-
-class NoneKept(RequestError):
-    """No text keeps the rules. refused: every one that was written, with what it breaks."""
-
-    def __init__(self, message: str, refused: Sequence[RefusedText] = ()) -> None:
-        super().__init__(message)
-        self.refused = tuple(refused)
 
 
 def none_kept(reference: str, refused: Sequence[RefusedText]) -> NoneKept:

@@ -24,8 +24,7 @@ from adapters.errors import (
 )
 from hub.errors import BadName, HubError, Moved, NotInHub, Unreachable, Untrusted
 from hub.registry.requests import RefusedText
-from hub.registry.rules import Broken
-from hub.registry.writing import NoneKept
+from hub.registry.rules import Broken, NoneKept
 from hub.server.bounds import OutOfBounds
 from hub.server.caller import Forbidden
 

@@ -37,6 +37,11 @@ class Answered:
     digests: tuple[str, ...]
     read: int
 
+    @property
+    def written(self) -> int:
+        """Tokens that were written, also of texts that were refused."""
+        return self.result.completion_tokens if isinstance(self.result, Texts) else 0
+
 
 class Service:
     """What the routes of one server share: a registry, how much they take on, and whether they still do.
@@ -179,11 +184,10 @@ class Service:
         return replace(request, deadline=self.bounds.seconds)
 
     def _count(self, caller: Caller, noted: Noted, answered: Answered) -> None:
-        written = answered.result.completion_tokens if isinstance(answered.result, Texts) else 0
         noted.digest = noted.digest or "+".join(answered.digests)
         noted.read += answered.read
-        noted.written += written
-        self._budgets.spent(caller, answered.read + written)
+        noted.written += answered.written
+        self._budgets.spent(caller, answered.read + answered.written)
 
 
 def set_caller(scope: Any, caller: Caller) -> None:

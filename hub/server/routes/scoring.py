@@ -7,9 +7,8 @@ from fastapi import APIRouter, Request
 
 from hub.server.failing import SafeJSON
 from hub.server.noted import Noted
-from hub.server.routes.tasks import usage
 from hub.server.service import Service
-from hub.server.wire.body import ERRORS, StrictRoute
+from hub.server.wire.body import ERRORS, StrictRoute, Usage
 from hub.server.wire.scoring import (
     ClassifyBody,
     ClassifyReply,
@@ -37,7 +36,7 @@ def scoring(service: Service) -> APIRouter:
             created=int(time()),
             model=body.model,
             data=classified(result),
-            usage=usage(answered),
+            usage=Usage.of(answered.read, answered.written),
         )
 
     @router.post("/v1/rerank")
@@ -56,7 +55,11 @@ def scoring(service: Service) -> APIRouter:
         answered = await service.one(http, body.request())
         result: Any = answered.result
         data = embedded(result, body.encoding_format == "base64")
-        return SafeJSON(EmbeddingsReply(model=body.model, data=data, usage=usage(answered)).model_dump())
+        return SafeJSON(
+            EmbeddingsReply(
+                model=body.model, data=data, usage=Usage.of(answered.read, answered.written)
+            ).model_dump()
+        )
 
     async def _rerank(http: Request, body: RerankBody) -> RerankReply:
         answered = await service.one(http, body.request())

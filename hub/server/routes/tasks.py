@@ -6,11 +6,10 @@ from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
 from adapters.errors import RepertoireError
-from hub.registry.requests import Texts
 from hub.server.bounds import OutOfBounds
 from hub.server.failing import shape_error, told
 from hub.server.noted import Noted
-from hub.server.service import Answered, Service
+from hub.server.service import Service
 from hub.server.wire.body import ERRORS, StrictRoute, Usage
 from hub.server.wire.tasks import (
     ENTRY,
@@ -66,21 +65,17 @@ def tasks(service: Service) -> APIRouter:
             if isinstance(answer, RepertoireError):
                 answers.append(BatchAnswer(error=told(answer, service.registry.hub.storage.address)))
             else:
-                answers.append(BatchAnswer(answer=reply(request, answer.result, usage(answer))))
+                answers.append(
+                    BatchAnswer(answer=reply(request, answer.result, Usage.of(answer.read, answer.written)))
+                )
         return BatchReply(answers=answers)
 
     async def _one(http: Request, body: RecommendBody | AnalyzeBody | WriteTexts) -> Any:
         request = body.request()
         answered = await service.one(http, request)
-        return reply(request, answered.result, usage(answered))
+        return reply(request, answered.result, Usage.of(answered.read, answered.written))
 
     return router
-
-
-def usage(answered: Answered) -> Usage:
-    """The tokens of an answer."""
-    result = answered.result
-    return Usage.of(answered.read, result.completion_tokens if isinstance(result, Texts) else 0)
 
 
 def _entry(given: Any) -> Any:

@@ -1,0 +1,291 @@
+"""A server beside its registry: `python -m benchmarks.serve --budget MINUTES`; a second run adds rounds to the first.
+
+The same requests, written texts, labels and vectors for 50 adapters over 16 slots, are asked in turns of ROUND seconds:
+in-process by 64 threads of a Registry, and by 64 connections of one client to `repertoire serve` in a process of its
+own. Throughput is the ratio within a round. The client runs on the same cores as the server, and its work counts
+against it. Meanwhile a third process asks `/health`. At the end of each round 200 streams are begun and half are left.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import httpx
+import psutil
+import torch
+
+from adapters import Adapter, Base, BaseId, Head, Lora, load_base
+from benchmarks import llama28m
+from benchmarks.measure import machine, now, versions
+from hub import Analyze, Embed, Hub, Registry, Write
+from hub.registry.requests import Request
+
+RESULT = llama28m.ROOT / "benchmarks" / "results" / "serve.json"
+WORK = llama28m.ROOT / "build" / "benchmarks" / "serve"
+ADAPTERS, SLOTS, CONNECTIONS, ROUND, STREAMS = 50, 16, 64, 20.0, 200
+PING = """
+import sys, time, json, httpx
+url, seconds, took = sys.argv[1], float(sys.argv[2]), []
+ends = time.perf_counter() + seconds
+with httpx.Client(timeout=60) as http:
+    while time.perf_counter() < ends:
+        began = time.perf_counter()
+        http.get(url + "/health").raise_for_status()
+        took.append(time.perf_counter() - began)
+        time.sleep(0.02)
+print(json.dumps(took))
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--budget", type=float, default=10.0, metavar="MINUTES")
+    ends = time.monotonic() + 60 * parser.parse_args(arguments).budget
+    WORK.mkdir(parents=True, exist_ok=True)
+    log = WORK / "rounds.jsonl"
+    base = load_base(str(llama28m.base()), "none")
+    hub = _hub(base)
+    registry = Registry(hub, base, limits=_limits())
+    requests = _requests()
+    expected = [_plain(answer) for answer in registry.run(requests)]
+    with _server(Path(hub.storage.address)) as (process, url):
+        while True:
+            rounds = _round(registry, url, process, requests, expected)
+            with log.open("a") as file:
+                file.write(json.dumps(rounds) + "\n")
+            if time.monotonic() + 3 * ROUND > ends:
+                break
+    registry.close()
+    found = [json.loads(line) for line in log.read_text().splitlines()]
+    result = {
+        "benchmark": "serve",
+        "command": "python -m benchmarks.serve --budget MINUTES",
+        "rounds": len(found),
+        "throughput, server / in-process": round(median(each["ratio"] for each in found), 3),
+        "requests a second": {
+            way: round(median(each[way] for each in found), 1) for way in ("in-process", "server")
+        },
+        "health, milliseconds": {
+            "median": round(1000 * median(each["health_median"] for each in found), 1),
+            "p99, the worst round": round(1000 * max(each["health_p99"] for each in found), 1),
+        },
+        "server's memory, last round / first of a run": round(found[-1]["memory"] / found[0]["memory"], 3),
+        "answers": {name: sum(each[name] for each in found) for name in ("right", "other", "errors")},
+        "streams left, rows still written afterwards": [each["left"] for each in found],
+        "machine": machine() | {"load": os.getloadavg()},
+        "versions": versions("torch", "transformers", "fastapi", "uvicorn"),
+        "date": now(),
+    }
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+    return 0
+
+
+def _limits() -> Any:
+    from adapters import Limits
+
+    return Limits(slots=SLOTS)
+
+
+def _hub(base: Base) -> Hub:
+    """Half of the adapters write, half label; made once."""
+    hub = Hub(WORK / "hub")
+    there = set(hub.names())
+    for number in range(ADAPTERS // 2):
+        if f"bench/a{number}/ad-copy" not in there:
+            hub.publish(llama28m.adapter("lora", number), f"bench/a{number}/ad-copy")
+        if f"bench/a{number}/behavior" not in there:
+            hub.publish(_labelling(base, number), f"bench/a{number}/behavior")
+    return hub
+
+
+def _labelling(base: Base, seed: int) -> Adapter:
+    random = torch.Generator().manual_seed(seed)
+    tensors = {"base_model.model.score.weight": torch.randn(3, base.width, generator=random)}
+    for path, linear in base.linears.items():
+        if path.endswith("q_proj"):
+            stem = f"base_model.model.{path}"
+            tensors[f"{stem}.lora_A.weight"] = 0.02 * torch.randn(8, linear.in_features, generator=random)
+            tensors[f"{stem}.lora_B.weight"] = 0.02 * torch.randn(linear.out_features, 8, generator=random)
+    made_for = BaseId("bench/llama28m", None, base.fingerprint)
+    return Adapter(Lora(8, 16.0, ("q_proj",)), Head(("a", "b", "c"), "last"), tensors, made_for, "behavior")
+
+
+def _requests() -> list[Request]:
+    found: list[Request] = []
+    for number in range(ADAPTERS):
+        name, text = f"bench/a{number % (ADAPTERS // 2)}", f"request {number}: " + "word " * (number % 9)
+        found += [
+            Write(f"{name}/ad-copy", text, temperature=0.0, max_new_tokens=8),
+            Analyze(f"{name}/behavior", [text, f"another {text}"]),
+            Embed(f"{name}/behavior", [text]),
+        ]
+    return found
+
+
+def _plain(answer: Any) -> Any:
+    """What is compared of an answer, however it came."""
+    if isinstance(answer, Exception):
+        return repr(answer)
+    first = answer[0]
+    if isinstance(first, str):
+        return first
+    return [
+        round(each, 3)
+        for each in (first.vector[:8] if hasattr(first, "vector") else first.probabilities.values())
+    ]
+
+
+def _body(request: Request) -> tuple[str, dict[str, Any]]:
+    if isinstance(request, Write):
+        told = {"model": request.reference, "prompt": request.product, "temperature": 0, "max_tokens": 8}
+        return "/v1/completions", told
+    if isinstance(request, Embed):
+        return "/v1/embeddings", {"model": request.reference, "input": list(request.texts)}
+    assert isinstance(request, Analyze)
+    return "/v1/analyze", {"reference": request.reference, "texts": list(request.texts)}
+
+
+def _answered(request: Request, document: Mapping[str, Any]) -> Any:
+    if isinstance(request, Write):
+        return document["choices"][0]["text"]
+    if isinstance(request, Embed):
+        return [round(each, 3) for each in document["data"][0]["embedding"][:8]]
+    return [round(each, 3) for each in document["analyses"][0]["probabilities"].values()]
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, list) and isinstance(other, list):
+        return all(abs(a - b) <= 0.002 for a, b in zip(one, other, strict=True))
+    return bool(one == other)
+
+
+def _round(
+    registry: Registry,
+    url: str,
+    process: "subprocess.Popen[str]",
+    requests: Sequence[Request],
+    expected: Sequence[Any],
+) -> dict[str, Any]:
+    inside = _in_process(registry, requests)
+    ping = subprocess.Popen([sys.executable, "-c", PING, url, str(ROUND)], stdout=subprocess.PIPE, text=True)
+    answers, seconds = asyncio.run(_over_http(url, requests))
+    took = json.loads(ping.communicate()[0])
+    right = sum(_alike(answer, expected[at]) for at, answer in answers if not isinstance(answer, int))
+    errors = sum(isinstance(answer, int) for _, answer in answers)
+    served = len(answers) / seconds
+    return {
+        "in-process": inside,
+        "server": served,
+        "ratio": served / inside,
+        "health_median": median(took),
+        "health_p99": quantiles(took, n=100)[-1],
+        "right": right,
+        "other": len(answers) - right - errors,
+        "errors": errors,
+        "left": asyncio.run(_streams(url)),
+        "memory": psutil.Process(process.pid).memory_info().rss,
+    }
+
+
+def _in_process(registry: Registry, requests: Sequence[Request]) -> float:
+    """Requests a second of as many threads as there are connections."""
+    numbers, done = count(), count()
+    ends = time.perf_counter() + ROUND
+
+    def work(_: int) -> None:
+        while time.perf_counter() < ends:
+            registry.run([requests[next(numbers) % len(requests)]])
+            next(done)
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        list(threads.map(work, range(CONNECTIONS)))
+    return next(done) / (time.perf_counter() - began)
+
+
+async def _over_http(url: str, requests: Sequence[Request]) -> tuple[list[tuple[int, Any]], float]:
+    """(number of the request, its answer or the status of its error) of each, and the seconds of all."""
+    numbers, found = count(), []
+    ends = time.perf_counter() + ROUND
+    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+    async with httpx.AsyncClient(base_url=url, timeout=600, limits=limits) as http:
+
+        async def work() -> None:
+            while time.perf_counter() < ends:
+                at = next(numbers) % len(requests)
+                path, body = _body(requests[at])
+                answer = await http.post(path, json=body)
+                sound = answer.status_code == 200
+                found.append((at, _answered(requests[at], answer.json()) if sound else answer.status_code))
+
+        began = time.perf_counter()
+        await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
+        return found, time.perf_counter() - began
+
+
+async def _streams(url: str) -> int:
+    """Begin streams and leave every second one; rows that are written when all others have ended."""
+    async with httpx.AsyncClient(
+        base_url=url, timeout=600, limits=httpx.Limits(max_connections=None)
+    ) as http:
+
+        async def one(number: int) -> None:
+            body = {
+                "model": f"bench/a{number % 8}/ad-copy",
+                "prompt": "mug",
+                "max_tokens": 40,
+                "stream": True,
+            }
+            async with http.stream("POST", "/v1/completions", json={**body, "temperature": 1.0}) as stream:
+                async for _ in stream.aiter_lines():
+                    if number % 2:
+                        return
+
+        await asyncio.gather(*(one(number) for number in range(STREAMS)))
+        for _ in range(50):
+            writing = (await http.get("/v1/residency")).json()["writing"]
+            if not writing:
+                break
+            await asyncio.sleep(0.1)
+        return int(writing)
+
+
+@contextmanager
+def _server(hub: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    command = [
+        sys.executable,
+        "-c",
+        "from hub.cli import main; main()",
+        "serve",
+        "--hub",
+        str(hub),
+        "--port",
+        "0",
+    ]
+    command += ["--base", str(llama28m.base()), "--quantization", "none", "--slots", str(SLOTS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+?:\d+", process.stdout.readline())
+        assert found, "the server did not start"
+        try:
+            yield process, found[0]
+        finally:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
