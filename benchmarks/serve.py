@@ -62,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     requests = _requests()
     expected = [_plain(answer) for answer in registry.run(requests)]
     with _server(Path(hub.storage.address)) as (process, url):
+        _warm(url, requests)
         while True:
             rounds = _round(registry, url, process, requests, expected)
             with log.open("a") as file:
@@ -171,6 +172,12 @@ def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return all(abs(a - b) <= 0.002 for a, b in zip(one, other, strict=True))
     return bool(one == other)
+
+
+def _warm(url: str, requests: Sequence[Request]) -> None:
+    """Ask everything once, as the registry was."""
+    with httpx.Client(base_url=url, timeout=600) as http, ThreadPoolExecutor(CONNECTIONS) as threads:
+        list(threads.map(lambda request: http.post(_body(request)[0], json=_body(request)[1]), requests))
 
 
 def _round(

@@ -3,7 +3,7 @@
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -133,6 +133,3 @@ def guarded(market: Hub, base: Base, tmp_path_factory: pytest.TempPathFactory) -
     admin = keys.new("ops", Scope.admin)[1]
     with serving(market, base, keys, bounds=Bounds(texts=50), adapter_calls=True) as found:
         yield Guarded(found, secrets["acme"], secrets["globex"], admin)
-
-
-Serve = Callable[..., Any]
