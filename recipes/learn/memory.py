@@ -47,7 +47,8 @@ def saved_bytes() -> Iterator[list[int]]:
         if not tensor.is_leaf and storage.data_ptr() not in seen:
             seen.add(storage.data_ptr())
             total[0] += storage.nbytes()
-        return tensor
+        # Not itself: a step that keeps what it gave would hold itself for ever, and the collector does not see it.
+        return tensor.detach()
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield total

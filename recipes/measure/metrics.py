@@ -174,10 +174,15 @@ def bleu(texts: Sequence[str], references: Sequence[Sequence[str]], chinese: boo
     references: one or more per text. Chinese is tokenized by character (`tokenize="zh"`), other text by "13a".
     """
     from sacrebleu.metrics import BLEU
+    from sacrebleu.tokenizers.tokenizer_re import TokenizerRegexp
 
-    return float(
-        BLEU(tokenize="zh" if chinese else "13a").corpus_score(list(texts), _streams(references)).score
-    )
+    metric = BLEU(tokenize="zh" if chinese else "13a")
+    try:
+        return float(metric.corpus_score(list(texts), _streams(references)).score)
+    finally:
+        # Caches of classes, for as long as the process lives: 65,536 texts of whoever came, and a tokenizer for each.
+        for each in (type(metric.tokenizer), TokenizerRegexp):
+            each.__call__.cache_clear()
 
 
 def chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:

@@ -78,3 +78,23 @@ def test_a_tracker_that_does_not_start_is_told(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("accelerate.tracking.TensorBoardTracker.start", start)
     with pytest.raises(TrainingError, match=r"tensorboard does not start .*nobody answers"):
         Trackers(("tensorboard",), tmp_path / "curves")
+
+
+@pytest.mark.parametrize("fails", ["log", "finish"])
+def test_a_tracker_that_fails_on_the_way_costs_no_job_anything(
+    fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = 0
+
+    def gone(*_: object, **__: object) -> None:
+        nonlocal calls
+        calls += 1
+        raise OSError("no space left\x1b[2J")
+
+    monkeypatch.setattr(f"accelerate.tracking.TensorBoardTracker.{fails}", gone)
+    settings = Settings(track=("tensorboard",), curves=tmp_path / "curves")
+    orders = [Order(Recipe.load("behavior", **QUICK), moods(tmp_path, 40), name=name) for name in "ab"]
+    results = train_many(orders, models.base("llama"), settings=settings)
+    assert all(isinstance(result, Adapter) for result in results), results
+    told = capsys.readouterr().err
+    assert calls == 1 and told.count("tensorboard takes no more numbers") == 1 and "\x1b" not in told
