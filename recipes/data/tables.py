@@ -24,7 +24,8 @@ from recipes.data import chats, mind, workbook
 from recipes.data.arrow_rows import ArrowRows
 from recipes.data.dialect import decide
 from recipes.data.edge import at_the_edge
-from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable, wrong_encoding
+from recipes.data.encodings import wrong_encoding
+from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
 from recipes.data.packed import ending, kind, packing, read, unpacked
 from recipes.data.records import Row, csv_records, json_records, row_of
@@ -131,7 +132,8 @@ def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Tab
     elif suffix in _SHEETS:
         as_, table = "sheet", _read_sheet(path, look, written)
     elif look.invalid is not None:
-        return Table(name, problems=(wrong_encoding(path, look),))
+        said = None if look.encoding in (USUAL, "utf-16") else look.encoding
+        return Table(name, problems=(wrong_encoding(path, look.invalid, said),))
     elif "js" in suffix:
         as_, table = "json", _read_json(path, look, written)
     else:
