@@ -169,3 +169,22 @@ def _share(raw: bytes, encoding: str, known: str) -> float:
     if foreign.count("\ufffd") > 0.01 * len(foreign):
         return 0.0
     return sum(character in known for character in foreign) / max(len(foreign), 1)
+
+
+def once(text: str) -> str | None:
+    """What a text was before it was made UTF-8 twice, "Größe" of "GrÃ¶ÃŸe"; None where that makes no text."""
+    if text.isascii():
+        return None
+    try:
+        before = b"".join(_byte(character) for character in text).decode()
+    except UnicodeError:
+        return None
+    return before
+
+
+def _byte(character: str) -> bytes:
+    """The byte that Windows-1252 reads as a character, or that it has none for."""
+    try:
+        return character.encode("cp1252")
+    except UnicodeEncodeError:
+        return character.encode("latin-1")

@@ -22,12 +22,15 @@ _CHUNK = 2**20  # bytes that are looked at together
 _LONGEST = 2**16  # characters of a line that say what a file is like
 _REPLACED = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")  # U+FFFD, as it is or as JSON may write it
 
+# "Ã¶" and "â€": the bytes of UTF-8, each read as a character of Windows-1252 and written as UTF-8 again.
+_TWICE = re.compile(rb"\xc3[\x82\x83\x90\x91\xa2-\xaf][\xc2\xc5\xc6\xcb\xe2]")
+
 
 @dataclass(frozen=True)
 class Look:
     """A file's bytes, gone through once. state: size and time of change; encoding: that its text is read as; invalid:
     the offset of the first byte that is no text; damaged: whether the replacement character stands anywhere; quoted:
-    whether a double quote does."""
+    whether a double quote does; twice: whether text may have been made UTF-8 twice."""
 
     state: tuple[int, int]
     encoding: str
@@ -36,6 +39,7 @@ class Look:
     invalid: int | None
     damaged: bool
     quoted: bool
+    twice: bool
 
 
 def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
@@ -49,7 +53,7 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
     encoding = _settled(path, encoding)
     decoder = codecs.getincrementaldecoder(encoding.removesuffix("-sig"))()
     wide = "16" in encoding or "32" in encoding  # every other byte may be 0
-    blank, damaged, quoted = True, False, False
+    blank, damaged, quoted, twice = True, False, False, False
     invalid = zero = None
     at, tail = 0, b""
     with unpacked(path) as file:
@@ -61,6 +65,7 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
             blank = blank and not chunk.strip(_EMPTY)
             quoted = quoted or b'"' in chunk
             damaged = damaged or _REPLACED.search(tail + chunk) is not None
+            twice = twice or _TWICE.search(tail + chunk) is not None
             if invalid is None:
                 begins = at - len(decoder.getstate()[0])
                 try:
@@ -71,7 +76,7 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
                 zero = at + chunk.index(b"\0")
             if not chunk:
                 invalid = zero if invalid is None else invalid
-                return Look(state, encoding, own.hexdigest(), blank, invalid, damaged, quoted)
+                return Look(state, encoding, own.hexdigest(), blank, invalid, damaged, quoted, twice)
             at, tail = at + len(chunk), chunk[-8:]
 
 

@@ -278,3 +278,20 @@ def test_empty_columns_at_the_end_are_passed_over(tmp_path: Path, header: str) -
 
 def test_what_excel_says_of_its_separator_is_understood(tmp_path: Path) -> None:
     assert rows(read(tmp_path / "a.csv", b"sep=;\ntext;label\nsay hi;good\nwet rain;bad\n")) == ROWS
+
+
+@pytest.mark.parametrize("word", ["Größe paßt", "naïve “quotes”", "чай", "很好", "✓ done"])
+def test_text_that_was_made_utf8_twice_is_noted(tmp_path: Path, word: str) -> None:
+    spoilt = "".join(
+        bytes([byte]).decode("cp1252") if byte not in b"\x81\x8d\x8f\x90\x9d" else chr(byte)
+        for byte in word.encode()
+    )
+    lines = f"text,label\nplain,calm\n{spoilt},glad\n{word},glad\nAVELÃ Ç,glad\n"
+    table = read(tmp_path / "a.csv", lines.encode())
+    [note] = table.notes
+    assert (
+        f"1 rows hold UTF-8 that was taken for another encoding before, the first in line 3: {spoilt!r}"
+        in note
+    )
+    assert f"was {word!r}" in note
+    assert read(tmp_path / "b.csv", f"text,label\n{word},glad\nAVELÃ É,glad\n".encode()).notes == ()
