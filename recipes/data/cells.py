@@ -52,8 +52,6 @@ class Parsed:
 
 def parse(recipe: "Recipe", file: str, row: "Row", columns: Columns) -> Parsed | list[Problem]:
     """The row, or everything that is wrong with it."""
-    if all(cell is None or (type(cell) is str and not cell) for cell in row.cells.values()):
-        return [Problem(file, "the row is empty", "Remove it", row.line)]
     cells = _Cells(recipe, file, row, columns, [])
     try:
         parsed = cells.parsed()

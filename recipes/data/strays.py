@@ -47,6 +47,8 @@ class Strays:
         """A row that says what the columns are, in whichever order, or parts them from the rows; nothing for any
         other."""
         first = next(iter(row.cells.values()), None)
+        if _is_empty(first) and all(map(_is_empty, row.cells.values())):
+            return [Problem(self._file, "the row is empty", "Remove it", row.line)]
         if not isinstance(first, str):
             return []
         if first.startswith(_QUALTRICS):
@@ -125,6 +127,10 @@ def _weights(parsed: "Parsed") -> tuple[float, float]:
 
 def _plus(sums: tuple[int, float, float], own: tuple[float, float]) -> tuple[int, float, float]:
     return sums[0] + 1, sums[1] + own[0], sums[2] + own[1]
+
+
+def _is_empty(cell: Any) -> bool:
+    return cell is None or (type(cell) is str and not cell)
 
 
 def _plain(text: str) -> str:
