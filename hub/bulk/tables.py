@@ -197,9 +197,10 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, bytes):
         try:
-            return value.decode()
+            text = value.decode()
         except UnicodeDecodeError:
             return value.hex()
+        return value.hex() if "\0" in text else text  # which no text file may hold
     return value if isinstance(value, bool | int | float | str | list | dict | None) else str(value)
 
 

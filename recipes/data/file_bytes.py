@@ -16,19 +16,21 @@ from typing import TextIO
 from recipes.data.packed import packing, read, unpacked
 from recipes.errors import DataError, Problem
 
-_COMMON = frozenset("的一是不了在人有我他这這中大来來上国國好很就也都和，。！？、：；“”（）")
 USUAL = "utf-8-sig"  # UTF-8, with a byte order mark or without
 _EMPTY = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"  # white space and byte order marks say nothing
 _CHUNK = 2**20  # bytes that are looked at together
 _LONGEST = 2**16  # characters of a line that say what a file is like
 _REPLACED = re.compile(rb"\xef\xbf\xbd|\\u[fF]{3}[dD]")  # U+FFFD, as it is or as JSON may write it
 
+# "Ã¶" and "â€": the bytes of UTF-8, each read as a character of Windows-1252 and written as UTF-8 again.
+_TWICE = re.compile(rb"\xc3[\x82\x83\x90\x91\xa2-\xaf][\xc2\xc5\xc6\xcb\xe2]")
+
 
 @dataclass(frozen=True)
 class Look:
     """A file's bytes, gone through once. state: size and time of change; encoding: that its text is read as; invalid:
     the offset of the first byte that is no text; damaged: whether the replacement character stands anywhere; quoted:
-    whether a double quote does."""
+    whether a double quote does; twice: whether text may have been made UTF-8 twice."""
 
     state: tuple[int, int]
     encoding: str
@@ -37,6 +39,7 @@ class Look:
     invalid: int | None
     damaged: bool
     quoted: bool
+    twice: bool
 
 
 def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
@@ -50,7 +53,7 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
     encoding = _settled(path, encoding)
     decoder = codecs.getincrementaldecoder(encoding.removesuffix("-sig"))()
     wide = "16" in encoding or "32" in encoding  # every other byte may be 0
-    blank, damaged, quoted = True, False, False
+    blank, damaged, quoted, twice = True, False, False, False
     invalid = zero = None
     at, tail = 0, b""
     with unpacked(path) as file:
@@ -62,6 +65,7 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
             blank = blank and not chunk.strip(_EMPTY)
             quoted = quoted or b'"' in chunk
             damaged = damaged or _REPLACED.search(tail + chunk) is not None
+            twice = twice or _TWICE.search(tail + chunk) is not None
             if invalid is None:
                 begins = at - len(decoder.getstate()[0])
                 try:
@@ -72,7 +76,7 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
                 zero = at + chunk.index(b"\0")
             if not chunk:
                 invalid = zero if invalid is None else invalid
-                return Look(state, encoding, own.hexdigest(), blank, invalid, damaged, quoted)
+                return Look(state, encoding, own.hexdigest(), blank, invalid, damaged, quoted, twice)
             at, tail = at + len(chunk), chunk[-8:]
 
 
@@ -129,59 +133,3 @@ def why_unreadable(path: Path, error: OSError, known: Collection[str]) -> tuple[
     if error.errno == EINVAL:
         return str(error.strerror), "Pack or export the file again"
     return f"it cannot be read ({error.strerror})", "Check the file's permissions"
-
-
-def wrong_encoding(path: Path, look: Look) -> Problem:
-    """Says where the text ends, what the file probably is, and the command that converts it."""
-    name, offset = str(path), look.invalid or 0
-    with unpacked(path) as file:
-        raw = file.read()
-    line = raw.count(b"\n", 0, offset) + 1
-    if look.encoding not in (USUAL, "utf-16"):
-        fix = "Name the encoding that it has in data.format.encoding, or leave that out for UTF-8"
-        return Problem(name, f"byte {offset} is not {look.encoding}", fix)
-    stem, dot, ending = name.removesuffix(".gz").removesuffix(".zst").rpartition(".")
-    before = f"{stem}{dot}{ending}"
-    unpack = f"Unpack it to {before}, then: " if before != name else ""
-    if raw[offset : offset + 1] == b"\0" and 4 * raw.count(0) < len(raw) and _is_text(raw):
-        message = f"{raw.count(0)} bytes are NUL, which is no character of a text; the first is byte {offset}"
-        fix = f"{unpack}Take them out: tr -d '\\000' < '{before}' > '{stem}-clean{dot}{ending}'"
-        return Problem(name, message, fix, line=line)
-    encoding, label = _probable_encoding(raw)
-    fix = (
-        f"{unpack}Save it as UTF-8: iconv -f {encoding} -t UTF-8 '{before}' > '{stem}-utf8{dot}{ending}'; or set "
-        f"data.format.encoding={encoding.lower()}"
-    )
-    return Problem(name, f"byte {offset} is not UTF-8; the file is probably {label}", fix, line=line)
-
-
-def _is_text(raw: bytes) -> bool:
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _probable_encoding(raw: bytes) -> tuple[str, str]:
-    """The name that iconv knows, and how to call it. A guess, for the message only."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16", "UTF-16"
-    if (even := raw[::2].count(0)) + (odd := raw[1::2].count(0)) > len(raw) // 10:
-        little = odd >= even
-        return ("UTF-16LE", "UTF-16") if little else ("UTF-16BE", "UTF-16")
-    scores = {}
-    for encoding in ("gb18030", "big5"):
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        foreign = [character for character in text if ord(character) > 127]
-        # The right reading shows the commonest characters of Chinese; a wrong one lands among the rare ones.
-        common = sum(1 for character in foreign if character in _COMMON)
-        scores[encoding] = common / max(len(foreign), 1)
-    best = max(scores, key=lambda encoding: scores[encoding], default=None)
-    dense = sum(1 for byte in raw if byte > 127) > len(raw) // 10
-    if best is not None and (dense or scores[best] > 0.02):
-        return ("GB18030", "GBK (GB18030)") if best == "gb18030" else ("BIG5", "Big5")
-    return "WINDOWS-1252", "Windows-1252"

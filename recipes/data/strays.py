@@ -6,6 +6,7 @@ campaign,headline,impressions,clicks          two exports were joined
 Total: Account,--,123456,1234                 stands for all other rows, and is none
 """
 
+import re
 from array import array
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from recipes.data.tables import Table
 
 _DASHES = frozenset({"--", "-", "—", "–", " --"})
+_QUALTRICS = '{"ImportId"'  # how the third line of its exports begins each cell
+_RULE = re.compile(r":?[-=_]{3,}:?")
 _FEWEST = 10  # rows whose sum is no coincidence
 _HEAVY, _OVER_MEDIAN = 0.1, 20  # of all weight, and times the median: one row outweighs the rest
 
@@ -41,9 +44,23 @@ class Strays:
         self._weights, self._lines = array("d"), array("q")
 
     def header(self, row: "Row") -> list[Problem]:
-        """A row that says what the columns are called, in whichever order; nothing for any other."""
+        """A row that says what the columns are, in whichever order, or parts them from the rows; nothing for any
+        other."""
         first = next(iter(row.cells.values()), None)
-        if not isinstance(first, str) or len(first) > self._longest or not self._is_name(first):
+        if _is_empty(first) and all(map(_is_empty, row.cells.values())):
+            return [Problem(self._file, "the row is empty", "Remove it", row.line)]
+        if not isinstance(first, str):
+            return []
+        if first.startswith(_QUALTRICS):
+            fix = "Remove this line and the one above it, in which Qualtrics tells its questions"
+            return [
+                Problem(self._file, "the row names the columns of a survey, and is no answer", fix, row.line)
+            ]
+        if _RULE.fullmatch(first) and all(
+            isinstance(c, str) and _RULE.fullmatch(c) for c in row.cells.values()
+        ):
+            return [Problem(self._file, "the row is a rule below the header", "Remove the line", row.line)]
+        if len(first) > self._longest or not self._is_name(first):
             return []
         cells = [cell for cell in row.cells.values() if cell not in (None, "")]
         if not all(map(self._is_name, cells)) or len(set(map(_plain, cells))) < max(2, len(cells)):
@@ -110,6 +127,10 @@ def _weights(parsed: "Parsed") -> tuple[float, float]:
 
 def _plus(sums: tuple[int, float, float], own: tuple[float, float]) -> tuple[int, float, float]:
     return sums[0] + 1, sums[1] + own[0], sums[2] + own[1]
+
+
+def _is_empty(cell: Any) -> bool:
+    return cell is None or (type(cell) is str and not cell)
 
 
 def _plain(text: str) -> str:

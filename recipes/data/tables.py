@@ -24,7 +24,8 @@ from recipes.data import chats, mind, workbook
 from recipes.data.arrow_rows import ArrowRows
 from recipes.data.dialect import decide
 from recipes.data.edge import at_the_edge
-from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable, wrong_encoding
+from recipes.data.encodings import once, wrong_encoding
+from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
 from recipes.data.packed import ending, kind, packing, read, unpacked
 from recipes.data.records import Row, csv_records, json_records, row_of
@@ -131,7 +132,8 @@ def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Tab
     elif suffix in _SHEETS:
         as_, table = "sheet", _read_sheet(path, look, written)
     elif look.invalid is not None:
-        return Table(name, problems=(wrong_encoding(path, look),))
+        said = None if look.encoding in (USUAL, "utf-16") else look.encoding
+        return Table(name, problems=(wrong_encoding(path, look.invalid, said),))
     elif "js" in suffix:
         as_, table = "json", _read_json(path, look, written)
     else:
@@ -239,6 +241,7 @@ def _scanned(
     columns: dict[str, None] = {}
     problems: list[Problem] = []
     damaged: list[int] = []
+    twice: list[tuple[int, str, str]] = []
     told = list(notes)
     count = 0
     for record in records():
@@ -251,6 +254,8 @@ def _scanned(
             columns |= dict.fromkeys(record.cells)
         if look.damaged and any("\ufffd" in str(cell) for cell in record.cells.values()):
             damaged.append(record.line)
+        if look.twice:
+            twice += _twice(record)
     if not count and not problems:
         problems.append(Problem(name, empty, "Export the file again, with rows"))
     if damaged:
@@ -259,8 +264,20 @@ def _scanned(
             "their text was damaged before it was saved here; export the file again as UTF-8"
         )
         told.append(note)
+    if twice:
+        line, cell, before = twice[0]
+        told.append(
+            f"{Path(name).name}: {len(twice)} rows hold UTF-8 that was taken for another encoding before, the first in "
+            f"line {line}: {cell[:40]!r} was {before[:40]!r}; export the file again as UTF-8"
+        )
     rows = Rows(records, count)
     return Table(name, tuple(columns), rows, look.sha256, look.state[0], tuple(problems), tuple(told))
+
+
+def _twice(row: Row) -> list[tuple[int, str, str]]:
+    """The line, a cell that was made UTF-8 twice, and what it was before; nothing where the row holds none."""
+    cells = (cell for cell in row.cells.values() if isinstance(cell, str))
+    return [(row.line, cell, before) for cell in cells if (before := once(cell)) is not None][:1]
 
 
 def _failed(name: str, message: str, fix: str, line: int | None = None) -> Table:

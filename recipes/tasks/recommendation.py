@@ -28,7 +28,7 @@ from recipes.tasks.roles import (
     feature_columns,
     feature_names,
 )
-from recipes.tasks.templates import fill, with_features
+from recipes.tasks.templates import SAY_NOTHING, fill, with_features
 
 if TYPE_CHECKING:
     from recipes.options.data import DataOptions
@@ -187,7 +187,9 @@ def _clicked(cells: "Cells") -> int | None:
     if outcome is None:
         expected = f"expected {', '.join(repr(value) for value in labels)}{', ' if labels else ''}0 or 1"
         fix = f"Write 0 or 1, or say what it means: --label 1={text} or --label 0={text} (data.labels)"
-        if text:
+        if text in SAY_NOTHING:
+            cells.report("clicked", f"a word for nothing; {expected}", FILL, text)
+        elif text:
             cells.report("clicked", expected, fix, text)
         else:
             cells.report("clicked", f"is empty; {expected}", FILL)

@@ -17,6 +17,10 @@ import numpy as np
 from adapters.errors import RequestError
 
 _DEEPEST = 100
+# How programs write that a value is missing. They stay texts, since a person may write them too.
+SAY_NOTHING = frozenset(
+    r"NULL null (null) \N N/A n/a #N/A NaN nan <NA> None undefined #REF! #VALUE! #NAME? #DIV/0! #NUM! #NULL!".split()
+)
 
 
 class NotText(RequestError):

@@ -278,8 +278,17 @@ def test_columns_of_every_type_come_through(registry: Registry, tmp_path: Path) 
             "price": Decimal("120.00"),
             "raw": b"ab",
             "big": 2**60,
+            "zeros": b"\x00\x01",
         },
-        {"text": "b", "when": None, "tags": None, "price": None, "raw": b"\xff", "big": None},
+        {
+            "text": "b",
+            "when": None,
+            "tags": None,
+            "price": None,
+            "raw": b"\xff",
+            "big": None,
+            "zeros": None,
+        },
     ]
     data = tmp_path / "in.parquet"
     parquet.write_table(pa.Table.from_pylist(rows), data)
@@ -298,6 +307,7 @@ def test_columns_of_every_type_come_through(registry: Registry, tmp_path: Path) 
             assert told[0]["big"] == 2**60 and told[1]["raw"] == "ff"
         else:
             assert told[0]["tags"] == '["x", "y"]' and told[1]["tags"] == "" and told[0]["price"] == "120.00"
+            assert told[0]["zeros"] == "0001" and b"\0" not in out.read_bytes()
     lines = tmp_path / "in.jsonl"
     lines.write_text(
         '{"text": "a", "n": 1, "m": 1, "deep": {"k": [1]}, "half": "\\ud83d", "id": 18014398509481985}\n'

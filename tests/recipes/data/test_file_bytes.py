@@ -195,15 +195,48 @@ def test_a_nul_is_named_and_the_command_takes_it_out(tmp_path: Path, text: str) 
     followed(problem.fix, path, "a-clean.csv", text.replace("\0", ""))
 
 
-@pytest.mark.parametrize("encoding", ["gb18030", "cp1252", "utf-16-le"])
-def test_another_encoding_is_converted_by_the_command_or_named(tmp_path: Path, encoding: str) -> None:
-    word = "价格很好的" if encoding == "gb18030" else "café très"
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [
+        ("gb18030", "价格很好的"),
+        ("big5", "這個商品很好，我很喜歡"),
+        ("cp932", "とても良い商品でした"),
+        ("euc-jp", "とても良い商品でした"),
+        ("cp949", "배송이 빨라서 좋아요"),
+        ("cp1250", "Świetny czajnik dziękuję za szybką wysyłkę"),
+        ("cp1251", "Свежий чай каждый день"),
+        ("koi8-r", "Очень хороший чайник спасибо"),
+        ("cp1253", "πολύ καλό προϊόν και γρήγορη αποστολή"),
+        ("cp1254", "ürün çok güzel teşekkürler ışığı"),
+        ("cp1256", "المنتج رائع جدا"),
+        ("cp1252", "café très"),
+        ("cp1252", "only 5 € for this, it’s fine".replace(",", "")),
+        ("utf-16-le", "café très"),
+    ],
+)
+def test_another_encoding_is_converted_by_the_command_or_named(
+    tmp_path: Path, encoding: str, word: str
+) -> None:
     text = "text,label\n" + f"{word},good\n" * 20
     path = tmp_path / "a.csv"
     [problem] = read(path, text.encode(encoding)).problems
     followed(problem.fix, path, "a-utf8.csv", word)
     named = problem.fix.rpartition("data.format.encoding=")[2]
     assert rows(read(path, text.encode(encoding), encoding=named))[0]["text"] == word
+
+
+def test_lines_of_another_encoding_among_utf8_are_told_and_not_the_whole_file(tmp_path: Path) -> None:
+    lines = [f"thanks 😀 für {number},good\n".encode() for number in range(20)]
+    odd = ["Größe paßt nicht,bad\n".encode("cp1252"), "schöne Grüße,good\n".encode("cp1252")]
+    [problem] = read(tmp_path / "a.csv", b"".join([b"text,label\n", *lines, *odd])).problems
+    assert problem.message == "the file is UTF-8, but not in 2 of its lines (line 22, 23)"
+    assert "iconv" not in problem.fix and "line 22 reads 'Größe paßt nicht,bad'" in problem.fix
+
+
+@pytest.mark.parametrize("content", [b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", bytes(range(256)) * 9])
+def test_what_is_no_text_is_not_taken_for_an_encoding(tmp_path: Path, content: bytes) -> None:
+    [problem] = read(tmp_path / "a.csv", content).problems
+    assert "and no table" in problem.message and "iconv" not in problem.fix
 
 
 def followed(fix: str, path: Path, made: str, holds: str) -> None:
@@ -245,3 +278,20 @@ def test_empty_columns_at_the_end_are_passed_over(tmp_path: Path, header: str) -
 
 def test_what_excel_says_of_its_separator_is_understood(tmp_path: Path) -> None:
     assert rows(read(tmp_path / "a.csv", b"sep=;\ntext;label\nsay hi;good\nwet rain;bad\n")) == ROWS
+
+
+@pytest.mark.parametrize("word", ["Größe paßt", "naïve “quotes”", "чай", "很好", "✓ done"])
+def test_text_that_was_made_utf8_twice_is_noted(tmp_path: Path, word: str) -> None:
+    spoilt = "".join(
+        bytes([byte]).decode("cp1252") if byte not in b"\x81\x8d\x8f\x90\x9d" else chr(byte)
+        for byte in word.encode()
+    )
+    lines = f"text,label\nplain,calm\n{spoilt},glad\n{word},glad\nAVELÃ Ç,glad\n"
+    table = read(tmp_path / "a.csv", lines.encode())
+    [note] = table.notes
+    assert (
+        f"1 rows hold UTF-8 that was taken for another encoding before, the first in line 3: {spoilt!r}"
+        in note
+    )
+    assert f"was {word!r}" in note
+    assert read(tmp_path / "b.csv", f"text,label\n{word},glad\nAVELÃ É,glad\n".encode()).notes == ()

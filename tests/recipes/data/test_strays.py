@@ -85,3 +85,40 @@ def test_a_row_that_outweighs_the_others_is_noted_with_its_line(tmp_path: Path) 
     path.write_text("\n".join(["text,clicked,weight", *rows]), encoding="utf-8")
     [note] = check(Recipe.load("recommendation"), path).notes
     assert "line 9 with 93%" in note
+
+
+QUESTIONS = ["What is it?,Is it good?", '"{""ImportId"":""QID1""}","{""ImportId"":""QID2""}"']
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "message"),
+    [
+        (QUESTIONS, 3, "the row names the columns of a survey, and is no answer"),
+        (["----,-----"], 2, "the row is a rule below the header"),
+        ([":---,---:"], 2, "the row is a rule below the header"),
+        ([",", ","], 2, "the row is empty"),
+    ],
+)
+def test_what_programs_write_below_a_header_is_no_row(
+    tmp_path: Path, lines: list[str], line: int, message: str
+) -> None:
+    problems = found(tmp_path / "moods.csv", ["text,label", *lines, *MOODS], "behavior")
+    assert (problems[0].line, problems[0].message) == (line, message)
+    assert {problem.message for problem in problems} == {message}
+
+
+def test_words_for_nothing_are_read_and_noted(tmp_path: Path) -> None:
+    path = tmp_path / "moods.csv"
+    odd = ["#N/A,calm", "text a,NULL", "text b,NULL", r"text c,\N", "none,none", "not null,-"]
+    path.write_text("\n".join(["text,label", *MOODS, *odd]), encoding="utf-8")
+    notes = check(Recipe.load("behavior"), path).notes
+    assert [note.partition(", and are")[0] for note in notes] == [
+        "moods.csv: 1 cells of `text` say #N/A, the first in line 42",
+        r"moods.csv: 3 cells of `label` say NULL, \N, the first in line 43",
+    ]
+
+
+def test_a_word_for_nothing_is_no_click(tmp_path: Path) -> None:
+    lines = [f"user {at},ad {at},{at % 2}" for at in range(20)]
+    [problem] = found(tmp_path / "a.csv", ["user,ad,clicked", *lines, "user x,ad x,NULL"])
+    assert problem.message == "a word for nothing; expected 0 or 1" and "--label" not in problem.fix

@@ -1,0 +1,74 @@
+"""JSON whose rows stand elsewhere than in a list or a line each: one problem, whose command makes rows of them."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipes.data.tables import read_tables
+
+ROWS = [{"text": f"text {at}", "label": "ab"[at % 2]} for at in range(12)]
+COLUMNS = {name: {str(at): row[name] for at, row in enumerate(ROWS)} for name in ("text", "label")}
+
+
+def lines(indent: int | None) -> str:
+    return "\n".join(json.dumps(row, indent=indent) for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps({"data": ROWS}),
+        json.dumps({"data": ROWS, "total": 12, "errors": []}, indent=1),
+        json.dumps({"it is": ROWS}, indent="\t"),
+        lines(indent=2),
+        json.dumps(ROWS[0], indent=1),
+    ],
+)
+def test_rows_that_are_none_of_the_file_are_one_problem_and_its_command_mends_it(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "in.json"
+    path.write_text(content)
+    [table] = read_tables(path)
+    [problem] = table.problems
+    if shutil.which("jq") is None:
+        pytest.skip("needs jq")
+    subprocess.run(problem.fix.partition(": ")[2], shell=True, check=True, cwd=tmp_path)
+    [table] = read_tables(tmp_path / "in.jsonl")
+    assert [row.cells for row in table.rows] == ROWS[: len(table.rows)] and table.problems == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        COLUMNS,
+        {str(at): row for at, row in enumerate(ROWS)},
+        {"columns": ["text", "label"], "index": [0], "data": [["text 0", "a"]]},
+    ],
+)
+def test_columns_are_told_as_such(tmp_path: Path, content: Any) -> None:
+    path = tmp_path / "in.json"
+    path.write_text(json.dumps(content))
+    [table] = read_tables(path)
+    assert [problem.message for problem in table.problems] == ["the file holds columns, and no rows"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lines(indent=None),
+        json.dumps(ROWS),
+        json.dumps(ROWS[0]),
+        json.dumps({"product": {"name": "Tea", "price": 3}}),
+        json.dumps({"product": "Tea", "variants": [{"size": 1}, {"size": 2}]}),
+    ],
+)
+def test_rows_are_read_as_ever(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(content)
+    [table] = read_tables(path)
+    assert table.problems == () and len(table.rows) == (12 if "11" in content else 1)
