@@ -42,7 +42,11 @@ class HeadWeights:
 
         pooler: an encoder's own pooled state `[rows, width]`, for heads that read it.
         """
-        vectors = pooled(hidden, mask, pooler, self.head.pooling).to(self.weight.dtype)
+        return self.of_pooled(pooled(hidden, mask, pooler, self.head.pooling))
+
+    def of_pooled(self, vectors: Tensor) -> Tensor:
+        """Logits `[rows, labels]` of what the head reads, `[rows, width]`."""
+        vectors = vectors.to(self.weight)
         if self.dense is not None:
             vectors = self.activation(nn.functional.linear(vectors, self.dense, self.dense_bias))
         return nn.functional.linear(vectors, self.weight, self.bias)

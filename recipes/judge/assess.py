@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from adapters import Base
 from adapters.serving import Sampling
@@ -29,10 +30,11 @@ from recipes.judge.report import (
     Validation,
 )
 from recipes.learn.encode import encode, encode_prompt, sample
-from recipes.learn.predict import copy_losses, logits, probabilities, states, texts
+from recipes.learn.predict import copy_losses, logits, probabilities, texts
+from recipes.learn.untouched import Untouched
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
-from recipes.measure.calibration import Calibration, fit_temperature, shift_for, shifted
+from recipes.measure.calibration import UNCALIBRATED, Calibration, fit_temperature, shift_for, shifted
 from recipes.measure.intervals import Floats
 from recipes.measure.metrics import reliability
 from recipes.measure.shrinkage import evidence
@@ -73,40 +75,53 @@ class Assessment:
     blend: Blend | None = None
 
 
-def evaluate(job: "Job", base: Base, slots: Slots, adapted: bool = True) -> Predicted:
+def evaluate(job: "Job", base: Base, slots: Slots) -> Predicted:
     """Answer the held-out test split. Probabilities are not calibrated.
 
     Args:
         job: whose rows, and whose adapter lies in its slot.
         base: that answers.
         slots: that hold the adapter.
-        adapted: False leaves the base untouched (for heads: under the untrained head).
     """
-    if not job.splits.labels:
-        return _predicted(job, _write(job, base, slots, adapted))
     rows = encode(base, job.recipe, job.splits.test)
-    return _predicted(job, probabilities(base, slots, job.slot, rows, adapted))
+    if job.splits.labels:
+        return _predicted(job, probabilities(base, slots, job.slot, rows))
+    losses = copy_losses(base, slots, job.slot, rows)
+    return _predicted(job, _written(job, losses, texts(base, slots, job.slot, *_asked(job, base))))
 
 
-def assess(job: "Job", before: Predicted, base: Base, slots: Slots, seconds: float) -> Assessment:
+def evaluate_untouched(job: "Job", untouched: Untouched) -> Predicted:
+    """As `evaluate`, by the base without the adapter: for heads, under the head that lies in the job's slot."""
+    base, slots = untouched.base, untouched.slots
+    rows = encode(base, job.recipe, job.splits.test)
+    if not job.splits.labels:
+        written = untouched.texts(*_asked(job, base))
+        return _predicted(job, _written(job, untouched.copy_losses(rows), written))
+    head = slots.head(job.slot)
+    with torch.inference_mode():
+        found = head.of_pooled(torch.from_numpy(untouched.states(rows, head.head.pooling))).double().cpu()
+    return _predicted(job, np.asarray(UNCALIBRATED.apply(found, head.head.multi_label)))
+
+
+def assess(job: "Job", before: Predicted, untouched: Untouched, seconds: float) -> Assessment:
     """Measure a trained adapter beside the base untouched and every baseline. A head is calibrated first, then blended
     where the recipe says so.
 
     Args:
         job: with its best weights in its slot.
         before: what the base untouched said.
-        base: that answers.
-        slots: that hold the adapter.
+        untouched: the base, and the slots that hold the adapter.
         seconds: how long the job took so far.
     """
     if not job.splits.labels:
-        after = evaluate(job, base, slots)
+        after = evaluate(job, untouched.base, untouched.slots)
         guesses = task_for(job.recipe.task).guesses(job.splits, job.recipe)
         return Assessment(_report(job, before, after, guesses, seconds), after, guesses)
-    return _assess_head(job, before, base, slots, seconds)
+    return _assess_head(job, before, untouched, seconds)
 
 
-def _assess_head(job: "Job", before: Predicted, base: Base, slots: Slots, seconds: float) -> Assessment:
+def _assess_head(job: "Job", before: Predicted, untouched: Untouched, seconds: float) -> Assessment:
+    base, slots = untouched.base, untouched.slots
     splits, several = job.splits, job.splits.multi_label
     known = logits(base, slots, job.slot, job.validation)
     truth = learned.label_matrix(splits.validation, len(splits.labels))
@@ -121,7 +136,7 @@ def _assess_head(job: "Job", before: Predicted, base: Base, slots: Slots, second
     # The baselines guess the validation rows too, for the blend: [validation rows, then test rows]
     both = replace(splits, test=(*splits.validation, *splits.test))
     found = dict(task_for(job.recipe.task).guesses(both, job.recipe))
-    found[FROZEN] = _frozen(job, both, base, slots)
+    found[FROZEN] = _frozen(job, both, untouched)
     models = {model.name: model for model in learn(splits, job.recipe)} if job.recipe.blend else {}
     found |= {name: _guess(model, both.test, several) for name, model in models.items()}
     cut = len(splits.validation)
@@ -294,21 +309,22 @@ def _blend(
     )
 
 
-def _frozen(job: "Job", splits: Splits, base: Base, slots: Slots) -> Floats:
+def _frozen(job: "Job", splits: Splits, untouched: Untouched) -> Floats:
     """Logistic regression on what the base itself makes of the texts: of all training rows, or of a sample of as many
-    as take as long to read as the training took."""
+    as take as long to read as the training took. splits: whose test rows are the validation and then the test rows."""
     trained = job.drawn * job.recipe.train.batch_size
     most = min(max(_FEWEST_STATES, _FORWARDS * trained), _MOST_STATES)
     some, train = sample(splits, job.train, most, seed=0)
-    rows = (train, job.validation, encode(base, job.recipe, splits.test))
-    guess = learned.on_states(some, *(states(base, slots, part) for part in rows))
+    # Part by part, as `evaluate_untouched` reads the test rows.
+    rows = (train, job.validation, encode(untouched.base, job.recipe, job.splits.test))
+    seen, validation, test = (untouched.states(part) for part in rows)
+    guess = learned.on_states(some, seen, validation, np.concatenate([validation, test]))
     return shifted(guess, shift_for(splits.negative_share)) if splits.negative_share < 1 else guess
 
 
-def _write(job: "Job", base: Base, slots: Slots, adapted: bool) -> Written:
-    test, settings = job.splits.test, job.recipe.write
-    losses = copy_losses(base, slots, job.slot, encode(base, job.recipe, test), adapted)
-    nats, tokens = sum(each for each, _ in losses), sum(count for _, count in losses)
+def _asked(job: "Job", base: Base) -> tuple[list[tuple[int, ...]], Sampling]:
+    """The prompts of the test products that are written for, and how."""
+    settings = job.recipe.write
     sampling = Sampling(
         settings.max_new_tokens,
         settings.temperature,
@@ -318,8 +334,18 @@ def _write(job: "Job", base: Base, slots: Slots, adapted: bool) -> Written:
         settings.repetition_penalty,
         tuple(settings.stop),
     )
-    products = text_task(job.recipe.task).inputs(test, settings.evaluated)
-    prompts = [encode_prompt(base, job.recipe, product) for product in products]
-    made = texts(base, slots, job.slot, prompts, sampling, adapted)
-    policy = settings.policy.rules()
-    return Written(made, nats / tokens, tokens, products, settings.max_chars, losses, policy)
+    return [encode_prompt(base, job.recipe, product) for product in _products(job)], sampling
+
+
+def _products(job: "Job") -> tuple[str, ...]:
+    """The test products that are written for."""
+    return text_task(job.recipe.task).inputs(job.splits.test, job.recipe.write.evaluated)
+
+
+def _written(job: "Job", losses: list[tuple[float, int]], made: list[str]) -> Written:
+    """losses: of the test rows' copy; made: a text for each product."""
+    nats, tokens = sum(each for each, _ in losses), sum(count for _, count in losses)
+    settings = job.recipe.write
+    return Written(
+        made, nats / tokens, tokens, _products(job), settings.max_chars, losses, settings.policy.rules()
+    )

@@ -1,6 +1,6 @@
 """What an adapter in a slot says of encoded rows: probabilities, losses, texts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -23,20 +23,19 @@ def probabilities(
     slots: Slots,
     slot: int,
     rows: Sequence[EncodedRow],
-    adapted: bool = True,
     calibration: Calibration = UNCALIBRATED,
 ) -> NDArray[np.float64]:
-    """Probabilities `[rows, labels]` of the head in a slot; without `adapted`, of that head on the base alone."""
-    found = logits(base, slots, slot, rows, adapted)
+    """Probabilities `[rows, labels]` of the head in a slot."""
+    found = logits(base, slots, slot, rows)
     return np.asarray(calibration.apply(found, slots.head(slot).head.multi_label))
 
 
-def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True) -> Tensor:
-    """Logits `[rows, labels]`, float64, of the head in a slot; `adapted` as above."""
+def logits(base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow]) -> Tensor:
+    """Logits `[rows, labels]`, float64, of the head in a slot."""
     head = slots.head(slot)
     found = torch.zeros(len(rows), len(head.head.labels), dtype=torch.float64)
     for indices in _batches(base, [row.ids for row in rows]):
-        own = RowSlots((slot if adapted else None,) * len(indices))
+        own = RowSlots((slot,) * len(indices))
         with torch.inference_mode():
             hidden = read(base, slots, [rows[index].ids for index in indices], own)
             found[indices] = head(hidden.states, hidden.mask, hidden.pooler).double().cpu()
@@ -47,32 +46,39 @@ def states(
     base: Base, slots: Slots, rows: Sequence[EncodedRow], slot: int | None = None, pooling: Pooling = "mean"
 ) -> NDArray[np.float64]:
     """The last hidden states under the adapter of a slot, or of the base alone, one vector a row: `[rows, width]`."""
-    found = np.zeros((len(rows), base.width))
+    return all_states(base, slots, rows, slot, [pooling])[pooling].astype(np.float64)
+
+
+def all_states(
+    base: Base, slots: Slots, rows: Sequence[EncodedRow], slot: int | None, poolings: Iterable[Pooling]
+) -> dict[Pooling, NDArray[np.float32]]:
+    """As `states`, pooled in several ways."""
+    found = {pooling: np.zeros((len(rows), base.width), dtype=np.float32) for pooling in poolings}
     for indices in _batches(base, [row.ids for row in rows]):
         with torch.inference_mode():
             own = RowSlots((slot,) * len(indices))
             hidden = read(base, slots, [rows[index].ids for index in indices], own)
-            vectors = pooled(hidden.states.float(), hidden.mask, hidden.pooler, pooling)
-            found[indices] = vectors.float().cpu().numpy()
+            for pooling, vectors in found.items():
+                each = pooled(hidden.states.float(), hidden.mask, hidden.pooler, pooling)
+                vectors[indices] = each.float().cpu().numpy()
     return found
 
 
-def copy_loss(
-    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
-) -> tuple[float, int]:
-    """Sum of the negative log-likelihoods (nats) of all copy tokens, and their number."""
-    losses = copy_losses(base, slots, slot, rows, adapted)
+def copy_loss(base: Base, slots: Slots, slot: int | None, rows: Sequence[EncodedRow]) -> tuple[float, int]:
+    """Sum of the negative log-likelihoods (nats) of all copy tokens under the adapter of a slot, or of the base alone,
+    and their number."""
+    losses = copy_losses(base, slots, slot, rows)
     return sum(nats for nats, _ in losses), sum(tokens for _, tokens in losses)
 
 
 def copy_losses(
-    base: Base, slots: Slots, slot: int, rows: Sequence[EncodedRow], adapted: bool = True
+    base: Base, slots: Slots, slot: int | None, rows: Sequence[EncodedRow]
 ) -> list[tuple[float, int]]:
     """For each row the sum of the negative log-likelihoods (nats) of its copy tokens, and their number."""
     found = [(0.0, len(row.target)) for row in rows]
     whole = [(*row.ids, *row.target) for row in rows]
     for indices in _batches(base, whole):
-        own = RowSlots((slot if adapted else None,) * len(indices))
+        own = RowSlots((slot,) * len(indices))
         batch = [rows[index] for index in indices]
         with torch.inference_mode():
             hidden = read(base, slots, [whole[index] for index in indices], own)
@@ -96,13 +102,12 @@ def target_losses(base: Base, hidden: Hidden, rows: Sequence[EncodedRow]) -> Ten
 def texts(
     base: Base,
     slots: Slots,
-    slot: int,
+    slot: int | None,
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
-    adapted: bool = True,
 ) -> list[str]:
-    """What the adapter (or without `adapted` the base alone) writes for each prompt's tokens."""
-    texts = [Writing(tuple(prompt), slot if adapted else None, sampling) for prompt in prompts]
+    """What the adapter of a slot, or the base alone, writes for each prompt's tokens."""
+    texts = [Writing(tuple(prompt), slot, sampling) for prompt in prompts]
     with torch.inference_mode():
         write(base, slots, texts)
     return [text.text for text in texts]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from adapters import Adapter, Base
 from adapters.format import write
-from adapters.slots import Slots
 from recipes.data.augment import Augmenter, augment
 from recipes.data.facts import DataFacts
 from recipes.data.lengths import check_lengths
@@ -17,7 +16,7 @@ from recipes.data.profiling import profile
 from recipes.data.skipped import write_skipped
 from recipes.examples import Splits
 from recipes.judge import page
-from recipes.judge.assess import assess, evaluate
+from recipes.judge.assess import assess, evaluate_untouched
 from recipes.judge.card import trained_card
 from recipes.judge.cases import pick
 from recipes.judge.gates import judge
@@ -26,6 +25,7 @@ from recipes.judge.results import best_baseline
 from recipes.learn.encode import count_prompt, count_tokens, token_limit
 from recipes.learn.initial_weights import continued, start
 from recipes.learn.job import Job
+from recipes.learn.untouched import Untouched
 from recipes.measure.calibration import Calibration, shift_for
 from recipes.recipe import Recipe
 
@@ -99,24 +99,24 @@ def untrained(
     return adapter
 
 
-def finish(order: Order, job: Job, base: Base, slots: Slots, seconds: float) -> None:
+def finish(order: Order, job: Job, untouched: Untouched, seconds: float) -> None:
     """Measure a trained job's best weights on the test rows, beside the base and the baselines; write the adapter.
 
     Args:
         order: what was asked for; without `out` nothing is written.
         job: trained.
-        base: that answers.
-        slots: with the job's slot.
+        untouched: the base, and the slots with the job's slot; of which the jobs of a run ask the same once.
         seconds: how long the job took so far.
     """
-    slots.load(job.slot, job.adapter)  # as it started: the base is measured under the untrained head
-    before = evaluate(job, base, slots, adapted=False)
+    # As it started: the base is measured under the untrained head.
+    untouched.slots.load(job.slot, job.adapter)
+    before = evaluate_untouched(job, untouched)
     job.restore_best()
-    found = assess(job, before, base, slots, seconds)
+    found = assess(job, before, untouched, seconds)
     job.adapter.info |= AdapterInfo(
         recipe=_published(order.recipe),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        quantization=base.quantization,
+        quantization=untouched.base.quantization,
         report=found.report,
         gates=judge(found.report, order.recipe.gates),
         calibration=found.calibration,

@@ -26,6 +26,7 @@ from recipes.learn.fused import Fused
 from recipes.learn.job import Job
 from recipes.learn.linear_probe import probe
 from recipes.learn.parallel import Processes
+from recipes.learn.untouched import Untouched
 from recipes.runs import snapshots as resume
 from recipes.runs.deferred import deferred
 from recipes.runs.log_lines import doing
@@ -80,7 +81,7 @@ class Run:
         *,
         at_once: int | None = None,
         on_validation: Callable[[int, Job], bool] | None = None,
-        finish: Callable[[Order, Job, Base, Slots, float], None] = finish,
+        finish: Callable[[Order, Job, Untouched, float], None] = finish,
     ) -> None:
         self.base, self.settings, self.orders = base, settings, list(orders)
         self.processes = Processes.here()
@@ -115,6 +116,7 @@ class Run:
         self.slots = Slots(base, count, dtype=torch.float32, trains=True)
         for job in self.jobs.values():  # the same slots whoever comes first, also after a resume
             self.slots.reserve(job.adapter)
+        self._untouched = Untouched(base, self.slots)
         self._fused: Fused | None = None
         self._budget: int | None = None  # as a snapshot has it
         self._saved, self._saving = time.perf_counter(), 0.0
@@ -245,7 +247,7 @@ class Run:
                 raise job.failure
             # All processes measure: a base that is sharded answers only when all of them ask. The first one writes.
             own = order if self.processes.rank == 0 else replace(order, out=None)
-            self._finish(own, job, self.base, self.slots, time.perf_counter() - self.running[index])
+            self._finish(own, job, self._untouched, time.perf_counter() - self.running[index])
             result = job.adapter
             if (report := AdapterInfo.of(result.info).report) is not None:
                 self._trackers.log(f"{job.name}/test", report.served.after.numbers, job.step)

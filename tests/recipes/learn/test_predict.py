@@ -22,13 +22,12 @@ def slots() -> Slots:
     return slots
 
 
-@pytest.mark.parametrize("adapted", [True, False])
 @pytest.mark.parametrize("slot", [0, 1])
-def test_logits_equal_those_of_each_row_alone(slots: Slots, slot: int, adapted: bool) -> None:
-    found = predict.logits(slots.base, slots, slot, ROWS, adapted)
+def test_logits_equal_those_of_each_row_alone(slots: Slots, slot: int) -> None:
+    found = predict.logits(slots.base, slots, slot, ROWS)
     with torch.inference_mode():
         for row, logits in zip(ROWS, found, strict=True):
-            plan = RowSlots((slot if adapted else None,))
+            plan = RowSlots((slot,))
             hidden = forward(slots.base, slots, pad(slots.base, [row.ids]), plan)
             alone = slots.head(slot)(hidden.states, hidden.mask, None)[0].double()
             assert torch.allclose(logits, alone, rtol=1e-4, atol=1e-5)

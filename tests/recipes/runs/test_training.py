@@ -199,7 +199,7 @@ def test_lora_starts_as_the_base(base: Base) -> None:
     recipe = Recipe.load("ad-copy")
     slots, rows = Slots(base, 1), [EncodedRow((5, 6, 7), (8, 9, 1))]
     slots.load(0, start(recipe, base, ()))
-    assert copy_loss(base, slots, 0, rows) == copy_loss(base, slots, 0, rows, adapted=False)
+    assert copy_loss(base, slots, 0, rows) == copy_loss(base, slots, None, rows)
     slots.close()
 
 
