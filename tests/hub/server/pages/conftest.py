@@ -8,7 +8,11 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.hub.server.conftest import Guarded, Served
+from adapters import Base
+from hub import Hub
+from hub.server import Keys, Scope
+from tests.hub.server.conftest import Guarded, Served, serving
+from tests.hub.server.pages.campaigns import build
 
 TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 
@@ -49,3 +53,14 @@ def anybody(served: Served) -> Visitor:
 @pytest.fixture(scope="module")
 def acme(guarded: Guarded) -> Iterator[Visitor]:
     yield logged_in(guarded.served, guarded.acme)
+
+
+@pytest.fixture(scope="module")
+def shop(market: Hub, base: Base, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Guarded, Hub]]:
+    """A server with keys of the hub of `campaigns`; the hub, of which tests may move aliases."""
+    folder = tmp_path_factory.mktemp("shop")
+    hub, keys = build(market, folder / "hub"), Keys(folder / "keys")
+    acme, globex = (keys.new(client, Scope.operate)[1] for client in ("acme", "globex"))
+    admin = keys.new("ops", Scope.admin)[1]
+    with serving(hub, base, keys) as found:
+        yield Guarded(found, acme, globex, admin), hub
