@@ -127,6 +127,15 @@ def roll_back(
     return back
 
 
+def brings_back(store: Store, name: str, alias: str, stands: Callable[[int], bool]) -> int | None:
+    """The version that a rollback would bring back now; None where there is nothing to go back to. stands: as of
+    `roll_back`."""
+    events = _Events(store, alias_log(name, alias), look(store, name, alias))
+    number = _before(events, stands)
+    event = None if number is None else events.at(number)
+    return None if event is None else event.version
+
+
 def last_event(store: Store, name: str, alias: str) -> Event | None:
     """The event that is current; None where there was none yet. Raises Damaged."""
     return read(store, alias_log(name, alias), last(store, name, alias))

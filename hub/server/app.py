@@ -16,6 +16,7 @@ from hub.server.gate import Gate
 from hub.server.keys import Keys
 from hub.server.metrics import Meters
 from hub.server.observed import Observed
+from hub.server.pages.site import site
 from hub.server.routes.completions import completions
 from hub.server.routes.models import models
 from hub.server.routes.operating import operating
@@ -40,7 +41,7 @@ def create_app(
     *,
     local: bool = True,
     adapter_calls: bool = False,
-    open_paths: Sequence[str] = ("/health",),
+    open_paths: Sequence[str] = ("/health", "/", "/page", "/page/"),
 ) -> FastAPI:
     """The application of one server; `app.state.service` and `app.state.sessions` are what further routes share.
 
@@ -50,7 +51,7 @@ def create_app(
         bounds: of one request.
         local: whether without keys only this machine's own names are answered.
         adapter_calls: whether clients may bring adapters in and let them go.
-        open_paths: that need no key.
+        open_paths: that need no key; those of the page send whoever has no session to its login.
     """
     bounds = bounds or Bounds()
     app = FastAPI(
@@ -65,6 +66,7 @@ def create_app(
     for routes in (completions, models, tasks, scoring):
         app.include_router(routes(service))
     app.include_router(operating(service, meters))
+    app.include_router(site(service, keys, sessions, meters), include_in_schema=False)
     add_handlers(app, hidden=registry.hub.storage.address)
     app.add_middleware(
         Gate, keys=keys, sessions=sessions, open_paths=open_paths, local=local, body=bounds.body

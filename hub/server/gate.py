@@ -33,7 +33,7 @@ class Gate:
         keys: of the server's clients.
         sessions: of the page.
         open_paths: asked by anybody: `/health`, and what a page needs before its login; one that ends with `/` is all
-            below it.
+            below it, but for `/` itself.
         local: whether without keys only this machine's own names are answered.
         body: bytes of a request, at most.
     """
@@ -94,7 +94,10 @@ class Gate:
         return key if key is not None and key.counts else None
 
     def _is_open(self, path: str) -> bool:
-        return any(path == each or (each.endswith("/") and path.startswith(each)) for each in self._open)
+        return any(
+            path == each or (len(each) > 1 and each.endswith("/") and path.startswith(each))
+            for each in self._open
+        )
 
 
 def _limited(receive: Receive, headers: Headers, most: int) -> Receive:

@@ -25,17 +25,15 @@ from recipes.data.facts import DataFacts
 from recipes.judge.info import AdapterInfo
 from recipes.judge.report import Bin, Report, RowCounts, Validation
 from recipes.judge.results import (
-    between,
     columns,
     gain,
     heading,
     kept_line,
     number,
-    other_of,
     own_row,
     plain,
     rank_line,
-    results,
+    side_by_side,
     weakest_first,
 )
 from recipes.judge.verdicts import verdict
@@ -89,7 +87,7 @@ def render(adapter: Adapter, picked: "Picked", pictures: Mapping[str, bytes], na
         facts=_facts(adapter, info, report, name),
         gates=info.gates,
         metrics=[heading(name) for name in columns(report)],
-        rows=_rows(report),
+        rows=side_by_side(report),
         labels=weakest_first(report.served.after.labels or ()),
         calibration=report.calibration,
         blend=report.blend,
@@ -103,6 +101,11 @@ def render(adapter: Adapter, picked: "Picked", pictures: Mapping[str, bytes], na
         number=number,
         plain=plain,
     )
+
+
+def style_sheet() -> str:
+    """The style sheet of every page of ours."""
+    return template("style.css.jinja").render()
 
 
 def _report(adapter: Adapter) -> Report:
@@ -140,25 +143,6 @@ def _facts(adapter: Adapter, info: AdapterInfo, report: Report, name: str) -> di
         "rows": f"{rows.train:,} trained on, {rows.test:,} measured on; {kept_line(report) or ''}",
         "steps": f"{report.steps or 0:,}, the best after {report.best_step or 0:,}; {report.seconds or 0.0:.0f} s",
     }
-
-
-def _rows(report: Report) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(row, cells): a cell is the value, and below it its interval, or what is served has above the row."""
-    table, own = [], report.served
-    who = "adapter" if report.blended is None else "blend"
-    for row, values in results(report).items():
-        gains = own.gains.get(other_of(row), {})
-        measured = next((each for each in (report, own) if values is each.after), None)
-        cells = []
-        for name in columns(report):
-            below = ""
-            if measured is not None and name in measured.intervals:
-                below = between(name, measured.intervals[name])
-            elif name in gains:
-                below = f"{who} {gain(name, gains[name])}"
-            cells.append((number(name, values.get(name)), below))
-        table.append((row, cells))
-    return table
 
 
 def _figures(report: Report) -> Iterator[tuple[str, "Figure"]]:

@@ -46,6 +46,41 @@ def other_of(row: str) -> str:
     return BEFORE if row == _BEFORE else row
 
 
+def side_by_side(report: Report) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(row, cells), a cell for each of `columns`: the value, and below it its interval, or what is served has above the
+    row."""
+    table, own = [], report.served
+    who = "adapter" if report.blended is None else "blend"
+    for row, values in results(report).items():
+        gains = own.gains.get(other_of(row), {})
+        measured = next((each for each in (report, own) if values is each.after), None)
+        cells = []
+        for name in columns(report):
+            below = ""
+            if measured is not None and name in measured.intervals:
+                below = between(name, measured.intervals[name])
+            elif name in gains:
+                below = f"{who} {gain(name, gains[name])}"
+            cells.append((number(name, values.get(name)), below))
+        table.append((row, cells))
+    return table
+
+
+def beside(report: Report, metric: str) -> list[tuple[str, float, tuple[float, float] | None, bool]]:
+    """(row, value, interval, whether it is served), for each row of `results` that has the metric; the interval where
+    it was measured. Values that are not defined are NaN."""
+    found = []
+    for row, values in results(report).items():
+        value = values.get(metric)
+        if value is None:
+            continue
+        measured = next((each for each in (report, report.served) if values is each.after), None)
+        interval = None if measured is None else measured.intervals.get(metric)
+        ends = None if interval is None else (interval.low, interval.high)
+        found.append((row, value, ends, row == own_row(report)))
+    return found
+
+
 def is_best(metric: str, row: str, rows: Mapping[str, Metrics]) -> bool:
     """Whether a row's value is better than all others that were reached."""
     own = rows[row].get(metric)

@@ -7,14 +7,22 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from recipes.measure.calibration import Calibration
     from recipes.measure.metrics import auc
-    from recipes.measure.policy import Kind, Limit, Policy, Violation, stays, violations
+    from recipes.measure.policy import Kind, Limit, Policy, Violation, stays, violations, width
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "recipes.measure.calibration": ["Calibration"],
             "recipes.measure.metrics": ["auc"],
-            "recipes.measure.policy": ["Kind", "Limit", "Policy", "Violation", "stays", "violations"],
+            "recipes.measure.policy": [
+                "Kind",
+                "Limit",
+                "Policy",
+                "Violation",
+                "stays",
+                "violations",
+                "width",
+            ],
         },
     )
 
@@ -27,4 +35,5 @@ __all__ = [
     "auc",
     "stays",
     "violations",
+    "width",
 ]
