@@ -26,6 +26,7 @@ _APART = {
     "training_faults": "trainings ended at random and resumed, full disks, odd jobs, 500 jobs; an hour, or --budget",
     "soak": "16 threads of requests beside a hub that changes: wrong, lost, stuck, leaked; half an hour, or --budget",
     "whole_files": "100,000 texts beside a loop by hand, a million rows in flat memory; an hour or two",
+    "gpu": "many adapters on 8 billion weights, by benchmarks/gpu.sh on a machine with a GPU; 9 minutes",
     "agency": "the real sets as clients: two nights, killed and resumed; 20 minutes",
 }
 _SHORT = 4  # minutes
