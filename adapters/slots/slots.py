@@ -180,6 +180,11 @@ class Slots:
                     if plan is not None:
                         plan.scratch.forget()
 
+    @property
+    def memory(self) -> Tensor:
+        """The low-rank terms of all slots, `[slots + 1, size]`; another tensor whenever it had to grow."""
+        return self._lora.buffer
+
     def prefix_view(self, rows: RowSlots, positions: Tensor) -> PrefixView | None:
         """What rows see in a full forward beside their own tokens; None where no row has a prefix."""
         return None if self._prefix is None else self._prefix.view(rows.slots, positions)
