@@ -174,7 +174,6 @@ class Outcome:
         if not _is_id(self.event):
             yield f"event is {shown(self.event)}; expected an id of at most {_LONGEST_ID} characters"
 
-
     def may_be_of(self, name: str) -> bool:
         """Whether `client` lets its impression be of a name."""
         own = [self.client] if isinstance(self.client, str) else self.client
