@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DEEPEST = {"adapters": 8, "recipes": 9, "hub": 9}
+# The server and its pages stand on the registry, which is nine deep by itself.
+DEEPEST = {"adapters": 8, "recipes": 9, "hub": 12}
 LONGEST = 400
 # Tables of words and of a made-up market; what builds the starter's weights is no part of the wheel.
 TABLES = {"adapters/starter/words.py", "adapters/starter/world.py"}

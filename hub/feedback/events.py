@@ -136,7 +136,7 @@ class Outcome:
         text: of `edited` the final text, of `label` the label.
         position: of what was shown, 1 for the first.
         event: an id of the caller's own, where one impression has several of a kind.
-        client: whose impression it must be; None asks nothing.
+        client: under which names its impression must be, such as `acme` or `house/spring`; None asks nothing.
     """
 
     impression: str
@@ -146,14 +146,15 @@ class Outcome:
     text: str | None = None
     position: int = 1
     event: str = ""
-    client: str | None = None
+    client: str | Sequence[str] | None = None
 
     def problems(self) -> Iterator[str]:
         """What is wrong with it by itself, in sentences."""
         if not _is_id(self.impression) or not self.impression:
             yield f"impression is {shown(self.impression)}; give the id that the answer came with"
         kinds = [kind for each in KINDS.values() for kind in each]
-        if self.kind not in kinds:
+        known = isinstance(self.kind, str) and self.kind in kinds
+        if not known:
             yield f"kind is {shown(self.kind)}; expected one of {', '.join(kinds)}"
         try:
             if self.at is not None:
@@ -162,7 +163,7 @@ class Outcome:
             yield f"at is {shown(self.at)}; {error}"
         if self.value is not None and not is_number(self.value):
             yield f"value is {shown(self.value)}; expected a finite number"
-        if self.kind in _WITH_TEXT and not self.text:
+        if known and self.kind in _WITH_TEXT and not self.text:
             yield f"{self.kind} needs {_WITH_TEXT[self.kind]} as text"
         if self.text is not None and (
             not isinstance(self.text, str) or len(self.text) > _LONGEST_TEXT or has_halves(self.text)
@@ -172,6 +173,11 @@ class Outcome:
             yield f"position is {shown(self.position)}; expected 1 for what was shown first, 2, 3 ..."
         if not _is_id(self.event):
             yield f"event is {shown(self.event)}; expected an id of at most {_LONGEST_ID} characters"
+
+    def may_be_of(self, name: str) -> bool:
+        """Whether `client` lets its impression be of a name."""
+        own = [self.client] if isinstance(self.client, str) else self.client
+        return own is None or any(f"{name}/".startswith(f"{each}/") for each in own)
 
 
 def moment(given: float | datetime | str) -> float:

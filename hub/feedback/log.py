@@ -93,7 +93,7 @@ class Feedback:
         text: str | None = None,
         position: int = 1,
         event: str = "",
-        client: str | None = None,
+        client: str | Sequence[str] | None = None,
     ) -> bool:
         """Tell what a user did; on the disk when this returns. Told again, it changes nothing.
 
@@ -105,7 +105,7 @@ class Feedback:
             text: of edited the final text, of label the label that is right.
             position: of what was shown, 1 for the first.
             event: an id of your own, where one impression has several of a kind.
-            client: whose impression it must be; None asks nothing.
+            client: under which names its impression must be, such as `acme`; None asks nothing.
 
         Returns:
             Whether it was new.

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from adapters.errors import RepertoireError, RequestError
+from hub.errors import FeedbackError
 from hub.feedback.canary import CANARY, FAILED, PRODUCTION, Canary, running
 from hub.feedback.events import Impression
 from hub.feedback.recording import Seen, impression_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LIVE, SHADOW = "live", "shadow"
 _FRESH = 1.0  # seconds for which it is believed which canary runs
+_MOST_NAMES = 10_000  # of which that is remembered
 
 
 class Logged(list[T], Generic[T]):
@@ -128,46 +130,91 @@ class Loop:
             arm = CANARY if canary.has(self.log.user_key(name.split("/")[0], who.user_key)) else PRODUCTION
         return replace(request, reference=f"{name}@{arm}"), replace(who, arm=arm)
 
+    def answered(self, request: Request, who: Seen) -> tuple[Pending, Result, Request, Seen]:
+        """Wait for an answer, which is not logged yet: of `name@live` production's, where its canary cannot answer.
+
+        Args:
+            request: for any reference.
+            who: asks.
+
+        Returns:
+            What answered, its answer, the request as it was routed, and who, with their arm.
+
+        Raises:
+            RepertoireError: as `Registry.submit` and `Pending.result`.
+        """
+        asked, who = self.route(request, who)
+        try:
+            pending = self.registry.submit(asked, wait=True)
+            return pending, pending.result(), asked, who
+        except RepertoireError as error:
+            instead = self.instead(asked, who, error)
+            if instead is None:
+                raise
+            found = self.answered(instead, replace(who, arm=None))
+            self.note_failure(asked, who)
+            return found
+
+    def instead(self, asked: Request, who: Seen, error: RepertoireError) -> Request | None:
+        """What to ask where a request ended in an error: what is wrong with a canary is nobody's problem but its own,
+        and what production refuses too is no fault of it. That production failed is noted while a canary runs.
+
+        Args:
+            asked: as it was routed.
+            who: asked, with their arm.
+            error: that it ended in.
+
+        Returns:
+            The request for production; None where the error stands.
+        """
+        name = parse(str(asked.reference)).name if who.arm else ""
+        if who.arm == CANARY:
+            return replace(asked, reference=f"{name}@{PRODUCTION}")
+        if who.arm is not None and not isinstance(error, RequestError) and self._canary(name) is not None:
+            self.note_failure(asked, who)
+        return None
+
+    def shadowed(self, asked: Request, who: Seen) -> Request | None:
+        """The request for a canary that answers beside production and that nobody sees; None where none does."""
+        canary = self._canary(parse(str(asked.reference)).name) if who.arm == PRODUCTION else None
+        if canary is None or not canary.shadow:
+            return None
+        return replace(asked, reference=f"{canary.name}@{CANARY}")
+
+    def shadow(self, request: Request, who: Seen) -> None:
+        """Let a canary answer what production answered; it is logged, and nobody sees it. request: of `shadowed`."""
+        try:
+            pending = self.registry.submit(request)
+            self.note(pending, pending.result(), replace(who, arm=SHADOW))
+        except RepertoireError:
+            self.note_failure(request, replace(who, arm=SHADOW))
+
     def _canary(self, name: str) -> Canary | None:
-        """The canary that runs, as of at most a second ago."""
+        """The canary that runs, as of a second ago, or of when the log answered last."""
         known = self._canaries.get(name)
         now = monotonic()
         if known is None or now > known[0] + _FRESH:
-            known = self._canaries[name] = (now, running(self.log, name))
+            try:
+                found = running(self.log, name)
+            except FeedbackError:
+                if known is None:
+                    raise
+                found = known[1]
+            if len(self._canaries) > _MOST_NAMES:
+                self._canaries.clear()
+            known = self._canaries[name] = (now, found)
         return known[1]
 
     def _ask(self, request: Request, log: bool, seen: Mapping[str, Any]) -> Logged[Any]:
         who = Seen(**seen)
         who.check()
-        asked, who = self.route(request, who)
-        try:
-            pending = self.registry.submit(asked, wait=True)
-            answer = pending.result()
-        except RepertoireError as error:
-            if who.arm != CANARY:
-                if who.arm is not None and not isinstance(error, RequestError):
-                    self._note_failure(asked, who)
-                raise
-            # What is wrong with a canary is nobody's problem but its own; what production refuses too is no fault.
-            name = parse(str(asked.reference)).name
-            found = self._ask(replace(asked, reference=f"{name}@{PRODUCTION}"), log, seen)
-            self._note_failure(asked, who)
-            return found
+        pending, answer, asked, who = self.answered(request, who)
         noted = self.note(pending, answer, who) if log else None
-        canary = self._canary(parse(str(asked.reference)).name) if who.arm == PRODUCTION else None
-        if log and canary is not None and canary.shadow:
-            self._shadow(replace(asked, reference=f"{canary.name}@{CANARY}"), who)
+        if log and (beside := self.shadowed(asked, who)) is not None:
+            self.shadow(beside, who)
         return Logged(answer, noted)
 
-    def _shadow(self, request: Request, who: Seen) -> None:
-        """Let a canary answer what production answered; it is logged, and nobody sees it."""
-        try:
-            pending = self.registry.submit(request)
-            self.note(pending, pending.result(), replace(who, arm=SHADOW))
-        except RepertoireError:
-            self._note_failure(request, replace(who, arm=SHADOW))
-
-    def _note_failure(self, request: Request, who: Seen) -> None:
+    def note_failure(self, request: Request, who: Seen) -> None:
         """That a request of an arm ended in an error."""
         name = parse(str(request.reference)).name
         self.log.add(

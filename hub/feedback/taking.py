@@ -92,7 +92,7 @@ def _row(given: Outcome, now: float, private: Callable[[str, str], str]) -> dict
 
 def _refusal(given: Outcome, at: float, impression: Any, now: float) -> str:
     """Why an outcome is not taken; empty where it is."""
-    if impression is None or given.client not in (None, impression.client):
+    if impression is None or not given.may_be_of(impression.name):
         return f"there is no impression {given.impression!r}; give the id that the answer came with"
     if given.kind not in KINDS.get(impression.task, ()):
         may = ", ".join(KINDS.get(impression.task, ())) or "nothing"
@@ -111,7 +111,7 @@ def _impressions(connection: Connection, ids: set[str]) -> dict[str, Any]:
     places = (
         select(func.count()).where(shown.c.impression == impressions.c.id).scalar_subquery().label("places")
     )
-    wanted = select(impressions.c.id, impressions.c.client, impressions.c.task, impressions.c.at, places)
+    wanted = select(impressions.c.id, impressions.c.name, impressions.c.task, impressions.c.at, places)
     found: dict[str, Any] = {}
     for some in _some(sorted(ids)):
         for row in connection.execute(

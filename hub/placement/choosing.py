@@ -11,7 +11,7 @@ probability with which it came there, and no estimate. On top, with a small prob
 each ad has a propensity of at least `floor` at each place, and later policies can be evaluated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,7 +42,7 @@ def choose(
     seen: float,
     random: np.random.Generator,
     groups: Sequence[str] | None = None,
-    shares: "dict[str, float] | None" = None,
+    shares: Mapping[str, float] | None = None,
 ) -> list[tuple[int, float]]:
     """The ads of the first `k` places, each with the probability with which it came there.
 
@@ -82,7 +82,7 @@ def _orders(
     return np.argsort(-scores, axis=1, kind="stable")
 
 
-def _shared(orders: NDArray[np.intp], groups: Sequence[str], shares: "dict[str, float]") -> Floats:
+def _shared(orders: NDArray[np.intp], groups: Sequence[str], shares: Mapping[str, float]) -> Floats:
     """Weights of the orders under which each group has at least its share of first places, where it has an ad that
     is ever first; the other groups give it up in proportion."""
     first = np.asarray(groups)[orders[:, 0]]

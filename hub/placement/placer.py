@@ -20,7 +20,8 @@ from hub.feedback.recording import Seen, candidates_of
 from hub.placement.choosing import Choosing, choose
 from hub.placement.evidence import Evidence, clicked_since, evidence, seen_by
 from hub.placement.posterior import posterior
-from hub.registry.requests import Ranked, Recommend, Request
+from hub.registry.pending import Pending
+from hub.registry.requests import Ranked, Recommend, Result
 from hub.storage.names import parse
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Placer:
         ads: Sequence[Offer | str | Mapping[str, Any]] = (),
         k: int = 1,
         features: Mapping[str, Any] | None = None,
-        shares: dict[str, float] | None = None,
+        shares: Mapping[str, float] | None = None,
         user_key: str | None = None,
         consent: bool | None = None,
         on_disk: bool = False,
@@ -114,14 +115,32 @@ class Placer:
             FeedbackError: the log does not answer.
         """
         offers = [each if isinstance(each, Offer) else Offer(each) for each in ads]
-        _check(offers, k, shares)
+        check_offers(offers, k, shares)
         seen = Seen(user_key, k, consent, on_disk)
         seen.check()
-        request: Request = Recommend(name, user, [offer.ad for offer in offers], features or {})
-        request, seen = self.loop.route(request, seen)
-        pending = self.loop.registry.submit(request, wait=True)
-        ranked = [each for each in pending.result() if isinstance(each, Ranked)]
-        keys = [each.ad for each in candidates_of(request, ranked, pending.members)]
+        request = Recommend(name, user, [offer.ad for offer in offers], features or {})
+        pending, ranked, _, seen = self.loop.answered(request, seen)
+        return self.chosen(pending, ranked, offers, seen, shares)
+
+    def chosen(
+        self,
+        pending: Pending,
+        answer: Result,
+        offers: Sequence[Offer],
+        seen: Seen,
+        shares: Mapping[str, float] | None = None,
+    ) -> Logged[PlacedAd]:
+        """Choose of offers whose probabilities were waited for elsewhere, such as in a server, and log it.
+
+        Args:
+            pending: of `Registry.submit`, for a `Recommend` of the offers' ads.
+            answer: its result.
+            offers: that `check_offers` has seen.
+            seen: by whom; `top` places.
+            shares: as of `place`.
+        """
+        ranked, user_key, k = [each for each in answer if isinstance(each, Ranked)], seen.user_key, seen.top
+        keys = [each.ad for each in candidates_of(pending.request, ranked, pending.members)]
         own = _paired(ranked, offers)
         name = parse(next(iter(pending.members))).name
         may = self._allowed(name, own, keys, user_key)
@@ -206,7 +225,8 @@ def _paired(ranked: Sequence[Ranked], offers: Sequence[Offer]) -> list[Offer]:
     return found
 
 
-def _check(offers: Sequence[Offer], k: int, shares: Mapping[str, float] | None) -> None:
+def check_offers(offers: Sequence[Offer], k: int, shares: Mapping[str, float] | None) -> None:
+    """See that offers can be placed. Raises RequestError with all that is wrong."""
     problems = []
     if not isinstance(k, int) or isinstance(k, bool) or k < 1:
         problems.append(f"k is {shown(k)}; expected how many ads are shown, 1 or more")

@@ -5,19 +5,23 @@ Gate       key or session; nothing is read before it
 routes     the wire's shapes -> Service -> the registry's one door
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from hub.feedback.log import Feedback
 from hub.server.bounds import Bounds
 from hub.server.failing import add_handlers
 from hub.server.gate import Gate
 from hub.server.keys import Keys
+from hub.server.looping import Looping
 from hub.server.metrics import Meters
 from hub.server.observed import Observed
 from hub.server.pages.site import site
 from hub.server.routes.completions import completions
+from hub.server.routes.feedback import feedback
 from hub.server.routes.models import models
 from hub.server.routes.operating import operating
 from hub.server.routes.scoring import scoring
@@ -42,8 +46,9 @@ def create_app(
     local: bool = True,
     adapter_calls: bool = False,
     open_paths: Sequence[str] = ("/health", "/", "/page", "/page/"),
+    log: Callable[[], Feedback] | None = None,
 ) -> FastAPI:
-    """The application of one server; `app.state.service` and `app.state.sessions` are what further routes share.
+    """The application of one server; `app.state.service`, `sessions` and `looping` are what further routes share.
 
     Args:
         registry: that answers.
@@ -52,6 +57,7 @@ def create_app(
         local: whether without keys only this machine's own names are answered.
         adapter_calls: whether clients may bring adapters in and let them go.
         open_paths: that need no key; those of the page send whoever has no session to its login.
+        log: gives the feedback log, when it is first needed; None is that of the hub.
     """
     bounds = bounds or Bounds()
     app = FastAPI(
@@ -61,10 +67,14 @@ def create_app(
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
     )
-    service, meters, sessions = Service(registry, bounds, adapter_calls), Meters(registry), Sessions()
-    app.state.service, app.state.sessions = service, sessions
-    for routes in (completions, models, tasks, scoring):
+    service, sessions = Service(registry, bounds, adapter_calls), Sessions()
+    looping = Looping(service, log or partial(Feedback, registry.hub))
+    meters = Meters(registry, looping.state)
+    app.state.service, app.state.sessions, app.state.looping = service, sessions, looping
+    for routes in (completions, models, scoring):
         app.include_router(routes(service))
+    for loops in (tasks, feedback):
+        app.include_router(loops(looping))
     app.include_router(operating(service, meters))
     app.include_router(site(service, keys, sessions, meters), include_in_schema=False)
     add_handlers(app, hidden=registry.hub.storage.address)

@@ -22,7 +22,7 @@ from adapters.errors import (
     RepertoireError,
     RequestError,
 )
-from hub.errors import BadName, HubError, Moved, NotInHub, Unreachable, Untrusted
+from hub.errors import BadFeedback, BadName, FeedbackError, HubError, Moved, NotInHub, Unreachable, Untrusted
 from hub.registry.requests import RefusedText
 from hub.registry.rules import Broken, NoneKept
 from hub.server.bounds import OutOfBounds
@@ -45,6 +45,8 @@ _KINDS: Sequence[tuple[type[Exception], int, str, str | None]] = (
     (RequestError, 400, "invalid_request_error", None),
     (Moved, 409, "invalid_request_error", "moved"),
     (Unreachable, 503, "server_error", "hub_unreachable"),
+    (FeedbackError, 503, "server_error", "feedback_unreachable"),
+    (BadFeedback, 400, "invalid_request_error", "feedback_refused"),
     (InternalError, 500, "server_error", "internal"),
     (HubError, 422, "invalid_request_error", "adapter_unusable"),
     (RepertoireError, 422, "invalid_request_error", "adapter_unusable"),

@@ -47,9 +47,9 @@ _TIMED = {
 
 
 class Meters:
-    """The metrics of one server; registry: whose runtime is read."""
+    """The metrics of one server; registry: whose runtime is read; feedback: the state of its log, where it has one."""
 
-    def __init__(self, registry: "Registry") -> None:
+    def __init__(self, registry: "Registry", feedback: Callable[[], Mapping[str, Any]] = dict) -> None:
         self._found = CollectorRegistry(auto_describe=False)
         names = ("client", "call", "status")
         self._requests = Counter("repertoire_requests", "Requests that ended", names, registry=self._found)
@@ -78,6 +78,7 @@ class Meters:
             "repertoire_tokens", "Tokens read and written", ["client", "direction"], registry=self._found
         )
         self._found.register(_Runtime(registry))
+        self._found.register(_Log(feedback))
 
     def ended(self, noted: Noted, status: int) -> None:
         """Note a request."""
@@ -171,6 +172,25 @@ class _Runtime:
         for each in residents:
             loaded.add_metric([each.adapter, _LEVELS[each.tier]], 1)
         yield loaded
+
+
+class _Log:
+    """What the feedback log counts, while it is open."""
+
+    def __init__(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        if state := self._state():
+            for name, told in (("written", "on the disk"), ("dropped", "not taken: the queue was full")):
+                yield CounterMetricFamily(
+                    f"repertoire_feedback_{name}", f"Events of the feedback log {told}", value=state[name]
+                )
+            yield GaugeMetricFamily(
+                "repertoire_feedback_waiting",
+                "Events that are not on the disk yet",
+                value=state["waiting"],
+            )
 
 
 _LEVELS = {"slot": "gpu", "host": "cpu", "loading": "loading"}

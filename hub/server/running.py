@@ -41,6 +41,7 @@ def run(app: FastAPI, listening: socket.socket, drain: float) -> None:
         _Drained(config, service, drain).run(sockets=[listening])
     finally:
         service.registry.close()
+        app.state.looping.close()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -31,11 +31,12 @@ _CALLER = "repertoire.caller"
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer, by which content, and how many tokens its rows read."""
+    """An answer, by which content, how many tokens its rows read, and what was waited for."""
 
     result: Result
     digests: tuple[str, ...]
     read: int
+    pending: "Pending"
 
     @property
     def written(self) -> int:
@@ -84,7 +85,7 @@ class Service:
 
         Raises Draining, Busy, and ClientDisconnect where the client has gone, which gives the requests up.
         """
-        async with self._work(http) as caller:
+        async with self.work(http) as caller:
             noted = Noted.of(http.scope)
             checked = [await self._checked(caller, noted, each) for each in requests]
             sound = [each for each in checked if not isinstance(each, RepertoireError)]
@@ -104,7 +105,7 @@ class Service:
     @asynccontextmanager
     async def streams(self, http: HttpRequest, request: Write) -> AsyncIterator[list["Stream"]]:
         """The texts of a request in pieces; what was not read to its end is given up. Raises as `one`."""
-        async with self._work(http) as caller:
+        async with self.work(http) as caller:
             noted = Noted.of(http.scope)
             checked = await self._checked(caller, noted, request)
             if isinstance(checked, RepertoireError):
@@ -152,7 +153,8 @@ class Service:
         return NotInHub(f"there is no adapter {reference[:200]!r}{advice}")
 
     @asynccontextmanager
-    async def _work(self, http: HttpRequest) -> AsyncIterator[Caller]:
+    async def work(self, http: HttpRequest) -> AsyncIterator[Caller]:
+        """Who asks, while they are answered. Raises Draining and Busy."""
         if self._drain is not None:
             raise Draining(self._drain)
         caller = caller_of(http.scope)
@@ -229,4 +231,4 @@ async def _answered(place: "Pending | RepertoireError") -> Answered | Repertoire
     except RepertoireError as error:
         return error
     read = result.prompt_tokens if isinstance(result, Texts) else place.read
-    return Answered(result, place.digests, read)
+    return Answered(result, place.digests, read, place)

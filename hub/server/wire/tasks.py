@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from hub.feedback.recording import Seen
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Texts, Write
 from hub.server.failing import refused
 from hub.server.wire.body import Body, Columns, ErrorBody, Reply, Usage
@@ -15,13 +16,30 @@ References = Annotated[
 ]
 
 
-class RecommendBody(Body):
+class SeenBody(Body):
+    """By whom an answer is seen, and whether it is logged: its impression's id comes back then."""
+
+    log: bool = False
+    user_key: Annotated[
+        str | None,
+        Field(description="The user's key in your own words; stored hashed, and what @live goes by."),
+    ] = None
+    consent: bool | None = None
+    on_disk: Annotated[bool, Field(description="Wait until the impression is on the disk.")] = False
+
+    def seen(self) -> Seen:
+        """As a loop is told."""
+        return Seen(self.user_key, getattr(self, "top", 1), self.consent, self.on_disk)
+
+
+class RecommendBody(SeenBody):
     """Rank ads for a user."""
 
     reference: References
     user: Annotated[str, Field(examples=["searched trail shoes"])] = ""
     ads: Annotated[list[str | Columns], Field(examples=[["Trail shoes, 20% off", "A quiet kettle"]])]
     features: Columns = Field(default_factory=dict)
+    top: Annotated[int, Field(description="How many of the ranking are shown, for the log.")] = 1
     deadline: float | None = None
 
     def request(self) -> Recommend:
@@ -29,7 +47,7 @@ class RecommendBody(Body):
         return Recommend(self.reference, self.user, self.ads, self.features, self.deadline)
 
 
-class AnalyzeBody(Body):
+class AnalyzeBody(SeenBody):
     """Label texts."""
 
     reference: References
@@ -41,7 +59,7 @@ class AnalyzeBody(Body):
         return Analyze(self.reference, self.texts, self.deadline)
 
 
-class WriteTexts(Body):
+class WriteTexts(SeenBody):
     """Write texts for a product."""
 
     reference: Annotated[str, Field(examples=["globex/launch/ad-copy"])]
@@ -61,7 +79,8 @@ class WriteTexts(Body):
 
     def request(self) -> Write:
         """As a registry is asked."""
-        return Write(**{name: getattr(self, name) for name in WriteTexts.model_fields})
+        own = WriteTexts.model_fields.keys() - SeenBody.model_fields.keys()
+        return Write(**{name: getattr(self, name) for name in own})
 
 
 class RecommendEntry(RecommendBody):
@@ -109,6 +128,7 @@ class RecommendReply(Reply):
 
     ranked: list[RankedReply]
     usage: Usage
+    impression: str | None = None
 
 
 class AnalysisReply(Reply):
@@ -126,6 +146,7 @@ class AnalyzeReply(Reply):
 
     analyses: list[AnalysisReply]
     usage: Usage
+    impression: str | None = None
 
 
 class WrittenReply(Reply):
@@ -143,6 +164,7 @@ class WriteReply(Reply):
     texts: list[WrittenReply]
     refused: list[Columns]
     usage: Usage
+    impression: str | None = None
 
 
 class BatchAnswer(Reply):
@@ -158,13 +180,15 @@ class BatchReply(Reply):
     answers: list[BatchAnswer]
 
 
-def reply(request: Request, result: Any, usage: Usage) -> RecommendReply | AnalyzeReply | WriteReply:
+def reply(
+    request: Request, result: Any, usage: Usage, impression: str | None = None
+) -> RecommendReply | AnalyzeReply | WriteReply:
     """A result as its call gives it."""
     if isinstance(request, Recommend):
-        return RecommendReply(ranked=ranked(result), usage=usage)
+        return RecommendReply(ranked=ranked(result), usage=usage, impression=impression)
     if isinstance(request, Analyze):
-        return AnalyzeReply(analyses=analyses(result), usage=usage)
-    return write_reply(result, usage)
+        return AnalyzeReply(analyses=analyses(result), usage=usage, impression=impression)
+    return write_reply(result, usage, impression)
 
 
 def ranked(result: Sequence[Ranked]) -> list[RankedReply]:
@@ -186,7 +210,7 @@ def analyses(result: Sequence[Analysis]) -> list[AnalysisReply]:
     ]
 
 
-def write_reply(texts: Texts, usage: Usage) -> WriteReply:
+def write_reply(texts: Texts, usage: Usage, impression: str | None = None) -> WriteReply:
     """Written texts."""
     written = [
         WrittenReply(
@@ -204,7 +228,12 @@ def write_reply(texts: Texts, usage: Usage) -> WriteReply:
         )
         for text, told in zip(texts, texts.told, strict=True)
     ]
-    return WriteReply(texts=written, refused=[refused(each) for each in texts.refused], usage=usage)
+    return WriteReply(
+        texts=written,
+        refused=[refused(each) for each in texts.refused],
+        usage=usage,
+        impression=impression,
+    )
 
 
 def _as_is(given: Any) -> Any:

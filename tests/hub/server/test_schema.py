@@ -25,6 +25,8 @@ PATHS = {
     "/v1/analyze",
     "/v1/write",
     "/v1/batch",
+    "/v1/feedback",
+    "/v1/place",
     "/v1/classify",
     "/v1/rerank",
     "/v2/rerank",

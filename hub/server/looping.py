@@ -1,0 +1,164 @@
+"""The loop of one server: requests whose answers are logged, and `name@live`, around the server's one door.
+
+    many   see -> route @live -> Service.many -> where a canary could not answer, production -> note -> impressions
+
+The log is opened when it is first needed, so that a hub without one is served all the same.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request as HttpRequest
+from starlette.background import BackgroundTasks
+
+from adapters.errors import RepertoireError
+from hub.feedback.loop import LIVE, Loop
+from hub.feedback.recording import Seen
+from hub.placement.choosing import Choosing, PolicyName
+from hub.placement.placer import Placer
+from hub.registry.requests import Request
+from hub.server.service import Answered, Service, caller_of
+
+if TYPE_CHECKING:
+    from hub.feedback.log import Feedback
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A request, by whom it is asked, and whether its answer is logged."""
+
+    request: Request
+    seen: Seen
+    log: bool
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer and its impression; None where it was not asked for, or the queue was full. seen: with the arm."""
+
+    answered: Answered
+    impression: str | None
+    seen: Seen
+
+
+class Looping:
+    """What the routes of one server share of the loop.
+
+    Args:
+        service: that answers.
+        open_log: the log of its hub; what it raises is the error of the request that needed it.
+    """
+
+    def __init__(self, service: Service, open_log: "Callable[[], Feedback]") -> None:
+        self.service = service
+        self._open = open_log
+        self._loop: Loop | None = None
+        self._placers: dict[tuple[PolicyName, str], Placer] = {}
+        self._lock = Lock()
+
+    def loop(self) -> Loop:
+        """Opened with the first call. Raises FeedbackError."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = Loop(self.service.registry, self._open())
+            return self._loop
+
+    def placer(self, policy: PolicyName, outcome: str) -> Placer:
+        """That of a policy. Raises FeedbackError."""
+        loop = self.loop()
+        with self._lock:
+            return self._placers.setdefault((policy, outcome), Placer(loop, Choosing(policy), outcome))
+
+    def state(self) -> dict[str, Any]:
+        """As of `Feedback.state`; empty while nothing needed the log."""
+        return {} if self._loop is None else self._loop.log.state()
+
+    def close(self) -> None:
+        """Write what waits."""
+        if self._loop is not None:
+            self._loop.log.close()
+
+    async def one(self, http: HttpRequest, asking: Asking, after: BackgroundTasks) -> Told:
+        """The answer to a request. Raises as `Service.one`, RequestError for a `seen` that is none, and FeedbackError
+        where the log is needed and does not answer."""
+        (told,) = await self.many(http, [asking], after)
+        if isinstance(told, RepertoireError):
+            raise told
+        return told
+
+    async def many(
+        self, http: HttpRequest, asked: Sequence[Asking], after: BackgroundTasks
+    ) -> list[Told | RepertoireError]:
+        """Answers to requests in one mixed batch, or the error in their place; after: what is done when they are
+        sent. Raises as `Service.many`."""
+        if not any(each.log or _is_live(each.request) for each in asked):
+            plain = await self.service.many(http, [each.request for each in asked])
+            return [
+                each if isinstance(each, RepertoireError) else Told(each, None, own.seen)
+                for each, own in zip(plain, asked, strict=True)
+            ]
+        routed = [await self._routed(http, each) for each in asked]
+        found = await self.service.many(
+            http, [each if isinstance(each, RepertoireError) else each.request for each in routed]
+        )
+        await self._again(http, routed, found)
+        told: list[Told | RepertoireError] = []
+        for own, answer in zip(routed, found, strict=True):
+            if isinstance(own, RepertoireError) or isinstance(answer, RepertoireError):
+                told.append(own if isinstance(own, RepertoireError) else answer)  # type: ignore[arg-type]
+                continue
+            try:
+                told.append(Told(answer, await self._noted(own, answer, after), own.seen))
+            except RepertoireError as error:
+                told.append(error)
+        return told
+
+    async def _routed(self, http: HttpRequest, own: Asking) -> Asking | RepertoireError:
+        """A request for what its reference means to this user."""
+        if not (own.log or _is_live(own.request)):
+            return own
+        try:
+            own.seen.check()
+            self.service.see(caller_of(http.scope), own.request.reference)
+            loop = await asyncio.to_thread(self.loop)
+            request, seen = await asyncio.to_thread(loop.route, own.request, own.seen)
+        except RepertoireError as error:
+            return error
+        return Asking(request, seen, own.log)
+
+    async def _again(
+        self,
+        http: HttpRequest,
+        routed: "list[Asking | RepertoireError]",
+        found: "list[Answered | RepertoireError]",
+    ) -> None:
+        """Ask production where a canary could not answer, in place."""
+        instead: dict[int, tuple[Asking, Asking]] = {}
+        for at, (own, answer) in enumerate(zip(routed, found, strict=True)):
+            if isinstance(own, Asking) and own.seen.arm is not None and isinstance(answer, RepertoireError):
+                request = await asyncio.to_thread(self.loop().instead, own.request, own.seen, answer)
+                if request is not None:
+                    instead[at] = own, replace(own, request=request, seen=replace(own.seen, arm=None))
+        if not instead:
+            return
+        answers = await self.service.many(http, [asked.request for _, asked in instead.values()])
+        for (at, (failed, asked)), answer in zip(instead.items(), answers, strict=True):
+            routed[at], found[at] = asked, answer
+            if not isinstance(answer, RepertoireError):
+                await asyncio.to_thread(self.loop().note_failure, failed.request, failed.seen)
+
+    async def _noted(self, own: Asking, answered: Answered, after: BackgroundTasks) -> str | None:
+        if not own.log:
+            return None
+        loop = self.loop()
+        beside = await asyncio.to_thread(loop.shadowed, own.request, own.seen) if own.seen.arm else None
+        if beside is not None:
+            after.add_task(loop.shadow, beside, own.seen)
+        return await asyncio.to_thread(loop.note, answered.pending, answered.result, own.seen)
+
+
+def _is_live(request: Request) -> bool:
+    return isinstance(request.reference, str) and request.reference.endswith(f"@{LIVE}")
