@@ -171,8 +171,10 @@ def trying(frame: Frame) -> APIRouter:
     def _said(error: Exception) -> str:
         return str(error).replace(service.registry.hub.storage.address, "the hub")
 
-    def _answer(found: Answered | RepertoireError) -> Any:
-        return {"fault": _said(found)} if isinstance(found, RepertoireError) else {"result": found.result}
+    def _answer(found: Answered | RepertoireError) -> dict[str, Any]:
+        if isinstance(found, RepertoireError):
+            return {"fault": _said(found), "result": ()}
+        return {"fault": "", "result": found.result}
 
     return router
 

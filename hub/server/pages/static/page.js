@@ -24,6 +24,15 @@ document.addEventListener("keydown", (event) => {
   wanted.focus();
 });
 
+document.addEventListener("htmx:responseError", (event) => {
+  const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+  const told = document.createElement("p");
+  told.className = "notice warn";
+  told.role = "alert";
+  told.textContent = page.querySelector("main p")?.textContent ?? event.detail.xhr.statusText;
+  document.getElementById("main").prepend(told);
+});
+
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest("form[data-stream]");
   if (!form) return;

@@ -39,7 +39,7 @@ class Tab:
             color_scheme=scheme,
             accept_downloads=True,
         )
-        self.context.set_default_timeout(LIMIT * 1000)
+        self.context.set_default_timeout(6000)
         self.page = self.context.new_page()
         self.faults: list[str] = []
         self.page.on("console", self._heard)
