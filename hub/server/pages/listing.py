@@ -134,7 +134,7 @@ def _matching(
     """The newest version of each adapter that fits; with an alias, the version that it means."""
     filters = {name: asked[name] for name in (*FILTERS, "metric") if asked[name]}
     try:
-        found = service.registry.hub.search(asked["text"], **filters)  # type: ignore[arg-type]
+        found = service.registry.hub.search(asked["text"], **filters)
     except BadSearch:
         # One answer for a condition that cannot be read and for a metric that only others have.
         return []

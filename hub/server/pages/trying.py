@@ -71,8 +71,7 @@ def trying(frame: Frame) -> APIRouter:
             found = await service.many(http, asked)
             answers = list(zip(asked, map(_answer, found), strict=True))
         fault = str(asked) if isinstance(asked, RepertoireError) else ""
-        page = _page, http, name, versions, _texts(given), form, answers, fault
-        return await run_in_threadpool(*page)
+        return await run_in_threadpool(_page, http, name, versions, _texts(given), form, answers, fault)
 
     @router.post("/write/{client}/{campaign}/{task}")
     async def write(http: Request, client: str, campaign: str, task: str) -> Response:
