@@ -89,7 +89,7 @@ function show(shown, told) {
   }
   if (told.done) {
     item.classList.remove("writing");
-    if (!told.reasons) shown.querySelector("[data-csv]").hidden = false;
+    shown.querySelector("[data-csv]").hidden = false;
   }
 }
 

@@ -39,7 +39,7 @@ class Tab:
             color_scheme=scheme,
             accept_downloads=True,
         )
-        self.context.set_default_timeout(6000)
+        self.context.set_default_timeout(LIMIT * 1000)
         self.page = self.context.new_page()
         self.faults: list[str] = []
         self.page.on("console", self._heard)
@@ -104,6 +104,7 @@ def test_every_view_is_clicked_through(
     tab.picture(f"try-behavior-{mark}")
     page.goto("/page/try/acme/spring/ad-copy")
     page.fill("[name=column-product]", "mug 7")
+    page.fill("[name=max_chars]", "10")
     page.click("form button.main")
     page.wait_for_selector("[data-csv]:not([hidden])")
     page.wait_for_selector("form button.main:not([disabled])")
