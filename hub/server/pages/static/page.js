@@ -25,11 +25,10 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("htmx:responseError", (event) => {
-  const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
   const told = document.createElement("p");
   told.className = "notice warn";
   told.role = "alert";
-  told.textContent = page.querySelector("main p")?.textContent ?? event.detail.xhr.statusText;
+  told.textContent = problem(event.detail.xhr.responseText) ?? event.detail.xhr.statusText;
   document.getElementById("main").prepend(told);
 });
 
@@ -44,6 +43,8 @@ document.addEventListener("submit", async (event) => {
   try {
     const answer = await fetch(form.dataset.stream, { method: "POST", body: new FormData(form), credentials: "same-origin" });
     if (answer.redirected) location.assign(answer.url);
+    const streams = answer.headers.get("content-type")?.startsWith("text/event-stream");
+    if (!streams) throw new Error(problem(await answer.text()) ?? answer.statusText);
     await read(answer, (told) => show(shown, told));
   } catch (error) {
     show(shown, { fault: String(error.message ?? error) });
@@ -52,6 +53,11 @@ document.addEventListener("submit", async (event) => {
     shown.querySelectorAll(".writing").forEach((each) => each.classList.remove("writing"));
   }
 });
+
+// What a page of a problem says.
+function problem(html) {
+  return new DOMParser().parseFromString(html, "text/html").querySelector("main p")?.textContent;
+}
 
 async function read(answer, take) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
