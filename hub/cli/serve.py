@@ -81,7 +81,7 @@ def serve(
         document({"url": url, "hub": hub, "base": registry.base.id, "keys": opened.any()})
     else:
         asked = "a key is needed" if opened.any() else "no key is needed"
-        say(f"Repertoire answers at {url}/v1 ({asked}); Ctrl-C ends it.")
+        say(f"Repertoire answers at {url}/v1, and shows its adapters at {url}/ ({asked}); Ctrl-C ends it.")
     run(app, listening, drain)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData
@@ -123,7 +124,7 @@ class Frame:
                         return await handler(http)
                     except LoggedOut:
                         return _to_login(http)
-                    except (RepertoireError, Draining, HTTPException) as error:
+                    except (RepertoireError, Draining, HTTPException, RequestValidationError) as error:
                         return frame.problem(http, error)
 
                 return answered
@@ -132,7 +133,9 @@ class Frame:
 
     def problem(self, http: Request, error: Exception) -> Response:
         """What went wrong, as a page."""
-        if isinstance(error, HTTPException):
+        if isinstance(error, RequestValidationError):
+            status, message = 400, "this address cannot be read"
+        elif isinstance(error, HTTPException):
             status, message = error.status_code, str(error.detail)
         else:
             status = 503 if isinstance(error, Draining) else status_of(error)

@@ -60,8 +60,8 @@ def listing(frame: Frame) -> APIRouter:
     def adapters(http: Request, page: int = 1) -> Response:
         """All that the key sees, or what fits of it."""
         caller, asked = caller_of(http.scope), _asked(http)
-        everything = _visible(frame.service, caller, {}, "")
-        matching = _matching(frame.service, caller, asked, everything)
+        everything = _visible(frame.service, caller)
+        matching = _matching(frame.service, caller, asked)
         last = max(1, -(-len(matching) // _A_PAGE))
         page = min(max(1, page), last)
         part = matching[(page - 1) * _A_PAGE : page * _A_PAGE]
@@ -122,19 +122,16 @@ def _asked(http: Request) -> dict[str, str]:
     }
 
 
-def _visible(service: Service, caller: Caller, filters: Mapping[str, Any], text: str) -> list[Found]:
-    """All versions that fit, of adapters that the caller sees."""
-    found = service.registry.hub.search(text, all_versions=True, **filters)  # type: ignore[misc]
-    return [each for each in found if caller.sees(each.name)]
+def _visible(service: Service, caller: Caller) -> list[Found]:
+    """All versions of the adapters that the caller sees."""
+    return [each for each in service.registry.hub.search(all_versions=True) if caller.sees(each.name)]
 
 
-def _matching(
-    service: Service, caller: Caller, asked: Mapping[str, str], everything: Sequence[Found]
-) -> list[Found]:
+def _matching(service: Service, caller: Caller, asked: Mapping[str, str]) -> list[Found]:
     """The newest version of each adapter that fits; with an alias, the version that it means."""
-    filters = {name: asked[name] for name in (*FILTERS, "metric") if asked[name]}
+    filters: dict[str, Any] = {name: asked[name] for name in (*FILTERS, "metric") if asked[name]}
     try:
-        found = service.registry.hub.search(asked["text"], **filters)  # type: ignore[arg-type]
+        found = service.registry.hub.search(asked["text"], **filters)
     except BadSearch:
         # One answer for a condition that cannot be read and for a metric that only others have.
         return []

@@ -1,10 +1,8 @@
 """What is loaded and how busy the server is: slots, host memory, the queue, tokens a second, by client."""
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client.parser import text_string_to_metric_families
@@ -86,9 +84,7 @@ def _tokens(meters: Meters, caller: Caller) -> list[tuple[str, str, float]]:
     """Client, `in` or `out`, tokens; of the clients that the caller sees."""
     found: list[tuple[str, str, float]] = []
     for family in text_string_to_metric_families(meters.text(caller).decode()):
-        labels: Mapping[str, Any]
         for sample in family.samples if family.name == "repertoire_tokens" else ():
-            labels = sample.labels
-            if sample.name == "repertoire_tokens_total" and labels["client"]:
-                found.append((labels["client"], labels["direction"], sample.value))
+            if sample.name == "repertoire_tokens_total" and (client := sample.labels.get("client")):
+                found.append((client, sample.labels["direction"], sample.value))
     return found

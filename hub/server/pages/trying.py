@@ -37,13 +37,14 @@ class Form:
     """What an adapter is asked.
 
     call: `recommend`, `analyze` or `write`. lines: the column of which each line is one; empty for `write`. columns:
-    the others. limits: of a text, by the adapter's recipe.
+    the others. limits, max_chars: of a text, by the adapter's recipe; a request may say another `max_chars`.
     """
 
     call: str
     lines: str
     columns: tuple[str, ...]
     limits: tuple[Limit, ...]
+    max_chars: int | None
 
 
 def trying(frame: Frame) -> APIRouter:
@@ -71,8 +72,7 @@ def trying(frame: Frame) -> APIRouter:
             found = await service.many(http, asked)
             answers = list(zip(asked, map(_answer, found), strict=True))
         fault = str(asked) if isinstance(asked, RepertoireError) else ""
-        page = _page, http, name, versions, _texts(given), form, answers, fault
-        return await run_in_threadpool(*page)
+        return await run_in_threadpool(_page, http, name, versions, _texts(given), form, answers, fault)
 
     @router.post("/write/{client}/{campaign}/{task}")
     async def write(http: Request, client: str, campaign: str, task: str) -> Response:
@@ -139,10 +139,8 @@ def trying(frame: Frame) -> APIRouter:
         if call == "write":
             read = read or ["product"]
         own = voice.recipe.write
-        limits = own.policy.rules().limits
-        if own.max_chars is not None:
-            limits = (Limit(own.max_chars), *limits)
-        return Form(call, lines, tuple(each for each in read if each != lines), limits)
+        columns = tuple(each for each in read if each != lines)
+        return Form(call, lines, columns, own.policy.rules().limits, own.max_chars)
 
     def _page(
         http: Request,
@@ -153,7 +151,7 @@ def trying(frame: Frame) -> APIRouter:
         answers: Sequence[Any],
         fault: str = "",
     ) -> Response:
-        limits = _limits(form, answers[0][0]) if answers and form.call == "write" else form.limits
+        limits = _limits(form, answers[0][0]) if answers and form.call == "write" else ()
         return frame.page(
             http,
             "try.html",
@@ -162,7 +160,7 @@ def trying(frame: Frame) -> APIRouter:
             numbers=[each.number for each in reversed(versions)],
             given=defaultdict(str, given),
             form=form,
-            most=min((each.most for each in form.limits), default=None),
+            most=form.max_chars or min((each.most for each in form.limits), default=None),
             answers=answers,
             measured=lambda text: measured(text, limits),
             fault=fault,
@@ -171,8 +169,10 @@ def trying(frame: Frame) -> APIRouter:
     def _said(error: Exception) -> str:
         return str(error).replace(service.registry.hub.storage.address, "the hub")
 
-    def _answer(found: Answered | RepertoireError) -> Any:
-        return {"fault": _said(found)} if isinstance(found, RepertoireError) else {"result": found.result}
+    def _answer(found: Answered | RepertoireError) -> dict[str, Any]:
+        if isinstance(found, RepertoireError):
+            return {"fault": _said(found), "result": ()}
+        return {"fault": "", "result": found.result}
 
     return router
 
@@ -187,7 +187,8 @@ def measured(text: str, limits: Sequence[Limit]) -> dict[str, Any]:
 
 
 def _limits(form: Form, request: Any) -> tuple[Limit, ...]:
-    return form.limits if request.max_chars is None else (Limit(request.max_chars), *form.limits)
+    most = form.max_chars if request.max_chars is None else request.max_chars
+    return form.limits if most is None else (Limit(most), *form.limits)
 
 
 def _request(form: Form, reference: str, given: Mapping[str, str]) -> Asked:

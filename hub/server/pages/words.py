@@ -91,7 +91,7 @@ CHINESE: Mapping[str, str] = {
     "Metric": "指标",
     "{found} of {total} adapters": "共 {total} 个适配器，显示 {found} 个",
     "Adapter": "适配器",
-    "Quality, held out": "质量（留出数据）",
+    "Quality, held out": "留出质量",
     "In production": "生产版本",
     "Newest": "最新版本",
     "behind": "落后",

@@ -24,6 +24,14 @@ document.addEventListener("keydown", (event) => {
   wanted.focus();
 });
 
+document.addEventListener("htmx:responseError", (event) => {
+  const told = document.createElement("p");
+  told.className = "notice warn";
+  told.role = "alert";
+  told.textContent = problem(event.detail.xhr.responseText) ?? event.detail.xhr.statusText;
+  document.getElementById("main").prepend(told);
+});
+
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest("form[data-stream]");
   if (!form) return;
@@ -35,6 +43,8 @@ document.addEventListener("submit", async (event) => {
   try {
     const answer = await fetch(form.dataset.stream, { method: "POST", body: new FormData(form), credentials: "same-origin" });
     if (answer.redirected) location.assign(answer.url);
+    const streams = answer.headers.get("content-type")?.startsWith("text/event-stream");
+    if (!streams) throw new Error(problem(await answer.text()) ?? answer.statusText);
     await read(answer, (told) => show(shown, told));
   } catch (error) {
     show(shown, { fault: String(error.message ?? error) });
@@ -43,6 +53,11 @@ document.addEventListener("submit", async (event) => {
     shown.querySelectorAll(".writing").forEach((each) => each.classList.remove("writing"));
   }
 });
+
+// What a page of a problem says.
+function problem(html) {
+  return new DOMParser().parseFromString(html, "text/html").querySelector("main p")?.textContent;
+}
 
 async function read(answer, take) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -80,7 +95,7 @@ function show(shown, told) {
   }
   if (told.done) {
     item.classList.remove("writing");
-    if (!told.reasons) shown.querySelector("[data-csv]").hidden = false;
+    shown.querySelector("[data-csv]").hidden = false;
   }
 }
 

@@ -104,6 +104,7 @@ def test_every_view_is_clicked_through(
     tab.picture(f"try-behavior-{mark}")
     page.goto("/page/try/acme/spring/ad-copy")
     page.fill("[name=column-product]", "mug 7")
+    page.fill("[name=max_chars]", "10")
     page.click("form button.main")
     page.wait_for_selector("[data-csv]:not([hidden])")
     page.wait_for_selector("form button.main:not([disabled])")
