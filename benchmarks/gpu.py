@@ -3,7 +3,8 @@ one; `--dry-run` runs all of it on a CPU at a tiny size, to see that it works.
 
 For a base in bf16, then in nf4:
 
-    decode     one token of 1, 16 and 64 rows, each with its own adapter of rank 16, beside the base alone
+    decode     one token of 1, 16 and 64 rows, each with its own adapter of rank 16, beside the base alone, as it comes
+               and captured as a CUDA graph
     prefill    whole prompts, the same way
     cold       from an adapter's file to the first token of a text
     training   1, 4, 16 and 64 small jobs fused, beside the same jobs by stock PEFT, one after the other
@@ -32,6 +33,7 @@ import transformers as tf
 from adapters import Base, read, write
 from adapters.slots import RowSlots, Slots, forward, pack, pad
 from adapters.slots.cache import KeyValueCache
+from adapters.slots.fixed_steps import Capture, FixedSteps, cuda_graphs
 from adapters.slots.forward_pass import extend
 from benchmarks import gpu_rig as rig
 from benchmarks.gpu_peers import peft_steps, training
@@ -128,11 +130,15 @@ def loaded(base: Base, count: int) -> Slots:
 def decode(base: Base, size: rig.Size, limits: dict[str, float]) -> dict[str, Any]:
     """A step of writing at each number of rows: tokens a second, and which share of its bound that is."""
     slots, found = loaded(base, max(size.counts)), {}
+    capture: Capture = cuda_graphs(base.device) if base.device.type == "cuda" else lambda run: run
     try:
         for rows in size.counts:
+            none, each = (None,) * rows, tuple(range(rows))
             runs = {
-                "base": step(base, slots, (None,) * rows, size.past),
-                "distinct": step(base, slots, tuple(range(rows)), size.past),
+                "base": step(base, slots, none, size.past, None),
+                "distinct": step(base, slots, each, size.past, None),
+                "base, captured": step(base, slots, none, size.past, capture),
+                "distinct, captured": step(base, slots, each, size.past, capture),
             }
             times = interleaved(
                 {name: rig.settled(run, base.device) for name, run in runs.items()}, size.rounds
@@ -142,21 +148,36 @@ def decode(base: Base, size: rig.Size, limits: dict[str, float]) -> dict[str, An
                 "milliseconds": own,
                 "tokens a second": {name: round(1000 * rows / each) for name, each in own.items()},
                 "base / distinct": ratio(times, "base", "distinct"),
-                "bound, milliseconds": {name: round(1000 * each, 3) for name, each in least.items()},
-                "of the bound": {name: round(1000 * least[name] / own[name], 6) for name in own},
+                "base / distinct, captured": ratio(times, "base, captured", "distinct, captured"),
+                "bound, milliseconds": {name: round(1000 * least[name.split(",")[0]], 3) for name in own},
+                "of the bound": {
+                    name: round(1000 * least[name.split(",")[0]] / own[name], 6) for name in own
+                },
             }
     finally:
         slots.close()
     return found
 
 
-def step(base: Base, slots: Slots, own: tuple[int | None, ...], past: int) -> Callable[[], Any]:
-    """One token of each row, behind as many columns each."""
+def step(
+    base: Base, slots: Slots, own: tuple[int | None, ...], past: int, capture: Capture | None
+) -> Callable[[], Any]:
+    """One token of each row, behind as many columns each, as it comes or captured."""
     cache = KeyValueCache(base.attention, base.device, base.dtype)
     cache.resize(len(own), past + 1, 0)
-    ids = torch.randint(3, base.vocabulary, (len(own), 1), device=base.device)
+    tokens = torch.randint(3, base.vocabulary, (len(own),)).tolist()
     rows, starts = RowSlots(own), [past] * len(own)
-    return lambda: base.lm_logits(extend(base, slots, cache, 0, starts, ids, rows)[:, -1])
+    if capture is not None:
+        fixed = FixedSteps(base, slots, capture)
+
+        def captured() -> Any:
+            logits = fixed.logits(cache, tokens, starts, rows)
+            assert logits is not None, "it could not be captured; the log says why"
+            return logits
+
+        return captured
+    ids = torch.tensor(tokens, device=base.device)[:, None]
+    return lambda: base.lm_logits(extend(base, slots, cache, 0, starts, ids, rows)[:, -1]).float()
 
 
 def step_seconds(

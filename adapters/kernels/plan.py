@@ -102,6 +102,22 @@ class Grid:
     places: Tensor
 
 
+@dataclass(frozen=True)
+class Tiles:
+    """Runs of tokens that share a slot, as the CUDA kernels take them; rows lie one behind the other.
+
+    Attributes:
+        slots: of each tile, `[tiles]`.
+        starts, stops: its first token, and the one behind its last, `[tiles]`.
+        block: the most tokens of one.
+    """
+
+    slots: Tensor
+    starts: Tensor
+    stops: Tensor
+    block: int
+
+
 class Scratch:
     """What layers hand on to the next one within a step: memory for gathered weights (fresh memory for each layer would
     cost more in page faults than the gathering), and the product that layers with the same input share."""
@@ -142,6 +158,8 @@ class LoraRows:
         scratch: what the layers of the step share.
         dropout: by slot.
         dora: whether any of the slots in use has DoRA.
+        tiles: one of each row, where the slots are told by a tensor that is filled before each step, and nothing may
+            depend on which they are; `segments` then only says how many rows there are.
     """
 
     segments: Sequence[Segment]
@@ -151,6 +169,7 @@ class LoraRows:
     scratch: Scratch
     dropout: Mapping[int, Dropout] = field(default_factory=dict)
     dora: bool = False
+    tiles: Tiles | None = None
 
     @property
     def count(self) -> int:
@@ -176,7 +195,7 @@ class LoraRows:
     @cached_property
     def index(self) -> Tensor:
         """`slots` on the device."""
-        return torch.tensor(self.slots, device=self.device)
+        return self.tiles.slots if self.tiles else torch.tensor(self.slots, device=self.device)
 
     @cached_property
     def grid(self) -> Grid | None:
@@ -200,6 +219,8 @@ class LoraRows:
     @cached_property
     def span(self) -> slice | None:
         """The slots themselves, where the rows use consecutive ones in order: then nothing need be gathered."""
+        if self.tiles:
+            return None
         first = self.slots[0]
         in_order = self.slots == list(range(first, first + len(self.slots)))
         return slice(first, first + len(self.slots)) if in_order else None

@@ -20,6 +20,9 @@ _MOVED = 400_000  # gathering so many numbers takes as long as one more product
 
 def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: LoraRows) -> Tensor:
     """Add each row's term to `output [rows, tokens, out]`, in place; x: `[rows, tokens, in]`."""
+    if rows.tiles:
+        together(output, x, weights, bias, rows)
+        return output
     moved = 0 if rows.span else len(rows.slots) * rows.rank * (x.shape[2] + output.shape[2])
     if len(rows.active) <= max(1, moved // _MOVED):
         one_by_one(output, x, weights, bias, rows)

@@ -20,7 +20,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from adapters.kernels.plan import LoraRows, Weights
+from adapters.kernels.plan import LoraRows, Tiles, Weights
 
 _BLOCK_TOKENS = 16  # the least that a matrix product takes
 _BLOCK_INPUTS = 128
@@ -32,10 +32,8 @@ def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: 
     """Add each row's term to `output [rows, tokens, out]`, which is contiguous, in place; x: `[rows, tokens, in]`."""
     tokens, inputs, outputs = x.shape[1], x.shape[2], output.shape[2]
     x = x.reshape(-1, inputs)
-    block = 1 if tokens == 1 and len(rows.active) > len(rows.slots) // 2 else _BLOCK_TOKENS
-    slots, starts, stops = _tiles(
-        tuple((s.slot, s.start, s.stop) for s in rows.active), tokens, block, x.device
-    )
+    tiles = rows.tiles or _tiles_of(rows, tokens, x.device)
+    slots, starts, stops, block = tiles.slots, tiles.starts, tiles.stops, tiles.block
     rank = min(rows.rank, weights.a.shape[1])
     padded = max(16, triton.next_power_of_2(rank))
     low = torch.empty(_SPLIT, x.shape[0], padded, device=x.device, dtype=torch.float32)
@@ -56,18 +54,23 @@ def add(output: Tensor, x: Tensor, weights: Weights, bias: Tensor | None, rows: 
     return output
 
 
+def _tiles_of(rows: LoraRows, tokens: int, device: torch.device) -> Tiles:
+    block = 1 if tokens == 1 and len(rows.active) > len(rows.slots) // 2 else _BLOCK_TOKENS
+    return _tiles(tuple((s.slot, s.start, s.stop) for s in rows.active), tokens, block, device)
+
+
 @lru_cache(maxsize=64)
 def _tiles(
     segments: tuple[tuple[int, int, int], ...], tokens: int, block: int, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Slot, first token and end of each tile, of segments `(slot, first row, end row)`. Made once for all layers."""
+) -> Tiles:
+    """The tiles of segments `(slot, first row, end row)`. Made once for all layers."""
     tiles = [
         (slot, first, min(first + block, stop * tokens))
         for slot, start, stop in segments
         for first in range(start * tokens, stop * tokens, block)
     ]
     slots, starts, stops = torch.tensor(tiles, dtype=torch.int32).T.contiguous().to(device)
-    return slots, starts, stops
+    return Tiles(slots, starts, stops, block)
 
 
 @triton.jit

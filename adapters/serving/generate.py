@@ -20,8 +20,9 @@ from adapters.errors import AdapterError
 from adapters.format.config import Pooling
 from adapters.serving.chances import Chance, chance, log_shares
 from adapters.serving.sampling import Sampling, choose
-from adapters.serving.text import Piece, Pieces, stopped
+from adapters.serving.text import Piece, Pieces, end_tokens, stopped
 from adapters.slots.cache import KeyValueCache
+from adapters.slots.fixed_steps import fixed_steps, rounded
 from adapters.slots.forward_pass import Hidden, extend, pad
 from adapters.slots.heads import pooled
 from adapters.slots.reading import of_like_length, read_behind, stems_of, worth_keeping
@@ -82,7 +83,7 @@ class Batch:
     """The running texts: text i has row i of the cache.
 
     max_rows: the most rows; max_positions: the most positions of the cache, rows times the longest of them; stems:
-    first tokens that are known.
+    first tokens that are known. fixed: takes steps at shapes that come again, on a GPU.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Batch:
         self.max_positions = max_positions
         self.stems = stems or Stems()
         self.running: list[Writing] = []
+        self.fixed = fixed_steps(base, slots)
         self._cache = KeyValueCache(base.attention, base.device, base.dtype)
         self._lengths: list[int] = []  # columns that each row has in the cache
         self._rows = RowSlots(())
@@ -189,10 +191,9 @@ class Batch:
 
     def step(self) -> list[Writing]:
         """Write one token of every running text. Returns those that ended, which have left."""
-        ids = torch.tensor([[text.written[-1]] for text in self.running], device=self.base.device)
-        states = extend(self.base, self.slots, self._cache, 0, self._lengths, ids, self._rows)
+        logits = self._next([text.written[-1] for text in self.running])
         self._lengths = [length + 1 for length in self._lengths]
-        self._write(self.running, self.base.lm_logits(states[:, -1]).float())
+        self._write(self.running, logits)
         return self._sweep()
 
     def drop(self, text: Writing) -> None:
@@ -206,6 +207,16 @@ class Batch:
         self._lengths.clear()
         self._cache = KeyValueCache(self.base.attention, self.base.device, self.base.dtype)
         self._changed()
+
+    def _next(self, tokens: Sequence[int]) -> Tensor:
+        """Logits `[rows, vocabulary]` behind the last tokens, by a captured step where there is one."""
+        if self.fixed is not None:
+            logits = self.fixed.logits(self._cache, tokens, self._lengths, self._rows)
+            if logits is not None:
+                return logits
+        ids = torch.tensor(tokens, device=self.base.device)[:, None]
+        states = extend(self.base, self.slots, self._cache, 0, self._lengths, ids, self._rows)
+        return self.base.lm_logits(states[:, -1]).float()
 
     def _prompts(self, texts: Sequence[Writing]) -> tuple[list[_Prompt], list[Stem | None], list[int]]:
         """Each different prompt once, and the stem that it stands behind; in parts of like length behind their stems,
@@ -330,7 +341,9 @@ class Batch:
         if rows <= self._cache.rows and width <= self._cache.width:
             return
         width = -(-width // _ROUND) * _ROUND
-        wider, taller = max(width, self._cache.width), max(rows, min(2 * self._cache.rows, self.max_rows))
+        # Captured steps are lost when the cache moves: then it grows seldom, and by much.
+        roomy = rounded(width) if self.fixed else width
+        wider, taller = max(roomy, self._cache.width), max(rows, min(2 * self._cache.rows, self.max_rows))
         if wider * taller > self.max_positions:
             wider, taller = width, rows
         self._cache.resize(taller, wider, keep=len(self.running))
@@ -381,11 +394,3 @@ def head_logits(
         logits = slots.head(slot)(hidden.states[own], hidden.mask[own], pooler).float().cpu()
         found |= dict(zip(own, logits, strict=True))
     return [found[row] for row in which]
-
-
-def end_tokens(base: Base) -> set[int]:
-    """Every token that ends a text: the tokenizer's, and those that the model's generation settings name."""
-    settings = getattr(base.model, "generation_config", None)
-    configured = getattr(settings, "eos_token_id", None)
-    named = configured if isinstance(configured, list) else [configured]
-    return {token for token in (*named, base.tokenizer.eos_token_id) if token is not None}

@@ -1,7 +1,8 @@
-"""From tokens to text: stop strings, and what of an unfinished text may be shown already."""
+"""From tokens to text: end tokens, stop strings, and what of an unfinished text may be shown already."""
 
 from collections.abc import Sequence
 
+from adapters.base.base import Base
 from adapters.serving.chances import Chance
 
 
@@ -53,3 +54,11 @@ class Pieces:
             longest = max((n for n in range(1, len(string)) if text.endswith(string[:n])), default=0)
             text = text[: len(text) - longest]
         return text.strip()
+
+
+def end_tokens(base: Base) -> set[int]:
+    """Every token that ends a text: the tokenizer's, and those that the model's generation settings name."""
+    settings = getattr(base.model, "generation_config", None)
+    configured = getattr(settings, "eos_token_id", None)
+    named = configured if isinstance(configured, list) else [configured]
+    return {token for token in (*named, base.tokenizer.eos_token_id) if token is not None}

@@ -29,20 +29,16 @@ from adapters.base.memory import free_memory
 class CacheView:
     """What the rows of one step see: rows `first ..` of the cache.
 
-    starts: the first new column of each row; positions: `[rows, tokens]`; width: how many columns are looked at.
+    start: the first new column, where all rows have the same; None where they differ, or where nothing may depend on
+    what they are; positions: `[rows, tokens]`; width: how many columns are looked at.
     """
 
     first: int
-    starts: tuple[int, ...]
+    start: int | None
     positions: Tensor
     width: int
     _masks: dict[int | None, Tensor | None] = field(default_factory=dict)
     _columns: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-
-    @property
-    def aligned(self) -> bool:
-        """Whether all rows write into the same columns."""
-        return len(set(self.starts)) == 1
 
     def see(
         self,
@@ -63,7 +59,7 @@ class CacheView:
         kind = (kv_heads, width)
         if kind not in self._columns:
             device = self.positions.device
-            rows = torch.arange(len(self.starts), device=device) + self.first
+            rows = torch.arange(len(self.positions), device=device) + self.first
             heads = rows[:, None] * kv_heads + torch.arange(kv_heads, device=device)
             self._columns[kind] = (heads[:, :, None] * width + self.positions[:, None, :]).flatten()
         return self._columns[kind]
@@ -71,7 +67,7 @@ class CacheView:
     def _mask(self, window: int | None) -> Tensor | None:
         """Bool `[rows, 1, tokens, width]`; None where plain causal attention says the same."""
         short = window is None or self.width <= window
-        if self.aligned and short and (self.positions.shape[1] == 1 or self.starts[0] == 0):
+        if self.start is not None and short and (self.positions.shape[1] == 1 or self.start == 0):
             return None
         columns = torch.arange(self.width, device=self.positions.device)
         own = self.positions[:, None, :, None]
@@ -104,6 +100,11 @@ class KeyValueCache(Cache):
     def width(self) -> int:
         """How many positions of each row fit."""
         return int(self._stored[0].shape[3])
+
+    @property
+    def memory(self) -> list[Tensor]:
+        """Of each layer `[2, rows, kv_heads, width, head_dim]`; another list whenever it had to move."""
+        return self._stored
 
     def resize(self, rows: int, width: int, keep: int) -> None:
         """Make room for so many rows of `width` positions, keeping the first `keep` rows."""
@@ -139,7 +140,14 @@ class KeyValueCache(Cache):
         """The view of a step that adds `tokens` columns to rows `first ..`, which begin at `starts`."""
         begin = torch.tensor(starts, device=self._device)[:, None]
         positions = begin + torch.arange(tokens, device=self._device)
-        self._view = CacheView(first, tuple(starts), positions, max(starts) + tokens)
+        start = starts[0] if len(set(starts)) == 1 else None
+        self._view = CacheView(first, start, positions, max(starts) + tokens)
+        return self._view
+
+    def at_positions(self, positions: Tensor, width: int) -> CacheView:
+        """The view of a step whose positions `[rows, tokens]` lie in a buffer: the first rows, and so many columns of
+        them, whatever it holds."""
+        self._view = CacheView(0, None, positions, width)
         return self._view
 
     def update(
@@ -148,10 +156,10 @@ class KeyValueCache(Cache):
         """Called by the base's attention: store the new columns, hand out all that the step looks at."""
         view, stored = self._view, self._stored[layer_idx]
         assert view is not None
-        rows = slice(view.first, view.first + len(view.starts))
-        if view.aligned:
-            stored[0, rows, :, view.starts[0] : view.width] = key_states
-            stored[1, rows, :, view.starts[0] : view.width] = value_states
+        rows = slice(view.first, view.first + len(view.positions))
+        if view.start is not None:
+            stored[0, rows, :, view.start : view.width] = key_states
+            stored[1, rows, :, view.start : view.width] = value_states
         else:
             _, _, heads, width, size = stored.shape
             columns = view.columns(heads, width)
@@ -160,8 +168,9 @@ class KeyValueCache(Cache):
         return stored[0, rows, :, : view.width], stored[1, rows, :, : view.width]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Columns before the current step; some models ask, though positions are always given."""
-        return 0 if self._view is None else min(self._view.starts)
+        """Columns before the current step of the row that has most; some models ask, though positions are always
+        given."""
+        return 0 if self._view is None else self._view.width - self._view.positions.shape[1]
 
 
 def positions_in(

@@ -19,7 +19,7 @@ from adapters.errors import AdapterError
 from adapters.format.config import Adapter, Lora
 from adapters.format.soundness import LoraTerm, check_fit
 from adapters.kernels.dispatch import add
-from adapters.kernels.plan import Dropout, LoraRows, Scratch
+from adapters.kernels.plan import Dropout, LoraRows, Scratch, Segment, Tiles
 from adapters.slots.heads import HeadWeights
 from adapters.slots.lora import Layout, LoraStack
 from adapters.slots.packed import Packed, layout_of, pack
@@ -166,19 +166,31 @@ class Slots:
         Raises:
             AdapterError: a row uses a slot in which no adapter is loaded.
         """
-        with self.base.lock:
-            planned = self._plan(rows, dropout or {})
-            outer = [(stack, stack.rows) for stack, _ in planned]
-            for stack, plan in planned:
-                stack.rows = plan
-            try:
-                yield
-            finally:
-                for stack, before in outer:
-                    stack.rows = before
-                for _, plan in planned:
-                    if plan is not None:
-                        plan.scratch.forget()
+        with self.base.lock, self._doing(self._plan(rows, dropout or {})):
+            yield
+
+    @contextmanager
+    def using_plan(self, plan: LoraRows) -> Iterator[None]:
+        """The same by a plan of `fixed_plan`."""
+        with self.base.lock, self._doing([(self._lora, plan)]):
+            yield
+
+    def fixed_plan(self, tiles: Tiles) -> LoraRows:
+        """The plan of a step in which nothing depends on which slots the rows use.
+
+        Args:
+            tiles: one of each row; their slots are those that `places` gives, and may change from step to step.
+        """
+        rows = [Segment(self.count, 0, len(tiles.slots))]
+        return LoraRows(rows, self.count, self._lora.layout.rank, self.base.device, Scratch(), tiles=tiles)
+
+    def places(self, rows: RowSlots) -> list[int] | None:
+        """Where in `memory` each row's low-rank terms lie, that of zeros for rows without; None where an adapter has
+        memory of its own. Raises as `using`."""
+        used = self._used(rows)
+        if used & self._large.keys():
+            return None
+        return [self.count if slot is None else slot for slot in rows.slots]
 
     @property
     def memory(self) -> Tensor:
@@ -240,13 +252,25 @@ class Slots:
         """The same for its prefix, `[length, width]`; None before the first backward."""
         return None if self._prefix is None else self._prefix.take_gradient(slot)
 
+    @contextmanager
+    def _doing(self, planned: "list[_Planned]") -> Iterator[None]:
+        outer = [(stack, stack.rows) for stack, _ in planned]
+        for stack, plan in planned:
+            stack.rows = plan
+        try:
+            yield
+        finally:
+            for stack, before in outer:
+                stack.rows = before
+            for _, plan in planned:
+                if plan is not None:
+                    plan.scratch.forget()
+
     def _plan(self, rows: RowSlots, dropout: Mapping[int, Dropout]) -> "list[_Planned]":
         """What of a step each stack does; the shared one comes first. Kept for as long as the rows stay."""
         if self._planned is not None and self._planned[0] is rows and self._planned[1] == dropout:
             return self._planned[2]
-        used = {slot for slot in rows.slots if slot is not None}
-        if empty := sorted(used - self._loaded.keys()):
-            raise AdapterError(f"no adapter is loaded in slot {empty[0]}; load one before rows use it")
+        used = self._used(rows)
         shared = {slot: slot for slot in used - self._large.keys() if self._rank(slot)}
         planned: list[_Planned] = [(self._lora, self._rows(rows, shared, self._scratch, dropout))]
         for slot in sorted(used & self._large.keys()):
@@ -254,6 +278,13 @@ class Slots:
             planned.append((own.stack, self._rows(rows, {slot: 0}, own.scratch, {})))
         self._planned = (rows, dropout, planned)
         return planned
+
+    def _used(self, rows: RowSlots) -> set[int]:
+        """The slots of rows. Raises AdapterError where one is empty."""
+        used = {slot for slot in rows.slots if slot is not None}
+        if empty := sorted(used - self._loaded.keys()):
+            raise AdapterError(f"no adapter is loaded in slot {empty[0]}; load one before rows use it")
+        return used
 
     def _rows(
         self, rows: RowSlots, places: Mapping[int, int], scratch: Scratch, dropout: Mapping[int, Dropout]

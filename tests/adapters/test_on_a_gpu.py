@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 from adapters import Base, load_base
 from adapters.base.quantization import bitsandbytes_config
 from adapters.slots.cache import KeyValueCache
+from adapters.slots.fixed_steps import FixedSteps, cuda_graphs
 from adapters.slots.forward_pass import extend, forward, pad
 from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
@@ -70,9 +71,13 @@ def test_rows_of_a_mixed_batch_are_what_peft_gives_each_alone(
     with torch.inference_mode():
         states = forward(base, slots, pad(base, [ids for _, ids in asked], left=False), rows).states
         whole = base.lm_logits(states).float()
-        steps = base.lm_logits(token_by_token(base, slots, asked, rows)).float()
+        steps = token_by_token(base, slots, asked, rows, None)
+        capture = cuda_graphs(base.device) if device == "cuda" else lambda run: run
+        fixed = FixedSteps(base, slots, capture)
+        replays = token_by_token(base, slots, asked, rows, fixed)
+    assert fixed.captured
     for row, (slot, ids) in enumerate(asked):
-        for found in (whole[row, : len(ids)], steps[row, : len(ids)]):
+        for found in (whole[row, : len(ids)], steps[row, : len(ids)], replays[row, : len(ids)]):
             assert (found - expected[row]).abs().max() <= near * expected[row].abs().max(), (slot, ids)
     alone = [expected[at][-1] for at in range(0, len(asked), len(PROMPTS))]
     for other in alone[1:]:
@@ -80,20 +85,29 @@ def test_rows_of_a_mixed_batch_are_what_peft_gives_each_alone(
 
 
 def token_by_token(
-    base: Base, slots: Slots, asked: list[tuple[int | None, tuple[int, ...]]], rows: RowSlots
+    base: Base,
+    slots: Slots,
+    asked: list[tuple[int | None, tuple[int, ...]]],
+    rows: RowSlots,
+    fixed: FixedSteps | None,
 ) -> torch.Tensor:
-    """Hidden states, `[rows, tokens, width]`, of one step a token, each row behind its prefix."""
+    """Logits, `[rows, tokens, vocabulary]`, of one step a token, each row behind its prefix."""
     cache = KeyValueCache(base.attention, base.device, base.dtype)
-    cache.resize(len(asked), 32, 0)
+    cache.resize(len(asked) + 2, 32, 0)
     starts = []
     for row, (slot, _) in enumerate(asked):
         front = slots.prefix(slot)
         starts.append(slots.prefix_length(slot))
         if front is not None:
             cache.seed(row, front)
-    ids = pad(base, [ids for _, ids in asked], left=False).ids
-    states = [
-        extend(base, slots, cache, 0, [start + at for start in starts], ids[:, at : at + 1], rows)
-        for at in range(ids.shape[1])
-    ]
-    return torch.cat(states, dim=1)
+    ids, found = pad(base, [ids for _, ids in asked], left=False).ids, []
+    for at in range(ids.shape[1]):
+        filled, tokens = [start + at for start in starts], ids[:, at : at + 1]
+        if fixed is None:
+            states = extend(base, slots, cache, 0, filled, tokens, rows)
+            found.append(base.lm_logits(states[:, -1]).float())
+        else:
+            logits = fixed.logits(cache, tokens[:, 0].tolist(), filled, rows)
+            assert logits is not None
+            found.append(logits.clone())
+    return torch.stack(found, dim=1)
