@@ -159,7 +159,7 @@ def _no_role(
     fix = f"{hint}: {column_option(role, guess or 'NAME')} (in the recipe: data.columns)"
     if other is not None:
         fix += f"; or let `{other[1]}` be read alone: {column_option(*other)}"
-    return Problem(table.name, f"no column `{name}`; its columns are {_listed(table)}", fix, line=1)
+    return Problem(table.name, f"no column `{name}`; its columns are {_own(table)}", fix, line=1)
 
 
 def _nothing_to_read(table: "Table", roles: Mapping[str, Role]) -> Problem:
@@ -171,7 +171,7 @@ def _nothing_to_read(table: "Table", roles: Mapping[str, Role]) -> Problem:
         user, ad = (guesses[role] or "NAME" for role in ("user", "ad"))
         hint = f"Name them: {column_option('user', user)} {column_option('ad', ad)}, or one of them"
     fix = f"{hint}; or give further columns as the text: --set data.features=all, or a list of them"
-    message = f"no columns `user` and `ad`, and no ready `text`; its columns are {_listed(table)}"
+    message = f"no columns `user` and `ad`, and no ready `text`; its columns are {_own(table)}"
     return Problem(table.name, message, fix, line=1)
 
 
@@ -190,15 +190,20 @@ def column_like(table: "Table", name: str, words: Sequence[str]) -> str | None:
     return lower[found] if found is not None else None
 
 
-def _listed(table: "Table", most: int = 12) -> str:
-    names = ", ".join(f"`{column}`" for column in table.columns[:most])
-    return names if len(table.columns) <= most else f"{names} and {len(table.columns) - most} more"
+def _own(table: "Table") -> str:
+    return listed([f"`{column}`" for column in table.columns])
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """The first names of many, and how many more there are."""
+    told = ", ".join(name or "(without a name)" for name in names[:most])
+    return told if len(names) <= most else f"{told} and {len(names) - most} more"
 
 
 def _notes(recipe: "Recipe", table: "Table", of: Mapping[str, str], features: Sequence[str]) -> Iterable[str]:
     unused = [name for name in table.columns if name not in {*of.values(), *features, *recipe.grouped}]
     if unused:
-        yield f"{table.title}: columns not used: {', '.join(name or '(without a name)' for name in unused)}"
+        yield f"{table.title}: columns not used: {listed(unused)}"
     if "text" in of and recipe.data.prompt is None:
         idle = [of[role] for role in ("user", "ad") if role in of]
         if idle:
