@@ -6,11 +6,12 @@ RepertoireError
 └── TrainingError   a job that cannot go on, such as a loss that is not finite
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from adapters.errors import RepertoireError, without_credentials
 
+_VALUES = 4  # of one column that are told one by one; with more of them the first stands for all
 SHOWN = 20  # kinds of problems that a message spells out before it counts the rest
 
 
@@ -69,18 +70,26 @@ class DataError(RepertoireError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        kinds: dict[tuple[str, str, str, str | None, str | None], list[Problem]] = {}
+        kinds: dict[tuple[str, str, str, str | None], list[Problem]] = {}
         for problem in self.problems:
-            key = (problem.file, problem.message, problem.fix, problem.column, problem.value)
+            key = (problem.file, problem.message, problem.fix, problem.column)
             kinds.setdefault(key, []).append(problem)
         count = len(self.problems)
         lines = [f"{count} problem{'s' if count != 1 else ''} in the data; nothing was trained."]
-        groups = list(kinds.values())
+        groups = [group for kind in kinds.values() for group in _by_value(kind)]
         lines += [f"- {group[0].told(more=len(group) - 1)}" for group in groups[:SHOWN]]
         rest = sum(len(group) for group in groups[SHOWN:])
         if rest:
             lines.append(f"- and {rest} more; mend these first and run it again.")
         return "\n".join(lines)
+
+
+def _by_value(problems: Sequence[Problem]) -> list[list[Problem]]:
+    """Problems that differ in their values alone: each value for itself, or all as one where there are many."""
+    values: dict[str | None, list[Problem]] = {}
+    for problem in problems:
+        values.setdefault(problem.value, []).append(problem)
+    return [*values.values()] if len(values) <= _VALUES else [[*problems]]
 
 
 class TrainingError(RepertoireError):

@@ -15,6 +15,7 @@ from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, 
 from hub.registry.rules import NoneKept
 from hub.storage.names import members
 from recipes.answer import Voice, empty_cells, filled_roles, read_columns
+from recipes.tasks import text_of
 
 if TYPE_CHECKING:
     from hub.bulk.journal import Journal
@@ -136,8 +137,15 @@ class Rows:
         if known.error is not None:
             return known.error, None, known.version
         cells = {name: row.cells.get(column) for name, column in known.columns.items()}
-        group = None if known.group is None else row.cells.get(known.group)
-        return self._asked(known, cells), None if group is None else str(group), known.version
+        if known.group is None:
+            return self._asked(known, cells), None, known.version
+        try:
+            group = text_of(row.cells.get(known.group))
+        except RequestError as error:
+            return error, None, known.version
+        if not group:
+            return RequestError(f"`{known.group}`, what is ranked together, is empty"), None, known.version
+        return self._asked(known, cells), group, known.version
 
     def _asked(self, known: _Known, cells: Mapping[str, Any]) -> Request | RepertoireError:
         try:

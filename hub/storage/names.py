@@ -54,12 +54,12 @@ def members(reference: str | Sequence[str]) -> tuple[str, ...]:
     """The references of an ensemble; of a single adapter its own.
 
     Args:
-        reference: `"a@1+a@2"` or `["a@1", "a@2"]`.
+        reference: `"a@1 + a@2"` or `["a@1", "a@2"]`.
 
     Raises:
         BadName: for none at all.
     """
-    found = tuple(reference.split("+") if isinstance(reference, str) else reference)
+    found = tuple(map(str.strip, reference.split("+")) if isinstance(reference, str) else reference)
     if not found:
         raise BadName("no adapter is named; give client/campaign/task, or several such references")
     return found

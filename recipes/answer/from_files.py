@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.errors import RequestError
 from recipes.answer.voice import UNKNOWN_ROLES, Voice
-from recipes.data.columns import is_derived, near
+from recipes.data.columns import column_called, is_derived, near
 from recipes.tasks.task import task_for
 from recipes.tasks.templates import placeholders, text_of
 
@@ -29,7 +29,8 @@ def read_columns(voice: Voice, columns: Sequence[str], named: Mapping[str, str])
     found = {
         name: column
         for name in wanted
-        if not is_derived(recipe, name) and (column := called.get(name, name)) in columns
+        if not is_derived(recipe, name)
+        and (column := column_called(called.get(name, name), columns)) is not None
     }
     missing = [name for name in needed(voice) if name not in found]
     if missing:

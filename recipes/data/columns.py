@@ -1,7 +1,9 @@
 """Which column of a client's file is which role of the task, and what a missing one could be."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 from recipes.data.header import is_row_above, no_header
 from recipes.data.report_words import WORDS
 from recipes.errors import Problem, printable
+from recipes.tasks.label_names import UNSEEN
 from recipes.tasks.roles import Role, read_roles
 from recipes.tasks.task import task_for
 from recipes.tasks.templates import placeholders
@@ -49,7 +52,8 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
         for role, what in roles.items()
         if role in data.columns or not what.named
     }
-    of = {role: name for role, name in looked_for.items() if name in table.columns}
+    found = {role: column_called(name, table.columns) for role, name in looked_for.items()}
+    of = {role: column for role, column in found.items() if column is not None}
     shown = tuple(features) if features is not None else _features(recipe, table, of)
     missing = [role for role in data.columns if role not in of]
     missing += task.required(of.keys() | set(missing), shown, data)
@@ -62,7 +66,11 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
     if pair <= names.keys() and not pair & {*data.columns, *named}:
         problems.append(_nothing_to_read(table, roles))
         names = {role: name for role, name in names.items() if role not in pair}
-    problems += [_no_role(table, role, name, roles[role]) for role, name in names.items()]
+    has = [(role, of[role]) for role in ("user", "ad") if role in of and not pair & {*data.columns, *named}]
+    problems += [
+        _no_role(table, role, name, roles[role], has[0] if has and role in pair else None)
+        for role, name in names.items()
+    ]
     for name in dict.fromkeys((*shown, *(name for name in named if name not in roles))):
         if name not in table.columns and not is_derived(recipe, name):
             fix = f"{near(name, table.columns)}, or take it out of data.features and data.prompt"
@@ -95,6 +103,24 @@ def is_derived(recipe: "Recipe", name: str) -> bool:
     return name in task_for(recipe.task).DERIVED or (name == "ad" and history.target is not None)
 
 
+def column_called(name: str, columns: Collection[str]) -> str | None:
+    """The column of this name; where there is none, the only one that no reader could tell from it: with characters
+    that nobody sees, in another form of Unicode."""
+    if name in columns:
+        return name
+    alike = [column for column in columns if _seen(column) == _seen(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _seen(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", UNSEEN.sub("", name)).split())
+
+
+def column_option(role: str, column: str) -> str:
+    """`--column ROLE=COLUMN`, as a shell takes it."""
+    return f"--column {shlex.quote(f'{role}={column}')}"
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """ "Did you mean `this`?", or what is known where nothing is near."""
     names = list(known)
@@ -123,24 +149,29 @@ def _ungrouped(recipe: "Recipe", table: "Table", of: Mapping[str, str]) -> Itera
             yield Problem(table.name, f"`{name}` is the {role} and cannot be grouped by", fix, line=1)
 
 
-def _no_role(table: "Table", role: str, name: str, what: Role) -> Problem:
-    """ "no column `clicked`", with the column that it could be."""
+def _no_role(
+    table: "Table", role: str, name: str, what: Role, other: tuple[str, str] | None = None
+) -> Problem:
+    """ "no column `clicked`", with the column that it could be. other: the role and column of user and ad that the file
+    has."""
     guess = column_like(table, name, (role, *what.often))
     hint = f"If `{guess}` is the one, say so" if guess else f"Say which column it is ({what.meaning})"
-    fix = f"{hint}: --column {role}={guess or 'NAME'} (in the recipe: data.columns)"
-    return Problem(table.name, f"no column `{name}`; its columns are {_listed(table)}", fix, line=1)
+    fix = f"{hint}: {column_option(role, guess or 'NAME')} (in the recipe: data.columns)"
+    if other is not None:
+        fix += f"; or let `{other[1]}` be read alone: {column_option(*other)}"
+    return Problem(table.name, f"no column `{name}`; its columns are {_own(table)}", fix, line=1)
 
 
 def _nothing_to_read(table: "Table", roles: Mapping[str, Role]) -> Problem:
     """A recommendation file with none of text, user and ad: one problem that offers every way out."""
     guesses = {role: column_like(table, role, roles[role].often) for role in ("text", "user", "ad")}
     if guesses["text"] and not guesses["user"]:
-        hint = f"If `{guesses['text']}` is the text to read, say so: --column text={guesses['text']}"
+        hint = f"If `{guesses['text']}` is the text to read, say so: {column_option('text', guesses['text'])}"
     else:
         user, ad = (guesses[role] or "NAME" for role in ("user", "ad"))
-        hint = f"Name them: --column user={user} --column ad={ad}, or one of them"
+        hint = f"Name them: {column_option('user', user)} {column_option('ad', ad)}, or one of them"
     fix = f"{hint}; or give further columns as the text: --set data.features=all, or a list of them"
-    message = f"no columns `user` and `ad`, and no ready `text`; its columns are {_listed(table)}"
+    message = f"no columns `user` and `ad`, and no ready `text`; its columns are {_own(table)}"
     return Problem(table.name, message, fix, line=1)
 
 
@@ -159,15 +190,20 @@ def column_like(table: "Table", name: str, words: Sequence[str]) -> str | None:
     return lower[found] if found is not None else None
 
 
-def _listed(table: "Table", most: int = 12) -> str:
-    names = ", ".join(f"`{column}`" for column in table.columns[:most])
-    return names if len(table.columns) <= most else f"{names} and {len(table.columns) - most} more"
+def _own(table: "Table") -> str:
+    return listed([f"`{column}`" for column in table.columns])
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """The first names of many, and how many more there are."""
+    told = ", ".join(name or "(without a name)" for name in names[:most])
+    return told if len(names) <= most else f"{told} and {len(names) - most} more"
 
 
 def _notes(recipe: "Recipe", table: "Table", of: Mapping[str, str], features: Sequence[str]) -> Iterable[str]:
     unused = [name for name in table.columns if name not in {*of.values(), *features, *recipe.grouped}]
     if unused:
-        yield f"{table.title}: columns not used: {', '.join(name or '(without a name)' for name in unused)}"
+        yield f"{table.title}: columns not used: {listed(unused)}"
     if "text" in of and recipe.data.prompt is None:
         idle = [of[role] for role in ("user", "ad") if role in of]
         if idle:

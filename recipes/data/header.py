@@ -6,7 +6,7 @@
     Spring,"1,234",12
 
 A header is only looked for below the first line where that has one cell and the rows have several, with numbers under
-it or an empty line above it; else the first line is the header, as CSV has it.
+it, an empty line above it, or lines above it that begin with #; else the first line is the header, as CSV has it.
 """
 
 import statistics
@@ -42,7 +42,8 @@ def header_below(lines: Sequence[Sequence[str]]) -> int | None:
         return None
     below = [cells for cells in lines[found + 1 :] if len(filled(cells)) == width]
     counted = any(all(is_numeral(cells[at].strip()) for cells in below) for at in range(width))
-    return found if below and (counted or 0 in widths[first:found]) else None
+    remarks = all(cells[0].startswith("#") for cells in lines[:found] if cells)
+    return found if below and (counted or remarks or 0 in widths[first:found]) else None
 
 
 def is_header(cells: Sequence[str], width: int) -> bool:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from recipes.data.columns import listed
 from recipes.data.guessing import Column, Guess, called, guess_task
 from recipes.data.header import is_row_above
 from recipes.data.load import check
@@ -144,7 +145,12 @@ def _text_of(cell: Any) -> str:
 
 
 def _yaml(guess: Guess, file: _File) -> str:
-    return "\n".join(_lines(guess, file)) + "\n"
+    return "".join(f"{_one_line(line)}\n" for line in _lines(guess, file))
+
+
+def _one_line(line: str) -> str:
+    """A line of YAML whose comment may quote a column's name, which may run over several."""
+    return "".join(character if character.isprintable() else " " for character in line)
 
 
 def _lines(guess: Guess, file: _File) -> Iterator[str]:
@@ -178,7 +184,7 @@ def _lines(guess: Guess, file: _File) -> Iterator[str]:
         yield f"  # {guess.features_why}"
         yield f"  features: {_flow(list(guess.features))}"
     elif rest:
-        yield f"  # not read: {', '.join(rest)}; a column that should be stands in this list"
+        yield f"  # not read: {listed(rest)}; a column that should be stands in this list"
         yield "  features: []"
     if guess.masked:
         yield f"  # {guess.masked}"
@@ -196,7 +202,11 @@ def _flow(value: Any) -> str:
 def _text(text: str) -> str:
     """A text that YAML reads as itself: in quotes unless it is a plain word."""
     plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", text) and text.lower() not in ("true", "false", "null")
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain else "".join(map(_seen, json.dumps(text, ensure_ascii=False)))
+
+
+def _seen(character: str) -> str:
+    return character if character.isprintable() else f"\\U{ord(character):08X}"
 
 
 def _checked(text: str, path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

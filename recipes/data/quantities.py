@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from recipes.data.columns import column_like
+from recipes.data.columns import column_like, column_option
 from recipes.errors import Problem
 from recipes.tasks.counts import outcome_of, share_of, whole
 from recipes.tasks.numerals import Sign, is_numeral, plain, sign_of
@@ -84,7 +84,7 @@ def _shares(
         shown = column_like(table, "impressions", ("shown", "views", "shows")) or "NAME"
         fix = (
             "If it is the share of the impressions that were clicked, take it with their number: "
-            f"--column impressions={shown} --column ctr={column}; else map the column of 0 and 1: "
+            f"{column_option('impressions', shown)} {column_option('ctr', column)}; else map the column of 0 and 1: "
             "--column clicked=NAME"
         )
     yield Problem(table.name, message, fix, line, column)
@@ -155,14 +155,10 @@ def _percentages(table: "Table", of: Mapping[str, str], cells: Mapping[str, _Num
     sign = "--set data.format.decimal=comma " if comma else ""
     fix = f"If they are percentages without their sign, say so: {sign}--set 'data.format.percent=[{named}]'"
     if (clicks := column_like(table, "clicks", ())) is not None:
-        fix += f"; or count the clicks instead: --column clicks={_quoted(clicks)}, without --column ctr"
+        fix += f"; or count the clicks instead: {column_option('clicks', clicks)}, without --column ctr"
     yield Problem(table.name, message, fix, cells["ctr"][above[0]][0], column)
 
 
 def _value(text: str) -> float:
     """A number in whichever of both readings it has."""
     return float(plain(text, "point") or plain(text, "comma") or "nan")
-
-
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"\w+", name) else f'"{name}"'

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from recipes.data.dialect import Dialect
 
 
+_HEADER_BELOW = "--set data.format.header=2 (1 is the first)"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One record; `line` is where it starts in a text file (from 1), or its number in Parquet (from 1). raw: its cells
@@ -95,6 +98,7 @@ def table_records(
     Empty cells behind the last column that has a name are passed over, and told.
     """
     header = list(columns)
+    every = len(header)  # columns, those without a name too
     idle = len(header) if header else None  # from here on no column has a name
     longer = 0
     for record in records:
@@ -104,13 +108,13 @@ def table_records(
         line, cells = record
         if idle is None:
             header = [str(cell).strip() for cell in cells]
+            every, named = len(header), len(filled(header))
+            idle = named if every > named + 1 else every
+            header = header[:idle]
             problems = list(_header_problems(name, header, line))
             yield from problems
-            if problems and is_row(header):
+            if problems and (is_row(header) or header.count("") > 1):
                 return  # one cause: the rows below are as this one
-            named = len(filled(header))
-            idle = named if len(header) > named + 1 else len(header)
-            header = header[:idle]
         elif len(cells) == idle:
             yield _row(line, header, cells)
         elif (
@@ -121,8 +125,15 @@ def table_records(
             longer += 1
             yield _row(line, header, cells[:idle])
         else:
-            fix = f"Quote the cells that hold {separator}, or add what is missing"
             message = f"the row has {len(cells)} cells, the {'columns' if columns else 'header'} {idle}"
+            fix = f"Quote the cells that hold {separator}, or add what is missing"
+            if idle > 1 == len(filled(list(map(str, cells)))):
+                fix = "Remove the line where it is a note of the export and no row, or add what is missing"
+            elif not columns and len(cells) > idle and (idle == 1 or every >= len(cells)):
+                where = (
+                    f"{fix.partition(',')[0]}, or name every column" if idle > 1 else fix.partition(",")[0]
+                )
+                fix = f"{where}; where the header stands in a line below, say in which: {_HEADER_BELOW}"
             yield Problem(name, message, fix, line=line, of_row=True)
     if longer:
         yield f"{Path(name).name}: {longer} rows have empty cells behind the last column, which are not read"
@@ -152,11 +163,15 @@ def _filled(cell: Any) -> bool:
 
 
 def _header_problems(name: str, header: list[str], line: int) -> Iterator[Problem]:
-    twice = sorted({column for column in filled(header) if header.count(column) > 1})
+    twice = sorted({column for column in header if header.count(column) > 1})
     if twice and is_row(header):
         yield no_header(name, header, line)
         return
     for column in twice:
+        if not column:
+            fix = f"Name them; where the header stands in a line below, say in which: {_HEADER_BELOW}"
+            yield Problem(name, f"{header.count('')} columns have no name", fix, line=line)
+            continue
         yield Problem(name, f"two columns are called `{column}`", "Give each column its own name", line=line)
 
 

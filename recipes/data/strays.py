@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _DASHES = frozenset({"--", "-", "—", "–", " --"})
 _QUALTRICS = '{"ImportId"'  # how the third line of its exports begins each cell
-_RULE = re.compile(r":?[-=_]{3,}:?")
+_RULE, _RULES = re.compile(r"(:?[-=_]{3,}:?)?"), ("", ":", "-", "=", "_")
 _FEWEST = 10  # rows whose sum is no coincidence
 _HEAVY, _OVER_MEDIAN = 0.1, 20  # of all weight, and times the median: one row outweighs the rest
 
@@ -56,8 +56,8 @@ class Strays:
             return [
                 Problem(self._file, "the row names the columns of a survey, and is no answer", fix, row.line)
             ]
-        if _RULE.fullmatch(first) and all(
-            isinstance(c, str) and _RULE.fullmatch(c) for c in row.cells.values()
+        if first[:1] in _RULES and all(
+            _RULE.fullmatch("" if cell is None else str(cell)) for cell in row.cells.values()
         ):
             return [Problem(self._file, "the row is a rule below the header", "Remove the line", row.line)]
         if len(first) > self._longest or not self._is_name(first):

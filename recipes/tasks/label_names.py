@@ -9,7 +9,7 @@ from functools import lru_cache
 # Characters that have no width and no meaning: they come out of web pages and spreadsheets.
 _NOTHING = dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))
 # Those that some scripts need, and that no reader sees in others: only what looks alike is told.
-_UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]")
+UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]")
 
 
 @lru_cache(maxsize=4096)
@@ -51,12 +51,12 @@ def _told(alike: Iterable[str], rows: Counter[str]) -> str:
 
 def _quoted(label: str) -> str:
     """A label in quotes, with escapes where it holds characters that nobody sees."""
-    return ascii(label) if _UNSEEN.search(label) else repr(label)
+    return ascii(label) if UNSEEN.search(label) else repr(label)
 
 
 def _seen(label: str) -> str:
     """What labels that look alike have in common."""
-    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", label)).casefold()
+    plain = UNSEEN.sub("", unicodedata.normalize("NFKC", label)).casefold()
     plain = " ".join(unicodedata.normalize("NFKC", plain).split())
     try:
         return repr(float(plain))

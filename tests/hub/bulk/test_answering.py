@@ -121,6 +121,25 @@ def test_every_row_is_answered_in_order_by_its_own_adapter(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hub", data.name, out.name]
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_row_of_no_group_is_ranked_in_none(registry: Registry, tmp_path: Path, ending: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {"visit": visit, "visitor": "likes tea", "banner": f"ad {at}", "season": 1}
+        for at, visit in enumerate(["v", "", "  ", "", "v"])
+    ]
+    data, out = tmp_path / f"in.{ending}", tmp_path / "out.jsonl"
+    if ending == "csv":
+        write_csv(data, rows)
+    else:
+        data.write_text("".join(json.dumps(row | {"visit": row["visit"] or None}) + "\n" for row in rows))
+    assert answer_file(registry, Asking("recommend", RANKS), data, out).errors == 3
+    told = read(out)
+    assert sorted(each["answer_rank"] for each in (told[0], told[4])) == [1, 2]
+    for each in told[1:4]:
+        assert each["answer_error"] == "`visit`, what is ranked together, is empty"
+        assert each["answer_rank"] is None
+
+
 def test_columns_are_those_of_training_and_rows_are_ranked_in_their_group(
     registry: Registry, tmp_path: Path
 ) -> None:

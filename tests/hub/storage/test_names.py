@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.errors import BadName
-from hub.storage.names import Reference, check_alias, check_name, parse
+from hub.storage.names import Reference, check_alias, check_name, members, parse
 
 
 def test_a_reference_is_a_name_an_alias_or_a_version() -> None:
@@ -81,3 +81,7 @@ def test_no_text_leaves_its_folder_or_changes_when_written_again(text: str) -> N
     assert len(PurePosixPath(reference.name).parts) == len(PureWindowsPath(reference.name).parts) == 3
     assert os.path.normpath(reference.name) == reference.name
     assert reference.name.isascii() and reference.name == reference.name.lower()
+
+
+def test_the_members_of_an_ensemble_may_stand_apart() -> None:
+    assert members("a/b/c@1 + a/b/c@2") == members("a/b/c@1+a/b/c@2") == ("a/b/c@1", "a/b/c@2")

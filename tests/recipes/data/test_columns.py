@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from recipes.data.load import load_splits
+from recipes.data.load import check, load_splits
 from recipes.errors import DataError
 from recipes.recipe import Recipe
 
@@ -140,3 +141,62 @@ def test_counts_that_are_numbers_with_decimals_are_counts(tmp_path: Path) -> Non
     counts = {"impressions": [Decimal("120.000")] * 60, "clicks": [1.0] * 60}
     parquet.write_table(pa.table({**columns, **counts}), path)
     assert load_splits(Recipe.load("recommendation"), path).train
+
+
+@pytest.mark.parametrize("name", ["\ufefftext", "te\u200bxt", "\u200ftext", "te\u00adxt\u200e"])
+def test_a_column_is_found_by_what_is_seen_of_its_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"x,{name},label\n" + "".join(f"x,text {at},{'ab'[at % 2]}\n" for at in range(12)))
+    assert check(Recipe.load("behavior"), path).rows == 12
+
+
+def test_a_name_in_another_form_of_unicode_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "Gefu\u0308hl,text,label\n" + "".join(f"{'ab'[at % 2]},text {at},x\n" for at in range(12))
+    )
+    recipe = Recipe.load("behavior", **{"data.columns": {"label": "Gef\u00fchl"}})
+    assert load_splits(recipe, path).labels == ("a", "b")
+
+
+def test_two_names_that_look_alike_are_not_confused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("te\u200bxt,\u200ftext,label\n" + "x,text,a\n" * 12)
+    with pytest.raises(DataError, match="no column `text`"):
+        check(Recipe.load("behavior"), path)
+
+
+@pytest.mark.parametrize("name", ["what's said", '"text"', "user: text", "*text", "my $text"])
+def test_advice_holds_in_a_shell_whatever_a_column_is_called(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        "".join(json.dumps({name: f"text {at}", "label": "ab"[at % 2]}) + "\n" for at in range(12))
+    )
+    with pytest.raises(DataError) as caught:
+        check(Recipe.load("behavior"), path)
+    [problem] = caught.value.problems
+    if "=NAME" not in problem.fix:
+        _, option = shlex.split(problem.fix.partition("so: ")[2].partition(" (in the recipe")[0])
+        assert option == f"text={name}"
+
+
+def test_a_file_of_ads_alone_is_told_how_to_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("ad,impressions,clicks\n" + "".join(f"tea {at},100,{at}\n" for at in range(12)))
+    with pytest.raises(DataError, match="let `ad` be read alone: --column ad=ad"):
+        check(Recipe.load("recommendation"), path)
+    assert check(Recipe.load("recommendation", **{"data.columns": {"ad": "ad"}}), path).rows == 12
+
+
+def test_values_that_differ_are_told_as_one_fault_of_their_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    dates = [f"text {at},{'ab'[at % 2]},{at + 1:02}/01/2026" for at in range(30)]
+    path.write_text("\n".join(["text,label,timestamp", *dates]))
+    with pytest.raises(DataError) as caught:
+        check(Recipe.load("behavior"), path)
+    assert len(caught.value.problems) == 30
+    count, *told = str(caught.value).splitlines()
+    assert count.startswith("30 problems")
+    assert [line.partition(";")[0] for line in told] == [
+        f"- {path}, line 2 (and 29 more like it): `timestamp` is '01/01/2026'"
+    ]

@@ -1,5 +1,6 @@
 """A recipe that is guessed from a file: it says why, it loads, and the file's rows are sound by it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,40 @@ def test_real_files(file: str, task: str, columns: dict[str, str] | None) -> Non
     recipe, _ = proposed(path)
     assert recipe.task == task
     assert columns is None or recipe.data.columns == columns
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "How do you\nfeel?\n- x: y",
+        "a\r\nb # c",
+        "mood\u2028two",
+        "mood\x85\x9f",
+        "\u200fmood",
+        "{mood}: [",
+        "'\"\\mood",
+    ],
+)
+def test_a_recipe_is_yaml_whatever_columns_are_called(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [
+        {"said": f"so it goes {n}", name: ("yes\n# no", "no")[n % 2], f"idle {name}": f"x{n}"}
+        for n in range(40)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe, text = proposed(path)
+    assert recipe.data.columns == {"text": "said", "label": name}
+    assert "idle" in text
+
+
+def test_of_many_columns_some_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    names = [f"f{n}" for n in range(500)]
+    path.write_text(
+        ",".join(["text", "label", *names])
+        + "\n"
+        + "".join(f"so it goes {n},{'ab'[n % 2]}" + ",1" * 500 + "\n" for n in range(20))
+    )
+    text = proposed(path)[1]
+    assert "f11 and 488 more" in text and max(map(len, text.splitlines())) < 200
+    assert "f11 and 488 more" in check(Recipe.load("behavior"), path).notes[0]

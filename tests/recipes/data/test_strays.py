@@ -95,6 +95,7 @@ QUESTIONS = ["What is it?,Is it good?", '"{""ImportId"":""QID1""}","{""ImportId"
     [
         (QUESTIONS, 3, "the row names the columns of a survey, and is no answer"),
         (["----,-----"], 2, "the row is a rule below the header"),
+        ([",-----"], 2, "the row is a rule below the header"),
         ([":---,---:"], 2, "the row is a rule below the header"),
         ([",", ","], 2, "the row is empty"),
     ],
