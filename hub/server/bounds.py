@@ -68,7 +68,15 @@ class Bounds:
 
 
 def _chars(text: Any) -> int:
-    """Characters of a text, or of all columns of one."""
-    if isinstance(text, Mapping):
-        return sum(len(str(key)) + _chars(value) for key, value in text.items())
-    return len(text) if isinstance(text, str) else len(str(text))
+    """Characters of a text, or of all columns of one, however deep they lie."""
+    chars, left = 0, [text]
+    while left:
+        each = left.pop()
+        if isinstance(each, Mapping):
+            chars += sum(len(str(key)) for key in each)
+            left.extend(each.values())
+        elif isinstance(each, list):
+            left.extend(each)
+        else:
+            chars += len(each if isinstance(each, str) else str(each))
+    return chars

@@ -29,6 +29,7 @@ from hub.server.bounds import OutOfBounds
 from hub.server.caller import Forbidden
 
 _log = logging.getLogger(__name__)
+_LONG = 4000  # characters of a message
 _AGAIN = 1  # seconds after which a busy server may be asked again
 # Class -> status, type, code; the first that fits.
 _KINDS: Sequence[tuple[type[Exception], int, str, str | None]] = (
@@ -84,6 +85,8 @@ def told(error: Exception, hidden: str = "") -> dict[str, Any]:
     message = str(error) or type(error).__name__
     if hidden:
         message = message.replace(hidden, "the hub")
+    if len(message) > _LONG:  # it repeats what was sent
+        message = message[:_LONG] + " ..."
     _, type_, code = _kind(error)
     found: dict[str, Any] = {"message": message, "type": type_, "param": None, "code": code}
     if isinstance(error, NoneKept):
@@ -159,6 +162,10 @@ def shape_error(errors: Sequence[Any]) -> dict[str, Any]:
     """What is wrong with a body, of pydantic's errors."""
     places: dict[str, str] = {}
     for each in errors:
+        if each["type"] == "json_invalid":
+            why = each.get("ctx", {}).get("error", each["msg"])
+            places.setdefault("", f"the body is no JSON: {why}, at character {each['loc'][-1]}")
+            continue
         where = ".".join(str(step) for step in each["loc"] if step not in ("body", "query", "path"))
         places.setdefault(where[:200], each["msg"])
     said = "; ".join(

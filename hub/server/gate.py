@@ -1,9 +1,11 @@
 """The gate before every route: who asks, and whether anybody may be asked at all. Nothing is read before it.
 
 Without keys everybody on this machine is let in, by the machine's own names only: a page of the internet that points
-a name of its own at 127.0.0.1 is not. From the first key on every route asks for one, but those that are open.
+a name of its own at 127.0.0.1 is not, and what such a page lets a browser send does nothing. From the first key on
+every route asks for one, but those that are open.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 
@@ -12,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from hub.errors import BadKey
 from hub.server.caller import Caller
 from hub.server.failing import SafeJSON, response
 from hub.server.keys import Key, Keys, Scope
@@ -19,6 +22,7 @@ from hub.server.noted import Noted
 from hub.server.service import set_caller
 from hub.server.sessions import COOKIE, Sessions
 
+_log = logging.getLogger(__name__)
 _LOCAL = {"localhost", "127.0.0.1", "[::1]"}
 
 
@@ -60,27 +64,35 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refused = None
-        if self._keys.any():
-            key = self._key(headers)
-            if key is not None:
-                Noted.of(scope).key = key.id
-            elif not self._is_open(scope["path"]):
-                refused = _no_key(headers)
-            set_caller(scope, Caller(key) if key is not None else Caller(_NOBODY))
-        else:
-            if self._local and _host(headers) not in _LOCAL:
-                refused = response(
-                    421,
-                    "without keys this server answers to localhost only; make a key: repertoire keys new CLIENT",
-                    "invalid_request_error",
-                    "host",
-                )
-            set_caller(scope, Caller())
+        caller, refused = self._asking(scope, headers)
+        set_caller(scope, caller)
+        if "authorization" not in headers and _of_another_site(scope, headers):
+            refused = response(
+                403,
+                "a page of another site may not ask in the name of whoever looks at it",
+                "permission_error",
+                "origin",
+            )
         if refused is None:
             await self._app(scope, _limited(receive, headers, self._body), send)
         else:
             await refused(scope, receive, send)
+
+    def _asking(self, scope: AsgiScope, headers: Headers) -> tuple[Caller, SafeJSON | None]:
+        """Who asks, and why they are not let in."""
+        is_open = self._is_open(scope["path"])
+        try:
+            guarded = self._keys.any()
+            key = self._key(headers) if guarded else None
+        except (BadKey, OSError) as error:
+            _log.error("the keys cannot be read: %s", error)
+            return Caller(_NOBODY), None if is_open else _keys_unreadable()
+        if key is not None:
+            Noted.of(scope).key = key.id
+            return Caller(key), None
+        if guarded:
+            return Caller(_NOBODY), None if is_open else _no_key(headers)
+        return Caller(), _elsewhere() if self._local and _host(headers) not in _LOCAL else None
 
     def _key(self, headers: Headers) -> Key | None:
         """The key of a request, where it counts."""
@@ -101,20 +113,40 @@ class Gate:
 
 
 def _limited(receive: Receive, headers: Headers, most: int) -> Receive:
-    """What gives the body as long as it is no larger: that is told by its first byte where its length is said."""
+    """What gives the body as long as it is no larger: that is told by its first byte where its length is said. What
+    is said is not believed: beside chunks a length means nothing."""
     length = headers.get("content-length", "")
-    seen = int(length[:20]) if length.isdecimal() else 0
+    said = int(length[:20]) if length.isdecimal() else 0
+    seen = 0
 
     async def limited() -> Message:
         nonlocal seen
         message = await receive()
-        if not length:
-            seen += len(message.get("body", b""))
-        if seen > most:
+        seen += len(message.get("body", b""))
+        if max(said, seen) > most:
             raise HTTPException(413, f"send at most {most} bytes", {"connection": "close"})
         return message
 
     return limited
+
+
+def _elsewhere() -> SafeJSON:
+    return response(
+        421,
+        "without keys this server answers to localhost only; make a key: repertoire keys new CLIENT",
+        "invalid_request_error",
+        "host",
+    )
+
+
+def _keys_unreadable() -> SafeJSON:
+    return response(
+        503,
+        "the keys of this server cannot be read; ask again in a moment",
+        "server_error",
+        "keys_unreadable",
+        {"retry-after": "1"},
+    )
 
 
 def _no_key(headers: Headers) -> SafeJSON:
@@ -126,6 +158,18 @@ def _no_key(headers: Headers) -> SafeJSON:
         "invalid_api_key",
         {"www-authenticate": "Bearer"},
     )
+
+
+def _of_another_site(scope: AsgiScope, headers: Headers) -> bool:
+    """Whether a browser sent something to be done for a page that is not this server's. Without a key in its headers a
+    request may carry a cookie, or on this machine nothing at all, that its sender does not know of."""
+    if scope["method"] in ("GET", "HEAD"):
+        return False
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
 
 
 def _host(headers: Headers) -> str:

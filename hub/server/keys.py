@@ -86,6 +86,7 @@ class Keys:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._any = False
 
     def new(
         self,
@@ -149,14 +150,14 @@ class Keys:
 
     def all(self) -> list[Key]:
         """Every key that was ever made, the oldest first. Raises BadKey for a file that holds no keys."""
-        if not self.path.exists():
+        if not self._there():
             return []
         with self._open() as db:
             return [_key(row) for row in db.execute(f"SELECT {_COLUMNS} FROM key ORDER BY created, id")]
 
     def find(self, secret: str) -> Key | None:
         """The key of a secret, whether or not it still counts."""
-        if not self.path.exists():
+        if not self._there():
             return None
         with self._open() as db:
             row = db.execute(f"SELECT {_COLUMNS} FROM key WHERE hash = ?", (_hash(secret),)).fetchone()
@@ -167,21 +168,28 @@ class Keys:
         return next((key for key in self.all() if key.id == id), None)
 
     def any(self) -> bool:
-        """Whether a key was ever made: from then on each request needs one."""
-        if not self.path.exists():
-            return False
-        with self._open() as db:
-            return db.execute("SELECT 1 FROM key LIMIT 1").fetchone() is not None
+        """Whether a key was ever made: from then on each request needs one, also where the file is lost meanwhile."""
+        if not self._any and self._there():
+            with self._open() as db:
+                self._any = db.execute("SELECT 1 FROM key LIMIT 1").fetchone() is not None
+        return self._any
 
     def revoke(self, id: str) -> Key:
         """End a key now. Raises BadKey where there is none of this id."""
-        if self.path.exists():
+        if self._there():
             with self._open() as db:
                 db.execute("UPDATE key SET revoked = ? WHERE id = ? AND revoked IS NULL", (_now(), id))
                 row = db.execute(f"SELECT {_COLUMNS} FROM key WHERE id = ?", (id,)).fetchone()
             if row:
                 return _key(row)
         raise BadKey(f"there is no key {id!r} in {self.path}; `repertoire keys ls` lists them")
+
+    def _there(self) -> bool:
+        """Whether there is a file with something in it: one is made empty, and stays so where the disk is full."""
+        try:
+            return os.stat(self.path).st_size > 0
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     @contextmanager
     def _open(self, create: bool = False) -> Iterator[sqlite3.Connection]:

@@ -1,12 +1,14 @@
 """What all bodies share: strict JSON, and fields of it."""
 
 import json
+import math
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 
 class Body(BaseModel):
@@ -67,7 +69,7 @@ class StrictJson(Request):
         """The body, read."""
         if not hasattr(self, "_json"):
             try:
-                self._json = json.loads(await self.body(), parse_constant=_refuse)
+                self._json = json.loads(await self.body(), parse_constant=_refuse, parse_float=_finite)
             except json.JSONDecodeError:
                 raise
             except (ValueError, RecursionError) as error:
@@ -76,20 +78,36 @@ class StrictJson(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads StrictJson."""
+    """A route that reads StrictJson, and takes it as nothing else."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """As FastAPI calls it."""
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
+            if self.body_field is not None:
+                _only_json(request)
             return await handler(StrictJson(request.scope, request.receive))
 
         return strict
 
 
+def _only_json(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise HTTPException(415, "send JSON, and say so: Content-Type: application/json")
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise HTTPException(415, "send the body as it is, without Content-Encoding")
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    """A number; one like 1e999 would be read as infinity."""
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits[:20])
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -100,6 +118,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         403: "The key may not do this.",
         404: "No such adapter, for this key.",
         413: "The body is too large.",
+        415: "The body is not sent as JSON.",
         422: "The adapter cannot be used, or no text keeps the rules.",
         429: "Too many requests; Retry-After says when.",
         503: "The server is shutting down; Retry-After says when.",

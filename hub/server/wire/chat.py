@@ -5,6 +5,7 @@ messages. The adapter's own template makes the prompt of it: what else was said 
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -222,12 +223,18 @@ def as_product(text: str) -> str | Columns:
     """A product's columns, where a text is a JSON object; else the text itself."""
     if text.lstrip().startswith("{"):
         try:
-            read = json.loads(text, parse_constant=str)
+            read = json.loads(text, parse_constant=str, parse_float=_number)
         except (ValueError, RecursionError):
             return text
         if isinstance(read, dict):
             return read
     return text
+
+
+def _number(digits: str) -> float | str:
+    """A number; one that none can hold, such as 1e999, is text as NaN is."""
+    number = float(digits)
+    return number if math.isfinite(number) else digits
 
 
 def finish(told: Told) -> Literal["stop", "length"]:
