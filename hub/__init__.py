@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from hub.exchange.mirrors import pull, push, sync
     from hub.feedback.events import Outcome
     from hub.feedback.log import Feedback
-    from hub.feedback.loop import Logged, Loop
+    from hub.feedback.loop import Loop
+    from hub.feedback.recording import Logged
     from hub.feedback.taking import Taken
     from hub.hub import Hub
     from hub.intake.declared import Declared
@@ -76,7 +77,8 @@ else:
             "hub.exchange.mirrors": ["pull", "push", "sync"],
             "hub.feedback.events": ["Outcome"],
             "hub.feedback.log": ["Feedback"],
-            "hub.feedback.loop": ["Logged", "Loop"],
+            "hub.feedback.loop": ["Loop"],
+            "hub.feedback.recording": ["Logged"],
             "hub.feedback.taking": ["Taken"],
             "hub.hub": ["Hub"],
             "hub.intake.declared": ["Declared"],

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from hub.feedback.live import Live, LiveFigures
     from hub.feedback.log import Feedback
     from hub.feedback.log_files import LogFile, LogRow
-    from hub.feedback.loop import Logged, Loop
-    from hub.feedback.recording import Seen
+    from hub.feedback.loop import Loop
+    from hub.feedback.recording import Logged, Seen
     from hub.feedback.refreshing import Refresh, Refreshed
     from hub.feedback.taking import Taken
 else:
@@ -29,8 +29,8 @@ else:
             "hub.feedback.live": ["LiveFigures", "Live"],
             "hub.feedback.log": ["Feedback"],
             "hub.feedback.log_files": ["LogFile", "LogRow"],
-            "hub.feedback.loop": ["Logged", "Loop"],
-            "hub.feedback.recording": ["Seen"],
+            "hub.feedback.loop": ["Loop"],
+            "hub.feedback.recording": ["Logged", "Seen"],
             "hub.feedback.refreshing": ["Refresh", "Refreshed"],
             "hub.feedback.taking": ["Taken"],
         },

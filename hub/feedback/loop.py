@@ -5,36 +5,27 @@ ranked = loop.recommend("acme/spring/recommendation", user=..., ads=[...], user_
 loop.feedback(ranked.impression, "click")
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from adapters.errors import RepertoireError, RequestError
 from hub.errors import FeedbackError
 from hub.feedback.canary import CANARY, FAILED, PRODUCTION, Canary, running
 from hub.feedback.events import Impression
-from hub.feedback.recording import Seen, impression_of
-from hub.registry.pending import Pending
+from hub.feedback.recording import Logged, Seen, impression_of
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Write
 from hub.storage.names import parse
 
 if TYPE_CHECKING:
     from hub.feedback.log import Feedback
+    from hub.registry.pending import Pending
     from hub.registry.registry import Registry
 
-T = TypeVar("T")
 LIVE, SHADOW = "live", "shadow"
 _FRESH = 1.0  # seconds for which it is believed which canary runs
 _MOST_NAMES = 10_000  # of which that is remembered
-
-
-class Logged(list[T], Generic[T]):
-    """An answer, and `impression`, by which outcomes name it; None where it was not logged, or the queue was full."""
-
-    def __init__(self, answers: Iterable[T], impression: str | None) -> None:
-        super().__init__(answers)
-        self.impression = impression
 
 
 class Loop:
@@ -86,7 +77,7 @@ class Loop:
         and FeedbackError."""
         return self._ask(Write(reference, product, n, **options), log, vars(seen or Seen()))
 
-    def note(self, pending: Pending, answer: Result, seen: Seen) -> str | None:
+    def note(self, pending: "Pending", answer: Result, seen: Seen) -> str | None:
         """Log an answer that was waited for elsewhere, such as in a server.
 
         Args:
@@ -130,7 +121,7 @@ class Loop:
             arm = CANARY if canary.has(self.log.user_key(name.split("/")[0], who.user_key)) else PRODUCTION
         return replace(request, reference=f"{name}@{arm}"), replace(who, arm=arm)
 
-    def answered(self, request: Request, who: Seen) -> tuple[Pending, Result, Request, Seen]:
+    def answered(self, request: Request, who: Seen) -> tuple["Pending", Result, Request, Seen]:
         """Wait for an answer, which is not logged yet: of `name@live` production's, where its canary cannot answer.
 
         Args:

@@ -1,19 +1,30 @@
 """From an answer to an impression: what may be stored of a request, and what of the answer was shown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from adapters.errors import RequestError
 from adapters.fields import shown
-from hub.catalogue.version import Version
 from hub.feedback.events import Candidate, Impression, Place, ad_key
-from hub.registry.labelling import Member, columns_of
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Write
 from hub.storage.names import parse
-from recipes.answer import Voice
 
+if TYPE_CHECKING:
+    from hub.catalogue.version import Version
+    from hub.registry.labelling import Member
+    from recipes.answer import Voice
+
+T = TypeVar("T")
 _DAY = 86_400.0
+
+
+class Logged(list[T], Generic[T]):
+    """An answer, and `impression`, by which outcomes name it; None where it was not logged, or the queue was full."""
+
+    def __init__(self, answers: Iterable[T], impression: str | None) -> None:
+        super().__init__(answers)
+        self.impression = impression
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,8 @@ class Seen:
 
 def impression_of(
     request: Request,
-    members: Mapping[str, Member],
-    versions: Sequence[Version],
+    members: Mapping[str, "Member"],
+    versions: Sequence["Version"],
     answer: Result,
     seen: Seen,
     now: float,
@@ -102,7 +113,7 @@ def impression_of(
     )
 
 
-def candidates_of(request: Request, answer: Result, members: Mapping[str, Member]) -> list[Candidate]:
+def candidates_of(request: Request, answer: Result, members: Mapping[str, "Member"]) -> list[Candidate]:
     """What could be shown, in the answer's order, as it may be stored.
 
     Args:
@@ -110,6 +121,8 @@ def candidates_of(request: Request, answer: Result, members: Mapping[str, Member
         answer: to it.
         members: the adapters that did.
     """
+    from hub.registry.labelling import columns_of
+
     voice, keep = next(iter(members.values())).voice, _keep(members)
     if isinstance(request, Write):
         return [_candidate(keep({"ad": text}), None) for text in answer if isinstance(text, str)]
@@ -130,11 +143,13 @@ def candidates_of(request: Request, answer: Result, members: Mapping[str, Member
     ]
 
 
-def _asked(request: Request, voice: Voice) -> Mapping[str, Any]:
+def _asked(request: Request, voice: "Voice") -> Mapping[str, Any]:
     """The columns of the request itself."""
     if isinstance(request, Write):
         return request.product if isinstance(request.product, Mapping) else {"product": request.product}
     if isinstance(request, Recommend):
+        from hub.registry.labelling import columns_of
+
         return columns_of(Recommend(request.reference, request.user, [{}], request.features), voice)[0]
     return {}
 
@@ -143,7 +158,7 @@ def _candidate(columns: dict[str, Any], probability: float | None) -> Candidate:
     return Candidate(ad_key(columns), columns, probability)
 
 
-def _keep(members: Mapping[str, Member]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+def _keep(members: Mapping[str, "Member"]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """What may be stored of a row; of an ensemble, what one of its recipes masks is masked."""
 
     def keep(row: Mapping[str, Any]) -> dict[str, Any]:

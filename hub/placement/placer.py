@@ -15,17 +15,16 @@ import numpy as np
 
 from adapters.errors import RequestError
 from adapters.fields import shown
-from hub.feedback.loop import Logged
-from hub.feedback.recording import Seen, candidates_of
+from hub.feedback.recording import Logged, Seen, candidates_of
 from hub.placement.choosing import Choosing, choose
 from hub.placement.evidence import Evidence, clicked_since, evidence, seen_by
 from hub.placement.posterior import posterior
-from hub.registry.pending import Pending
 from hub.registry.requests import Ranked, Recommend, Result
 from hub.storage.names import parse
 
 if TYPE_CHECKING:
     from hub.feedback.loop import Loop
+    from hub.registry.pending import Pending
 
 _DAY = 86_400.0
 _FRESH = 10.0  # seconds for which evidence is believed
@@ -124,7 +123,7 @@ class Placer:
 
     def chosen(
         self,
-        pending: Pending,
+        pending: "Pending",
         answer: Result,
         offers: Sequence[Offer],
         seen: Seen,
