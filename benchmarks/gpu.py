@@ -6,6 +6,7 @@ For a base in bf16, then in nf4:
     decode     one token of 1, 16 and 64 rows, each with its own adapter of rank 16, beside the base alone, as it comes
                and captured as a CUDA graph
     prefill    whole prompts, the same way
+    products   each 4-bit linear layer by itself, at 1 to 64 rows
     cold       from an adapter's file to the first token of a text
     training   1, 4, 16 and 64 small jobs fused, beside the same jobs by stock PEFT, one after the other
     peft       decode by stock PEFT's mixed batches
@@ -31,6 +32,7 @@ import torch
 import transformers as tf
 
 from adapters import Base, read, write
+from adapters.base.quantization import BITS_PER_WEIGHT, plain_weight
 from adapters.slots import RowSlots, Slots, forward, pack, pad
 from adapters.slots.cache import KeyValueCache
 from adapters.slots.fixed_steps import Capture, FixedSteps, cuda_graphs
@@ -114,6 +116,8 @@ def measure(name: str, base: Base, size: rig.Size, report: Report) -> None:
     limits = report.told["bounds"]
     for part in (decode, training, prefill, cold):
         report.part(f"{name} {part.__name__}", partial(part, base, size, limits), base.device)
+    if base.quantization == "nf4":
+        report.part(f"{name} products", partial(products, base, size, limits), base.device)
     ours = report.told[f"{name} decode"]
     report.part(f"{name} peft", partial(peft_steps, base, size, ours), base.device)
 
@@ -196,6 +200,29 @@ def step_seconds(
 def slots_bytes(slots: Slots) -> int:
     """Bytes of the low-rank terms of all slots, the empty one too."""
     return slots.memory.numel() * slots.memory.element_size()
+
+
+@torch.inference_mode()
+def products(base: Base, size: rig.Size, limits: dict[str, float]) -> dict[str, Any]:
+    """Each linear layer of a block at each number of rows: the quantized product, the same with its weights unpacked
+    beforehand, and what its bytes allow."""
+    found: dict[str, Any] = {}
+    block = {path: linear for path, linear in base.linears.items() if ".0." in path}
+    for path, linear in block.items():
+        plain = plain_weight(linear).to(base.dtype)
+        numbers = linear.in_features * linear.out_features
+        least = numbers * BITS_PER_WEIGHT["nf4"] / 8 / (limits["GB a second"] * 1e9)
+        for rows in size.product_rows:
+            x = torch.randn(rows, linear.in_features, device=base.device, dtype=base.dtype)
+            runs = {"nf4": partial(linear, x), "unpacked": partial(torch.nn.functional.linear, x, plain)}
+            times = interleaved(
+                {name: rig.settled(run, base.device) for name, run in runs.items()}, size.rounds
+            )
+            found[f"{path.rpartition('.')[2]}, {rows} rows"] = {
+                "microseconds": {name: round(1000 * each, 1) for name, each in medians(times).items()},
+                "4-bit bound, microseconds": round(1e6 * least, 2),
+            }
+    return found
 
 
 @torch.inference_mode()
