@@ -6,6 +6,7 @@ For a base in bf16, then in nf4:
     decode     one token of 1, 16 and 64 rows, each with its own adapter of rank 16, beside the base alone, as it comes
                and captured as a CUDA graph
     prefill    whole prompts, the same way
+    products   each 4-bit linear layer by itself, at 1 to 64 rows
     cold       from an adapter's file to the first token of a text
     training   1, 4, 16 and 64 small jobs fused, beside the same jobs by stock PEFT, one after the other
     peft       decode by stock PEFT's mixed batches
@@ -20,17 +21,21 @@ import json
 import os
 import resource
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import median
 from time import monotonic
 from typing import Any
 
 import torch
 import transformers as tf
+from torch import nn
 
 from adapters import Base, read, write
+from adapters.base.quantization import BITS_PER_WEIGHT, plain_weight
 from adapters.slots import RowSlots, Slots, forward, pack, pad
 from adapters.slots.cache import KeyValueCache
 from adapters.slots.fixed_steps import Capture, FixedSteps, cuda_graphs
@@ -114,6 +119,8 @@ def measure(name: str, base: Base, size: rig.Size, report: Report) -> None:
     limits = report.told["bounds"]
     for part in (decode, training, prefill, cold):
         report.part(f"{name} {part.__name__}", partial(part, base, size, limits), base.device)
+    if base.quantization == "nf4":
+        report.part(f"{name} products", partial(products, base, size, limits), base.device)
     ours = report.told[f"{name} decode"]
     report.part(f"{name} peft", partial(peft_steps, base, size, ours), base.device)
 
@@ -130,7 +137,7 @@ def loaded(base: Base, count: int) -> Slots:
 def decode(base: Base, size: rig.Size, limits: dict[str, float]) -> dict[str, Any]:
     """A step of writing at each number of rows: tokens a second, and which share of its bound that is."""
     slots, found = loaded(base, max(size.counts)), {}
-    capture: Capture = cuda_graphs(base.device) if base.device.type == "cuda" else lambda run: run
+    capture = capture_on(base.device)
     try:
         for rows in size.counts:
             none, each = (None,) * rows, tuple(range(rows))
@@ -196,6 +203,41 @@ def step_seconds(
 def slots_bytes(slots: Slots) -> int:
     """Bytes of the low-rank terms of all slots, the empty one too."""
     return slots.memory.numel() * slots.memory.element_size()
+
+
+@torch.inference_mode()
+def products(base: Base, size: rig.Size, limits: dict[str, float]) -> dict[str, Any]:
+    """Each linear layer of a block at each number of rows: the quantized product, the same with its weights unpacked
+    beforehand, and what 4 bits allow. One block after the other, so that no cache holds a weight from before, and
+    captured, so that nothing waits for Python."""
+    found, blocks = {}, defaultdict(list)
+    capture = capture_on(base.device)
+    for path, linear in base.linears.items():
+        blocks[path.rpartition(".")[2]].append(linear)
+    for name, layers in blocks.items():
+        plain = [plain_weight(linear).to(base.dtype) for linear in layers]
+        least = plain[0].numel() * BITS_PER_WEIGHT["nf4"] / 8 / (limits["GB a second"] * 1e9)
+        for rows in size.product_rows:
+            x = torch.randn(rows, layers[0].in_features, device=base.device, dtype=base.dtype)
+            runs = {
+                "nf4": capture(lambda x=x, layers=layers: [linear(x) for linear in layers]),
+                "unpacked": capture(lambda x=x, plain=plain: [nn.functional.linear(x, own) for own in plain]),
+            }
+            times = interleaved(
+                {way: rig.settled(run, base.device) for way, run in runs.items()}, size.rounds
+            )
+            found[f"{name}, {rows} rows"] = {
+                "microseconds": {
+                    way: round(1e6 * median(own) / len(layers), 1) for way, own in times.items()
+                },
+                "4-bit bound, microseconds": round(1e6 * least, 2),
+            }
+    return found
+
+
+def capture_on(device: torch.device) -> Any:
+    """CUDA graphs; on a CPU a run stays what it is."""
+    return cuda_graphs(device) if device.type == "cuda" else lambda run: run
 
 
 @torch.inference_mode()

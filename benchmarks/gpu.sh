@@ -3,7 +3,7 @@
 #
 #   benchmarks/gpu.sh [--wheels DIR] [--out FILE] [--budget MINUTES] [--dry-run]
 #
-# --wheels   install the wheels in DIR first, into build/gpu: whatever the machine lacks of torch, triton, transformers,
+# --wheels   use the wheels in DIR, put into build/gpu/wheels: whatever the machine lacks of torch, triton, transformers,
 #            peft, bitsandbytes and what these need (pip download fills such a folder). No network is asked.
 # --out      where the figures go; benchmarks/results/gpu.json unless given. It is written anew after each part.
 # --budget   minutes for all of it, the tests and the installing too; 9 unless given.
@@ -32,13 +32,14 @@ python=${PYTHON:-python3}
 if ! nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader 2>/dev/null; then
   [[ $dry ]] || { echo "nvidia-smi finds no GPU; --dry-run needs none" >&2; exit 2; }
 fi
+path=$PWD
 if [[ $wheels ]]; then
-  "$python" -m venv --system-site-packages build/gpu/venv
-  python=build/gpu/venv/bin/python
-  "$python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps "$wheels"/*.whl
+  "$python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps --upgrade \
+    --target build/gpu/wheels "$wheels"/*.whl
+  path=$PWD:$PWD/build/gpu/wheels
 fi
 
-export PYTHONPATH=$PWD HF_HUB_OFFLINE=1 GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
+export PYTHONPATH=$path HF_HUB_OFFLINE=1 GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
 failed=0
 # Seconds that are left of a share of the budget.
 left() { awk "BEGIN { print $budget * 60 * $1 - ($SECONDS - $began) }"; }

@@ -25,14 +25,16 @@ RANK = 16
 class Size:
     """How large everything is.
 
-    model: of the configuration; counts: distinct adapters, rows of a step; past: columns that a step looks back on;
-    prompt: tokens of a row of a prefill, `prefill_rows` of them; train: rows and letters of one job's step; jobs:
-    trained beside each other; peft: the most adapters that stock PEFT is given; rounds: of each timing; copied: bytes
-    that bandwidth is measured with; square: of the product that arithmetic is measured with.
+    model: of the configuration; counts: distinct adapters, rows of a step; product_rows: of one product; past:
+    columns that a step looks back on; prompt: tokens of a row of a prefill, `prefill_rows` of them; train: rows and
+    letters of one job's step; jobs: trained beside each other; peft: the most adapters that stock PEFT is given;
+    rounds: of each timing; copied: bytes that bandwidth is measured with; square: of the product that arithmetic is
+    measured with.
     """
 
     model: dict[str, Any]
     counts: tuple[int, ...]
+    product_rows: tuple[int, ...]
     past: int
     prompt: int
     prefill_rows: int
@@ -50,7 +52,8 @@ LARGE = Size(
         "vocab_size": 128256, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
         "num_key_value_heads": 8, "intermediate_size": 14336, "max_position_embeddings": 8192, "rope_theta": 5e5,
     },
-    counts=(1, 16, 64), past=500, prompt=512, prefill_rows=16, train=(8, 40), jobs=(1, 4, 16, 64), peft=16,
+    counts=(1, 16, 64), product_rows=(1, 4, 8, 16, 32, 64), past=500, prompt=512, prefill_rows=16,
+    train=(8, 40), jobs=(1, 4, 16, 64), peft=16,
     rounds=10, copied=2**31, square=8192,
 )  # fmt: skip
 TINY = Size(
@@ -58,7 +61,8 @@ TINY = Size(
         "vocab_size": 300, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
         "num_key_value_heads": 2, "intermediate_size": 128, "max_position_embeddings": 512,
     },
-    counts=(1, 2, 4), past=12, prompt=8, prefill_rows=2, train=(2, 8), jobs=(1, 2), peft=2,
+    counts=(1, 2, 4), product_rows=(1, 2), past=12, prompt=8, prefill_rows=2,
+    train=(2, 8), jobs=(1, 2), peft=2,
     rounds=2, copied=2**20, square=64,
 )  # fmt: skip
 

@@ -44,10 +44,10 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 SHAPES = {"SPLIT": 4, "RANK": 16, "INPUTS": 128, "OUTPUTS": 128, "SCALED": False, "GAIN": True, "BIAS": True}
-for tokens in (1, 16):
+for tokens, told in ((1, "*i32"), (16, "*i32"), (1, "*i64")):
     for kernel in (kernels._shrink, kernels._expand):
         fixed = {name: value for name, value in (SHAPES | {"TOKENS": tokens}).items() if name in kernel.arg_names}
-        types = {"low": "*fp32", "slots": "*i32", "starts": "*i32", "stops": "*i32", "a_slot": "i64", "b_slot": "i64"}
+        types = {"low": "*fp32", "slots": told, "starts": told, "stops": told, "a_slot": "i64", "b_slot": "i64"}
         for name in ("x", "a", "b", "output", "scaling", "gain", "bias"):
             types[name] = "*bf16"
         signature = {name: "constexpr" if name in fixed else types.get(name, "i32") for name in kernel.arg_names}
