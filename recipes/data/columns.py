@@ -191,7 +191,8 @@ def column_like(table: "Table", name: str, words: Sequence[str]) -> str | None:
 
 
 def _own(table: "Table") -> str:
-    return listed([f"`{column}`" for column in table.columns])
+    names = listed([f"`{column}`" for column in table.columns])
+    return f"{names} ({table.sheet})" if table.sheet else names
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:

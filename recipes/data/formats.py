@@ -148,7 +148,7 @@ def _is_google(names: Sequence[str], above: Sequence[Sequence[str]]) -> bool:
 
 def chat_of(record: Any) -> FormatName | None:
     """The format of a chat as JSON: a list of turns, and beside it nothing that a task would read."""
-    if not isinstance(record, dict) or record.keys() & _ROLES:
+    if not isinstance(record, dict) or record.keys() & READ:
         return None
     for name, (key, role, content) in CHATS.items():
         turns = record.get(key)
@@ -161,7 +161,8 @@ def chat_of(record: Any) -> FormatName | None:
     return None
 
 
-_ROLES = frozenset({"text", "label", "user", "ad", "clicked", "product", "copy", "impressions"})
+# What a record has that is a row itself.
+READ = frozenset({"text", "label", "user", "ad", "clicked", "product", "copy", "impressions"})
 
 
 def _movielens(path: Path) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes.data.file_bytes import Look, first_lines, opened
+from recipes.data.formats import READ, chat_of
 from recipes.errors import Problem
 
 _MOST = 2**26  # characters that are looked at; of a longer object each line tells
@@ -53,12 +54,18 @@ def _told(path: Path, found: Any) -> Problem | None:
     if _is_by_column(found):
         fix = f"Write it by rows, in pandas: frame.to_json({path.stem + '.jsonl'!r}, orient='records', lines=True)"
         return Problem(str(path), "the file holds columns, and no rows", fix, line=1)
+    if found.keys() & READ or _is_chat(found):
+        return None  # a row itself, the only one
     lists = [name for name, value in found.items() if _is_rows(value)]
     if len(lists) != 1 or any(isinstance(value, str) for value in found.values()):
         return None
     fix = f"Write that list alone, a row a line: jq -c '.[{json.dumps(lists[0])}][]' "
     fix += _named(path, ".json", ".jsonl")
     return Problem(str(path), f"the file is one object, and its rows are the list `{lists[0]}`", fix, line=1)
+
+
+def _is_chat(found: dict[str, Any]) -> bool:
+    return chat_of({name: value for name, value in found.items() if isinstance(value, list)}) is not None
 
 
 def _is_rows(value: Any) -> bool:

@@ -65,7 +65,7 @@ class Table:
 
     name: the path as given. sha256, bytes: of the file as it lies on disk, of a data set as JSON lines. kind: as it is
     read, whatever it is called: text (CSV and TSV), sheet, json, parquet; rows of a data set. arrow: the rows of
-    Parquet with their own types.
+    Parquet with their own types. sheet: of a workbook that has several.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Table:
     notes: tuple[str, ...] = ()
     kind: str = "rows"
     arrow: ArrowRows | None = None
+    sheet: str = ""
 
     @property
     def title(self) -> str:
@@ -222,7 +223,8 @@ def _read_sheet(path: Path, look: Look, written: FormatOptions) -> Table:
     if written.name is None and not written.headless and sheet.report is not None:
         told = _recognized(path, sheet.report)
         given = given.model_copy(update={"name": sheet.report})
-    return _numbered(path, look, given, partial(sheet.records, given.columns or ()), (*told, *sheet.notes))
+    table = _numbered(path, look, given, partial(sheet.records, given.columns or ()), (*told, *sheet.notes))
+    return replace(table, sheet=sheet.chosen)
 
 
 def _recognized(path: Path, name: str | None) -> list[str]:

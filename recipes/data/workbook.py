@@ -23,13 +23,14 @@ NEEDS = "pip install 'adapter-repertoire[files]'"
 @dataclass(frozen=True)
 class Sheet:
     """One sheet of a workbook. rows: the cells of each. above: rows above the header. notes: what of it a reader should
-    know. report: which ad platform's it is."""
+    know. report: which ad platform's it is. chosen: among which other sheets."""
 
     name: str
     rows: Sequence[Sequence[Any]]
     above: int
     notes: tuple[str, ...]
     report: FormatName | None = None
+    chosen: str = ""
 
     def records(self, columns: Sequence[str]) -> "Iterator[Row | Problem | str]":
         """The rows below the header. columns: their names, where the sheet has no header."""
@@ -64,9 +65,10 @@ def open_sheet(path: Path, given: FormatOptions) -> "Sheet | Problem":
     if not full:
         return Problem(str(path), "no sheet holds a cell", "Export it again; it needs a header and rows")
     rows = [list(map(_plain, row)) for row in sheets[full[0]]]
-    notes = []
+    notes, chosen = [], ""
     if len(full) > 1:
         others = ", ".join(full[1:])
+        chosen = f"of the sheet {full[0]!r}; not read: {others}"
         notes.append(
             f"{path.name}: the sheet {full[0]!r} is read; save others as files of their own: {others}"
         )
@@ -85,7 +87,20 @@ def open_sheet(path: Path, given: FormatOptions) -> "Sheet | Problem":
                 f"{path.name}: the header stands in row {above + 1}; what stands above it is not read "
                 "(data.format.header)"
             )
-    return Sheet(str(path), rows, above, tuple(notes), None if report is None else report[0])
+    notes += _merged(path, book.get_sheet_by_name(full[0]).merged_cell_ranges or (), above)
+    return Sheet(str(path), rows, above, tuple(notes), None if report is None else report[0], chosen)
+
+
+def _merged(
+    path: Path, ranges: Sequence[tuple[tuple[int, int], tuple[int, int]]], above: int
+) -> Iterator[str]:
+    """A note on cells that run over several rows below the header. ranges: first and last (row, column) of each."""
+    over = [first for (first, _), (last, _) in ranges if last > first > above]
+    if over:
+        yield (
+            f"{path.name}: {len(over)} merged cells run over several rows, the first in row {min(over) + 1}; only the "
+            "first row of each has what stands there, and the others are empty: take them apart and fill them in"
+        )
 
 
 def _plain(cell: Any) -> Any:

@@ -10,8 +10,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from recipes.data.load import check
 from recipes.data.tables import Table, read_tables
+from recipes.errors import DataError
 from recipes.options.data import FormatOptions
+from recipes.recipe import Recipe
 
 CSV = "text,label\nsay hi,good\nwet rain,bad\n"
 ROWS = [{"text": "say hi", "label": "good"}, {"text": "wet rain", "label": "bad"}]
@@ -38,8 +41,8 @@ def as_parquet() -> bytes:
     return file.getvalue()
 
 
-def workbook(*sheets: list[list[Any]]) -> bytes:
-    """The smallest Excel workbook that holds these rows: texts, numbers, true and false."""
+def workbook(*sheets: list[list[Any]], merged: str = "") -> bytes:
+    """The smallest Excel workbook that holds these rows: texts, numbers, true and false. merged: a range of each."""
     import zipfile
 
     def cell(value: Any) -> str:
@@ -77,8 +80,9 @@ def workbook(*sheets: list[list[Any]]) -> bytes:
     }
     for number, sheet in enumerate(sheets, start=1):
         lines = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in sheet)
+        merges = f'<mergeCells><mergeCell ref="{merged}"/></mergeCells>' if merged else ""
         files[f"xl/worksheets/sheet{number}.xml"] = (
-            f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>'
+            f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData>{merges}</worksheet>'
         )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -155,6 +159,22 @@ def test_a_workbook_is_read_by_its_cells(tmp_path: Path) -> None:
     assert "no valid Excel workbook" in problem.message
     [problem] = read(tmp_path / "a.xlsx", workbook([])).problems
     assert "no sheet holds a cell" in problem.message
+
+
+@pytest.mark.parametrize(("merged", "told"), [("A2:A3", 1), ("A1:B1", 0), ("A2:B2", 0)])
+def test_merged_cells_over_several_rows_are_noted(tmp_path: Path, merged: str, told: int) -> None:
+    notes = read(tmp_path / "a.xlsx", workbook(SHEET, merged=merged)).notes
+    assert [note for note in notes if "1 merged cells run over several rows, the first in row 2" in note] == [
+        *notes
+    ]
+    assert len(notes) == told
+
+
+def test_a_column_that_another_sheet_has_is_told_with_the_sheets(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(workbook([["Made by"], ["Jo"]], SHEET))
+    with pytest.raises(DataError, match=r"`Made by` \(of the sheet 'Sheet 1'; not read: Sheet 2\)"):
+        check(Recipe.load("behavior"), path)
 
 
 def test_excel_without_its_reader_says_what_to_install(

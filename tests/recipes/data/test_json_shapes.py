@@ -64,6 +64,10 @@ def test_columns_are_told_as_such(tmp_path: Path, content: Any) -> None:
         json.dumps(ROWS),
         json.dumps(ROWS[0]),
         json.dumps({"product": {"name": "Tea", "price": 3}}),
+        json.dumps({"product": {"name": "Tea"}, "variants": [{"size": 1}, {"size": 2}]}),
+        json.dumps(
+            {"messages": [{"role": "user", "content": "Tea"}, {"role": "assistant", "content": "Sip"}]}
+        ),
         json.dumps({"product": "Tea", "variants": [{"size": 1}, {"size": 2}]}),
     ],
 )
