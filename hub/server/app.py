@@ -66,6 +66,7 @@ def create_app(
         description=_ABOUT,
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
+        telemetry={"metrics": False, "logs": False, "operation_spans": False},  # errors may hold a text
     )
     service, sessions = Service(registry, bounds, adapter_calls), Sessions()
     looping = Looping(service, log or partial(Feedback, registry.hub))
@@ -79,7 +80,13 @@ def create_app(
     app.include_router(site(service, keys, sessions, meters), include_in_schema=False)
     add_handlers(app, hidden=registry.hub.storage.address)
     app.add_middleware(
-        Gate, keys=keys, sessions=sessions, open_paths=open_paths, local=local, body=bounds.body
+        Gate,
+        keys=keys,
+        sessions=sessions,
+        open_paths=open_paths,
+        local=local,
+        body=bounds.body,
+        stalled=bounds.stalled,
     )
     app.add_middleware(Observed, meters=meters)
     return app

@@ -24,7 +24,7 @@ class Bounds:
         tokens: that one text may be written with.
         stops: stop strings.
         seconds: until a request must be answered.
-        stalled: seconds that a reader of a stream may take nothing.
+        stalled: seconds that a reader of a stream may take nothing, and until a body must be there.
         working: requests of one key, or without keys of everybody, at a time.
     """
 

@@ -142,6 +142,7 @@ def add_handlers(app: FastAPI, hidden: str) -> None:
         return response(error.status_code, message, "invalid_request_error", None, error.headers)
 
     async def mistake(_: Request, error: Exception) -> SafeJSON:
+        _log.error("a mistake of Repertoire's own ended a request", exc_info=error)
         message = "a mistake of Repertoire's own; the server's log tells more"
         return response(500, message, "server_error", "internal")
 

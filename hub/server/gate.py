@@ -5,6 +5,7 @@ a name of its own at 127.0.0.1 is not, and what such a page lets a browser send 
 every route asks for one, but those that are open.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
@@ -40,6 +41,7 @@ class Gate:
             below it, but for `/` itself.
         local: whether without keys only this machine's own names are answered.
         body: bytes of a request, at most.
+        stalled: seconds until they must be there.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Gate:
         open_paths: Sequence[str],
         local: bool,
         body: int,
+        stalled: float,
     ) -> None:
         self._app = app
         self._keys = keys
@@ -57,6 +60,7 @@ class Gate:
         self._open = tuple(open_paths)
         self._local = local
         self._body = body
+        self._stalled = stalled
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Let one request in, or answer it here."""
@@ -74,7 +78,7 @@ class Gate:
                 "origin",
             )
         if refused is None:
-            await self._app(scope, _limited(receive, headers, self._body), send)
+            await self._app(scope, _limited(receive, headers, self._body, self._stalled), send)
         else:
             await refused(scope, receive, send)
 
@@ -112,17 +116,25 @@ class Gate:
         )
 
 
-def _limited(receive: Receive, headers: Headers, most: int) -> Receive:
-    """What gives the body as long as it is no larger: that is told by its first byte where its length is said. What
-    is said is not believed: beside chunks a length means nothing."""
+def _limited(receive: Receive, headers: Headers, most: int, seconds: float) -> Receive:
+    """What gives the body as long as it is no larger, which is told by its first byte where its length is said, and as
+    it comes in time. What is said is not believed: beside chunks a length means nothing."""
     length = headers.get("content-length", "")
     said = int(length[:20]) if length.isdecimal() else 0
-    seen = 0
+    seen, more = 0, True
+    until = asyncio.get_running_loop().time() + seconds
 
     async def limited() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, more
+        try:
+            async with asyncio.timeout_at(until if more else None):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(
+                408, f"the body did not come within {seconds:g} seconds", {"connection": "close"}
+            ) from None
         seen += len(message.get("body", b""))
+        more = bool(message.get("more_body", False))
         if max(said, seen) > most:
             raise HTTPException(413, f"send at most {most} bytes", {"connection": "close"})
         return message

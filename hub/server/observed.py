@@ -9,6 +9,7 @@ from starlette.types import Scope as AsgiScope
 
 from hub.server.metrics import Meters
 from hub.server.noted import Noted
+from hub.server.tracing import note_span
 
 requests_log = logging.getLogger("repertoire.requests")
 """One JSON line a request: id, key, client, reference, digest, tokens, milliseconds, status; never a text."""
@@ -39,12 +40,19 @@ class Observed:
                 headers.setdefault("x-content-type-options", "nosniff")
             elif message["type"] == "http.response.body" and not message.get("more_body"):
                 ended = True
+                note_span(noted.line(scope["method"], _route(scope), status))
             await send(message)
 
         try:
             await self._app(scope, receive, sent)
         finally:
-            route = getattr(scope.get("route"), "path", "")
-            line = noted.line(scope["method"], route, status if ended else _GONE)
+            line = noted.line(scope["method"], _route(scope), status if ended else _GONE)
+            if not ended:
+                note_span(line)
             requests_log.info(json.dumps(line, ensure_ascii=True))
             self._meters.ended(noted, line["status"])
+
+
+def _route(scope: AsgiScope) -> str:
+    """The path of a route as it is declared; empty where there is none."""
+    return str(getattr(scope.get("route"), "path", ""))

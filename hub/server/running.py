@@ -1,7 +1,7 @@
 """A server that runs: until SIGTERM or Ctrl-C, then drains; a second signal ends it at once."""
 
-import logging
 import os
+import resource
 import socket
 from time import monotonic
 from types import FrameType
@@ -9,8 +9,10 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from hub.server.observed import requests_log
+from hub.server.connection import Connection, give_up
+from hub.server.lines import log_lines
 from hub.server.service import Service
+from hub.server.tracing import trace_requests
 
 _CLOSE = 2  # seconds that connections have after the last answer
 
@@ -33,10 +35,13 @@ def run(app: FastAPI, listening: socket.socket, drain: float) -> None:
         server_header=False,
         proxy_headers=False,
         ws="none",
-        http="h11",
+        http=Connection,
         timeout_graceful_shutdown=_CLOSE,
     )
-    _log_requests()
+    log_lines()
+    trace_requests()
+    give_up(listening, service.bounds.stalled)
+    _many_connections()
     try:
         _Drained(config, service, drain).run(sockets=[listening])
     finally:
@@ -57,6 +62,12 @@ def listen(host: str, port: int) -> socket.socket:
         raise OSError(error.errno, error.strerror, f"{host}:{port}") from None
     listening.set_inheritable(False)
     return listening
+
+
+def _many_connections() -> None:
+    """As many as the system lets this process have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _Drained(uvicorn.Server):
@@ -83,12 +94,3 @@ class _Drained(uvicorn.Server):
             return False
         self._service.registry.close()  # what is left is told that it ends
         return True
-
-
-def _log_requests() -> None:
-    """A line of JSON for each request, and nothing around it."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    requests_log.addHandler(handler)
-    requests_log.setLevel(logging.INFO)
-    requests_log.propagate = False

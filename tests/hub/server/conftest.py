@@ -15,6 +15,7 @@ import uvicorn
 from adapters import Adapter, Base
 from hub import Hub, Registry
 from hub.server import Bounds, Keys, Scope, create_app, listen
+from hub.server.connection import Connection
 from recipes import Order, Recipe, train_many
 from tests.adapters import models
 from tests.clock import LIMIT
@@ -92,7 +93,7 @@ def serving(hub: Hub, base: Base, keys: Keys, **options: Any) -> Iterator[Served
     app = create_app(registry, keys, **options)
     listening = listen("127.0.0.1", 0)
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, http="h11", timeout_graceful_shutdown=1
+        app, lifespan="off", log_config=None, access_log=False, http=Connection, timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -159,3 +159,26 @@ def test_a_file_that_a_full_disk_left_empty_holds_no_keys(tmp_path: Path) -> Non
     assert keys.all() == [] and not keys.any() and keys.find("rk_x") is None
     _, secret = keys.new("acme")
     assert keys.any() and keys.find(secret) is not None
+
+
+def test_a_body_that_does_not_come_is_given_up(market: Hub, base: Base, tmp_path: Path) -> None:
+    head = b"POST /v1/classify HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    with serving(market, base, Keys(tmp_path / "keys"), bounds=Bounds(stalled=0.05)) as served:
+        assert status(served, head + b"content-length: 99\r\n\r\n{}") == b"408"
+        assert status(served, head + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n") == b"408"
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /health HT", b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\nGET"]
+)
+def test_a_head_that_does_not_end_is_given_up(
+    small: Served, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.server.connection.SILENT", 0.05)
+    with connected(small) as connection:
+        connection.sendall(sent)
+        try:
+            while connection.recv(65536):
+                pass
+        except ConnectionResetError:
+            pass
