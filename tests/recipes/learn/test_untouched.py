@@ -47,7 +47,11 @@ def test_it_says_what_the_base_says_and_reads_the_same_rows_once(slots: Slots) -
     untouched = Untouched(base, slots)
     first = untouched.states(ROWS, "last"), untouched.copy_losses(ROWS), untouched.texts(prompts, sampling)
     with counted(base) as ran:
-        again = untouched.states(ROWS, "last"), untouched.copy_losses(ROWS), untouched.texts(prompts, sampling)
+        again = (
+            untouched.states(ROWS, "last"),
+            untouched.copy_losses(ROWS),
+            untouched.texts(prompts, sampling),
+        )
         means = untouched.states(ROWS)
     assert not ran, "the means were read with the rest"
     alone = predict.states(base, slots, ROWS, None, "last")
