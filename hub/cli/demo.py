@@ -100,8 +100,8 @@ def demo(
         )
     if not as_json:
         show(
-            "Two made-up clients, six adapters, one base in 4 bits: all of it is made, trained and measured now, without "
-            f"the internet. About {_MINUTES} minutes on two quiet cores; it lies in {folder} afterwards."
+            "Two made-up clients, six adapters, one base in 4 bits: all of it is made, trained and measured now, "
+            f"without the internet. About {_MINUTES} minutes on two quiet cores; it lies in {folder} afterwards."
         )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
