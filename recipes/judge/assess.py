@@ -31,7 +31,6 @@ from recipes.judge.report import (
 )
 from recipes.learn.encode import encode, encode_prompt, sample
 from recipes.learn.predict import copy_losses, logits, probabilities, texts
-from recipes.learn.untouched import Untouched
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
 from recipes.measure.calibration import UNCALIBRATED, Calibration, fit_temperature, shift_for, shifted
@@ -43,6 +42,7 @@ from recipes.tasks.task import label_task, task_for, text_task
 
 if TYPE_CHECKING:
     from recipes.learn.job import Job
+    from recipes.learn.untouched import Untouched
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
 _FEWEST_STATES, _MOST_STATES = 1_000, 100_000  # training rows that the frozen base reads for its baseline
@@ -90,7 +90,7 @@ def evaluate(job: "Job", base: Base, slots: Slots) -> Predicted:
     return _predicted(job, _written(job, losses, texts(base, slots, job.slot, *_asked(job, base))))
 
 
-def evaluate_untouched(job: "Job", untouched: Untouched) -> Predicted:
+def evaluate_untouched(job: "Job", untouched: "Untouched") -> Predicted:
     """As `evaluate`, by the base without the adapter: for heads, under the head that lies in the job's slot."""
     base, slots = untouched.base, untouched.slots
     rows = encode(base, job.recipe, job.splits.test)
@@ -103,7 +103,7 @@ def evaluate_untouched(job: "Job", untouched: Untouched) -> Predicted:
     return _predicted(job, np.asarray(UNCALIBRATED.apply(found, head.head.multi_label)))
 
 
-def assess(job: "Job", before: Predicted, untouched: Untouched, seconds: float) -> Assessment:
+def assess(job: "Job", before: Predicted, untouched: "Untouched", seconds: float) -> Assessment:
     """Measure a trained adapter beside the base untouched and every baseline. A head is calibrated first, then blended
     where the recipe says so.
 
@@ -120,7 +120,7 @@ def assess(job: "Job", before: Predicted, untouched: Untouched, seconds: float) 
     return _assess_head(job, before, untouched, seconds)
 
 
-def _assess_head(job: "Job", before: Predicted, untouched: Untouched, seconds: float) -> Assessment:
+def _assess_head(job: "Job", before: Predicted, untouched: "Untouched", seconds: float) -> Assessment:
     base, slots = untouched.base, untouched.slots
     splits, several = job.splits, job.splits.multi_label
     known = logits(base, slots, job.slot, job.validation)
@@ -309,7 +309,7 @@ def _blend(
     )
 
 
-def _frozen(job: "Job", splits: Splits, untouched: Untouched) -> Floats:
+def _frozen(job: "Job", splits: Splits, untouched: "Untouched") -> Floats:
     """Logistic regression on what the base itself makes of the texts: of all training rows, or of a sample of as many
     as take as long to read as the training took. splits: whose test rows are the validation and then the test rows."""
     trained = job.drawn * job.recipe.train.batch_size

@@ -25,12 +25,12 @@ from recipes.judge.results import best_baseline
 from recipes.learn.encode import count_prompt, count_tokens, token_limit
 from recipes.learn.initial_weights import continued, start
 from recipes.learn.job import Job
-from recipes.learn.untouched import Untouched
 from recipes.measure.calibration import Calibration, shift_for
 from recipes.recipe import Recipe
 
 if TYPE_CHECKING:
     from recipes.data.tables import Data
+    from recipes.learn.untouched import Untouched
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def untrained(
     return adapter
 
 
-def finish(order: Order, job: Job, untouched: Untouched, seconds: float) -> None:
+def finish(order: Order, job: Job, untouched: "Untouched", seconds: float) -> None:
     """Measure a trained job's best weights on the test rows, beside the base and the baselines; write the adapter.
 
     Args:

@@ -1,4 +1,5 @@
-"""Where a run stands, on standard error: bars on a terminal, of all jobs together and of each that runs; else lines."""
+"""Where a run stands, on standard error: a line at each validation, and on a terminal bars, of all jobs together and of
+each that runs."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +7,16 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from adapters.unseen import visible
 from recipes.runs.log_lines import LogLines, has_bars, say
@@ -39,21 +49,59 @@ class Shown:
             view.update()
 
 
-class _Bars:
+class _News:
+    """What a run has not told yet: its validations, and the jobs that ended."""
+
     def __init__(self, run: "Run") -> None:
         self._run = run
+        # What a run that goes on has told before is not told again.
+        self._told = {index: len(job.history) for index, job in run.jobs.items()}
+        self._active = set(run.running)
+
+    def __call__(self) -> list[str]:
+        """From any thread: the run goes on meanwhile."""
+        run, found = self._run, []
+        for index, job in list(run.jobs.items()):
+            if len(job.history) > self._told.get(index, 0):
+                found.append(f"{job.name}: {', '.join([_step(job), *_numbers(job)])}")
+                self._told[index] = len(job.history)
+        running = set(run.running)
+        for index in sorted(self._active - running):
+            found.append(f"{run.jobs[index].name}: {'failed' if run.has_failed(index) else 'done'}")
+        self._active = running
+        return found
+
+
+class _Now(ProgressColumn):
+    """What is done between two turns, such as measuring: asked whenever it is drawn, since no turn ends meanwhile."""
+
+    def __init__(self, run: "Run") -> None:
+        super().__init__()
+        self._run = run
+
+    def render(self, task: Task) -> Text:
+        """Beside all jobs' bar alone."""
+        return Text(visible(self._run.measures) if task.fields.get("whole") else "")
+
+
+class _Bars:
+    """A bar of all jobs and one of each that runs; and above them, to stay, a line at each validation."""
+
+    def __init__(self, run: "Run") -> None:
+        self._run, self._news = run, _News(run)
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
+            _Now(run),
         )
         self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
         self._lines: dict[int, Any] = {}
 
     def __enter__(self) -> "_Bars":
         self._bars.start()
-        self._all = self._bars.add_task("all jobs", total=None)
+        self._all = self._bars.add_task("all jobs", total=None, whole=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,6 +109,8 @@ class _Bars:
 
     def update(self) -> None:
         run = self._run
+        for line in self._news():
+            say(line)
         for index in [index for index in self._lines if index not in run.running]:
             self._bars.remove_task(self._lines.pop(index))
         for index in run.running:
@@ -78,11 +128,8 @@ class _Lines:
 
     def __init__(self, run: "Run", clock: Callable[[], float]) -> None:
         self._run, self._clock = run, clock
-        self._lines = LogLines(self._stands, self._news, clock)
+        self._lines = LogLines(self._stands, _News(run), clock)
         self._began, self._before = clock(), _steps(run)[0]
-        # What a run that goes on has told before is not told again.
-        self._told = {index: len(job.history) for index, job in run.jobs.items()}
-        self._active = set(run.running)
 
     def __enter__(self) -> "_Lines":
         steps, planned = _steps(self._run)
@@ -97,19 +144,6 @@ class _Lines:
 
     def update(self) -> None:
         self._lines.look()
-
-    def _news(self) -> list[str]:
-        """From any thread: the run goes on meanwhile."""
-        run, found = self._run, []
-        for index, job in list(run.jobs.items()):
-            if len(job.history) > self._told.get(index, 0):
-                found.append(f"{job.name}: {', '.join([_step(job), *_numbers(job)])}")
-                self._told[index] = len(job.history)
-        running = set(run.running)
-        for index in sorted(self._active - running):
-            found.append(f"{run.jobs[index].name}: {'failed' if run.has_failed(index) else 'done'}")
-        self._active = running
-        return found
 
     def _stands(self) -> str:
         run = self._run

@@ -8,6 +8,8 @@ import pytest
 from hub import Hub
 from hub.cli import demo, main
 
+VERDICTS = ("Better than every baseline by ", "Cannot be told apart from ")
+
 
 def test_the_demo_publishes_six_adapters_and_asks_them_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -21,12 +23,14 @@ def test_the_demo_publishes_six_adapters_and_asks_them_all(
         main(["demo", "--folder", str(folder), "--json"])
     assert stopped.value.code == 0
     result = json.loads(capsys.readouterr().out)
+    assert (folder / "adapters" / "acme" / "recommendation-report" / "report.html").is_file()
     hub = Hub(folder / "hub", create=False)
     assert set(hub.names()) == {row["name"] for row in result["results"]}
     assert {row["method"] for row in result["results"]} == {"lora", "prefix"}
     for row in result["results"]:
         assert row["steps"] > 0
         assert row["before"] != row["after"]
+        assert row["verdict"].startswith(VERDICTS) or " beats this adapter by " in row["verdict"]
         record = hub.resolve(row["name"]).record
         assert record.base.id == "starter" and record.quantization == "nf4"
     for client in ("acme", "globex"):

@@ -107,7 +107,7 @@ def test_nothing_is_told_where_nobody_wants_to_know(
     assert lines(capsys) == []
 
 
-def test_a_terminal_has_bars_and_no_lines(
+def test_a_terminal_has_bars_and_a_line_at_each_validation(
     base: Base,
     tmp_path: Path,
     clock: Clock,
@@ -123,7 +123,37 @@ def test_a_terminal_has_bars_and_no_lines(
             view.update()
     run.close()
     captured = capsys.readouterr()
-    assert "step" not in captured.err and captured.out == "", "bars are no part of the output"
+    assert captured.out == "", "bars are no part of the output"
+    told = [line[9:] for line in captured.err.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)]
+    (job,) = run.jobs.values()
+    steps = [f"acme: step {entry['step']} of {job.steps}, " for entry in job.history]
+    assert len(steps) == 2
+    assert [line[: len(step)] for line, step in zip(told, steps, strict=False)] == steps
+    assert told[2:] == ["acme: done"]
+
+
+def test_the_bars_say_what_is_measured_while_it_lasts(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    run = run_of(base, Order(Recipe.load("behavior", **QUICK), moods(tmp_path, 60), name="acme"))
+    bars = shown._Bars(run)
+    judge, finish = Job.judge, run._finish
+
+    def drawing(then: Any) -> Any:
+        def draw(*given: Any) -> Any:
+            drawn.append(" ".join(str(bars._bars.columns[-1](task)) for task in bars._bars.tasks).strip())
+            return then(*given)
+
+        return draw
+
+    monkeypatch.setattr(Job, "judge", drawing(judge))
+    monkeypatch.setattr(run, "_finish", drawing(finish))
+    with bars:
+        while run.turn():
+            bars.update()
+    run.close()
+    assert drawn == ["validating acme", "validating acme", "measuring acme"]
 
 
 def test_what_lasts_is_told_again_every_half_minute(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
