@@ -182,7 +182,8 @@ def bleu(texts: Sequence[str], references: Sequence[Sequence[str]], chinese: boo
     finally:
         # Caches of classes, for as long as the process lives: 65,536 texts of whoever came, and a tokenizer for each.
         for each in (type(metric.tokenizer), TokenizerRegexp):
-            each.__call__.cache_clear()
+            cached: Any = each.__call__
+            cached.cache_clear()
 
 
 def chrf(texts: Sequence[str], references: Sequence[Sequence[str]]) -> float:

@@ -89,7 +89,7 @@ def test_a_number_that_is_none_is_refused_wherever_it_stands(small: Served, numb
         ({}, b"{}", 415, "Content-Type"),
         ({"content-type": "application/x-www-form-urlencoded"}, b"{}", 415, "Content-Type"),
         ({"content-type": "text/plain"}, b"{}", 415, "Content-Type"),
-        ({**JSON, "content-encoding": "gzip"}, gzip.compress(b"{}"), 415, "Content-Encoding"),
+        ({**JSON, "content-encoding": "gzip"}, gzip.compress(b"{}", mtime=0), 415, "Content-Encoding"),
         (JSON, b'{"model": ', 400, "no JSON: Expecting value, at character 10"),
         (JSON, b'{"model": "a"', 400, "no JSON: Expecting ',' delimiter"),
     ],
