@@ -6,6 +6,7 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from hub.placement.choosing import Choosing
+    from hub.placement.explaining import Explained, Explaining, Influence, explain
     from hub.placement.off_policy import Estimate, Evaluated, PolicyLog, evaluate, read_logs
     from hub.placement.placer import Offer, PlacedAd, Placer
 else:
@@ -13,6 +14,7 @@ else:
         __name__,
         {
             "hub.placement.choosing": ["Choosing"],
+            "hub.placement.explaining": ["Explained", "Explaining", "Influence", "explain"],
             "hub.placement.off_policy": ["Estimate", "Evaluated", "PolicyLog", "evaluate", "read_logs"],
             "hub.placement.placer": ["Offer", "PlacedAd", "Placer"],
         },
@@ -22,10 +24,14 @@ __all__ = [
     "Choosing",
     "Estimate",
     "Evaluated",
+    "Explained",
+    "Explaining",
+    "Influence",
     "Offer",
     "PlacedAd",
     "Placer",
     "PolicyLog",
     "evaluate",
+    "explain",
     "read_logs",
 ]

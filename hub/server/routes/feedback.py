@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from hub.errors import BadFeedback
 from hub.feedback.taking import Taken
+from hub.placement.explaining import Explaining
 from hub.placement.placer import check_offers
 from hub.server.bounds import OutOfBounds
 from hub.server.caller import Caller
@@ -18,8 +19,11 @@ from hub.server.noted import Noted
 from hub.server.wire.body import ERRORS, StrictRoute, Usage
 from hub.server.wire.feedback import (
     EVENT,
+    ExplainBody,
+    ExplainReply,
     FeedbackBody,
     FeedbackReply,
+    InfluenceReply,
     PlaceBody,
     PlaceReply,
     TakenReply,
@@ -70,6 +74,20 @@ def feedback(looping: Looping) -> APIRouter:
         return PlaceReply(
             placed=placed(found),
             impression=found.impression,
+            usage=Usage.of(answered.read, answered.written),
+        )
+
+    @router.post("/explain")
+    async def explain(http: Request, body: ExplainBody) -> ExplainReply:
+        """Which field or phrase moved a probability: the model's reason, not the customer's."""
+        asked = Explaining(body.user, body.ad, body.features)
+        answered = await looping.service.one(http, asked.request(body.reference, body.deadline))
+        result: Any = answered.result
+        found = asked.read(result)
+        return ExplainReply(
+            probability=found.probability,
+            moved=[InfluenceReply(**vars(each)) for each in found.moved],
+            reason=found.reason,
             usage=Usage.of(answered.read, answered.written),
         )
 

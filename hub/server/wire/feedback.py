@@ -9,7 +9,7 @@ from hub.feedback.events import Outcome
 from hub.placement.placer import Offer, PlacedAd
 from hub.registry.requests import Recommend
 from hub.server.wire.body import Body, Columns, Reply, Usage
-from hub.server.wire.tasks import SeenBody
+from hub.server.wire.tasks import References, SeenBody
 
 _CLICK: Any = {"impression": "5f0c0a1e9d6b4c0f8a55b8f0c2f1d3aa", "kind": "click"}
 _SALE: Any = _CLICK | {
@@ -146,6 +146,33 @@ class PlaceReply(Reply):
 
     placed: list[PlacedReply]
     impression: str | None
+    usage: Usage
+
+
+class ExplainBody(Body):
+    """Why one ad has its probability for one user."""
+
+    reference: References
+    user: Annotated[str, Field(examples=["searched trail shoes; bought socks"])] = ""
+    ad: str | Columns
+    features: Columns = Field(default_factory=dict)
+    deadline: float | None = None
+
+
+class InfluenceReply(Reply):
+    """By how much a field raised the probability, or a phrase of it; phrase: null for the field."""
+
+    field: str
+    phrase: str | None
+    by: float
+
+
+class ExplainReply(Reply):
+    """Fields, then phrases, each with the largest first. reason: whose reasons these are."""
+
+    probability: float
+    moved: list[InfluenceReply]
+    reason: str
     usage: Usage
 
 

@@ -214,6 +214,17 @@ def test_ads_are_placed_and_logged_with_their_propensity(served: Served) -> None
     assert served.ask("/v1/place", asked | {"user_key": None}).status_code == 400
 
 
+def test_a_probability_is_explained(served: Served) -> None:
+    asked = {"reference": NAME, "user": "likes tea; bought rum", "ad": "tea, hot"}
+    found = served.ask("/v1/explain", asked).json()
+    fields = {each["field"]: each["by"] for each in found["moved"] if each["phrase"] is None}
+    assert set(fields) == {"user", "ad"} and found["reason"] == "the model's reason, not the customer's"
+    ranked = served.ask("/v1/recommend", {"reference": NAME, "user": asked["user"], "ads": ["tea, hot"]})
+    assert found["probability"] == pytest.approx(ranked.json()["ranked"][0]["probability"], abs=1e-5)
+    assert served.ask("/v1/explain", asked, "globex").status_code == 404
+    assert served.ask("/v1/explain", {"reference": NAME, "ad": ""}).status_code == 400
+
+
 def test_metrics_count_what_was_written_and_dropped(served: Served) -> None:
     def figures() -> dict[str, float]:
         text = served.http.get("/metrics", headers={"authorization": f"Bearer {served.keys['acme']}"}).text

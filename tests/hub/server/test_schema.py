@@ -25,6 +25,7 @@ PATHS = {
     "/v1/analyze",
     "/v1/write",
     "/v1/batch",
+    "/v1/explain",
     "/v1/feedback",
     "/v1/place",
     "/v1/classify",
