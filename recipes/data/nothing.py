@@ -3,9 +3,12 @@ and told."""
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from recipes.data.records import Row
 from recipes.tasks.templates import SAY_NOTHING
+
+if TYPE_CHECKING:
+    from recipes.data.records import Row
 
 
 class Nothing:
@@ -16,7 +19,7 @@ class Nothing:
         self._words: dict[str, Counter[str]] = {}
         self._first: dict[str, int] = {}
 
-    def look(self, row: Row) -> None:
+    def look(self, row: "Row") -> None:
         """Look at one row."""
         for column in self._columns:
             cell = row.cells.get(column)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from recipes.data.file_bytes import Look, first_lines, opened
 from recipes.data.header import filled, is_row, no_header
-from recipes.data.json_shapes import no_records
 from recipes.data.totals import names_total
 from recipes.errors import Problem
 
@@ -177,9 +176,6 @@ def _header_problems(name: str, header: list[str], line: int) -> Iterator[Proble
 
 def json_records(path: Path, look: Look) -> "Callable[[], Iterator[Row | Problem]]":
     """JSONL, or an array where the file begins with one."""
-    if (odd := no_records(path, look)) is not None:
-        problem = odd
-        return lambda: iter([problem])
     read = _array_records if first_lines(path, look)[0].lstrip().startswith("[") else _line_records
 
     def records() -> Iterator[Row | Problem]:

@@ -27,6 +27,7 @@ from recipes.data.edge import at_the_edge
 from recipes.data.encodings import once, wrong_encoding
 from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
+from recipes.data.json_shapes import no_records
 from recipes.data.packed import ending, kind, packing, read, unpacked
 from recipes.data.records import Row, csv_records, json_records, row_of
 from recipes.data.reports import Report, tidied
@@ -198,6 +199,8 @@ def _tidied(
 
 
 def _read_json(path: Path, look: Look, written: FormatOptions) -> Table:
+    if (odd := no_records(path, look)) is not None:
+        return Table(str(path), problems=(odd,))
     records: Callable[[], Iterator[Row | Problem | str]] = json_records(path, look)
     told: list[str] = []
     name = written.name
