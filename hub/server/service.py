@@ -136,6 +136,13 @@ class Service:
                 raise self.unknown(caller, each)
         return found
 
+    async def look(self, caller: Caller, reference: str | Sequence[str]) -> tuple[str, ...]:
+        """`see` for routes: near names are read from the hub, which may be far, by another thread."""
+        found = members(reference)
+        if all(caller.sees(parse(each).name) for each in found):
+            return found
+        return await asyncio.to_thread(self.see, caller, reference)
+
     async def seen(self, caller: Caller, request: Any, error: NotInHub) -> NotInHub:
         """A registry's error of a missing adapter, for this caller: near names are those that it sees."""
         for each in members(request.reference):
@@ -172,7 +179,7 @@ class Service:
             return request
         noted.call = noted.call or request.CALL
         try:
-            references = self.see(caller, request.reference)
+            references = await self.look(caller, request.reference)
             noted.client = noted.client or references[0].partition("/")[0]
             noted.reference = noted.reference or "+".join(references)
             self.bounds.check(request)

@@ -45,9 +45,9 @@ def models(service: Service) -> APIRouter:
     async def one_model(http: Request, model: str) -> ModelReply:
         """One reference: a name, or one with @alias or @3."""
         caller = caller_of(http.scope)
-        (reference, *others) = service.see(caller, model)
+        (reference, *others) = await service.look(caller, model)
         if others:
-            raise service.unknown(caller, model)
+            raise await asyncio.to_thread(service.unknown, caller, model)
         try:
             version = await asyncio.to_thread(service.registry.hub.resolve, reference)
         except NotInHub as error:

@@ -122,9 +122,9 @@ def operating(service: Service, meters: Meters) -> APIRouter:
             raise Forbidden(
                 "this server brings adapters in by itself; it takes such calls with --adapter-calls"
             )
-        (reference, *others) = service.see(caller, body.lora_name)
+        (reference, *others) = await service.look(caller, body.lora_name)
         if others:
-            raise service.unknown(caller, body.lora_name)
+            raise await asyncio.to_thread(service.unknown, caller, body.lora_name)
         try:
             await asyncio.to_thread(how, reference)
         except NotInHub as error:

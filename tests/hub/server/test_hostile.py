@@ -1,6 +1,7 @@
 """What an intruder sends: bodies that lie about their size, texts deeper than a stack, pages of other sites, and keys
 that are lost or cannot be read while a server runs."""
 
+import asyncio
 import gzip
 import json
 import socket
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from adapters import Base
+from adapters.errors import Busy
 from hub import Hub
 from hub.server import Bounds, Keys
-from tests.hub.server.conftest import Served, serving
+from hub.server.failing import Draining
+from tests.hub.server.conftest import Guarded, Served, serving
 
 COPY = "acme/spring/ad-copy"
 CHAT = {"model": COPY, "messages": [{"role": "user", "content": "mug 7"}]}
@@ -182,3 +186,46 @@ def test_a_head_that_does_not_end_is_given_up(
                 pass
         except ConnectionResetError:
             pass
+
+
+def test_names_that_are_not_there_hold_up_nobody(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Near names are read from the hub, which may be far: never by the thread that answers everybody."""
+    hub, blocked = guarded.served.registry.hub, []
+    names = hub.names
+
+    def far() -> Any:
+        blocked.append(asyncio._get_running_loop() is not None)
+        return names()
+
+    monkeypatch.setattr(hub, "names", far)
+    with guarded.served.http(guarded.acme) as http:
+        for name in ("globex/launch/ad-copy", "acme/spring/ad-cop", "initech/a/b", "acme/a/b+acme/a/c"):
+            assert http.get(f"/v1/models/{name}").status_code == 404
+            assert http.post("/v1/classify", json={"model": name, "input": "a"}).status_code == 404
+            assert http.post("/v1/load_lora_adapter", json={"lora_name": name}).status_code == 404
+            stream = {**CHAT, "model": name, "stream": True}
+            assert http.post("/v1/chat/completions", json=stream).status_code in (400, 404)
+    assert blocked and not any(blocked)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_sdk_asks_again_when_it_is_told_to(guarded: Guarded, status: int) -> None:
+    """Busy, and shutting down, until the client has waited as `Retry-After` says."""
+    service = guarded.served.app.state.service
+    work, refused = service._budgets.one, []
+
+    def full(caller: Any) -> Any:
+        if not refused:
+            refused.append(caller)
+            raise Busy("full") if status == 429 else Draining(0.5)
+        return work(caller)
+
+    client = openai.OpenAI(base_url=f"{guarded.served.url}/v1", api_key=guarded.acme, max_retries=2)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(service._budgets, "one", full)
+        chat = client.chat.completions.create(
+            model=COPY, messages=[{"role": "user", "content": "mug 7"}], seed=3
+        )
+    assert len(refused) == 1
+    (expected,) = guarded.served.registry.write(COPY, "mug 7", seed=3)
+    assert chat.choices[0].message.content == expected
