@@ -384,9 +384,8 @@ class Hub:
         return collect(self.store, grace, dry_run, told)
 
     def purge(self, client: str, dry_run: bool = False) -> "Purged":
-        """Erase all of one client's in the hub, and look what is left; see `keeping/purge.py`. Its feedback log is
-        none of the hub: `hub.feedback.purge_feedback` erases that. Raises BadName, Damaged, and HubError where the
-        client goes on publishing."""
+        """Erase all of one client's in the hub, and look what is left: `keeping/purge.py`; `hub.feedback.purge_feedback`
+        does so in its log. Raises BadName, Damaged, and HubError where the client goes on publishing."""
         from hub.keeping.purge import purge
 
         return purge(self.store, client, dry_run)
