@@ -90,13 +90,14 @@ def purge(
 
     Example: `repertoire purge --client acme --dry-run`
     """
+    from hub.feedback import purge_feedback
     from hub.hub import Hub
 
     opened = Hub(hub, create=False)
     if not dry_run:
         confirm(f"Erase every adapter, record and alias of {client} in {hub} for good?", yes)
     done = opened.purge(client, dry_run)
-    logged = _purge_feedback(hub, client, dry_run)
+    logged = purge_feedback(hub, client, dry_run)
     if as_json:
         document(asdict(done) | {"feedback": logged})
         return
@@ -119,25 +120,6 @@ def purge(
     for path in done.mentions:
         show(f"  names the client: {path}")
     show(done.beyond)
-
-
-def _purge_feedback(hub: str, client: str, dry_run: bool) -> dict[str, int] | None:
-    """Rows of the feedback log that were erased; None where the hub has none."""
-    from hub.errors import FeedbackError
-    from hub.feedback import Feedback, has_log
-
-    if not has_log(hub):
-        return None
-    log = Feedback(hub)
-    try:
-        erased = log.purge(client, dry_run)
-        if not dry_run and any(left := log.count(client).values()):
-            raise FeedbackError(
-                f"{client} is still logged ({sum(left)} rows); stop its servers and purge again"
-            )
-    finally:
-        log.close()
-    return erased
 
 
 def _seconds(text: str) -> float:

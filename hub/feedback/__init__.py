@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hub.feedback.log import Feedback
     from hub.feedback.log_files import LogFile, LogRow
     from hub.feedback.loop import Loop
+    from hub.feedback.purging import purge_feedback
     from hub.feedback.recording import Logged, Seen
     from hub.feedback.refreshing import Refresh, Refreshed
     from hub.feedback.taking import Taken
@@ -30,6 +31,7 @@ else:
             "hub.feedback.log": ["Feedback"],
             "hub.feedback.log_files": ["LogFile", "LogRow"],
             "hub.feedback.loop": ["Loop"],
+            "hub.feedback.purging": ["purge_feedback"],
             "hub.feedback.recording": ["Logged", "Seen"],
             "hub.feedback.refreshing": ["Refresh", "Refreshed"],
             "hub.feedback.taking": ["Taken"],
@@ -60,5 +62,6 @@ __all__ = [
     "has_log",
     "import_log",
     "load_campaigns",
+    "purge_feedback",
     "seconds",
 ]

@@ -203,3 +203,24 @@ def test_its_state_is_told(log: Feedback) -> None:
     state = log.state()
     assert (state["written"], state["dropped"], state["waiting"], state["trouble"]) == (1, 0, 0, "")
     assert NAME not in state["address"]
+
+
+def test_a_client_is_erased_from_the_log_of_a_hub_by_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hub import Hub
+    from hub.feedback import purge_feedback
+
+    monkeypatch.delenv("REPERTOIRE_FEEDBACK", raising=False)
+    hub = Hub(tmp_path / "own")
+    assert purge_feedback(hub.address, "acme") is None, "it has no log, and none is made"
+    assert not list(tmp_path.glob("*.sqlite"))
+    own = Feedback(hub)
+    own.add(impression(), on_disk=True)
+    own.close()
+    hub.purge("acme")
+    would = purge_feedback(hub.address, "acme", dry_run=True)
+    erased = purge_feedback(hub.address, "acme")
+    assert erased == would and erased is not None and erased["impressions"] == 1
+    left = purge_feedback(hub.address, "acme")
+    assert left is not None and not any(left.values())
