@@ -1,6 +1,6 @@
 """Faults of a training on purpose, and what is there afterwards: `python -m benchmarks.training_faults`.
 
-    python -m benchmarks.training_faults --budget 60     all of them; kills and full disks for as long as is left
+    python -m benchmarks.training_faults --budget 60     all of them; kills for as long as is left
     python -m benchmarks.training_faults interrupted     one of them; the others keep their last result
 
 Each adds its cases to a result in benchmarks/results/training-faults.json, and the table in docs/how-to/train.md is
@@ -21,32 +21,35 @@ from typing import Any
 from benchmarks.measure import machine, now, versions
 from tests.recipes.runs import faults
 from tests.recipes.runs.faults import Counts
+from tests.recipes.runs.no_room import each_write
 
 _ROOT = Path(__file__).parents[1]
 RESULTS = _ROOT / "benchmarks" / "results" / "training-faults.json"
 PAGE = _ROOT / "docs" / "how-to" / "train.md"
 _TABLE = re.compile(r"(<!-- made by python -m benchmarks\.training_faults -->\n).*?(\n\n)", re.DOTALL)
-_JOBS, _MANY, _WARM = 200, 500, 20
+_ROUNDS, _WARM, _MANY = 25, 3, 500
 
 
 def _interrupted(root: Path, ends: float) -> dict[str, Any]:
     """a night of 8 jobs (LoRA, DoRA, AdaLoRA, Prefix, ad copy by both, 8-bit moments), ended one to three times at
     random by SIGKILL, SIGTERM and Ctrl-C, and resumed: bits compared"""
-    return asdict(faults.interrupted(root, 10**6, seed=int(perf_counter() * 1000), ends=ends))
+    seed = int(perf_counter() * 1000)
+    return asdict(faults.interrupted(faults.whole(root), root, 10**6, seed, ends))
 
 
-def _full_disk(root: Path, ends: float) -> dict[str, Any]:
-    """the same night on a file system of 8 to 1,200 kB that is full, and gone on with when there is room"""
-    return asdict(faults.full_disk(root, [8 + (37 * step) % 1193 for step in range(1000)], ends=ends))
+def _no_room(root: Path, _: float) -> dict[str, Any]:
+    """each single write of a night of 2 jobs finds the disk full, once and from then on; gone on with when there is
+    room"""
+    return asdict(each_write(root))
 
 
 def _changed(root: Path, _: float) -> dict[str, Any]:
     """data that were changed, added to, cut or taken away before the resume"""
-    return asdict(faults.changed(root))
+    return asdict(faults.changed(faults.whole(root), root / "out"))
 
 
 def _odd(root: Path, _: float) -> dict[str, Any]:
-    """learning rates of 1e6 and 1e30, features and outcomes of NaN and infinity, each beside a good job"""
+    """learning rates of 1e6 and 1e30, features and outcomes of NaN and infinity, beside a good job"""
     return asdict(faults.odd(root))
 
 
@@ -61,9 +64,14 @@ def _many(root: Path, _: float) -> dict[str, Any]:
 
 
 def _one_after_another(root: Path, _: float) -> dict[str, Any]:
-    """200 trainings one after another in one process"""
-    counts, (early, late) = faults.one_after_another(root, _JOBS, _WARM)
-    return {**asdict(counts), f"bytes after {_WARM}": early, f"bytes after {_JOBS}": late}
+    """200 trainings of all kinds one after another in one process"""
+    counts, *held = faults.one_after_another(root, _ROUNDS, _WARM)
+    trained = (_WARM * len(faults.ALL), counts.cases)
+    return {
+        **asdict(counts),
+        **{f"objects after {count}": each.objects for count, each in zip(trained, held, strict=True)},
+        **{f"bytes after {count}": each.resident for count, each in zip(trained, held, strict=True)},
+    }
 
 
 _ALL: dict[str, Callable[[Path, float], dict[str, Any]]] = {
@@ -72,11 +80,11 @@ _ALL: dict[str, Callable[[Path, float], dict[str, Any]]] = {
     "one-place": _one_place,
     "one-after-another": _one_after_another,
     "many": _many,
-    "full-disk": _full_disk,
+    "no-room": _no_room,
     "interrupted": _interrupted,
 }
-_ADDS_UP = ("full-disk", "interrupted")
-"""Those that go on for as long as they are told, and whose cases add up over several runs."""
+_ADDS_UP = ("interrupted",)
+"""Goes on for as long as it is told, and its cases add up over several runs."""
 
 
 def main() -> int:
@@ -125,9 +133,14 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [["fault", "cases", *faulty], ["---", *["---:"] * (1 + len(faulty))]]
     for found in results.values():
         what = str(found["what"])
-        sizes = [int(value) for key, value in found.items() if key.startswith("bytes after")]
-        if sizes:
-            what += f": {' and '.join(f'{size / 1e6:,.0f} MB' for size in sizes)} after {_WARM} and after all"
+        after = {key: value for key, value in found.items() if " after " in key}
+        if after:
+            what += ": " + ", ".join(
+                f"{value / 1e6:,.0f} MB{key.removeprefix('bytes')}"
+                if key.startswith("bytes")
+                else f"{value:,} {key}"
+                for key, value in after.items()
+            )
         rows.append([what, *(f"{found[key]:,}" for key in ("cases", *faulty))])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

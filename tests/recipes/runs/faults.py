@@ -9,15 +9,17 @@ untold      faults that were not told as a problem of their own job or file
 """
 
 import gc
+import json
 import math
 import os
 import random
 import signal
-import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from time import monotonic
+from threading import Thread
+from time import monotonic, process_time, sleep
 from typing import Any
 
 import torch
@@ -27,6 +29,7 @@ from adapters.errors import RepertoireError
 from adapters.format.files import read
 from recipes import Order, Recipe, Settings, train_many
 from recipes.errors import DataError, TrainingError
+from recipes.judge import page
 from tests.adapters import models
 from tests.clock import LIMIT
 from tests.forked import begin
@@ -62,20 +65,25 @@ class Counts:
             self.differing += not (same and mine.info["report"]["history"] == its.info["report"]["history"])
 
 
-def recipes() -> dict[str, Recipe]:
-    """LoRA, Prefix, ad copy by both, AdaLoRA, 8-bit moments, and one that waits for a slot: eight jobs."""
+def recipes(**changes: Any) -> dict[str, Recipe]:
+    """LoRA, Prefix, ad copy by both, AdaLoRA, 8-bit moments, and one that waits for a slot: eight jobs. changes: of all
+    of them, such as fewer steps."""
+    quick = QUICK | changes
     ranks = {"lora.adalora": {"target_rank": 4}, "train.optimizer": "adamw8bit", "train.accumulate": 2}
-    copy = {"write.max_new_tokens": 4}
+    copy = quick | {"write.max_new_tokens": 4}
     return {
-        "lora": Recipe.load("behavior", **QUICK | {"lora.dropout": 0.1}),
-        "prefix": Recipe.load("behavior-prefix", **QUICK | {"train.batch_size": 5}),
-        "copy": Recipe.load("ad-copy", **QUICK | copy | {"train.accumulate": 3}),
-        "copy-prefix": Recipe.load("ad-copy-prefix", **QUICK | copy),
-        "ranks": Recipe.load("behavior", **QUICK | ranks),
-        "eight": Recipe.load("behavior", **QUICK | {"train.optimizer": "adamw8bit"}),
-        "dora": Recipe.load("behavior", **QUICK | {"lora.dora": True, "lora.dropout": 0.0}),
-        "late": Recipe.load("behavior", **QUICK | {"lora.rank": 2}),
+        "lora": Recipe.load("behavior", **quick | {"lora.dropout": 0.1}),
+        "prefix": Recipe.load("behavior-prefix", **quick | {"train.batch_size": 5}),
+        "copy": Recipe.load("ad-copy", **copy | {"train.accumulate": 3}),
+        "copy-prefix": Recipe.load("ad-copy-prefix", **copy),
+        "ranks": Recipe.load("behavior", **quick | ranks),
+        "eight": Recipe.load("behavior", **quick | {"train.optimizer": "adamw8bit"}),
+        "dora": Recipe.load("behavior", **quick | {"lora.dora": True, "lora.dropout": 0.0}),
+        "late": Recipe.load("behavior", **quick | {"lora.rank": 2}),
     }
+
+
+ALL = tuple(recipes())
 
 
 def data(folder: Path) -> Path:
@@ -86,38 +94,65 @@ def data(folder: Path) -> Path:
     return folder
 
 
-def orders(folder: Path, out: Path) -> list[Order]:
-    """All jobs. folder: of their data."""
-    files = {
-        name: "copies.csv" if recipe.task == "ad-copy" else "moods0.csv" for name, recipe in recipes().items()
-    }
-    return [
-        Order(recipe, folder / files[name], out=out / name, name=name) for name, recipe in recipes().items()
-    ]
+def orders(folder: Path, out: Path, names: Sequence[str] = ALL, **changes: Any) -> list[Order]:
+    """Jobs by their name. folder: of their data. changes: of their recipes."""
+    own = {name: recipe for name, recipe in recipes(**changes).items() if name in names}
+    files = {name: "copies.csv" if recipe.task == "ad-copy" else "moods0.csv" for name, recipe in own.items()}
+    return [Order(recipe, folder / files[name], out=out / name, name=name) for name, recipe in own.items()]
 
 
 def base() -> Base:
     return models.base("llama", tie_word_embeddings=False)
 
 
+@contextmanager
+def plain_pages() -> Iterator[None]:
+    """Reports without their pictures, which take half of the time of a training as small as these."""
+    real = page._png
+    page._png = lambda figure: b"a picture"
+    try:
+        yield
+    finally:
+        page._png = real
+
+
+Moment = int | float
+"""When a night is ended: at so many calls into the operating system, or after so many seconds of its own processor
+time. However slow the machine is, it comes as far."""
+NEVER: Moment = 10**9
+
+
 def night(
-    folder: Path, out: Path, life: int = 10**9, number: int = signal.SIGKILL, state: Path | None = None
+    folder: Path, out: Path, names: Sequence[str] = ALL, at: Moment = NEVER, number: int = signal.SIGKILL
 ) -> None:
-    """Train all in a process of its own, with a snapshot after every turn, and be sent a signal at so many calls into
-    the operating system. Exit code 3 where a job did not come through."""
+    """Train jobs in a process of its own, with a snapshot after every turn, and be sent a signal. Exit code 3 where a
+    job did not come through. Writes how many calls and seconds it took."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Warnings of a full disk, and where Ctrl-C ended it.
+    # Where Ctrl-C ended it.
     os.dup2(os.open(folder / "told", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    settings = Settings(pass_tokens=48, state=state or out / "state", snapshot_seconds=0)
+    began = process_time()
+    if isinstance(at, float):
+        Thread(target=_strike, args=(began + at, number), daemon=True).start()
+        at = NEVER
+    settings = Settings(pass_tokens=48, state=out / "state", snapshot_seconds=0)
     found: list[Any] = []
-    calls = dies_at(
-        life, lambda: found.extend(train_many(orders(folder, out), base(), settings=settings)), number
-    )
+    with plain_pages():
+        calls = dies_at(
+            at,
+            lambda: found.extend(train_many(orders(folder, out, names), base(), settings=settings)),
+            number,
+        )
     if not all(isinstance(result, Adapter) for result in found):
         os._exit(3)
-    (out / "calls").write_text(str(calls))
+    (out / "took").write_text(json.dumps([calls, process_time() - began]))
+
+
+def _strike(at: float, number: int) -> None:
+    while process_time() < at:
+        sleep(0.005)
+    os.kill(os.getpid(), number)
 
 
 def ended(*given: Any) -> int | None:
@@ -130,17 +165,34 @@ def ended(*given: Any) -> int | None:
     return process.exitcode
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A night that nothing befell.
+
+    folder: of its data. out: of its adapters. names: of its jobs. calls, seconds: what it took, as `Moment` counts.
+    """
+
+    folder: Path
+    out: Path
+    names: tuple[str, ...]
+    calls: int
+    seconds: float
+
+
+def whole(root: Path, names: Sequence[str] = ALL) -> Whole:
+    """Train it. Raises AssertionError where it does not come through."""
+    folder, out = data(root / "data"), root / "whole"
+    assert ended(folder, out, names) == 0, (folder / "told").read_text()
+    calls, seconds = json.loads((out / "took").read_text())
+    return Whole(folder, out, tuple(names), calls, seconds)
+
+
 def interrupted(
-    root: Path, cases: int, seed: int = 0, ends: float = math.inf, counts: Counts | None = None
+    own: Whole, root: Path, cases: int, seed: int = 0, ends: float = math.inf, counts: Counts | None = None
 ) -> Counts:
-    """Nights of eight jobs, ended one to three times each at random moments by SIGKILL, SIGTERM and Ctrl-C, and resumed
-    until they come through. ends: when no further one is begun, by `monotonic`."""
-    counts = counts or Counts()
-    folder, whole = data(root / "data"), root / "whole"
-    if ended(folder, whole) != 0:
-        counts.stuck += 1
-        return counts
-    calls, draw = int((whole / "calls").read_text()), random.Random(seed)
+    """Nights, ended one to three times each at random moments by SIGKILL, SIGTERM and Ctrl-C, at calls and anywhere in
+    turn, and resumed until they come through. ends: when no further one is begun, by `monotonic`."""
+    counts, draw = counts or Counts(), random.Random(seed)
     for case in range(cases):
         if monotonic() > ends:
             break
@@ -148,100 +200,74 @@ def interrupted(
         counts.cases += 1
         for turn in range(left):
             number = SIGNALS[(case + turn) % 3]
-            if ended(folder, out, draw.randint(1, calls // left), number) is None:
-                counts.stuck += 1
-        counts.stuck += ended(folder, out) != 0
+            at: Moment = draw.randint(1, own.calls // left)
+            if draw.random() < 0.5:
+                at = draw.uniform(0.0, own.seconds / left)
+            counts.stuck += ended(own.folder, out, own.names, at, number) is None
+        counts.stuck += ended(own.folder, out, own.names) != 0
         counts.stuck += (out / "state").exists()
-        counts.compare(whole, out, recipes())
+        counts.compare(own.out, out, own.names)
     return counts
 
 
-def changed(root: Path) -> Counts:
+def changed(own: Whole, out: Path) -> Counts:
     """A night that was killed, and whose data were changed before it is resumed: told, and nothing is trained on a
     mixture. Put back, it goes on."""
-    counts, folder, whole, out = Counts(), data(root / "data"), root / "whole", root / "out"
-    ended(folder, whole)
-    calls = int((whole / "calls").read_text())
-    ended(folder, out, calls // 3)
-    path = folder / "moods0.csv"
+    counts, settings = Counts(), Settings(pass_tokens=48, state=out / "state")
+    ended(own.folder, out, own.names, own.calls // 3)
+    path = own.folder / "moods0.csv"
     text = path.read_bytes()
     lines = text.splitlines(keepends=True)
     for other in (b"".join(lines[:-1]), text + lines[-1], text.replace(b"love", b"like", 1), None):
         counts.cases += 1
         path.unlink() if other is None else path.write_bytes(other)
         try:
-            train_many(orders(folder, out), base(), settings=Settings(pass_tokens=48, state=out / "state"))
+            train_many(orders(own.folder, out, own.names), base(), settings=settings)
             counts.untold += 1
         except TrainingError as error:
             counts.untold += "other recipes, data or base" not in str(error)
         path.write_bytes(text)
-    counts.stuck += ended(folder, out) != 0
-    counts.compare(whole, out, recipes())
+    counts.stuck += ended(own.folder, out, own.names) != 0
+    counts.compare(own.out, out, own.names)
     return counts
 
 
-def full_disk(root: Path, kilobytes: Iterable[int], ends: float = math.inf) -> Counts:
-    """A file system that is full after so many kilobytes, for the adapters and the snapshots: each job that could not
-    be written says so, and with room again the run comes through. Raises OSError where none can be mounted."""
-    counts, folder, whole, disk = Counts(), data(root / "data"), root / "whole", root / "disk"
-    ended(folder, whole)
-    disk.mkdir()
-    for size in kilobytes:
-        if monotonic() > ends:
-            break
-        _mount(disk, f"size={size}k")
-        try:
-            counts.cases += 1
-            code = ended(folder, disk / "out")
-            counts.stuck += code not in (0, 1, 3)
-            _mount(disk, "remount,size=64m")
-            counts.stuck += ended(folder, disk / "out") != 0
-            counts.compare(whole, disk / "out", recipes())
-        finally:
-            subprocess.run(["umount", disk], check=True)
-    return counts
-
-
-def _mount(disk: Path, options: str) -> None:
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], capture_output=True)
-    if done.returncode:
-        raise OSError(done.stderr.decode())
-
-
-def odd(root: Path) -> Counts:
-    """Jobs that cannot go well, each beside a good one: learning rates of 1e6 and 1e30, features and outcomes that are
-    no numbers. Told as their own problem, and the good one is what it is alone."""
+def odd(
+    root: Path, words: Sequence[str] = ("nan", "inf", "-inf", "1e999"), rates: Sequence[float] = (1e6, 1e30)
+) -> Counts:
+    """Jobs that cannot go well, beside a good one: such learning rates, features and outcomes that are such words. Told
+    as their own problem, and the good one is what it is alone."""
     counts, folder = Counts(), data(root / "data")
-    good = orders(folder, root / "good")[0]
+    (good,) = orders(folder, root / "good", ["lora"])
     rows = [f"u{i},a{i},{i},{i % 2}\n" for i in range(60)]
     files: dict[str, str] = {}
-    for word in ("nan", "inf", "-inf", "1e999"):
+    for word in words:
         files[f"feature {word}"] = "user,ad,price,clicked\n" + "".join([*rows, f"u,a,{word},1\n"])
         files[f"outcome {word}"] = "user,ad,price,clicked\n" + "".join([*rows, f"u,a,5,{word}\n"])
     bad = {
         name: Order(Recipe.load("recommendation", **QUICK), _written(root / f"{name}.csv", text), name=name)
         for name, text in files.items()
     }
-    for rate in (1e6, 1e30):
+    for rate in rates:
         recipe = Recipe.load("ad-copy", **QUICK | {"write.max_new_tokens": 4})
         wild = recipe.model_copy(update={"train": recipe.train.model_copy(update={"learning_rate": rate})})
         bad[f"rate {rate}"] = Order(wild, folder / "copies.csv", name=f"rate {rate}")
     alone = train_many([good], base())[0]
     assert isinstance(alone, Adapter)
-    for name, order in bad.items():
+    *found, beside = train_many([*bad.values(), good], base())
+    for name, result in zip(bad, found, strict=True):
         counts.cases += 1
-        found, beside = train_many([order, good], base())
-        if isinstance(found, Adapter):
+        if isinstance(result, Adapter):
             # What a learning rate of 1e6 left is finite, and its gates or its report say what it is worth; a feature is
             # a text that may be any word.
-            finite = all(bool(torch.isfinite(tensor).all()) for tensor in found.tensors.values())
+            finite = all(bool(torch.isfinite(tensor).all()) for tensor in result.tensors.values())
             counts.untold += not finite or name.startswith("outcome")
         else:
-            counts.untold += not isinstance(found, DataError | TrainingError)
-        if not isinstance(beside, Adapter):
-            counts.lost += 1
-        else:
-            counts.differing += bool((weights(beside) - weights(alone)).abs().max() > 1e-4)
+            counts.untold += not isinstance(result, DataError | TrainingError)
+    if isinstance(beside, Adapter):
+        counts.differing += bool((weights(beside) - weights(alone)).abs().max() > 1e-4)
+    else:
+        counts.lost += 1
     return counts
 
 
@@ -295,7 +321,8 @@ def many(root: Path, jobs: int) -> Counts:
     recipe = Recipe.load("behavior", **QUICK | quick)
     path = [folder / "moods0.csv"] * (jobs - 1) + [folder / "absent.csv"]
     asked = [Order(recipe, each, out=root / f"job{i}", name=f"job{i}") for i, each in enumerate(path)]
-    found = train_many(asked, base())
+    with plain_pages():
+        found = train_many(asked, base())
     counts.untold += not isinstance(found[-1], DataError)
     counts.lost += sum(not isinstance(each, Adapter) for each in found[:-1])
     made = [weights(read(root / f"job{i}")) for i in range(jobs - 1)]
@@ -303,23 +330,37 @@ def many(root: Path, jobs: int) -> Counts:
     return counts
 
 
-def one_after_another(root: Path, jobs: int, warm: int) -> tuple[Counts, list[int]]:
-    """So many trainings in one process. Returns the resident bytes after `warm` of them and after all too."""
-    counts, folder, seen = Counts(), data(root / "data"), []
-    own = base()
+@dataclass(frozen=True)
+class Held:
+    """What a process holds. resident: bytes. objects: that the collector knows, of all types."""
+
+    resident: int
+    objects: int
+
+    @classmethod
+    def now(cls) -> "Held":
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return cls(pages * os.sysconf("SC_PAGE_SIZE"), len(gc.get_objects()))
+
+
+def one_after_another(
+    root: Path, rounds: int, warm: int, names: Sequence[str] = ALL, **changes: Any
+) -> tuple[Counts, Held, Held]:
+    """So many rounds of trainings in one process, each of one job; as `orders`. Returns what it holds after `warm` of
+    them and after all too."""
+    counts, folder, own, seen = Counts(), data(root / "data"), base(), []
     hooks = _hooks(own)
-    quick = {"train.max_steps": 2, "data.max_tokens": 32}
-    for number in range(jobs):
-        recipe = Recipe.load(("behavior", "behavior-prefix")[number % 2], **QUICK | quick)
-        (found,) = train_many([Order(recipe, folder / "moods0.csv", out=root / "out", name="one")], own)
-        counts.cases += 1
-        counts.lost += not isinstance(found, Adapter)
-        if number + 1 in (warm, jobs):
-            gc.collect()
-            resident = int(Path("/proc/self/statm").read_text().split()[1])
-            seen.append(resident * os.sysconf("SC_PAGE_SIZE"))
+    for number in range(rounds):
+        for order in orders(folder, root / "out", names, **changes):
+            (found,) = train_many([order], own)
+            counts.cases += 1
+            counts.lost += not isinstance(found, Adapter)
+            del found
+        if number + 1 in (warm, rounds):
+            seen.append(Held.now())
     counts.stuck += _hooks(own) != hooks
-    return counts, seen
+    return counts, seen[0], seen[-1]
 
 
 def _hooks(own: Base) -> int:
