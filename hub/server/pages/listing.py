@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from hub.catalogue.records import Record
 from hub.catalogue.search import Found
 from hub.catalogue.version import Version
-from hub.errors import BadSearch
+from hub.errors import BadSearch, HubError
 from hub.server.caller import Caller
 from hub.server.pages.frame import Frame
 from hub.server.pages.pictures import Line, sparkline
@@ -41,7 +40,7 @@ class Standing:
 @dataclass(frozen=True)
 class Row:
     """One adapter of the list. course: the watched metric of its versions. production: the version that answers there,
-    where the alias is set. behind: what should answer and why it does not."""
+    where the alias is set. behind: what should answer and why it does not. faults: why its record cannot be read."""
 
     newest: Found
     standing: Standing
@@ -50,6 +49,7 @@ class Row:
     production: int | None
     aliases: Sequence[tuple[str, int]]
     behind: Sequence[str]
+    faults: Sequence[str]
 
 
 def listing(frame: Frame) -> APIRouter:
@@ -84,36 +84,22 @@ def listing(frame: Frame) -> APIRouter:
 
 
 def standing(version: Version) -> Standing:
-    """How good a version is, as far as its record says. Records never change, so that it is read once."""
-    return _standing(_Held(version.record))
-
-
-class _Held:
-    """A record as a key of a cache: by its content and its reference."""
-
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self._key = (record.reference, record.digest, record.created)
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held) and self._key == other._key
-
-
-@lru_cache(4096)
-def _standing(held: _Held) -> Standing:
-    report, gates = Report.read(held.record.metrics), Gates.read(held.record.gates)
-    state = "" if gates is None else "passed" if gates.passed else "failed"
+    """How good a version is, as far as its record says."""
+    record = version.record
+    report, gates = Report.read(record.metrics), _gates(record)
     if report is None:
-        return Standing(gates=state)
+        return Standing(gates=gates)
     served = report.served.after
     known = shown(served)
     metric = report.metric if report.metric in known else next(iter(known), None)
     if metric is None:
-        return Standing(gates=state, verdict=verdict(report))
-    return Standing(metric, heading(metric), number(metric, served.get(metric)), state, verdict(report))
+        return Standing(gates=gates, verdict=verdict(report))
+    return Standing(metric, heading(metric), number(metric, served.get(metric)), gates, verdict(report))
+
+
+def _gates(record: Record) -> str:
+    found = Gates.read(record.gates)
+    return "" if found is None else "passed" if found.passed else "failed"
 
 
 def _asked(http: Request) -> dict[str, str]:
@@ -138,14 +124,25 @@ def _matching(service: Service, caller: Caller, asked: Mapping[str, str]) -> lis
     visible = [each for each in found if caller.sees(each.name)]
     if asked["gates"] not in ("passed", "failed"):
         return visible
-    return [each for each in visible if _of(service, each).gates == asked["gates"]]
+    return [each for each in visible if _gates_of(service, each) == asked["gates"]]
+
+
+def _gates_of(service: Service, found: Found) -> str:
+    try:
+        return _gates(service.registry.hub.resolve(found.reference).record)
+    except HubError:
+        return ""
 
 
 def _rows(service: Service, part: Sequence[Found], everything: Sequence[Found]) -> Iterator[Row]:
     behind = {each.reference: each.behind for each in service.registry.following() if each.behind}
     for each in part:
         own = [version for version in everything if version.name == each.name]
-        found = _of(service, each)
+        found, faults = Standing(), []
+        try:
+            found = standing(service.registry.hub.resolve(each.reference))
+        except HubError as error:  # its record is damaged, or was removed just now
+            faults = [str(error)]
         values = [version.metrics[found.metric] for version in own if found.metric in version.metrics]
         aliases = [
             (alias, version.number) for version in own for alias in version.aliases if alias != "latest"
@@ -158,11 +155,8 @@ def _rows(service: Service, part: Sequence[Found], everything: Sequence[Found]) 
             dict(aliases).get(PRODUCTION),
             sorted((alias, number) for alias, number in aliases if alias != PRODUCTION),
             [f"{name}: {why}" for name, why in behind.items() if name.partition("@")[0] == each.name],
+            faults,
         )
-
-
-def _of(service: Service, found: Found) -> Standing:
-    return standing(service.registry.hub.resolve(found.reference))
 
 
 def _choices(everything: Sequence[Found]) -> dict[str, list[str]]:

@@ -2,13 +2,18 @@
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
-from hub import Hub
+from adapters import Base
+from hub import Hub, Registry
+from hub.server import Keys, create_app
 from hub.server.pages import words
+from tests.hub import tiny
 from tests.hub.server.conftest import TASKS, Guarded
 from tests.hub.server.pages.campaigns import HOSTILE_NAME
 from tests.hub.server.pages.conftest import TOKEN, Visitor, logged_in, visitor
@@ -112,6 +117,25 @@ def test_a_key_sees_its_own_client_s_adapters_and_learns_nothing_of_others(
         assert answers[0].status_code == answers[1].status_code
         assert "there is no adapter" in answers[0].text
     assert guarded.served.registry.hub.aliases("globex/launch/ad-copy") == {"latest": 1}
+
+
+@pytest.mark.parametrize("query", ["", "?gates=passed", "?gates=failed"])
+def test_a_damaged_record_leaves_its_neighbours_on_the_list(base: Base, tmp_path: Path, query: str) -> None:
+    hub = Hub(tmp_path / "hub")
+    for seed, name in enumerate(("acme/spring/a", "acme/spring/b")):
+        gates = {"passed": True, "verdicts": []}
+        hub.publish(tiny.lora(seed, gates=gates), name)
+    with closing(Registry(hub, base)) as registry:
+        app = create_app(registry, Keys(tmp_path / "keys"))
+        client = TestClient(app, base_url="http://localhost")
+        assert client.get("/page/adapters").text.count('class="name"') == 2
+        record = tmp_path / "hub" / "adapters" / "acme" / "spring" / "a" / ".records" / "000001.json"
+        record.chmod(0o600)
+        record.write_bytes(b"{")
+        answer = client.get(f"/page/adapters{query}")
+        assert answer.status_code == 200
+        assert ("acme/spring/b" in answer.text) == (query != "?gates=failed")
+        assert client.get("/page/adapters/acme/spring/b").status_code == 200
 
 
 def test_without_a_session_every_page_sends_to_the_login_and_back(guarded: Guarded) -> None:
