@@ -34,8 +34,9 @@ _COUNTED = {
     "refused": "rows that found the queue of their client full",
     "cancelled": "rows that were given up",
     "expired": "rows that were over their deadline",
-    "tokens": "tokens that were written",
+    "tokens": "tokens that running rows wrote, whoever asked",
 }
+_NAMES = {"tokens": "decoded_tokens"}  # `repertoire_tokens` are those of a client
 _TIMED = {
     "read": "reading an adapter's bytes",
     "verify": "checking an adapter",
@@ -140,7 +141,9 @@ class _Runtime:
     def collect(self) -> Iterator[Metric]:
         state, residents = self._registry.state(), self._registry.residency()
         for name, told in _COUNTED.items():
-            yield CounterMetricFamily(f"repertoire_{name}", told.capitalize(), value=state[name])
+            yield CounterMetricFamily(
+                f"repertoire_{_NAMES.get(name, name)}", told.capitalize(), value=state[name]
+            )
         for name, told in _TIMED.items():
             times = state[name]
             buckets = [*((str(edge), count) for edge, count in times["buckets"]), ("+Inf", times["count"])]

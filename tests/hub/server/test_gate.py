@@ -109,6 +109,8 @@ def test_a_key_lists_and_measures_its_own(guarded: Guarded) -> None:
         'repertoire_tokens_total{client="acme",direction="out"}',
     ):
         assert name in everything, everything
+    families = re.findall(r"^# TYPE (\S+)", everything, re.MULTILINE)
+    assert len(families) == len(set(families))
 
 
 def test_every_route_but_health_needs_a_key_that_counts(guarded: Guarded) -> None:
