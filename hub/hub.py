@@ -384,7 +384,7 @@ class Hub:
         return collect(self.store, grace, dry_run, told)
 
     def purge(self, client: str, dry_run: bool = False) -> "Purged":
-        """Erase all of one client's in the hub, and look what is left: `keeping/purge.py`; `hub.feedback.purge_feedback`
+        """Erase all of one client's in the hub, and look what is left; `hub.feedback.purge_feedback`
         does so in its log. Raises BadName, Damaged, and HubError where the client goes on publishing."""
         from hub.keeping.purge import purge
 
