@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from s3fs import S3FileSystem
 
 from adapters.errors import RepertoireError, cause, without_credentials
 from adapters.format import files
@@ -19,7 +21,6 @@ from hub.hub import Hub
 from hub.storage.address import open_storage
 from tests.hub.cli.clicks import WORDS, clicks
 from tests.hub.conftest import Run
-from tests.hub.s3 import Server
 from tests.hub.tiny import NAME, lora
 
 PLANTED = "PLANTED"
@@ -127,11 +128,11 @@ def test_no_command_tells_the_credentials_of_an_address(
     assert holding(tmp_path) == []
 
 
-def test_a_store_whose_address_has_a_password_is_told_without_it(
-    s3: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("s3")
+def test_a_store_whose_address_has_a_password_is_told_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://me:{PLANTED}@127.0.0.1:9")
-    s3.forget()
+    # A client of its own: the server's are kept from test to test, and know their address already.
+    monkeypatch.setattr("s3fs.S3FileSystem", partial(S3FileSystem, skip_instance_cache=True))
     with pytest.raises(Unreachable) as caught:
         open_storage("s3://bucket/hub").read("hub.json")
     assert PLANTED not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)

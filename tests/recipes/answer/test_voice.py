@@ -22,6 +22,7 @@ from recipes.data.load import load_splits
 from recipes.data.records import Row
 from recipes.learn.encode import encode_texts
 from recipes.measure.calibration import Calibration
+from recipes.tasks.templates import NotText
 from tests.adapters import models
 
 BASE = models.base("llama")
@@ -42,7 +43,11 @@ def test_a_request_is_read_as_the_same_row_of_a_file(text: str, more: Mapping[st
     row = json.loads(json.dumps({"text": text, **more}))
     columns = Columns({"text": "text", "label": "label"}, tuple(more))
     found = parse(recipe, "rows.jsonl", Row(1, row | {"label": "a"}), columns)
-    (asked,) = voice(recipe, ("text", *more)).read([row])
+    try:
+        (asked,) = voice(recipe, ("text", *more)).read([row])
+    except NotText:
+        assert not isinstance(found, Parsed)
+        return
     if isinstance(found, Parsed):
         assert (asked.text, dict(asked.fields)) == (found.text, dict(found.fields))
         (ids,) = encode_texts(BASE, recipe, [found.text])
