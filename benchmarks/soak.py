@@ -54,7 +54,7 @@ class Counted:
     Attributes:
         tickets: of requests.
         hooks: on the base's modules.
-        threads: of this process.
+        threads: of this process, but for those of the pool that reads adapters, which starts them when it needs them.
         files: descriptors that are open.
         objects: that the collector knows.
         bytes: resident.
@@ -249,7 +249,7 @@ def _count(base: Base) -> Counted:
     return Counted(
         tickets=sum(type(each) is Ticket for each in objects),
         hooks=_hooks(base),
-        threads=threading.active_count(),
+        threads=sum(not each.name.startswith("repertoire-load") for each in threading.enumerate()),
         files=len(os.listdir("/proc/self/fd")),
         objects=len(objects),
         bytes=pages * os.sysconf("SC_PAGE_SIZE"),
