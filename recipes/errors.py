@@ -75,7 +75,7 @@ class DataError(RepertoireError):
             key = (problem.file, problem.message, problem.fix, problem.column)
             kinds.setdefault(key, []).append(problem)
         count = len(self.problems)
-        lines = [f"{count} problem{'s' if count != 1 else ''} in the data; nothing was trained."]
+        lines = [f"{count} problem{'s' if count != 1 else ''} in the data; nothing was done with it."]
         groups = [group for kind in kinds.values() for group in _by_value(kind)]
         lines += [f"- {group[0].told(more=len(group) - 1)}" for group in groups[:SHOWN]]
         rest = sum(len(group) for group in groups[SHOWN:])

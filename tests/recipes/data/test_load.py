@@ -336,7 +336,7 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     text = str(DataError(found))
     assert "clicks.csv, line 7 (and 1 more like it): `clicked` is 'maybe'; expected 0 or 1." in text
     assert "Write 0 or 1, or say what it means: --label 1=maybe or --label 0=maybe" in text
-    assert text.startswith("7 problems in the data; nothing was trained.\n- ")
+    assert text.startswith("7 problems in the data; nothing was done with it.\n- ")
 
 
 def test_a_check_tells_the_same_of_each_row_and_counts_them(tmp_path: Path) -> None:
