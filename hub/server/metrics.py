@@ -82,8 +82,9 @@ class Meters:
         self._found.register(_Log(feedback))
 
     def ended(self, noted: Noted, status: int) -> None:
-        """Note a request."""
-        labels = (noted.client, noted.call, str(status))
+        """Note a request; of an adapter that is not there, without the client that it names: anybody can make up
+        names."""
+        labels = ("" if status == 404 else noted.client, noted.call, str(status))
         self._requests.labels(*labels).inc()
         self._seconds.labels(*labels).observe(noted.seconds)
         for direction, count in (("in", noted.read), ("out", noted.written)):

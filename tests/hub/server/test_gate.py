@@ -95,7 +95,9 @@ def test_a_key_lists_and_measures_its_own(guarded: Guarded) -> None:
         shown = "".join(http.get(path).text for path in ("/v1/models", "/metrics", "/v1/residency", "/ready"))
     assert COPY in shown and "globex" not in shown
     with guarded.served.http(guarded.admin) as http:
+        http.post("/v1/analyze", json={"reference": "madeup/spring/behavior", "texts": ["a"]})
         everything = http.get("/metrics").text
+        assert "madeup" not in everything
         assert {"acme", "globex"} <= {each["owned_by"] for each in http.get("/v1/models").json()["data"]}
     for name in (
         'repertoire_requests_total{call="analyze",client="globex",status="200"}',
