@@ -146,15 +146,19 @@ def test_a_database_that_is_gone_for_a_while_loses_nothing(postgres: Postgres, t
 
 def test_a_full_disk_is_told_and_nothing_that_was_accepted_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "log.sqlite"
-    log = Feedback(tmp_path, f"sqlite:///{path}", patience=0.5, clock=lambda: NOW)
+    log = Feedback(tmp_path, f"sqlite:///{path}", clock=lambda: NOW)
     first = impression()
     log.add(first, on_disk=True)
     with log.database.read() as connection:
         pages = connection.execute(text("PRAGMA page_count")).scalar_one()
     _limit(log, pages)
     big = impression(columns={"user": "long " * 20_000})
+    log.add(big)
+    until(lambda: "full" in (log._writer.trouble or ""))
+    patient, log._writer._patience = log._writer._patience, 0.01
     with pytest.raises(FeedbackError, match=r"does not answer.*full"):
         log.add(big, on_disk=True)
+    log._writer._patience = patient
     _limit(log, 2**30)
     until(lambda: not log.state()["waiting"])
     assert log.feedback(big.id, "click") and log.feedback(first.id, "click")
