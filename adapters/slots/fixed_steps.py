@@ -23,6 +23,7 @@ from torch import Tensor
 from adapters.base.base import Base
 from adapters.kernels.plan import Tiles
 from adapters.slots.cache import KeyValueCache
+from adapters.slots.forward_pass import behind
 from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 
@@ -123,15 +124,8 @@ class _FixedStep:
         """Logits in float32, `[rows, vocabulary]`. Nothing here may read a number back or choose a shape by one."""
         view = self.cache.at_positions(self._positions, self.width)
         with self.slots.using_plan(self._plan):
-            output = self.base.backbone(
-                input_ids=self._ids,
-                attention_mask=self._ids.new_zeros(1, 1, 1, 1),
-                position_ids=view.positions + self.base.first_position,
-                past_key_values=self.cache,
-                use_cache=True,
-                repertoire=view,
-            )
-        return self.base.lm_logits(output.last_hidden_state[:, -1]).float()
+            states = behind(self.base, self.cache, view, self._ids)
+        return self.base.lm_logits(states[:, -1]).float()
 
 
 def fixed_steps(base: Base, slots: Slots) -> FixedSteps | None:

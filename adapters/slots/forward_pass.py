@@ -10,7 +10,7 @@ from torch import Tensor
 from adapters.base.attention import View
 from adapters.base.base import Base
 from adapters.kernels.plan import Dropout
-from adapters.slots.cache import KeyValueCache
+from adapters.slots.cache import CacheView, KeyValueCache
 from adapters.slots.rows import RowSlots
 
 if TYPE_CHECKING:
@@ -138,14 +138,20 @@ def extend(
     """
     view = cache.at(first, starts, ids.shape[1])
     with slots.using(rows):
-        output = base.backbone(
-            input_ids=ids,
-            # 4 dimensions: taken as it is; the view brings the real one.
-            attention_mask=ids.new_zeros(1, 1, 1, 1),
-            position_ids=view.positions + base.first_position,
-            past_key_values=cache,
-            use_cache=True,
-            repertoire=view,
-        )
+        return behind(base, cache, view, ids)
+
+
+def behind(base: Base, cache: KeyValueCache, view: CacheView, ids: Tensor) -> Tensor:
+    """Hidden states `[rows, tokens, width]` of tokens `[rows, tokens]` that see what a view of the cache shows them,
+    through whatever adapters are in use."""
+    output = base.backbone(
+        input_ids=ids,
+        # 4 dimensions: taken as it is; the view brings the real one.
+        attention_mask=ids.new_zeros(1, 1, 1, 1),
+        position_ids=view.positions + base.first_position,
+        past_key_values=cache,
+        use_cache=True,
+        repertoire=view,
+    )
     states: Tensor = output.last_hidden_state
     return states

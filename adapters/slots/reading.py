@@ -7,7 +7,7 @@ A stem's keys and values enter as those of an adapter's prefix do, inside attent
 row but what its attention reads. The states that come out are those of the plain forward.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,7 +92,7 @@ def stems_of(
     for part in of_like_length([len(each.own) for each in fresh]):
         new = [fresh[place] for place in part]
         first = RowSlots(tuple(rows.slots[each.rows[0]] for each in new))
-        noted = _Noted(base, list(range(len(new))))
+        noted = _Noted(base, {place: len(each.own) for place, each in enumerate(new)})
         hidden = _pass(base, slots, [each.own for each in new], first, [each.known for each in new], noted)
         for place, each in enumerate(new):
             stem = noted.stem(place, each.ids, each.known or _prefix_stem(slots, first.slots[place]), hidden)
@@ -123,7 +123,7 @@ def read_behind(
     for part in parts:
         of_part = RowSlots(tuple(rows.slots[row] for row in part))
         keeping = worth_keeping(base, [(len(own[row]), _tokens(behind[row])) for row in part], stems)
-        noted = _Noted(base, keeping) if keeping else None
+        noted = _Noted(base, {place: len(own[part[place]]) for place in keeping}) if keeping else None
         hidden = _pass(base, slots, [own[row] for row in part], of_part, [behind[row] for row in part], noted)
         for place in keeping:
             assert noted is not None
@@ -205,14 +205,14 @@ class _Fronts(Sequence[Tensor]):
 class _Noted:
     """A view that notes the keys and values of some rows' own tokens as they go by.
 
-    rows: of which; inner: what rows see.
+    own: of which rows, and how many tokens each has, padded on the left; inner: what rows see.
     """
 
-    def __init__(self, base: Base, rows: Sequence[int]) -> None:
+    def __init__(self, base: Base, own: Mapping[int, int]) -> None:
         self.inner: View | None = None
         self._order = {layer.module: index for index, layer in enumerate(base.attention)}
-        self._rows = list(rows)
-        self._layers: dict[int, Tensor] = {}
+        self._own = own
+        self._layers: dict[tuple[int, int], Tensor] = {}
 
     def see(
         self,
@@ -224,18 +224,19 @@ class _Noted:
         window: int | None,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """See `adapters.base.attention.View`."""
-        self._layers[self._order[module]] = torch.stack([key[self._rows], value[self._rows]])
+        layer = self._order[module]
+        for row, own in self._own.items():
+            self._layers[row, layer] = torch.stack([key[row, :, -own:], value[row, :, -own:]])
         if self.inner is None:
             return key, value, mask
         return self.inner.see(module, query, key, value, mask, window)
 
     def stem(self, row: int, ids: Tokens, before: Stem | None, hidden: Hidden) -> Stem:
-        """What was noted of a row, whose tokens are padded on the left, behind what it stood behind."""
-        own, place = len(ids) - _tokens(before), self._rows.index(row)
-        layers = [self._layers[layer][:, place, :, -own:] for layer in sorted(self._layers)]
-        states = hidden.states[row, -own:]
+        """What was noted of a row, behind what it stood behind."""
+        layers = [self._layers[row, layer] for layer in range(len(self._order))]
+        states = hidden.states[row, -self._own[row] :]
         if before is None:
-            return Stem(ids, [layer.clone() for layer in layers], states.clone())
+            return Stem(ids, layers, states.clone())
         joined = [torch.cat(pair, dim=2) for pair in zip(before.layers, layers, strict=True)]
         return Stem(ids, joined, torch.cat([before.states.to(states), states]))
 
