@@ -97,9 +97,8 @@ def _write_csv(found: Answered, file: TextIO, delimiter: str) -> None:
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow([*columns, *found.columns])
     for row, answer in zip(found.table.rows, found.answers, strict=True):
-        cells = chain(
-            (row.as_came.get(name) for name in columns), (answer.get(name) for name in found.columns)
-        )
+        came = row.as_came
+        cells = chain((came.get(name) for name in columns), (answer.get(name) for name in found.columns))
         writer.writerow([_as_text(cell) for cell in cells])
 
 
@@ -142,10 +141,10 @@ def _batches(table: "Table") -> Iterator["pyarrow.RecordBatch"]:
         return
     kinds = _kinds(table)
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])
-    rows = iter(table.rows)
+    rows = (row.as_came for row in table.rows)
     while some := list(islice(rows, _BATCH)):
         columns = [
-            pa.array([_cell(row.as_came.get(name), kind) for row in some], schema.field(name).type)
+            pa.array([_cell(came.get(name), kind) for came in some], schema.field(name).type)
             for name, kind in kinds.items()
         ]
         yield pa.record_batch(columns, schema=schema)
