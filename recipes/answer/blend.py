@@ -101,7 +101,8 @@ def fit_mix(
 
     def fitted(rows: Any = ...) -> Mix:
         targets = smoothed(true[rows], multi_label)
-        parts = _parts((own - start)[rows], (other - start)[rows], start, targets, weight[rows], unit[rows])
+        evidences = (own - start)[rows], (other - start)[rows]
+        parts = _parts(*evidences, start, targets, weight[rows], unit[rows], multi_label)
         return Mix(float(parts[1] / parts[:2].sum()), float(parts[:2].sum()), shares, float(parts[2]))
 
     alone = Mix(0.0, 1.0, shares)
@@ -111,33 +112,37 @@ def fit_mix(
 
 
 def _parts(
-    own: Floats, other: Floats, start: Floats, targets: Floats, weights: Floats, units: "Indices"
+    own: Floats,
+    other: Floats,
+    start: Floats,
+    targets: Floats,
+    weights: Floats,
+    units: "Indices",
+    multi_label: bool,
 ) -> Floats:
     """What the adapter's evidence counts, what the baseline's does, and the shift of the last of two labels, `[3]`.
 
-    own, other: evidence `[rows, labels]`; start: the prior's log-odds `[labels]`; targets: `[rows, labels]`, which sum
-    to 1 in each row where it has one label.
+    own, other: evidence `[rows, labels]`; start: the prior's log-odds `[labels]`; targets: `[rows, labels]`.
     """
     from scipy.optimize import minimize
 
-    softmaxed = bool(np.allclose(targets.sum(axis=1), 1)) and targets.shape[1] > 1
     share = weights / weights.sum()
     few = 1 / (SPREAD**2 * evidence(weights, units))
 
     def loss(parts: Floats) -> tuple[float, Floats]:
         mixed = start + parts[0] * own + parts[1] * other
         mixed[:, -1] += parts[2]
-        if softmaxed:
-            each = logsumexp(mixed, axis=1) - (targets * mixed).sum(axis=1)
-            slope = (softmax(mixed, axis=1) - targets) * share[:, None]
-        else:
+        if multi_label:
             each = (np.logaddexp(0, mixed) - targets * mixed).mean(axis=1)
             slope = (expit(mixed) - targets) * share[:, None] / targets.shape[1]
+        else:
+            each = logsumexp(mixed, axis=1) - (targets * mixed).sum(axis=1)
+            slope = (softmax(mixed, axis=1) - targets) * share[:, None]
         gradient = np.array([(slope * own).sum(), (slope * other).sum(), slope[:, -1].sum()])
         moved = parts - _ALONE
         return float(share @ each + few * (moved @ moved) / 2), gradient + few * moved
 
-    most = _MOST_SHIFT if targets.shape[1] == 2 and softmaxed else 0.0
+    most = _MOST_SHIFT if targets.shape[1] == 2 and not multi_label else 0.0
     half = _MOST_SHARPNESS / 2
     bounds = [(_LEAST, half), (0.0, half), (-most, most)]  # of a convex loss
     return np.asarray(minimize(loss, (0.7, 0.7, 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x)

@@ -14,14 +14,13 @@ from recipes.answer.blend import Blend, Mix, blend, fit_mix
 from recipes.answer.linear import Linear, learn
 from recipes.answer.voice import answered
 from recipes.examples import Example, Splits
+from recipes.judge.certainty import Certainty
 from recipes.judge.groups import by_group
 from recipes.judge.report import (
     BEFORE,
     Bin,
     BlendReport,
     CalibrationReport,
-    Gain,
-    Interval,
     Measured,
     Metrics,
     RawAndCalibrated,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from recipes.learn.untouched import Untouched
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
+_OWN, _MIXED = "adapter", "adapter and a baseline mixed"
 _FEWEST_STATES, _MOST_STATES = 1_000, 100_000  # training rows that the frozen base reads for its baseline
 _FORWARDS = 3  # take about as long as a forward and a backward
 
@@ -116,7 +116,8 @@ def assess(job: "Job", before: Predicted, untouched: "Untouched", seconds: float
     if not job.splits.labels:
         after = evaluate(job, untouched.base, untouched.slots)
         guesses = task_for(job.recipe.task).guesses(job.splits, job.recipe)
-        return Assessment(_report(job, before, after, guesses, seconds), after, guesses)
+        sure = _certainty(job, before, {_OWN: after}, guesses)
+        return Assessment(_report(job, before, after, guesses, sure, seconds), after, guesses)
     return _assess_head(job, before, untouched, seconds)
 
 
@@ -148,14 +149,16 @@ def _assess_head(job: "Job", before: Predicted, untouched: "Untouched", seconds:
         mixed = _predicted(job, blend(after.predictions, guesses[name], mix, several))
     else:
         mixed = _predicted(job, answered(raw, splits.test, several, calibration, served))
+    sure = _certainty(job, before, {_OWN: after, _MIXED: mixed}, guesses)
     report = _report(
         job,
         before,
         after,
         guesses,
+        sure,
         seconds,
         calibration=_calibration(job, plain.apply(raw, several), after, calibration),
-        blend=_blend(job, name, mix, mixed, after, served),
+        blend=_blend(job, name, mix, mixed, sure, served),
         blended=None if served is None else mixed,
     )
     return Assessment(report, after if served is None else mixed, guesses, calibration, served)
@@ -176,6 +179,7 @@ def _report(
     before: Predicted,
     after: Predicted,
     guesses: Mapping[str, Any],
+    sure: Certainty,
     seconds: float,
     calibration: CalibrationReport | None = None,
     blend: BlendReport | None = None,
@@ -184,8 +188,8 @@ def _report(
     """blended: what the blend said, where it is served."""
     baselines = task_for(job.recipe.task).baselines(job.splits, job.recipe, guesses)
     prior = baselines[PRIOR] if job.splits.labels else None
-    others = {BEFORE: before.predictions, **guesses}
-    alone = _measured(job, after, others, prior)
+    others = (BEFORE, *guesses)
+    alone = _measured(job, after, sure, _OWN, others, prior)
     train, validation, test = (
         len(part) for part in (job.splits.train, job.splits.validation, job.splits.test)
     )
@@ -199,7 +203,7 @@ def _report(
         groups=alone.groups,
         calibration=calibration,
         blend=blend,
-        blended=None if blended is None else _measured(job, blended, others, prior),
+        blended=None if blended is None else _measured(job, blended, sure, _MIXED, others, prior),
         rows=RowCounts(train=train, validation=validation, test=test),
         steps=job.step,
         best_step=job.best_step,
@@ -217,39 +221,31 @@ def _metrics(job: "Job", found: Mapping[str, Any], prior: Mapping[str, Any] | No
 
 
 def _measured(
-    job: "Job", own: Predicted, others: Mapping[str, Any], prior: Mapping[str, Any] | None
+    job: "Job",
+    own: Predicted,
+    sure: Certainty,
+    name: str,
+    others: Collection[str],
+    prior: Mapping[str, Any] | None,
 ) -> Measured:
-    """others: name -> predictions of what it is compared to."""
-    found, gains = _certainty(job, own.predictions, others)
+    """name, others: of `own` in `sure`, and of what it is compared to."""
     grouped = job.recipe.grouped if job.splits.labels else ()
     return Measured(
         after=_metrics(job, own.metrics, prior),
-        intervals=found,
-        gains=gains,
+        intervals=sure.intervals(name),
+        gains=sure.gains(name, others),
         groups=by_group(job.splits.test, own.predictions, job.recipe.task, grouped) if grouped else None,
     )
 
 
 def _certainty(
-    job: "Job", own: Any, others: Mapping[str, Any]
-) -> tuple[dict[str, Interval], dict[str, dict[str, Gain]]]:
-    """Metric -> its interval; other -> metric -> what `own` has above it. own, others: predictions."""
-    task, test, labels = task_for(job.recipe.task), job.splits.test, job.splits.labels
-    units = int(intervals.units_of(test).max()) + 1
-    mine = task.statistics(test, own, labels)
-    theirs = {name: task.statistics(test, found, labels) for name, found in others.items()}
-    pairs = {
-        (name, metric): each[metric] for name, each in theirs.items() for metric in each if metric in mine
-    }
-    drawn = intervals.resample(mine, units)
-    drawn_others = intervals.resample(pairs, units)
-    points = {metric: intervals.point(statistic, units) for metric, statistic in mine.items()}
-    gains: dict[str, dict[str, Gain]] = {name: {} for name in others}
-    for (name, metric), statistic in pairs.items():
-        difference = points[metric] - intervals.point(statistic, units)
-        between = intervals.interval(drawn[metric] - drawn_others[name, metric])
-        gains[name][metric] = Gain(difference=difference, **between)
-    return {metric: Interval(**intervals.interval(values)) for metric, values in drawn.items()}, gains
+    job: "Job", before: Predicted, own: Mapping[str, Predicted], guesses: Mapping[str, Any]
+) -> Certainty:
+    """own: the adapter, and where it was mixed the mix."""
+    models = {name: each.predictions for name, each in own.items()}
+    return Certainty(
+        task_for(job.recipe.task), job.splits, models | {BEFORE: before.predictions} | dict(guesses)
+    )
 
 
 def _calibration(job: "Job", raw: Any, after: Predicted, calibration: Calibration) -> CalibrationReport:
@@ -292,11 +288,10 @@ def _best_mix(
 
 
 def _blend(
-    job: "Job", name: str, mix: Mix, mixed: Predicted, after: Predicted, served: Blend | None
+    job: "Job", name: str, mix: Mix, mixed: Predicted, sure: Certainty, served: Blend | None
 ) -> BlendReport:
     """The baseline, how it is mixed in, and on the test rows the mix's metric and its gain over the adapter alone."""
-    metric, alone = job.metric_name, "adapter"
-    _, gains = _certainty(job, mixed.predictions, {alone: after.predictions})
+    metric = job.metric_name
     return BlendReport(
         baseline=name,
         weight=mix.weight,
@@ -304,7 +299,7 @@ def _blend(
         shift=mix.shift,
         metric=metric,
         value=mixed.metrics[metric],
-        gain=gains[alone][metric],
+        gain=sure.gains(_MIXED, [_OWN])[_OWN][metric],
         served=served is not None if job.recipe.blend else None,
     )
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 
 from recipes.judge.report import Gates, GateVerdict, Measured, Report
-from recipes.judge.results import best_baseline, sign
+from recipes.judge.results import best_baseline, upward
 from recipes.options.gates import GateOptions, MaxGroupGap, MinGain
 
 
@@ -49,16 +49,17 @@ def _min_gain(found: Measured, watched: str | None, asked: MinGain) -> GateVerdi
         wanted = "a baseline" if asked.over == "best_baseline" else asked.over
         known = ", ".join(measured) or "nothing"
         return _unchecked("min_gain", asked.by, f"no {metric} of {wanted}; it was measured against {known}")
-    above = measured[over]
-    gain = sign(metric) * above.difference
-    low, high = sorted(sign(metric) * end for end in (above.low, above.high))
-    passed = gain >= asked.by and low > 0
-    noise = "; it is inside the noise, more test rows would tell" if gain >= asked.by and not passed else ""
+    above = upward(metric, measured[over])
+    enough = above.difference >= asked.by
+    passed = enough and above.low > 0
+    noise = "; it is inside the noise, more test rows would tell" if enough and not passed else ""
     sentence = (
-        f"the gain in {metric} over {over} is {gain:+.3f} (95 %: {low:+.3f} to {high:+.3f}); wanted {asked.by:+.3f} "
-        f"or more, and an interval above 0{noise}"
+        f"the gain in {metric} over {over} is {above.difference:+.3f} (95 %: {above.low:+.3f} to {above.high:+.3f}); "
+        f"wanted {asked.by:+.3f} or more, and an interval above 0{noise}"
     )
-    return GateVerdict(gate="min_gain", passed=passed, wanted=asked.by, found=gain, sentence=sentence)
+    return GateVerdict(
+        gate="min_gain", passed=passed, wanted=asked.by, found=above.difference, sentence=sentence
+    )
 
 
 def _max_group_gap(found: Measured, asked: MaxGroupGap) -> GateVerdict:

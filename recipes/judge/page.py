@@ -68,8 +68,8 @@ def write(adapter: Adapter, picked: "Picked", folder: Path, name: str = "") -> P
     """
     pictures = {name: _png(figure) for name, figure in _figures(_report(adapter))}
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in pictures.items():
-        (folder / f"{name}.png").write_bytes(data)
+    for picture, data in pictures.items():
+        (folder / f"{picture}.png").write_bytes(data)
     page = folder / PAGE
     page.write_text(render(adapter, picked, pictures, name), encoding="utf-8")
     return page

@@ -109,6 +109,13 @@ def sign(metric: str) -> int:
     return 1 if all_metrics()[metric] == "max" else -1
 
 
+def upward(metric: str, above: Gain) -> Gain:
+    """A gain that is above 0 where it is better."""
+    if sign(metric) > 0:
+        return above
+    return Gain(difference=-above.difference, low=-above.high, high=-above.low)
+
+
 def certainty_lines(report: Report) -> list[str]:
     """The metric of what is served with its interval, and what it has above the base and the best baseline; nothing
     for a report without intervals."""

@@ -14,7 +14,7 @@ from typing import Literal
 
 from recipes.judge.info import AdapterInfo
 from recipes.judge.report import BEFORE, Gain, Report
-from recipes.judge.results import COARSE, number, plain, sign
+from recipes.judge.results import COARSE, number, plain, sign, upward
 from recipes.tasks.task import all_metrics
 
 _FAR = 20  # times the test rows: more than that are not within reach
@@ -39,17 +39,14 @@ def verdict(report: Report) -> Verdict | None:
     metric = _metric(report)
     if metric is None:
         return None
-    gains = {name: _upward(metric, each) for name, each in _measured(report, metric).items()}
-    least = min(gains, key=lambda name: (gains[name].difference, name))
-    if any(each.high < 0 for each in gains.values()):
-        return Verdict("worse", least, metric, _worse(report, metric, least, gains[least]))
-    if all(each.low > 0 for each in gains.values()):
-        return Verdict("better", least, metric, _better(report, metric, least, gains[least]))
-    closest = min(
-        (name for name, each in gains.items() if not each.low > 0),
-        key=lambda name: (gains[name].difference, name),
-    )
-    return Verdict("even", closest, metric, _even(report, metric, closest, gains[closest]))
+    gains = {name: upward(metric, each) for name, each in _measured(report, metric).items()}
+    least_first = sorted(gains, key=lambda name: (gains[name].difference, name))
+    if better := [name for name in least_first if gains[name].high < 0]:
+        return Verdict("worse", better[0], metric, _worse(report, metric, better[0], gains[better[0]]))
+    if close := [name for name in least_first if not gains[name].low > 0]:
+        return Verdict("even", close[0], metric, _even(report, metric, close[0], gains[close[0]]))
+    nearest = least_first[0]
+    return Verdict("better", nearest, metric, _better(report, metric, nearest, gains[nearest]))
 
 
 def loses(info: AdapterInfo) -> Verdict | None:
@@ -70,9 +67,9 @@ def loses(info: AdapterInfo) -> Verdict | None:
 
 def _metric(report: Report) -> str | None:
     """The watched metric, or where no baseline has that, such as for texts, the first that one has."""
-    asked = [report.metric] if report.metric in all_metrics() else []
-    known = [*asked, *all_metrics()]
-    return next((metric for metric in known if metric and _measured(report, metric)), None)
+    known = all_metrics()
+    asked = [report.metric] if report.metric in known else []
+    return next((metric for metric in (*asked, *known) if metric and _measured(report, metric)), None)
 
 
 def _measured(report: Report, metric: str) -> Mapping[str, Gain]:
@@ -82,13 +79,6 @@ def _measured(report: Report, metric: str) -> Mapping[str, Gain]:
         for name, each in report.served.gains.items()
         if name != BEFORE and metric in each and math.isfinite(each[metric].difference)
     }
-
-
-def _upward(metric: str, gain: Gain) -> Gain:
-    """A gain that is above 0 where it is better."""
-    if sign(metric) > 0:
-        return gain
-    return Gain(difference=-gain.difference, low=-gain.high, high=-gain.low)
 
 
 def _better(report: Report, metric: str, other: str, gain: Gain) -> str:
@@ -164,5 +154,5 @@ def _plain_number(metric: str, value: float) -> str:
     if sign(metric) < 0:
         return f"{value:.3f}"
     points = value if metric in COARSE else 100 * value
-    text = f"{points:.1f}" if abs(points) < 9.95 else f"{points:.0f}"
-    return text.removesuffix(".0").replace("-0", "0") if text in ("0.0", "-0.0") else text.removesuffix(".0")
+    text = (f"{points:.1f}" if abs(points) < 9.95 else f"{points:.0f}").removesuffix(".0")
+    return "0" if text == "-0" else text

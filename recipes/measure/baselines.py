@@ -5,7 +5,7 @@ Each learns from the training split alone and guesses the test split.
 
 import re
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -15,10 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from recipes.examples import Example, Splits
 from recipes.measure import metrics as evaluate
+from recipes.measure.intervals import Floats, Indices, units_of
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
 _STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C, from the strongest regularisation on
 _DENSE_STRENGTHS = (0.0001, 0.001, 0.01, 0.1)  # for some hundred standardised numbers a row
 _MANY = 2_000  # training rows beside which validation rows choose C as well as cross-validation would, in a third of it
@@ -102,8 +101,7 @@ def best_regression(
 def folds(splits: Splits) -> Iterator[tuple[Splits, Indices, Indices]]:
     """The training rows in three parts, of which each is the test of what the others train: as splits, and which rows
     train and which test. The rows of a unit (see `Example.unit`) stay together; labels are dealt evenly."""
-    numbers: dict[Hashable, int] = {}
-    units = np.array([numbers.setdefault(example.unit, len(numbers)) for example in splits.train])
+    units = units_of(splits.train)
     first = np.array([(labels_of(example) or [-1])[0] for example in splits.train])
     label = np.zeros(int(units.max()) + 1, dtype=int)
     label[units[::-1]] = first[::-1]

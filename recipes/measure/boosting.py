@@ -9,8 +9,6 @@ from recipes.examples import Example, Splits
 from recipes.measure import metrics as evaluate
 from recipes.measure.baselines import (
     Bools,
-    Floats,
-    Indices,
     cuts_of,
     folds,
     label_matrix,
@@ -18,6 +16,7 @@ from recipes.measure.baselines import (
     number_of,
     weights_of,
 )
+from recipes.measure.intervals import Floats, Indices
 
 _ROUNDS = 100
 _TREES = 2_000  # one for each label and round, so that 77 labels take seconds
@@ -29,12 +28,15 @@ def boosted(splits: Splits, names: Sequence[str]) -> Floats:
     may have several. How many rounds it takes is chosen by cross-validation of the training rows."""
     columns = [_Column.of(splits.train, name) for name in names]
     train, test = (_table(part, columns) for part in (splits.train, splits.test))
-    labels, words = len(splits.labels), np.array([column.codes is not None for column in columns])
+    words = np.array([column.codes is not None for column in columns])
+    weights, labels = weights_of(splits.train), len(splits.labels)
+    weights /= weights.mean()
+    parts = [(seen, held) for _, seen, held in folds(splits)]
     if not splits.multi_label:
         target = np.array([labels_of(example)[0] for example in splits.train])
-        return _guess(splits, target, labels, train, test, words)
+        return _guess(parts, target, weights, labels, train, test, words)
     truth = label_matrix(splits.train, labels).astype(int)
-    each = [_guess(splits, truth[:, label], 2, train, test, words)[:, 1] for label in range(labels)]
+    each = [_guess(parts, truth[:, label], weights, 2, train, test, words)[:, 1] for label in range(labels)]
     return np.stack(each, axis=1)
 
 
@@ -64,11 +66,18 @@ def _table(examples: Sequence[Example], columns: Sequence[_Column]) -> Floats:
     return np.array([[column.read(example) for column in columns] for example in examples])
 
 
-def _guess(splits: Splits, target: Indices, labels: int, train: Floats, test: Floats, words: Bools) -> Floats:
-    """Probabilities `[test, labels]`. target: of the training rows; words: which columns hold words."""
+def _guess(
+    parts: Sequence[tuple[Indices, Indices]],
+    target: Indices,
+    weights: Floats,
+    labels: int,
+    train: Floats,
+    test: Floats,
+    words: Bools,
+) -> Floats:
+    """Probabilities `[test, labels]`. parts: the rows that train and those that test, of each fold; target, weights: of
+    the training rows; words: which columns hold words."""
     from sklearn.ensemble import HistGradientBoostingClassifier
-
-    weights = weights_of(splits.train) / weights_of(splits.train).mean()
 
     def model(rounds: int, rows: Indices | slice) -> HistGradientBoostingClassifier:
         made = HistGradientBoostingClassifier(
@@ -78,7 +87,7 @@ def _guess(splits: Splits, target: Indices, labels: int, train: Floats, test: Fl
 
     most = max(10, min(_ROUNDS, _TREES // labels))
     losses = np.zeros(most)
-    for _, seen, held in folds(splits):
+    for seen, held in parts:
         if len(np.unique(target[seen])) > 1:
             tried = model(most, seen)
             for rounds, guess in enumerate(tried.staged_predict_proba(train[held])):

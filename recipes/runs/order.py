@@ -10,7 +10,7 @@ from adapters import Adapter, Base
 from adapters.format import write
 from recipes.data.augment import Augmenter, augment
 from recipes.data.facts import DataFacts
-from recipes.data.lengths import check_lengths
+from recipes.data.lengths import Lengths, check_lengths
 from recipes.data.load import load_splits
 from recipes.data.profiling import profile
 from recipes.data.skipped import write_skipped
@@ -66,12 +66,7 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
             f"{len(rows) - len(splits.train)} copies of {len(splits.train)} training rows were added to train on "
             "(data.augment); a row and its copies together count as the row did"
         )
-    lengths = check_lengths(
-        replace(splits, train=rows),
-        lambda example: count_tokens(base, recipe, example),
-        limit,
-        least=0 if splits.labels else count_prompt(base, recipe, ""),
-    )
+    lengths = measured(replace(splits, train=rows), recipe, base)
     found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
     facts = DataFacts(
         digest=splits.digest,
@@ -82,6 +77,16 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     )
     adapter.info |= AdapterInfo(data=facts).to_info()
     return Job.prepare(recipe, splits, rows, adapter, base, order.name)
+
+
+def measured(splits: Splits, recipe: Recipe, base: Base) -> Lengths:
+    """How long the rows are in a base's tokens. Raises DataError as `check_lengths` does."""
+    return check_lengths(
+        splits,
+        lambda example: count_tokens(base, recipe, example),
+        token_limit(base, recipe),
+        least=0 if splits.labels else count_prompt(base, recipe, ""),
+    )
 
 
 def untrained(

@@ -23,14 +23,13 @@ from rich.table import Table
 from adapters import Base
 from adapters.errors import RepertoireError
 from recipes.data.augment import augment
-from recipes.data.lengths import check_lengths
 from recipes.data.load import load_splits
 from recipes.errors import TrainingError
 from recipes.examples import Splits
-from recipes.learn.encode import EncodedRow, count_prompt, count_tokens, encode, token_limit
+from recipes.learn.encode import EncodedRow, encode, token_limit
 from recipes.learn.job import Job
 from recipes.recipe import Recipe
-from recipes.runs.order import Order, untrained
+from recipes.runs.order import Order, measured, untrained
 from recipes.runs.run import Result, Run, Settings
 from recipes.runs.search_space import Space, changed, read_space
 from recipes.runs.shown import Shown
@@ -125,10 +124,8 @@ def tune(
         raise TrainingError(f"trials is {trials} and together is {together}; both must be at least 1")
     searched = read_space(space, recipe)
     splits = load_splits(recipe, data, validation, test, progress=progress)
-    least = 0 if splits.labels else count_prompt(base, recipe, "")
-    check_lengths(
-        splits, lambda example: count_tokens(base, recipe, example), token_limit(base, recipe), least
-    )
+    # Rows of which nothing could be learned are told before a trial.
+    measured(splits, recipe, base)
     untrained(recipe, splits, base)  # a base that cannot carry the recipe is no matter of a trial
     search = _Search(recipe, searched, replace(splits, test=()), base, seed)
     run = Run(

@@ -78,6 +78,13 @@ def test_a_rate_that_is_off_is_mended_by_the_shift_and_not_by_the_weight() -> No
     assert mix.weight == pytest.approx(0.5, abs=0.02) and mix.shift == pytest.approx(2, abs=0.1)
 
 
+def test_rows_that_may_have_several_labels_and_happen_to_have_one_are_mixed_label_by_label() -> None:
+    own, other, truth = drawn(0.7, 0.3)
+    mix, _ = fit_mix(own, other, EVEN, truth, np.ones(len(own)), multi_label=True)
+    assert mix.sharpness * (1 - mix.weight) == pytest.approx(0.7, abs=0.04)
+    assert mix.sharpness * mix.weight == pytest.approx(0.3, abs=0.04) and mix.shift == 0
+
+
 def test_a_baseline_that_knows_nothing_more_gets_next_to_nothing() -> None:
     own, other, truth = drawn(1.0, 0.0)
     mix, loss = fit_mix(own, other, EVEN, truth, np.ones(len(own)))

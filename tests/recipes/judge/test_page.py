@@ -108,6 +108,13 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert re.findall('(?:src|href)="(.{5})', text) == ["data:", "data:"]
 
 
+def test_a_page_is_titled_by_what_the_adapter_was_trained_as(tmp_path: Path) -> None:
+    text = write(adapter(), PICKED, tmp_path, "acme/spring/behavior").read_text(encoding="utf-8")
+    title = re.search("<h1>(.*?)</h1>", text)
+    assert title is not None and title[1].startswith("acme/spring/behavior: ")
+    assert "<td>acme</td>" in text
+
+
 def test_a_page_lies_beside_its_adapter() -> None:
     assert folder_of("some/made") == Path("some/made-report").resolve()
     assert folder_of("some/made/") == folder_of("some/made")

@@ -81,6 +81,12 @@ def test_a_baseline_of_wide_interval_is_named_even_where_another_is_nearer() -> 
     assert found is not None and (found.kind, found.baseline) == ("even", "noisy")
 
 
+def test_the_baseline_that_is_named_as_better_is_one_whose_interval_says_so() -> None:
+    found = verdict(report({"noisy": (-0.1, -0.25, 0.05), "near": (-0.03, -0.04, -0.02)}))
+    assert found is not None and (found.kind, found.baseline) == ("worse", "near")
+    assert found.sentence.startswith("Near beats this adapter by 3 points (2 to 4)")
+
+
 @pytest.mark.parametrize(("high", "kind"), [(-0.01, "better"), (0.05, "even")])
 def test_less_of_a_loss_is_better_and_is_told_in_nats(high: float, kind: str) -> None:
     found = sentence(report({"TF-IDF": (-0.1, -0.2, high)}, metric="log_loss", own=0.5))
