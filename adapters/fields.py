@@ -3,6 +3,7 @@
 Numbers are finite, whole numbers are whole, and nothing is converted: a text is no number and True is no 1.
 """
 
+import re
 from dataclasses import fields
 from functools import cache
 from typing import Annotated, Any, get_type_hints
@@ -13,12 +14,13 @@ from pydantic.fields import FieldInfo
 from adapters.errors import RequestError
 
 __all__ = ["Text", "check_fields", "has_halves", "shown"]
+_HALF = re.compile("[\ud800-\udfff]")
 _LONGEST = 60  # characters of a wrong value that a message shows
 
 
 def has_halves(text: str) -> bool:
     """Whether a text holds lone surrogates: halves of characters that JSON can write and UTF-8 cannot."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    return not text.isascii() and _HALF.search(text) is not None
 
 
 def _whole_characters(text: str) -> str:

@@ -208,12 +208,8 @@ class _Events:
 
     def __init__(self, store: Store, log: str, found: Numbers) -> None:
         self._store, self._log = store, log
-        self._numbers = found.entries
+        self._numbers, self.last = found.entries, found.last
         self._read: dict[int, Event | None] = {}
-
-    @property
-    def last(self) -> int:
-        return self._numbers[-1] if self._numbers else 0
 
     def at(self, number: int) -> Event | None:
         """One event; None where it is missing or cannot be read, which is told: somebody had their hands in the log."""

@@ -44,7 +44,7 @@ class PublishIds:
         listed = bisect_right(versions, _last(told))
         read = {number: self._id_of(number, publish_id) for number in [*_with(told, "?"), *versions[listed:]]}
         if len(versions) - listed >= _WORTH_WRITING:
-            self._write(told, {number: read[number] for number in versions[listed:]})
+            self._write(told, {number: self._read.get(number, "") for number in versions[listed:]})
         for number in sorted(
             [*_with(told, wanted), *(number for number, id in read.items() if id == wanted)]
         ):

@@ -29,8 +29,6 @@ from hub.storage.listing import names
 from hub.storage.numbers import gaps
 from hub.storage.store import Store, sha256
 
-_MOST = 2 << 30  # bytes of a blob that no record tells the size of; what has more is not read
-
 
 @dataclass
 class Verified:
@@ -231,9 +229,8 @@ def _blob_findings(
     for digest in sorted(sizes, key=lambda digest: digest not in configs):
         needed_by = seen.wanted.get(digest, (0, []))[1]
         try:
-            data = store.storage.read(
-                blob(digest), max(sizes[digest], layout.LARGEST) if needed_by else _MOST
-            )
+            most = max(sizes[digest], layout.LARGEST) if needed_by else None
+            data = store.storage.read(blob(digest), most)
         except OSError as error:
             left = [record for record in needed_by if stands(store, record.name, record.version)]
             if left or not (

@@ -38,6 +38,7 @@ from hub.registry.content import content
 from hub.registry.held import Held
 from hub.storage.layout import alias_log, log, numbered, tombstones
 from hub.storage.names import LATEST, Reference, parse
+from hub.storage.numbers import Numbers
 
 if TYPE_CHECKING:
     from hub.hub import Hub
@@ -146,10 +147,10 @@ class Following:
             self._thread.join(timeout=5.0)  # it may be waiting for a disk or a network that does not answer
 
     def _begin(self, reference: Reference) -> Version:
-        last = _last_of(self._hub, reference)
+        there = _log_at(self._hub, reference)
         version = self._hub.resolve(str(reference))
         now, pause = monotonic(), self._pauses[0]
-        signs = (_next_of(self._hub, reference, last), _tombstone(version))
+        signs = (numbered(_log_of(reference), there.next), _tombstone(version))
         entry = _Entry(reference, version, signs, pause, now + pause, now + _IN_FULL, now)
         with self._lock:
             known = self._entries.setdefault(str(reference), entry)
@@ -180,7 +181,7 @@ class Following:
                     entry.pause = min(entry.pause * _SLOWER, self._pauses[1])
                     entry.due = now + entry.pause
                     return
-                last = _last_of(self._hub, entry.reference)
+                there = _log_at(self._hub, entry.reference)
                 before = entry.version
                 removed = before is not None and self._hub.storage.exists(_tombstone(before))
             except Exception as error:
@@ -188,8 +189,8 @@ class Following:
                 entry.due = entry.in_full  # a disk or a network does not answer: no look makes sense before
                 return
             entry.due = now + entry.pause
-            self._follow(entry, last)
-            entry.signs = (_next_of(self._hub, entry.reference, last),)
+            self._follow(entry, there.last)
+            entry.signs = (numbered(_log_of(entry.reference), there.next),)
             if entry.version is not None and not (removed and entry.version is before):
                 entry.signs += (_tombstone(entry.version),)
 
@@ -265,20 +266,11 @@ def _log_of(reference: Reference) -> str:
     return alias_log(reference.name, reference.alias)
 
 
-def _last_of(hub: "Hub", reference: Reference) -> int:
+def _log_at(hub: "Hub", reference: Reference) -> Numbers:
+    """The log of a reference as it is now: its last entry, and where the next one will lie."""
     if reference.alias == LATEST:
-        return numbering.last(hub.store, reference.name)
-    return aliases.last(hub.store, reference.name, reference.alias)
-
-
-def _next_of(hub: "Hub", reference: Reference, last: int) -> str:
-    """Where the next entry of a reference's log will lie; not next to a stray."""
-    entries, number = _log_of(reference), last + 1
-    if hub.storage.exists(numbered(entries, number + 1)):
-        name, alias = reference.name, reference.alias
-        latest = alias == LATEST
-        number = (numbering.look(hub.store, name) if latest else aliases.look(hub.store, name, alias)).next
-    return numbered(entries, number)
+        return numbering.look(hub.store, reference.name)
+    return aliases.look(hub.store, reference.name, reference.alias)
 
 
 def _tombstone(version: Version) -> str:

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from adapters.errors import RepertoireError
-from hub.registry.pending import Asked, Pending, Submit
+from hub.registry.pending import Asked, Pending, Submit, rows_of, submitted
 from hub.registry.requests import Answer, Request, Result, Write
 
 Ask = Callable[[Sequence[Request | RepertoireError]], list[Asked | RepertoireError]]
@@ -108,15 +108,11 @@ def _submitted(
     again: ThreadPoolExecutor,
 ) -> "list[_UnderWay | RepertoireError]":
     """The requests of a window under way, their rows in the order of their lengths."""
-    rows = [row for each in asked if not isinstance(each, RepertoireError) for row in each.rows]
+    rows = rows_of(asked)
     order = sorted(range(len(rows)), key=lambda at: rows[at].cost)
     tickets = dict(zip(order, submit([rows[at] for at in order]), strict=True))
-    own = iter([tickets[at] for at in range(len(rows))])
-    found: list[_UnderWay | RepertoireError] = []
-    for request, each in zip(window, asked, strict=True):
-        if isinstance(each, RepertoireError):
-            found.append(each)
-        else:
-            assert not isinstance(request, RepertoireError), "an error is its own answer"
-            found.append(_UnderWay(Pending(request, each, [next(own) for _ in each.rows], submit), again))
-    return found
+    own = [tickets[at] for at in range(len(rows))]
+    return [
+        each if isinstance(each, RepertoireError) else _UnderWay(each, again)
+        for each in submitted(window, asked, own, submit)
+    ]

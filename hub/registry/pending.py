@@ -12,7 +12,7 @@ from adapters.serving import Ticket
 from hub.registry.embedding import Embedded
 from hub.registry.labelling import Labelling, Member
 from hub.registry.requests import Request, Result, Texts
-from hub.registry.writing import Drafting
+from hub.registry.writing import Drafting, next_step
 
 Asked = Labelling | Drafting | Embedded
 """A request as rows of the adapters that it names; it makes its answer of theirs."""
@@ -82,23 +82,37 @@ class Pending:
             if not isinstance(self._asked, Drafting):
                 return await asyncio.to_thread(self._asked.answer, found)
             drawing = self._asked.drawing(found)
-            step = await asyncio.to_thread(_next, drawing, None)
+            step = await asyncio.to_thread(next_step, drawing, None)
             while not isinstance(step, Texts):
                 self._tickets = await asyncio.to_thread(self._submit, step)
-                step = await asyncio.to_thread(_next, drawing, await _ended(self._tickets))
+                step = await asyncio.to_thread(next_step, drawing, await _ended(self._tickets))
             return step
         except asyncio.CancelledError:
             self.cancel()
             raise
 
 
-def _next(drawing: Generator[list[Row], Any, Texts], results: Sequence[Any] | None) -> list[Row] | Texts:
-    """The next drafts of a drawing, or the texts that it ends with."""
-    try:
-        return drawing.send(results)
-    except StopIteration as ended:
-        texts: Texts = ended.value
-        return texts
+def rows_of(asked: Sequence[Asked | RepertoireError]) -> list[Row]:
+    """The rows of all requests that were read, in their order."""
+    return [row for each in asked if not isinstance(each, RepertoireError) for row in each.rows]
+
+
+def submitted(
+    requests: Sequence[Request | RepertoireError],
+    asked: Sequence[Asked | RepertoireError],
+    tickets: Sequence[Ticket],
+    submit: Submit,
+) -> list[Pending | RepertoireError]:
+    """Requests that were submitted, each or its error. tickets: of `rows_of(asked)`."""
+    own = iter(tickets)
+    found: list[Pending | RepertoireError] = []
+    for request, each in zip(requests, asked, strict=True):
+        if isinstance(each, RepertoireError):
+            found.append(each)
+        else:
+            assert not isinstance(request, RepertoireError), "an error is its own answer"
+            found.append(Pending(request, each, [next(own) for _ in each.rows], submit))
+    return found
 
 
 async def _ended(tickets: Sequence[Ticket]) -> list[Any]:

@@ -26,7 +26,7 @@ from hub.registry.following import Followed, Following
 from hub.registry.held import Held
 from hub.registry.labelling import Labelling, Member, client_of, naming, no_click, tokenize
 from hub.registry.mapping import mapped
-from hub.registry.pending import Asked, Pending
+from hub.registry.pending import Asked, Pending, rows_of, submitted
 from hub.registry.requests import Analysis, Analyze, Answer, Embed, Ranked, Recommend, Request, Texts, Write
 from hub.registry.streaming import Stream
 from hub.registry.writing import Drafting
@@ -167,11 +167,7 @@ class Registry:
         """Answer requests for any adapters and tasks in one mixed batch. What one request gets wrong is its
         own answer: a RepertoireError in its place, and the others are answered."""
         asked = self._ask_all(requests)
-        found = iter(
-            self._runtime.run(
-                [row for each in asked if not isinstance(each, RepertoireError) for row in each.rows]
-            )
-        )
+        found = iter(self._runtime.run(rows_of(asked)))
         answers: list[Answer] = []
         for each in asked:
             if isinstance(each, RepertoireError):
@@ -212,14 +208,7 @@ class Registry:
         """Put requests in the queue together, as `run` does, and go on; what is wrong with one stands in its place.
         Raises Busy, as `submit`: then none of them is begun."""
         asked = self._ask_all(requests)
-        rows = [row for each in asked if not isinstance(each, RepertoireError) for row in each.rows]
-        tickets = iter(self._runtime.submit(rows, wait))
-        return [
-            each
-            if isinstance(each, RepertoireError)
-            else Pending(request, each, [next(tickets) for _ in each.rows], self._put)
-            for request, each in zip(requests, asked, strict=True)
-        ]
+        return submitted(requests, asked, self._runtime.submit(rows_of(asked), wait), self._put)
 
     def load(self, reference: str, pin: bool = False) -> None:
         """Bring an adapter into a slot before anybody asks for it.

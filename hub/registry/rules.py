@@ -1,6 +1,6 @@
 """The rules of texts: that none keeps them, and of a streamed one what may be shown so far."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from adapters.errors import RequestError
 from hub.registry.requests import RefusedText
@@ -58,13 +58,3 @@ class Watched:
         new = self._text[self._shown : end]
         self._shown += len(new)
         return new
-
-
-def checked(pieces: Iterable[str], product: str, policy: Policy) -> Iterator[str]:
-    """The pieces of a text while it keeps the policy; see `Watched`. Raises Broken."""
-    watched = Watched(product, policy)
-    for piece in pieces:
-        if shown := watched.add(piece):
-            yield shown
-    if shown := watched.end():
-        yield shown

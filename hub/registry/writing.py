@@ -28,6 +28,9 @@ _REMEDIES: Mapping[Kind, str] = {
     "unsupported": "give the product's numbers in the request, or train the adapter on texts true to their products",
 }
 
+Drawing = Generator[list[Row], Any, Texts]
+"""Further drafts, which are yielded and their results sent back, and the texts that come of all."""
+
 
 class Drafting:
     """A `Write` on its way. rows: what the runtime is asked for its first drafts. What breaks a rule of the adapter or
@@ -57,16 +60,13 @@ class Drafting:
         """The texts that keep the policy and the length limit. results: of `rows`. Raises RequestError where none
         does, and the first error among the results."""
         drawing = self.drawing(results)
-        try:
-            rows = next(drawing)
-            while True:
-                rows = drawing.send(self._run(rows))
-        except StopIteration as ended:
-            texts: Texts = ended.value
-            return texts
+        step = next_step(drawing, None)
+        while not isinstance(step, Texts):
+            step = next_step(drawing, self._run(step))
+        return step
 
-    def drawing(self, results: Sequence[Any]) -> Generator[list[Row], Sequence[Any], Texts]:
-        """As `answer`, but whoever asks also runs the further drafts: they are yielded, and their results sent back."""
+    def drawing(self, results: Sequence[Any]) -> Drawing:
+        """As `answer`, but whoever asks also runs the further drafts; see `next_step`."""
         if errors := [result for result in results if isinstance(result, RepertoireError)]:
             raise errors[0]
         kept: list[str] = []
@@ -135,6 +135,15 @@ def _rules(request: Write, recipe: Recipe) -> Policy:
         return recipe.write.policy.rules().tightened(read_policy(given).rules()).tightened(limit)
     except RecipeError as error:
         raise RequestError(str(error)) from None
+
+
+def next_step(drawing: Drawing, results: Sequence[Any] | None) -> list[Row] | Texts:
+    """The next drafts of a drawing, or the texts that it ends with. results: of the drafts before; None at first."""
+    try:
+        return drawing.send(results)
+    except StopIteration as ended:
+        texts: Texts = ended.value
+        return texts
 
 
 def none_kept(reference: str, refused: Sequence[RefusedText]) -> NoneKept:

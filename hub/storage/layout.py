@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from adapters.bounds import INDEX_BYTES, PART_CHARACTERS, RECORD_BYTES
+from adapters.bounds import INDEX_BYTES, PART_CHARACTERS, RECORD_BYTES, WEIGHTS_BYTES
 
 ADAPTERS = "adapters"
 BLOBS = "blobs/sha256"
@@ -32,7 +32,6 @@ LAST_NUMBER = 999_999_999
 """Of an entry of a log."""
 LARGEST = RECORD_BYTES.most
 """Bytes of a marker, a record, an event, a tombstone, a signature, a pin or `.ids`; what is larger is none."""
-_LARGEST_INDEX = INDEX_BYTES.most
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
 PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
@@ -140,14 +139,15 @@ def purge_note(client: str) -> str:
     return f"{PURGES}/{client}.json"
 
 
-def most_bytes(path: str) -> int | None:
-    """The bytes that a file with this path may have; None where what reads it knows."""
+def most_bytes(path: str) -> int:
+    """The bytes that a file with this path may have, whatever a record says of it."""
     found = kind(path)
-    if found == "work":
-        return None if path.startswith((TRASH, ASIDE, ".tmp")) else LARGEST
     if found == "index":
-        return _LARGEST_INDEX
-    return LARGEST if found in ("marker", "record", "event", "tombstone", "signature") else None
+        return INDEX_BYTES.most
+    small = found in ("marker", "record", "event", "tombstone", "signature") or (
+        found == "work" and not path.startswith((TRASH, ASIDE, ".tmp"))
+    )
+    return LARGEST if small else WEIGHTS_BYTES.most
 
 
 def filed(path: str) -> Filed | None:

@@ -74,7 +74,8 @@ class Local:
         self._sync_up([(self.root / path).parent])
 
     def read(self, path: str, most: int | None = None) -> bytearray:
-        return read(self._inside(path), most_bytes(path) if most is None else most)
+        largest = most_bytes(path)
+        return read(self._inside(path), largest if most is None else min(most, largest))
 
     def size(self, path: str) -> int:
         return os.lstat(self.root / path).st_size
@@ -295,14 +296,13 @@ def _write(path: Path, data: Bytes) -> None:
         os.fsync(file.fileno())
 
 
-def read(path: Path, most: int | None = None) -> bytearray:
+def read(path: Path, most: int = WEIGHTS_BYTES.most) -> bytearray:
     """The bytes of a regular file, also when somebody puts a link or a pipe in its place after it was looked at. Raises
     OSError, with one of NO_FILE for what is none, or has more bytes than `most`."""
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb", buffering=0) as file:
         about = os.fstat(file.fileno())
         if not S_ISREG(about.st_mode):
             raise OSError(errno.ENXIO, "this is a pipe, a socket or a device", str(path))
-        most = WEIGHTS_BYTES.most if most is None else most
         if about.st_size > most:
             raise OSError(
                 errno.EFBIG, f"it has {about.st_size:,} bytes; at most {most:,} are read", str(path)

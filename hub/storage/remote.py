@@ -107,8 +107,8 @@ class Remote:
     def read(self, path: str, most: int | None = None) -> bytearray:
         with self._asking(path):
             data = bytearray(self._files.cat_file(self._key(path)))
-        most = most_bytes(path) if most is None else most
-        if most is not None and len(data) > most:
+        largest = most_bytes(path)
+        if len(data) > (largest if most is None else min(most, largest)):
             raise OSError(errno.EFBIG, f"it has {len(data):,} bytes, more than such a file may have", path)
         return data
 

@@ -42,7 +42,7 @@ class Storage(Protocol):
 
     def read(self, path: str, most: int | None = None) -> Bytes:
         """The content of a file, the caller's own. Raises OSError: FileNotFoundError where there is none, and with one
-        of NO_FILE where something else lies there, or more bytes than `most`, `layout.most_bytes` unless given."""
+        of NO_FILE where something else lies there, or more bytes than `most` or `layout.most_bytes`."""
 
     def exists(self, path: str) -> bool:
         """Whether there is a file, or a folder."""

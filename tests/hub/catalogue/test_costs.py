@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from hub.catalogue import aliases
+from hub.errors import Damaged
 from hub.hub import Hub
 from hub.storage.layout import alias_log, ids, log, numbered
 from tests.hub.counting import Counted
@@ -67,6 +70,19 @@ def test_an_id_means_its_version_with_the_list_without_it_and_with_one_of_other_
         assert hub.publish(lora(0), NAME, publish_id="a").number == 1
         assert hub.publish(lora(1), NAME, publish_id="b").number == 100
     assert len(hub.versions(NAME)) == 100
+
+
+def test_what_a_damaged_record_may_say_is_not_listed_as_its_id(hub: Hub) -> None:
+    hub.publish(lora(0), NAME, tags=["b"])
+    grow(hub, 99)
+    damaged = Path(hub.address) / numbered(log(NAME), 50)
+    told = damaged.read_bytes()
+    damaged.write_bytes(told.strip()[:-1])
+    with pytest.raises(Damaged):
+        hub.publish(lora(1), NAME, publish_id="b")
+    assert b"\n50 ?\n" in (Path(hub.address) / ids(NAME)).read_bytes()
+    damaged.write_bytes(told)
+    assert hub.publish(lora(0), NAME, publish_id="id 50").number == 50
 
 
 def test_pages_read_what_they_show(hub: Hub) -> None:

@@ -10,11 +10,11 @@ import pytest
 import adapters.bounds
 from adapters import BadAdapter
 from adapters.bounds import Bound
-from adapters.format import files
+from adapters.format import Bytes, files
 from hub.errors import BadName, Damaged, Refused
 from hub.hub import Hub
 from hub.intake import Download
-from hub.storage.layout import blob
+from hub.storage.layout import blob, log, most_bytes, numbered
 from tests.docs.blocks import ROOT
 from tests.hub.tiny import NAME, lora
 
@@ -157,6 +157,38 @@ def test_a_file_that_grew_in_the_hub_is_not_read(hub: Hub) -> None:
     with pytest.raises(Damaged, match="cannot be read"):
         hub.read(version)
     assert not hub.verify().sound
+
+
+def test_a_record_that_tells_of_more_than_is_taken_opens_no_larger_file(hub: Hub) -> None:
+    version = hub.publish(lora(), NAME)
+    file = version.record.file(files.WEIGHTS)
+    record, weights = (hub.storage.folder(path) for path in (numbered(log(NAME), 1), blob(file.sha256)))
+    assert record is not None and weights is not None
+    for path in (record, weights):
+        os.chmod(path, 0o644)
+    record.write_bytes(record.read_bytes().replace(b'"size":%d' % file.size, b'"size":%d' % 2**42))
+    os.truncate(weights, 2**42)
+    lying = hub.resolve(NAME)
+    assert lying.record.file(files.WEIGHTS).size == 2**42
+    with pytest.raises(Damaged, match="cannot be read"):
+        hub.read(lying)
+    assert "blob damaged" in {found.kind for found in hub.verify().findings}
+
+
+def test_a_blob_that_nobody_needs_may_be_as_large_as_one_that_is_needed(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unneeded = blob(hub.publish(lora(), NAME).record.file(files.WEIGHTS).sha256)
+    hub.remove(f"{NAME}@1")
+    asked, read = dict[str, int | None](), hub.storage.read
+
+    def spy(path: str, most: int | None = None) -> Bytes:
+        asked[path] = most
+        return read(path, most)
+
+    monkeypatch.setattr(hub.storage, "read", spy)
+    assert hub.verify().sound
+    assert asked[unneeded] is None and most_bytes(unneeded) == BOUNDS["WEIGHTS_BYTES"].most
 
 
 def test_the_docs_tell_every_limit() -> None:

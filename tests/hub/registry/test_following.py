@@ -3,6 +3,7 @@
 import gc
 import json
 import logging
+import math
 import os
 import threading
 import weakref
@@ -18,7 +19,7 @@ from hub import Hub, Registry
 from hub.catalogue.version import Version
 from hub.errors import NotInHub
 from hub.registry.following import Followed
-from hub.storage.layout import numbered
+from hub.storage.layout import log, numbered
 from tests.adapters import models
 from tests.clock import LIMIT, until
 from tests.hub.voices import NAME, voice
@@ -108,6 +109,20 @@ def test_a_name_follows_what_is_published_elsewhere(hub: Hub, registry: Registry
     hub.publish(voice(base, 3), NAME)
     until(lambda: followed(registry, NAME).version == f"{NAME}@3")
     assert says(registry, NAME) == says(registry, f"{NAME}@3") != says(registry, f"{NAME}@2")
+
+
+def test_a_version_above_a_tombstone_whose_record_is_lost_is_seen_by_the_watch(
+    hub: Hub, registry: Registry, base: Base
+) -> None:
+    hub.publish(voice(base, 3), NAME)
+    hub.remove(f"{NAME}@3")
+    (Path(hub.address) / numbered(log(NAME), 3)).unlink()
+    says(registry, NAME)
+    assert registry._following is not None
+    (entry,) = registry._following._entries.values()
+    entry.in_full = math.inf
+    assert hub.publish(voice(base, 4), NAME).number == 4
+    until(lambda: followed(registry, NAME).version == f"{NAME}@4")
 
 
 def test_what_the_registry_publishes_answers_the_next_request(registry: Registry, base: Base) -> None:

@@ -1,6 +1,5 @@
 """The pieces of a streamed text under a policy: what is shown, what is held back, when it ends."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,25 +7,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.errors import RequestError
-from hub.registry.rules import checked
+from hub.registry.rules import Watched
 from recipes.measure.policy import violations
 from recipes.options.write import read_policy
-
-
-def pieces(text: str, taken: list[str]) -> Iterator[str]:
-    """A text, one character at a time; `taken` grows with what was asked for."""
-    for character in text:
-        taken.append(character)
-        yield character
 
 
 def show(text: str, product: str = "", **options: Any) -> tuple[str, str, str]:
     """What was shown of a text, what was asked for, and why it ended ("" where it did not)."""
     taken: list[str] = []
     shown: list[str] = []
+    watched = Watched(product, read_policy(options).rules())
     try:
-        for piece in checked(pieces(text, taken), product, read_policy(options).rules()):
-            shown.append(piece)
+        for character in text:
+            taken.append(character)
+            shown.append(watched.add(character))
+        shown.append(watched.end())
     except RequestError as error:
         return "".join(shown), "".join(taken), str(error)
     return "".join(shown), "".join(taken), ""
