@@ -15,6 +15,7 @@ import numpy as np
 
 from adapters.errors import RequestError
 from adapters.fields import shown
+from hub.feedback.events import is_number
 from hub.feedback.recording import Logged, Seen, candidates_of
 from hub.placement.choosing import Choosing, choose
 from hub.placement.evidence import Evidence, clicked_since, evidence, seen_by
@@ -249,5 +250,4 @@ def check_offers(offers: Sequence[Offer], k: int, shares: Mapping[str, float] | 
 
 
 def _is_amount(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value < math.inf
+    return is_number(value) and value >= 0
