@@ -6,6 +6,7 @@ eligible?  cap?  budget?  -->  probabilities  -->  beliefs  -->  choice with its
 """
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -217,12 +218,10 @@ def _affords(offer: Offer, paid: int, elapsed: float) -> bool:
 
 def _paired(ranked: Sequence[Ranked], offers: Sequence[Offer]) -> list[Offer]:
     """The offers in the order of the answer."""
-    left = list(offers)
-    found = []
-    for each in ranked:
-        at = next(index for index, offer in enumerate(left) if offer.ad is each.ad)
-        found.append(left.pop(at))
-    return found
+    left: dict[int, deque[Offer]] = {}
+    for offer in offers:
+        left.setdefault(id(offer.ad), deque()).append(offer)
+    return [left[id(each.ad)].popleft() for each in ranked]
 
 
 def check_offers(offers: Sequence[Offer], k: int, shares: Mapping[str, float] | None) -> None:
