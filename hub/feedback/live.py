@@ -19,9 +19,10 @@ from hub.feedback.delays import Delay, fit_delay
 from hub.feedback.drift import drift
 from hub.feedback.observed import Observed, observed
 from hub.feedback.sequences import Running, mean, rate
-from recipes.measure import auc
+from recipes.measure import auc, multilabel_losses
 
 if TYPE_CHECKING:
+    from hub.feedback.canary import Canary
     from hub.feedback.log import Feedback
 
 WINDOWS: Mapping[str, float] = {"click": 3600.0, "dislike": 3600.0, "conversion": 7 * 86_400.0}
@@ -124,8 +125,7 @@ def _figures(of: str, rows: Observed, some: "NDArray[np.bool_]", hits: "NDArray[
     off = Running(2 * moved.value - 1, 2 * moved.low - 1, 2 * moved.high - 1, count)
     if found in (0, count):
         return LiveFigures(of, count, found, rate(found, count), off, None, None)
-    given = np.clip(predicted, 1e-15, 1 - 1e-15)
-    loss = -(truth * np.log(given) + (1 - truth) * np.log1p(-given)).mean()
+    loss = multilabel_losses(truth[:, None], predicted[:, None]).mean()
     share = found / count
     entropy = -(share * math.log(share) + (1 - share) * math.log1p(-share))
     return LiveFigures(
