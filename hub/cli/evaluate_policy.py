@@ -12,7 +12,7 @@ from hub.cli.options import Json
 from hub.cli.output import document, show
 
 if TYPE_CHECKING:
-    from hub.placement import Estimate
+    from hub.placement import Estimate, Evaluated, PolicyLog
 
 
 def evaluate_policy(
@@ -42,12 +42,17 @@ def evaluate_policy(
     from hub.feedback import LogFile
     from hub.placement import evaluate, read_logs
 
-    found = []
+    found: list[Evaluated] = []
+    logs: dict[str | None, PolicyLog] = {}
     for asked in policy or ["uniform", "best"]:
         kind, _, named = asked.partition("=")
         given = named if kind == "column" else None
-        file = LogFile(log, dict(pairs(column, "--column")), ("ad", "propensity"), [given] if given else [])
-        found.append(evaluate(read_logs(file, given), "column" if given else asked, seed))
+        if given not in logs:
+            file = LogFile(
+                log, dict(pairs(column, "--column")), ("ad", "propensity"), [given] if given else []
+            )
+            logs[given] = read_logs(file, given)
+        found.append(evaluate(logs[given], "column" if given else asked, seed))
     if as_json:
         document([asdict(each) for each in found])
         return

@@ -26,6 +26,7 @@ def live(
     Example: `repertoire live acme/spring/recommendation --outcome conversion`
     """
     from hub.feedback import Feedback
+    from hub.feedback.canary import running
     from hub.feedback.live import live as figures
     from hub.hub import Hub
     from hub.storage.names import check_name
@@ -33,7 +34,7 @@ def live(
     log = Feedback(Hub(hub, create=False))
     try:
         since = 0.0 if days is None else log.now() - days * 86_400
-        found = figures(log, check_name(name), outcome, since)
+        found = figures(log, check_name(name), outcome, since, canary=running(log, name))
     finally:
         log.close()
     if as_json:

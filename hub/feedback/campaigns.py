@@ -19,12 +19,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hub.errors import BadName
 from hub.storage.names import check_name
 from recipes.errors import RecipeError
-from recipes.options import BadYaml, load_yaml
+from recipes.options import load_block
 
 
 class Campaign(BaseModel):
@@ -59,13 +59,7 @@ class _Campaigns(BaseModel):
 
 def load_campaigns(path: str | Path) -> list[Campaign]:
     """The campaigns of a file. Raises RecipeError with everything that is wrong with it."""
-    try:
-        found = _Campaigns.model_validate(load_yaml(path)).campaigns
-    except BadYaml as error:
-        raise RecipeError(f"{path}: {error}; give a YAML file with `campaigns:`") from None
-    except ValidationError as error:
-        faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
-        raise RecipeError([f"{path}: {where}: {message}" for where, message in faults]) from None
+    found = load_block(path, _Campaigns, "campaigns").campaigns
     if twice := [name for name, count in Counter(each.name for each in found).items() if count > 1]:
         raise RecipeError(f"{path}: {', '.join(twice)} stands twice; keep one of them")
     return found

@@ -204,7 +204,7 @@ def compare(log: "Feedback", canary: Canary, production: int | None) -> Compared
         return said("keep", f"production moved to @{production} meanwhile, so that nothing can be compared")
     if broken := _broken(log, canary, arms, disliked):
         return said("roll back", broken)
-    if alarm := sample_ratio(rows, None if canary.shadow else canary.share):
+    if alarm := sample_ratio(rows, canary):
         return said("wait", alarm)
     found = apart(own, other, _OUTCOME)
     if found > 0:

@@ -9,6 +9,7 @@
 The reference is the first half of the rows, and what is looked at is the last quarter.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -95,7 +96,7 @@ def _categories(
             continue
         fresh = [str(columns[name]) for columns in now if name in columns and str(columns[name]) not in seen]
         if len(fresh) > _NEW * len(now):
-            most = max(sorted(set(fresh)), key=fresh.count)
+            ((most, _),) = Counter(sorted(fresh)).most_common(1)
             yield (
                 f"`{name}` has new values since {since}: {len(fresh) / len(now):.0%} of the rows, the commonest is "
                 f"{most!r}"

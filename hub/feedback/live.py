@@ -19,9 +19,10 @@ from hub.feedback.delays import Delay, fit_delay
 from hub.feedback.drift import drift
 from hub.feedback.observed import Observed, observed
 from hub.feedback.sequences import Running, mean, rate
-from recipes.measure import auc
+from recipes.measure import auc, multilabel_losses
 
 if TYPE_CHECKING:
+    from hub.feedback.canary import Canary
     from hub.feedback.log import Feedback
 
 WINDOWS: Mapping[str, float] = {"click": 3600.0, "dislike": 3600.0, "conversion": 7 * 86_400.0}
@@ -74,7 +75,7 @@ def live(
     outcome: str = "click",
     since: float = 0.0,
     window: float | None = None,
-    share: float | None = None,
+    canary: "Canary | None" = None,
 ) -> Live:
     """What is true now of a name.
 
@@ -84,7 +85,7 @@ def live(
         outcome: that counts.
         since: seconds since 1970.
         window: seconds within which an outcome must come; None is that of WINDOWS.
-        share: of users that a canary should have, where one runs.
+        canary: of the name, where one runs; whether it has the users that it should is looked at.
 
     Raises:
         FeedbackError: the log does not answer.
@@ -110,7 +111,7 @@ def live(
             for day in sorted(set(days[mature].tolist()))
         ],
         fit_delay(rows.delay, now - rows.at),
-        sample_ratio(rows, share),
+        sample_ratio(rows, canary),
         drift(rows, mature, hits),
     )
 
@@ -124,8 +125,7 @@ def _figures(of: str, rows: Observed, some: "NDArray[np.bool_]", hits: "NDArray[
     off = Running(2 * moved.value - 1, 2 * moved.low - 1, 2 * moved.high - 1, count)
     if found in (0, count):
         return LiveFigures(of, count, found, rate(found, count), off, None, None)
-    given = np.clip(predicted, 1e-15, 1 - 1e-15)
-    loss = -(truth * np.log(given) + (1 - truth) * np.log1p(-given)).mean()
+    loss = multilabel_losses(truth[:, None], predicted[:, None]).mean()
     share = found / count
     entropy = -(share * math.log(share) + (1 - share) * math.log1p(-share))
     return LiveFigures(
@@ -133,18 +133,22 @@ def _figures(of: str, rows: Observed, some: "NDArray[np.bool_]", hits: "NDArray[
     )
 
 
-def sample_ratio(rows: Observed, share: float | None) -> str | None:
-    """Whether the arms have the users that they should (Fabijan et al. 2019, "Diagnosing Sample Ratio Mismatch in
-    Online Controlled Experiments"), by a confidence sequence, so that it may be asked every day."""
-    if share is None:
+def sample_ratio(rows: Observed, canary: "Canary | None") -> str | None:
+    """Whether a canary's arms have the users that they should since it began (Fabijan et al. 2019, "Diagnosing Sample
+    Ratio Mismatch in Online Controlled Experiments"), by a confidence sequence, so that it may be asked every day."""
+    if canary is None or canary.shadow:
         return None
-    arms = {user: arm for user, arm in zip(rows.user, rows.arm, strict=True) if user and arm}
+    arms = {
+        user: arm
+        for at, user, arm in zip(rows.at, rows.user, rows.arm, strict=True)
+        if user and arm and at >= canary.started
+    }
     found = rate(sum(arm == "canary" for arm in arms.values()), len(arms), _MISMATCH)
-    if found.low <= share <= found.high:
+    if found.low <= canary.share <= found.high:
         return None
     return (
-        f"the canary has {found.value:.2%} of {found.of:,} users and should have {share:.2%}: something loses or adds "
-        "users of one arm, and no comparison of the arms means anything until that is found"
+        f"the canary has {found.value:.2%} of {found.of:,} users and should have {canary.share:.2%}: something loses "
+        "or adds users of one arm, and no comparison of the arms means anything until that is found"
     )
 
 

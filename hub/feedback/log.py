@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, Table, delete, func, select
 
 from hub.errors import BadFeedback
 from hub.feedback.database import Database, address_of, insert_new
@@ -155,19 +155,12 @@ class Feedback:
 
     def count(self, client: str) -> dict[str, int]:
         """How many rows of each table are a client's."""
-        own = select(impressions.c.id).where(impressions.c.client == client)
         with self.database.read() as connection:
             return {
                 table.name: connection.execute(
-                    select(func.count()).select_from(table).where(column)
+                    select(func.count()).select_from(table).where(own)
                 ).scalar_one()
-                for table, column in (
-                    (impressions, impressions.c.client == client),
-                    (shown, shown.c.impression.in_(own)),
-                    (outcomes, outcomes.c.impression.in_(own)),
-                    (clients, clients.c.client == client),
-                    (canaries, canaries.c.name.startswith(f"{client}/", autoescape=True)),
-                )
+                for table, own in _rows_of(client)
             }
 
     def summary(self) -> list[dict[str, Any]]:
@@ -208,15 +201,10 @@ class Feedback:
             self.flush()
         found = self.count(client)
         if not dry_run and any(found.values()):
-            own = select(impressions.c.id).where(impressions.c.client == client)
             with self.database.write() as connection:
-                for table in (shown, outcomes):
-                    connection.execute(delete(table).where(table.c.impression.in_(own)))
-                connection.execute(delete(impressions).where(impressions.c.client == client))
-                connection.execute(delete(clients).where(clients.c.client == client))
-                connection.execute(
-                    delete(canaries).where(canaries.c.name.startswith(f"{client}/", autoescape=True))
-                )
+                # What belongs to an impression is found by it, and goes before it.
+                for table, own in reversed(_rows_of(client)):
+                    connection.execute(delete(table).where(own))
             self._keys.forget(client)
             self.database.shrink()
         return found
@@ -254,6 +242,18 @@ class Feedback:
             insert_new(connection, shown, [row for impression in noted for row in impression.places_rows()])
             found = iter(take(connection, told, now, masked))
         return [[next(found) for given in some if isinstance(given, Outcome)] for some in each]
+
+
+def _rows_of(client: str) -> list[tuple[Table, ColumnElement[bool]]]:
+    """Every table, and which of its rows are a client's."""
+    own = select(impressions.c.id).where(impressions.c.client == client)
+    return [
+        (impressions, impressions.c.client == client),
+        (shown, shown.c.impression.in_(own)),
+        (outcomes, outcomes.c.impression.in_(own)),
+        (clients, clients.c.client == client),
+        (canaries, canaries.c.name.startswith(f"{client}/", autoescape=True)),
+    ]
 
 
 def _iso(seconds: float) -> str:

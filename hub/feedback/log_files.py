@@ -156,7 +156,8 @@ def _number(cell: Any, column: str) -> float:
     return number
 
 
-def _probability(cell: Any, column: str) -> float:
+def as_probability(cell: Any, column: str) -> float:
+    """A cell that says a probability. Raises BadRow for one that does not."""
     number = _number(cell, column)
     if not 0 <= number <= 1:
         raise BadRow(f"{column} is {shown(cell)}; expected a probability, 0 to 1")
@@ -201,7 +202,7 @@ _READ: Mapping[str, Any] = {
     "user_key": _text,
     "position": _position,
     "propensity": _propensity,
-    "probability": _probability,
+    "probability": as_probability,
     "clicked": _flag,
     "converted": _flag,
     "converted_at": _moment,

@@ -88,10 +88,9 @@ class Loop:
         Returns:
             The impression's id; None where the queue is full and the disk was not asked for.
         """
-        members = pending.members
-        versions = [member.key.version for member in members.values()]
-        now = self.log.now()
-        impression = impression_of(pending.request, members, versions, answer, seen, now, self.log.user_key)
+        impression = impression_of(
+            pending.request, pending.members, answer, seen, self.log.now(), self.log.user_key
+        )
         return self.log.add(impression, seen.on_disk)
 
     def close(self) -> None:

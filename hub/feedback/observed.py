@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from hub.feedback.tables import impressions, outcomes, shown
 
@@ -35,6 +35,36 @@ class Observed:
         return len(self.at)
 
 
+def places(name: str, outcome: str, since: float, *columns: ColumnElement[Any]) -> Select[Any]:
+    """The query for each place of a name's impressions that somebody saw: `at`, the columns, and `came`, when its
+    outcome first came, None where it never did.
+
+    Args:
+        name: `client/campaign/task`.
+        outcome: that counts.
+        since: seconds since 1970.
+        columns: of the impression and its place.
+    """
+    first = (
+        select(outcomes.c.impression, outcomes.c.position, func.min(outcomes.c.at).label("came"))
+        .where(outcomes.c.kind == outcome)
+        .group_by(outcomes.c.impression, outcomes.c.position)
+        .subquery()
+    )
+    return (
+        select(impressions.c.at, *columns, first.c.came)
+        .join_from(impressions, shown, impressions.c.id == shown.c.impression)
+        .outerjoin(
+            first, and_(first.c.impression == shown.c.impression, first.c.position == shown.c.position)
+        )
+        .where(
+            impressions.c.name == name,
+            impressions.c.at >= since,
+            impressions.c.arm.is_distinct_from("shadow"),
+        )
+    )
+
+
 def observed(log: "Feedback", name: str, outcome: str, since: float = 0.0) -> Observed:
     """The impressions of a name, the newest 200,000 at the most, each place a row.
 
@@ -47,37 +77,20 @@ def observed(log: "Feedback", name: str, outcome: str, since: float = 0.0) -> Ob
     Raises:
         FeedbackError: the log does not answer.
     """
-    first = (
-        select(outcomes.c.impression, outcomes.c.position, func.min(outcomes.c.at).label("came"))
-        .where(outcomes.c.kind == outcome)
-        .group_by(outcomes.c.impression, outcomes.c.position)
-        .subquery()
+    asked = places(
+        name,
+        outcome,
+        since,
+        impressions.c.version,
+        impressions.c.arm,
+        impressions.c.user_key,
+        impressions.c.columns,
+        shown.c.probability,
     )
-    asked = (
-        select(
-            impressions.c.at,
-            impressions.c.version,
-            impressions.c.arm,
-            impressions.c.user_key,
-            impressions.c.columns,
-            shown.c.probability,
-            first.c.came,
-        )
-        .join_from(impressions, shown, impressions.c.id == shown.c.impression)
-        .outerjoin(
-            first, and_(first.c.impression == shown.c.impression, first.c.position == shown.c.position)
-        )
-        .where(
-            impressions.c.name == name,
-            impressions.c.at >= since,
-            impressions.c.arm.is_distinct_from("shadow"),
-        )
-        .order_by(impressions.c.at.desc(), impressions.c.id, shown.c.position)
-        .limit(_MOST)
-    )
+    newest = asked.order_by(impressions.c.at.desc(), impressions.c.id, shown.c.position).limit(_MOST)
     log.flush()
     with log.database.read() as connection:
-        rows = connection.execute(asked).all()[::-1]
+        rows = connection.execute(newest).all()[::-1]
     nan, never = float("nan"), float("inf")
     return Observed(
         np.array([row.at for row in rows], dtype=float),

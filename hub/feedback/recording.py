@@ -11,7 +11,6 @@ from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request,
 from hub.storage.names import parse
 
 if TYPE_CHECKING:
-    from hub.catalogue.version import Version
     from hub.registry.labelling import Member
     from recipes.answer import Voice
 
@@ -62,7 +61,6 @@ class Seen:
 def impression_of(
     request: Request,
     members: Mapping[str, "Member"],
-    versions: Sequence["Version"],
     answer: Result,
     seen: Seen,
     now: float,
@@ -73,13 +71,13 @@ def impression_of(
     Args:
         request: that was answered.
         members: the adapters that did, by their references.
-        versions: of them.
         answer: to the request.
         seen: by whom, and what of it.
         now: seconds since 1970.
         hashed: the stored key of a client and a user's key.
     """
     voice = next(iter(members.values())).voice
+    versions = [member.key.version for member in members.values()]
     name = parse(next(iter(members))).name
     columns = _keep(members)(_asked(request, voice))
     candidates = candidates_of(request, answer, members)

@@ -27,6 +27,7 @@ import numpy as np
 from adapters.errors import RepertoireError
 from hub.feedback import canary as canaries
 from hub.feedback.training_rows import training_rows
+from hub.registry.requests import Recommend
 
 if TYPE_CHECKING:
     from adapters import Adapter, Base
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from hub.hub import Hub
     from recipes import Order, Recipe
 
-_DRAWS = 1000
 Happened = Literal["canary", "not better", "waits", "failed"]
 
 
@@ -225,7 +225,7 @@ class Refresh:
         bootstrap interval over users (Efron 1979), and the rows."""
         from hub.hub import Hub
         from hub.registry.registry import Registry
-        from hub.registry.requests import Recommend
+        from recipes.measure import interval, multilabel_losses, ratio, resample
 
         rows = [json.loads(line) for line in (folder / "test.jsonl").read_text("utf-8").splitlines()]
         shutil.rmtree(folder / "gate", ignore_errors=True)
@@ -236,22 +236,20 @@ class Refresh:
         try:
             losses = []
             for number in (1, 2):
-                asked = [_request(Recommend, f"{name}@{number}", row) for row in rows]
+                asked = [_request(f"{name}@{number}", row) for row in rows]
                 answers: list[Any] = registry.run(asked)
                 if error := next((each for each in answers if isinstance(each, RepertoireError)), None):
                     raise error
-                p = np.clip([each[0].probability for each in answers], 1e-15, 1 - 1e-15)
-                truth = np.array([row["clicked"] for row in rows])
-                losses.append(-np.where(truth, np.log(p), np.log1p(-p)))
+                truth = [[row["clicked"]] for row in rows]
+                losses.append(multilabel_losses(truth, [[each[0].probability] for each in answers]))
         finally:
             registry.close()
             shutil.rmtree(folder / "gate", ignore_errors=True)
         gain = losses[0] - losses[1]
         users = np.unique([str(row.get("user", at)) for at, row in enumerate(rows)], return_inverse=True)[1]
-        sums, counts = np.bincount(users, weights=gain), np.bincount(users)
-        drawn = np.random.default_rng(begun.number).integers(len(sums), size=(_DRAWS, len(sums)))
-        low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), (2.5, 97.5))
-        return float(gain.mean()), float(low), float(high), len(rows)
+        means = {"gain": ratio(gain, np.ones(len(gain)), users)}
+        drawn = interval(resample(means, int(users.max()) + 1, seed=begun.number)["gain"])
+        return float(gain.mean()), drawn["low"], drawn["high"], len(rows)
 
     def _is_trained(self, name: str, begun: _Round) -> bool:
         return (self._folder(name, begun.number) / "adapter" / "adapter_config.json").exists()
@@ -286,9 +284,9 @@ def _own(name: str, found: dict[str, Refreshed]) -> Iterator[None]:
         found[name] = Refreshed(name, "failed", str(error))
 
 
-def _request(make: Any, reference: str, row: Mapping[str, Any]) -> Any:
+def _request(reference: str, row: Mapping[str, Any]) -> Recommend:
     columns = {name: cell for name, cell in row.items() if name not in ("user", "clicked", "weight")}
-    return make(reference, str(row.get("user", "")), [columns])
+    return Recommend(reference, str(row.get("user", "")), [columns])
 
 
 def _replace(path: Path, text: str) -> None:

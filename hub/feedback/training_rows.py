@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import or_
 
 from hub.feedback.live import WINDOWS
-from hub.feedback.tables import impressions, outcomes, shown
+from hub.feedback.observed import places
+from hub.feedback.tables import impressions, shown
 
 if TYPE_CHECKING:
     from hub.feedback.campaigns import Campaign
@@ -70,31 +71,18 @@ def training_rows(log: "Feedback", campaign: "Campaign", since: float, seed: int
 
 def _rows(log: "Feedback", campaign: "Campaign", since: float, until: float) -> list[dict[str, Any]]:
     """Rows in the order of their times, from `since` and before `until`."""
-    first = (
-        select(outcomes.c.impression, outcomes.c.position, func.min(outcomes.c.at).label("came"))
-        .where(outcomes.c.kind == campaign.outcome)
-        .group_by(outcomes.c.impression, outcomes.c.position)
-        .subquery()
-    )
     asked = (
-        select(
-            impressions.c.at,
+        places(
+            campaign.name,
+            campaign.outcome,
+            since,
             impressions.c.columns,
             impressions.c.candidates,
             shown.c.ad,
             shown.c.propensity,
-            first.c.came,
-        )
-        .join_from(impressions, shown, impressions.c.id == shown.c.impression)
-        .outerjoin(
-            first, and_(first.c.impression == shown.c.impression, first.c.position == shown.c.position)
         )
         .where(
-            impressions.c.name == campaign.name,
-            impressions.c.at >= since,
-            impressions.c.at < until,
-            or_(impressions.c.consent.is_(None), impressions.c.consent.is_(True)),
-            impressions.c.arm.is_distinct_from("shadow"),
+            impressions.c.at < until, or_(impressions.c.consent.is_(None), impressions.c.consent.is_(True))
         )
         .order_by(impressions.c.at, impressions.c.id, shown.c.position)
     )

@@ -9,9 +9,8 @@ import secrets
 from threading import Lock
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 
-from hub.feedback.database import Database
+from hub.feedback.database import Database, insert_new
 from hub.feedback.tables import clients
 
 
@@ -42,12 +41,6 @@ class UserKeys:
             if (found := connection.execute(own).scalar()) is not None:
                 return bytes(found)
         with self._database.write() as connection:
-            found = connection.execute(own).scalar()  # another process may have been faster
-            if found is None:
-                found = secrets.token_bytes(32)
-                try:
-                    with connection.begin_nested():
-                        connection.execute(clients.insert().values(client=client, secret=found))
-                except IntegrityError:
-                    found = connection.execute(own).scalar_one()
-            return bytes(found)
+            # Another process may have been faster: its secret stays.
+            insert_new(connection, clients, [{"client": client, "secret": secrets.token_bytes(32)}])
+            return bytes(connection.execute(own).scalar_one())

@@ -87,7 +87,12 @@ def seen_by(log: "Feedback", name: str, user: str, since: float) -> dict[str, in
     asked = (
         select(shown.c.ad, func.count())
         .join_from(shown, impressions, impressions.c.id == shown.c.impression)
-        .where(impressions.c.name == name, impressions.c.user_key == user, impressions.c.at >= since)
+        .where(
+            impressions.c.name == name,
+            impressions.c.user_key == user,
+            impressions.c.at >= since,
+            impressions.c.arm.is_distinct_from("shadow"),
+        )
         .group_by(shown.c.ad)
     )
     with log.database.read() as connection:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from adapters.errors import RequestError
-from hub.feedback.log_files import LogRow
+from hub.feedback.log_files import BadRow, LogRow, as_probability
 from hub.placement.posterior import Floats
 
 _DRAWS = 1000
@@ -81,9 +81,12 @@ def read_logs(rows: Iterable[LogRow | str], given: str | None = None) -> PolicyL
         elif row.propensity is None:
             wrong.append(f"line {row.line}: no propensity; without it nothing can be said of another policy")
         else:
-            probability = _probability(row, given, wrong) if given else 1.0
-            reward = (row.value or 0.0) if row.value is not None else float(bool(row.clicked))
-            found.append((row.ad, row.propensity, reward, probability))
+            reward = float(bool(row.clicked)) if row.value is None else row.value
+            try:
+                new = as_probability(row.features[given], given) if given else 1.0
+                found.append((row.ad, row.propensity, reward, new))
+            except BadRow as error:
+                wrong.append(f"line {row.line}: {error}")
     if wrong or not found:
         told = "".join(f"\n  - {why}" for why in wrong[:10]) or " it has no row"
         raise RequestError(f"the log cannot be used ({len(wrong)} rows are wrong):{told}")
@@ -198,13 +201,3 @@ def _ratios(parts: Mapping[str, tuple[Floats, Floats]], random: np.random.Genera
         low, high = np.percentile(ratios, (2.5, 97.5))
         found[name] = Estimate(float(whole[2 * at] / whole[2 * at + 1]), float(low), float(high))
     return found
-
-
-def _probability(row: LogRow, column: str, wrong: list[str]) -> float:
-    try:
-        value = float(row.features[column])
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        wrong.append(f"line {row.line}: {column} is {row.features[column]!r}; expected a probability, 0 to 1")
-    return value

@@ -6,6 +6,7 @@ eligible?  cap?  budget?  -->  probabilities  -->  beliefs  -->  choice with its
 """
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -15,6 +16,7 @@ import numpy as np
 
 from adapters.errors import RequestError
 from adapters.fields import shown
+from hub.feedback.events import is_number
 from hub.feedback.recording import Logged, Seen, candidates_of
 from hub.placement.choosing import Choosing, choose
 from hub.placement.evidence import Evidence, clicked_since, evidence, seen_by
@@ -216,12 +218,10 @@ def _affords(offer: Offer, paid: int, elapsed: float) -> bool:
 
 def _paired(ranked: Sequence[Ranked], offers: Sequence[Offer]) -> list[Offer]:
     """The offers in the order of the answer."""
-    left = list(offers)
-    found = []
-    for each in ranked:
-        at = next(index for index, offer in enumerate(left) if offer.ad is each.ad)
-        found.append(left.pop(at))
-    return found
+    left: dict[int, deque[Offer]] = {}
+    for offer in offers:
+        left.setdefault(id(offer.ad), deque()).append(offer)
+    return [left[id(each.ad)].popleft() for each in ranked]
 
 
 def check_offers(offers: Sequence[Offer], k: int, shares: Mapping[str, float] | None) -> None:
@@ -249,5 +249,4 @@ def check_offers(offers: Sequence[Offer], k: int, shares: Mapping[str, float] | 
 
 
 def _is_amount(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value < math.inf
+    return is_number(value) and value >= 0

@@ -6,14 +6,16 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.measure.calibration import Calibration
-    from recipes.measure.metrics import auc
+    from recipes.measure.intervals import interval, ratio, resample
+    from recipes.measure.metrics import auc, multilabel_losses
     from recipes.measure.policy import Kind, Limit, Policy, Violation, stays, violations, width
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "recipes.measure.calibration": ["Calibration"],
-            "recipes.measure.metrics": ["auc"],
+            "recipes.measure.intervals": ["interval", "ratio", "resample"],
+            "recipes.measure.metrics": ["auc", "multilabel_losses"],
             "recipes.measure.policy": [
                 "Kind",
                 "Limit",
@@ -33,6 +35,10 @@ __all__ = [
     "Policy",
     "Violation",
     "auc",
+    "interval",
+    "multilabel_losses",
+    "ratio",
+    "resample",
     "stays",
     "violations",
     "width",

@@ -6,7 +6,7 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.options.data import FormatOptions
-    from recipes.options.reading import BadYaml, load_yaml, parse_override, read_yaml
+    from recipes.options.reading import BadYaml, load_block, load_yaml, parse_override, read_yaml
     from recipes.options.write import read_policy
     from recipes.options.written import read_format
 else:
@@ -14,7 +14,7 @@ else:
         __name__,
         {
             "recipes.options.data": ["FormatOptions"],
-            "recipes.options.reading": ["BadYaml", "load_yaml", "parse_override", "read_yaml"],
+            "recipes.options.reading": ["BadYaml", "load_block", "load_yaml", "parse_override", "read_yaml"],
             "recipes.options.write": ["read_policy"],
             "recipes.options.written": ["read_format"],
         },
@@ -23,6 +23,7 @@ else:
 __all__ = [
     "BadYaml",
     "FormatOptions",
+    "load_block",
     "load_yaml",
     "parse_override",
     "read_format",

@@ -2,12 +2,14 @@
 
 import os
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from recipes.errors import RecipeError
 
+Model = TypeVar("Model", bound=BaseModel)
 MOST_BYTES = 2 << 20
 """Of a file; one of 5,000 jobs is smaller."""
 MOST_VALUES = 100_000
@@ -34,6 +36,26 @@ def load_yaml(path: str | os.PathLike[str]) -> Any:
         raise BadYaml(f"cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError as error:
         raise BadYaml(f"byte {error.start} is not UTF-8; save the file as UTF-8") from None
+
+
+def load_block(path: str | os.PathLike[str], model: type[Model], block: str) -> Model:
+    """A YAML file of one block.
+
+    Args:
+        path: of the file.
+        model: what stands in it.
+        block: what the block is called, such as jobs.
+
+    Raises:
+        RecipeError: with everything that is wrong with the file.
+    """
+    try:
+        return model.model_validate(load_yaml(path))
+    except BadYaml as error:
+        raise RecipeError(f"{path}: {error}; give a YAML file with `{block}:`") from None
+    except ValidationError as error:
+        faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
+        raise RecipeError([f"{path}: {where}: {message}" for where, message in faults]) from None
 
 
 def read_yaml(text: str) -> Any:

@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from recipes.errors import RecipeError
-from recipes.options.reading import BadYaml, load_yaml
+from recipes.options.reading import BadYaml, load_block, load_yaml
 from recipes.recipe import Recipe, merge, of_preset, presets
 from recipes.runs.order import Order
 
@@ -57,13 +57,7 @@ def is_jobs(path: str | Path) -> bool:
 def load_jobs(path: str | Path, out: str | Path) -> list[Order]:
     """The orders of a file of jobs, each to be written to its name's folder under `out`. Raises RecipeError."""
     source = Path(path)
-    try:
-        file = _File.model_validate(load_yaml(source))
-    except BadYaml as error:
-        raise RecipeError(f"{path}: {error}; give a YAML file with `jobs:`") from None
-    except ValidationError as error:
-        faults = [(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
-        raise RecipeError([f"{path}: {where}: {message}" for where, message in faults]) from None
+    file = load_block(path, _File, "jobs")
     orders: list[Order] = []
     problems: list[str] = []
     for name, count in Counter(job.name for job in file.jobs).items():

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from hub.feedback import Candidate, Impression, Place
+from sqlalchemy import select
+
+from hub.feedback import Candidate, Feedback, Impression, Place
 from hub.feedback.events import ad_key
 
 NAME = "acme/spring/recommendation"
@@ -26,3 +28,10 @@ def impression(
         "places": places,
     }
     return Impression(at=at, **{**told, **given})
+
+
+def stored(log: Feedback, table: Any) -> list[dict[str, Any]]:
+    """The rows of a table, when all that was logged is there."""
+    log.flush()
+    with log.database.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(select(table))]

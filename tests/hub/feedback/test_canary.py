@@ -18,8 +18,8 @@ from hub.feedback.live import live
 from tests.adapters import models
 from tests.clock import Clock, until
 from tests.hub.conftest import Run
-from tests.hub.feedback.made import NOW
-from tests.hub.feedback.test_loop import ranker, stored
+from tests.hub.feedback.made import NOW, stored
+from tests.hub.feedback.test_loop import ranker
 from tests.hub.tiny import NAME, lora
 
 DAY = 86_400.0
@@ -219,12 +219,12 @@ def test_live_leads_users_to_their_arm_and_follows_the_decision(
     for user in range(12):
         loop.recommend(live_name, "likes tea", ["tea"], user_key=f"u-{user}")
     loop.recommend(live_name, "likes tea", ["tea"])
-    rows = stored(loop, impressions)
+    rows = stored(loop.log, impressions)
     assert (rows[0]["arm"], rows[-1]["arm"]) == ("production", "production")
     assert {(row["arm"], row["version"]) for row in rows} == {("production", 1), ("canary", 2)}
     stop(hub, loop.log, NAME)
     loop.recommend(live_name, "likes tea", ["tea"], user_key="u-1")
-    assert {row["arm"] for row in stored(loop, impressions)[len(rows) :]} == {"production"}
+    assert {row["arm"] for row in stored(loop.log, impressions)[len(rows) :]} == {"production"}
 
 
 def test_a_canary_that_cannot_answer_costs_nobody_an_answer_and_counts(
@@ -241,7 +241,7 @@ def test_a_canary_that_cannot_answer_costs_nobody_an_answer_and_counts(
         assert loop.recommend(f"{NAME}@live", "likes tea", ["tea"], user_key=user)[0].probability
         with pytest.raises(RequestError, match="nothing to answer"):
             loop.recommend(f"{NAME}@live", "likes tea", [], user_key=user)
-    failed = [row for row in stored(loop, impressions) if row["chooser"] == "failed"]
+    failed = [row for row in stored(loop.log, impressions) if row["chooser"] == "failed"]
     mine = [user for user in users if canary.has(loop.log.user_key("acme", user))]
     assert len(failed) == len(mine) > 0, "what production refuses too is no fault of the canary"
 
@@ -252,8 +252,8 @@ def test_a_shadow_answers_too_and_nobody_sees_it(loop: Loop, monkeypatch: pytest
     monkeypatch.setattr("hub.feedback.loop._FRESH", -1.0)
     start(loop.registry.hub, loop.log, NAME, 2, shadow=True)
     ranked = loop.recommend(f"{NAME}@live", "likes tea", ["tea"], user_key="u")
-    until(lambda: len(stored(loop, impressions)) == 2)
-    seen, shadow = sorted(stored(loop, impressions), key=lambda row: str(row["arm"]))
+    until(lambda: len(stored(loop.log, impressions)) == 2)
+    seen, shadow = sorted(stored(loop.log, impressions), key=lambda row: str(row["arm"]))
     assert (seen["arm"], seen["version"], shadow["arm"], shadow["version"]) == ("production", 1, "shadow", 2)
     assert ranked.impression == seen["id"] and live(loop.log, NAME).impressions == 1
 

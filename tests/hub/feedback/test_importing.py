@@ -2,25 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from adapters.errors import RequestError
 from hub.feedback import Feedback, import_log
 from hub.feedback.tables import impressions, outcomes, shown
 from hub.hub import Hub
 from tests.hub.conftest import Run
-from tests.hub.feedback.made import NAME
+from tests.hub.feedback.made import NAME, stored
 from tests.hub.tiny import lora
 
 BANDIT = Path(__file__).parents[4] / "shared" / "data" / "open_bandit_men" / "random" / "men.csv"
-
-
-def stored(log: Feedback, table: Any) -> list[dict[str, Any]]:
-    with log.database.read() as connection:
-        return [dict(row._mapping) for row in connection.execute(select(table))]
 
 
 def bandit(path: Path) -> Path:

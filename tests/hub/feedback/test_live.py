@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hub.feedback import Candidate, Feedback, Impression, Outcome, Place
+from hub.feedback.canary import Canary
 from hub.feedback.delays import fit_delay
 from hub.feedback.drift import drift
 from hub.feedback.live import live
@@ -95,8 +97,12 @@ def test_a_canary_that_loses_users_is_told_and_an_honest_one_is_not(log: Feedbac
         for at in range(2000)
     ]
     fill(log, made, [False] * 2000)
-    assert live(log, NAME, share=0.05).sample_ratio is None
-    told = live(log, NAME, share=0.10).sample_ratio
+    before = [served(NOW - 2 * DAY, 0.1, arm="production", user=f"before-{at}") for at in range(2000)]
+    fill(log, before, [False] * 2000)
+    canary = Canary(NAME, 2, 1, NOW - DAY, share=0.05)
+    assert live(log, NAME, canary=canary).sample_ratio is None, "since it began"
+    assert live(log, NAME, canary=replace(canary, share=0.10, shadow=True)).sample_ratio is None
+    told = live(log, NAME, canary=replace(canary, share=0.10)).sample_ratio
     assert told is not None and "5.00% of 2,000 users and should have 10.00%" in told
 
 
@@ -164,3 +170,20 @@ def test_it_is_told_on_the_command_line(run: Run, monkeypatch: pytest.MonkeyPatc
     assert code == 0 and "@1" in out and "0.2000 (" in out
     assert json.loads(run("live", NAME, "--json", "--days", "30")[1])["versions"][0]["hits"] == 20
     assert run("live", "acme")[0] == 2
+
+
+def test_users_that_a_canary_should_have_and_has_not_are_told_on_the_command_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REPERTOIRE_FEEDBACK", raising=False)
+    hub = Hub("campaigns")
+    for seed in (0, 1):
+        hub.publish(lora(seed), NAME)
+    hub.set_alias(NAME, "production", 1)
+    run("canary", "start", NAME, "--version", 2, "--share", 0.5)
+    log = Feedback(hub)
+    log.add_all([served(log.now(), 0.2, arm="production", user=f"{at}") for at in range(100)])
+    log.close()
+    assert "Alarm: the canary has 0.00% of 100 users and should have 50.00%" in run("live", NAME)[1]
+    run("canary", "stop", NAME)
+    assert "Alarm" not in run("live", NAME)[1]

@@ -7,19 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from hub.errors import BadFeedback
 from hub.feedback import Feedback, Impression, Outcome
 from hub.feedback.tables import clients, impressions, outcomes, shown
 from tests.clock import Clock
-from tests.hub.feedback.made import NAME, NOW, impression
-
-
-def rows(log: Feedback, table: Any) -> list[dict[str, Any]]:
-    log.flush()
-    with log.database.read() as connection:
-        return [dict(row._mapping) for row in connection.execute(select(table))]
+from tests.hub.feedback.made import NAME, NOW, impression, stored
 
 
 def noted(log: Feedback, **given: Any) -> str:
@@ -34,10 +27,10 @@ def test_an_impression_is_kept_whole_and_its_numbers_unrounded(log: Feedback) ->
     places = [type(place)(place.position, place.ad, third, math.nextafter(third, 1)) for place in made.places]
     made = type(made)(**{**vars(made), "places": places})
     log.add(made)
-    (row,) = rows(log, impressions)
+    (row,) = stored(log, impressions)
     assert row == made.row() and row["client"] == "acme" and row["at"] == NOW
-    assert [each["probability"] for each in rows(log, shown)] == [third, third]
-    assert rows(log, shown)[1]["propensity"] == math.nextafter(third, 1)
+    assert [each["probability"] for each in stored(log, shown)] == [third, third]
+    assert stored(log, shown)[1]["propensity"] == math.nextafter(third, 1)
 
 
 def test_outcomes_come_late_out_of_order_and_again(log: Feedback, clock: Clock) -> None:
@@ -47,7 +40,7 @@ def test_outcomes_come_late_out_of_order_and_again(log: Feedback, clock: Clock) 
     assert log.feedback(one, "click", at=datetime.fromtimestamp(NOW + 5, UTC))
     assert not log.feedback(one, "click", at=NOW + 6), "it was told already"
     assert log.feedback(one, "conversion", value=50.0, event="order-2", at="2027-01-15T09:00:00+00:00")
-    found = {(row["kind"], row["event"]): (row["at"], row["value"]) for row in rows(log, outcomes)}
+    found = {(row["kind"], row["event"]): (row["at"], row["value"]) for row in stored(log, outcomes)}
     assert found["click", ""] == (NOW + 5, None)
     assert found["conversion", ""] == (NOW + 80_000, 49.0)
     assert found["conversion", "order-2"][1] == 50.0
@@ -93,7 +86,7 @@ def test_what_is_wrong_with_an_outcome_is_told_and_the_others_are_taken(
     with pytest.raises(BadFeedback) as raised:
         log.feedback(**{"impression": one, "kind": "click"} | given)
     assert raised.value.problems == (found[1].why,)
-    assert len(rows(log, outcomes)) == 2
+    assert len(stored(log, outcomes)) == 2
 
 
 def test_the_same_with_another_value_is_refused_also_within_one_call(log: Feedback) -> None:
@@ -122,7 +115,7 @@ def test_each_task_has_its_own_outcomes(log: Feedback) -> None:
     assert log.feedback(mood, "label", text="glad")
     with pytest.raises(BadFeedback, match="there may come of it: label"):
         log.feedback(mood, "click")
-    assert rows(log, outcomes)[0]["text"] == '"Call <phone> for \\u8336"', "what is private is masked"
+    assert stored(log, outcomes)[0]["text"] == '"Call <phone> for \\u8336"', "what is private is masked"
 
 
 def test_many_threads_and_two_logs_write_at_once_and_nothing_is_lost(
@@ -138,7 +131,7 @@ def test_many_threads_and_two_logs_write_at_once_and_nothing_is_lost(
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(200)))
-    assert len(rows(log, impressions)) == len(rows(log, outcomes)) == 200
+    assert len(stored(log, impressions)) == len(stored(log, outcomes)) == 200
     other.close()
 
 
@@ -149,7 +142,7 @@ def test_user_keys_are_hashed_with_the_clients_own_secret(log: Feedback, url: st
     again = Feedback(tmp_path / "hub", url)
     assert again.user_key("acme", "u-17") == mine, "also in another process"
     again.close()
-    assert len(rows(log, clients)) == 2
+    assert len(stored(log, clients)) == 2
 
 
 def test_what_is_past_its_days_is_erased_and_no_more(log: Feedback, clock: Clock) -> None:
@@ -158,9 +151,9 @@ def test_what_is_past_its_days_is_erased_and_no_more(log: Feedback, clock: Clock
     log.feedback(kept, "click")
     clock.move(11)
     assert log.expire() == 1
-    assert [row["id"] for row in rows(log, impressions)] == [kept]
-    assert [row["impression"] for row in rows(log, shown)] == [kept]
-    assert [row["impression"] for row in rows(log, outcomes)] == [kept]
+    assert [row["id"] for row in stored(log, impressions)] == [kept]
+    assert [row["impression"] for row in stored(log, shown)] == [kept]
+    assert [row["impression"] for row in stored(log, outcomes)] == [kept]
     with pytest.raises(BadFeedback, match="there is no impression"):
         log.feedback(old, "click")
 
@@ -169,7 +162,7 @@ def test_it_is_erased_without_being_asked(log: Feedback, clock: Clock) -> None:
     noted(log, expires=NOW + 10)
     clock.move(3601)
     kept = noted(log, at=NOW + 3601)
-    assert [row["id"] for row in rows(log, impressions)] == [kept]
+    assert [row["id"] for row in stored(log, impressions)] == [kept]
 
 
 def test_a_purge_erases_one_client_and_proves_it(log: Feedback, url: str, tmp_path: Path) -> None:
@@ -188,8 +181,8 @@ def test_a_purge_erases_one_client_and_proves_it(log: Feedback, url: str, tmp_pa
     }
     assert log.purge("acme") == {"impressions": 1, "shown": 1, "outcomes": 1, "clients": 1, "canaries": 0}
     assert set(log.count("acme").values()) == {0}
-    assert [row["id"] for row in rows(log, impressions)] == [theirs]
-    assert len(rows(log, outcomes)) == 1
+    assert [row["id"] for row in stored(log, impressions)] == [theirs]
+    assert len(stored(log, outcomes)) == 1
     if url.startswith("sqlite"):
         held = b"".join(path.read_bytes() for path in tmp_path.glob("log.sqlite*"))
         assert secret.encode() not in held and theirs.encode() in held

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from adapters import Adapter, Base, BaseId, Head, Lora
 from adapters.errors import RequestError
@@ -15,7 +14,7 @@ from hub.feedback import Feedback, Loop, Seen
 from hub.feedback.tables import impressions, shown
 from tests.adapters import models
 from tests.clock import Clock
-from tests.hub.feedback.made import NOW
+from tests.hub.feedback.made import NOW, stored
 from tests.hub.voices import voice
 
 NAME = "acme/spring/recommendation"
@@ -52,19 +51,13 @@ def loop(base: Base, tmp_path: Path) -> Iterator[Loop]:
     loop.close()
 
 
-def stored(loop: Loop, table: Any) -> list[dict[str, Any]]:
-    loop.log.flush()
-    with loop.log.database.read() as connection:
-        return [dict(row._mapping) for row in connection.execute(select(table))]
-
-
 def test_a_recommendation_is_logged_as_it_was_answered(loop: Loop) -> None:
     ads = ["tea sale", {"ad": "rum sale", "price": 3}]
     said = {"user": "likes tea", "ads": ads, "features": {"season": "May", "internal": "margin 40 %"}}
     ranked = loop.recommend(NAME, **said, user_key="u-17", top=2, consent=True)
     alone = loop.registry.recommend(NAME, **said)
     assert [each.ad for each in ranked] == [each.ad for each in alone]
-    (row,) = stored(loop, impressions)
+    (row,) = stored(loop.log, impressions)
     version = loop.registry.hub.resolve(NAME)
     assert row["id"] == ranked.impression and row["at"] == NOW
     told = {key: row[key] for key in ("client", "name", "task", "reference", "version", "digest")}
@@ -85,7 +78,7 @@ def test_a_recommendation_is_logged_as_it_was_answered(loop: Loop) -> None:
     assert found == {
         each.ad["ad"] if isinstance(each.ad, dict) else each.ad: each.probability for each in ranked
     }, "unrounded"
-    places = stored(loop, shown)
+    places = stored(loop.log, shown)
     assert [(each["position"], each["probability"], each["propensity"]) for each in places] == [
         (1, ranked[0].probability, 1.0),
         (2, ranked[1].probability, 1.0),
@@ -101,7 +94,7 @@ def test_what_is_private_is_masked_before_it_is_stored_unless_the_recipe_allows_
     }
     loop.recommend(NAME, **private)
     loop.recommend("acme/open/recommendation", **private)
-    masked, kept = stored(loop, impressions)
+    masked, kept = stored(loop.log, impressions)
     text = masked["columns"] + masked["candidates"]
     assert "<email> likes tea" in text and "<phone>" in text
     assert not any(each in text for each in ("ann@", "0143", "a@b.org"))
@@ -111,14 +104,14 @@ def test_what_is_private_is_masked_before_it_is_stored_unless_the_recipe_allows_
 def test_of_an_ensemble_the_strictest_recipe_holds(loop: Loop) -> None:
     names = [NAME, "acme/open/recommendation"]
     loop.recommend(names, "ann@example.com", ["tea"], {"season": "May"})
-    (row,) = stored(loop, impressions)
+    (row,) = stored(loop.log, impressions)
     assert "ann@" not in row["columns"] and row["reference"] == " + ".join(names)
     assert row["version"] is None and row["digest"].count("+") == 1
 
 
 def test_analyses_are_logged_and_corrected(loop: Loop) -> None:
     found = loop.analyze("acme/spring/behavior", ["so late", "thank you"])
-    (row,) = stored(loop, impressions)
+    (row,) = stored(loop.log, impressions)
     assert [columns for _, columns, _ in json.loads(row["candidates"])] == [
         {"text": each.text, "answered": each.label} for each in found
     ]
@@ -130,7 +123,7 @@ def test_without_the_log_nothing_is_stored_and_errors_are_not_logged(loop: Loop)
     assert ranked.impression is None
     with pytest.raises(RequestError, match="season"):
         loop.recommend(NAME, "likes tea", ["tea"])
-    assert stored(loop, impressions) == []
+    assert stored(loop.log, impressions) == []
 
 
 @pytest.mark.parametrize(
@@ -139,7 +132,7 @@ def test_without_the_log_nothing_is_stored_and_errors_are_not_logged(loop: Loop)
 def test_who_sees_an_answer_is_checked_before_it_is_given(loop: Loop, wrong: dict[str, Any]) -> None:
     with pytest.raises(RequestError, match=next(iter(wrong))):
         loop.recommend(NAME, "likes tea", ["tea"], {"season": "May"}, **wrong)
-    assert stored(loop, impressions) == []
+    assert stored(loop.log, impressions) == []
 
 
 def test_an_answer_that_was_waited_for_elsewhere_is_noted(loop: Loop) -> None:
@@ -148,7 +141,7 @@ def test_an_answer_that_was_waited_for_elsewhere_is_noted(loop: Loop) -> None:
     pending = loop.registry.submit(Recommend(NAME, "likes tea", ["tea", "rum"], {"season": "May"}))
     loop.registry.publish(ranker(loop.registry.base, 5), NAME)
     noted = loop.note(pending, pending.result(), Seen(on_disk=True))
-    (row,) = stored(loop, impressions)
+    (row,) = stored(loop.log, impressions)
     assert row["id"] == noted and row["version"] == 1, (
         "the version that answered, not the one that is there now"
     )

@@ -17,7 +17,7 @@ def test_ads_are_counted_with_what_was_predicted_and_shadows_are_not(log: Feedba
         impression(("tea",), name="acme/autumn/recommendation"),
         impression(("tea",), name="globex/a/recommendation"),
     ]
-    log.add_all([*made, *other, impression(("tea",), arm="shadow")])
+    log.add_all([*made, *other, impression(("tea",), arm="shadow", user="me")])
     told = [
         Outcome(made[0].id, "click"),
         Outcome(made[1].id, "click", position=2),

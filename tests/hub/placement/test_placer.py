@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from adapters import Base
 from adapters.errors import RequestError
@@ -13,7 +12,7 @@ from hub import Choosing, Feedback, Hub, Loop, Offer, Placer, Registry
 from hub.feedback.tables import impressions, shown
 from tests.adapters import models
 from tests.clock import Clock
-from tests.hub.feedback.made import NOW
+from tests.hub.feedback.made import NOW, stored
 from tests.hub.feedback.test_loop import NAME, ranker
 
 MORNING = NOW - NOW % 86_400 + 6 * 3600
@@ -38,19 +37,13 @@ def loop(base: Base, tmp_path: Path, clock: Clock) -> Iterator[Loop]:
     loop.close()
 
 
-def stored(loop: Loop, table: Any) -> list[dict[str, Any]]:
-    loop.log.flush()
-    with loop.log.database.read() as connection:
-        return [dict(row._mapping) for row in connection.execute(select(table))]
-
-
 def test_what_was_chosen_is_logged_with_its_propensity(loop: Loop) -> None:
     placed = Placer(loop, seed=1).place(NAME, "likes tea", ["tea", "rum", "mug"], k=2, user_key="u-1")
-    (row,) = stored(loop, impressions)
+    (row,) = stored(loop.log, impressions)
     assert row["id"] == placed.impression and row["chooser"] == "thompson"
-    assert [(each["position"], each["probability"], each["propensity"]) for each in stored(loop, shown)] == [
-        (at, each.probability, each.propensity) for at, each in enumerate(placed, 1)
-    ]
+    assert [
+        (each["position"], each["probability"], each["propensity"]) for each in stored(loop.log, shown)
+    ] == [(at, each.probability, each.propensity) for at, each in enumerate(placed, 1)]
     assert loop.feedback(placed.impression, "click", position=2)
 
 
@@ -92,7 +85,9 @@ def test_caps_budgets_and_eligibility_keep_ads_out(loop: Loop, clock: Clock) -> 
         ({"ads": []}, "give 1 to"),
         ({"ads": [Offer("a", bid=0)]}, "bid is 0"),
         ({"ads": [Offer("a", bid=float("nan"))]}, "bid is nan"),
+        ({"ads": [Offer("a", bid=10**400)]}, "bid is 1000"),
         ({"ads": [Offer("a", budget=-1)]}, "budget is -1"),
+        ({"ads": [Offer("a", budget=10**400)]}, "budget is 1000"),
         ({"ads": [Offer("a", cap=1.5)]}, "cap is 1.5"),
         ({"ads": ["a"], "shares": {"x": 0.8, "y": 0.4}}, "at most 1 together"),
     ],

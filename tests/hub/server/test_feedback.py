@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from adapters import Base
@@ -17,7 +16,7 @@ from hub.feedback.tables import impressions, outcomes, shown
 from hub.server import Keys, Scope, create_app
 from tests.adapters import models
 from tests.clock import Clock
-from tests.hub.feedback.made import NOW
+from tests.hub.feedback.made import NOW, stored
 from tests.hub.feedback.test_loop import ranker
 from tests.hub.voices import voice
 
@@ -48,11 +47,6 @@ class Served:
         asked = ASKED | {"reference": OTHER if who == "globex" else NAME, "log": True} | given
         return str(self.ask("/v1/recommend", asked, who).json()["impression"])
 
-    def stored(self, table: Any) -> list[dict[str, Any]]:
-        self.log.flush()
-        with self.log.database.read() as connection:
-            return [dict(row._mapping) for row in connection.execute(select(table))]
-
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
@@ -76,10 +70,10 @@ def test_an_answer_is_logged_where_that_is_asked_and_its_id_comes_back(served: S
     ).json()
     assert plain["impression"] is None
     assert [each["ad"] for each in plain["ranked"]] == [each["ad"] for each in logged["ranked"]]
-    (row,) = served.stored(impressions)
+    (row,) = stored(served.log, impressions)
     assert row["id"] == logged["impression"] and row["consent"] is False
     assert row["user_key"] == served.log.user_key("acme", "u-1")
-    assert [each["probability"] for each in served.stored(shown)] == [
+    assert [each["probability"] for each in stored(served.log, shown)] == [
         each["probability"] for each in logged["ranked"]
     ]
     analysed = served.ask(
@@ -101,7 +95,7 @@ def test_a_batch_logs_what_asks_for_it(served: Served) -> None:
         False,
     ]
     assert "user_key" in answers[2]["error"]["message"]
-    assert len(served.stored(impressions)) == 1
+    assert len(stored(served.log, impressions)) == 1
 
 
 def test_an_event_changes_nothing_when_it_is_told_again_and_is_refused_with_another_value(
@@ -112,7 +106,7 @@ def test_an_event_changes_nothing_when_it_is_told_again_and_is_refused_with_anot
     assert statuses == ["taken", "known"]
     other = served.ask("/v1/feedback", event | {"value": 50.0})
     assert other.status_code == 400 and "another value" in other.json()["error"]["message"]
-    assert [each["value"] for each in served.stored(outcomes)] == [49.0]
+    assert [each["value"] for each in stored(served.log, outcomes)] == [49.0]
 
 
 def test_of_many_events_each_is_taken_or_refused_by_itself(served: Served) -> None:
@@ -156,7 +150,7 @@ def test_a_key_learns_nothing_of_another_clients_impressions(served: Served) -> 
     gone = served.ask("/v1/recommend", ASKED | {"reference": f"{NAME}@live", "user_key": "u"}, "globex")
     placed = served.ask("/v1/place", ASKED | {"reference": NAME}, "globex")
     assert {refused.status_code, gone.status_code, placed.status_code} == {404}
-    assert len(served.stored(impressions)) == 1
+    assert len(stored(served.log, impressions)) == 1
 
 
 def test_live_goes_by_the_users_key(served: Served) -> None:
@@ -165,7 +159,7 @@ def test_live_goes_by_the_users_key(served: Served) -> None:
     for number in range(12):
         served.shown(reference=f"{NAME}@live", user_key=f"u-{number}")
     served.shown(reference=f"{NAME}@live")
-    arms = [(row["arm"], row["version"], row["user_key"]) for row in served.stored(impressions)]
+    arms = [(row["arm"], row["version"], row["user_key"]) for row in stored(served.log, impressions)]
     assert {(arm, version) for arm, version, _ in arms} == {("canary", 2), ("production", 1)}
     assert arms[-1] == ("production", 1, None)
 
@@ -178,7 +172,7 @@ def test_a_canary_that_refuses_is_answered_by_production_and_counted(served: Ser
         for n in range(12)
     ]
     assert {each.status_code for each in found} == {200}
-    rows = served.stored(impressions)
+    rows = stored(served.log, impressions)
     failed = [row for row in rows if row["chooser"] == "failed"]
     assert 0 < len(failed) < 12 and {row["arm"] for row in failed} == {"canary"}
     assert len(rows) - len(failed) == 12 and {row["version"] for row in rows} == {None, 1}
@@ -188,7 +182,7 @@ def test_a_shadow_answers_after_the_answer_was_sent(served: Served) -> None:
     served.hub.publish(ranker(served.registry.base, 5, features=[]), NAME)
     canary.start(served.hub, served.log, NAME, 2, shadow=True)
     served.shown(reference=f"{NAME}@live", user_key="u-1")
-    assert [(row["arm"], row["version"]) for row in served.stored(impressions)] == [
+    assert [(row["arm"], row["version"]) for row in stored(served.log, impressions)] == [
         ("production", 1),
         ("shadow", 2),
     ]
@@ -198,9 +192,9 @@ def test_ads_are_placed_and_logged_with_their_propensity(served: Served) -> None
     ads = ["tea", {"ad": "rum", "bid": 0.5, "cap": 1}, {"ad": {"ad": "mug"}, "eligible": False}]
     asked = {"reference": NAME, "user": "likes tea", "ads": ads, "k": 3, "user_key": "u-1"}
     found = served.ask("/v1/place", asked).json()
-    (row,) = served.stored(impressions)
+    (row,) = stored(served.log, impressions)
     assert row["id"] == found["impression"] and row["chooser"] == "thompson"
-    assert [each["propensity"] for each in served.stored(shown)] == [
+    assert [each["propensity"] for each in stored(served.log, shown)] == [
         each["propensity"] for each in found["placed"]
     ]
     assert {each["ad"] for each in found["placed"]} == {"tea", "rum"}
