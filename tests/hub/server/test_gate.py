@@ -5,6 +5,8 @@ import json
 import logging
 import re
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +19,8 @@ from hypothesis import strategies as st
 from adapters import Base
 from hub import Hub
 from hub.errors import BadKey
-from hub.server import Bounds, Keys, Scope
+from hub.server import Bounds, Key, Keys, Scope
+from tests.clock import LIMIT
 from tests.hub.server.conftest import TASKS, Guarded, Served, serving
 
 COPY = "acme/spring/ad-copy"
@@ -156,6 +159,35 @@ def test_a_session_of_the_page_sees_what_its_key_does_until_that_ends(guarded: G
     sessions.end(cookie)  # logged out; a replayed cookie is none
     with httpx.Client(base_url=guarded.served.url, cookies={"repertoire_session": cookie}) as http:
         assert http.get("/v1/models").status_code == 401
+
+
+@pytest.mark.parametrize("by_cookie", [False, True])
+def test_while_a_key_is_looked_up_others_are_answered(
+    guarded: Guarded, by_cookie: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of keys may lie on a slow disk, or be held by another process."""
+    served, looks, goes_on = guarded.served, threading.Event(), threading.Event()
+    key, secret = served.keys.new("acme")
+    cookie, _ = served.app.state.sessions.begin(key.id)
+    headers = (
+        {"cookie": f"repertoire_session={cookie}"} if by_cookie else {"authorization": f"Bearer {secret}"}
+    )
+    found = served.keys._one
+
+    def slow(column: str, value: object) -> Key | None:
+        looks.set()
+        assert goes_on.wait(LIMIT)
+        return found(column, value)
+
+    monkeypatch.setattr(served.keys, "_one", slow)
+    with served.http() as http, served.http() as other, ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(http.get, "/v1/models", headers=headers)
+        try:
+            assert looks.wait(LIMIT)
+            assert other.get("/health").status_code == 200
+        finally:
+            goes_on.set()
+        assert asked.result().status_code == 200
 
 
 def test_scopes_and_shares(market: Hub, base: Base, tmp_path: Path) -> None:
