@@ -118,6 +118,33 @@ def test_a_key_lists_and_measures_its_own(guarded: Guarded) -> None:
     assert len(families) == len(set(families))
 
 
+def test_made_up_names_are_no_labels_of_metrics(guarded: Guarded, served: Served) -> None:
+    """Whatever becomes of the request; the client of an adapter that is there is one."""
+    mood: dict[str, Any] = {"reference": "acme/spring/behavior", "texts": ["a"]}
+    for http in (guarded.served.http(guarded.admin), served.http()):
+        with http:
+            for at, (path, body) in enumerate(
+                (
+                    ("/v1/analyze", mood),
+                    ("/v1/analyze", mood | {"deadline": 1e9}),
+                    ("/v1/analyze", mood | {"texts": []}),
+                    ("/v1/analyze", mood | {"texts": ["a"] * 1001}),
+                    ("/v1/write", {"product": "a", "n": 0}),
+                    ("/v1/chat/completions", CHAT | {"stream": True}),
+                    ("/v1/chat/completions", CHAT | {"stream": True, "n": 0}),
+                )
+            ):
+                name = f"madeup{at}/spring/behavior"
+                assert http.post(path, json={**body, "reference": name, "model": name}).is_client_error
+            entries = [{"call": "analyze", **mood, "reference": "madeup/spring/behavior"}]
+            entries.append({"call": "analyze", **mood})
+            answers = http.post("/v1/batch", json={"requests": entries}).json()["answers"]
+            assert [each["answer"] is None for each in answers] == [True, False]
+            shown = http.get("/metrics").text
+            assert "madeup" not in shown
+            assert 'repertoire_requests_total{call="batch",client="acme",status="200"}' in shown
+
+
 def test_every_route_but_health_needs_a_key_that_counts(guarded: Guarded) -> None:
     keys = guarded.served.keys
     revoked, secret = keys.new("acme")
