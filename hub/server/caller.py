@@ -30,7 +30,7 @@ class Caller:
     @property
     def all_clients(self) -> bool:
         """Whether it sees every client's adapters."""
-        return self.key is None or self.key.scope is Scope.admin
+        return self.may(Scope.admin)
 
     def sees(self, name: str) -> bool:
         """Whether it may know of an adapter, by its name or a reference to it."""
@@ -40,9 +40,13 @@ class Caller:
         """Those of some names that it may know of."""
         return [name for name in names if self.sees(name)]
 
+    def may(self, scope: Scope) -> bool:
+        """Whether its key may so much."""
+        return self.key is None or self.key.scope >= scope
+
     def need(self, scope: Scope) -> None:
         """Raises Forbidden where its key may less."""
-        if self.key is not None and self.key.scope < scope:
+        if self.key is not None and not self.may(scope):
             raise Forbidden(
                 f"this key may {self.key.scope.name} only; this call needs one with --scope {scope.name}"
             )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ def event(document: Any) -> bytes:
 
 async def merged(
     streams: Sequence["Stream"],
-) -> AsyncIterator[tuple[int, "StreamedText | RepertoireError | None"]]:
+) -> AsyncGenerator[tuple[int, "StreamedText | RepertoireError | None"], None]:
     """The pieces of several streams as they come, each with the place of its stream; at the end of one None, or the
     error that ended it."""
     queue: asyncio.Queue[tuple[int, Any]] = asyncio.Queue()

@@ -22,7 +22,7 @@ from adapters.errors import (
     RepertoireError,
     RequestError,
 )
-from hub.errors import BadFeedback, BadName, FeedbackError, HubError, Moved, NotInHub, Unreachable, Untrusted
+from hub.errors import BadFeedback, BadName, FeedbackError, Moved, NotInHub, Unreachable, Untrusted
 from hub.registry.requests import RefusedText
 from hub.registry.rules import Broken, NoneKept
 from hub.server.bounds import OutOfBounds
@@ -49,7 +49,6 @@ _KINDS: Sequence[tuple[type[Exception], int, str, str | None]] = (
     (FeedbackError, 503, "server_error", "feedback_unreachable"),
     (BadFeedback, 400, "invalid_request_error", "feedback_refused"),
     (InternalError, 500, "server_error", "internal"),
-    (HubError, 422, "invalid_request_error", "adapter_unusable"),
     (RepertoireError, 422, "invalid_request_error", "adapter_unusable"),
 )
 
@@ -133,7 +132,7 @@ def add_handlers(app: FastAPI, hidden: str) -> None:
 
     async def wrong(_: Request, error: Exception) -> SafeJSON:
         assert isinstance(error, RequestValidationError)
-        return wrong_shape(error.errors())
+        return SafeJSON({"error": shape_error(error.errors())}, 400)
 
     async def http(_: Request, error: Exception) -> SafeJSON:
         assert isinstance(error, HTTPException)
@@ -153,14 +152,9 @@ def add_handlers(app: FastAPI, hidden: str) -> None:
     app.add_exception_handler(Exception, mistake)
 
 
-def wrong_shape(errors: Sequence[Any]) -> SafeJSON:
-    """A body that is no JSON, or not of the shape that the route takes; what was sent is not repeated."""
-    error = shape_error(errors)
-    return SafeJSON({"error": error}, 400)
-
-
 def shape_error(errors: Sequence[Any]) -> dict[str, Any]:
-    """What is wrong with a body, of pydantic's errors."""
+    """What is wrong with a body that is no JSON, or not of the shape that the route takes, of pydantic's errors; what
+    was sent is not repeated."""
     places: dict[str, str] = {}
     for each in errors:
         if each["type"] == "json_invalid":

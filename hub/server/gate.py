@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Send
@@ -68,7 +69,7 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        caller, refused = self._asking(scope, headers)
+        caller, refused = await self._asking(scope, headers)
         set_caller(scope, caller)
         if "authorization" not in headers and _of_another_site(scope, headers):
             refused = response(
@@ -82,12 +83,12 @@ class Gate:
         else:
             await refused(scope, receive, send)
 
-    def _asking(self, scope: AsgiScope, headers: Headers) -> tuple[Caller, SafeJSON | None]:
+    async def _asking(self, scope: AsgiScope, headers: Headers) -> tuple[Caller, SafeJSON | None]:
         """Who asks, and why they are not let in."""
         is_open = self._is_open(scope["path"])
         try:
             guarded = self._keys.any()
-            key = self._key(headers) if guarded else None
+            key = await self._key(headers) if guarded else None
         except (BadKey, OSError) as error:
             _log.error("the keys cannot be read: %s", error)
             return Caller(_NOBODY), None if is_open else _keys_unreadable()
@@ -98,15 +99,18 @@ class Gate:
             return Caller(_NOBODY), None if is_open else _no_key(headers)
         return Caller(), _elsewhere() if self._local and _host(headers) not in _LOCAL else None
 
-    def _key(self, headers: Headers) -> Key | None:
-        """The key of a request, where it counts."""
+    async def _key(self, headers: Headers) -> Key | None:
+        """The key of a request, where it counts. The file of keys, which another process may hold, is read by another
+        thread; what comes without a key, such as most of `/health`, needs none."""
         said = headers.get("authorization", "")
         kind, _, secret = said.partition(" ")
         if said:
-            key = self._keys.find(secret.strip()) if kind.lower() == "bearer" else None
+            key = (
+                await run_in_threadpool(self._keys.find, secret.strip()) if kind.lower() == "bearer" else None
+            )
         else:
             session = self._sessions.find(_cookies(headers).get(COOKIE, ""))
-            key = None if session is None else self._keys.find_id(session.key)
+            key = None if session is None else await run_in_threadpool(self._keys.find_id, session.key)
         return key if key is not None and key.counts else None
 
     def _is_open(self, path: str) -> bool:

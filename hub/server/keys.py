@@ -157,15 +157,11 @@ class Keys:
 
     def find(self, secret: str) -> Key | None:
         """The key of a secret, whether or not it still counts."""
-        if not self._there():
-            return None
-        with self._open() as db:
-            row = db.execute(f"SELECT {_COLUMNS} FROM key WHERE hash = ?", (_hash(secret),)).fetchone()
-        return row and _key(row)
+        return self._one("hash", _hash(secret))
 
     def find_id(self, id: str) -> Key | None:
         """The key of an id."""
-        return next((key for key in self.all() if key.id == id), None)
+        return self._one("id", id)
 
     def any(self) -> bool:
         """Whether a key was ever made: from then on each request needs one, also where the file is lost meanwhile."""
@@ -179,10 +175,16 @@ class Keys:
         if self._there():
             with self._open() as db:
                 db.execute("UPDATE key SET revoked = ? WHERE id = ? AND revoked IS NULL", (_now(), id))
-                row = db.execute(f"SELECT {_COLUMNS} FROM key WHERE id = ?", (id,)).fetchone()
-            if row:
-                return _key(row)
+        if key := self.find_id(id):
+            return key
         raise BadKey(f"there is no key {id!r} in {self.path}; `repertoire keys ls` lists them")
+
+    def _one(self, column: str, value: object) -> Key | None:
+        if not self._there():
+            return None
+        with self._open() as db:
+            row = db.execute(f"SELECT {_COLUMNS} FROM key WHERE {column} = ?", (value,)).fetchone()
+        return row and _key(row)
 
     def _there(self) -> bool:
         """Whether there is a file with something in it: one is made empty, and stays so where the disk is full."""

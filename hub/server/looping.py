@@ -122,7 +122,7 @@ class Looping:
             return own
         try:
             own.seen.check()
-            self.service.see(caller_of(http.scope), own.request.reference)
+            await self.service.look(caller_of(http.scope), own.request.reference)
             loop = await asyncio.to_thread(self.loop)
             request, seen = await asyncio.to_thread(loop.route, own.request, own.seen)
         except RepertoireError as error:

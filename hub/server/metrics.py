@@ -3,7 +3,7 @@
 A caller is shown samples of its own clients and adapters, and those that name nobody.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -82,9 +82,8 @@ class Meters:
         self._found.register(_Log(feedback))
 
     def ended(self, noted: Noted, status: int) -> None:
-        """Note a request; of an adapter that is not there, without the client that it names: anybody can make up
-        names."""
-        labels = ("" if status == 404 else noted.client, noted.call, str(status))
+        """Note a request."""
+        labels = (noted.client, noted.call, str(status))
         self._requests.labels(*labels).inc()
         self._seconds.labels(*labels).observe(noted.seconds)
         for direction, count in (("in", noted.read), ("out", noted.written)):
@@ -95,15 +94,22 @@ class Meters:
             if noted.written > 1:
                 self._each.labels(noted.client).observe((noted.seconds - noted.first) / (noted.written - 1))
 
+    def tokens(self, caller: Caller) -> Iterator[tuple[str, str, int]]:
+        """Client, `in` or `out`, tokens since the server began; of the clients that the caller sees."""
+        for family in _Visible(self._tokens.collect, caller).collect():
+            for sample in family.samples:
+                if sample.name.endswith("_total") and sample.labels["client"]:
+                    yield sample.labels["client"], sample.labels["direction"], int(sample.value)
+
     def text(self, caller: Caller) -> bytes:
         """In Prometheus' own format, as far as the caller may know it."""
-        return generate_latest(_Visible(self._found.collect, caller))  # type: ignore[arg-type]
+        return generate_latest(_Visible(self._found.collect, caller))
 
 
 class _Visible:
     """A registry of metrics without the samples of what the caller does not see."""
 
-    def __init__(self, collect: Callable[[], Iterator[Metric]], caller: Caller) -> None:
+    def __init__(self, collect: Callable[[], Iterable[Metric]], caller: Caller) -> None:
         self._collect, self._caller = collect, caller
 
     def collect(self) -> Iterator[Metric]:

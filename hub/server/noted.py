@@ -17,7 +17,8 @@ class Noted:
     Attributes:
         id: of this request, also in its answer's `x-request-id`.
         key: id of the key that asked.
-        client: whose adapter answers; empty until it is known to be there.
+        client: whose adapter answers; empty until it is known to be there, or of few names that a key can ask for:
+            it is a label of metrics, and anybody can make up names.
         reference: which adapter was asked, once the caller is known to see it.
         digest: of the version that answered.
         call: `recommend`, `analyze`, `write`, `embed`, `batch`; empty for what asks no adapter.

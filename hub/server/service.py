@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from adapters.errors import RepertoireError
 from hub.errors import NotInHub
+from hub.registry.labelling import client_of
 from hub.registry.requests import Request, Result, Texts, Write
 from hub.server.bounds import Bounds, OutOfBounds
 from hub.server.budgets import Budgets
@@ -21,6 +22,7 @@ from hub.server.noted import Noted
 from hub.storage.names import members, parse
 
 if TYPE_CHECKING:
+    from hub.registry.following import Followed
     from hub.registry.pending import Pending
     from hub.registry.registry import Registry
     from hub.registry.streaming import Stream
@@ -91,12 +93,15 @@ class Service:
             sound = [each for each in checked if not isinstance(each, RepertoireError)]
             pending = iter(await asyncio.to_thread(self.registry.submit_all, sound))
             places = [each if isinstance(each, RepertoireError) else next(pending) for each in checked]
+            for place in places:
+                if not isinstance(place, RepertoireError):
+                    _answers(noted, place.request)
             found = await unless_gone(http, asyncio.gather(*map(_answered, places)))
             for each in found:
                 if isinstance(each, Answered):
                     self._count(caller, noted, each)
             return [
-                await self.seen(caller, asked, each)
+                await self.seen(caller, asked.reference, each)
                 if isinstance(each, NotInHub) and not isinstance(asked, RepertoireError)
                 else each
                 for asked, each in zip(checked, found, strict=True)
@@ -114,7 +119,8 @@ class Service:
             try:
                 streams = await asyncio.to_thread(self.registry.streams, checked)
             except NotInHub as error:
-                raise await self.seen(caller, checked, error) from None
+                raise await self.seen(caller, checked.reference, error) from None
+            _answers(noted, checked)
             try:
                 yield streams
             finally:
@@ -125,27 +131,28 @@ class Service:
                 noted.written += sum(stream.told.tokens for stream in streams if stream.told)
                 self._budgets.spent(caller, noted.read + noted.written)
 
-    def see(self, caller: Caller, reference: str | Sequence[str]) -> tuple[str, ...]:
+    async def look(self, caller: Caller, reference: str | Sequence[str]) -> tuple[str, ...]:
         """The references of one request, each of which the caller may know of, there or not.
 
-        Raises BadName, and NotInHub for one of which it may not, in the words of one that is not there.
+        Raises BadName, and NotInHub for one of which it may not, in the words of one that is not there: near names are
+        read from the hub, which may be far, by another thread.
         """
         found = members(reference)
         for each in found:
             if not caller.sees(parse(each).name):
-                raise self.unknown(caller, each)
+                raise await asyncio.to_thread(self.unknown, caller, each)
         return found
 
-    async def look(self, caller: Caller, reference: str | Sequence[str]) -> tuple[str, ...]:
-        """`see` for routes: near names are read from the hub, which may be far, by another thread."""
-        found = members(reference)
-        if all(caller.sees(parse(each).name) for each in found):
-            return found
-        return await asyncio.to_thread(self.see, caller, reference)
+    async def look_one(self, caller: Caller, reference: str) -> str:
+        """`look` where an ensemble is nothing."""
+        found = await self.look(caller, reference)
+        if len(found) > 1:
+            raise await asyncio.to_thread(self.unknown, caller, reference)
+        return found[0]
 
-    async def seen(self, caller: Caller, request: Any, error: NotInHub) -> NotInHub:
+    async def seen(self, caller: Caller, reference: str | Sequence[str], error: NotInHub) -> NotInHub:
         """A registry's error of a missing adapter, for this caller: near names are those that it sees."""
-        for each in members(request.reference):
+        for each in members(reference):
             try:
                 await asyncio.to_thread(self.registry.hub.versions, parse(each).name)
             except NotInHub:
@@ -158,6 +165,18 @@ class Service:
         near = difflib.get_close_matches(name, caller.visible(self.registry.hub.names()), n=5, cutoff=0.5)
         advice = f"; near: {', '.join(near)}" if near else "; GET /v1/models lists those that there are"
         return NotInHub(f"there is no adapter {reference[:200]!r}{advice}")
+
+    def following(self, caller: Caller) -> list["Followed"]:
+        """What is followed of the adapters that the caller sees; as of `Registry.following`."""
+        return [
+            replace(each, behind=each.behind and self.hide(each.behind))
+            for each in self.registry.following()
+            if caller.sees(each.reference)
+        ]
+
+    def hide(self, text: str) -> str:
+        """A text without where the hub lies."""
+        return text.replace(self.registry.hub.storage.address, "the hub")
 
     @asynccontextmanager
     async def work(self, http: HttpRequest) -> AsyncIterator[Caller]:
@@ -180,7 +199,8 @@ class Service:
         noted.call = noted.call or request.CALL
         try:
             references = await self.look(caller, request.reference)
-            noted.client = noted.client or references[0].partition("/")[0]
+            if not caller.all_clients:  # its key bounds the clients that it can name
+                noted.client = noted.client or client_of(references[0])
             noted.reference = noted.reference or "+".join(references)
             self.bounds.check(request)
         except RepertoireError as error:
@@ -208,6 +228,11 @@ def caller_of(scope: Any) -> Caller:
     """Who asks; `Gate` has let them in."""
     caller: Caller = scope[_CALLER]
     return caller
+
+
+def _answers(noted: Noted, request: Request) -> None:
+    """A registry has taken a request, so that its adapter is there."""
+    noted.client = noted.client or client_of(members(request.reference)[0])
 
 
 async def unless_gone(http: HttpRequest, awaited: Awaitable[_Answer]) -> _Answer:

@@ -1,6 +1,7 @@
 """Before a page can be seen: the login, its end, the choice of a language, and the files that a browser loads."""
 
 from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from hub.server.pages.drawn import assets
@@ -27,7 +28,7 @@ def entering(frame: Frame) -> APIRouter:
         """Begin a session with a key that counts."""
         form = await frame.form(http)
         given, onward = form.get("key"), own_path(form.get("next"))
-        key = frame.keys.find(given.strip()) if isinstance(given, str) else None
+        key = await run_in_threadpool(frame.keys.find, given.strip()) if isinstance(given, str) else None
         if key is None or not key.counts:
             fault = "This key is not known, is over or was revoked."
             return frame.page(http, "login.html", 403, next=onward, fault=fault, at="")

@@ -47,10 +47,6 @@ _HEADERS = {
 }
 
 
-class LoggedOut(Exception):
-    """Somebody without a session asks for a page that needs one."""
-
-
 @dataclass(frozen=True)
 class Frame:
     """What all pages of one server share. secret: tokens of visitors without a session are made with it."""
@@ -80,7 +76,7 @@ class Frame:
             csrf=self._token(http, visitor),
             caller=caller,
             is_known=is_known(caller),
-            may_operate=is_known(caller) and _scope_of(caller) >= Scope.operate,
+            may_operate=caller.may(Scope.operate),
             has_session=self.session(http) is not None,
             asset=asset_url,
             **shown,
@@ -118,12 +114,10 @@ class Frame:
                 handler = super().get_route_handler()
 
                 async def answered(http: Request) -> Response:
-                    try:
-                        if not is_open and not is_known(caller_of(http.scope)):
-                            raise LoggedOut
-                        return await handler(http)
-                    except LoggedOut:
+                    if not is_open and not is_known(caller_of(http.scope)):
                         return _to_login(http)
+                    try:
+                        return await handler(http)
                     except (RepertoireError, Draining, HTTPException, RequestValidationError) as error:
                         return frame.problem(http, error)
 
@@ -139,7 +133,7 @@ class Frame:
             status, message = error.status_code, str(error.detail)
         else:
             status = 503 if isinstance(error, Draining) else status_of(error)
-            message = str(error).replace(self.service.registry.hub.storage.address, "the hub")
+            message = self.service.hide(str(error))
         return self.page(http, "problem.html", status, status=status, message=message, at="")
 
     def _token(self, http: Request, visitor: str) -> str:
@@ -188,10 +182,6 @@ def _to_login(http: Request) -> Response:
 def _here(http: Request) -> str:
     query = f"?{http.url.query}" if http.url.query else ""
     return f"{quote(http.url.path, safe='/@')}{query}"
-
-
-def _scope_of(caller: Caller) -> Scope:
-    return Scope.admin if caller.key is None else caller.key.scope
 
 
 def _equal(a: str, b: str) -> bool:

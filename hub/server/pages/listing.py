@@ -1,5 +1,6 @@
 """The list of adapters: what a key sees of a hub, searched and filtered, with who answers in production."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from hub.server.caller import Caller
 from hub.server.pages.frame import Frame
 from hub.server.pages.pictures import Line, sparkline
 from hub.server.service import Service, caller_of
+from hub.storage.names import LATEST
 from recipes.judge import Gates, Report, Verdict, heading, number, shown, verdict
 
 PRODUCTION = "production"
@@ -72,7 +74,7 @@ def listing(frame: Frame) -> APIRouter:
             at="adapters",
             asked=asked,
             choices=_choices(everything),
-            rows=list(_rows(frame.service, part, everything)),
+            rows=list(_rows(frame.service, caller, part, everything)),
             found=len(matching),
             total=len({each.name for each in everything}),
             page=page,
@@ -134,19 +136,21 @@ def _gates_of(service: Service, found: Found) -> str:
         return ""
 
 
-def _rows(service: Service, part: Sequence[Found], everything: Sequence[Found]) -> Iterator[Row]:
-    behind = {each.reference: each.behind for each in service.registry.following() if each.behind}
+def _rows(
+    service: Service, caller: Caller, part: Sequence[Found], everything: Sequence[Found]
+) -> Iterator[Row]:
+    behind = {each.reference: each.behind for each in service.following(caller) if each.behind}
+    versions: dict[str, list[Found]] = defaultdict(list)
+    for version in everything:
+        versions[version.name].append(version)
     for each in part:
-        own = [version for version in everything if version.name == each.name]
-        found, faults = Standing(), []
+        own, found, faults = versions[each.name], Standing(), []
         try:
             found = standing(service.registry.hub.resolve(each.reference))
         except HubError as error:  # its record is damaged, or was removed just now
-            faults = [str(error)]
+            faults = [service.hide(str(error))]
         values = [version.metrics[found.metric] for version in own if found.metric in version.metrics]
-        aliases = [
-            (alias, version.number) for version in own for alias in version.aliases if alias != "latest"
-        ]
+        aliases = [(alias, version.number) for version in own for alias in version.aliases if alias != LATEST]
         yield Row(
             each,
             found,
@@ -168,6 +172,6 @@ def _choices(everything: Sequence[Found]) -> dict[str, list[str]]:
         "task": {each.task for each in everything if each.task},
         "method": {each.method for each in everything},
         "base": {str(each.base["id"]) for each in everything if each.base.get("id")},
-        "alias": {alias for each in everything for alias in each.aliases if alias != "latest"},
+        "alias": {alias for each in everything for alias in each.aliases if alias != LATEST},
     }
     return {name: sorted(values) for name, values in found.items()}

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client.parser import text_string_to_metric_families
 
-from hub.server.caller import Caller
 from hub.server.keys import Scope
-from hub.server.metrics import Meters
 from hub.server.pages.frame import Frame
 from hub.server.service import caller_of
 
@@ -61,9 +58,9 @@ def loading(frame: Frame) -> APIRouter:
             share.slots += each.tier == "slot"
             share.rows += each.rows
             share.size += each.size
-        for client, direction, tokens in _tokens(frame.meters, caller):
+        for client, direction, tokens in frame.meters.tokens(caller):
             share = shares.setdefault(client, Share())
-            setattr(share, "read" if direction == "in" else "written", int(tokens))
+            setattr(share, "read" if direction == "in" else "written", tokens)
         return frame.page(
             http,
             "load.html",
@@ -74,17 +71,7 @@ def loading(frame: Frame) -> APIRouter:
             pace=pace.look(state["tokens"]),
             residents=sorted(residents, key=lambda each: (each.tier != "slot", each.slot or 0, each.adapter)),
             shares=dict(sorted(shares.items())),
-            following=[each for each in registry.following() if caller.sees(each.reference)],
+            following=frame.service.following(caller),
         )
 
     return router
-
-
-def _tokens(meters: Meters, caller: Caller) -> list[tuple[str, str, float]]:
-    """Client, `in` or `out`, tokens; of the clients that the caller sees."""
-    found: list[tuple[str, str, float]] = []
-    for family in text_string_to_metric_families(meters.text(caller).decode()):
-        for sample in family.samples if family.name == "repertoire_tokens" else ():
-            if sample.name == "repertoire_tokens_total" and (client := sample.labels.get("client")):
-                found.append((client, sample.labels["direction"], sample.value))
-    return found

@@ -112,15 +112,11 @@ def moving(frame: Frame) -> APIRouter:
 
 def _metrics(before: Version | None, after: Version | None) -> list[tuple[str, str, str]]:
     """Heading, and the value of what is served before and afterwards."""
-    served = [
-        (Report.read(each.record.metrics) or Report()).served.after
-        for each in (before, after)
-        if each is not None
-    ]
-    sides = [each and (Report.read(each.record.metrics) or Report()).served.after for each in (before, after)]
+    old, new = (
+        ((each and Report.read(each.record.metrics)) or Report()).served.after for each in (before, after)
+    )
     return [
-        (heading(name), *(number(name, side.get(name) if side else None) for side in sides))  # type: ignore[misc]
-        for name in shown(*served)
+        (heading(name), number(name, old.get(name)), number(name, new.get(name))) for name in shown(old, new)
     ]
 
 

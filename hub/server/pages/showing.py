@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from fastapi import APIRouter, Request, Response
 
-from hub.catalogue.trust import Signature, unproved
+from hub.catalogue.trust import unproved
 from hub.catalogue.version import Version
 from hub.errors import NotInHub
 from hub.intake.servable import TOOLS
@@ -59,9 +59,7 @@ def showing(frame: Frame) -> APIRouter:
         version = version_at(service, versions, name, chosen)
         record = version.record
         report, gates = Report.read(record.metrics), Gates.read(record.gates)
-        following = [
-            each for each in service.registry.following() if each.reference.partition("@")[0] == name
-        ]
+        following = [each for each in service.following(caller) if each.reference.partition("@")[0] == name]
         return frame.page(
             http,
             "adapter.html",
@@ -78,7 +76,7 @@ def showing(frame: Frame) -> APIRouter:
             unproved=unproved(record),
             recipe=yaml.safe_dump(record.recipe or {}, sort_keys=False, allow_unicode=True),
             profile=record.profile,
-            signatures=_signatures(service, version),
+            signatures=hub.signatures(version),
             tools=_tools(record.servable_by),
             history=list(reversed(hub.history(name, limit=_EVENTS))),
             **_measured(report),
@@ -184,7 +182,3 @@ def _tools(compatible: dict[str, Any] | None) -> list[tuple[str, bool, list[str]
         for tool, called in TOOLS.items()
         if (told := (compatible or {}).get(tool))
     ]
-
-
-def _signatures(service: Service, version: Version) -> list[Signature]:
-    return service.registry.hub.signatures(version)

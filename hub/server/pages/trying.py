@@ -87,10 +87,10 @@ def trying(frame: Frame) -> APIRouter:
             assert isinstance(request, Write)
             streams = await held.enter_async_context(service.streams(http, request))
             pieces = merged(streams)
-            held.push_async_callback(pieces.aclose)  # type: ignore[attr-defined]
+            held.push_async_callback(pieces.aclose)
         except (RepertoireError, Draining) as error:
             await held.aclose()
-            return Response(event({"fault": _said(error)}), media_type="text/event-stream")
+            return Response(event({"fault": service.hide(str(error))}), media_type="text/event-stream")
         except BaseException:
             await held.aclose()
             raise
@@ -111,7 +111,7 @@ def trying(frame: Frame) -> APIRouter:
             elif piece is None:
                 told["done"] = True
             else:
-                yield event({"fault": _said(piece)})
+                yield event({"fault": service.hide(str(piece))})
                 return
             yield event({**told, "text": texts[index], **measured(texts[index], limits)})
 
@@ -166,12 +166,9 @@ def trying(frame: Frame) -> APIRouter:
             fault=fault,
         )
 
-    def _said(error: Exception) -> str:
-        return str(error).replace(service.registry.hub.storage.address, "the hub")
-
     def _answer(found: Answered | RepertoireError) -> dict[str, Any]:
         if isinstance(found, RepertoireError):
-            return {"fault": _said(found), "result": ()}
+            return {"fault": service.hide(str(found)), "result": ()}
         return {"fault": "", "result": found.result}
 
     return router

@@ -146,7 +146,7 @@ async def _streamed(
     try:
         streams = await held.enter_async_context(service.streams(http, request))
         pieces = merged(streams)
-        held.push_async_callback(pieces.aclose)  # type: ignore[attr-defined]
+        held.push_async_callback(pieces.aclose)
         first = await unless_gone(http, anext(pieces))
         if isinstance(first[1], RepertoireError) and not isinstance(first[1], Broken):
             raise first[1]

@@ -1,6 +1,7 @@
 """Which adapters there are, as OpenAI lists models."""
 
 import asyncio
+from collections import defaultdict
 from datetime import datetime
 from typing import Any, Literal
 
@@ -8,7 +9,6 @@ from fastapi import APIRouter, Request
 
 from hub.catalogue.version import Version
 from hub.errors import NotInHub
-from hub.registry.requests import Analyze
 from hub.server.caller import Caller
 from hub.server.service import Service, caller_of
 from hub.server.wire.body import ERRORS, Columns, Reply
@@ -45,13 +45,11 @@ def models(service: Service) -> APIRouter:
     async def one_model(http: Request, model: str) -> ModelReply:
         """One reference: a name, or one with @alias or @3."""
         caller = caller_of(http.scope)
-        (reference, *others) = await service.look(caller, model)
-        if others:
-            raise await asyncio.to_thread(service.unknown, caller, model)
+        reference = await service.look_one(caller, model)
         try:
             version = await asyncio.to_thread(service.registry.hub.resolve, reference)
         except NotInHub as error:
-            raise await service.seen(caller, Analyze(reference, []), error) from None
+            raise await service.seen(caller, reference, error) from None
         return _of(reference, version)
 
     return router
@@ -59,8 +57,12 @@ def models(service: Service) -> APIRouter:
 
 def _all(service: Service, caller: Caller) -> list[ModelReply]:
     base, found = service.registry.base.fingerprint, []
-    for each in service.registry.hub.search():
-        if not caller.sees(each.name) or each.base.get("fingerprint") != base:
+    everything = [each for each in service.registry.hub.search(all_versions=True) if caller.sees(each.name)]
+    meant: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for each in everything:
+        meant[each.name] += ((alias, each.number) for alias in each.aliases if alias != LATEST)
+    for each in everything:
+        if LATEST not in each.aliases or each.base.get("fingerprint") != base:
             continue
         told = {
             "version": each.number,
@@ -71,10 +73,8 @@ def _all(service: Service, caller: Caller) -> list[ModelReply]:
             "metrics": dict(each.metrics),
         }
         found.append(_reply(each.name, each.created, told))
-        aliases = service.registry.hub.aliases(each.name)
-        for alias, number in aliases.items():
-            if alias != LATEST:
-                found.append(_reply(f"{each.name}@{alias}", each.created, {"version": number}))
+        for alias, number in sorted(meant[each.name]):
+            found.append(_reply(f"{each.name}@{alias}", each.created, {"version": number}))
     return found
 
 

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from adapters.errors import RepertoireError
 from hub.errors import NotInHub
-from hub.registry.requests import Analyze
 from hub.server.caller import Forbidden
 from hub.server.failing import SafeJSON
 from hub.server.keys import Scope
@@ -78,10 +77,7 @@ def operating(service: Service, meters: Meters) -> APIRouter:
             hub = "ok"
         except (RepertoireError, OSError):
             hub = "unreachable"
-        found = service.registry.following()
-        behind = {
-            each.reference: each.behind for each in found if each.behind and caller.sees(each.reference)
-        }
+        behind = {each.reference: each.behind for each in service.following(caller) if each.behind}
         is_ready = hub == "ok" and not service.draining
         told: dict[str, Any] = {"ready": is_ready, "base": service.registry.base.id, "hub": hub}
         told |= {"draining": service.draining, "behind": behind}
@@ -122,13 +118,11 @@ def operating(service: Service, meters: Meters) -> APIRouter:
             raise Forbidden(
                 "this server brings adapters in by itself; it takes such calls with --adapter-calls"
             )
-        (reference, *others) = await service.look(caller, body.lora_name)
-        if others:
-            raise await asyncio.to_thread(service.unknown, caller, body.lora_name)
+        reference = await service.look_one(caller, body.lora_name)
         try:
             await asyncio.to_thread(how, reference)
         except NotInHub as error:
-            raise await service.seen(caller, Analyze(reference, []), error) from None
+            raise await service.seen(caller, reference, error) from None
         return Health()
 
     return router

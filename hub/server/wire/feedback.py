@@ -9,7 +9,7 @@ from hub.feedback.events import Outcome
 from hub.placement.placer import Offer, PlacedAd
 from hub.registry.requests import Recommend
 from hub.server.wire.body import Body, Columns, Reply, Usage
-from hub.server.wire.tasks import References, SeenBody
+from hub.server.wire.tasks import References, SeenBody, as_is
 
 _CLICK: Any = {"impression": "5f0c0a1e9d6b4c0f8a55b8f0c2f1d3aa", "kind": "click"}
 _SALE: Any = _CLICK | {
@@ -179,13 +179,9 @@ class ExplainReply(Reply):
 def placed(found: list[PlacedAd]) -> list[PlacedReply]:
     """Placed ads."""
     return [
-        PlacedReply(ad=_as_is(each.offer.ad), **{name: getattr(each, name) for name in _FIGURES})
+        PlacedReply(ad=as_is(each.offer.ad), **{name: getattr(each, name) for name in _FIGURES})
         for each in found
     ]
 
 
 _FIGURES = ("probability", "expected", "propensity")
-
-
-def _as_is(given: Any) -> Any:
-    return given if isinstance(given, str) else dict(given)

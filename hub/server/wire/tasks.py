@@ -193,14 +193,14 @@ def reply(
 
 def ranked(result: Sequence[Ranked]) -> list[RankedReply]:
     """Ranked ads."""
-    return [RankedReply(ad=_as_is(each.ad), probability=each.probability, cut=each.cut) for each in result]
+    return [RankedReply(ad=as_is(each.ad), probability=each.probability, cut=each.cut) for each in result]
 
 
 def analyses(result: Sequence[Analysis]) -> list[AnalysisReply]:
     """Labelled texts."""
     return [
         AnalysisReply(
-            text=_as_is(each.text),
+            text=as_is(each.text),
             label=each.label,
             labels=list(each.labels),
             probabilities=dict(each.probabilities),
@@ -236,5 +236,6 @@ def write_reply(texts: Texts, usage: Usage, impression: str | None = None) -> Wr
     )
 
 
-def _as_is(given: Any) -> Any:
+def as_is(given: Any) -> Any:
+    """A text, or columns, as they were sent."""
     return given if isinstance(given, str) else dict(given)

@@ -1,5 +1,6 @@
 """The loop by HTTP: answers that are logged, what users did, @live, placement, and who may tell what."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,22 @@ def test_of_many_events_each_is_taken_or_refused_by_itself(served: Served) -> No
     assert served.ask("/v1/feedback", {"events": [], "kind": "click"}).status_code == 400
     assert served.ask("/v1/feedback", {"events": [{}] * 1001}).status_code == 400
     assert served.ask("/v1/feedback", {}).status_code == 400
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_near_names_are_read_beside_the_loop(
+    served: Served, log: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub may be far, and everybody else's requests run on the loop."""
+    names, on_loop = served.hub.names, []
+
+    def looked() -> tuple[str, ...]:
+        on_loop.append(asyncio._get_running_loop() is not None)
+        return names()
+
+    monkeypatch.setattr(served.hub, "names", looked)
+    assert "error" in served.ask("/v1/recommend", ASKED | {"reference": OTHER, "log": log}).json()
+    assert on_loop == [False]
 
 
 def test_a_key_learns_nothing_of_another_clients_impressions(served: Served) -> None:

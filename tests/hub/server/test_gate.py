@@ -5,6 +5,8 @@ import json
 import logging
 import re
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +19,8 @@ from hypothesis import strategies as st
 from adapters import Base
 from hub import Hub
 from hub.errors import BadKey
-from hub.server import Bounds, Keys, Scope
+from hub.server import Bounds, Key, Keys, Scope
+from tests.clock import LIMIT
 from tests.hub.server.conftest import TASKS, Guarded, Served, serving
 
 COPY = "acme/spring/ad-copy"
@@ -115,6 +118,33 @@ def test_a_key_lists_and_measures_its_own(guarded: Guarded) -> None:
     assert len(families) == len(set(families))
 
 
+def test_made_up_names_are_no_labels_of_metrics(guarded: Guarded, served: Served) -> None:
+    """Whatever becomes of the request; the client of an adapter that is there is one."""
+    mood: dict[str, Any] = {"reference": "acme/spring/behavior", "texts": ["a"]}
+    for http in (guarded.served.http(guarded.admin), served.http()):
+        with http:
+            for at, (path, body) in enumerate(
+                (
+                    ("/v1/analyze", mood),
+                    ("/v1/analyze", mood | {"deadline": 1e9}),
+                    ("/v1/analyze", mood | {"texts": []}),
+                    ("/v1/analyze", mood | {"texts": ["a"] * 1001}),
+                    ("/v1/write", {"product": "a", "n": 0}),
+                    ("/v1/chat/completions", CHAT | {"stream": True}),
+                    ("/v1/chat/completions", CHAT | {"stream": True, "n": 0}),
+                )
+            ):
+                name = f"madeup{at}/spring/behavior"
+                assert http.post(path, json={**body, "reference": name, "model": name}).is_client_error
+            entries = [{"call": "analyze", **mood, "reference": "madeup/spring/behavior"}]
+            entries.append({"call": "analyze", **mood})
+            answers = http.post("/v1/batch", json={"requests": entries}).json()["answers"]
+            assert [each["answer"] is None for each in answers] == [True, False]
+            shown = http.get("/metrics").text
+            assert "madeup" not in shown
+            assert 'repertoire_requests_total{call="batch",client="acme",status="200"}' in shown
+
+
 def test_every_route_but_health_needs_a_key_that_counts(guarded: Guarded) -> None:
     keys = guarded.served.keys
     revoked, secret = keys.new("acme")
@@ -156,6 +186,35 @@ def test_a_session_of_the_page_sees_what_its_key_does_until_that_ends(guarded: G
     sessions.end(cookie)  # logged out; a replayed cookie is none
     with httpx.Client(base_url=guarded.served.url, cookies={"repertoire_session": cookie}) as http:
         assert http.get("/v1/models").status_code == 401
+
+
+@pytest.mark.parametrize("by_cookie", [False, True])
+def test_while_a_key_is_looked_up_others_are_answered(
+    guarded: Guarded, by_cookie: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of keys may lie on a slow disk, or be held by another process."""
+    served, looks, goes_on = guarded.served, threading.Event(), threading.Event()
+    key, secret = served.keys.new("acme")
+    cookie, _ = served.app.state.sessions.begin(key.id)
+    headers = (
+        {"cookie": f"repertoire_session={cookie}"} if by_cookie else {"authorization": f"Bearer {secret}"}
+    )
+    found = served.keys._one
+
+    def slow(column: str, value: object) -> Key | None:
+        looks.set()
+        assert goes_on.wait(LIMIT)
+        return found(column, value)
+
+    monkeypatch.setattr(served.keys, "_one", slow)
+    with served.http() as http, served.http() as other, ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(http.get, "/v1/models", headers=headers)
+        try:
+            assert looks.wait(LIMIT)
+            assert other.get("/health").status_code == 200
+        finally:
+            goes_on.set()
+        assert asked.result().status_code == 200
 
 
 def test_scopes_and_shares(market: Hub, base: Base, tmp_path: Path) -> None:

@@ -3,14 +3,20 @@
 import base64
 import struct
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from fastapi.testclient import TestClient
 
-from hub import Embed, Texts, Write
+from adapters import Base
+from hub import Embed, Hub, Registry, Texts, Write
+from hub.server import Keys, create_app
 from tests.clock import LIMIT
 from tests.hub.server.conftest import Served
+from tests.hub.voices import voice
 
 COPY = "acme/spring/ad-copy"
 PRODUCT = {"product": "mug 7"}
@@ -216,3 +222,27 @@ def until(true: Any) -> None:
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.01)
+
+
+def test_a_damaged_alias_leaves_its_neighbours_among_the_models(base: Base, tmp_path: Path) -> None:
+    hub, names = Hub(tmp_path / "hub"), ["acme/spring/a", "acme/spring/b"]
+    for name in names:
+        for _ in range(2):
+            hub.publish(voice(base, 1), name)
+        hub.set_alias(name, "web", 2)
+        hub.set_alias(name, "production", 1)
+    with closing(Registry(hub, base)) as registry:
+        client = TestClient(create_app(registry, Keys(tmp_path / "keys")), base_url="http://localhost")
+        listed = [
+            (each["id"], each["repertoire"]["version"]) for each in client.get("/v1/models").json()["data"]
+        ]
+        assert listed == [
+            (f"{name}{alias}", number)
+            for name in names
+            for alias, number in (("", 2), ("@production", 1), ("@web", 2))
+        ]
+        (event,) = (tmp_path / "hub" / "adapters" / "acme" / "spring" / "a").rglob("web/*.json")
+        event.chmod(0o600)
+        event.write_bytes(b"{")
+        answer = client.get("/v1/models")
+        assert answer.status_code == 200 and "acme/spring/b@web" in answer.text

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from adapters import Base
 from hub import Hub, Registry
+from hub.registry.following import Followed
 from hub.server import Keys, create_app
 from hub.server.pages import words
 from tests.hub import tiny
@@ -288,6 +289,30 @@ def test_whatever_a_client_wrote_is_shown_and_never_run(shop: tuple[Guarded, Hub
     answer = acme.post(f"/page/try/{RANKING}", f"/page/try/{RANKING}", **sent)
     assert answer.text.count("&lt;img src=x") == 2
     assert "<script>alert" not in answer.text and "<img src=x" not in answer.text
+
+
+def test_the_load_counts_tokens_as_the_metrics_do(guarded: Guarded, acme: Visitor) -> None:
+    sent = {"model": COPY, "messages": [{"role": "user", "content": "mug 7"}]}
+    with guarded.served.http(guarded.acme) as http:
+        assert http.post("/v1/chat/completions", json=sent).status_code == 200
+        shown = http.get("/metrics").text
+    page = acme.get("/page/load").text
+    for direction, label in (("in", "Tokens read"), ("out", "Tokens written")):
+        told = re.search(rf'repertoire_tokens_total{{client="acme",direction="{direction}"}} (\d+)', shown)
+        assert told and f'data-label="{label}">{int(told[1]):,}<' in page
+
+
+def test_what_is_behind_tells_nobody_where_the_hub_lies(
+    guarded: Guarded, acme: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = guarded.served.registry
+    why = f"version 2: {registry.hub.storage.address}/blobs: the store does not answer"
+    found = [Followed(f"{COPY}@production", f"{COPY}@1", why, 0), Followed(OTHERS[0], None, why, 0)]
+    monkeypatch.setattr(registry, "following", lambda: found)
+    for path in ("/page/adapters", f"/page/adapters/{COPY}", "/page/load", "/ready"):
+        text = acme.get(path).text
+        assert "the hub/blobs: the store does not answer" in text, path
+        assert registry.hub.storage.address not in text and "globex" not in text, path
 
 
 def test_no_page_lets_a_script_in_that_is_not_its_own(anybody: Visitor) -> None:
