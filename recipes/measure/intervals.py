@@ -14,12 +14,13 @@ product. An interval holds the middle 95 % of the draws.
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from recipes.examples import Example
+if TYPE_CHECKING:
+    from recipes.examples import Example
 
 DRAWS = 1000
 LEVEL = 0.95
@@ -32,7 +33,7 @@ Statistic = Callable[[Floats], Floats]  # counts [draws, units] -> a metric's va
 Key = TypeVar("Key", bound=Hashable)
 
 
-def units_of(examples: Sequence[Example]) -> Indices:
+def units_of(examples: Sequence["Example"]) -> Indices:
     """The unit of each example, counted from 0 in the order in which they first come, [examples]."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(example.unit, len(numbers)) for example in examples], dtype=np.intp)
