@@ -88,6 +88,6 @@ class Remarks:
                 "they stand; where it is no part of the text, export it as plain text (in Python: html.unescape)"
             )
         return (
-            f"{title}: {found.total():,} cells of `{column}` hold control characters ({often}), {where}; they are taken "
-            "out, and so they are in requests"
+            f"{title}: {found.total():,} cells of `{column}` hold control characters ({often}), {where}; they are "
+            "taken out, and so they are in requests"
         )

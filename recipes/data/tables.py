@@ -24,7 +24,7 @@ from recipes.data import chats, mind, workbook
 from recipes.data.arrow_rows import ArrowRows
 from recipes.data.dialect import decide
 from recipes.data.edge import at_the_edge
-from recipes.data.encodings import once, wrong_encoding
+from recipes.data.encodings import is_utf8, once, wrong_encoding, wrongly_said
 from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
 from recipes.data.json_shapes import no_records
@@ -133,6 +133,8 @@ def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Tab
         as_, table = "parquet", _read_parquet(path, look, written)
     elif suffix in _SHEETS:
         as_, table = "sheet", _read_sheet(path, look, written)
+    elif look.foreign and (look.invalid is not None or is_utf8(look.encoding, look.foreign)):
+        return Table(name, problems=(wrongly_said(path, look.encoding),))
     elif look.invalid is not None:
         said = None if look.encoding in (USUAL, "utf-16") else look.encoding
         return Table(name, problems=(wrong_encoding(path, look.invalid, said),))

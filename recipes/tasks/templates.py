@@ -55,7 +55,7 @@ def text_of(cell: Any) -> str:
 
 def without_controls(text: str) -> str:
     """A text without the characters that act on a terminal and say nothing, which no CSV, page or workbook can be
-    trusted with; a space in the place of those that part fields. White space stays, and NUL, which is no text at all."""
+    trusted with; a space in the place of those that part fields. White space stays, and so does NUL."""
     return text.translate(_CONTROLS) if _CONTROL.search(text) else text
 
 
