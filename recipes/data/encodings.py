@@ -83,8 +83,8 @@ def wrong_encoding(path: Path, invalid: int, said: str | None) -> Problem:
 
 
 def is_utf8(said: str, foreign: int) -> bool:
-    """Whether a file that another encoding was said of, and that reads as UTF-8 too, is UTF-8. One of an encoding with a
-    byte a character hardly ever does so by chance; of those with several, a short one may.
+    """Whether a file of which another encoding is said, and that reads as UTF-8 too, is UTF-8. One of an encoding with
+    a byte a character hardly ever does so by chance; of those with several, a short one may.
 
     Args:
         said: the encoding.
@@ -99,8 +99,8 @@ def wrongly_said(path: Path, said: str) -> Problem:
     with unpacked(path) as file:
         line, raw = next((n, raw) for n, raw in enumerate(file, start=1) if not raw.isascii())
     fix = (
-        f"Leave data.format.encoding out, or set it to utf-8, if it should read {_read(raw, 1, 'utf-8')} there, and not "
-        f"{_read(raw, 1, said)}"
+        f"Leave data.format.encoding out, or set it to utf-8, if it should read {_read(raw, 1, 'utf-8')} there, and "
+        f"not {_read(raw, 1, said)}"
     )
     return Problem(str(path), f"the file is UTF-8, and no {said} (data.format.encoding)", fix, line=line)
 
