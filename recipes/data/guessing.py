@@ -206,7 +206,8 @@ def _recommendation(guess: Guess, columns: Mapping[str, Column]) -> None:
 def _most_different(guess: Guess, columns: Mapping[str, Column]) -> None:
     """The ad of a report, where no column is called like one, or only like what holds many ads: the texts that differ
     most."""
-    has, named = guess.roles, guess.roles.get("ad", (None, ""))[0]
+    has = guess.roles
+    named = has["ad"][0] if "ad" in has else None
     if named is not None and (called_so("ad", named) or not says(named) & {"ad_group", "campaign"}):
         return
     taken = {name for role, (name, _) in has.items() if role != "ad"}

@@ -57,8 +57,9 @@ def _no_objects(path: Path, look: Look, first: str, more: Sequence[str]) -> Prob
         return None
     with opened(path, look, newline="\n") as file:
         text = file.read(_FIRST)
+    some: list[Any] = []
     try:
-        some, at = [], text.index("[") + 1
+        at = text.index("[") + 1
         while len(some) < 2 and (found := _VALUE.match(text, at)) is not None:
             value, at = json.JSONDecoder().raw_decode(text, found.start(1))
             some.append(value)
