@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recipes.data.records import QUALTRICS
 from recipes.data.totals import names_total
 from recipes.errors import Problem
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from recipes.data.tables import Table
 
 _DASHES = frozenset({"--", "-", "—", "–", " --"})
-_QUALTRICS = '{"ImportId"'  # how the third line of its exports begins each cell
 _RULE, _RULES = re.compile(r"(:?[-=_]{3,}:?)?"), ("", ":", "-", "=", "_")
 _FEWEST = 10  # rows whose sum is no coincidence
 _HEAVY, _OVER_MEDIAN = 0.1, 20  # of all weight, and times the median: one row outweighs the rest
@@ -51,7 +51,7 @@ class Strays:
             return [Problem(self._file, "the row is empty", "Remove it", row.line)]
         if not isinstance(first, str):
             return []
-        if first.startswith(_QUALTRICS):
+        if first.startswith(QUALTRICS):
             fix = "Remove this line and the one above it, in which Qualtrics tells its questions"
             return [
                 Problem(self._file, "the row names the columns of a survey, and is no answer", fix, row.line)
