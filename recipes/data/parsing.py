@@ -66,9 +66,11 @@ def parse_table(
             continue
         times.add(parsed)
         remarks.look(row, looked_at)
-        read.labels.update(parsed.names)
+        for name in parsed.names:
+            read.labels[name] += 1
         unshown += not parsed.outcomes
-        masked, private = masked + (parsed.masked > 0), private + parsed.masked
+        if parsed.masked:
+            masked, private = masked + 1, private + parsed.masked
         if keep:
             understood.append(parsed)
     _leave_out(recipe.data.skip_bad_rows, table, wrong, bad, read)

@@ -166,7 +166,10 @@ def _is_import(cell: str) -> bool:
 
 
 def _row(line: int, header: Sequence[str], cells: Sequence[Any]) -> Row:
-    return Row(line, dict(zip(header, map(plain_cell, cells), strict=True)), cells)
+    try:
+        return Row(line, dict(zip(header, map(sys.intern, map(str.strip, cells)), strict=True)), cells)
+    except TypeError:  # a workbook has numbers and dates too
+        return Row(line, dict(zip(header, map(plain_cell, cells), strict=True)), cells)
 
 
 def row_of(line: int, record: Mapping[str, Any]) -> Row:
@@ -176,8 +179,11 @@ def row_of(line: int, record: Mapping[str, Any]) -> Row:
         line: of the file, or its number.
         record: as it came.
     """
-    came = {key.strip(): cell for key, cell in record.items()}
-    return Row(line, {key: plain_cell(cell) for key, cell in came.items()}, list(came.values()))
+    cells = {key.strip(): plain_cell(cell) for key, cell in record.items()}
+    if len(cells) == len(record):
+        return Row(line, cells, [*record.values()])
+    came = {key.strip(): cell for key, cell in record.items()}  # of two names that are one, the last
+    return Row(line, cells, [*came.values()])
 
 
 def _filled(cell: Any) -> bool:

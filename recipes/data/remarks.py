@@ -34,7 +34,7 @@ class Remarks:
         """Look at one row. columns: that are read of it."""
         # Nearly all rows have nothing of it, and are asked as a whole.
         try:
-            cells = self._getter(columns)(row.cells)
+            cells = (self._of.get(columns) or self._getter(columns))(row.cells)
             text = "".join(cells)
             if (
                 SAY_NOTHING.isdisjoint(cells)

@@ -130,7 +130,10 @@ def test_a_word_for_nothing_is_no_click(tmp_path: Path) -> None:
 @pytest.mark.parametrize("skipped", [0.0, 0.5])
 @pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx"])
 def test_the_questions_of_a_survey_are_no_rows(tmp_path: Path, ending: str, skipped: float) -> None:
-    path, rows = tmp_path / f"survey.{ending}", [["Q1", "Q2"], ["How was it,\nand, by the way, why?", "Again?"]]
+    path, rows = (
+        tmp_path / f"survey.{ending}",
+        [["Q1", "Q2"], ["How was it,\nand, by the way, why?", "Again?"]],
+    )
     rows += [
         ['{"ImportId":"QID1_TEXT"}', '{"ImportId":"QID2"}'],
         *([f"text {i}", "YN"[i % 2]] for i in range(40)),
