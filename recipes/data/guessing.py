@@ -159,8 +159,8 @@ def _of_task(
 ) -> Guess:
     guess = Guess(task, why)
     roles = task_for(task).ROLES
-    for role, name in (counted or {}).items():
-        guess.roles[role] = (name, f"{roles[role].meaning}; guessed by what it holds")
+    for role, column in (counted or {}).items():
+        guess.roles[role] = (column, f"{roles[role].meaning}; guessed by what it holds")
     for role in roles:
         name = called(role, columns, task)
         if role in guess.roles or name is None or name in (taken for taken, _ in guess.roles.values()):

@@ -72,7 +72,11 @@ def _no_objects(path: Path, look: Look, first: str, more: Sequence[str]) -> Prob
 def _not_named(path: Path, each: str, called: str, some: Sequence[Any]) -> Problem | None:
     """Records that name no columns. each: how jq comes to one; called: what messages call it; some: the first ones."""
     lists = all(isinstance(value, list) for value in some)
-    if lists and called == "line" and all(isinstance(cell, dict) for value in some for cell in value):
+    if (
+        lists
+        and called == "line"
+        and all(value and all(isinstance(cell, dict) for cell in value) for value in some)
+    ):
         fix = f"Write each object on a line of its own: jq -c '.[]' {_named(path, '.json', '.jsonl')}"
         return Problem(str(path), "each line is a list of objects", fix, line=1)
     if lists and not any(isinstance(cell, dict) for value in some for cell in value) and some[0]:
