@@ -158,7 +158,7 @@ def _without_questions(
         )
     else:
         yield from first
-    first.clear(), rows.clear()  # none is held
+    del first, rows  # none is held
     yield from records
 
 
