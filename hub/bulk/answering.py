@@ -6,7 +6,6 @@ data.csv  ->  requests  ->  registry.map  ->  out.parquet.state  ->  with the ro
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 class FileAnswered:
     """What came of a file. rows: of it; errors: those that have an error in the place of an answer; refused: texts that
     broke a rule and are not given; resumed: rows that an earlier run had answered; notes: how the file was read, where
-    that is not the usual."""
+    that is not the usual, and what its cells hold that a reader should know."""
 
     rows: int
     errors: int = 0
@@ -92,12 +91,12 @@ def answer_file(
         for answer, group, score in _answers(registry, rows, table, resumed):
             journal.add(answer, group, score)
             progress(journal.count, len(table.rows))
-        counted = _Counted(FileAnswered(len(table.rows), resumed=resumed, notes=table.notes))
+        counted = _Counted(FileAnswered(len(table.rows), resumed=resumed))
         write_table(
             Answered(table, columns, counted.through(journal.answers(ranked), asking.prefix)), out, force
         )
         journal.remove()
-    return counted.told()
+    return replace(counted.told(), notes=(*table.notes, *rows.notes()))
 
 
 def check_out(data: Path, out: Path, force: bool) -> None:
@@ -119,7 +118,10 @@ def _answers(registry: "Registry", rows: Rows, table: "Table", begin: int) -> It
     waiting: deque[tuple[str | None, str]] = deque()
 
     def requests() -> Iterator[Request | RepertoireError]:
-        for row in islice(table.rows, begin, None):
+        for number, row in enumerate(table.rows):
+            if number < begin:
+                rows.look(row)
+                continue
             request, group, version = rows.request(row)
             waiting.append((group, version))
             yield request

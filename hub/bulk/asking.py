@@ -15,6 +15,7 @@ from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, 
 from hub.registry.rules import NoneKept
 from hub.storage.names import members
 from recipes.answer import Voice, empty_cells, filled_roles, read_columns
+from recipes.data import Remarks
 from recipes.tasks import text_of
 
 if TYPE_CHECKING:
@@ -95,13 +96,14 @@ def text_columns(n: int) -> list[str]:
 @dataclass(frozen=True)
 class _Known:
     """A reference that was looked up. version: what it means until the run is done, or why it means nothing; columns:
-    role or feature -> column of the file; filled: the roles whose cells must not be empty."""
+    role or feature -> column of the file; filled: the roles whose cells must not be empty; read: the columns."""
 
     version: str
     columns: Mapping[str, str] = field(default_factory=dict)
     filled: Sequence[str] = ()
     group: str | None = None
     error: RepertoireError | None = None
+    read: tuple[str, ...] = ()
 
 
 class Rows:
@@ -117,6 +119,7 @@ class Rows:
     ) -> None:
         self._asking, self._table, self._registry, self._journal = asking, table, registry, journal
         self._known: dict[str, _Known] = {}
+        self._remarks = Remarks()
         for column in filter(None, (asking.by, asking.columns.get(GROUP))):
             if column not in table.columns:
                 had = ", ".join(f"`{name}`" for name in table.columns)
@@ -132,8 +135,7 @@ class Rows:
 
     def request(self, row: "Row") -> tuple[Request | RepertoireError, str | None, str]:
         """What is asked about a row, or why nothing can be; what it is ranked in; and who answers."""
-        named = "" if self._asking.by is None else str(row.cells.get(self._asking.by) or "")
-        known = self._look_up(named or self._asking.reference)
+        known = self.look(row)
         if known.error is not None:
             return known.error, None, known.version
         cells = {name: row.cells.get(column) for name, column in known.columns.items()}
@@ -146,6 +148,17 @@ class Rows:
         if not group:
             return RequestError(f"`{known.group}`, what is ranked together, is empty"), None, known.version
         return self._asked(known, cells), group, known.version
+
+    def look(self, row: "Row") -> _Known:
+        """Who is asked about a row; what is odd in the cells that are read is kept for `notes`."""
+        named = "" if self._asking.by is None else str(row.cells.get(self._asking.by) or "")
+        known = self._look_up(named or self._asking.reference)
+        self._remarks.look(row, known.read)
+        return known
+
+    def notes(self) -> list[str]:
+        """What is odd in the rows that were looked at, as training notes it."""
+        return self._remarks.notes(self._table.title)
 
     def _asked(self, known: _Known, cells: Mapping[str, Any]) -> Request | RepertoireError:
         try:
@@ -186,7 +199,9 @@ class Rows:
         for voice in voices:
             columns = read_columns(voice, self._table.columns, named) | columns
         filled = dict.fromkeys(name for voice in voices for name in filled_roles(voice))
-        return _Known(version, columns, tuple(filled), self._group(voices))
+        return _Known(
+            version, columns, tuple(filled), self._group(voices), read=tuple(dict.fromkeys(columns.values()))
+        )
 
     def _group(self, voices: Sequence[Voice]) -> str | None:
         """The column of what is ranked together: the one that is named, or that of training where the file has it."""

@@ -10,6 +10,7 @@ A file appears whole or not at all.
 import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 _BATCH = 1024  # rows that are held at a time
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _KINDS: Mapping[type, str] = {bool: "bool", int: "int64", float: "double", str: "string"}
 
 
@@ -95,11 +97,11 @@ def _whole(out: Path, overwrite: bool) -> Iterator[Path]:
 def _write_csv(found: Answered, file: TextIO, delimiter: str) -> None:
     columns = found.table.columns
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-    writer.writerow([*columns, *found.columns])
+    writer.writerow(map(_escaped, [*columns, *found.columns]))
     for row, answer in zip(found.table.rows, found.answers, strict=True):
         came = row.as_came
         cells = chain((came.get(name) for name in columns), (answer.get(name) for name in found.columns))
-        writer.writerow([_as_text(cell) for cell in cells])
+        writer.writerow([_escaped(_as_text(cell)) for cell in cells])
 
 
 def _write_lines(found: Answered, file: TextIO) -> None:
@@ -184,6 +186,13 @@ def _as_text(cell: Any) -> str:
         return ""
     plain = _plain(cell)
     return plain if isinstance(plain, str) else _as_json(plain)
+
+
+def _escaped(text: str) -> str:
+    """A cell without characters that a text file cannot be trusted with: as escapes, like half characters."""
+    if text.isprintable():
+        return text
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _as_json(value: Any) -> str:

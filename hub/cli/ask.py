@@ -27,6 +27,7 @@ from hub.cli.whole_files import (
     ByColumn,
     FileOfAnswers,
     Force,
+    FormatChanges,
     Prefix,
     RowColumns,
     RowsToAnswer,
@@ -54,6 +55,7 @@ def recommend(
     force: Force = False,
     format_: FormatNamed = None,
     columns: ColumnNames = None,
+    set_: FormatChanges = None,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToAsk = None,
     quantization: QuantizationToAsk = None,
@@ -68,7 +70,7 @@ def recommend(
 
     Example: `repertoire recommend acme/spring/recommendation --data visits.csv --out ranked.csv --column group=session`
     """
-    whole = WholeFile(data, out, column, by, prefix, force, format_, columns)
+    whole = WholeFile(data, out, column, by, prefix, force, format_, columns, set_)
     opened = _opener(hub, base, quantization, trust)
     if answer_rows("recommend", reference, whole, opened, hub, as_json):
         return
@@ -98,6 +100,7 @@ def analyze(
     force: Force = False,
     format_: FormatNamed = None,
     columns: ColumnNames = None,
+    set_: FormatChanges = None,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToAsk = None,
     quantization: QuantizationToAsk = None,
@@ -111,7 +114,7 @@ def analyze(
     Example: `repertoire analyze --data tickets.parquet --out labelled.parquet --by adapter`, each row by the adapter
     that its column names
     """
-    whole = WholeFile(data, out, column, by, prefix, force, format_, columns)
+    whole = WholeFile(data, out, column, by, prefix, force, format_, columns, set_)
     opened = _opener(hub, base, quantization, trust)
     if answer_rows("analyze", reference, whole, opened, hub, as_json):
         return
@@ -176,6 +179,7 @@ def write(
     force: Force = False,
     format_: FormatNamed = None,
     columns: ColumnNames = None,
+    set_: FormatChanges = None,
     hub: HubPath = DEFAULT_HUB,
     base: BaseToAsk = None,
     quantization: QuantizationToAsk = None,
@@ -199,7 +203,7 @@ def write(
         "stop": stop or None,
         "seed": seed,
     }
-    whole = WholeFile(data, out, column, by, prefix, force, format_, columns)
+    whole = WholeFile(data, out, column, by, prefix, force, format_, columns, set_)
     opened = _opener(hub, base, quantization, trust)
     if answer_rows("write", reference, whole, opened, hub, as_json, n, options):
         return

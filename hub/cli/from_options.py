@@ -53,19 +53,35 @@ def chosen_recipe(
     )
 
 
-def written(name: str | None, columns: str | None) -> "FormatOptions":
+def written(name: str | None, columns: str | None, changes: Sequence[str] | None = None) -> "FormatOptions":
     """How a file is written, as far as the command line says.
 
     Args:
         name: of `--format`.
         columns: of `--columns`.
+        changes: of `--set`, each of `data.format`.
 
     Raises:
-        RecipeError: there is no such format, or two columns of one name.
+        RecipeError: there is no such format or key, or two columns of one name.
+        typer.BadParameter: something else is to be set.
     """
-    from recipes.options import read_format
+    from recipes.options import parse_override, read_format
 
-    return read_format(_format(name, columns))
+    given = _format(name, columns)
+    for text in changes or ():
+        key, value = parse_override(text)
+        section, _, own = key.rpartition(".")
+        if section == "data" and own == "format" and isinstance(value, str):
+            given["name"] = value
+        elif section == "data.format":
+            given[own] = value
+        else:
+            raise typer.BadParameter(
+                f"{key} is the adapter's own, as it was trained; of a file, say how it is written: "
+                "data.format.encoding=gb18030",
+                param_hint="--set",
+            )
+    return read_format(given)
 
 
 def _format(name: str | None, columns: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hub.cli.stopping import stoppable
 if TYPE_CHECKING:
     from hub.bulk import Asking, FileAnswered
     from hub.registry.registry import Registry
+    from recipes.options import FormatOptions
 
 _KEPT = "What is answered is kept, and the same command goes on."
 
@@ -43,6 +44,15 @@ Prefix = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="With --data: overwrite what is there.")]
 
+FormatChanges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="data.format.KEY=VALUE",
+        help="With --data: how the file is written, such as data.format.encoding=gb18030.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class WholeFile:
@@ -57,6 +67,7 @@ class WholeFile:
         force: of `--force`.
         format: of `--format`.
         columns: of `--columns`.
+        set: of `--set`.
     """
 
     data: Path | None
@@ -67,6 +78,14 @@ class WholeFile:
     force: bool
     format: str | None = None
     columns: str | None = None
+    set: Sequence[str] | None = None
+
+    @property
+    def written(self) -> "FormatOptions | None":
+        """How the file is written; None where nothing is said of it."""
+        if self.format is None and self.columns is None and not self.set:
+            return None
+        return written(self.format, self.columns, self.set)
 
 
 def answer_rows(
@@ -99,8 +118,10 @@ def answer_rows(
         RepertoireError: as `answer_file`.
     """
     if file.data is None:
-        if file.format is not None or file.columns is not None:
-            raise typer.BadParameter("--format and --columns are for whole files; name one: --data FILE")
+        if file.format is not None or file.columns is not None or file.set:
+            raise typer.BadParameter(
+                "--format, --columns and --set are for whole files; name one: --data FILE"
+            )
         if file.out is not None or file.by is not None:
             raise typer.BadParameter("--out and --by are for whole files; name one: --data FILE")
         if not reference:
@@ -119,7 +140,7 @@ def answer_rows(
         call, reference, by, dict(pairs(file.column, "--column")), n, dict(options or {}), file.prefix
     )
     check_out(data, out, file.force)
-    how = None if file.format is None and file.columns is None else written(file.format, file.columns)
+    how = file.written
     rows = None if reference else streamed(data, how)
     first = reference if rows is None else first_reference(asking, rows, Hub(hub, create=False).resolve)
     loaded = open_by(first)

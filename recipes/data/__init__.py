@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recipes.data.profiling import profile, profile_table
     from recipes.data.proposal import Proposal, propose
     from recipes.data.records import Row
+    from recipes.data.remarks import Remarks
     from recipes.data.streaming import streamed
     from recipes.data.tables import Table
 else:
@@ -29,6 +30,7 @@ else:
             "recipes.data.profiling": ["profile", "profile_table"],
             "recipes.data.proposal": ["Proposal", "propose"],
             "recipes.data.records": ["Row"],
+            "recipes.data.remarks": ["Remarks"],
             "recipes.data.streaming": ["streamed"],
             "recipes.data.tables": ["Table"],
         },
@@ -40,6 +42,7 @@ __all__ = [
     "DataFacts",
     "Profile",
     "Proposal",
+    "Remarks",
     "Row",
     "Table",
     "check",

@@ -111,14 +111,16 @@ class _Cells:
 
     def shown(self, role: str, text: str) -> str:
         handling = self.options.data.pii
-        masked = pii.is_masked(handling, self.options.task, role)
-        if not masked and handling != "refuse":
+        if handling == "allow":
             return text
         column = self.columns.of.get(role, role)
-        found = pii.find(text, column)
-        if masked:
+        if not (found := pii.find(text, column)):
+            return text
+        if pii.is_masked(handling, self.options.task, role):
             self.masked += len(found)
             return pii.mask(text, found)
+        if handling != "refuse":
+            return text
         for private in found:
             message = f"holds {_KINDS[private.kind]}, {text[private.start : private.end]}"
             fix = "Remove it; or set data.pii to mask (<email> and <phone> in its place), allow or allow_own"

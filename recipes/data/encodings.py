@@ -34,6 +34,7 @@ _CHINESE = "的一是不了在人有我他这這中大来來上国國好很就�
 _KANA = "".join(map(chr, range(0x3041, 0x30FF)))
 _WIDE = {"cp932": _KANA, "euc_jp": _KANA, "gb18030": _CHINESE, "big5": _CHINESE}  # encoding -> known by
 _ASKED = 2**16  # bytes of lines that are no ASCII; more say nothing new
+_NO_CHANCE = 12  # characters that are UTF-8 by chance in no file of GBK or Big5
 _SHOWN = 40  # characters of a line
 _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1a\x1b"))  # no text holds them, whatever encodes it
 _OTHER_KINDS = {b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture"}
@@ -79,6 +80,29 @@ def wrong_encoding(path: Path, invalid: int, said: str | None) -> Problem:
     fix = f"S{fix}" if wide else f"If it should read {_read(raw, line, encoding)} there, s{fix}"
     message = f"byte {invalid} is not UTF-8; the file is probably {called}"
     return Problem(name, message, f"{unpack}{fix}", line=line)
+
+
+def is_utf8(said: str, foreign: int) -> bool:
+    """Whether a file of which another encoding is said, and that reads as UTF-8 too, is UTF-8. One of an encoding with
+    a byte a character hardly ever does so by chance; of those with several, a short one may.
+
+    Args:
+        said: the encoding.
+        foreign: the characters of the file that are no ASCII, as UTF-8 has them.
+    """
+    single = len(bytes(range(128, 256)).decode(said, errors="replace")) == 128
+    return single or foreign >= _NO_CHANCE
+
+
+def wrongly_said(path: Path, said: str) -> Problem:
+    """A file of UTF-8 that is to be read by another encoding: how its first such line reads, either way."""
+    with unpacked(path) as file:
+        line, raw = next((n, raw) for n, raw in enumerate(file, start=1) if not raw.isascii())
+    fix = (
+        f"Leave data.format.encoding out, or set it to utf-8, if it should read {_read(raw, 1, 'utf-8')} there, and "
+        f"not {_read(raw, 1, said)}"
+    )
+    return Problem(str(path), f"the file is UTF-8, and no {said} (data.format.encoding)", fix, line=line)
 
 
 def _is_text(raw: bytes) -> bool:

@@ -30,7 +30,8 @@ _TWICE = re.compile(rb"\xc3[\x82\x83\x90\x91\xa2-\xaf][\xc2\xc5\xc6\xcb\xe2]")
 class Look:
     """A file's bytes, gone through once. state: size and time of change; encoding: that its text is read as; invalid:
     the offset of the first byte that is no text; damaged: whether the replacement character stands anywhere; quoted:
-    whether a double quote does; twice: whether text may have been made UTF-8 twice."""
+    whether a double quote does; twice: whether text may have been made UTF-8 twice; foreign: where another encoding was
+    asked for and the file is UTF-8 all the same, its characters that are no ASCII; else 0."""
 
     state: tuple[int, int]
     encoding: str
@@ -40,6 +41,7 @@ class Look:
     damaged: bool
     quoted: bool
     twice: bool
+    foreign: int = 0
 
 
 def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
@@ -52,9 +54,10 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
                 total.update(chunk)
     encoding = _settled(path, encoding)
     decoder = codecs.getincrementaldecoder(encoding.removesuffix("-sig"))()
-    wide = "16" in encoding or "32" in encoding  # every other byte may be 0
+    wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))  # every other byte may be 0
     blank, damaged, quoted, twice = True, False, False, False
     invalid = zero = None
+    utf8 = None if wide or encoding == USUAL else _Utf8()
     at, tail = 0, b""
     with unpacked(path) as file:
         while True:
@@ -72,12 +75,34 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
                     decoder.decode(chunk, final=not chunk)
                 except UnicodeError as error:
                     invalid = begins + (error.start if isinstance(error, UnicodeDecodeError) else 0)
+            if utf8 is not None:
+                utf8.add(chunk)
             if zero is None and not wide and b"\0" in chunk:
                 zero = at + chunk.index(b"\0")
             if not chunk:
                 invalid = zero if invalid is None else invalid
-                return Look(state, encoding, own.hexdigest(), blank, invalid, damaged, quoted, twice)
+                foreign = 0 if utf8 is None else utf8.foreign
+                return Look(state, encoding, own.hexdigest(), blank, invalid, damaged, quoted, twice, foreign)
             at, tail = at + len(chunk), chunk[-8:]
+
+
+class _Utf8:
+    """Bytes that come piece by piece, as UTF-8. foreign: characters that are no ASCII; 0 where the bytes are none."""
+
+    def __init__(self) -> None:
+        self._decoder, self._sound, self._foreign = codecs.getincrementaldecoder("utf-8")(), True, 0
+
+    def add(self, chunk: bytes) -> None:
+        """The next piece; the last one is empty."""
+        try:
+            text = self._decoder.decode(chunk, final=not chunk) if self._sound else ""
+            self._foreign += len(text) - len(text.encode("ascii", "ignore"))
+        except UnicodeDecodeError:
+            self._sound = False
+
+    @property
+    def foreign(self) -> int:
+        return self._foreign if self._sound else 0
 
 
 def _settled(path: Path, encoding: str) -> str:

@@ -16,8 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from recipes.data.click_shape import measured
 from recipes.data.report_words import said_by
 from recipes.options.data import FormatName, FormatOptions
+from recipes.tasks.numerals import is_numeral
 
 REPORTS: tuple[FormatName, ...] = ("google-ads", "meta-ads", "ga4")
 CHATS: dict[FormatName, tuple[str, str, str]] = {
@@ -110,7 +112,7 @@ def report_header(lines: Sequence[Sequence[str]]) -> tuple[FormatName, int] | No
         if len(names) > 2:
             if _is_meta(names, cells, lines[at + 1 :]):
                 return "meta-ads", at
-            if _is_google(names, lines[:at]):
+            if _is_google(names, lines[:at]) or _is_titled(cells, lines[:at], lines[at + 1 :]):
                 return "google-ads", at
     return None
 
@@ -144,6 +146,14 @@ def _is_google(names: Sequence[str], above: Sequence[Sequence[str]]) -> bool:
         return True
     english = any(name.casefold() in ("impressions", "clicks") for name in names)
     return not english and {"impressions", "clicks"} <= said and len(beside & {"ctr", "cost", "currency"}) > 1
+
+
+def _is_titled(cells: Sequence[str], above: Sequence[Sequence[str]], below: Sequence[Sequence[str]]) -> bool:
+    """A report in any language: titles, the columns' names, and below them clicks, impressions and their rate."""
+    titles = [filled for line in above if (filled := [cell for cell in line if cell.strip()])]
+    if not titles or any(len(title) > 2 for title in titles) or any(map(is_numeral, cells)):
+        return False
+    return measured([row for row in below if len(row) == len(cells)]) is not None
 
 
 def chat_of(record: Any) -> FormatName | None:

@@ -88,8 +88,11 @@ class Guess:
     masked: str = ""
 
 
-def guess_task(columns: Mapping[str, Column]) -> Guess:
-    """The task by what the columns are called; by what they hold where no name tells."""
+def guess_task(columns: Mapping[str, Column], counted: Mapping[str, str] | None = None) -> Guess:
+    """The task by what the columns are called; by what they hold where no name tells.
+
+    counted: impressions and clicks -> their columns, where these are known by their rate.
+    """
     for task, needed in (("ad-copy", "copy"), ("recommendation", "clicked"), ("behavior", "label")):
         exact = needed in columns and (task != "behavior" or "text" in columns)
         if exact:
@@ -101,6 +104,9 @@ def guess_task(columns: Mapping[str, Column]) -> Guess:
         and _is_clicked(columns)
     ):
         return _of_task("recommendation", f"`{counts}` counts impressions", columns)
+    if counted:
+        why = f"`{counted['clicks']}` by `{counted['impressions']}` is the rate in another column: clicks"
+        return _of_task("recommendation", f"{why} and impressions", columns, counted)
     if _is_copy(columns):
         return _of_task("ad-copy", "columns are called like a product and its text", columns)
     clicked = called("clicked", columns)
@@ -148,12 +154,16 @@ def _said(text: str) -> str:
     return text.casefold().rstrip(".!")
 
 
-def _of_task(task: str, why: str, columns: Mapping[str, Column]) -> Guess:
+def _of_task(
+    task: str, why: str, columns: Mapping[str, Column], counted: Mapping[str, str] | None = None
+) -> Guess:
     guess = Guess(task, why)
     roles = task_for(task).ROLES
+    for role, column in (counted or {}).items():
+        guess.roles[role] = (column, f"{roles[role].meaning}; guessed by what it holds")
     for role in roles:
         name = called(role, columns, task)
-        if name is None or name in (taken for taken, _ in guess.roles.values()):
+        if role in guess.roles or name is None or name in (taken for taken, _ in guess.roles.values()):
             continue
         if _holds(role, columns[name]):
             why = "called so" if name == role else f"{roles[role].meaning}; guessed by its name"
@@ -185,10 +195,33 @@ def _recommendation(guess: Guess, columns: Mapping[str, Column]) -> None:
             has["clicked"] = (two.name, "its values are 0 and 1")
     if "text" in has and ("user" in has or "ad" in has):
         has.pop("text")
+    if "impressions" in has and not {"user", "text"} & has.keys():
+        _most_different(guess, columns)
     if not {"user", "ad", "text"} & has.keys():
         taken = {name for name, _ in has.values()}
         guess.features = tuple(name for name in columns if name not in taken)
         guess.features_why = "no column is called user, ad or text: all others are read"
+
+
+def _most_different(guess: Guess, columns: Mapping[str, Column]) -> None:
+    """The ad of a report, where no column is called like one, or only like what holds many ads: the texts that differ
+    most."""
+    has = guess.roles
+    named = has["ad"][0] if "ad" in has else None
+    if named is not None and (called_so("ad", named) or not says(named) & {"ad_group", "campaign"}):
+        return
+    taken = {name for role, (name, _) in has.items() if role != "ad"}
+    texts = [
+        column
+        for column in columns.values()
+        if column.name not in taken
+        and column.words >= 2
+        and not column.all(is_numeral)
+        and not column.all(_is_moment)
+    ]
+    most = max(texts, key=lambda column: len(column.values), default=None)
+    if most is not None and (named is None or len(most.values) > len(columns[named].values)):
+        has["ad"] = (most.name, "its texts differ most from row to row")
 
 
 def _outcomes(guess: Guess, column: Column) -> None:
@@ -235,6 +268,11 @@ def called(role: str, columns: Mapping[str, Column], task: str = "recommendation
     found = next((names[_word(word)] for word in wanted if _word(word) in names), None)
     meant = next((m for m in (role, *_IN_PLACE.get(role, ())) if m in said_by(columns)), None)
     return found or next((name for name in columns if meant in says(name)), None)
+
+
+def called_so(role: str, name: str) -> bool:
+    """Whether a column is called like a role, and not like what stands in its place."""
+    return role in says(name) or _word(name) in map(_word, (role, *_ALSO.get(role, ())[:-1]))
 
 
 def _word(name: str) -> str:

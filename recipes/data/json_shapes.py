@@ -2,12 +2,15 @@
 
 {"status": "ok", "items": [{...}, {...}]}                  a list inside an object, as interfaces answer
 {"text": {"0": "nice", "1": "bad"}, "label": {...}}        columns, as pandas writes unless told otherwise
+["nice", "good"]                                           lists or texts, a line each or in one array
 {                                                          objects over several lines, one after the other
   "text": "nice"
 }
 """
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +18,16 @@ from recipes.data.file_bytes import Look, first_lines, opened
 from recipes.data.formats import READ, chat_of
 from recipes.errors import Problem
 
+_VALUE = re.compile(r"[\s,]*([^\s,\]])")  # where the next value of an array begins
+_FIRST = 2**20  # characters that the first two records of an array stand in
 _MOST = 2**26  # characters that are looked at; of a longer object each line tells
 
 
 def no_records(path: Path, look: Look) -> Problem | None:
-    """What is wrong with a whole file that begins with an object; None where each line is one, as it should be."""
+    """What is wrong with a whole file; None where its records are objects, as they should be, or each line tells."""
     first, *more = first_lines(path, look, 2)
     if not first.lstrip().startswith("{"):
-        return None
+        return _no_objects(path, look, first, more)
     found = _whole(first)
     if found is not None:
         return _told(path, found) if not more else None
@@ -38,6 +43,50 @@ def no_records(path: Path, look: Look) -> Problem | None:
         return told
     fix = f"Write one whole object per line: jq -c . {_named(path, '.json', '.jsonl')}"
     return Problem(str(path), "an object runs over several lines", fix, line=1)
+
+
+def _no_objects(path: Path, look: Look, first: str, more: Sequence[str]) -> Problem | None:
+    """What a file holds in the place of objects: lists or texts, one a line or in one array; None where the first two
+    of them do not agree."""
+    begin = {line.lstrip()[:1] for line in (first, *more)}
+    if begin == {'"'} or (more and begin == {"["}):
+        lines = [_whole(line) for line in (first, *more)]
+        if None not in lines:
+            return _not_named(path, "", "line", lines)
+    if not first.lstrip().startswith("["):
+        return None
+    with opened(path, look, newline="\n") as file:
+        text = file.read(_FIRST)
+    some: list[Any] = []
+    try:
+        at = text.index("[") + 1
+        while len(some) < 2 and (found := _VALUE.match(text, at)) is not None:
+            value, at = json.JSONDecoder().raw_decode(text, found.start(1))
+            some.append(value)
+    except (ValueError, RecursionError):
+        return None  # the array is broken, which is told when it is read
+    alone = len(some) == 1 and text[at:].strip() != "]"
+    return _not_named(path, ".[] | ", "record", some) if some and not alone else None
+
+
+def _not_named(path: Path, each: str, called: str, some: Sequence[Any]) -> Problem | None:
+    """Records that name no columns. each: how jq comes to one; called: what messages call it; some: the first ones."""
+    lists = all(isinstance(value, list) for value in some)
+    if (
+        lists
+        and called == "line"
+        and all(value and all(isinstance(cell, dict) for cell in value) for value in some)
+    ):
+        fix = f"Write each object on a line of its own: jq -c '.[]' {_named(path, '.json', '.jsonl')}"
+        return Problem(str(path), "each line is a list of objects", fix, line=1)
+    if lists and not any(isinstance(cell, dict) for value in some for cell in value) and some[0]:
+        names = ", ".join(f"column_{at + 1}: .[{at}]" for at in range(len(some[0])))
+        fix = f"Name the cells, such as text and label: jq -c '{each}{{{names}}}' {_named(path, '.json', '.jsonl')}"
+        return Problem(str(path), f"each {called} is a list, and names no columns", fix, line=1)
+    if all(isinstance(value, str) for value in some):
+        fix = f"Name what they are, such as text: jq -c '{each}{{text: .}}' {_named(path, '.json', '.jsonl')}"
+        return Problem(str(path), f"each {called} is a text, and names no columns", fix, line=1)
+    return None
 
 
 def _whole(line: str) -> Any:
@@ -86,5 +135,7 @@ def _is_by_column(found: dict[str, Any]) -> bool:
 
 
 def _named(path: Path, before: str, after: str) -> str:
-    out = path.name.removesuffix(before) + ("-rows" if path.suffix == after else "") + after
+    out = (
+        path.name.removesuffix(before).removesuffix(after) + ("-rows" if path.suffix == after else "") + after
+    )
     return f"'{path}' > '{path.parent / out}'"

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from adapters.unseen import visible
 from recipes.data.cells import Parsed, parse
 from recipes.data.columns import Columns
-from recipes.data.nothing import Nothing
+from recipes.data.remarks import Remarks
 from recipes.data.strays import Strays
 from recipes.data.timestamps import Timestamps
 from recipes.errors import Problem
@@ -56,7 +56,7 @@ def parse_table(
     read.problems += (problem for problem in table.problems if not problem.of_row)
     strays, unshown, bad = Strays(table, columns), 0, len(wrong)
     masked = private = 0
-    nothing = Nothing((*columns.of.values(), *columns.features))
+    remarks, looked_at = Remarks(), (*columns.of.values(), *columns.features)
     for row in bars.track(table.rows, total=len(table.rows), description=visible(f"checking {table.title}")):
         parsed = strays.header(row) or parse(recipe, table.name, row, columns)
         parsed = strays.total(row, parsed) or parsed
@@ -65,15 +65,17 @@ def parse_table(
             bad += 1
             continue
         times.add(parsed)
-        nothing.look(row)
-        read.labels.update(parsed.names)
+        remarks.look(row, looked_at)
+        for name in parsed.names:
+            read.labels[name] += 1
         unshown += not parsed.outcomes
-        masked, private = masked + (parsed.masked > 0), private + parsed.masked
+        if parsed.masked:
+            masked, private = masked + 1, private + parsed.masked
         if keep:
             understood.append(parsed)
     _leave_out(recipe.data.skip_bad_rows, table, wrong, bad, read)
     read.notes += strays.heavy()
-    read.notes += nothing.notes(table.title)
+    read.notes += remarks.notes(table.title)
     if masked:
         read.notes.append(
             f"{table.title}: {private:,} e-mail addresses and phone numbers in {masked:,} rows are masked as <email> "

@@ -49,8 +49,9 @@ def is_masked(handling: str, task: str, role: str) -> bool:
     handling: as `data.pii` says. With allow_own, numbers of the advertiser stay: in an ad, and in all that a task
     which writes reads and learns to write.
     """
-    own = role == "ad" or task_for(task).ANSWERS == "texts"
-    return handling == "mask" or (handling == "allow_own" and not own)
+    if handling != "allow_own":
+        return handling == "mask"
+    return role != "ad" and task_for(task).ANSWERS != "texts"
 
 
 def find(text: str, name: str = "") -> tuple[Private, ...]:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from recipes.data.click_shape import measured
 from recipes.data.columns import listed
 from recipes.data.guessing import Column, Guess, called, guess_task
 from recipes.data.header import is_row_above
@@ -45,7 +46,7 @@ def propose(path: str | Path, written: FormatOptions | None = None) -> Proposal:
         DataError: the file cannot be read.
     """
     file = _read(Path(path), written or FormatOptions())
-    guess = guess_task(file.columns)
+    guess = guess_task(file.columns, file.counted)
     text = _yaml(guess, file)
     problems, notes = _checked(text, path)
     if any("are masked as <email>" in note for note in notes):
@@ -72,6 +73,16 @@ class _File:
             for name in self.table.columns
             if name
         }
+
+    @cached_property
+    def counted(self) -> dict[str, str]:
+        """Impressions and clicks -> their columns, where a third one is their rate."""
+        names = [*self.columns]
+        rows = [[_text_of(row.cells.get(name)) for name in names] for row in islice(self.table.rows, 100)]
+        found = measured(rows)
+        return (
+            {} if found is None else {"impressions": names[found.impressions], "clicks": names[found.clicks]}
+        )
 
     def again(self, why: str, **written: Any) -> "_File":
         """The same, read as the file seems to be written."""

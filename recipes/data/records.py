@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from recipes.data.dialect import Dialect
 
 
+QUALTRICS = '{"ImportId"'  # how the third line of its exports begins each cell
 _HEADER_BELOW = "--set data.format.header=2 (1 is the first)"
 
 
@@ -101,7 +103,7 @@ def table_records(
     every = len(header)  # columns, those without a name too
     idle = len(header) if header else None  # from here on no column has a name
     longer = 0
-    for record in records:
+    for record in _without_questions(name, records, bool(columns)):
         if not isinstance(record, tuple):
             yield record
             continue
@@ -139,8 +141,36 @@ def table_records(
         yield f"{Path(name).name}: {longer} rows have empty cells behind the last column, which are not read"
 
 
+def _without_questions(
+    name: str, records: "Iterator[tuple[int, list[Any]] | Problem | str]", headless: bool
+) -> "Iterator[tuple[int, list[Any]] | Problem | str]":
+    """Records without the two below the header in which Qualtrics tells its questions and their ids."""
+    if headless:
+        yield from records
+        return
+    first = [record for record in islice(records, 3)]
+    rows = [record for record in first if isinstance(record, tuple)]
+    if len(rows) == 3 and (cells := filled([*map(str, rows[2][1])])) and all(map(_is_import, cells)):
+        yield rows[0]
+        yield (
+            f"{Path(name).name}: two rows below the header are left out, from line {rows[1][0]} on, in which Qualtrics "
+            "tells its questions"
+        )
+    else:
+        yield from first
+    del first, rows  # none is held
+    yield from records
+
+
+def _is_import(cell: str) -> bool:
+    return cell.startswith(QUALTRICS)
+
+
 def _row(line: int, header: Sequence[str], cells: Sequence[Any]) -> Row:
-    return Row(line, dict(zip(header, map(plain_cell, cells), strict=True)), cells)
+    try:
+        return Row(line, dict(zip(header, map(sys.intern, map(str.strip, cells)), strict=True)), cells)
+    except TypeError:  # a workbook has numbers and dates too
+        return Row(line, dict(zip(header, map(plain_cell, cells), strict=True)), cells)
 
 
 def row_of(line: int, record: Mapping[str, Any]) -> Row:
@@ -150,8 +180,11 @@ def row_of(line: int, record: Mapping[str, Any]) -> Row:
         line: of the file, or its number.
         record: as it came.
     """
-    came = {key.strip(): cell for key, cell in record.items()}
-    return Row(line, {key: plain_cell(cell) for key, cell in came.items()}, list(came.values()))
+    cells = {key.strip(): plain_cell(cell) for key, cell in record.items()}
+    if len(cells) == len(record):
+        return Row(line, cells, [*record.values()])
+    came = {key.strip(): cell for key, cell in record.items()}  # of two names that are one, the last
+    return Row(line, cells, [*came.values()])
 
 
 def _filled(cell: Any) -> bool:

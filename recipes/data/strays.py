@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recipes.data.records import QUALTRICS
 from recipes.data.totals import names_total
 from recipes.errors import Problem
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from recipes.data.tables import Table
 
 _DASHES = frozenset({"--", "-", "—", "–", " --"})
-_QUALTRICS = '{"ImportId"'  # how the third line of its exports begins each cell
-_RULE, _RULES = re.compile(r"(:?[-=_]{3,}:?)?"), ("", ":", "-", "=", "_")
+_RULE, _RULES = re.compile(r"(:?[-=_]{3,}:?)?"), frozenset(("", ":", "-", "=", "_"))
 _FEWEST = 10  # rows whose sum is no coincidence
 _HEAVY, _OVER_MEDIAN = 0.1, 20  # of all weight, and times the median: one row outweighs the rest
 
@@ -47,16 +47,17 @@ class Strays:
         """A row that says what the columns are, in whichever order, or parts them from the rows; nothing for any
         other."""
         first = next(iter(row.cells.values()), None)
-        if _is_empty(first) and all(map(_is_empty, row.cells.values())):
+        if not first and _is_empty(first) and all(map(_is_empty, row.cells.values())):
             return [Problem(self._file, "the row is empty", "Remove it", row.line)]
         if not isinstance(first, str):
             return []
-        if first.startswith(_QUALTRICS):
+        begins = first[:1]
+        if begins == "{" and first.startswith(QUALTRICS):
             fix = "Remove this line and the one above it, in which Qualtrics tells its questions"
             return [
                 Problem(self._file, "the row names the columns of a survey, and is no answer", fix, row.line)
             ]
-        if first[:1] in _RULES and all(
+        if begins in _RULES and all(
             _RULE.fullmatch("" if cell is None else str(cell)) for cell in row.cells.values()
         ):
             return [Problem(self._file, "the row is a rule below the header", "Remove the line", row.line)]

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from recipes.data import chats, mind, workbook
+from recipes.data.archives import archived
 from recipes.data.arrow_rows import ArrowRows
 from recipes.data.dialect import decide
 from recipes.data.edge import at_the_edge
-from recipes.data.encodings import once, wrong_encoding
+from recipes.data.encodings import is_utf8, once, wrong_encoding, wrongly_said
 from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
 from recipes.data.json_shapes import no_records
@@ -120,10 +121,13 @@ def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Tab
     try:
         look = look_at(path, total, written.encoding or USUAL)
         found = None if look.blank else kind(path)
+        archive = None if look.blank else archived(path)
     except OSError as error:
         return _failed(name, *why_unreadable(path, error, _ENDINGS))
+    if archive is not None:
+        return Table(name, problems=(archive,))
     if suffix not in _ENDINGS:
-        return _failed(name, f"{suffix or 'a file without an ending'} is not read", f"Save it as {_SAVED}")
+        return _failed(name, f"{suffix or 'a file without an ending'} is not read", _to_save(path, suffix))
     if look.blank:
         return _failed(name, "the file is empty", "Export it again; it needs a header and rows")
     told = [f"{path.name}: read as UTF-16, as its first bytes say"] if _is_wide(look, written) else []
@@ -133,6 +137,8 @@ def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Tab
         as_, table = "parquet", _read_parquet(path, look, written)
     elif suffix in _SHEETS:
         as_, table = "sheet", _read_sheet(path, look, written)
+    elif look.foreign and (look.invalid is not None or is_utf8(look.encoding, look.foreign)):
+        return Table(name, problems=(wrongly_said(path, look.encoding),))
     elif look.invalid is not None:
         said = None if look.encoding in (USUAL, "utf-16") else look.encoding
         return Table(name, problems=(wrong_encoding(path, look.invalid, said),))
@@ -141,6 +147,12 @@ def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Tab
     else:
         as_, table = "text", _read_delimited(path, look, written)
     return replace(table, notes=(*told, *table.notes), kind=as_)
+
+
+def _to_save(path: Path, suffix: str) -> str:
+    if not suffix and path.suffix.lower() in (".gz", ".zst"):
+        return f"Let its name say what it holds, such as {path.stem}.csv{path.suffix}"
+    return f"Save it as {_SAVED}"
 
 
 def _is_wide(look: Look, written: FormatOptions) -> bool:

@@ -56,8 +56,12 @@ def feature_names(
     features: Sequence[str] | str, fields: Mapping[str, str], roles: Mapping[str, Role], template: str | None
 ) -> tuple[str, ...]:
     """The features that stand below the text: those of the recipe, or all fields without a role; none twice."""
-    shown = set(placeholders(template)) if template else set()
-    names = [name for name in fields if name not in roles] if isinstance(features, str) else features
+    names = (
+        tuple(name for name in fields if name not in roles) if isinstance(features, str) else tuple(features)
+    )
+    if not template:
+        return names
+    shown = set(placeholders(template))
     return tuple(name for name in names if name not in shown)
 
 

@@ -3,6 +3,7 @@
 The same for a training row, a test row and a request.
 """
 
+import re
 import string
 from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
@@ -22,6 +23,9 @@ SAY_NOTHING = frozenset(
     r"NULL null (null) \N N/A n/a #N/A NaN nan <NA> None undefined #REF! #VALUE! #NAME? #DIV/0! #NUM! #NULL!".split()
 )
 
+_CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
+_CONTROLS = {**dict.fromkeys([*range(1, 9), *range(14, 28), 127]), **dict.fromkeys(range(28, 32), " ")}
+
 
 class NotText(RequestError):
     """A cell that is no text and cannot become one. what: is wrong with it; fix: what to do; name: its role or feature,
@@ -37,14 +41,22 @@ def text_of(cell: Any) -> str:
 
     Lists become "a, b", mappings lines of "key: value" (inside another value joined by "; "), true and false their
     names in JSON, dates ISO 8601; bytes are read as UTF-8. Raises NotText for all other types, for what is nested too
-    deep, and for bytes, half characters and NUL, which no text holds.
+    deep, and for bytes, half characters and NUL, which no text holds. Other control characters are taken out.
     """
     text = cell.strip() if type(cell) is str else _text(cell, depth=0).strip()
-    if "\0" in text:
-        raise NotText(
-            "holds NUL, which is no character of a text", "Take it out, or put a space in its place"
-        )
+    if not text.isprintable():
+        if "\0" in text:
+            raise NotText(
+                "holds NUL, which is no character of a text", "Take it out, or put a space in its place"
+            )
+        text = without_controls(text).strip()
     return text if text.isascii() else _whole(text)
+
+
+def without_controls(text: str) -> str:
+    """A text without the characters that act on a terminal and say nothing, which no CSV, page or workbook can be
+    trusted with; a space in the place of those that part fields. White space stays, and so does NUL."""
+    return text.translate(_CONTROLS) if _CONTROL.search(text) else text
 
 
 def _whole(text: str) -> str:

@@ -17,7 +17,8 @@ from adapters.errors import RequestError
 from hub import Analyze, Hub, NotInHub, Registry, Unreachable
 from hub.bulk import Asking, FileAnswered, answer_file
 from hub.bulk.answering import state_of
-from recipes import DataError
+from recipes import DataError, Recipe
+from recipes.data import check
 from tests.adapters import models
 from tests.hub.voices import NAME, voice
 
@@ -360,3 +361,30 @@ def test_a_name_that_is_no_text_is_the_error_of_its_row(registry: Registry, tmp_
     answer_file(registry, Asking("analyze", by="adapter"), data, out)
     odd, good = read(out)
     assert "is no reference" in odd["answer_error"] and not good["answer_error"]
+
+
+def test_what_training_notes_of_cells_is_noted_here_too(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"text": f"text {number}", "other": "NULL \x00\x07", "adapter": NAME} for number in range(6)]
+    rows[1]["text"], rows[2]["text"], rows[4]["text"] = "NULL", "tea &amp; \x07milk", "#N/A"
+    data = tmp_path / "in.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asking, out = Asking("analyze", by="adapter"), tmp_path / "out.csv"
+
+    def dies(done: int, of: int) -> None:
+        if done == 3:
+            raise Dies
+
+    with pytest.raises(Dies):
+        answer_file(registry, asking, data, out, progress=dies)
+    found = answer_file(registry, asking, data, out)  # rows that an earlier run had answered are told too
+    assert found.resumed == 3 and found.errors == 0
+    recipe = Recipe.load("behavior", **{"data.columns.label": "adapter"})
+    assert [*found.notes] == [note for note in check(recipe, data).notes if "cells of `text`" in note]
+    assert len(found.notes) == 3 and "2 cells of `text` say #N/A, NULL, the first in line 2" in found.notes[0]
+    # What no text file holds is an escape there, so that whatever is written is read again.
+    assert read(out)[0]["other"] == r"NULL \x00\x07"
+    assert check(recipe, out).rows == 6
+    answer_file(registry, asking, data, tmp_path / "out.jsonl")
+    assert read(tmp_path / "out.jsonl")[0]["other"] == rows[0]["other"]

@@ -125,6 +125,21 @@ def test_how_a_file_is_written_can_be_said_and_it_is_read_once(
     assert read("labelled.csv")[0]["text"] == "so late 0" and looked == [data]
 
 
+@pytest.mark.parametrize("by", [(), ("--by", "adapter")])
+def test_advice_on_how_a_file_is_written_is_followed_here_too(
+    run: Run, campaigns: Path, tmp_path: Path, by: tuple[str, ...]
+) -> None:
+    data = tmp_path / "tickets.csv"
+    rows = "".join(f"Свежий чай каждый день {at},{MOODS[at % 2]}\n" for at in range(20))
+    data.write_bytes(f"text,adapter\n{rows}".encode("cp1251"))
+    line = ("analyze", *(by or (MOODS[0],)), "--hub", campaigns, "--data", data, "--out", "labelled.csv")
+    code, _, err = run(*line)
+    assert code != 0 and "data.format.encoding=windows-1251" in " ".join(err.split())
+    code, out, err = run(*line, "--set", "data.format.encoding=windows-1251")
+    assert code == 0 and "20 rows answered" in out, err
+    assert read("labelled.csv")[3]["text"] == "Свежий чай каждый день 3"
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -132,6 +147,24 @@ def test_how_a_file_is_written_can_be_said_and_it_is_read_once(
         (("analyze", "--data", "feed.csv", "--out", "out.csv"), "name the adapter, or with --by"),
         (("analyze", MOODS[0], "so late", "--out", "out.csv"), "name one: --data FILE"),
         (("analyze", MOODS[0], "so late", "--format", "ga4"), "name one: --data FILE"),
+        (("analyze", MOODS[0], "so late", "--set", "data.format.header=0"), "name one: --data FILE"),
+        (
+            ("analyze", MOODS[0], "--data", "feed.csv", "--out", "out.csv", "--set", "train.epochs=3"),
+            "train.epochs is the adapter's own",
+        ),
+        (
+            (
+                "analyze",
+                MOODS[0],
+                "--data",
+                "feed.csv",
+                "--out",
+                "out.csv",
+                "--set",
+                "data.format.encodin=utf-8",
+            ),
+            "data.format.encodin",
+        ),
         (("recommend",), "name the adapter: client/campaign/task"),
         (("write", COPY), "no product; give --product"),
         (("analyze", MOODS[0], "--data", "feed.csv", "--out", "out.doc"), ".doc is not written"),

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -315,3 +316,32 @@ def test_text_that_was_made_utf8_twice_is_noted(tmp_path: Path, word: str) -> No
     )
     assert f"was {word!r}" in note
     assert read(tmp_path / "b.csv", f"text,label\n{word},glad\nAVELÃ É,glad\n".encode()).notes == ()
+
+
+@pytest.mark.parametrize(
+    "encoding", ["cp1252", "latin-1", "cp1251", "koi8-r", "iso8859-15", "gb18030", "cp932"]
+)
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_utf_8_of_which_another_encoding_is_said_is_refused(
+    tmp_path: Path, encoding: str, ending: str
+) -> None:
+    words = ["Größe passt nicht", "café très bon", "naïve façade – €5"]
+    lines = {"csv": "text,label\n" + "".join(f"{word},x\n" for word in words)}
+    lines["jsonl"] = "".join(json.dumps({"text": word}, ensure_ascii=False) + "\n" for word in words)
+    told = read(tmp_path / f"a.{ending}", lines[ending].encode(), encoding=encoding).problems
+    if encoding in ("gb18030", "cp932"):  # a few characters may be UTF-8 by chance
+        told = read(tmp_path / f"a.{ending}", (lines[ending] * 9).encode(), encoding=encoding).problems
+    [problem] = [each for each in told if "UTF-8, and no" in each.message]
+    assert "Größe passt nicht" in problem.fix and problem.line == (2 if ending == "csv" else 1)
+    # Followed either way, it is read as it was meant.
+    for named in ({}, {"encoding": "utf-8"}):
+        assert rows(read(tmp_path / f"a.{ending}", lines[ending].encode(), **named))[0]["text"] == words[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [("cp1252", "plain"), ("cp1252", "café"), ("gb18030", "联通"), ("cp1251", "ДОМ№5 чай")],
+)
+def test_an_encoding_that_is_said_rightly_is_believed(tmp_path: Path, encoding: str, text: str) -> None:
+    table = read(tmp_path / "a.csv", f"text,label\n{text},x\n".encode(encoding), encoding=encoding)
+    assert not table.problems and rows(table)[0]["text"] == text

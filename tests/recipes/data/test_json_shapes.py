@@ -76,3 +76,46 @@ def test_rows_are_read_as_ever(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     [table] = read_tables(path)
     assert table.problems == () and len(table.rows) == (12 if "11" in content else 1)
+
+
+LISTS = [[*row.values()] for row in ROWS]
+TEXTS = [row["text"] for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("content", "called"),
+    [
+        ("\n".join(map(json.dumps, LISTS)), "each line is a list"),
+        (json.dumps(LISTS), "each record is a list"),
+        (json.dumps(LISTS, indent=2), "each record is a list"),
+        ("\n".join(map(json.dumps, TEXTS)), "each line is a text"),
+        (json.dumps(TEXTS), "each record is a text"),
+        ("\n".join(json.dumps([row]) for row in ROWS), "each line is a list of objects"),
+    ],
+)
+@pytest.mark.parametrize("name", ["in.json", "in.jsonl"])
+def test_records_without_names_are_one_problem_and_its_command_names_them(
+    tmp_path: Path, content: str, called: str, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    [table] = read_tables(path)
+    [problem] = table.problems
+    assert problem.message.startswith(called) and problem.line == 1
+    if shutil.which("jq") is None:
+        pytest.skip("needs jq")
+    command = problem.fix.partition(": jq")[2].replace("column_1", "text").replace("column_2", "label")
+    subprocess.run(f"jq{command}", shell=True, check=True, cwd=tmp_path)
+    [table] = read_tables(tmp_path / ("in.jsonl" if name == "in.json" else "in-rows.jsonl"))
+    expected = [{"text": text} for text in TEXTS] if "text" in called else ROWS
+    assert [row.cells for row in table.rows] == expected and table.problems == ()
+
+
+def test_one_record_that_is_none_among_others_is_told_alone(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text('["a"]\n' + lines(indent=None))
+    [table] = read_tables(path)
+    assert "each" not in table.problems[0].message
+    path.write_text(json.dumps([["a"], *ROWS]))
+    [table] = read_tables(path)
+    assert [(problem.of_row, problem.line) for problem in table.problems] == [(True, 1)]

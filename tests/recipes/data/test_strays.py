@@ -1,5 +1,6 @@
 """Rows that are no observations: headers of joined files, totals, and rows that outweigh all others."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from recipes.data.load import check, load_splits
 from recipes.errors import DataError, Problem
 from recipes.recipe import Recipe
+from tests.recipes.data.test_file_bytes import workbook
 
 ADS = [f"spring,headline {i},{100 + i},{1 + i % 5}" for i in range(40)]
 HEADER = "campaign,text,impressions,clicks"
@@ -93,7 +95,7 @@ QUESTIONS = ["What is it?,Is it good?", '"{""ImportId"":""QID1""}","{""ImportId"
 @pytest.mark.parametrize(
     ("lines", "line", "message"),
     [
-        (QUESTIONS, 3, "the row names the columns of a survey, and is no answer"),
+        (["x,y", *QUESTIONS], 4, "the row names the columns of a survey, and is no answer"),
         (["----,-----"], 2, "the row is a rule below the header"),
         ([",-----"], 2, "the row is a rule below the header"),
         ([":---,---:"], 2, "the row is a rule below the header"),
@@ -123,3 +125,27 @@ def test_a_word_for_nothing_is_no_click(tmp_path: Path) -> None:
     lines = [f"user {at},ad {at},{at % 2}" for at in range(20)]
     [problem] = found(tmp_path / "a.csv", ["user,ad,clicked", *lines, "user x,ad x,NULL"])
     assert problem.message == "a word for nothing; expected 0 or 1" and "--label" not in problem.fix
+
+
+@pytest.mark.parametrize("skipped", [0.0, 0.5])
+@pytest.mark.parametrize("ending", ["csv", "tsv", "xlsx"])
+def test_the_questions_of_a_survey_are_no_rows(tmp_path: Path, ending: str, skipped: float) -> None:
+    path, rows = (
+        tmp_path / f"survey.{ending}",
+        [["Q1", "Q2"], ["How was it,\nand, by the way, why?", "Again?"]],
+    )
+    rows += [
+        ['{"ImportId":"QID1_TEXT"}', '{"ImportId":"QID2"}'],
+        *([f"text {i}", "YN"[i % 2]] for i in range(40)),
+    ]
+    if ending == "xlsx":
+        path.write_bytes(workbook(rows))
+    else:
+        with path.open("w", newline="") as file:
+            csv.writer(file, delimiter="," if ending == "csv" else "\t").writerows(rows)
+    columns = {"data.columns.text": "Q1", "data.columns.label": "Q2"}
+    recipe = Recipe.load("behavior", **columns, **{"data.skip_bad_rows": skipped})
+    splits, checked = load_splits(recipe, path), check(recipe, path)
+    assert splits.labels == ("N", "Y") and checked.rows == 40 and not checked.skipped
+    told = "survey.{}: two rows below the header are left out, from line 2 on, in which Qualtrics tells its questions"
+    assert told.format(ending) in splits.notes and told.format(ending) in checked.notes

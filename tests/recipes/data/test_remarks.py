@@ -1,0 +1,77 @@
+"""What cells hold that a reader should know: control characters, HTML, words for nothing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recipes import Recipe
+from recipes.data import check, load_splits
+from recipes.tasks import text_of
+
+PLAIN = [{"text": f"text {i}", "label": ["calm", "upset"][i % 2]} for i in range(40)]
+
+
+def _lines(path: Path, rows: list[dict[str, str]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def _csv(path: Path, rows: list[dict[str, str]]) -> Path:
+    path.write_text("text,label\n" + "".join(f"{row['text']},{row['label']}\n" for row in rows))
+    return path
+
+
+def _parquet(path: Path, rows: list[dict[str, str]]) -> Path:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+KINDS: dict[str, Callable[[Path, Any], Path]] = {".jsonl": _lines, ".csv": _csv, ".parquet": _parquet}
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_control_characters_are_taken_out_and_told(tmp_path: Path, kind: str) -> None:
+    rows = [
+        *PLAIN,
+        {"text": "so \x07late\x1b[2J \x7f", "label": "cal\x02m"},
+        {"text": "a\x1fb", "label": "calm"},
+    ]
+    path, recipe = KINDS[kind](tmp_path / f"a{kind}", rows), Recipe.load("behavior")
+    splits = load_splits(recipe, path)
+    assert splits.labels == ("calm", "upset")
+    texts = {example.text for example in (*splits.train, *splits.validation, *splits.test)}
+    assert {"so late[2J", "a b"} <= texts
+    first = 42 if kind == ".csv" else 41
+    for notes in (splits.notes, check(recipe, path).notes):
+        assert [note for note in notes if "control" in note] == [
+            f"a{kind}: 2 cells of `text` hold control characters (U+0007, U+001F), the first in line {first}; they are "
+            "taken out, and so they are in requests",
+            f"a{kind}: 1 cells of `label` hold control characters (U+0002), the first in line {first}; they are taken "
+            "out, and so they are in requests",
+        ]
+
+
+@pytest.mark.parametrize("text", ["a\tb\nc", "caf\u00e9 \u3000 tea", "a\vb", "x \u200d y"])
+def test_white_space_and_other_characters_stay(text: str) -> None:
+    assert text_of(text) == text
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_html_in_texts_is_told_with_its_count(tmp_path: Path, kind: str) -> None:
+    odd = ["fish &amp; chips", "it&#39;s late", "so<br/>late", "a < b & c > d", "R&D; &c", "<3 you"]
+    rows = [*PLAIN, *({"text": text, "label": "calm"} for text in odd)]
+    path, recipe = KINDS[kind](tmp_path / f"a{kind}", rows), Recipe.load("behavior")
+    for notes in (load_splits(recipe, path).notes, check(recipe, path).notes):
+        (note,) = [note for note in notes if "HTML" in note]
+        assert "3 cells of `text` hold HTML such as &amp;, &#39;, <br/>" in note and "html.unescape" in note
+
+
+def test_columns_that_nobody_reads_are_not_remarked_on(tmp_path: Path) -> None:
+    rows = [{**row, "link": "a&amp;b \x07"} for row in PLAIN]
+    notes = check(Recipe.load("behavior"), _lines(tmp_path / "a.jsonl", rows)).notes
+    assert not [note for note in notes if "HTML" in note or "control" in note]
