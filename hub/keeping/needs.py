@@ -64,11 +64,16 @@ def needs(store: Store, without: str | None = None, told: Callable[[str], None] 
 
 def _needs_of(store: Store, name: str, found: Needs) -> None:
     """Add what one name needs. Raises Damaged with all that is wrong with it."""
-    aliased = set(aliases.current(store, name).values())
-    problems = []
+    current = aliases.current(store, name)
+    aliased = set(current.values())
     in_part = store.in_part(log(name))
     versions = numbering.numbers(store, name)
     there = set(versions)
+    problems = [
+        f"{name}@{alias} means version {version}, whose record is lost; `repertoire alias set` gives that up"
+        for alias, version in current.items()
+        if version > max(versions, default=0)
+    ]
     missing = [] if in_part else gaps(versions)
     for lost in (lost for lost in missing if len(lost) > MANY):
         problems.append(f"{name} has no records {lost[0]} to {lost[-1]}, though later ones")

@@ -56,7 +56,8 @@ class Store:
                 there = self.look(log) if look is None else look()
                 if there.next > LAST_NUMBER:
                     raise HubError(
-                        f"{log} has an entry {there.last}, beyond which nothing can be counted; take it away"
+                        f"{log} has an entry {there.next - 1}, or something in the hub speaks of one, beyond which "
+                        "nothing can be counted; `repertoire verify` tells of it: take it away, or set the alias again"
                     )
                 data = entry(there)
                 if data is None:
