@@ -24,10 +24,12 @@ class Needs:
 
     live: what somebody needs -> one who does, a reference or a publication under way.
     removed: what only removed versions name -> when the last of them was removed, unix seconds.
+    most: what a version names -> so many bytes are read of it.
     """
 
     live: dict[str, str] = field(default_factory=dict)
     removed: dict[str, float] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
 
 
 def needs(store: Store, without: str | None = None, told: Callable[[str], None] | None = None) -> Needs:
@@ -93,6 +95,7 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
                 problems.append(str(error))
             continue
         for file in record.files:
+            found.most[file.sha256] = file.most
             if tombstone is None or number in aliased:
                 found.live[file.sha256] = record.reference
             else:

@@ -193,7 +193,7 @@ class Following:
             entry.due = now + entry.pause
             if there.last < entry.last:
                 _log.warning(
-                    "%s ends at %d and not at %d any more: it was purged, or brought back from an older copy of the hub",
+                    "%s ends at %d and not at %d any more: it was purged, or brought back from an older copy",
                     _log_of(entry.reference),
                     there.last,
                     entry.last,
@@ -238,7 +238,7 @@ class Following:
             return
         if before is not None and version is not None and before.number == version.number:
             _log.warning(
-                "%s is another version now than the one that answered so far: the hub was brought back from another copy",
+                "%s is another version now than the one that answered so far: it came from another copy of the hub",
                 version.reference,
             )
         entry.version = version

@@ -57,8 +57,8 @@ def _found(storage: Storage, create: bool, origin: str | None) -> None:
     strangers = {*storage.files(""), *storage.folders("")} - {".tmp", MARKER}
     if ADAPTERS in strangers and not storage.exists(MARKER):
         raise NoHub(
-            f"{storage.address} lost its {MARKER}, though {ADAPTERS}/ of a hub is there; bring it back from another copy "
-            "of the hub"
+            f"{storage.address} lost its {MARKER}, though {ADAPTERS}/ of a hub is there; bring it back from another "
+            "copy of the hub"
         )
     if not create:
         makes = "" if strangers else "`repertoire publish` makes one, or "

@@ -114,9 +114,9 @@ class Store:
         """All numbers under which anything lies in a log, in order."""
         return entry_numbers(self.storage.taken(log))
 
-    def get(self, digest: str) -> Bytes:
-        """The content with this hash, from the very bytes that were hashed. Raises Damaged."""
-        data = self.read(digest)
+    def get(self, digest: str, most: int | None = None) -> Bytes:
+        """The content with this hash, from the very bytes that were hashed. Arguments and errors as of `read`."""
+        data = self.read(digest, most)
         check(digest, data)
         return data
 
@@ -133,7 +133,7 @@ class Store:
                 cause = error
             if not isinstance(cause, FileNotFoundError):
                 break
-            if found := trash.find(self.storage, digest):
+            if found := trash.find(self.storage, digest, most):
                 with suppress(OSError):  # a hub may be read-only, or another reader was faster
                     self.storage.move(found[0].path, blob(digest))
                 return found[1]

@@ -70,7 +70,9 @@ def test_older_records_give_no_number_a_second_time(backed: Backed, folders: str
     hub = backed.bring_back(log(NAME))
     if folders == "without":
         backed.lose(projection(NAME, 3), projection(NAME, 4))
-    with pytest.raises(NotInHub, match="production means version 3, which has no record .* restored in part"):
+    with pytest.raises(
+        NotInHub, match=r"production means version 3, which has no record .* restored in part"
+    ):
         hub.resolve(PRODUCTION)
     assert hub.publish(lora(9), NAME).number == 5
     with pytest.raises(NotInHub, match="@3 has no record"):
@@ -170,7 +172,7 @@ def test_a_list_that_can_be_made_again_may_be_lost_or_older(backed: Backed, lost
 def test_a_hub_that_lost_its_marker_is_told_as_one(backed: Backed) -> None:
     (backed.root / "hub.json").unlink()
     for create in (True, False):
-        with pytest.raises(NoHub, match="lost its hub.json"):
+        with pytest.raises(NoHub, match=r"lost its hub\.json"):
             Hub(backed.root, create)
     shutil.copy(backed.older / "hub.json", backed.root)
     assert found(backed.hub) == set()
