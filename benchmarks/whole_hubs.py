@@ -17,7 +17,8 @@ from time import monotonic, process_time
 from typing import Any
 
 from benchmarks.measure import machine, now
-from tests.hub.whole_hubs import DAMAGES, STEPS, Plan, examine
+from tests.hub.hub_damages import DAMAGES
+from tests.hub.whole_hubs import STEPS, Plan, examine
 
 RESULT = Path(__file__).parent / "results" / "whole-hubs.json"
 

@@ -20,7 +20,7 @@ from hub.catalogue.trust import Signature, Trust, check_signed, signatures, trus
 from hub.catalogue.version import Version, project, version_in
 from hub.storage import listing
 from hub.storage.address import open_storage
-from hub.storage.layout import LARGEST, log, numbered
+from hub.storage.layout import log, numbered
 from hub.storage.marker import open_marker
 from hub.storage.names import LATEST, Reference, check_alias, check_name, parse
 from hub.storage.store import Store, parsed
@@ -165,7 +165,7 @@ class Hub:
         self.check_signed(version)
         files = [version.record.file(name) for name in REQUIRED]
         began = perf_counter()
-        found = [self.store.read(file.sha256, max(file.size, LARGEST)) for file in files]
+        found = [self.store.read(file.sha256, file.most) for file in files]
         read = perf_counter()
         adapter = parsed(dict(zip((file.sha256 for file in files), found, strict=True)), read_adapter)
         return Fetched(adapter, read - began, perf_counter() - read)
@@ -184,7 +184,7 @@ class Hub:
         data = bytes(self.storage.read(numbered(log(version.name), version.number)))
         version = self._at(records.from_bytes(data, version.name, version.number))
         for file in version.record.files:
-            self.store.get(file.sha256)
+            self.store.get(file.sha256, file.most)
         signing.sign(self.storage, version.name, version.number, data, key)
         return version
 

@@ -21,14 +21,14 @@ import errno
 import json
 import logging
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hub.catalogue import provenance
 from hub.errors import Damaged, Moved, NotInHub
-from hub.storage.layout import alias_log, alias_logs, is_part, numbered
+from hub.storage.layout import LAST_NUMBER, alias_log, alias_logs, is_part, numbered
 from hub.storage.numbers import Numbers
 from hub.storage.storage import NO_FILE
 from hub.storage.store import Store
@@ -161,6 +161,21 @@ def current(store: Store, name: str) -> dict[str, int]:
     """Alias -> version, of all aliases of a name. Raises Damaged."""
     meant = {alias: version_of(store, name, alias) for alias in known(store, name)}
     return {alias: version for alias, version in meant.items() if version is not None}
+
+
+def highest(store: Store, name: str, last: int) -> int:
+    """The highest version that an alias of a name means, as far as that can be told; where that is above `last`, that
+    any of them ever meant."""
+    every = known(store, name)
+    found = _highest(event for alias in every for event in history(store, name, alias, 1).values())
+    if found <= last:
+        return found
+    return _highest(event for alias in every for event in history(store, name, alias).values())
+
+
+def _highest(events: Iterable[Event | None]) -> int:
+    versions = (event.version or 0 for event in events if event is not None)
+    return max((version for version in versions if version <= LAST_NUMBER), default=0)
 
 
 def known(store: Store, name: str) -> list[str]:

@@ -41,7 +41,9 @@ class Index:
     """The index of one hub. Any thread may read it, one at a time."""
 
     def __init__(self, store: Store, hub: str) -> None:
-        self._store, self._storage, self._hub = store, store.storage, hub
+        self._store, self._storage = store, store.storage
+        # A hub that was copied has the other's id, and perhaps its index; on a disk a record of each name tells.
+        self._hub = hub if self._storage.is_local else f"{hub} {self._storage.address}"
         self._lock = Lock()
         self._db: sqlite3.Connection | None = None
         self._learned = 0

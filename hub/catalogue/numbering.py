@@ -4,6 +4,7 @@
                     └── without gaps ────┘                      000050 counts where it can be read, or where a folder
                                                                 or a tombstone speaks of it; else it is a stray
     .tombstones/            000002                              version 2 was removed
+    .events/production/     000001                              means version 4, whose record is lost: 5 is next
 
 What is no version is passed over and told: it hides none that was acknowledged. Everything here is linear in the files
 that there are, and reads none of a log without gaps.
@@ -13,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from hub.catalogue import provenance, records, tombstones
+from hub.catalogue import aliases, provenance, records, tombstones
 from hub.errors import Damaged
-from hub.storage.layout import log, numbered, projection
+from hub.storage.layout import log, numbered, projection, signatures
 from hub.storage.layout import tombstones as buried_in
 from hub.storage.numbers import Numbers
 from hub.storage.storage import NO_FILE
@@ -24,13 +25,15 @@ from hub.storage.store import Store
 
 def look(store: Store, name: str) -> Numbers:
     """The versions of a name, removed or not, what lies beside them and is none, and the number that the next version
-    takes: above every version and every tombstone that can be read, where neither a record nor a tombstone lies."""
+    takes: above every version, and above all that a tombstone or an alias speaks of, where nothing lies that an
+    earlier version may have left. Where a backup brought back older records, no number is given a second time."""
     found = store.look(log(name), _is_version(store, name))
     removed = set(store.numbers(buried_in(name)))
     taken = {*found.strays, *removed}
     beyond = sorted((number for number in removed if number > found.last), reverse=True)
-    number = 1 + next((number for number in beyond if _is_removed(store, name, number)), found.last)
-    while number in taken:
+    spoken_of = next((number for number in beyond if _is_removed(store, name, number)), found.last)
+    number = 1 + max(spoken_of, aliases.highest(store, name, found.last))
+    while number in taken or is_left(store, name, number):
         number += 1
     return replace(found, next=number)
 
@@ -97,6 +100,11 @@ def _says_version(store: Store, name: str, number: int) -> bool:
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             return True
     return store.storage.exists(projection(name, number)) or _is_removed(store, name, number)
+
+
+def is_left(store: Store, name: str, number: int) -> bool:
+    """Whether a version left its folder or its signatures here, whether or not it has a record."""
+    return any(map(store.storage.exists, (projection(name, number), signatures(name, number))))
 
 
 def _is_removed(store: Store, name: str, number: int) -> bool:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.format import Bytes
 from hub.errors import Damaged
-from hub.storage.layout import log, numbered
+from hub.storage.layout import LARGEST, log, numbered
 from hub.storage.storage import NO_FILE, Storage
 
 FORMAT = 1
@@ -35,6 +35,11 @@ class File(_Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size: int = Field(ge=0)
+
+    @property
+    def most(self) -> int:
+        """So many bytes are read of what lies in its place, and no more; a record that is a little wrong is told."""
+        return max(self.size, LARGEST)
 
 
 class MadeFor(_Frozen):

@@ -34,7 +34,7 @@ def remove(
     if version is None:
         raise BadName(f"{reference!r} may mean another version tomorrow; say which one: {name}@3")
     last = numbering.last(store, name)
-    if not 1 <= version <= last:
+    if not (1 <= version <= last or numbering.is_left(store, name, version)):
         has = f"{name} has 1 to {last}" if last else f"there is no {name}"
         raise NotInHub(f"no version {name}@{version}; {has}")
     if store.in_part(log(name)) and not store.storage.exists(numbered(log(name), version)):

@@ -29,7 +29,7 @@ def resolve(store: Store, reference: Reference) -> Record:
         number = aliases.version_of(store, name, reference.alias) or 0
     there = number > 0 and store.storage.exists(numbered(log(name), number))
     if not there and not 1 <= number <= numbering.last(store, name):
-        raise missing(store, reference)
+        raise _lost(store, reference, number)
     tombstone = tombstones.find(store, name, number)
     if tombstone is not None:
         raise NotInHub(f"{name}@{number} was {tombstone}; {_rest(store, name)}")
@@ -50,6 +50,8 @@ def record_of(store: Store, name: str, number: int) -> Record:
     try:
         return records.read(store.storage, name, number)
     except FileNotFoundError:
+        if not store.in_part(log(name)):
+            raise _without_record(store, f"{name}@{number}") from None
         raise NotInHub(
             f"{store.storage.address} holds no version {number} of {name}, though newer ones: it mirrors a part of a "
             f"hub; `repertoire pull --only {name}@{number}` brings it"
@@ -84,6 +86,26 @@ def check_known(store: Store, name: str, wanted: Iterable[str]) -> None:
     unknown = sorted({*wanted} - {*aliases.known(store, name)})
     if unknown or not (store.storage.exists(numbered(log(name), 1)) or numbering.last(store, name)):
         raise missing(store, Reference(name, alias=(unknown or [LATEST])[0]))
+
+
+def _lost(store: Store, reference: Reference, number: int) -> HubError:
+    """What to say of a version that has no record: of one that was there once, that it was lost."""
+    name = reference.name
+    means = reference.version is None and number > 0
+    if not means and not numbering.is_left(store, name, number):
+        return missing(store, reference)
+    if not means:
+        return _without_record(store, f"{name}@{number}")
+    return _without_record(
+        store, f"{name}@{reference.alias} means version {number}, which", ", or set the alias again"
+    )
+
+
+def _without_record(store: Store, which: str, more: str = "") -> NotInHub:
+    return NotInHub(
+        f"{which} has no record in {store.storage.address}, as after a backup that was restored in part; bring the "
+        f"record back from another copy of the hub{more}"
+    )
 
 
 def missing(store: Store, reference: Reference) -> NotInHub:

@@ -110,7 +110,7 @@ def upload(
 def files_for(hub: Hub, version: Version, base: str | None = None) -> dict[str, bytes]:
     """The files of a version, checked against their hashes, with the version's own card where the maker wrote none."""
     hub.check_signed(version)
-    contents = {file.name: bytes(hub.store.get(file.sha256)) for file in version.record.files}
+    contents = {file.name: bytes(hub.store.get(file.sha256, file.most)) for file in version.record.files}
     if base is not None:
         config: dict[str, Any] = json.loads(contents[CONFIG])
         config["base_model_name_or_path"] = base
@@ -127,7 +127,8 @@ def complete(hub: Hub, version: Version) -> Version:
     if record.servable_by is not None:
         return version
     try:
-        config = json.loads(hub.store.get(record.file(CONFIG).sha256))
+        file = record.file(CONFIG)
+        config = json.loads(hub.store.get(file.sha256, file.most))
         told = describe(hub.read(version), config)
     except (Damaged, Untrusted, AdapterError):
         return version

@@ -27,7 +27,7 @@ from hub.exchange.holding import Selection, blob_marks, look, md5, same, split, 
 from hub.exchange.lacking import Lacking, hold_back, lacking
 from hub.hub import Hub
 from hub.storage.address import open_storage
-from hub.storage.layout import PART, blob, home, is_part, log, projection
+from hub.storage.layout import LARGEST, PART, blob, home, is_part, log, projection
 from hub.storage.names import check_name, parse
 from hub.storage.pins import pin
 
@@ -197,10 +197,10 @@ def _move(
     )
 
 
-def _checked(hub: Hub, digest: str) -> Bytes | Damaged:
-    """A blob, or why it cannot be had."""
+def _checked(hub: Hub, digest: str, size: int) -> Bytes | Damaged:
+    """A blob of so many bytes, or why it cannot be had."""
     try:
-        return hub.store.get(digest)
+        return hub.store.get(digest, max(size, LARGEST))
     except Damaged as error:
         return error
 
@@ -282,7 +282,10 @@ class _Carrier:
         return taken
 
     def _carry_blobs(self, digests: Sequence[str]) -> None:
-        got = dict(zip(digests, together(lambda digest: _checked(self.source, digest), digests), strict=True))
+        sizes = self.lacked.blobs
+        got = dict(
+            zip(digests, together(lambda one: _checked(self.source, one, sizes[one]), digests), strict=True)
+        )
         for digest, data in got.items():
             if isinstance(data, Damaged):
                 self._miss(digest, data)
@@ -348,7 +351,9 @@ class _Carrier:
                 return path in marks and same(storage, path, marks[path], files[path])
             digest = path.rpartition("/")[2]
             whole = (self.lacked.blobs[digest], self._sent[path])
-            return marks.get(path) == whole or not isinstance(_checked(self.target, digest), Damaged)
+            return marks.get(path) == whole or not isinstance(
+                _checked(self.target, digest, whole[0]), Damaged
+            )
 
         files = self.lacked.files
         paths = [*files, *self._sent]

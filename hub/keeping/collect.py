@@ -118,7 +118,7 @@ def empty_out(
         except FileNotFoundError:  # another collector, or a reader, was faster
             continue
         if entry.digest in found.live:
-            restore(store, entry, done)
+            restore(store, entry, done, found.most.get(entry.what))
         elif spare_removed and entry.digest in found.removed:
             continue
         elif entry.since + grace <= now:
@@ -129,12 +129,13 @@ def empty_out(
             done.waiting.append(Waiting(entry.what, size, entry.since + grace))
 
 
-def restore(store: Store, entry: trash.Entry, done: Collected) -> None:
-    """Bring a needed blob back from the trash; where a sound one is in its place already, drop the copy."""
+def restore(store: Store, entry: trash.Entry, done: Collected, most: int | None) -> None:
+    """Bring a needed blob back from the trash; where a sound one is in its place already, drop the copy. most: bytes
+    that it can have."""
     storage, digest = store.storage, entry.what
-    if store.sound(blob(digest), digest):
+    if store.sound(blob(digest), digest, most):
         storage.remove(entry.path)
-    elif store.sound(entry.path, digest):
+    elif store.sound(entry.path, digest, most):
         with suppress(FileNotFoundError):
             storage.move(entry.path, blob(digest))
             done.restored.append(digest)

@@ -57,14 +57,21 @@ _ABOUT: dict[Kind, tuple[Level, str]] = {
     ),
     "alias event missing": ("damage", "set the alias again; what it pointed at before is lost"),
     "alias event unreadable": ("damage", "set the alias again"),
-    "alias dangling": ("damage", "`repertoire alias set` it to a version that stands"),
+    "alias dangling": (
+        "damage",
+        "bring the version's record back from another copy of the hub, or `repertoire alias set` a version that stands",
+    ),
     "tombstone unreadable": ("damage", "take the file away and `repertoire rm` the version again"),
     "folder missing": ("warning", "`repertoire repair` makes it again"),
     "folder differs": (
         "damage",
         "`repertoire repair` makes it again; what does not belong there goes to the trash",
     ),
-    "folder of no version": ("damage", "publish it, if it is an adapter that you need, and take it away"),
+    "folder of no version": (
+        "damage",
+        "bring its record back from another copy of the hub; or publish the folder if you need it, and `repertoire rm` "
+        "the version",
+    ),
     "folder of a removed version": (
         "warning",
         "`repertoire repair` takes it away, and so does `repertoire gc`",

@@ -24,10 +24,12 @@ class Needs:
 
     live: what somebody needs -> one who does, a reference or a publication under way.
     removed: what only removed versions name -> when the last of them was removed, unix seconds.
+    most: what a version names -> so many bytes are read of it.
     """
 
     live: dict[str, str] = field(default_factory=dict)
     removed: dict[str, float] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
 
 
 def needs(store: Store, without: str | None = None, told: Callable[[str], None] | None = None) -> Needs:
@@ -64,11 +66,16 @@ def needs(store: Store, without: str | None = None, told: Callable[[str], None] 
 
 def _needs_of(store: Store, name: str, found: Needs) -> None:
     """Add what one name needs. Raises Damaged with all that is wrong with it."""
-    aliased = set(aliases.current(store, name).values())
-    problems = []
+    current = aliases.current(store, name)
+    aliased = set(current.values())
     in_part = store.in_part(log(name))
     versions = numbering.numbers(store, name)
     there = set(versions)
+    problems = [
+        f"{name}@{alias} means version {version}, whose record is lost; `repertoire alias set` gives that up"
+        for alias, version in current.items()
+        if version > max(versions, default=0)
+    ]
     missing = [] if in_part else gaps(versions)
     for lost in (lost for lost in missing if len(lost) > MANY):
         problems.append(f"{name} has no records {lost[0]} to {lost[-1]}, though later ones")
@@ -88,6 +95,7 @@ def _needs_of(store: Store, name: str, found: Needs) -> None:
                 problems.append(str(error))
             continue
         for file in record.files:
+            found.most[file.sha256] = file.most
             if tombstone is None or number in aliased:
                 found.live[file.sha256] = record.reference
             else:

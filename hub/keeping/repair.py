@@ -13,7 +13,7 @@ finished by another one.
 
 import stat
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,7 +21,7 @@ from time import time
 
 from adapters.format import Bytes
 from hub.catalogue import numbering
-from hub.catalogue.records import Record
+from hub.catalogue.records import File, Record
 from hub.catalogue.version import project
 from hub.errors import Damaged, HubError
 from hub.keeping import disk
@@ -69,11 +69,13 @@ def repair(
     findings = [found for found in verify(store, told=told).findings if found.level != "note"]
     standing = {(record.name, record.version): record for record in _standing(store)}
     blobs = list(filter(_is_of_a_blob, findings))
-    copies = _copies(store, {found.where.rsplit("/", 1)[-1] for found in blobs}, standing.values())
+    digests = {found.where.rsplit("/", 1)[-1] for found in blobs}
+    files = {file.sha256: file for record in standing.values() for file in record.files}
+    copies = _copies(store, [file for digest, file in files.items() if digest in digests])
     mended = {
         found.where
         for found in blobs
-        if _tried(done, found, partial(_mend_blob, store, found.where, copies, other, done))
+        if _tried(done, found, partial(_mend_blob, store, found.where, files, copies, other, done))
     }
     lost = {found.where for found in blobs} - mended
     folders: dict[str, tuple[Record, Finding | None]] = {
@@ -137,38 +139,43 @@ def _is_of_a_blob(found: Finding) -> bool:
 
 
 def _mend_blob(
-    store: Store, path: str, copies: Mapping[str, Sequence[str]], other: Store | None, done: Repaired
+    store: Store,
+    path: str,
+    files: Mapping[str, File],
+    copies: Mapping[str, Sequence[str]],
+    other: Store | None,
+    done: Repaired,
 ) -> bool:
-    """Bring a blob back from a sound copy, if there is one."""
+    """Bring a blob back from a sound copy, if there is one. files: hash -> what standing versions name."""
     digest, storage = path.rsplit("/", 1)[-1], store.storage
-    thrown = trash.find(storage, digest)
-    lying = (copy for copy in copies.get(digest, ()) if store.sound(copy, digest))
+    most = files[digest].most if digest in files else None
+    thrown = trash.find(storage, digest, most)
+    lying = (copy for copy in copies.get(digest, ()) if store.sound(copy, digest, most))
     source = thrown[0].path if thrown else next(lying, None)
     if source is not None:
         done.mended[path] = f"brought back from {source}"
         if not done.dry_run:
-            storage.replace(path, storage.read(source))
+            storage.replace(path, storage.read(source, most))
         return True
     if other is None:
         return False
-    data = other.get(digest)
+    data = other.get(digest, most)
     done.mended[path] = f"brought back from {other.storage.address}"
     if not done.dry_run:
         storage.replace(path, data)
     return True
 
 
-def _copies(store: Store, digests: set[str], standing: Iterable[Record]) -> dict[str, list[str]]:
-    """Files of the hub that have the size of these blobs; version folders first."""
+def _copies(store: Store, lacking: Sequence[File]) -> dict[str, list[str]]:
+    """Hash of each of these -> files of the hub that have its size; version folders first."""
     root = store.storage.folder("")
-    sizes = {file.sha256: file.size for record in standing for file in record.files if file.sha256 in digests}
-    if root is None or not sizes:
+    if root is None or not lacking:
         return {}
     found: dict[int, list[str]] = {}
     for path, status in sorted(disk.look(root, [""]).files.items()):
         if stat.S_ISREG(status.st_mode) and layout.kind(path) != "blob":
             found.setdefault(status.st_size, []).append(path)
-    return {digest: found.get(size, []) for digest, size in sizes.items()}
+    return {file.sha256: found.get(file.size, []) for file in lacking}
 
 
 def _mend_other(store: Store, found: Finding, done: Repaired) -> bool:

@@ -228,15 +228,15 @@ def _blob_findings(
     total = sum(sizes.values())
     for digest in sorted(sizes, key=lambda digest: digest not in configs):
         needed_by = seen.wanted.get(digest, (0, []))[1]
+        most = max(sizes[digest], layout.LARGEST) if needed_by else None
         try:
-            most = max(sizes[digest], layout.LARGEST) if needed_by else None
             data = store.storage.read(blob(digest), most)
         except OSError as error:
             left = [record for record in needed_by if stands(store, record.name, record.version)]
             if left or not (
                 needed_by or isinstance(error, FileNotFoundError)
             ):  # else all were removed meanwhile
-                yield _unread(store, digest, left, error)
+                yield _unread(store, digest, left, error, most)
             continue
         done.blobs, done.bytes = done.blobs + 1, done.bytes + len(data)
         if told is not None:
@@ -274,9 +274,9 @@ def _adapter_findings(
         )
 
 
-def _unread(store: Store, digest: str, needed_by: list[Record], error: OSError) -> Finding:
+def _unread(store: Store, digest: str, needed_by: list[Record], error: OSError, most: int | None) -> Finding:
     if isinstance(error, FileNotFoundError):
-        if trash.find(store.storage, digest):
+        if trash.find(store.storage, digest, most):
             return finding(
                 "blob in the trash", blob(digest), f"{_some(needed_by)} needs it, and it lies in the trash"
             )

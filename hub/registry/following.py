@@ -70,11 +70,13 @@ class Followed:
 
 @dataclass(eq=False)
 class _Entry:
-    """times: `monotonic`. signs: paths whose coming tells that the reference may mean something else."""
+    """times: `monotonic`. signs: paths whose coming tells that the reference may mean something else. last: the number
+    of its log's last entry."""
 
     reference: Reference
     version: Version | None
     signs: tuple[str, ...]
+    last: int
     pause: float
     due: float
     in_full: float
@@ -151,7 +153,7 @@ class Following:
         version = self._hub.resolve(str(reference))
         now, pause = monotonic(), self._pauses[0]
         signs = (numbered(_log_of(reference), there.next), _tombstone(version))
-        entry = _Entry(reference, version, signs, pause, now + pause, now + _IN_FULL, now)
+        entry = _Entry(reference, version, signs, there.last, pause, now + pause, now + _IN_FULL, now)
         with self._lock:
             known = self._entries.setdefault(str(reference), entry)
             if self._thread is None and not self._closed.is_set():
@@ -189,6 +191,14 @@ class Following:
                 entry.due = entry.in_full  # a disk or a network does not answer: no look makes sense before
                 return
             entry.due = now + entry.pause
+            if there.last < entry.last:
+                _log.warning(
+                    "%s ends at %d and not at %d any more: it was purged, or brought back from an older copy",
+                    _log_of(entry.reference),
+                    there.last,
+                    entry.last,
+                )
+            entry.last = there.last
             self._follow(entry, there.last)
             entry.signs = (numbered(_log_of(entry.reference), there.next),)
             if entry.version is not None and not (removed and entry.version is before):
@@ -202,7 +212,7 @@ class Following:
             if number is not None:
                 wanted = f"{entry.reference.name}@{number}"
                 version = self._hub.resolve(wanted)
-                if entry.version is None or entry.version.number != number:
+                if entry.version is None or entry.version.record != version.record:
                     self._ready(version)
         except Exception as error:
             self._stay(entry, wanted, error)
@@ -224,8 +234,13 @@ class Following:
     def _move(self, entry: _Entry, version: Version | None) -> None:
         entry.tries, entry.behind, entry.in_full = 0, None, monotonic() + _IN_FULL
         before, text = entry.version, str(entry.reference)
-        if (before and before.number) == (version and version.number):
+        if (before and before.record) == (version and version.record):
             return
+        if before is not None and version is not None and before.number == version.number:
+            _log.warning(
+                "%s is another version now than the one that answered so far: it came from another copy of the hub",
+                version.reference,
+            )
         entry.version = version
         entry.pause = self._pauses[0]
         entry.due = monotonic() + entry.pause

@@ -31,7 +31,8 @@ MARKER = "hub.json"
 LAST_NUMBER = 999_999_999
 """Of an entry of a log."""
 LARGEST = RECORD_BYTES.most
-"""Bytes of a marker, a record, an event, a tombstone, a signature, a pin or `.ids`; what is larger is none."""
+"""Bytes of a marker, a record, an event, a tombstone, a signature, a pin, `.ids` or what was set aside; what is larger
+is none."""
 PART = ".part"
 """A file in a log that was brought here in part only: it may have gaps."""
 PINS, TRASH, PURGES = ".pins", ".trash", ".purge"
@@ -145,7 +146,7 @@ def most_bytes(path: str) -> int:
     if found == "index":
         return INDEX_BYTES.most
     small = found in ("marker", "record", "event", "tombstone", "signature") or (
-        found == "work" and not path.startswith((TRASH, ASIDE, ".tmp"))
+        found == "work" and not path.startswith((TRASH, ".tmp"))
     )
     return LARGEST if small else WEIGHTS_BYTES.most
 

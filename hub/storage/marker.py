@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 
 from hub.errors import HubError, NoHub
-from hub.storage.layout import MARKER
+from hub.storage.layout import ADAPTERS, MARKER
 from hub.storage.storage import NO_FILE, Storage
 
 FORMAT = 1
@@ -55,6 +55,11 @@ def open_marker(storage: Storage, create: bool, origin: str | None = None) -> Ma
 
 def _found(storage: Storage, create: bool, origin: str | None) -> None:
     strangers = {*storage.files(""), *storage.folders("")} - {".tmp", MARKER}
+    if ADAPTERS in strangers and not storage.exists(MARKER):
+        raise NoHub(
+            f"{storage.address} lost its {MARKER}, though {ADAPTERS}/ of a hub is there; bring it back from another "
+            "copy of the hub"
+        )
     if not create:
         makes = "" if strangers else "`repertoire publish` makes one, or "
         why = ", where other files lie" if strangers else ""

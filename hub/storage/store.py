@@ -56,7 +56,8 @@ class Store:
                 there = self.look(log) if look is None else look()
                 if there.next > LAST_NUMBER:
                     raise HubError(
-                        f"{log} has an entry {there.last}, beyond which nothing can be counted; take it away"
+                        f"{log} has an entry {there.next - 1}, or something in the hub speaks of one, beyond which "
+                        "nothing can be counted; `repertoire verify` tells of it: take it away, or set the alias again"
                     )
                 data = entry(there)
                 if data is None:
@@ -113,9 +114,9 @@ class Store:
         """All numbers under which anything lies in a log, in order."""
         return entry_numbers(self.storage.taken(log))
 
-    def get(self, digest: str) -> Bytes:
-        """The content with this hash, from the very bytes that were hashed. Raises Damaged."""
-        data = self.read(digest)
+    def get(self, digest: str, most: int | None = None) -> Bytes:
+        """The content with this hash, from the very bytes that were hashed. Arguments and errors as of `read`."""
+        data = self.read(digest, most)
         check(digest, data)
         return data
 
@@ -132,7 +133,7 @@ class Store:
                 cause = error
             if not isinstance(cause, FileNotFoundError):
                 break
-            if found := trash.find(self.storage, digest):
+            if found := trash.find(self.storage, digest, most):
                 with suppress(OSError):  # a hub may be read-only, or another reader was faster
                     self.storage.move(found[0].path, blob(digest))
                 return found[1]

@@ -53,12 +53,12 @@ def entries(storage: Storage) -> Iterator[Entry]:
         yield Entry(f"{TRASH}/{name}", *((float(named[1]), named[2]) if named else (0.0, name)))
 
 
-def find(storage: Storage, digest: str) -> tuple[Entry, Bytes] | None:
-    """A sound copy of a blob in the trash, and its content."""
+def find(storage: Storage, digest: str, most: int | None = None) -> tuple[Entry, Bytes] | None:
+    """A sound copy of a blob in the trash, and its content. most: bytes that it can have."""
     for entry in entries(storage):
         if entry.digest == digest:
             try:
-                data = storage.read(entry.path)
+                data = storage.read(entry.path, most)
             except OSError:
                 continue
             if hashlib.sha256(data).hexdigest() == digest:

@@ -41,7 +41,7 @@ def test_a_publication_looks_at_as_much_of_a_long_history_as_of_a_short_one(hub:
             cost(lambda at=versions: hub.publish(lora(2), NAME, publish_id=f"after {at}")),
         )
     (reads, lists), (with_id, lists_with_id) = found[600]
-    assert found[600][0] == found[100][0] and lists == lists_with_id == 4
+    assert found[600][0] == found[100][0] and lists == lists_with_id == 5
     assert with_id <= 2 * found[100][1][0] and reads < with_id < 40
 
 
@@ -108,3 +108,29 @@ def test_a_rollback_reads_the_events_that_it_passes(hub: Hub) -> None:
     reads, lists = cost(lambda: hub.rollback(NAME))
     assert reads < 12 and lists == 2
     assert hub.aliases(NAME)["production"] == 999 % 3 + 1
+
+
+def test_a_publication_and_a_list_cost_no_more_in_a_hub_of_many_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    for names in (4, 200):
+        root = tmp_path / str(names)
+        told = Hub(root).publish(lora(0), "client-0/season/recommendation").record
+        for number in range(1, names):
+            own = told.model_copy(update={"name": f"client-{number}/season/recommendation"})
+            path = root / numbered(log(own.name), 1)
+            path.parent.mkdir(parents=True)
+            path.write_bytes(own.to_bytes())
+        # A folder that has just changed is looked at again; here all have been there for long.
+        monkeypatch.setattr("hub.storage.local._SETTLED", -1e9)
+        Hub(root).index.rebuild()
+        found[names] = (
+            cost(lambda root=root: Hub(root).publish(lora(1), "client-0/season/recommendation")),
+            cost(lambda root=root: Hub(root).list(client="client-0")),
+            cost(lambda root=root: Hub(root).resolve("client-1/season/recommendation")),
+            cost(lambda root=root: Hub(root).publish(lora(2), "client-new/season/recommendation")),
+        )
+        assert len(Hub(root).list()) == names + 1
+    assert found[4] == found[200]
+    assert max(max(each) for each in found[200]) < 12

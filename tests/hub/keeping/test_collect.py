@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -249,6 +250,19 @@ def test_blobs_that_a_publisher_found_stay_though_they_are_collected_at_any_of_i
 ) -> None:
     work = collections if meanwhile == "gc" else lambda path: Hub(path).purge("globex")
     assert published_while(tmp_path, work, dies) == []
+
+
+def test_so_they_do_though_the_collectors_clock_jumps_beyond_the_life_of_a_pin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ahead(path: Path) -> None:
+        with pytest.MonkeyPatch.context() as inner:
+            for module in ("hub.keeping.collect", "hub.keeping.needs", "hub.storage.pins"):
+                inner.setattr(f"{module}.time", lambda: time() + 400 * 86_400)
+            collections(path)
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    assert published_while(tmp_path, ahead, dies=False) == []
 
 
 @pytest.mark.parametrize("without", ["pins", "a second look"])

@@ -73,6 +73,8 @@ def test_what_the_hub_cannot_mend_is_left_and_told(hub: Hub, root: Path) -> None
     done = hub.repair()
     assert {(one.kind, one.where) for one in done.left} == {
         ("blob damaged", weights(hub)),
+        ("record missing", f"adapters/{OTHER}/.records/000001.json"),
+        ("folder of no version", f"adapters/{OTHER}/v000001"),
         ("record unreadable", f"{HOME}/.records/000002.json"),
     }
     assert found(hub) >= {(one.kind, one.where, one.level) for one in done.left}
