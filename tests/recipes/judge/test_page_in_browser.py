@@ -39,7 +39,9 @@ def reported(low: float, high: float) -> Adapter:
         "baselines": {name: METRICS | {"accuracy": number} for name in names},
         "intervals": own,
         "gains": {name: {"accuracy": gain, "log_loss": gain} for name in ("before", *names)},
-        "groups": {"city": {"groups": [{"group": LABEL, "accuracy": 0.7, "rows": 9}], "gap": {"accuracy": 0.1}}},
+        "groups": {
+            "city": {"groups": [{"group": LABEL, "accuracy": 0.7, "rows": 9}], "gap": {"accuracy": 0.1}}
+        },
         "rows": {"train": 7200, "validation": 800, "test": 2000},
         "history": [{"step": 10 * step, "loss": 1 / step, "accuracy": 0.7} for step in (1, 2, 3)],
     }
@@ -59,7 +61,9 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return write(reported(-0.1, -0.05), PICKED, tmp_path_factory.mktemp("page"), f"acme/spring/{LABEL}").as_uri()
+    return write(
+        reported(-0.1, -0.05), PICKED, tmp_path_factory.mktemp("page"), f"acme/spring/{LABEL}"
+    ).as_uri()
 
 
 def opened(browser: Any, url: str, width: int, **how: Any) -> Any:
