@@ -82,6 +82,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--bases", type=Path, default=ROOT / BASES, help="a folder with a folder for each base"
     )
+    parser.add_argument("--only", default="", help="cells with this in their key, such as 'e5, lora'")
     parser.add_argument("--table", action="store_true", help="run nothing")
     given = parser.parse_args(arguments)
     path = ROOT / RESULT
@@ -95,7 +96,7 @@ def main(arguments: list[str]) -> int:
     every = list(_cells(given.bases))
     for cell in () if given.table else every:
         key = ", ".join(map(str, cell))
-        if key in result["cells"] or monotonic() > until:
+        if given.only not in key or key in result["cells"] or monotonic() > until:
             continue
         seed, rows, base, method, name = cell
         tried = ways(method, rows, base)
