@@ -29,6 +29,7 @@ _APART = {
     "serve": "a server of 50 adapters over 16 slots beside its registry, 64 connections; --budget MINUTES",
     "whole_files": "100,000 texts beside a loop by hand, a million rows in flat memory; an hour or two",
     "gpu": "many adapters on 8 billion weights, by benchmarks/gpu.sh on a machine with a GPU; 9 minutes",
+    "presets": "settings for a recipe that says none, on seven small sets; --budget MINUTES",
     "agency": "the real sets as clients: two nights, killed and resumed; 20 minutes",
 }
 _SHORT = 4  # minutes

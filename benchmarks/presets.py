@@ -1,22 +1,23 @@
 """Which settings are good without a setting: `python -m benchmarks.presets [--budget MINUTES] [--table]`.
 
-A cell is a set of ../shared/data, a base, a method and a number of rows; in it every way of training that is tried runs
-with three seeds, all as one fused run. The way is chosen by the validation rows of half of the sets, and what it loses
-against the best way of each cell, its regret, is told of the test rows of the other half.
+A cell is a set (`preset_sets.py`), a base, a method, a number of rows and a seed. In it every way of training is tried,
+as one fused run, and measured on the same fresh rows: with its best weights by the validation rows, and with its last
+ones. A way is chosen by the fresh rows of the choosing sets; what it loses against the best way of each cell, its
+regret, is told of the other sets.
 
-    cells   rows 50 ............ 200 ............ 1,000 ........... 5,000      the smallest first
-            until the budget is spent; a later run goes on behind the last cell that is whole
+    seed 0   200 rows: LoRA, then Prefix; then 50 rows, then 800          seeds 1 and 2 the same again
+             until the budget is spent; a later run goes on behind the last cell that is whole
 
-Bases: the starter, MiniLM where its package is installed, and the folders in build/benchmarks/bases.
-Results go to benchmarks/results/presets.json; `--table` runs nothing and prints them as Markdown.
+Bases: the starter, and the folders in build/benchmarks/bases (`--bases FOLDER` for another place). Results
+go to benchmarks/results/presets.json after each cell; `--table` runs nothing and prints them as Markdown.
 """
 
 import argparse
 import json
 import random
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from math import ceil
 from pathlib import Path
@@ -24,202 +25,271 @@ from statistics import mean
 from time import monotonic, process_time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import minilm
 from benchmarks.measure import machine, now, versions
+from benchmarks.preset_sets import CHOOSING, HELD_OUT, SETS
 from benchmarks.real_data import ROOT
 from benchmarks.runs import DATA
 
 if TYPE_CHECKING:
     from adapters import Base
     from recipes.examples import Splits
+    from recipes.learn.job import Job
+    from recipes.learn.untouched import Untouched
 
 RESULT = Path("benchmarks", "results", "presets.json")
 BASES = Path("build", "benchmarks", "bases")
-ROWS, SEEDS, METHODS = (50, 200, 1000, 5000), (0, 1, 2), ("lora", "prefix")
-TEST, VALIDATION = 300, 8  # the most test rows; of so many rows one validates
+ROWS, SEEDS, METHODS = (200, 50, 800), (0, 1, 2), ("lora", "prefix")
+FRESH, VALIDATION = 240, 8  # rows that measure; of so many of the others one validates
 BATCH = 16
+BEFORE = {"lora": "head at random, 0.002, 5 epochs", "prefix": "head at random, 0.1, 8 epochs"}
+"""What the presets said before there was this benchmark."""
 
 
-@dataclass(frozen=True)
-class Set:
-    """A data set: its task, its file, and what of the recipe it needs."""
-
-    task: str
-    data: str
-    settings: Mapping[str, Any]
-
-
-SHOP = "Month ProductRelated ProductRelated_Duration BounceRates ExitRates VisitorType Weekend".split()
-SETS = {
-    "banking77": Set("behavior", "banking77/train.csv", {"data.columns": {"label": "category"}}),
-    "online_shoppers": Set(
-        "behavior",
-        "online_shoppers/online_shoppers_intention.csv",
-        {"data.columns": {"label": "Revenue"}, "data.features": SHOP},
-    ),
-    "tallrec_movie": Set(
-        "recommendation",
-        "tallrec_movie/valid.json",
-        {
-            "data.columns": {"text": "input", "clicked": "output"},
-            "data.labels": {"Yes.": 1, "No.": 0},
-            "data.max_tokens": 256,
-        },
-    ),
-    "waimai_zh": Set("behavior", "waimai_zh/waimai_10k.csv", {"data.columns": {"text": "review"}}),
-}
-CHOOSING = ("banking77", "waimai_zh")
-"""Sets whose validation rows choose a way; the others tell how good it is."""
-
-
-def ways(method: str, rows: int) -> dict[str, dict[str, Any]]:
-    """What is tried: name -> changes of the preset. Steps are a budget, whatever the rows."""
-    rates = (5e-4, 1e-3, 2e-3) if method == "lora" else (0.03, 0.1)
-    found: dict[str, dict[str, Any]] = {"preset": {}}
-    for steps, rate in product((60, 200), rates):
-        found[f"probe, {steps} steps, {rate:g}"] = {
-            "head.init": "probe",
-            "train.head_learning_rate": None,
-            "train.learning_rate": rate,
-            "train.epochs": ceil(steps * BATCH / rows) + 1,
-            "train.max_steps": steps,
-        }
+def ways(method: str, rows: int, base: str) -> dict[str, dict[str, Any]]:
+    """What is tried: name -> settings. Of a prefix the head takes steps a tenth as long, as ever."""
+    old = {"lora": (2e-3, 5e-3, 5), "prefix": (0.1, 1e-2, 8)}[method]
+    found = {BEFORE[method]: _settings("random", "auto", *old)}
+    small = base == "starter"
+    rates = {
+        "lora": (1e-3, 2e-3) if small else (5e-4, 1e-3),
+        "prefix": (0.03, 0.1) if small else (0.01, 0.03),
+    }
+    for rate, steps in product(rates[method], (60,)):
+        epochs = ceil(steps * BATCH / (rows - rows // VALIDATION))
+        own = _settings("probe", "mean", rate, None if method == "lora" else rate / 10, epochs)
+        found[f"probe of the mean, {rate:g}, {steps} steps"] = own | {"train.max_steps": steps}
     return found
+
+
+def _settings(init: str, pooling: str, rate: float, head_rate: float | None, epochs: int) -> dict[str, Any]:
+    """Every step is taken; the weights that `keep` would choose are measured afterwards."""
+    return {
+        "head.init": init,
+        "head.pooling": pooling,
+        "train.learning_rate": rate,
+        "train.head_learning_rate": head_rate,
+        "train.epochs": epochs,
+        "train.max_steps": None,
+        "train.keep": "best",
+        "train.patience": None,
+    }
 
 
 def main(arguments: list[str]) -> int:
     """Measure cells until the budget is spent; print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--budget", type=float, default=10.0, help="minutes")
+    parser.add_argument(
+        "--bases", type=Path, default=ROOT / BASES, help="a folder with a folder for each base"
+    )
+    parser.add_argument("--only", default="", help="cells with this in their key, such as 'e5, lora'")
     parser.add_argument("--table", action="store_true", help="run nothing")
     given = parser.parse_args(arguments)
     path = ROOT / RESULT
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"cells": {}}
-    missing = [name for name, each in SETS.items() if not (ROOT / DATA / each.data).is_file()]
+    missing = [name for name, each in SETS.items() if not (ROOT / DATA / each.source).is_file()]
     if not given.table and missing:
         print(f"skipped, there is no {', '.join(missing)} in {DATA}")
         return 0
     until = monotonic() + 60 * given.budget
     loaded: dict[str, Base] = {}
-    every = list(_cells())
-    for base, name, method, rows in () if given.table else every:
-        key = f"{rows} rows, {name}, {base}, {method}"
-        if key in result["cells"] or monotonic() > until:
+    every = list(_cells(given.bases))
+    for cell in () if given.table else every:
+        key = ", ".join(map(str, cell))
+        if given.only not in key or key in result["cells"] or monotonic() > until:
             continue
-        result["cells"][key] = _measure(_base(base, loaded), name, method, rows)
-        done = sum(f"{r} rows, {n}, {b}, {m}" in result["cells"] for b, n, m, r in every)
-        about = {"came to": f"{done} of {len(every)} cells", "date": now(), "machine": machine()}
-        result |= about | {"versions": versions("torch", "transformers"), "choosing": CHOOSING}
+        seed, rows, base, method, name = cell
+        tried = ways(method, rows, base)
+        result["cells"][key] = _measure(_base(base, given.bases, loaded), name, method, tried, rows, seed)
+        done = sum(", ".join(map(str, each)) in result["cells"] for each in every)
+        about = {
+            "key": "seed, rows, base, method, set",
+            "came to": f"{done} of {len(every)} cells",
+            "date": now(),
+        }
+        result |= about | {
+            "machine": machine(),
+            "versions": versions("torch", "transformers", "scikit-learn"),
+        }
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(key, flush=True)
+        print(key, f"{result['cells'][key]['cpu seconds']} CPU s", flush=True)
     print("\n".join(table(result["cells"])))
     return 0
 
 
-def table(cells: Mapping[str, Any]) -> Iterator[str]:
-    """For each method, base and number of rows: the way that the choosing sets' validation rows prefer, and its regret
-    and the preset's on the other sets' test rows. Where either half is missing, there is no row."""
-    yield "| rows | base | method | chosen | its regret | the preset's | against the best baseline |"
-    yield "| ---: | --- | --- | --- | ---: | ---: | ---: |"
-    grouped: dict[tuple[int, str, str], dict[str, Any]] = {}
-    for key, cell in cells.items():
-        rows, name, base, method = key.split(", ")
-        grouped.setdefault((int(rows.split()[0]), base, method), {})[name] = cell
-    for (rows, base, method), own in sorted(grouped.items()):
-        chosen_by = [own[name] for name in CHOOSING if name in own]
-        told_of = [cell for name, cell in own.items() if name not in CHOOSING]
-        if not chosen_by or not told_of:
-            continue
-        best = max(
-            chosen_by[0]["ways"], key=lambda way: mean(c["ways"][way]["validation"] for c in chosen_by)
-        )
-        regrets = {way: mean(_regret(cell, way) for cell in told_of) for way in (best, "preset")}
-        above = mean(cell["ways"][best]["test"] - cell["baseline"] for cell in told_of)
-        yield (
-            f"| {rows:,} | {base} | {method} | {best} | {regrets[best]:.3f} | {regrets['preset']:.3f} | {above:+.3f} |"
-        )
+def _cells(bases: Path) -> Iterator[tuple[int, int, str, str, str]]:
+    """(seed, rows, base, method, set), in the order in which they are measured."""
+    folders = sorted(each.parent.name for each in bases.glob("*/config.json"))
+    bases = ["starter", *folders]
+    for seed, rows, base, half, method in product(SEEDS, ROWS, bases, (CHOOSING, HELD_OUT), METHODS):
+        yield from ((seed, rows, base, method, name) for name in half)
 
 
-def _regret(cell: Mapping[str, Any], way: str) -> float:
-    """What a way loses on the test rows against the best one of its cell."""
-    return float(max(each["test"] for each in cell["ways"].values()) - cell["ways"][way]["test"])
-
-
-def _cells() -> Iterator[tuple[str, str, str, int]]:
-    """(base, set, method, rows), those of few rows first."""
-    folders = sorted(each.name for each in (ROOT / BASES).glob("*") if (each / "config.json").is_file())
-    bases = ["starter", *(["minilm"] if minilm.folder() else []), *folders]
-    for rows, base, method, name in product(ROWS, bases, METHODS, SETS):
-        yield base, name, method, rows
-
-
-def _base(name: str, loaded: dict[str, "Base"]) -> "Base":
+def _base(name: str, bases: Path, loaded: dict[str, "Base"]) -> "Base":
     from adapters import load_base
 
     if name not in loaded:
         loaded.clear()
-        places = {"starter": "starter", "minilm": str(minilm.folder())}
-        loaded[name] = load_base(places.get(name, str(ROOT / BASES / name)), "none")
+        loaded[name] = load_base(name if name == "starter" else str(bases / name), "none")
     return loaded[name]
 
 
-def _measure(base: "Base", name: str, method: str, rows: int) -> dict[str, Any]:
-    """Every way with every seed, as one run; the means over the seeds."""
-    from recipes import Order, Recipe, train_many
+def _measure(
+    base: "Base", name: str, method: str, tried: Mapping[str, Mapping[str, Any]], rows: int, seed: int
+) -> dict[str, Any]:
+    """Every way as one run: {"ways": {way: {"best": ..., "last": ...}}, "baselines": ...}, each with accuracy and log
+    loss of the fresh rows."""
+    from recipes import Order, Recipe, Settings
     from recipes.data import load_splits
+    from recipes.learn.job import Job
+    from recipes.runs.order import untrained
+    from recipes.runs.run import Run
 
     own, began = SETS[name], process_time()
-    preset = own.task + ("-prefix" if method == "prefix" else "")
-    common = {"data.repeats": "keep", "data.max_tokens": 96} | dict(own.settings)
-    splits = load_splits(Recipe.load(preset, **common), ROOT / DATA / own.data)
-    tried = ways(method, rows)
-    orders = [
-        Order(
-            Recipe.load(preset, **common, **changes, **{"train.seed": seed}),
-            _some(splits, rows, seed),
-            name=way,
-        )
-        for way, changes in tried.items()
-        for seed in SEEDS
-    ]
-    found: dict[str, list[tuple[float, float, float]]] = {way: [] for way in tried}
-    metric = orders[0].recipe.train.metric
-    for order, result in zip(orders, train_many(orders, base), strict=True):
-        if isinstance(result, Exception):
-            raise RuntimeError(f"{name}, {order.name}: {result}") from result
-        report = result.info["report"]
-        kept = next(each for each in report["history"] if each["step"] == report["best_step"])
-        best = max(each[metric] for each in report["baselines"].values())
-        found[order.name].append((kept[metric], report["after"][metric], best))
-    told = {
-        way: {
-            "validation": round(mean(v for v, _, _ in each), 4),
-            "test": round(mean(t for _, t, _ in each), 4),
-        }
-        for way, each in found.items()
-    }
-    baseline = round(mean(best for _, _, best in found["preset"]), 4)
+    preset = "behavior" if method == "lora" else "behavior-prefix"
+    common = {"data.repeats": "keep", "data.max_tokens": 40, "train.seed": seed}
+    splits = _some(load_splits(Recipe.load(preset, **common), own.file(ROOT, name)), rows, seed)
+    found: dict[str, Any] = {}
+    baselines: dict[str, Any] = {}
+
+    def finish(order: Order, job: Job, untouched: "Untouched", seconds: float) -> None:
+        found[job.name] = _both(job, untouched)
+        if not baselines:
+            baselines.update(_baselines(job, untouched))
+
+    run = Run([], base, Settings(), None, False, at_once=len(tried), finish=finish)
+    try:
+        for way, settings in tried.items():
+            recipe = Recipe.load(preset, **common, **settings)
+            job = Job.prepare(recipe, splits, splits.train, untrained(recipe, splits, base), base, way)
+            run.add(Order(recipe, splits, name=way), job)
+        while run.turn():
+            pass
+        for result in run.results:
+            if isinstance(result, Exception):
+                raise result
+    finally:
+        run.close()
     return {
-        "metric": metric,
-        "ways": told,
-        "baseline": baseline,
+        "rows": [len(splits.train), len(splits.validation), len(splits.test)],
+        "ways": found,
+        "baselines": baselines,
         "cpu seconds": round(process_time() - began),
     }
 
 
+def _both(job: "Job", untouched: "Untouched") -> dict[str, Any]:
+    """A trained job with its last weights, then with its best ones."""
+    last = _told(job, untouched)
+    job.restore_best()
+    best = last if job.best_step == job.step else _told(job, untouched)
+    return {"best": best | {"step": job.best_step}, "last": last | {"step": job.step}}
+
+
+def _told(job: "Job", untouched: "Untouched") -> dict[str, float]:
+    """Accuracy and log loss of the fresh rows, with the temperature that the validation rows allow."""
+    from recipes.learn.encode import encode
+    from recipes.learn.predict import logits
+    from recipes.measure.baselines import label_matrix
+    from recipes.measure.calibration import Calibration, fit_temperature
+
+    splits, base, slots = job.splits, untouched.base, untouched.slots
+    known = logits(base, slots, job.slot, job.validation)
+    temperature = fit_temperature(known, label_matrix(splits.validation, len(splits.labels)))
+    asked = logits(base, slots, job.slot, encode(base, job.recipe, splits.test))
+    return _metrics(splits, Calibration(temperature).apply(asked, False))
+
+
+def _baselines(job: "Job", untouched: "Untouched") -> dict[str, Any]:
+    """What needs no adapter, on the same rows."""
+    from recipes.learn.encode import encode
+    from recipes.measure.baselines import on_states
+    from recipes.tasks.behavior import guesses
+
+    parts = (job.train, job.validation, encode(untouched.base, job.recipe, job.splits.test))
+    frozen = on_states(job.splits, *(untouched.states(part) for part in parts))
+    every = guesses(job.splits, job.recipe) | {"frozen base + logistic regression": frozen}
+    return {name: _metrics(job.splits, guess) for name, guess in every.items()}
+
+
+def _metrics(splits: "Splits", probabilities: Any) -> dict[str, float]:
+    from recipes.tasks.behavior import metrics
+
+    told = metrics(splits.test, probabilities, splits.labels)
+    return {name: round(float(told[name]), 4) for name in ("accuracy", "log_loss")}
+
+
 def _some(splits: "Splits", rows: int, seed: int) -> "Splits":
-    """So many rows to learn from, drawn from a seed, an eighth of them to validate; the test rows stay the same."""
-    known, test = list(splits.train + splits.validation), list(splits.test)
+    """So many rows, drawn from a seed, an eighth of them to validate; the fresh rows are the same for all seeds."""
+    every = [*splits.train, *splits.validation, *splits.test]
+    random.Random("fresh").shuffle(every)
+    fresh, known = every[:FRESH], every[FRESH:]
     random.Random(seed).shuffle(known)
-    random.Random(0).shuffle(test)
-    cut = max(2, rows // VALIDATION)
-    return replace(
-        splits,
-        train=tuple(known[cut:rows]),
-        validation=tuple(known[:cut]),
-        test=tuple(test[:TEST]),
-        digest=f"{splits.digest} {rows} {seed}",
-    )
+    cut = rows // VALIDATION
+    return replace(splits, train=tuple(known[cut:rows]), validation=tuple(known[:cut]), test=tuple(fresh))
+
+
+def table(cells: Mapping[str, Any]) -> Iterator[str]:
+    """For each number of rows, base and method the way that the choosing sets prefer, and what it and the one before
+    reach on the held-out sets, as means over sets and seeds; then the best weights beside the last ones."""
+    yield "| rows | base | method | way | accuracy, choosing sets | held-out sets | log loss | regret | cells |"
+    yield "| ---: | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"
+    groups: dict[tuple[int, str, str], list[tuple[str, Any]]] = {}
+    for key, cell in cells.items():
+        _, rows, base, method, name = key.split(", ")
+        groups.setdefault((int(rows), base, method), []).append((name, cell))
+    for (rows, base, method), own in sorted(groups.items()):
+        halves = [[cell for name, cell in own if name in half] for half in (CHOOSING, HELD_OUT)]
+        names = [BEFORE[method], *(way for way in own[0][1]["ways"] if way != BEFORE[method])]
+        best = max(names, key=lambda way: _mean(halves[0], way, "accuracy"))
+        for way in names:
+            told = [f"{_mean(half, way, 'accuracy'):.3f}" if half else "–" for half in halves]
+            if halves[1]:
+                regret = mean(_regret(cell, way) for cell in halves[1])
+                told += [f"{_mean(halves[1], way, 'log_loss'):.3f}", f"{regret:.3f}"]
+            else:
+                told += ["–", "–"]
+            mark = f"**{way}**" if way == best else way
+            yield f"| {rows} | {base} | {method} | {mark} | {' | '.join(told)} | {len(own)} |"
+        told = [f"{mean(_baseline(c, 'accuracy') for c in half):.3f}" if half else "–" for half in halves]
+        loss = f"{mean(_baseline(c, 'log_loss') for c in halves[1]):.3f}" if halves[1] else "–"
+        yield f"| {rows} | {base} | {method} | best baseline | {' | '.join(told)} | {loss} | | |"
+    yield ""
+    yield "| validation rows | trainings | best weights: accuracy | last: accuracy | best: log loss | last: log loss |"
+    yield "| ---: | ---: | ---: | ---: | ---: | ---: |"
+    pairs: dict[int, list[Any]] = {}
+    for cell in cells.values():
+        pairs.setdefault(cell["rows"][1], []).extend(cell["ways"].values())
+    for rows, both in sorted(pairs.items()):
+        told = [
+            f"{mean(each[kept][metric] for each in both):.3f}"
+            for metric, kept in product(("accuracy", "log_loss"), ("best", "last"))
+        ]
+        yield f"| {rows} | {len(both)} | {' | '.join(told)} |"
+
+
+def _served(cell: Mapping[str, Any], way: str) -> Mapping[str, float]:
+    """The weights that `keep: auto` takes."""
+    from recipes.options.train import FEWEST_TO_CHOOSE
+
+    kept: Mapping[str, float] = cell["ways"][way]["best" if cell["rows"][1] >= FEWEST_TO_CHOOSE else "last"]
+    return kept
+
+
+def _mean(cells: Iterable[Mapping[str, Any]], way: str, metric: str) -> float:
+    found = [_served(cell, way)[metric] for cell in cells]
+    return mean(found) if found else 0.0
+
+
+def _regret(cell: Mapping[str, Any], way: str) -> float:
+    """The accuracy that a way loses against the best one of its cell."""
+    return max(_served(cell, each)["accuracy"] for each in cell["ways"]) - _served(cell, way)["accuracy"]
+
+
+def _baseline(cell: Mapping[str, Any], metric: str) -> float:
+    """Of the baseline with the best accuracy."""
+    best: Mapping[str, float] = max(cell["baselines"].values(), key=lambda each: each["accuracy"])
+    return best[metric]
 
 
 if __name__ == "__main__":

@@ -36,7 +36,12 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     "synonyms": {"train.epochs": 3, "data.augment.synonyms": str(SYNONYMS)},
     **{f"fgm {length}": {"train.fgm": length} for length in FGM},
 }
-PLAIN: Mapping[str, Any] = {"train.epochs": 6, "head.init": "random", "train.head_learning_rate": 1e-2}
+PLAIN: Mapping[str, Any] = {
+    "train.epochs": 6,
+    "train.learning_rate": 2e-3,
+    "head.init": "random",
+    "train.head_learning_rate": 1e-2,
+}
 SEEDS = (0, 1, 2)
 OUT = Path("build", "benchmarks", "techniques")
 TEST = Path("build", "benchmarks", "techniques-test.csv")

@@ -40,8 +40,13 @@ RESULT = llama28m.ROOT / "benchmarks" / "results" / "training.json"
 JOBS, BATCH, TOKENS, STEPS = 8, 4, 32, 6
 ROUNDS = 5
 RECIPE = {
+    # As PEFT's loop has it.
+    "head.init": "random",
+    "head.pooling": "last",
+    "train.epochs": 4,
     "train.batch_size": BATCH,
     "train.learning_rate": 1e-3,
+    "train.head_learning_rate": 5e-3,
     "train.evaluate_every": 10**6,
     "train.patience": None,
     "data.max_tokens": 128,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from recipes.examples import Example
 
+_MANY = 200  # validation rows in whose labels chance hardly shows
+
 
 @dataclass(frozen=True, slots=True)
 class Dealt:
@@ -31,19 +33,22 @@ def deal(
 
     shares: split -> share of the rows, in the order in which they are dealt, e.g. {"test": 0.2, "validation": 0.1}.
     With timestamps the newest rows become the first split, the next newest the second. Without, whole keys are dealt
-    in the order of their hashes. A key, or an instant, goes where the middle of its rows falls, so that the shares are
-    met to within one key. pinned: keys that train whatever their hash.
+    in the order of their hashes; to few validation rows each label's in its turn. A key, or an instant, goes where the
+    middle of its rows falls, so that the shares are met to within one key. pinned: keys that train whatever their hash.
     """
     timed = bool(rows) and all(row.time is not None for row in rows)
     unit_of: list[Hashable] = [row.time if timed else row.key for row in rows]
     sizes = Counter(unit for unit, row in zip(unit_of, rows, strict=True) if timed or row.key not in pinned)
     order = sorted(sizes, key=lambda unit: -float(str(unit)) if timed else _hash(str(unit), seed))
     split_of: dict[Hashable, str] = {}
-    before = 0
-    for unit in order:
-        middle = (before + sizes[unit] / 2) / len(rows)
-        split_of[unit] = _at(middle, shares)
-        before += sizes[unit]
+    before, at, edge = 0, 0, 0.0
+    for name, share in shares.items():
+        edge += share
+        if name == "validation" and not timed and share * len(rows) < _MANY:
+            order[at:] = _in_turn(order[at:], _labels_by_key(rows))
+        while at < len(order) and (before + sizes[order[at]] / 2) / len(rows) < edge:
+            split_of[order[at]] = name
+            before, at = before + sizes[order[at]], at + 1
     parts: dict[str, list[Dealt]] = {name: [] for name in (*shares, "train")}
     for unit, row in zip(unit_of, rows, strict=True):
         parts[split_of.get(unit, "train")].append(row)
@@ -94,11 +99,24 @@ def _hash(key: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}\0{key}".encode()).digest()
 
 
-def _at(share_before: float, shares: Mapping[str, float]) -> str:
-    """The split in whose stretch of [0, 1) a share of the rows falls."""
-    edge = 0.0
-    for name, share in shares.items():
-        edge += share
-        if share_before < edge:
-            return name
-    return "train"
+def _labels_by_key(rows: Sequence[Dealt]) -> dict[Hashable, int]:
+    """The label that most of a key's rows have, of several the least; rows without one count as -1."""
+    found: dict[Hashable, Counter[int]] = {}
+    for row in rows:
+        found.setdefault(row.key, Counter())[min(_labels(row), default=-1)] += 1
+    return {key: min(each, key=lambda label: (-each[label], label)) for key, each in found.items()}
+
+
+def _in_turn(units: Sequence[Hashable], label_of: Mapping[Hashable, int]) -> list[Hashable]:
+    """The same units, each label's in their order and spread evenly over the whole: of any stretch a label has its
+    share. Labels of few units come late.
+
+        a a a a b b c    ->    places of a: 1/8 3/8 5/8 7/8, of b: 1/4 3/4, of c: 1/2    ->    a b a c a b a
+    """
+    sizes, seen = Counter(label_of[unit] for unit in units), Counter[int]()
+    place = {}
+    for unit in units:
+        label = label_of[unit]
+        place[unit] = (seen[label] + 0.5) / sizes[label]
+        seen[label] += 1
+    return sorted(units, key=place.__getitem__)

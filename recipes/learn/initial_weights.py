@@ -55,8 +55,8 @@ def _start(recipe: "Recipe", base: Base, labels: tuple[str, ...], lora: Lora | N
 def continued(parent: Adapter, recipe: "Recipe", base: Base, labels: tuple[str, ...], name: str) -> Adapter:
     """An adapter to train on from a trained one, with its weights and its head; `name` is kept as its parent.
 
-    One whose layers have ranks of their own, as AdaLoRA leaves them, keeps these, its scaling and its layers, whatever
-    the recipe's are.
+    One whose layers have ranks of their own, as AdaLoRA leaves them, keeps these, its scaling and its layers, and every
+    head goes on reading what it was trained on (`pooling`), whatever the recipe says.
 
     Raises WrongBase; TrainingError where task, method or labels are not those of the recipe and the data, and for a
     recipe of AdaLoRA.
@@ -88,6 +88,7 @@ def continued(parent: Adapter, recipe: "Recipe", base: Base, labels: tuple[str, 
             f"{name} cannot be trained on with this recipe and data: {'; '.join(problems)}. Give the recipe and the "
             "labels that it was trained with, or start afresh"
         )
+    fresh.head = parent.head
     fresh.tensors = {key: tensor.float().clone() for key, tensor in parent.tensors.items()}
     fresh.info["parent"] = name
     return fresh

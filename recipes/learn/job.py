@@ -20,7 +20,7 @@ from adapters.kernels import Dropout
 from adapters.slots import Hidden, Slots, Trained
 from recipes.errors import TrainingError
 from recipes.examples import Example, Splits
-from recipes.learn import adalora, optimizer
+from recipes.learn import adalora, optimizer, unsaid
 from recipes.learn.adalora import Allocation, Schedule
 from recipes.learn.encode import EncodedRow, encode
 from recipes.learn.predict import copy_loss, probabilities, target_losses
@@ -92,8 +92,13 @@ class Job:
         """Optimizer steps of a full run."""
         settings = self.recipe.train
         per_epoch = math.ceil(len(self.train) / (settings.batch_size * settings.accumulate))
-        planned = max(1, math.ceil(per_epoch * settings.epochs))
+        planned = max(1, per_epoch * self.epochs)
         return min(planned, settings.max_steps) if settings.max_steps else planned
+
+    @property
+    def epochs(self) -> int:
+        """The most passes over the training rows."""
+        return unsaid.epochs(self.recipe.train, len(self.train))
 
     @property
     def keeps_best(self) -> bool:
@@ -104,8 +109,7 @@ class Job:
     @property
     def evaluate_every(self) -> int:
         """Steps between validations; once an epoch unless the recipe says otherwise."""
-        settings = self.recipe.train
-        return settings.evaluate_every or max(1, math.ceil(self.steps / math.ceil(settings.epochs)))
+        return self.recipe.train.evaluate_every or max(1, math.ceil(self.steps / self.epochs))
 
     @property
     def starts_with_probe(self) -> bool:
@@ -132,9 +136,10 @@ class Job:
         parameters = self.trained.parameters
         body = [p for name, p in parameters.items() if name not in self.trained.head_names]
         head = [parameters[name] for name in self.trained.head_names]
-        groups = [{"params": body, "lr": settings.learning_rate}]
+        rate = unsaid.learning_rate(self.recipe, slots.base)
+        groups = [{"params": body, "lr": rate}]
         if head:
-            groups.append({"params": head, "lr": settings.head_learning_rate or settings.learning_rate})
+            groups.append({"params": head, "lr": settings.head_learning_rate or rate})
         self._optimizer = optimizer.make(settings, groups)
         self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
         self._epoch = lru_cache(maxsize=2)(self._deal_epoch)

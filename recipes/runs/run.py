@@ -215,7 +215,7 @@ class Run:
 
     def _probe(self, job: Job) -> None:
         try:
-            probe(job, self.base, self.slots)
+            probe(job, self.base, self.slots, self._untouched)
         except Exception as error:
             job.fail(TrainingError(f"{job.name}: the linear probe of its head failed: {error!r}"))
 

@@ -69,6 +69,36 @@ def test_a_split_with_a_file_of_its_own_is_not_dealt() -> None:
     assert {name: len(part) for name, part in parts.items()} == {"validation": 10, "train": 90}
 
 
+def test_few_validation_rows_have_each_label_in_its_share_and_rare_ones_train() -> None:
+    rows = [row(i, label=0 if i < 60 else 1 if i < 96 else i) for i in range(100)]
+    for seed in range(20):
+        parts = deal(rows, SHARES, seed)
+        left = Counter(dealt.examples[0].label for name in ("validation", "train") for dealt in parts[name])
+        held = Counter(dealt.examples[0].label for dealt in parts["validation"])
+        assert len(parts["validation"]) == 10
+        assert set(held) == {0, 1}, "a label of one row trains"
+        assert all(abs(held[label] - left[label] / 8) <= 1 for label in (0, 1))
+
+
+def test_the_labels_of_a_split_change_no_test_row() -> None:
+    plain, told = [row(i) for i in range(100)], [row(i, label=i % 3) for i in range(100)]
+    assert numbers(deal(plain, SHARES, seed=0)["test"]) == numbers(deal(told, SHARES, seed=0)["test"])
+
+
+def test_a_key_of_several_labels_is_dealt_alike_in_any_order() -> None:
+    rows = [row(i, key=f"user {i % 20}", label=i % 3) for i in range(100)]
+    mixed = random.Random(1).sample(rows, 100)
+    for part, own in deal(rows, SHARES, seed=0).items():
+        assert set(numbers(own)) == set(numbers(deal(mixed, SHARES, seed=0)[part]))
+
+
+def test_many_validation_rows_are_dealt_by_their_hashes_alone() -> None:
+    plain, told = [row(i) for i in range(2000)], [row(i, label=i % 3) for i in range(2000)]
+    assert numbers(deal(plain, SHARES, seed=0)["validation"]) == numbers(
+        deal(told, SHARES, seed=0)["validation"]
+    )
+
+
 def test_pinned_keys_train_whatever_their_hash() -> None:
     rows = [row(i) for i in range(100)]
     pinned = {f"text {i}" for i in range(30)}

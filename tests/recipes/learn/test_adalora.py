@@ -78,7 +78,8 @@ def penalty(model: Any, weight: float) -> float:
 def test_every_step_is_the_one_that_peft_takes(every: int, base: Base, tmp_path: Path) -> None:
     """The losses, the weights, and which ranks stay, from the first step to the last."""
     changes = {"lora.adalora.every": every, "train.schedule": "constant", "train.warmup_share": 0.0}
-    recipe = Recipe.load("behavior", **ADALORA | changes)
+    head = {"head.init": "random", "head.pooling": "last", "train.head_learning_rate": 5e-3}
+    recipe = Recipe.load("behavior", **ADALORA | changes | head)
     job = prepare(Order(recipe, moods(tmp_path, 64)), base)
     theirs, shared = stock(job, job.steps), recipe.lora.adalora
     assert shared is not None
@@ -86,13 +87,13 @@ def test_every_step_is_the_one_that_peft_takes(every: int, base: Base, tmp_path:
     slots.load(0, job.adapter)
     job.begin(slots, 0)
     fused, settings = Fused(base, slots, 2048), recipe.train
-    head = [p for name, p in theirs.named_parameters() if "score.modules_to_save" in name]
+    scores = [p for name, p in theirs.named_parameters() if "score.modules_to_save" in name]
     body = [p for name, p in theirs.named_parameters() if "lora_" in name and p.requires_grad]
-    assert len(head) == 1 and len(body) == 3 * len(base.linears)
+    assert len(scores) == 1 and len(body) == 3 * len(base.linears)
     optimizer = torch.optim.AdamW(
         [
             {"params": body, "lr": settings.learning_rate},
-            {"params": head, "lr": settings.head_learning_rate},
+            {"params": scores, "lr": settings.head_learning_rate},
         ],
         weight_decay=settings.weight_decay,
     )
@@ -104,7 +105,7 @@ def test_every_step_is_the_one_that_peft_takes(every: int, base: Base, tmp_path:
         outputs = theirs(input_ids=ids, attention_mask=(ids > 0).long(), labels=labels)
         expected = float(outputs.loss.detach()) - penalty(theirs, shared.orthogonality)
         outputs.loss.backward()
-        torch.nn.utils.clip_grad_norm_([*body, *head], settings.clip)
+        torch.nn.utils.clip_grad_norm_([*body, *scores], settings.clip)
         optimizer.step()
         theirs.base_model.update_and_allocate(step)
         optimizer.zero_grad()

@@ -13,9 +13,11 @@ from adapters import Adapter, Base
 from adapters.slots.slots import Slots
 from recipes import Order, Recipe, train, train_many
 from recipes.examples import Splits
+from recipes.learn import predict, untouched
 from recipes.learn.job import Job
 from recipes.learn.linear_probe import probe
-from recipes.learn.predict import logits, states
+from recipes.learn.predict import all_states, logits, states
+from recipes.learn.untouched import Untouched
 from recipes.runs.order import prepare
 from tests.adapters import models
 from tests.recipes.runs.test_training import QUICK, moods, weights
@@ -27,7 +29,7 @@ def probed(job: Job, base: Base) -> Slots:
     slots = Slots(base, 1, dtype=torch.float32, trains=True)
     slots.load(0, job.adapter)
     job.begin(slots, 0)
-    probe(job, base, slots)
+    probe(job, base, slots, Untouched(base, slots))
     return slots
 
 
@@ -113,3 +115,22 @@ def test_a_probe_that_fails_is_told_of_its_own_job(tmp_path: Path, monkeypatch: 
     failed, fine = train_many(orders, models.base("llama"))
     assert "probed: the linear probe of its head failed" in str(failed)
     assert isinstance(fine, Adapter)
+
+
+def test_the_base_is_read_once_for_all_probes_on_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And for the baseline on its vectors: what is read further are the test rows."""
+    read: list[int] = []
+
+    def counted(base: Base, slots: Slots, rows: Any, *how: Any) -> Any:
+        read.append(len(rows))
+        return all_states(base, slots, rows, *how)
+
+    for module in (untouched, predict):
+        monkeypatch.setattr(module, "all_states", counted)
+    path = moods(tmp_path, 90)
+    orders = [Order(Recipe.load("behavior", **PROBE, **{"train.seed": seed}), path) for seed in (0, 1, 2)]
+    adapters = train_many(orders, models.base("bert"))
+    rows = adapters[0].info["report"]["rows"]  # type: ignore[union-attr]
+    assert sorted(read) == sorted([rows["train"], rows["validation"], rows["test"]])

@@ -1,0 +1,36 @@
+"""What a recipe leaves open, decided by the rows and the base: how often the rows are read, and how large a step is.
+
+    rows      50   200  1,000  5,000  10,000      width        256     384     576   4,096
+    epochs    14     7      3      1       1      rate, LoRA  8e-4  6.5e-4  5.3e-4    2e-4
+
+`benchmarks/presets.py` measures both; its table stands in the docs.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from adapters import Base
+    from recipes.options.train import TrainOptions
+    from recipes.recipe import Recipe
+
+_PASSES = 100.0  # epochs of a single row; of n rows one by the square root of n
+_MOST_EPOCHS = 20
+_LORA_RATE, _LORA_WIDTH = 2e-4, 4096  # what is usual for 7 billion weights
+_PREFIX_RATE = 0.03  # keys and values are large: a prefix needs far larger steps than LoRA, whatever the base
+
+
+def epochs(options: "TrainOptions", rows: int) -> int:
+    """How often so many rows are trained on: as is said, or so that the steps grow with the square root of the rows."""
+    said = options.epochs
+    return said if said is not None else max(1, min(_MOST_EPOCHS, round(_PASSES / math.sqrt(rows))))
+
+
+def learning_rate(recipe: "Recipe", base: "Base") -> float:
+    """The highest rate: as the recipe says, or by its method, for LoRA falling with the root of the base's width."""
+    said = recipe.train.learning_rate
+    if said is not None:
+        return said
+    if recipe.method == "prefix":
+        return _PREFIX_RATE
+    return _LORA_RATE * math.sqrt(_LORA_WIDTH / base.width)
