@@ -83,7 +83,7 @@ def evaluate(job: "Job", base: Base, slots: Slots) -> Predicted:
         base: that answers.
         slots: that hold the adapter.
     """
-    rows = encode(base, job.recipe, job.splits.test)
+    rows = encode(base, job.recipe, job.splits.test, job.frame)
     if job.splits.labels:
         return _predicted(job, probabilities(base, slots, job.slot, rows))
     losses = copy_losses(base, slots, job.slot, rows)
@@ -93,7 +93,7 @@ def evaluate(job: "Job", base: Base, slots: Slots) -> Predicted:
 def evaluate_untouched(job: "Job", untouched: "Untouched") -> Predicted:
     """As `evaluate`, by the base without the adapter: for heads, under the head that lies in the job's slot."""
     base, slots = untouched.base, untouched.slots
-    rows = encode(base, job.recipe, job.splits.test)
+    rows = encode(base, job.recipe, job.splits.test, job.frame)
     if not job.splits.labels:
         written = untouched.texts(*_asked(job, base))
         return _predicted(job, _written(job, untouched.copy_losses(rows), written))
@@ -329,7 +329,7 @@ def _asked(job: "Job", base: Base) -> tuple[list[tuple[int, ...]], Sampling]:
         settings.repetition_penalty,
         tuple(settings.stop),
     )
-    return [encode_prompt(base, job.recipe, product) for product in _products(job)], sampling
+    return [encode_prompt(base, job.recipe, product, job.frame) for product in _products(job)], sampling
 
 
 def _products(job: "Job") -> tuple[str, ...]:
