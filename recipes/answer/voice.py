@@ -7,7 +7,7 @@ logits  -- calibrated by the temperature and shift that travel along -->  the ad
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +33,7 @@ from recipes.learn.encode import (
 )
 from recipes.learn.frame import PromptFrame
 from recipes.measure.calibration import Calibration, Floats
+from recipes.measure.sayings import Sayings
 from recipes.recipe import Recipe
 from recipes.tasks import text_of
 from recipes.tasks.task import task_for, task_names, usual_task
@@ -55,6 +56,7 @@ class Voice:
 
     task: None for an adapter that names none, such as one of another tool; its recipe is then that of the usual task.
     roles: the columns that its training rows had. frame: what stood around its prompts; None where it does not say.
+    sayings: how its training rows' copy names values.
     """
 
     task: str | None
@@ -64,19 +66,23 @@ class Voice:
     calibration: Calibration
     blend: Blend | None
     frame: PromptFrame | None = None
+    sayings: Sayings = field(default_factory=Sayings)
 
     @classmethod
     def of(cls, adapter: Adapter) -> Self:
-        """The voice of an adapter. Raises BadAdapter for a recipe, a calibration, a blend or a frame that cannot be
-        used."""
+        """The voice of an adapter. Raises BadAdapter for a recipe, a calibration, a blend, a frame or sayings that
+        cannot be used."""
         head, recipe = adapter.head, _recipe(adapter)
         data = DataFacts.read(adapter.info.get("data")) or DataFacts()
         roles = UNKNOWN_ROLES if data.roles is None else data.roles
         if head is None and adapter.info.get("blend") is not None:
             raise BadAdapter("the adapter has a blend but no labels; train it again")
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
-        frame = PromptFrame.from_info(adapter.info) if head is None else None
-        return cls(adapter.task, head, recipe, roles, Calibration.from_info(adapter.info), blend, frame)
+        calibration = Calibration.from_info(adapter.info)
+        if head is not None:
+            return cls(adapter.task, head, recipe, roles, calibration, blend)
+        frame, sayings = PromptFrame.from_info(adapter.info), Sayings.from_info(adapter.info)
+        return cls(adapter.task, head, recipe, roles, calibration, blend, frame, sayings)
 
     @property
     def click(self) -> str:

@@ -35,6 +35,7 @@ from recipes.measure import intervals
 from recipes.measure.calibration import UNCALIBRATED, Calibration, fit_temperature, shift_for, shifted
 from recipes.measure.intervals import Floats
 from recipes.measure.metrics import reliability
+from recipes.measure.sayings import Sayings
 from recipes.measure.shrinkage import evidence
 from recipes.tasks.ad_copy import Written
 from recipes.tasks.task import label_task, task_for, text_task
@@ -340,7 +341,6 @@ def _products(job: "Job") -> tuple[str, ...]:
 def _written(job: "Job", losses: list[tuple[float, int]], made: list[str]) -> Written:
     """losses: of the test rows' copy; made: a text for each product."""
     nats, tokens = sum(each for each, _ in losses), sum(count for _, count in losses)
-    settings = job.recipe.write
-    return Written(
-        made, nats / tokens, tokens, _products(job), settings.max_chars, losses, settings.policy.rules()
-    )
+    settings, sayings = job.recipe.write, Sayings.from_info(job.adapter.info)
+    policy = settings.policy.rules().knowing(sayings)
+    return Written(made, nats / tokens, tokens, _products(job), settings.max_chars, losses, policy, sayings)
