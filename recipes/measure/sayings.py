@@ -25,6 +25,7 @@ _LONGEST = 3  # words of a phrase
 _LONGEST_VALUE = 8  # words of a value that is looked for as it is written
 _EXPECTED = 10  # products that would have said a phrase by chance, of which at most a tenth did
 _FEW = 0.1  # share of what is expected, or of what is said, that counts as an error of the data
+_ONE_WORD = 7  # characters, with spaces between Chinese ones, of which a value of two words may be one
 _SELDOM = 0.002  # share of products that one word may be said for although it is not theirs
 _TELLING = 20.0  # how much more likely, in nats twice over, an attribute must make where a phrase stands
 _LEAST_WORDS = 3  # times that copy speaks of a yes or no, before it is believed
@@ -250,8 +251,9 @@ def _values(
 ) -> frozenset[bytes]:
     """Values that copy writes as they are, for products that have them and hardly for others.
 
-    One word may be a word like any other: that it is none must be likely (by Laplace's rule), of what is said for
-    products that have it, or of all products that have not."""
+    One word (of Chinese up to four characters) may be a word like any other: that it is none must be likely (by
+    Laplace's rule), of what is said for products that have it, or of all products that have not.
+    """
     every = {" ".join(words) for each in pairs for _, value in each if (words := _said_as_is(value))}
     right, wrong = Counter[str](), Counter[str]()
     for product, copies in zip(products, said, strict=True):
@@ -260,7 +262,7 @@ def _values(
             (right if f" {phrase} " in held else wrong)[phrase] += 1
 
     def sure(phrase: str, count: int) -> bool:
-        if " " in phrase:
+        if len(phrase) > _ONE_WORD and " " in phrase:
             return wrong[phrase] <= _FEW * count
         others = len(products) - count
         return wrong[phrase] + 1 <= max(_FEW * (count + 2), _SELDOM * (others + 2))
