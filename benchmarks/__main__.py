@@ -22,6 +22,8 @@ _SPEED = {
     "traffic": "requests that come and go: 64 adapters over 16 slots, Poisson arrivals; 12 minutes",
 }
 _APART = {
+    "claims": "false claims of ad copy that are found, in two languages; a few seconds",
+    "ad_copy": "SmolLM2 in nf4 learns restaurant copy and writes it; half an hour, or --budget",
     "techniques": "augmentation, adversarial steps, probes and ensembles on banking77; 40 minutes",
     "faults": "kills, power cuts and lies by the thousand, and what a hub holds afterwards; 30 minutes",
     "training_faults": "trainings ended at random and resumed, full disks, odd jobs, 500 jobs; an hour, or --budget",

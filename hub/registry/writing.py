@@ -25,7 +25,7 @@ _REMEDIES: Mapping[Kind, str] = {
     "banned": "train the adapter on texts without such terms, or allow what is meant in its recipe's write.policy",
     "missing": "train the adapter on texts that hold the disclaimer",
     "too long": "raise max_chars or the policy's limit, or train the adapter on shorter texts",
-    "unsupported": "give the product's numbers in the request, or train the adapter on texts true to their products",
+    "unsupported": "give the product's facts in the request, or train the adapter on texts true to their products",
 }
 
 Drawing = Generator[list[Row], Any, Texts]
@@ -43,7 +43,7 @@ class Drafting:
         self, request: Write, member: Member, base: Base, run: Callable[[list[Row]], list[Any]]
     ) -> None:
         self._request, self._member, self._base, self._run = request, member, base, run
-        self._policy = _rules(request, member.voice.recipe)
+        self._policy = _rules(request, member.voice.recipe).knowing(member.voice.sayings)
         product = request.product if isinstance(request.product, Mapping) else {"product": request.product}
         (reading,) = member.voice.read([product])
         (self._ids,) = member.voice.tokens(base, [reading])

@@ -7,7 +7,7 @@ logits  -- calibrated by the temperature and shift that travel along -->  the ad
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -31,7 +31,9 @@ from recipes.learn.encode import (
     encode_texts,
     token_limit,
 )
+from recipes.learn.frame import PromptFrame
 from recipes.measure.calibration import Calibration, Floats
+from recipes.measure.sayings import Sayings
 from recipes.recipe import Recipe
 from recipes.tasks import text_of
 from recipes.tasks.task import task_for, task_names, usual_task
@@ -53,7 +55,8 @@ class Voice:
     """What is known of an adapter beside its weights.
 
     task: None for an adapter that names none, such as one of another tool; its recipe is then that of the usual task.
-    roles: the columns that its training rows had.
+    roles: the columns that its training rows had. frame: what stood around its prompts; None where it does not say.
+    sayings: how its training rows' copy names values.
     """
 
     task: str | None
@@ -62,17 +65,24 @@ class Voice:
     roles: tuple[str, ...]
     calibration: Calibration
     blend: Blend | None
+    frame: PromptFrame | None = None
+    sayings: Sayings = field(default_factory=Sayings)
 
     @classmethod
     def of(cls, adapter: Adapter) -> Self:
-        """The voice of an adapter. Raises BadAdapter for a recipe, a calibration or a blend that cannot be used."""
+        """The voice of an adapter. Raises BadAdapter for a recipe, a calibration, a blend, a frame or sayings that
+        cannot be used."""
         head, recipe = adapter.head, _recipe(adapter)
         data = DataFacts.read(adapter.info.get("data")) or DataFacts()
         roles = UNKNOWN_ROLES if data.roles is None else data.roles
         if head is None and adapter.info.get("blend") is not None:
             raise BadAdapter("the adapter has a blend but no labels; train it again")
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
-        return cls(adapter.task, head, recipe, roles, Calibration.from_info(adapter.info), blend)
+        calibration = Calibration.from_info(adapter.info)
+        if head is not None:
+            return cls(adapter.task, head, recipe, roles, calibration, blend)
+        frame, sayings = PromptFrame.from_info(adapter.info), Sayings.from_info(adapter.info)
+        return cls(adapter.task, head, recipe, roles, calibration, blend, frame, sayings)
 
     @property
     def click(self) -> str:
@@ -140,7 +150,7 @@ class Voice:
             readings: what `read` gave.
         """
         if self.head is None:
-            return [encode_prompt(base, self.recipe, reading.text) for reading in readings]
+            return [encode_prompt(base, self.recipe, reading.text, self.frame) for reading in readings]
         return self.texts(base, readings)
 
     def texts(self, base: Base, readings: Sequence[Reading]) -> list[tuple[int, ...]]:
@@ -161,7 +171,7 @@ class Voice:
             tokens: of the same rows, as `tokens` gave them.
         """
         if self.head is None:
-            whole = (count_prompt(base, self.recipe, reading.text) for reading in readings)
+            whole = (count_prompt(base, self.recipe, reading.text, self.frame) for reading in readings)
             return [max(0, count - len(ids)) for count, ids in zip(whole, tokens, strict=True)]
         return self.text_cuts(base, readings, tokens)
 

@@ -35,6 +35,7 @@ from recipes.measure import intervals
 from recipes.measure.calibration import UNCALIBRATED, Calibration, fit_temperature, shift_for, shifted
 from recipes.measure.intervals import Floats
 from recipes.measure.metrics import reliability
+from recipes.measure.sayings import Sayings
 from recipes.measure.shrinkage import evidence
 from recipes.tasks.ad_copy import Written
 from recipes.tasks.task import label_task, task_for, text_task
@@ -83,7 +84,7 @@ def evaluate(job: "Job", base: Base, slots: Slots) -> Predicted:
         base: that answers.
         slots: that hold the adapter.
     """
-    rows = encode(base, job.recipe, job.splits.test)
+    rows = encode(base, job.recipe, job.splits.test, job.frame)
     if job.splits.labels:
         return _predicted(job, probabilities(base, slots, job.slot, rows))
     losses = copy_losses(base, slots, job.slot, rows)
@@ -93,7 +94,7 @@ def evaluate(job: "Job", base: Base, slots: Slots) -> Predicted:
 def evaluate_untouched(job: "Job", untouched: "Untouched") -> Predicted:
     """As `evaluate`, by the base without the adapter: for heads, under the head that lies in the job's slot."""
     base, slots = untouched.base, untouched.slots
-    rows = encode(base, job.recipe, job.splits.test)
+    rows = encode(base, job.recipe, job.splits.test, job.frame)
     if not job.splits.labels:
         written = untouched.texts(*_asked(job, base))
         return _predicted(job, _written(job, untouched.copy_losses(rows), written))
@@ -329,7 +330,7 @@ def _asked(job: "Job", base: Base) -> tuple[list[tuple[int, ...]], Sampling]:
         settings.repetition_penalty,
         tuple(settings.stop),
     )
-    return [encode_prompt(base, job.recipe, product) for product in _products(job)], sampling
+    return [encode_prompt(base, job.recipe, product, job.frame) for product in _products(job)], sampling
 
 
 def _products(job: "Job") -> tuple[str, ...]:
@@ -340,7 +341,6 @@ def _products(job: "Job") -> tuple[str, ...]:
 def _written(job: "Job", losses: list[tuple[float, int]], made: list[str]) -> Written:
     """losses: of the test rows' copy; made: a text for each product."""
     nats, tokens = sum(each for each, _ in losses), sum(count for _, count in losses)
-    settings = job.recipe.write
-    return Written(
-        made, nats / tokens, tokens, _products(job), settings.max_chars, losses, settings.policy.rules()
-    )
+    settings, sayings = job.recipe.write, Sayings.from_info(job.adapter.info)
+    policy = settings.policy.rules().knowing(sayings)
+    return Written(made, nats / tokens, tokens, _products(job), settings.max_chars, losses, policy, sayings)

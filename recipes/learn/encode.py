@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipes.examples import Example, Splits
+from recipes.learn.frame import PromptFrame, rendered
 from recipes.tasks.task import task_for, text_task
 
 if TYPE_CHECKING:
@@ -27,15 +28,17 @@ class EncodedRow:
         return len(self.ids) + len(self.target)
 
 
-def encode(base: "Base", recipe: "Recipe", examples: Sequence[Example]) -> list[EncodedRow]:
+def encode(
+    base: "Base", recipe: "Recipe", examples: Sequence[Example], frame: PromptFrame | None = None
+) -> list[EncodedRow]:
     """Tokenize examples, each cut to the recipe's `max_tokens` (a head's text at its less telling end,
-    copy at its end).
+    copy at its end). frame: what stands around a prompt.
     """
     limit = token_limit(base, recipe)
     if task_for(recipe.task).ANSWERS == "texts":
         rows = []
         for example in examples:
-            ids = encode_prompt(base, recipe, example.text)
+            ids = encode_prompt(base, recipe, example.text, frame)
             target = encode_copy(base, example.copy or "")[: max(0, limit - len(ids))]
             rows.append(EncodedRow(ids, target, None, example.weight))
         return rows
@@ -78,7 +81,9 @@ def cut_step(base: "Base", recipe: "Recipe") -> int:
     return max(1, min(recipe.data.cut_by, token_limit(base, recipe) // 4))
 
 
-def encode_prompt(base: "Reader", recipe: "Recipe", product: str) -> tuple[int, ...]:
+def encode_prompt(
+    base: "Reader", recipe: "Recipe", product: str, frame: PromptFrame | None = None
+) -> tuple[int, ...]:
     """Token ids of the prompt for a product: the chat template's user turn, where the base has one. A product whose
     prompt alone would fill the limit is cut at its end, so that room for a text is left.
 
@@ -86,29 +91,33 @@ def encode_prompt(base: "Reader", recipe: "Recipe", product: str) -> tuple[int, 
         base: whose tokenizer is asked.
         recipe: whose template the product is put into.
         product: its text, as the task rendered it.
+        frame: what stands around the prompt; None for what the base's template has now.
     """
-    ids, limit = _prompt(base, recipe, product), token_limit(base, recipe)
+    ids, limit = _prompt(base, recipe, product, frame), token_limit(base, recipe)
     if len(ids) < limit:
         return ids
     most = limit - min(recipe.write.max_new_tokens, limit // 2)
     fits, longest = 0, len(product)
     while fits < longest:  # the most characters whose prompt has at most so many tokens
         middle = (fits + longest + 1) // 2
-        if len(_prompt(base, recipe, product[:middle])) <= most:
+        if len(_prompt(base, recipe, product[:middle], frame)) <= most:
             fits = middle
         else:
             longest = middle - 1
-    return _prompt(base, recipe, product[:fits].rstrip()) if fits else ids
+    return _prompt(base, recipe, product[:fits].rstrip(), frame) if fits else ids
 
 
-def _prompt(base: "Reader", recipe: "Recipe", product: str) -> tuple[int, ...]:
+def _prompt(
+    base: "Reader", recipe: "Recipe", product: str, frame: PromptFrame | None = None
+) -> tuple[int, ...]:
     """The tokens of an uncut product's prompt."""
     text = text_task(recipe.task).prompt(product, recipe)
     with base.tokenizing:
+        if frame is not None:
+            whole = f"{frame.before}{text}{frame.after}"
+            return tuple(_ids(base, whole, add_special_tokens=frame.special))
         if base.tokenizer.chat_template:
-            turns = [{"role": "user", "content": text}]
-            chat = base.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-            return tuple(_ids(base, str(chat), add_special_tokens=False))
+            return tuple(_ids(base, rendered(base, text), add_special_tokens=False))
         return tuple(_ids(base, text + "\n"))
 
 
@@ -125,9 +134,9 @@ def count_tokens(base: "Reader", recipe: "Recipe", example: Example) -> tuple[in
     return count_text(base, example.text), 0
 
 
-def count_prompt(base: "Reader", recipe: "Recipe", product: str) -> int:
+def count_prompt(base: "Reader", recipe: "Recipe", product: str, frame: PromptFrame | None = None) -> int:
     """How many tokens the prompt for an uncut product has."""
-    return len(_prompt(base, recipe, product))
+    return len(_prompt(base, recipe, product, frame))
 
 
 def count_text(base: "Reader", text: str) -> int:

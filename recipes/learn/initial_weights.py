@@ -12,6 +12,7 @@ from adapters.base import plain_weight
 from adapters.errors import BaseError
 from adapters.format import Pooling, PrefixShape, check_base
 from recipes.errors import TrainingError
+from recipes.learn.frame import PromptFrame
 from recipes.tasks.task import task_for
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _start(recipe: "Recipe", base: Base, labels: tuple[str, ...], lora: Lora | N
         raise BaseError(f"{base.id} is an encoder and cannot write; train {recipe.task} on a causal decoder")
     stream = torch.Generator().manual_seed(recipe.train.seed)
     head = None if writes else _head(recipe, base, labels)
-    info: dict[str, Any] = {}
+    info: dict[str, Any] = {"frame": PromptFrame.of(base).to_info()} if writes else {}
     method: Lora | Prefix
     if lora is not None:
         method = lora

@@ -23,6 +23,7 @@ from recipes.examples import Example, Splits
 from recipes.learn import adalora, optimizer, unsaid
 from recipes.learn.adalora import Allocation, Schedule
 from recipes.learn.encode import EncodedRow, encode
+from recipes.learn.frame import PromptFrame
 from recipes.learn.predict import copy_loss, probabilities, target_losses
 from recipes.measure.calibration import Calibration
 from recipes.measure.intervals import units_of
@@ -79,13 +80,19 @@ class Job:
         name: str = "",
     ) -> "Job":
         """Encode the data of a job. rows: what it trains on."""
-        train, validation = (encode(base, recipe, part) for part in (rows, splits.validation))
+        frame = PromptFrame.from_info(adapter.info)
+        train, validation = (encode(base, recipe, part, frame) for part in (rows, splits.validation))
         return cls(recipe, splits, adapter, train, validation, name or recipe.task)
 
     @property
     def metric_name(self) -> str:
         """The metric that early stopping watches."""
         return self.recipe.train.metric
+
+    @property
+    def frame(self) -> PromptFrame | None:
+        """What stands around a prompt, of a job that writes."""
+        return PromptFrame.from_info(self.adapter.info)
 
     @property
     def steps(self) -> int:

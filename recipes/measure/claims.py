@@ -18,7 +18,7 @@ _LINE = re.compile(r"^([^:：\n]{1,40})[:：][ \t]*(\S.*)$")
 _VALUES = re.compile(r"\s*(?:[;、；，|]|(?<!\d),|,(?!\d))\s*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(rf"[^\W\d_{CJK}][^\W_{CJK}]*(?:['’-][^\W_{CJK}]+)*")
-_YES_NO = frozenset({"yes", "true", "是", "有", "no", "false", "否", "无", "none"})
+YES, NO = frozenset({"yes", "true", "是", "有"}), frozenset({"no", "false", "否", "无", "none"})
 # Capitalised for other reasons than being a name: calendar words, and words that carry no claim of their own.
 _NO_NAMES = frozenset(
     "i i'm i've i'll i'd ok monday tuesday wednesday thursday friday saturday sunday january february march april "
@@ -30,13 +30,15 @@ _NO_NAMES = frozenset(
 
 @dataclass(frozen=True)
 class Claims:
-    """Numbers and names in a text that its product does not hold, in the text's order."""
+    """Numbers and names in a text that its product does not hold, in the text's order; and values that are not its
+    own, as `sayings.Sayings` knows them."""
 
     numbers: tuple[str, ...]
     names: tuple[str, ...]
+    values: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.numbers) + len(self.names)
+        return len(self.numbers) + len(self.names) + len(self.values)
 
 
 def is_chinese(text: str) -> bool:
@@ -47,7 +49,20 @@ def is_chinese(text: str) -> bool:
 
 def tokens(text: str) -> list[str]:
     """Words in lower case, and single Chinese characters: "Nike跑鞋 4.5" -> ["nike", "跑", "鞋", "4", "5"]."""
-    return _TOKEN.findall(_plain(text))
+    return _TOKEN.findall(plain(text))
+
+
+def spots(text: str) -> list[tuple[str, int, int]]:
+    """Its `tokens` of a text that is `plain`, and of each its first character and the one after the last."""
+    return [(match[0], *match.span()) for match in _TOKEN.finditer(text)]
+
+
+def key_words(key: str) -> list[list[str]]:
+    """What a text says that speaks of a key of yes or no: a word of at least four letters of it (`familyFriendly`:
+    family or friendly), of a Chinese one all its characters."""
+    if is_chinese(key):
+        return [tokens(key)]
+    return [[part] for part in tokens(_parted(key)) if len(part) >= 4]
 
 
 def attributes(product: str) -> tuple[tuple[str, str], ...]:
@@ -95,7 +110,8 @@ def amount(number: str) -> str:
     return number.rstrip("0").rstrip(".") if number.count(".") == 1 else number
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """In lower case, and in Unicode's NFKC."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
@@ -105,10 +121,10 @@ def _spaced(text: str) -> str:
 
 
 def _named(key: str, value: str, said: str, joined: str) -> bool:
-    if _plain(value) in _YES_NO:
+    if plain(value) in YES | NO:
         if is_chinese(key):
             return "".join(tokens(key)) in joined
-        return any(f" {part} " in said for part in tokens(_parted(key)) if len(part) >= 4)
+        return any(f" {part} " in said for (part,) in key_words(key))
     words = _spaced(value)
     if words.isspace():
         return value in said

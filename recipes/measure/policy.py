@@ -3,7 +3,7 @@
     banned    terms that must not stand in it, except inside an allowed phrase
     required  disclaimers that must
     limits    how long it may be, as its platform counts
-    facts     whether every number must come from the product
+    facts     whether every number, and every value that is known from training, must come from the product
 
 Nothing is judged by a model, so that the same text always gets the same verdict. What words alone do not show is not
 seen: claims in other words, numbers in words (twelve, 五折), letters of another alphabet that look alike.
@@ -12,13 +12,14 @@ seen: claims in other words, numbers in words (twelve, 五折), letters of anoth
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Literal
 
 from recipes.errors import RecipeError
 from recipes.measure.claims import CJK, amount
+from recipes.measure.sayings import Sayings
 
 Kind = Literal["banned", "missing", "too long", "unsupported"]
 Span = tuple[int, int]
@@ -46,7 +47,8 @@ class Limit:
 class Policy:
     """The rules for a text; one without rules is false. Terms and phrases are compared as `violations` says.
 
-    allowed: phrases that are fine although a banned term or a number stands in them.
+    allowed: phrases that are fine although a banned term or a number stands in them. sayings: with facts, what is known
+    of how copy names values.
     """
 
     banned: tuple[str, ...] = ()
@@ -54,9 +56,14 @@ class Policy:
     required: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     facts: bool = False
+    sayings: Sayings = field(default_factory=Sayings)
 
     def __bool__(self) -> bool:
         return self != Policy(allowed=self.allowed)
+
+    def knowing(self, sayings: Sayings) -> "Policy":
+        """With what is known of how copy names values, where every claim must come from the product."""
+        return replace(self, sayings=sayings) if self.facts else self
 
     def tightened(self, more: "Policy") -> "Policy":
         """Both policies' rules: a phrase stays allowed only where the other side's terms leave it so, too.
@@ -125,6 +132,7 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
     folded, spans = _fold(text)
     terms = {span: term for term in policy.banned for span in _spans(term, folded)}
     numbers = _unsupported(folded, product) if policy.facts else []
+    numbers += policy.sayings.contradicted(folded, product)
     found = {*terms, *numbers}
     excused = [span for phrase in policy.allowed + policy.required for span in _spans(phrase, folded)]
     broken = []

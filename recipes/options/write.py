@@ -25,7 +25,8 @@ class PolicyOptions(Section):
     required: disclaimers, each of which must stand in every text; what they hold is never refused.
     placement: the length limit of an ad platform; max_width: one's own, in its place; double_width: wide characters,
     such as Chinese, count two.
-    facts: refuse numbers, prices and percentages that the product's text does not hold.
+    facts: refuse numbers, prices and percentages that the product's text does not hold, and values that are another
+        product's as far as the training rows show how values are named.
     """
 
     banned: list[str] = Field(default_factory=list)

@@ -27,6 +27,7 @@ from recipes.learn.initial_weights import continued, start
 from recipes.learn.job import Job
 from recipes.measure.calibration import Calibration, shift_for
 from recipes.recipe import Recipe
+from recipes.tasks.ad_copy import known
 
 if TYPE_CHECKING:
     from recipes.data.tables import Data
@@ -76,6 +77,8 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
         profile=found,
     )
     adapter.info |= AdapterInfo(data=facts).to_info()
+    if not splits.labels:
+        adapter.info["sayings"] = known(splits).to_info()
     return Job.prepare(recipe, splits, rows, adapter, base, order.name)
 
 

@@ -27,6 +27,7 @@ from recipes.data.load import load_splits
 from recipes.errors import TrainingError
 from recipes.examples import Splits
 from recipes.learn.encode import EncodedRow, encode, token_limit
+from recipes.learn.frame import PromptFrame
 from recipes.learn.job import Job
 from recipes.recipe import Recipe
 from recipes.runs.order import Order, measured, untrained
@@ -254,10 +255,11 @@ class _Search:
 
     def _job(self, recipe: Recipe, name: str) -> Job:
         """A trial's job; its encoded rows are shared by all trials of the same token limit."""
+        adapter = untrained(recipe, self.splits, self.base)
         limit = token_limit(self.base, recipe)
         if limit not in self._rows:
-            rows = augment(self.splits.train, recipe)
-            train, validation = (encode(self.base, recipe, part) for part in (rows, self.splits.validation))
+            rows, frame = augment(self.splits.train, recipe), PromptFrame.from_info(adapter.info)
+            parts = (rows, self.splits.validation)
+            train, validation = (encode(self.base, recipe, part, frame) for part in parts)
             self._rows[limit] = train, validation
-        adapter = untrained(recipe, self.splits, self.base)
         return Job(recipe, self.splits, adapter, *self._rows[limit], name)

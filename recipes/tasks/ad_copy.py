@@ -14,6 +14,7 @@ from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
 from recipes.measure.intervals import Statistic
 from recipes.measure.policy import Policy, violations
+from recipes.measure.sayings import Sayings
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, Target
 from recipes.tasks.templates import fill, with_features
 
@@ -78,7 +79,8 @@ class Written:
     texts: one per product of `products`; products None means `inputs(examples)`, each different product once.
     nll: mean negative log-likelihood of the references' tokens (the copy and EOS) in nats, over `tokens` of them;
         None for methods that have no likelihood. losses: (nats, tokens) of each reference, in the examples' order.
-    max_chars: the length limit, where there is one. policy: what a text may say.
+    max_chars: the length limit, where there is one. policy: what a text may say. sayings: how the training rows' copy
+    names values, by which a text is found to state another product's.
     """
 
     texts: Sequence[str]
@@ -88,6 +90,7 @@ class Written:
     max_chars: int | None = None
     losses: Sequence[tuple[float, int]] | None = None
     policy: Policy = field(default_factory=Policy)
+    sayings: Sayings = field(default_factory=Sayings)
 
 
 def misfits(recipe: Mapping[str, Any]) -> list[str]:
@@ -175,9 +178,9 @@ def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[
 
     nll and perplexity per token; BLEU and chrF against all references of a product (0 to 100), text_chrf: the mean of
     each text's own chrF; coverage: mean share of attribute values that a text names, over the products that have
-    attributes; unsupported_claims: numbers and names per text that the product does not hold, and texts_with_claims,
-    the share of texts with any; distinct_2; within_limit where there is a limit; policy_violations per text, and
-    texts_within_policy, the share of texts without any, where there is a policy.
+    attributes; unsupported_claims: numbers, names and values per text that the product does not hold, and
+    texts_with_claims, the share of texts with any; distinct_2; within_limit where there is a limit; policy_violations
+    per text, and texts_within_policy, the share of texts without any, where there is a policy.
 
     Coverage alone says nothing, since a list of the attributes covers them all:
     read it beside BLEU and the claims.
@@ -199,16 +202,15 @@ def metrics(examples: Sequence[Example], predictions: Written, labels: Sequence[
     chinese = products.is_chinese(" ".join(each[0] for each in known))
     result |= {"bleu": evaluate.bleu(texts, known, chinese), "chrf": evaluate.chrf(texts, known)}
     result["text_chrf"] = sum(evaluate.text_chrf(texts, known)) / len(texts)
-    return result | _truth(texts, asked, predictions.max_chars, predictions.policy) | {"texts": len(texts)}
+    return result | _truth(texts, asked, predictions) | {"texts": len(texts)}
 
 
-def _truth(
-    texts: Sequence[str], asked: Sequence[str], max_chars: int | None, policy: Policy
-) -> dict[str, Any]:
-    """The metrics that need no reference."""
+def _truth(texts: Sequence[str], asked: Sequence[str], by: Written) -> dict[str, Any]:
+    """The metrics that need no reference, by the rules and the sayings of what was written."""
+    max_chars, policy = by.max_chars, by.policy
     covered = [products.coverage(text, product) for text, product in zip(texts, asked, strict=True)]
     shares = [share for share in covered if share is not None]
-    claims = [len(products.unsupported(text, product)) for text, product in zip(texts, asked, strict=True)]
+    claims = [len(by.sayings.claims(text, product)) for text, product in zip(texts, asked, strict=True)]
     result: dict[str, Any] = {"coverage": sum(shares) / len(shares)} if shares else {}
     result["unsupported_claims"] = sum(claims) / len(claims)
     result["texts_with_claims"] = sum(count > 0 for count in claims) / len(claims)
@@ -257,13 +259,20 @@ def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, Writt
     recipe: its `write` says how many of the products are written for, how long a text may be and what it may say.
     """
     asked, limit, policy = _asked(splits, recipe)
+    sayings = known(splits)
     found = {"nearest training product's copy": learned.nearest_copies(splits.train, asked)}
     listed = [", ".join(value for _, value in products.attributes(product)) for product in asked]
     if all(listed):
         found["the attributes as a list"] = listed
     return {
-        name: Written(texts, products=asked, max_chars=limit, policy=policy) for name, texts in found.items()
+        name: Written(texts, products=asked, max_chars=limit, policy=policy.knowing(sayings), sayings=sayings)
+        for name, texts in found.items()
     }
+
+
+def known(splits: Splits) -> Sayings:
+    """How the training rows' copy names values."""
+    return Sayings.learn((example.text, example.copy or "") for example in splits.train)
 
 
 def baselines(
@@ -272,10 +281,11 @@ def baselines(
     """The metrics of the guesses, and how the references themselves read."""
     made = guesses(splits, recipe) if found is None else found
     result = {name: metrics(splits.test, guess) for name, guess in made.items()}
-    asked, limit, policy = _asked(splits, recipe)
+    like = next(iter(made.values()))
     references = _references(splits.test)
+    asked = inputs(splits.test) if like.products is None else like.products
     first = [references[product][0] for product in asked]
-    result["the references themselves"] = _truth(first, asked, limit, policy)
+    result["the references themselves"] = _truth(first, asked, like)
     return result
 
 

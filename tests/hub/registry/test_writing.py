@@ -7,9 +7,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.errors import RequestError
-from hub.registry.rules import Watched
+from adapters.serving import Completion
+from hub.registry.content import Content
+from hub.registry.labelling import Member
+from hub.registry.requests import Texts, Write
+from hub.registry.rules import Broken, NoneKept, Watched
+from hub.registry.writing import Drafting
+from recipes import Recipe
+from recipes.answer import Voice
 from recipes.measure.policy import violations
+from recipes.measure.sayings import Sayings
 from recipes.options.write import read_policy
+from tests.adapters import models
 
 
 def show(text: str, product: str = "", **options: Any) -> tuple[str, str, str]:
@@ -108,3 +117,46 @@ def test_a_stream_shows_a_lawful_text_whole_and_never_a_violation_whole(text: st
     assert bool(found) == bool(why)
     assert text.startswith(shown) and (found or shown == text)
     assert all(len(shown) < each.where[1] for each in found if each.where)
+
+
+COPY = {"low": "{} makes hardly a sound.", "high": "{} makes a cheerful roar."}
+ROWS = [(f"name: Kettle K{n}\nnoise: {noise}", COPY[noise].format("It")) for n in range(30) for noise in COPY]
+QUIET = "name: Kettle K2\nnoise: low"
+TRUE, FALSE = COPY["low"].format("Kettle K2"), COPY["high"].format("Kettle K2")
+
+
+def drafting(policy: dict[str, Any], drafts: list[str], learned: bool = True) -> Texts:
+    """What is given where an adapter that was trained on `ROWS` writes these, one after the other."""
+    made = models.made_here("llama", "lora")
+    made.info["recipe"] = Recipe.load("ad-copy", **{"write.policy": policy}).to_dict()
+    if learned:
+        made.info["sayings"] = Sayings.learn(ROWS).to_info()
+    member = Member(Content("one"), Voice.of(made), "acme")
+    left = iter(drafts)
+
+    def run(rows: list[Any]) -> list[Completion]:
+        return [Completion((1,), next(left), "end") for _ in rows]
+
+    asked = Drafting(Write("acme/a/ad-copy", QUIET), member, models.base("llama"), run)
+    return asked.answer(run(asked.rows))
+
+
+def test_a_draft_that_states_another_product_s_value_is_drawn_again_where_facts_are_asked_for() -> None:
+    texts = drafting({"facts": True}, [FALSE, FALSE, TRUE])
+    assert texts == [TRUE] and [each.text for each in texts.refused] == [FALSE, FALSE]
+    assert "cheerful roar' is not in the product" in str(texts.refused[0].reasons[0])
+    with pytest.raises(NoneKept, match="give the product's facts in the request"):
+        drafting({"facts": True}, [FALSE] * 9)
+    assert drafting({}, [FALSE]) == [FALSE]
+    assert drafting({"facts": True}, [FALSE], learned=False) == [FALSE]
+
+
+def test_a_stream_ends_where_it_states_another_product_s_value() -> None:
+    policy = read_policy({"facts": True}).rules().knowing(Sayings.learn(ROWS))
+    watched, shown = Watched(QUIET, policy), ""
+    with pytest.raises(Broken, match="is not in the product"):
+        for letter in FALSE:
+            shown += watched.add(letter)
+    assert "cheerful" not in shown
+    watched = Watched(QUIET, policy)
+    assert "".join(map(watched.add, TRUE)) + watched.end() == TRUE

@@ -1,0 +1,239 @@
+"""Restaurant copy by a real decoder: `python -m benchmarks.ad_copy [--budget MINUTES] [--table]`.
+
+SmolLM2-135M-Instruct in nf4 learns from rows of the development file of e2e_en, and writes for products of its test
+file, none of which it has seen.
+
+    train   STEPS steps of the preset's rate    an adapter in build/benchmarks/ad-copy
+    write   PRODUCTS of the test file           part by part, as a registry gives them: a draft that states what the
+                                                product does not hold is drawn again
+
+A budget counts minutes of the processor; what was cut short goes on behind the last snapshot or part. The base lies in
+build/benchmarks/bases/smollm2. Results go to benchmarks/results/ad-copy.json; `--table` runs nothing and prints them.
+"""
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import process_time
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.measure import machine, now, versions
+from benchmarks.real_data import ROOT
+from benchmarks.runs import DATA
+
+if TYPE_CHECKING:
+    from adapters import Base
+    from recipes.examples import Example, Splits
+
+BASE = Path("build", "benchmarks", "bases", "smollm2")
+ADAPTER = Path("build", "benchmarks", "ad-copy")
+TEXTS = Path("build", "benchmarks", "ad-copy-texts.json")
+RESULT = Path("benchmarks", "results", "ad-copy.json")
+NAME = "bench/e2e/ad-copy"
+STEPS, VALIDATION = 100, 32  # validation rows: every one would take as long as the training
+PRODUCTS, PART = 300, 50  # that are written for, of the test file's
+SAMPLES = 12
+SETTINGS = {
+    "data.columns": {"product": "mr", "copy": "ref"},
+    "lora.dropout": 0.0,  # no row is seen twice
+    "train.batch_size": 4,
+    "train.max_steps": STEPS,
+    "train.evaluate_every": STEPS // 2,
+    "train.patience": None,
+    "train.keep": "last",
+    "write.evaluated": 4,
+    "write.max_new_tokens": 64,
+}
+SHOWN = {
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "coverage": "coverage",
+    "unsupported_claims": "unsupported claims",
+    "texts_with_claims": "texts with any",
+    "texts_within_policy": "within the policy",
+}
+
+
+def splits() -> "Splits":
+    """The development file's rows to train on and to choose by, and the test file's."""
+    from recipes import Recipe
+    from recipes.data import load_splits
+
+    folder = ROOT / DATA / "e2e_en"
+    found = load_splits(
+        Recipe.load("ad-copy", **SETTINGS), folder / "devel-fixed.no-ol.csv", test=folder / "test-fixed.csv"
+    )
+    return replace(found, validation=some(found.validation, VALIDATION))
+
+
+def some(rows: "tuple[Example, ...]", most: int) -> "tuple[Example, ...]":
+    """At most so many rows, always the same ones."""
+    chosen = sorted(random.Random(0).sample(range(len(rows)), min(most, len(rows))))
+    return tuple(rows[index] for index in chosen)
+
+
+def train(base: "Base", data: "Splits", until: float) -> bool:
+    """Train, or go on with it; whether it is done. until: seconds of the processor."""
+    from recipes import Order, Recipe
+    from recipes.runs.run import Run, Settings
+
+    if (ROOT / ADAPTER / "adapter_model.safetensors").is_file():
+        return True
+    few = replace(data, test=some(data.test, 4))  # of the report; what is told here is measured by `write`
+    order = Order(Recipe.load("ad-copy", **SETTINGS), few, out=ROOT / ADAPTER, name="e2e")
+    run = Run([order], base, Settings(state=ROOT / f"{ADAPTER}-state"), None, False)
+    try:
+        while process_time() < until and run.turn():
+            for job in run.jobs.values():
+                print(
+                    f"step {job.step} of {job.steps}, {process_time():.0f} s", *job.history[-1:], flush=True
+                )
+        return not run.running and not run.waiting
+    finally:
+        run.close()
+
+
+def write(base: "Base", products: Sequence[str], until: float) -> dict[str, dict[str, Any]]:
+    """What is written for each product: its drafts, the first one first, and the text that is given; null where none
+    keeps the policy. Part by part, as long as there is time."""
+    from hub import Hub, Registry, Write
+
+    path = ROOT / TEXTS
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    left = [product for product in products if product not in found]
+    hub = Hub(ROOT / f"{ADAPTER}-hub", create=True)
+    hub.publish(ROOT / ADAPTER, NAME, publish_id="the benchmark's")
+    registry = Registry(hub, base, follow=False)
+    try:
+        for at in range(0, len(left), PART):
+            if process_time() > until:
+                break
+            part = left[at : at + PART]
+            asked = [Write(NAME, product, policy={"facts": True}) for product in part]
+            for product, answer in zip(part, registry.map(asked), strict=True):
+                found[product] = _drafts(answer)
+            path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            print(f"{len(found)} of {len(products)} products, {process_time():.0f} s", flush=True)
+    finally:
+        registry.close()
+    return {product: found[product] for product in products if product in found}
+
+
+def _drafts(answer: Any) -> dict[str, Any]:
+    from hub.registry.rules import NoneKept
+
+    if isinstance(answer, Exception) and not isinstance(answer, NoneKept):
+        raise answer
+    refused = [each.text for each in answer.refused]
+    given = None if isinstance(answer, Exception) else answer[0]
+    return {"drafts": [*refused, *([given] if given is not None else [])], "given": given}
+
+
+def measured(data: "Splits", found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """First drafts, given texts, the nearest copies and the references, all of the same products."""
+    from recipes import Recipe
+    from recipes.measure import Policy
+    from recipes.tasks import ad_copy
+
+    sayings = ad_copy.known(data)
+    policy = Policy(facts=True).knowing(sayings)
+
+    def figures(texts: Mapping[str, str]) -> dict[str, Any]:
+        rows = [example for example in data.test if example.text in texts]
+        written = ad_copy.Written([*texts.values()], products=[*texts], policy=policy, sayings=sayings)
+        return {name: round(value, 4) for name, value in ad_copy.metrics(rows, written).items()}
+
+    of_them = replace(data, test=tuple(example for example in data.test if example.text in found))
+    recipe = Recipe.load("ad-copy", **SETTINGS | {"write.evaluated": len(found), "write.policy.facts": True})
+    rows = ad_copy.baselines(of_them, recipe)
+    first = {product: each["drafts"][0] for product, each in found.items()}
+    given = {product: each["given"] for product, each in found.items() if each["given"] is not None}
+    names = {name: {key: round(value, 4) for key, value in row.items()} for name, row in rows.items()}
+    return {"first drafts": figures(first), "texts given": figures(given), **names}
+
+
+def table(result: Mapping[str, Any]) -> Iterator[str]:
+    """The figures, and texts beside the nearest copy and a reference, as Markdown."""
+    yield f"| {result['products']} of {result['of']} products | {' | '.join(SHOWN.values())} |"
+    yield f"| --- {'| ---: ' * len(SHOWN)}|"
+    for name, row in result["measured"].items():
+        cells = (
+            f"{row[key]:.{1 if key in ('bleu', 'chrf') else 3}f}" if key in row else "–" for key in SHOWN
+        )
+        yield f"| {name} | {' | '.join(cells)} |"
+    yield ""
+    yield "| product | SmolLM2 with the adapter | nearest copy | a reference |"
+    yield "| --- | --- | --- | --- |"
+    for each in result["samples"]:
+        yield f"| {' | '.join(each[key] for key in ('product', 'given', 'nearest', 'reference'))} |"
+
+
+def main(arguments: list[str]) -> int:
+    """Train and write until the budget is spent; print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--budget", type=float, default=30.0, help="minutes of the processor")
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    given = parser.parse_args(arguments)
+    if given.table:
+        print("\n".join(table(json.loads((ROOT / RESULT).read_text(encoding="utf-8")))))
+        return 0
+    missing = [path for path in (ROOT / BASE, ROOT / DATA / "e2e_en") if not path.is_dir()]
+    if missing:
+        print(f"skipped, there is no {missing[0]}")
+        return 0
+    from adapters import load_base
+    from recipes.tasks import ad_copy
+
+    base, data, until = load_base(str(ROOT / BASE), "nf4"), splits(), 60 * given.budget
+    if not train(base, data, until):
+        print("the budget is spent in training; run it again to go on")
+        return 0
+    found = write(base, ad_copy.inputs(data.test, PRODUCTS), until)
+    if not found:
+        print("the budget is spent before anything was written; run it again to go on")
+        return 0
+    result = _result(data, found)
+    (ROOT / RESULT).write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    print("\n".join(table(result)))
+    return 0
+
+
+def _result(data: "Splits", found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    from recipes.measure.baselines import nearest_copies
+    from recipes.tasks import ad_copy
+
+    shown = [product for product in found if found[product]["given"] is not None]
+    shown = sorted(random.Random(1).sample(shown, min(SAMPLES, len(shown))))
+    reference = {example.text: example.copy for example in reversed(data.test)}
+    drafts = [len(each["drafts"]) for each in found.values()]
+    return {
+        "products": len(found),
+        "wanted": PRODUCTS,
+        "of": len(ad_copy.inputs(data.test)),
+        "training rows": STEPS * SETTINGS["train.batch_size"],
+        "settings": SETTINGS,
+        "measured": measured(data, found),
+        "drafts a product": round(sum(drafts) / len(drafts), 3),
+        "refused to the end": sum(each["given"] is None for each in found.values()),
+        "samples": [
+            {
+                "product": product,
+                "given": found[product]["given"],
+                "nearest": nearest,
+                "reference": reference[product],
+            }
+            for product, nearest in zip(shown, nearest_copies(data.train, shown), strict=True)
+        ],
+        "seconds of the processor": round(process_time()),
+        "date": now(),
+        "machine": machine(),
+        "versions": versions("torch", "transformers", "bitsandbytes", "sacrebleu"),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
