@@ -13,6 +13,7 @@ from hub.catalogue.search import Found
 from hub.catalogue.version import Version
 from hub.errors import BadSearch, HubError
 from hub.server.caller import Caller
+from hub.server.failing import told
 from hub.server.pages.frame import Frame
 from hub.server.pages.pictures import Line, sparkline
 from hub.server.service import Service, caller_of
@@ -132,7 +133,7 @@ def _matching(service: Service, caller: Caller, asked: Mapping[str, str]) -> lis
 def _gates_of(service: Service, found: Found) -> str:
     try:
         return _gates(service.registry.hub.resolve(found.reference).record)
-    except HubError:
+    except (HubError, OSError):
         return ""
 
 
@@ -147,8 +148,8 @@ def _rows(
         own, found, faults = versions[each.name], Standing(), []
         try:
             found = standing(service.registry.hub.resolve(each.reference))
-        except HubError as error:  # its record is damaged, or was removed just now
-            faults = [service.hide(str(error))]
+        except (HubError, OSError) as error:  # its record is damaged, or was removed just now
+            faults = [told(error, service.registry.hub.storage.address)["message"]]
         values = [version.metrics[found.metric] for version in own if found.metric in version.metrics]
         aliases = [(alias, version.number) for version in own for alias in version.aliases if alias != LATEST]
         yield Row(
