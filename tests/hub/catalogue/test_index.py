@@ -366,7 +366,7 @@ def test_a_record_that_cannot_be_read_is_left_out_until_it_can(
 def test_a_search_makes_nothing_where_there_is_nothing(path: Path, tmp_path: Path) -> None:
     hub = Hub(path)
     shutil.rmtree(path)
-    with pytest.raises(Unreachable, match="hub.json"):
+    with pytest.raises(Unreachable, match=r"hub\.json"):
         seen(hub)
     assert not path.exists()
     assert seen(Hub(tmp_path / "empty")) == []

@@ -5,20 +5,29 @@ import errno
 import json
 import logging
 import os
+import resource
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.testclient import TestClient
 
 from adapters import Base
 from hub import Hub, Registry
+from hub.errors import BadKey, FeedbackError
+from hub.feedback import Feedback
+from hub.feedback.tables import outcomes
 from hub.server import Keys, create_app
 from hub.storage.local import Local
 from tests.adapters import models
-from tests.clock import LIMIT
+from tests.clock import LIMIT, until
+from tests.hub.feedback.made import stored
 from tests.hub.server.conftest import Served, serving
 from tests.hub.voices import voice
 
@@ -167,3 +176,74 @@ def test_a_client_that_goes_away_is_no_mistake(
             pass
     assert "mistake" not in caplog.text
     assert '"status": 499' in caplog.text
+
+
+def test_a_log_that_does_not_answer_holds_up_only_who_needs_it(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as for a disk that is full: more calls wait for it than there are threads for all else."""
+    goes_on, waits = threading.Event(), []
+
+    def stuck(*_: Any) -> Any:
+        waits.append(1)
+        assert goes_on.wait(LIMIT)
+        raise FeedbackError("the disk is full")
+
+    monkeypatch.setattr(Feedback, "feedback_all", stuck)
+    base: Base = models.base("llama")
+    with (
+        serving(hub, base, Keys(tmp_path / "keys")) as served,
+        served.http() as http,
+        ThreadPoolExecutor(40) as threads,
+    ):
+        told = {"impression": "none", "kind": "click"}
+        asked = [
+            threads.submit(httpx.post, f"{served.url}/v1/feedback", json=told, timeout=LIMIT)
+            for _ in range(40)
+        ]
+        try:
+            until(lambda: len(waits) == 40)
+            assert http.post("/v1/analyze", json={"reference": MOOD, "texts": ["a"]}).status_code == 200
+            assert http.get("/v1/models").status_code == 200
+        finally:
+            goes_on.set()
+        assert {each.result().json()["error"]["code"] for each in asked} == {"feedback_unreachable"}
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file grows beyond so many bytes meanwhile."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_on_a_full_disk_nothing_is_acknowledged_that_is_not_there(hub: Hub, tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys")
+    log = Feedback(hub, patience=0.5)
+    with closing(Registry(hub, models.base("llama"))) as registry, closing(log):
+        http = TestClient(create_app(registry, keys, log=lambda: log), "http://localhost")
+
+        def tell(event: int) -> Any:
+            told = {"impression": id, "kind": "label", "text": "glad " * 1000, "event": f"e{event}"}
+            return http.post("/v1/feedback", json=told)
+
+        logged = {"reference": MOOD, "texts": ["so late"], "log": True, "on_disk": True}
+        id = http.post("/v1/analyze", json=logged).json()["impression"]
+        with full_disk(150_000):
+            answers = []
+            while not answers or answers[-1].status_code == 200:
+                answers.append(tell(len(answers)))
+            assert answers[-1].status_code == 503 and len(answers) > 3
+            assert answers[-1].json()["error"]["code"] == "feedback_unreachable"
+            assert http.post("/v1/analyze", json=logged | {"on_disk": False}).status_code == 200
+            with pytest.raises(BadKey, match="cannot be used"), full_disk(1):
+                keys.new("acme")
+            assert not keys.any()
+        there = {each["event"] for each in stored(log, outcomes)}
+        assert there >= {f"e{number}" for number in range(len(answers) - 1)}
+        assert tell(len(answers) - 1).json()["known"] == 1, "it had waited"
+        assert keys.new("acme")[0] == keys.all()[0]
