@@ -232,7 +232,9 @@ CHINESE: Mapping[str, str] = {
     "{what} is {found}; wanted {most} or less": "{what}为 {found}；要求不超过 {most}",
     "the calibration error": "校准误差",
     "the gap in {metric} between the groups of {column}": "{column} 各组之间 {metric} 的差距",
-    "texts_within_policy was not measured; give the recipe a policy": "没有测量 texts_within_policy；请在配方中给出规则",
+    "texts_within_policy was not measured; give the recipe a policy": (
+        "没有测量 texts_within_policy；请在配方中给出规则"
+    ),
     "{share} of the texts are within the policy; wanted {asked} or more": (
         "{share} 的文本符合规则；要求至少 {asked}"
     ),
