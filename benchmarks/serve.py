@@ -3,7 +3,10 @@
 The same requests, written texts, labels and vectors for 50 adapters over 16 slots, are asked in turns of ROUND seconds:
 in-process by 64 threads of a Registry, and by 64 connections of one client to `repertoire serve` in a process of its
 own. Throughput is the ratio within a round. The client runs on the same cores as the server, and its work counts
-against it. Meanwhile a third process asks `/health`. At the end of each round 200 streams are begun and half are left.
+against it; CPU seconds a request are those of the process that answers. Meanwhile a third process asks `/health`, and
+the server's memory is looked at every second. Halfway through, 2,000 streams are begun and every second one is left.
+
+What was to be reached, and whether it was, is printed at the end; the exit code is 0 where all of it was.
 """
 
 import argparse
@@ -11,6 +14,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -19,7 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import mean, median, quantiles
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -34,7 +39,7 @@ from hub.registry.requests import Request
 
 RESULT = llama28m.ROOT / "benchmarks" / "results" / "serve.json"
 WORK = llama28m.ROOT / "build" / "benchmarks" / "serve"
-ADAPTERS, SLOTS, CONNECTIONS, ROUND, STREAMS = 50, 16, 64, 20.0, 200
+ADAPTERS, SLOTS, CONNECTIONS, ROUND, STREAMS, MINUTE = 50, 16, 64, 20.0, 2000, 60.0
 PING = """
 import sys, time, json, httpx
 url, seconds, took = sys.argv[1], float(sys.argv[2]), []
@@ -53,7 +58,10 @@ def main(arguments: Sequence[str]) -> int:
     """Measure and write the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--budget", type=float, default=10.0, metavar="MINUTES")
-    ends = time.monotonic() + 60 * parser.parse_args(arguments).budget
+    parser.add_argument("--streams", type=int, default=STREAMS, help="begun at once, halfway through")
+    told = parser.parse_args(arguments)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     WORK.mkdir(parents=True, exist_ok=True)
     log = WORK / "rounds.jsonl"
     base = load_base(str(llama28m.base()), "none")
@@ -63,36 +71,96 @@ def main(arguments: Sequence[str]) -> int:
     expected = [_plain(answer) for answer in registry.run(requests)]
     with _server(Path(hub.storage.address)) as (process, url):
         _warm(url, requests)
-        while True:
-            rounds = _round(registry, url, process, requests, expected)
-            with log.open("a") as file:
-                file.write(json.dumps(rounds) + "\n")
-            if time.monotonic() + 3 * ROUND > ends:
-                break
+        began, budget = time.monotonic(), 60 * told.budget
+        rounds: list[dict[str, Any]] = []
+        left: int | None = None
+        with _watched(process) as memory:
+            while not rounds or time.monotonic() - began + 2.5 * ROUND < budget:
+                rounds.append(_round(registry, url, process, requests, expected))
+                if left is None and time.monotonic() - began >= budget / 2 - 2 * ROUND:
+                    left = asyncio.run(_streams(url, told.streams))
+        if left is None:
+            left = asyncio.run(_streams(url, told.streams))
     registry.close()
+    rounds[-1] |= {"left": left, "streams": told.streams, "minutes": (time.monotonic() - began) / 60}
+    rounds[-1] |= {"memory": _flat(memory), "peak": max(size for _, size in memory)}
+    with log.open("a") as file:
+        file.writelines(json.dumps(each) + "\n" for each in rounds)
     found = [json.loads(line) for line in log.read_text().splitlines()]
-    result = {
+    result = _result(found)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+    for name, reached in result["reached"].items():
+        print(f"{'reached    ' if reached else 'NOT REACHED'}  {name}")
+    return 0 if all(result["reached"].values()) else 1
+
+
+def _result(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of the rounds of all runs. The last round of a run tells of the run."""
+    runs = [each for each in rounds if "left" in each]
+    ratio = round(median(each["ratio"] for each in rounds), 3)
+    health = round(1000 * max(each["health_p99"] for each in rounds), 1)
+    answers = {name: sum(each[name] for each in rounds) for name in ("right", "other", "errors")}
+    long = [each for each in runs if each["minutes"] >= 5]
+    memory = [round(each["memory"], 3) for each in runs]
+    return {
         "benchmark": "serve",
         "command": "python -m benchmarks.serve --budget MINUTES",
-        "rounds": len(found),
-        "throughput, server / in-process": round(median(each["ratio"] for each in found), 3),
+        "rounds": len(rounds),
+        "minutes": [round(each["minutes"], 1) for each in runs],
+        "throughput, server / in-process": ratio,
         "requests a second": {
-            way: round(median(each[way] for each in found), 1) for way in ("in-process", "server")
+            way: round(median(each[way] for each in rounds), 1) for way in ("in-process", "server")
+        },
+        "CPU seconds a request": {
+            way: round(median(each["cpu"][way] for each in rounds), 4) for way in rounds[0]["cpu"]
         },
         "health, milliseconds": {
-            "median": round(1000 * median(each["health_median"] for each in found), 1),
-            "p99, the worst round": round(1000 * max(each["health_p99"] for each in found), 1),
+            "median": round(1000 * median(each["health_median"] for each in rounds), 1),
+            "p99, the worst round": health,
         },
-        "server's memory, last round / first of a run": round(found[-1]["memory"] / found[0]["memory"], 3),
-        "answers": {name: sum(each[name] for each in found) for name in ("right", "other", "errors")},
-        "streams left, rows still written afterwards": [each["left"] for each in found],
+        "server's memory, last minute / first": memory,
+        "server's memory at most, MiB": [round(each["peak"] / 2**20) for each in runs],
+        "answers": answers,
+        "streams": [each["streams"] for each in runs],
+        "streams left, rows still written afterwards": [each["left"] for each in runs],
+        "reached": {
+            "throughput at least 0.9 of the same requests in-process": ratio >= 0.9,
+            "p99 of /health under 50 ms in every round": health < 50,
+            "every answer right, and no error": answers["other"] == answers["errors"] == 0,
+            "no row is written for a stream that was left": not any(each["left"] for each in runs),
+            "memory of the last minute within 5 % of the first, in a run of 5 minutes or more": bool(long)
+            and all(abs(each["memory"] - 1) <= 0.05 for each in long),
+        },
         "machine": machine() | {"load": os.getloadavg()},
         "versions": versions("torch", "transformers", "fastapi", "uvicorn"),
         "date": now(),
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
-    return 0
+
+
+@contextmanager
+def _watched(process: "subprocess.Popen[str]") -> Iterator[list[tuple[float, int]]]:
+    """(seconds of the clock, bytes of the server's memory), added to every second."""
+    sizes: list[tuple[float, int]] = []
+    ended, about = Event(), psutil.Process(process.pid)
+
+    def look() -> None:
+        while not ended.wait(1.0):
+            sizes.append((time.monotonic(), about.memory_info().rss))
+
+    thread = Thread(target=look)
+    thread.start()
+    try:
+        yield sizes
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _flat(sizes: Sequence[tuple[float, int]]) -> float:
+    """Mean memory of the last minute by that of the first."""
+    first = mean(size for at, size in sizes if at <= sizes[0][0] + MINUTE)
+    return mean(size for at, size in sizes if at >= sizes[-1][0] - MINUTE) / first
 
 
 def _limits() -> Any:
@@ -187,9 +255,14 @@ def _round(
     requests: Sequence[Request],
     expected: Sequence[Any],
 ) -> dict[str, Any]:
-    inside = _in_process(registry, requests)
+    about = psutil.Process(process.pid)
+    cpu = _cpu(psutil.Process())
+    asked, inside = _in_process(registry, requests)
+    cpu = (_cpu(psutil.Process()) - cpu) / asked
+    before = _cpu(about)
     ping = subprocess.Popen([sys.executable, "-c", PING, url, str(ROUND)], stdout=subprocess.PIPE, text=True)
     answers, seconds = asyncio.run(_over_http(url, requests))
+    served_cpu = (_cpu(about) - before) / len(answers)
     took = json.loads(ping.communicate()[0])
     right = sum(_alike(answer, expected[at]) for at, answer in answers if not isinstance(answer, int))
     errors = sum(isinstance(answer, int) for _, answer in answers)
@@ -203,13 +276,17 @@ def _round(
         "right": right,
         "other": len(answers) - right - errors,
         "errors": errors,
-        "left": asyncio.run(_streams(url)),
-        "memory": psutil.Process(process.pid).memory_info().rss,
+        "cpu": {"in-process": cpu, "server": served_cpu},
     }
 
 
-def _in_process(registry: Registry, requests: Sequence[Request]) -> float:
-    """Requests a second of as many threads as there are connections."""
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _in_process(registry: Registry, requests: Sequence[Request]) -> tuple[int, float]:
+    """Requests of as many threads as there are connections, and how many a second."""
     numbers, done = count(), count()
     ends = time.perf_counter() + ROUND
 
@@ -221,7 +298,8 @@ def _in_process(registry: Registry, requests: Sequence[Request]) -> float:
     began = time.perf_counter()
     with ThreadPoolExecutor(CONNECTIONS) as threads:
         list(threads.map(work, range(CONNECTIONS)))
-    return next(done) / (time.perf_counter() - began)
+    asked = next(done)
+    return asked, asked / (time.perf_counter() - began)
 
 
 async def _over_http(url: str, requests: Sequence[Request]) -> tuple[list[tuple[int, Any]], float]:
@@ -244,7 +322,7 @@ async def _over_http(url: str, requests: Sequence[Request]) -> tuple[list[tuple[
         return found, time.perf_counter() - began
 
 
-async def _streams(url: str) -> int:
+async def _streams(url: str, streams: int) -> int:
     """Begin streams and leave every second one; rows that are written when all others have ended."""
     async with httpx.AsyncClient(
         base_url=url, timeout=600, limits=httpx.Limits(max_connections=None)
@@ -254,7 +332,7 @@ async def _streams(url: str) -> int:
             body = {
                 "model": f"bench/a{number % 8}/ad-copy",
                 "prompt": "mug",
-                "max_tokens": 40,
+                "max_tokens": 24,
                 "stream": True,
             }
             async with http.stream("POST", "/v1/completions", json={**body, "temperature": 1.0}) as stream:
@@ -262,7 +340,7 @@ async def _streams(url: str) -> int:
                     if number % 2:
                         return
 
-        await asyncio.gather(*(one(number) for number in range(STREAMS)))
+        await asyncio.gather(*(one(number) for number in range(streams)))
         for _ in range(50):
             writing = (await http.get("/v1/residency")).json()["writing"]
             if not writing:

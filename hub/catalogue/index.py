@@ -30,6 +30,7 @@ from hub.catalogue import aliases, numbering, records, tables
 from hub.catalogue.tables import Logs
 from hub.errors import Damaged, HubError
 from hub.storage.layout import ADAPTERS, INDEX, filed, is_part, log, numbered, tombstones
+from hub.storage.reach import check_there
 from hub.storage.store import Store, sha256
 
 _WORTH_WRITING = 200  # records and stamps that the next search would have to read again
@@ -51,7 +52,7 @@ class Index:
     @contextmanager
     def reading(self, anew: bool = False) -> Iterator[sqlite3.Connection]:
         """The database as the hub's files are now; nobody else has it for so long. anew: made from them alone, since
-        what the file held turned out to be none. Raises OSError where the hub itself cannot be read."""
+        what the file held turned out to be none. Raises OSError and Unreachable where the hub itself cannot be read."""
         with self._lock:
             if anew:
                 self._db, self._learned = self._make(), _WORTH_WRITING
@@ -111,6 +112,7 @@ class Index:
     def _catch_up(self, db: sqlite3.Connection) -> None:
         with db:
             if self._storage.is_local:
+                check_there(self._storage)
                 self._visit(db, None, "", ADAPTERS)
             else:
                 self._visit_all(db)
@@ -160,6 +162,8 @@ class Index:
                 logs.tombstones = sorted([*logs.tombstones, entry.number])
             elif entry.alias is not None:
                 logs.events[entry.alias] = max(logs.events.get(entry.alias, 0), entry.number)
+        if not found:
+            check_there(self._storage)
         root, _ = tables.folder(db, None, ADAPTERS)
         self._drop(db, root, found)
         for name, logs in found.items():

@@ -14,6 +14,7 @@ from hub.catalogue.records import Record
 from hub.errors import Damaged, HubError, NotInHub
 from hub.storage.layout import log, numbered
 from hub.storage.names import LATEST, Reference
+from hub.storage.reach import check_there
 from hub.storage.store import Store
 
 
@@ -109,7 +110,9 @@ def _without_record(store: Store, which: str, more: str = "") -> NotInHub:
 
 
 def missing(store: Store, reference: Reference) -> NotInHub:
-    """What to say of a reference that means nothing here, with what there is instead."""
+    """What to say of a reference that means nothing here, with what there is instead. Raises Unreachable where the hub
+    itself is not there."""
+    check_there(store.storage)
     name, newest, address = reference.name, numbering.last(store, reference.name), store.storage.address
     if newest and not numbering.standing(store, name):
         return NotInHub(_rest(store, name))

@@ -12,8 +12,8 @@ Every half minute a reference is resolved in full all the same, for logs that so
 
 The version that answers stays until the new one lies in memory, checked against the base. One that cannot be had
 (damaged, for another base, removed) changes nothing: the old one goes on, `behind` says why, and it is tried again
-after 1, 2, 4 ... 60 seconds and as soon as the reference moves again. A reference that means nothing any more (its
-alias was removed) is answered by nothing.
+after 1, 2, 4 ... 60 seconds and as soon as the reference moves again. A hub that is not there, or cannot be read, takes
+nothing away either. A reference that means nothing any more (its alias was removed) is answered by nothing.
 
 In a remote hub each look costs money: the pause begins at a second, grows by a quarter with every look that finds
 nothing new, up to half a minute, and is a second again when something moved. References that nobody used for ten
@@ -33,12 +33,13 @@ from adapters.errors import RepertoireError
 from hub.catalogue import aliases, numbering
 from hub.catalogue.trust import unproved
 from hub.catalogue.version import Version
-from hub.errors import NotInHub
+from hub.errors import NotInHub, Unreachable
 from hub.registry.content import content
 from hub.registry.held import Held
 from hub.storage.layout import alias_log, log, numbered, tombstones
 from hub.storage.names import LATEST, Reference, parse
 from hub.storage.numbers import Numbers
+from hub.storage.reach import check_there
 
 if TYPE_CHECKING:
     from hub.hub import Hub
@@ -49,6 +50,7 @@ _SLOWER = 1.25
 _IN_FULL = 30.0
 _RETRIES = (1.0, 60.0)
 _UNUSED = 600.0
+_MOST_NUMBERED = 4096
 _log = logging.getLogger(__name__)
 
 
@@ -99,6 +101,7 @@ class Following:
         self._held = held
         self._pauses = (_PAUSE, _PAUSE) if hub.storage.is_local else _REMOTE_PAUSES
         self._entries: dict[str, _Entry] = {}
+        self._numbered: dict[str, Version] = {}  # by reference, while the hub does not answer
         self._lock = Lock()  # of the entries, never held for long
         self._looking = Lock()  # held by whoever looks and loads
         self._closed = Event()
@@ -109,10 +112,11 @@ class Following:
 
         A reference with a number asks the hub each time, and so does one that is new, or that the watch cannot vouch
         for: where its thread is not alive (in a forked process), or where the reference meant nothing when it looked.
+        Where the hub does not answer, a number means what it meant before.
         """
         reference = parse(text)
         if reference.version is not None:
-            return self._hub.resolve(text)
+            return self._by_number(text)
         entry = self._entries.get(str(reference))
         if entry is None:
             return self._begin(reference)
@@ -147,6 +151,19 @@ class Following:
         self._closed.set()
         if self._thread is not None:
             self._thread.join(timeout=5.0)  # it may be waiting for a disk or a network that does not answer
+
+    def _by_number(self, text: str) -> Version:
+        try:
+            version = self._hub.resolve(text)
+        except (Unreachable, OSError):
+            known = self._numbered.get(text)
+            if known is None:
+                raise
+            return known
+        while len(self._numbered) >= _MOST_NUMBERED:
+            self._numbered.pop(next(iter(self._numbered), ""), None)
+        self._numbered[text] = version
+        return version
 
     def _begin(self, reference: Reference) -> Version:
         there = _log_at(self._hub, reference)
@@ -214,6 +231,8 @@ class Following:
                 version = self._hub.resolve(wanted)
                 if entry.version is None or entry.version.record != version.record:
                     self._ready(version)
+            else:
+                check_there(self._hub.storage)
         except Exception as error:
             self._stay(entry, wanted, error)
         else:

@@ -31,6 +31,7 @@ from hub.registry.requests import Analysis, Analyze, Answer, Embed, Ranked, Reco
 from hub.registry.streaming import Stream
 from hub.registry.writing import Drafting
 from hub.storage.names import members, parse
+from hub.storage.reach import reached
 from recipes.answer import Voice
 from recipes.tasks import task_for, task_names, usual_task
 
@@ -287,8 +288,9 @@ class Registry:
     def _key(self, reference: str) -> Content:
         """The content key of what a reference means now. Keyed by content, never by name: a name that moves on never
         answers from what it named before. Raises Untrusted, also for content that is loaded for another version."""
-        version = (self._following.version if self._following else self.hub.resolve)(reference)
-        self._check(version)
+        with reached(self.hub.storage):
+            version = (self._following.version if self._following else self.hub.resolve)(reference)
+            self._check(version)
         return content(version)
 
     def _check(self, version: Version) -> None:
@@ -372,7 +374,8 @@ class Registry:
         return Member(key, voice, client_of(reference))
 
     def _fetch(self, key: str) -> Fetched:
-        return self.hub.fetch(version_of(key))
+        with reached(self.hub.storage):
+            return self.hub.fetch(version_of(key))
 
     def _read_voice(self, key: Content) -> Voice:
         """Read an adapter for what must be known before its first row, and hand its weights on to the runtime."""

@@ -2,6 +2,7 @@
 
 Observed   id, log line, metrics
 Gate       key or session; nothing is read before it
+Heads      HEAD as GET
 routes     the wire's shapes -> Service -> the registry's one door
 """
 
@@ -15,6 +16,7 @@ from hub.feedback.log import Feedback
 from hub.server.bounds import Bounds
 from hub.server.failing import add_handlers
 from hub.server.gate import Gate
+from hub.server.heads import Heads
 from hub.server.keys import Keys
 from hub.server.looping import Looping
 from hub.server.metrics import Meters
@@ -79,6 +81,7 @@ def create_app(
     app.include_router(operating(service, meters))
     app.include_router(site(service, keys, sessions, meters), include_in_schema=False)
     add_handlers(app, hidden=registry.hub.storage.address)
+    app.add_middleware(Heads)
     app.add_middleware(
         Gate,
         keys=keys,

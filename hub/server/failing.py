@@ -9,10 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from adapters.errors import (
     Busy,
@@ -27,6 +28,9 @@ from hub.registry.requests import RefusedText
 from hub.registry.rules import Broken, NoneKept
 from hub.server.bounds import OutOfBounds
 from hub.server.caller import Forbidden
+
+GONE = 499
+"""The status of a request whose client went away before its answer: for the log alone."""
 
 _log = logging.getLogger(__name__)
 _LONG = 4000  # characters of a message
@@ -46,6 +50,7 @@ _KINDS: Sequence[tuple[type[Exception], int, str, str | None]] = (
     (RequestError, 400, "invalid_request_error", None),
     (Moved, 409, "invalid_request_error", "moved"),
     (Unreachable, 503, "server_error", "hub_unreachable"),
+    (OSError, 503, "server_error", "hub_unreachable"),
     (FeedbackError, 503, "server_error", "feedback_unreachable"),
     (BadFeedback, 400, "invalid_request_error", "feedback_refused"),
     (InternalError, 500, "server_error", "internal"),
@@ -82,6 +87,8 @@ class SafeJSON(JSONResponse):
 def told(error: Exception, hidden: str = "") -> dict[str, Any]:
     """What stands below `error`. hidden: what no message shows, such as where the hub lies."""
     message = str(error) or type(error).__name__
+    if isinstance(error, OSError):  # it names a file
+        message = f"the hub cannot be read ({error.strerror or type(error).__name__}); ask again in a moment"
     if hidden:
         message = message.replace(hidden, "the hub")
     if len(message) > _LONG:  # it repeats what was sent
@@ -113,6 +120,12 @@ def response(
     return SafeJSON({"error": error}, status, headers=dict(headers or {}))
 
 
+def unexpected(error: Exception) -> str:
+    """Log a mistake of Repertoire's own. Returns what is said of it."""
+    _log.error("a mistake of Repertoire's own ended a request", exc_info=error)
+    return "a mistake of Repertoire's own; the server's log tells more"
+
+
 def add_handlers(app: FastAPI, hidden: str) -> None:
     """Let an app fail this way, whatever a route raises. hidden: as in `told`."""
 
@@ -121,7 +134,7 @@ def add_handlers(app: FastAPI, hidden: str) -> None:
         headers = {}
         if status in (429, 503):
             headers["retry-after"] = str(math.ceil(getattr(error, "seconds", _AGAIN)))
-        if status == 500:
+        if status == 500 or isinstance(error, OSError):
             _log.error("a request failed: %r", error)
         return SafeJSON({"error": told(error, hidden)}, status, headers=headers)
 
@@ -140,15 +153,18 @@ def add_handlers(app: FastAPI, hidden: str) -> None:
         message = said.get(error.status_code, str(error.detail))
         return response(error.status_code, message, "invalid_request_error", None, error.headers)
 
+    async def gone(_: Request, error: Exception) -> Response:
+        return Response(status_code=GONE)
+
     async def mistake(_: Request, error: Exception) -> SafeJSON:
-        _log.error("a mistake of Repertoire's own ended a request", exc_info=error)
-        message = "a mistake of Repertoire's own; the server's log tells more"
-        return response(500, message, "server_error", "internal")
+        return response(500, unexpected(error), "server_error", "internal")
 
     app.add_exception_handler(RepertoireError, known)
+    app.add_exception_handler(OSError, known)
     app.add_exception_handler(Draining, draining)
     app.add_exception_handler(RequestValidationError, wrong)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, mistake)
 
 

@@ -5,12 +5,14 @@
 The log is opened when it is first needed, so that a hub without one is served all the same.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import Request as HttpRequest
 from starlette.background import BackgroundTasks
 
@@ -24,6 +26,9 @@ from hub.server.service import Answered, Service, caller_of
 
 if TYPE_CHECKING:
     from hub.feedback.log import Feedback
+
+_Found = TypeVar("_Found")
+_THREADS = 64  # that may wait for the log
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Looping:
         self._loop: Loop | None = None
         self._placers: dict[tuple[PolicyName, str], Placer] = {}
         self._lock = Lock()
+        self._threads = CapacityLimiter(_THREADS)
 
     def loop(self) -> Loop:
         """Opened with the first call. Raises FeedbackError."""
@@ -80,6 +86,11 @@ class Looping:
         """Write what waits."""
         if self._loop is not None:
             self._loop.log.close()
+
+    async def at_log(self, call: "Callable[..., _Found]", *given: Any) -> _Found:
+        """What a call gives that may wait for the log, on threads of its own: a disk that is full holds up nobody who
+        does not need it."""
+        return await run_sync(partial(call, *given), limiter=self._threads)
 
     async def one(self, http: HttpRequest, asking: Asking, after: BackgroundTasks) -> Told:
         """The answer to a request. Raises as `Service.one`, RequestError for a `seen` that is none, and FeedbackError
@@ -123,8 +134,8 @@ class Looping:
         try:
             own.seen.check()
             await self.service.look(caller_of(http.scope), own.request.reference)
-            loop = await asyncio.to_thread(self.loop)
-            request, seen = await asyncio.to_thread(loop.route, own.request, own.seen)
+            loop = await self.at_log(self.loop)
+            request, seen = await self.at_log(loop.route, own.request, own.seen)
         except RepertoireError as error:
             return error
         return Asking(request, seen, own.log)
@@ -139,7 +150,7 @@ class Looping:
         instead: dict[int, tuple[Asking, Asking]] = {}
         for at, (own, answer) in enumerate(zip(routed, found, strict=True)):
             if isinstance(own, Asking) and own.seen.arm is not None and isinstance(answer, RepertoireError):
-                request = await asyncio.to_thread(self.loop().instead, own.request, own.seen, answer)
+                request = await self.at_log(self.loop().instead, own.request, own.seen, answer)
                 if request is not None:
                     instead[at] = own, replace(own, request=request, seen=replace(own.seen, arm=None))
         if not instead:
@@ -148,16 +159,16 @@ class Looping:
         for (at, (failed, asked)), answer in zip(instead.items(), answers, strict=True):
             routed[at], found[at] = asked, answer
             if not isinstance(answer, RepertoireError):
-                await asyncio.to_thread(self.loop().note_failure, failed.request, failed.seen)
+                await self.at_log(self.loop().note_failure, failed.request, failed.seen)
 
     async def _noted(self, own: Asking, answered: Answered, after: BackgroundTasks) -> str | None:
         if not own.log:
             return None
         loop = self.loop()
-        beside = await asyncio.to_thread(loop.shadowed, own.request, own.seen) if own.seen.arm else None
+        beside = await self.at_log(loop.shadowed, own.request, own.seen) if own.seen.arm else None
         if beside is not None:
             after.add_task(loop.shadow, beside, own.seen)
-        return await asyncio.to_thread(loop.note, answered.pending, answered.result, own.seen)
+        return await self.at_log(loop.note, answered.pending, answered.result, own.seen)
 
 
 def _is_live(request: Request) -> bool:

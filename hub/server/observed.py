@@ -7,14 +7,13 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from hub.server.failing import GONE
 from hub.server.metrics import Meters
 from hub.server.noted import Noted
 from hub.server.tracing import note_span
 
 requests_log = logging.getLogger("repertoire.requests")
 """One JSON line a request: id, key, client, reference, digest, tokens, milliseconds, status; never a text."""
-
-_GONE = 499  # the client went away before its answer
 
 
 class Observed:
@@ -29,7 +28,7 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        noted, status, ended = Noted.of(scope), _GONE, False
+        noted, status, ended = Noted.of(scope), GONE, False
 
         async def sent(message: Message) -> None:
             nonlocal status, ended
@@ -46,7 +45,7 @@ class Observed:
         try:
             await self._app(scope, receive, sent)
         finally:
-            line = noted.line(scope["method"], _route(scope), status if ended else _GONE)
+            line = noted.line(scope["method"], _route(scope), status if ended else GONE)
             if not ended:
                 note_span(line)
             requests_log.info(json.dumps(line, ensure_ascii=True))

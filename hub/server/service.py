@@ -5,6 +5,8 @@ import difflib
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from heapq import nlargest
+from operator import eq
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request as HttpRequest
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 _CALLER = "repertoire.caller"
+_COMPARED = 500  # names, of which those that are near are told
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,9 @@ class Service:
     def unknown(self, caller: Caller, reference: str) -> NotInHub:
         """That there is no such adapter, with near names among those that the caller sees."""
         name = reference.partition("@")[0]
-        near = difflib.get_close_matches(name, caller.visible(self.registry.hub.names()), n=5, cutoff=0.5)
+        names = caller.visible(each.name for each in self.registry.hub.search())
+        alike = nlargest(_COMPARED, names, key=lambda each: sum(map(eq, each.split("/"), name.split("/"))))
+        near = difflib.get_close_matches(name, alike, n=5, cutoff=0.5)
         advice = f"; near: {', '.join(near)}" if near else "; GET /v1/models lists those that there are"
         return NotInHub(f"there is no adapter {reference[:200]!r}{advice}")
 

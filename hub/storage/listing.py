@@ -3,12 +3,16 @@
 from collections.abc import Iterator
 
 from hub.storage.layout import ADAPTERS, BLOBS, INDEX, PURGES, home, is_digest, is_part
+from hub.storage.reach import check_there
 from hub.storage.storage import Storage
 
 
 def names(storage: Storage, client: str | None = None) -> Iterator[str]:
-    """Every `client/campaign/task` that has a folder, also without a version; of one client, where one is given."""
+    """Every `client/campaign/task` that has a folder, also without a version; of one client, where one is given. Raises
+    Unreachable where the hub itself is not there."""
     clients = sorted(storage.folders(ADAPTERS)) if client is None else [client]
+    if not clients:
+        check_there(storage)
     for own in filter(is_part, clients):
         for campaign in filter(is_part, sorted(storage.folders(home(own)))):
             tasks = sorted(storage.folders(home(f"{own}/{campaign}")))

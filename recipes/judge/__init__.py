@@ -14,6 +14,7 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.judge.card import OURS, Subject, bullets, model_card, section, subject
+    from recipes.judge.gates import gates_said
     from recipes.judge.info import AdapterInfo
     from recipes.judge.page import PAGE, folder_of, style_sheet
     from recipes.judge.report import Gates, Metrics, Report
@@ -40,6 +41,7 @@ else:
         __name__,
         {
             "recipes.judge.card": ["OURS", "Subject", "bullets", "model_card", "section", "subject"],
+            "recipes.judge.gates": ["gates_said"],
             "recipes.judge.info": ["AdapterInfo"],
             "recipes.judge.page": ["PAGE", "folder_of", "style_sheet"],
             "recipes.judge.report": ["Gates", "Metrics", "Report"],
@@ -80,6 +82,7 @@ __all__ = [
     "columns",
     "folder_of",
     "gate_lines",
+    "gates_said",
     "heading",
     "labels_table",
     "loses",

@@ -15,6 +15,7 @@ from typing import Literal
 from recipes.judge.info import AdapterInfo
 from recipes.judge.report import BEFORE, Gain, Report
 from recipes.judge.results import COARSE, number, plain, sign, upward
+from recipes.judge.said import Said
 from recipes.tasks.task import all_metrics
 
 _FAR = 20  # times the test rows: more than that are not within reach
@@ -25,13 +26,18 @@ class Verdict:
     """What a report comes to.
 
     kind: of what is served, beside the baselines. baseline: the one that it is compared with. metric: in which.
-    sentence: for people.
+    said: for people.
     """
 
     kind: Literal["better", "worse", "even"]
     baseline: str
     metric: str
-    sentence: str
+    said: Said
+
+    @property
+    def sentence(self) -> str:
+        """In English."""
+        return str(self.said)
 
 
 def verdict(report: Report) -> Verdict | None:
@@ -81,27 +87,44 @@ def _measured(report: Report, metric: str) -> Mapping[str, Gain]:
     }
 
 
-def _better(report: Report, metric: str, other: str, gain: Gain) -> str:
-    by = f"{_amount(metric, gain.difference)} ({_span(metric, gain.low, gain.high)})"
-    return f"Better than every baseline by {by}: {_values(report, metric, other)}."
+def _better(report: Report, metric: str, other: str, gain: Gain) -> Said:
+    told = {"by": _by(metric, gain), "values": _values(report, metric, other)}
+    return Said("Better than every baseline by {by}: {values}.", told)
 
 
-def _worse(report: Report, metric: str, other: str, gain: Gain) -> str:
-    by = f"{_amount(metric, -gain.difference)} ({_span(metric, -gain.high, -gain.low)})"
+def _worse(report: Report, metric: str, other: str, gain: Gain) -> Said:
+    over = Gain(difference=-gain.difference, low=-gain.high, high=-gain.low)
     reach = _reach(report, metric)
     advice = (
-        f"a blend would reach {reach}: train with `blend: true` and publish that, or do not publish"
+        Said(
+            "a blend would reach {reach}: train with `blend: true` and publish that, or do not publish",
+            {"reach": reach},
+        )
         if reach
-        else "do not publish it as it is"
+        else Said("do not publish it as it is")
     )
-    return f"{_called(other)} beats this {_own(report)} by {by}: {_values(report, metric, other)}; {advice}."
+    told = {
+        "other": other[:1].upper() + other[1:],
+        "by": _by(metric, over),
+        "values": _values(report, metric, other),
+        "advice": advice,
+    }
+    if report.blended is None:
+        return Said("{other} beats this adapter by {by}: {values}; {advice}.", told)
+    return Said("{other} beats this blend by {by}: {values}; {advice}.", told)
 
 
-def _even(report: Report, metric: str, other: str, gain: Gain) -> str:
-    by = f"{_amount(metric, gain.difference, signed=True)} ({_span(metric, gain.low, gain.high)})"
-    reach = _reach(report, metric)
-    told = [_rows_to_decide(report, gain)] + ([f"a blend would reach {reach}"] if reach else [])
-    return f"Cannot be told apart from {other}: {by}, {_values(report, metric, other)}; {'; '.join(told)}."
+def _even(report: Report, metric: str, other: str, gain: Gain) -> Said:
+    more, reach = _rows_to_decide(report, gain), _reach(report, metric)
+    told = {
+        "other": other,
+        "by": _by(metric, gain, signed=True),
+        "values": _values(report, metric, other),
+        "more": Said("{more}; a blend would reach {reach}", {"more": more, "reach": reach})
+        if reach
+        else more,
+    }
+    return Said("Cannot be told apart from {other}: {by}, {values}; {more}.", told)
 
 
 def _reach(report: Report, metric: str) -> str | None:
@@ -112,39 +135,45 @@ def _reach(report: Report, metric: str) -> str | None:
     return number(metric, blend.value) if sign(metric) * blend.gain.difference > 0 else None
 
 
-def _rows_to_decide(report: Report, gain: Gain) -> str:
+def _rows_to_decide(report: Report, gain: Gain) -> Said:
     """How many more test rows would part the interval from 0, as its width falls with the root of the rows."""
     rows, half = report.rows.test if report.rows else 0, (gain.high - gain.low) / 2
     more = rows * ((half / gain.difference) ** 2 - 1) if gain.difference and half == half else math.inf
     if not rows or not more <= _FAR * rows:
-        return "they are about as good, and no test within reach would decide"
+        return Said("they are about as good, and no test within reach would decide")
     step = 10 ** max(0, math.floor(math.log10(max(more, 1))) - 1)
-    return f"about {max(1, math.ceil(more / step)) * step:,} more test rows would decide"
+    rows_more = f"{max(1, math.ceil(more / step)) * step:,}"
+    return Said("about {rows} more test rows would decide", {"rows": rows_more})
 
 
-def _values(report: Report, metric: str, other: str) -> str:
+def _values(report: Report, metric: str, other: str) -> Said:
     own, theirs = report.served.after.get(metric), None
     if other in report.baselines:
         theirs = report.baselines[other].get(metric)
-    return f"{plain(metric)} {number(metric, own)} against {number(metric, theirs)} of {other}"
+    told = {
+        "metric": plain(metric),
+        "own": number(metric, own),
+        "theirs": number(metric, theirs),
+        "other": other,
+    }
+    return Said("{metric} {own} against {theirs} of {other}", told)
 
 
-def _own(report: Report) -> str:
-    return "adapter" if report.blended is None else "blend"
+def _by(metric: str, gain: Gain, signed: bool = False) -> Said:
+    """A gain and its interval."""
+    low, high = (_plain_number(metric, each) for each in (gain.low, gain.high))
+    return Said(
+        "{amount} ({low} to {high})",
+        {"amount": _amount(metric, gain.difference, signed), "low": low, "high": high},
+    )
 
 
-def _called(name: str) -> str:
-    return name[:1].upper() + name[1:]
-
-
-def _amount(metric: str, value: float, signed: bool = False) -> str:
+def _amount(metric: str, value: float, signed: bool) -> Said:
     text = _plain_number(metric, value)
-    shown = f"+{text}" if signed and value >= 0 else text
-    return f"{shown} {'nats' if sign(metric) < 0 else 'point' if text in ('1', '-1') else 'points'}"
-
-
-def _span(metric: str, low: float, high: float) -> str:
-    return f"{_plain_number(metric, low)} to {_plain_number(metric, high)}"
+    told = {"number": f"+{text}" if signed and value >= 0 else text}
+    if sign(metric) < 0:
+        return Said("{number} nats", told)
+    return Said("{number} point" if text in ("1", "-1") else "{number} points", told)
 
 
 def _plain_number(metric: str, value: float) -> str:

@@ -20,10 +20,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from adapters.errors import RepertoireError
 from hub.server.caller import Caller, Forbidden
-from hub.server.failing import Draining, status_of
+from hub.server.failing import Draining, status_of, told, unexpected
 from hub.server.keys import Keys, Scope
 from hub.server.metrics import Meters
 from hub.server.pages.drawn import asset_url, template
@@ -118,7 +119,9 @@ class Frame:
                         return _to_login(http)
                     try:
                         return await handler(http)
-                    except (RepertoireError, Draining, HTTPException, RequestValidationError) as error:
+                    except ClientDisconnect:
+                        raise
+                    except Exception as error:
                         return frame.problem(http, error)
 
                 return answered
@@ -131,9 +134,15 @@ class Frame:
             status, message = 400, "this address cannot be read"
         elif isinstance(error, HTTPException):
             status, message = error.status_code, str(error.detail)
+        elif isinstance(error, Draining):
+            status, message = 503, str(error)
+        elif isinstance(error, RepertoireError | OSError):
+            status, message = (
+                status_of(error),
+                told(error, self.service.registry.hub.storage.address)["message"],
+            )
         else:
-            status = 503 if isinstance(error, Draining) else status_of(error)
-            message = self.service.hide(str(error))
+            status, message = 500, unexpected(error)
         return self.page(http, "problem.html", status, status=status, message=message, at="")
 
     def _token(self, http: Request, visitor: str) -> str:

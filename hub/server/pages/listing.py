@@ -13,6 +13,7 @@ from hub.catalogue.search import Found
 from hub.catalogue.version import Version
 from hub.errors import BadSearch, HubError
 from hub.server.caller import Caller
+from hub.server.failing import told
 from hub.server.pages.frame import Frame
 from hub.server.pages.pictures import Line, sparkline
 from hub.server.service import Service, caller_of
@@ -57,13 +58,14 @@ class Row:
 def listing(frame: Frame) -> APIRouter:
     """The route, of one server."""
     router = APIRouter(prefix="/page", route_class=frame.route())
+    known: dict[tuple[str, str], str] = {}
 
     @router.get("/adapters")
     def adapters(http: Request, page: int = 1) -> Response:
         """All that the key sees, or what fits of it."""
         caller, asked = caller_of(http.scope), _asked(http)
         everything = _visible(frame.service, caller)
-        matching = _matching(frame.service, caller, asked)
+        matching = _matching(frame.service, caller, asked, known)
         last = max(1, -(-len(matching) // _A_PAGE))
         page = min(max(1, page), last)
         part = matching[(page - 1) * _A_PAGE : page * _A_PAGE]
@@ -115,7 +117,9 @@ def _visible(service: Service, caller: Caller) -> list[Found]:
     return [each for each in service.registry.hub.search(all_versions=True) if caller.sees(each.name)]
 
 
-def _matching(service: Service, caller: Caller, asked: Mapping[str, str]) -> list[Found]:
+def _matching(
+    service: Service, caller: Caller, asked: Mapping[str, str], known: dict[tuple[str, str], str]
+) -> list[Found]:
     """The newest version of each adapter that fits; with an alias, the version that it means."""
     filters: dict[str, Any] = {name: asked[name] for name in (*FILTERS, "metric") if asked[name]}
     try:
@@ -126,14 +130,18 @@ def _matching(service: Service, caller: Caller, asked: Mapping[str, str]) -> lis
     visible = [each for each in found if caller.sees(each.name)]
     if asked["gates"] not in ("passed", "failed"):
         return visible
-    return [each for each in visible if _gates_of(service, each) == asked["gates"]]
+    return [each for each in visible if _gates_of(service, known, each) == asked["gates"]]
 
 
-def _gates_of(service: Service, found: Found) -> str:
-    try:
-        return _gates(service.registry.hub.resolve(found.reference).record)
-    except HubError:
-        return ""
+def _gates_of(service: Service, known: dict[tuple[str, str], str], found: Found) -> str:
+    """known: of versions, which never change, that were looked at before."""
+    version = found.reference, found.digest
+    if version not in known:
+        try:
+            known[version] = _gates(service.registry.hub.resolve(found.reference).record)
+        except (HubError, OSError):
+            return ""
+    return known[version]
 
 
 def _rows(
@@ -147,8 +155,8 @@ def _rows(
         own, found, faults = versions[each.name], Standing(), []
         try:
             found = standing(service.registry.hub.resolve(each.reference))
-        except HubError as error:  # its record is damaged, or was removed just now
-            faults = [service.hide(str(error))]
+        except (HubError, OSError) as error:  # its record is damaged, or was removed just now
+            faults = [told(error, service.registry.hub.storage.address)["message"]]
         values = [version.metrics[found.metric] for version in own if found.metric in version.metrics]
         aliases = [(alias, version.number) for version in own for alias in version.aliases if alias != LATEST]
         yield Row(

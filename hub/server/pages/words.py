@@ -200,6 +200,44 @@ CHINESE: Mapping[str, str] = {
     "with the adapter": "加适配器",
     "adapter and baseline blended": "适配器与基线混合",
     "best reachable": "可达到的最佳",
+    # Verdicts and gates, as recipes.judge makes them.
+    "Better than every baseline by {by}: {values}.": "比每个基线都好 {by}：{values}。",
+    "{other} beats this adapter by {by}: {values}; {advice}.": "{other} 比此适配器好 {by}：{values}；{advice}。",
+    "{other} beats this blend by {by}: {values}; {advice}.": "{other} 比此混合好 {by}：{values}；{advice}。",
+    "Cannot be told apart from {other}: {by}, {values}; {more}.": "与 {other} 分不出高下：{by}，{values}；{more}。",
+    "{more}; a blend would reach {reach}": "{more}；混合可达到 {reach}",
+    "a blend would reach {reach}: train with `blend: true` and publish that, or do not publish": (
+        "混合可达到 {reach}：请用 `blend: true` 训练并发布混合结果，否则不要发布"
+    ),
+    "do not publish it as it is": "不要就这样发布",
+    "they are about as good, and no test within reach would decide": "两者大致相当，可行的测试都分不出高下",
+    "about {rows} more test rows would decide": "大约再有 {rows} 行测试数据就能分出高下",
+    "{metric} {own} against {theirs} of {other}": "{metric} {own}，{other} 为 {theirs}",
+    "{amount} ({low} to {high})": "{amount}（{low} 至 {high}）",
+    "{number} nats": "{number} 奈特",
+    "{number} point": "{number} 个百分点",
+    "{number} points": "{number} 个百分点",
+    "the gain in {metric} over {over} is {gain} (95 %: {low} to {high}); wanted {by} or more, "
+    "and an interval above 0": (
+        "{metric} 比 {over} 提高 {gain}（95%：{low} 至 {high}）；要求至少 {by}，且区间高于 0"
+    ),
+    "the gain in {metric} over {over} is {gain} (95 %: {low} to {high}); wanted {by} or more, and an interval above 0"
+    "; it is inside the noise, more test rows would tell": (
+        "{metric} 比 {over} 提高 {gain}（95%：{low} 至 {high}）；要求至少 {by}，且区间高于 0；"
+        "差异在噪声范围内，需要更多测试数据"
+    ),
+    "could not be checked: {why}": "无法检查：{why}",
+    "no {metric} of {wanted}; it was measured against {known}": "没有 {wanted} 的 {metric}；对照测量的有：{known}",
+    "{what} was not measured": "没有测量{what}",
+    "{what} is {found}; wanted {most} or less": "{what}为 {found}；要求不超过 {most}",
+    "the calibration error": "校准误差",
+    "the gap in {metric} between the groups of {column}": "{column} 各组之间 {metric} 的差距",
+    "texts_within_policy was not measured; give the recipe a policy": (
+        "没有测量 texts_within_policy；请在配方中给出规则"
+    ),
+    "{share} of the texts are within the policy; wanted {asked} or more": (
+        "{share} 的文本符合规则；要求至少 {asked}"
+    ),
 }
 
 

@@ -1,6 +1,5 @@
 """The loop by HTTP: what users did, and which ads to show now."""
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +46,7 @@ def feedback(looping: Looping) -> APIRouter:
         async with looping.service.work(http) as caller:
             noted = Noted.of(http.scope)
             noted.call, noted.client = "feedback", caller.client
-            found = await asyncio.to_thread(_take, looping, given, _names(caller))
+            found = await looping.at_log(_take, looping, given, _names(caller))
         if body.events is None and found[0].status == "refused":
             raise BadFeedback([found[0].why])
         counts = {
@@ -63,12 +62,12 @@ def feedback(looping: Looping) -> APIRouter:
         impression that comes back is what the next choice learns from."""
         offers = body.offers()
         check_offers(offers, body.k, body.shares)
-        placer = await asyncio.to_thread(looping.placer, body.policy, body.outcome)
+        placer = await looping.at_log(looping.placer, body.policy, body.outcome)
         seen = replace(body.seen(), top=body.k)
         seen.check()
         told = await looping.one(http, Asking(body.request(offers), seen, log=False), after)
         answered = told.answered
-        found = await asyncio.to_thread(
+        found = await looping.at_log(
             placer.chosen, answered.pending, answered.result, offers, told.seen, body.shares
         )
         return PlaceReply(

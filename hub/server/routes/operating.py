@@ -7,14 +7,14 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
-from adapters.errors import RepertoireError
-from hub.errors import NotInHub
+from hub.errors import NotInHub, Unreachable
 from hub.server.caller import Forbidden
 from hub.server.failing import SafeJSON
 from hub.server.keys import Scope
 from hub.server.metrics import Meters
 from hub.server.service import Service, caller_of
 from hub.server.wire.body import ERRORS, Body, Reply, StrictRoute
+from hub.storage.reach import check_readable
 
 
 class Health(Reply):
@@ -73,9 +73,9 @@ def operating(service: Service, meters: Meters) -> APIRouter:
         """Whether requests are answered: 503 while the hub cannot be read, or the server is shutting down."""
         caller = caller_of(http.scope)
         try:
-            await asyncio.to_thread(service.registry.hub.names)
+            await asyncio.to_thread(check_readable, service.registry.hub.storage)
             hub = "ok"
-        except (RepertoireError, OSError):
+        except Unreachable:
             hub = "unreachable"
         behind = {each.reference: each.behind for each in service.following(caller) if each.behind}
         is_ready = hub == "ok" and not service.draining

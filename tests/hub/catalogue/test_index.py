@@ -15,7 +15,7 @@ import pytest
 
 from hub.catalogue import tables
 from hub.catalogue.records import Record
-from hub.errors import Damaged
+from hub.errors import Damaged, Unreachable
 from hub.hub import Hub
 from hub.storage import local
 from hub.storage.layout import INDEX, log, numbered
@@ -366,7 +366,9 @@ def test_a_record_that_cannot_be_read_is_left_out_until_it_can(
 def test_a_search_makes_nothing_where_there_is_nothing(path: Path, tmp_path: Path) -> None:
     hub = Hub(path)
     shutil.rmtree(path)
-    assert seen(hub) == [] and not path.exists()
+    with pytest.raises(Unreachable, match=r"hub\.json"):
+        seen(hub)
+    assert not path.exists()
     assert seen(Hub(tmp_path / "empty")) == []
     assert not (tmp_path / "empty" / INDEX).exists()
 

@@ -191,13 +191,13 @@ def test_a_head_that_does_not_end_is_given_up(
 def test_names_that_are_not_there_hold_up_nobody(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
     """Near names are read from the hub, which may be far: never by the thread that answers everybody."""
     hub, blocked = guarded.served.registry.hub, []
-    names = hub.names
+    search = hub.search
 
     def far() -> Any:
         blocked.append(asyncio._get_running_loop() is not None)
-        return names()
+        return search()
 
-    monkeypatch.setattr(hub, "names", far)
+    monkeypatch.setattr(hub, "search", far)
     with guarded.served.http(guarded.acme) as http:
         for name in ("globex/launch/ad-copy", "acme/spring/ad-cop", "initech/a/b", "acme/a/b+acme/a/c"):
             assert http.get(f"/v1/models/{name}").status_code == 404
