@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request as HttpRequest
@@ -101,9 +102,11 @@ class Looping:
                 for each, own in zip(plain, asked, strict=True)
             ]
         routed = [await self._routed(http, each) for each in asked]
+        began = perf_counter()
         found = await self.service.many(
             http, [each if isinstance(each, RepertoireError) else each.request for each in routed]
         )
+        seconds = perf_counter() - began
         await self._again(http, routed, found)
         told: list[Told | RepertoireError] = []
         for own, answer in zip(routed, found, strict=True):
@@ -111,7 +114,8 @@ class Looping:
                 told.append(own if isinstance(own, RepertoireError) else answer)  # type: ignore[arg-type]
                 continue
             try:
-                told.append(Told(answer, await self._noted(own, answer, after), own.seen))
+                timed = replace(own, seen=replace(own.seen, seconds=seconds))
+                told.append(Told(answer, await self._noted(timed, answer, after), timed.seen))
             except RepertoireError as error:
                 told.append(error)
         return told
