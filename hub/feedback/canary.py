@@ -5,7 +5,6 @@
     decide    as often as one likes: better beyond doubt -> `production` moves; worse, or a guardrail broken -> the
               canary ends at once; neither after `max_days` -> production stays
     shadow    the canary answers too, and nobody sees it
-
     replace   a newer version takes the place of a canary that is undecided; its comparison begins anew
 
 `arms.py` says who counts, and `comparing.py` what is compared and how sure it is. Every decision is an event of the

@@ -225,7 +225,9 @@ class Refresh:
         others = [begun.production, *([standing.version] if standing else [])]
         gains = gained(self._hub, self._base, campaign.name, others, folder, begun.number)
         told = _told(begun, gains)
-        if any(gain.value <= 0 for gain in gains):
+        kept = standing is not None and (standing.held or standing.shadow)
+        # A canary that loses nothing to the candidate may be the candidate itself, in a round that was killed.
+        if kept or gains[0].value <= 0 or any(gain.value < 0 for gain in gains[1:]):
             self._close(campaign.name, begun)
             stays = f"; its canary @{standing.version} stays" if standing else ""
             return Refreshed(campaign.name, "not better", told + stays)

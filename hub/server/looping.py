@@ -95,10 +95,14 @@ class Looping:
     ) -> list[Told | RepertoireError]:
         """Answers to requests in one mixed batch, or the error in their place; after: what is done when they are
         sent. Raises as `Service.many`."""
+        began = perf_counter()
         if not any(each.log or _is_live(each.request) for each in asked):
             plain = await self.service.many(http, [each.request for each in asked])
+            seconds = perf_counter() - began
             return [
-                each if isinstance(each, RepertoireError) else Told(each, None, own.seen)
+                each
+                if isinstance(each, RepertoireError)
+                else Told(each, None, replace(own.seen, seconds=seconds))
                 for each, own in zip(plain, asked, strict=True)
             ]
         routed = [await self._routed(http, each) for each in asked]

@@ -15,7 +15,10 @@ def test_each_adapter_says_what_it_says_alone_by_token() -> None:
     base = models.base("llama")
     adapters = [models.made_here("llama", kind) for kind in ("lora", "prefix")]
     recipe = Recipe.load("ad-copy")
-    examples = [Example("tea", 1, copy="Buy tea!"), Example("a quiet kettle", 2, copy="So quiet. Yours today.")]
+    examples = [
+        Example("tea", 1, copy="Buy tea!"),
+        Example("a quiet kettle", 2, copy="So quiet. Yours today."),
+    ]
     found = text_losses(base, adapters, recipe, examples)
     rows = encode(base, recipe, examples)
     for adapter, losses in zip(adapters, found, strict=True):
