@@ -1,47 +1,66 @@
-"""How many events the feedback log takes, and whether canaries are decided rightly.
+"""How many events the feedback log takes, what an answer costs with it, and whether canaries are decided rightly.
 
-    python -m benchmarks.feedback_log
+    python -m benchmarks.feedback_log --budget 20
 
 events       impressions put in the queue one by one, then their outcomes 100 at a time, each batch waited for: events
              per second of the wall clock until all are on the disk, and of CPU time; median and range of ROUNDS, SQLite
+answers      ADS ads of one user ranked by the starter with an adapter, with the log and without in turn, ANSWERS times
+             in each of ROUNDS: median and p99 of the wall clock and of the process's CPU time, and their ratios
 decisions    two arms with known rates, a twentieth of the users in the canary, looked at every day for 14 days by the
-             comparison of `hub.feedback.canary` (outcome only): 1,000 times equal, 100 times half as good, 100 times
+             evidence of `hub.feedback.comparing` (outcome only): 1,000 times equal, 100 times half as good, 100 times
              half as good again
+
+A part that is done is kept in build/benchmarks/: a run that the budget ends goes on with the next one.
 """
 
+import argparse
 import json
 import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter, process_time
+from time import monotonic, perf_counter, process_time
 from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import machine, now, versions
+from benchmarks.measure import in_parts, machine, now, versions
 from hub.feedback import Candidate, Feedback, Impression, Outcome, Place
-from hub.feedback.sequences import apart
+from hub.feedback.sequences import edge
 
 RESULT = Path(__file__).parent / "results" / "feedback-log.json"
+KEPT = Path(__file__).parents[1] / "build" / "benchmarks" / "feedback-log.json"
 EVENTS = 10_000
 ROUNDS = 5
-ALPHA = 0.02  # of the outcome, as `hub.feedback.canary` has it
-SHARE, USERS, DAYS, RATE = 0.05, 20_000, 14, 0.05  # users in a day
+ANSWERS, ADS = 300, 2
+NEEDED = 100  # evidence of either side, as `hub.feedback.comparing` needs it of a first canary at 2 %
+SHARE, USERS, DAYS, RATE = 0.05, 5000, 14, 0.05  # users in a day
+NAME = "acme/spring/recommendation"
 
 
 def main() -> int:
-    """Measure and write the result."""
-    about = machine()
+    """Measure what the budget allows, and write the result when all is there."""
+    asked = argparse.ArgumentParser(description="How many events the feedback log takes.")
+    asked.add_argument("--budget", type=float, default=20.0, help="minutes; a part that was begun is ended")
+    about, until = machine(), monotonic() + 60 * asked.parse_args().budget
+    wanted: dict[str, Any] = {
+        "events": events,
+        "answers": answers,
+        "equal": lambda: decisions(1000, RATE),
+        "half as good": lambda: decisions(100, RATE / 2),
+        "half as good again": lambda: decisions(100, RATE * 1.5),
+    }
+    found = in_parts(wanted, KEPT, until)
+    if found.keys() != wanted.keys():
+        print(f"not run: {', '.join(wanted.keys() - found.keys())}; the same command goes on")
+        return 0
+    KEPT.unlink()
     result: dict[str, Any] = {
         "benchmark": "feedback-log",
         "command": "python -m benchmarks.feedback_log",
-        "events": events(),
-        "decisions": {
-            "equal": decisions(1000, RATE),
-            "half as good": decisions(100, RATE / 2),
-            "half as good again": decisions(100, RATE * 1.5),
-        },
+        "events": found.pop("events"),
+        "answers": found.pop("answers"),
+        "decisions": found,
         "machine": about,
         "versions": versions("sqlalchemy", "numpy"),
         "date": now(),
@@ -75,20 +94,92 @@ def events() -> dict[str, Any]:
     }
 
 
+def answers() -> dict[str, Any]:
+    """With the log and without, in turn."""
+    from adapters import load_base
+    from hub import Hub, Loop, Registry
+
+    base = load_base("starter", "nf4")
+    seconds: dict[tuple[bool, str], list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        hub = Hub(Path(folder) / "hub")
+        hub.publish(_ranker(base), NAME, force_reason="to be timed")
+        loop = Loop(Registry(hub, base), Feedback(hub, f"sqlite:///{folder}/log.sqlite"))
+        ratios: dict[str, list[float]] = {"wall": [], "CPU": []}
+        for turn in range(ROUNDS + 1):
+            own: dict[tuple[bool, str], list[float]] = {}
+            for number in range(2 * ANSWERS):
+                logged = (number + turn) % 2 == 0
+                user, ads = (
+                    f"searched trail shoes {number // 2}",
+                    [f"Shoes {at} for mud" for at in range(ADS)],
+                )
+                began, busy = perf_counter(), process_time()
+                loop.recommend(NAME, user, ads, user_key=f"u-{number}", log=logged)
+                own.setdefault((logged, "wall"), []).append(perf_counter() - began)
+                own.setdefault((logged, "CPU"), []).append(process_time() - busy)
+            if turn:  # the first one only warms up
+                for clock, found in ratios.items():
+                    found.append(
+                        float(np.quantile(own[True, clock], 0.99) / np.quantile(own[False, clock], 0.99))
+                    )
+                for key, times in own.items():
+                    seconds.setdefault(key, []).extend(times)
+        loop.close()
+    told = {
+        f"{clock}, {'with' if logged else 'without'} the log": {
+            "median ms": round(1000 * median(times), 3),
+            "p99 ms": round(1000 * float(np.quantile(times, 0.99)), 3),
+        }
+        for (logged, clock), times in sorted(seconds.items())
+    }
+    return {"answers": 2 * ANSWERS * ROUNDS, **told} | {
+        f"p99 with over without, {clock}": {
+            "median": round(median(found), 3),
+            "least": round(min(found), 3),
+            "most": round(max(found), 3),
+        }
+        for clock, found in ratios.items()
+    }
+
+
+def _ranker(base: Any) -> Any:
+    """Random weights of rank 8 on the query and value projections."""
+    import torch
+
+    from adapters import Adapter, BaseId, Head, Lora
+
+    random, tensors = torch.Generator().manual_seed(0), {}
+    for path, linear in base.linears.items():
+        if path.endswith(("q_proj", "v_proj")):
+            stem = f"base_model.model.{path}"
+            tensors[f"{stem}.lora_A.weight"] = 0.02 * torch.randn(8, linear.in_features, generator=random)
+            tensors[f"{stem}.lora_B.weight"] = 0.02 * torch.randn(linear.out_features, 8, generator=random)
+    tensors["base_model.model.score.weight"] = 0.02 * torch.randn(2, base.width, generator=random)
+    info = {
+        "recipe": {
+            "task": "recommendation",
+            "lora": {"rank": 8, "alpha": 16.0, "targets": ["q_proj", "v_proj"]},
+        },
+        "data": {"roles": ["user", "ad"]},
+    }
+    made_for = BaseId(base.id, base.revision, base.fingerprint)
+    head = Head(("not clicked", "clicked"), "last")
+    return Adapter(Lora(8, 16.0, ("q_proj", "v_proj")), head, tensors, made_for, "recommendation", info)
+
+
 def decisions(tries: int, rate: float) -> dict[str, Any]:
     """How often a canary of this rate is promoted and rolled back, beside production's, and after how many users of
     its own."""
     random = np.random.default_rng(0)
-    arms = np.array([int(SHARE * USERS), USERS - int(SHARE * USERS)])
     promoted, rolled = [], []
     for _ in range(tries):
-        hits = np.cumsum(random.binomial(arms, [rate, RATE], size=(DAYS, 2)), axis=0)
-        for day in range(DAYS):
-            seen = arms * (day + 1)
-            found = apart((int(hits[day, 0]), int(seen[0])), (int(hits[day, 1]), int(seen[1])), ALPHA)
-            if found:
-                (promoted if found > 0 else rolled).append(int(seen[0]))
-                break
+        first = random.random(DAYS * USERS) < SHARE
+        hits = random.random(DAYS * USERS) < np.where(first, rate, RATE)
+        days = [_day(first, hits), _day(first, ~hits)]
+        if min(days) < DAYS:
+            own = promoted if days[0] < days[1] else rolled
+            own.append(int(first[: (min(days) + 1) * USERS].sum()))
     return {
         "tries": tries,
         "promoted": len(promoted),
@@ -98,13 +189,22 @@ def decisions(tries: int, rate: float) -> dict[str, Any]:
     }
 
 
+def _day(first: Any, hits: Any) -> int:
+    """The first day after which there is evidence enough; DAYS for none. It never becomes less."""
+    low, high = -1, DAYS
+    while high - low > 1:
+        middle = (low + high) // 2 if low >= 0 or high < DAYS else DAYS - 1
+        seen = (middle + 1) * USERS
+        low, high = (low, middle) if edge(first[:seen], hits[:seen], SHARE) >= NEEDED else (middle, high)
+    return high
+
+
 def _impression(at: float, number: int) -> Impression:
     """Of ten candidates, one shown."""
     candidates = [Candidate(f"ad-{each}", {"ad": f"Trail shoes {each} for mud"}, 0.1) for each in range(10)]
-    name = "acme/spring/recommendation"
     place = Place(1, "ad-0", 0.1, 0.5)
     columns = {"user": f"searched trail shoes; bought socks {number}"}
-    return Impression(at, name, "recommendation", name, 1, "ab" * 32, columns, candidates, [place])
+    return Impression(at, NAME, "recommendation", NAME, 1, "ab" * 32, columns, candidates, [place])
 
 
 if __name__ == "__main__":

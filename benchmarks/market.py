@@ -1,51 +1,43 @@
 """A market whose truth is known, served by five ways of running it: `python -m benchmarks.market --budget 60`.
 
-The starter's market (`adapters.starter`): each day USERS come, each is shown one of SLATE ads that are drawn from a
-pool of ADS, and clicks with the true probability of the day's taste. Half of the pool is new every week, weekends click
-less, and on day SHIFT the audience's taste turns from acme's to globex's: bargains no longer sell, what is new does.
-Clicks come some minutes later. All ways see the same users, slates and luck, and begin with the same adapter, trained
-on what was shown at random before day 0.
+The market stands in `market_world.py`, and what is decided without an adapter in `market_decisions.py`. All ways see
+the same users, slates and luck, and begin with the same adapter, trained on what was shown at random before day 0.
 
-loop      `Loop` with `name@live`, `Placer` (Thompson), each night `decide` and `Refresh`; what is better on the newest
-          rows is a canary for half of the users
+loop      `Loop` with `name@live`, `Placer` (Thompson), each night `Refresh`, which decides the canary too; a candidate
+          is a canary for half of the users
 frozen    the first adapter, its likeliest ad
 nightly   trained each night on its own log as the loop is, and put into production at once
 tfidf     logistic regression on TF-IDF of user and ad, trained again each night on all of its log
 oracle    the true probabilities
 
-Bad candidates: the first adapter trained again with labels flipped, a canary for half of the users BAD times, each in a
-log of its own: whether it was promoted, and after how many of its impressions it was rolled back.
-
-Each way is kept in build/benchmarks/market.json, keyed by the settings, when it is done: a run that the budget ends is
-gone on with. The share of the gap: (loop - frozen) / (oracle - frozen), in clicks.
+Each day of a way is kept in build/benchmarks/market/, by the settings: a run that the budget ends goes on with the next
+day; one that is killed begins that way again. The share of the gap: (loop - frozen) / (oracle - frozen), in clicks, and
+in what they bought.
 """
 
 import argparse
 import json
 import math
-import random
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic, process_time
 from typing import TYPE_CHECKING, Any
 
-from adapters.starter.clients import TASTES
-from adapters.starter.world import Product, User, ad_line, make_product, make_user
-from benchmarks.measure import machine, now, versions
+from benchmarks import market_decisions as decisions
+from benchmarks.market_world import DAY, SHORT, START, Size, visits
+from benchmarks.measure import in_parts, machine, now, versions
 
 if TYPE_CHECKING:
     from adapters import Adapter, Base
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "market.json"
-KEPT = ROOT / "build" / "benchmarks" / "market.json"
+KEPT = ROOT / "build" / "benchmarks" / "market"
 NAME = "acme/market/recommendation"
-START, DAY = 1_800_000_000.0, 86_400.0
-_GROUPS = ("sport", "outdoor", "travel", "tech")
 _TRAINED = {
     "train.epochs": 2,
     "train.batch_size": 32,
@@ -56,100 +48,45 @@ _TRAINED = {
     "data.repeats": "keep",
 }
 
-
-@dataclass(frozen=True)
-class Size:
-    """How large the market is; first: rows that the first adapter is trained on; bad: candidates."""
-
-    days: int = 30
-    shift: int = 10
-    users: int = 400
-    ads: int = 24
-    slate: int = 6
-    first: int = 1600
-    bad: int = 10
+Shown = list[str]
+Told = list[str]
+"""What happened in the night, in sentences."""
 
 
-SHORT = Size(days=6, shift=2, users=80, ads=12, slate=4, first=240, bad=10)
+class Market:
+    """What the ways share: the size, the base and the first adapter, made when they are needed.
 
+    Args:
+        size: of the market.
+        folder: of its own.
+    """
 
-@dataclass(frozen=True)
-class Visit:
-    """A user, the ads that could be shown with the truth of each, and the luck of the visit, 0 to 1."""
+    def __init__(self, size: Size, folder: Path) -> None:
+        self.size, self.folder = size, folder
+        self._base: Base | None = None
 
-    at: float
-    key: str
-    user: User
-    ads: Sequence[str]
-    truth: Sequence[float]
-    luck: float
+    @property
+    def base(self) -> "Base":
+        """The starter's."""
+        if self._base is None:
+            from adapters import load_base
 
-    def clicked(self, ad: str) -> bool:
-        """Whether the user clicks it."""
-        return self.luck < self.truth[list(self.ads).index(ad)]
+            self._base = load_base("starter", "nf4")
+        return self._base
 
+    def first(self) -> "Adapter":
+        """Trained on what was shown at random before day 0."""
+        from adapters import read
+        from recipes import Order, Recipe, train_many
 
-def visits(size: Size, day: int) -> list[Visit]:
-    """Those of a day, by its number; the same for every way. Before day 0 ads are as in the first week."""
-    rng, pool = random.Random(f"visits {day}"), ads_of(size, max(0, day) // 7)
-    taste, weekend = TASTES["acme" if day < size.shift else "globex"], day % 7 >= 5
-    made = []
-    for number in range(size.users if day >= 0 else size.first):
-        user = make_user(rng, groups=_GROUPS, id=f"{day}-{number}")
-        slate = rng.sample(pool, size.slate)
-        truth = [_seasoned(taste.probability(user, product), weekend) for product, _ in slate]
-        at = START + day * DAY + DAY * number / size.users
-        made.append(Visit(at, user.id, user, [line for _, line in slate], truth, rng.random()))
-    return made
-
-
-def ads_of(size: Size, week: int) -> list[tuple[Product, str]]:
-    """The pool of a week: half of it was there the week before."""
-    half = size.ads // 2
-    return [*_new_ads(week - 1, half), *_new_ads(week, size.ads - half)]
-
-
-def _new_ads(week: int, count: int) -> list[tuple[Product, str]]:
-    from adapters.starter.words import CATEGORIES
-
-    rng = random.Random(f"ads {week}")
-    own = [category for category in CATEGORIES if category.group in _GROUPS]
-    products = [make_product(rng, held_out=True, category=rng.choice(own)) for _ in range(count)]
-    return [(product, ad_line(rng, product)) for product in products]
-
-
-def _seasoned(probability: float, weekend: bool) -> float:
-    odds = probability / (1 - probability) * (0.7 if weekend else 1.0)
-    return odds / (1 + odds)
-
-
-class Clock:
-    """Seconds since 1970 in the market; moved from day to day."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        """Now."""
-        return self.now
-
-
-# -- the ways ----------------------------------------------------------------------------------------------------
-
-
-def trained(
-    rows: Sequence[dict[str, Any]], base: "Base", folder: Path, out: str, **settings: Any
-) -> "Adapter":
-    """An adapter trained on rows of user, ad and clicked."""
-    from recipes import Order, Recipe, train_many
-
-    file = folder / f"{out}.jsonl"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (made,) = train_many([Order(Recipe.load("recommendation", **_TRAINED | settings), file, name=NAME)], base)
-    if isinstance(made, Exception):
-        raise made
-    return made
+        at, file = self.folder / "first", self.folder / "first.jsonl"
+        if not (at / "adapter_config.json").exists():
+            file.write_text("".join(json.dumps(row) + "\n" for row in first_rows(self.size)))
+            order = Order(Recipe.load("recommendation", **_TRAINED), file, name=NAME, out=at)
+            (made,) = train_many([order], self.base)
+            if isinstance(made, Exception):
+                raise made
+        return read(at)
 
 
 def first_rows(size: Size) -> list[dict[str, Any]]:
@@ -160,192 +97,127 @@ def first_rows(size: Size) -> list[dict[str, Any]]:
     ]
 
 
-def frozen(size: Size, base: "Base", first: "Adapter", folder: Path) -> list[int]:
-    """The first adapter for ever."""
-    from hub import Hub, Registry
+# -- the ways: from a day on, what each day shows, and what happens in the night after it --
 
-    hub = Hub(folder / "hub")
-    hub.publish(first, NAME)
-    registry = Registry(hub, base)
-    found = [sum(_clicks(day, likeliest(registry, NAME, day))) for day in _days(size)]
-    registry.close()
-    return found
+Way = Callable[[Market, Path, int], Iterator[tuple[Shown, Told]]]
 
 
-def nightly(size: Size, base: "Base", first: "Adapter", folder: Path) -> list[int]:
-    """Each night trained again on its own log, as `Refresh` does it, and in production without a canary."""
-    from hub import Feedback, Hub, Loop, Registry
-    from hub.feedback import Refresh
-    from hub.feedback import canary as canaries
-
-    clock, hub = Clock(), Hub(folder / "hub")
-    hub.publish(first, NAME)
-    hub.set_alias(NAME, "production", 1)
-    log = Feedback(hub, clock=clock)
-    loop, again = Loop(Registry(hub, base), log), Refresh(hub, log, base, folder / "refresh")
-    found = []
-    for day in _days(size):
-        clock.now = day[0].at
-        shown = []
-        for visit in day:
-            clock.now = visit.at
-            answer = loop.recommend(f"{NAME}@production", visit.user.text(), visit.ads, user_key=visit.key)
-            shown.append(str(answer[0].ad))
-            _tell(loop.log, answer.impression, visit, shown[-1])
-        found.append(sum(_clicks(day, shown)))
-        clock.now = day[0].at + DAY
-        again.run([_campaign(size)])
-        if canaries.running(log, NAME) is not None:
-            canaries.promote(hub, log, NAME, why="nightly, without a canary")
-    loop.close()
-    return found
+def oracle(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, Told]]:
+    """The ad of the highest true probability."""
+    for day in range(begin, market.size.days):
+        yield [each.ads[each.truth.index(max(each.truth))] for each in visits(market.size, day)], []
 
 
-def loop(size: Size, base: "Base", first: "Adapter", folder: Path) -> list[int]:
-    """The whole loop."""
-    from hub import Feedback, Hub, Loop, Placer, Registry
-    from hub.feedback import Refresh
-
-    clock, hub = Clock(), Hub(folder / "hub")
-    hub.publish(first, NAME)
-    hub.set_alias(NAME, "production", 1)
-    log = Feedback(hub, clock=clock)
-    own = Loop(Registry(hub, base), log)
-    placer, again = Placer(own, seed=0), Refresh(hub, log, base, folder / "refresh")
-    found = []
-    for day in _days(size):
-        shown = []
-        for visit in day:
-            clock.now = visit.at
-            placed = placer.place(f"{NAME}@live", visit.user.text(), visit.ads, user_key=visit.key)
-            shown.append(str(placed[0].offer.ad))
-            _tell(log, placed.impression, visit, shown[-1])
-        found.append(sum(_clicks(day, shown)))
-        clock.now = day[0].at + DAY
-        (happened,) = again.run([_campaign(size)])
-        print(f"  {happened.happened}: {happened.why}", flush=True)
-    own.close()
-    return found
-
-
-def tfidf(size: Size, base: "Base", first: "Adapter", folder: Path) -> list[int]:
+def tfidf(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, Told]]:
     """Trained again each night on the first rows and all that was shown since."""
-    rows, found = first_rows(size), []
-    for day in _days(size):
-        model = _regression(rows)
-        shown = []
-        for visit in day:
+    rows = first_rows(market.size)
+    for day in range(market.size.days):
+        today, model, shown = visits(market.size, day), _regression(rows), []
+        for visit in today:
             scores = model([(visit.user.text(), ad) for ad in visit.ads])
             shown.append(visit.ads[int(scores.argmax())])
-        hits = _clicks(day, shown)
-        found.append(sum(hits))
         rows += [
-            {"user": visit.user.text(), "ad": ad, "clicked": hit}
-            for visit, ad, hit in zip(day, shown, hits, strict=True)
+            {"user": visit.user.text(), "ad": ad, "clicked": int(visit.clicked(ad))}
+            for visit, ad in zip(today, shown, strict=True)
         ]
-    return found
+        if day >= begin:
+            yield shown, []
 
 
-def oracle(size: Size, base: "Base", first: "Adapter", folder: Path) -> list[int]:
-    """The ad of the highest true probability."""
-    best = [[visit.ads[visit.truth.index(max(visit.truth))] for visit in day] for day in _days(size)]
-    return [sum(_clicks(day, shown)) for day, shown in zip(_days(size), best, strict=True)]
+def frozen(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, Told]]:
+    """The first adapter for ever."""
+    from hub import Hub, Recommend, Registry
+
+    hub = Hub(folder / "hub")
+    if not begin:
+        hub.publish(market.first(), NAME)
+    registry = Registry(hub, market.base)
+    for day in range(begin, market.size.days):
+        asked = [Recommend(NAME, visit.user.text(), visit.ads) for visit in visits(market.size, day)]
+        yield [str(answer[0].ad) for answer in registry.run(asked)], []
+    registry.close()
 
 
-def bad_candidates(size: Size, base: "Base", first: "Adapter", folder: Path) -> list[dict[str, Any]]:
-    """A candidate with labels flipped as a canary for half of the users, until it is decided or the days are over."""
-    from hub import Feedback, Hub, Loop, Registry
+def loop(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, Told]]:
+    """The whole loop."""
+    return _adaptive(market, folder, begin, canary=True)
+
+
+def nightly(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, Told]]:
+    """Each night trained again on its own log, as `Refresh` does it, and in production without a canary."""
+    return _adaptive(market, folder, begin, canary=False)
+
+
+def _adaptive(market: Market, folder: Path, begin: int, canary: bool) -> Iterator[tuple[Shown, Told]]:
+    from hub import Feedback, Hub, Loop, Placer, Registry
+    from hub.feedback import Refresh
     from hub.feedback import canary as canaries
 
-    flipped = [row | {"clicked": 1 - row["clicked"]} for row in first_rows(size)]
-    bad = trained(flipped, base, folder, "flipped")
-    hub = Hub(folder / "hub")
-    hub.publish(first, NAME)
-    hub.publish(bad, NAME, force_reason="a bad candidate, to see it rolled back")
-    hub.set_alias(NAME, "production", 1)
-    registry = Registry(hub, base)
-    arms = {
-        arm: {visit.key: ad for day in _days(size) for visit, ad in
-              zip(day, likeliest(registry, f"{NAME}@{number}", day), strict=True)}
-        for arm, number in (("production", 1), ("canary", 2))
-    }  # fmt: skip
-    found = []
-    for time in range(size.bad):
-        clock = Clock()
-        clock.now += time  # another split of the users, and other luck below
-        log = Feedback(hub, f"sqlite:///{folder}/bad-{time}.sqlite", clock=clock)
-        own = Loop(registry, log)
-        luck = random.Random(f"bad {time}")
-        hub.set_alias(NAME, "production", 1, why="again")
-        started, told = canaries.start(hub, log, NAME, 2, share=0.5), None
-        shown = 0
-        for day in _days(size):
-            for visit in day:
-                clock.now = visit.at + time
-                arm = "canary" if started.has(log.user_key("acme", visit.key)) else "production"
-                shown += arm == "canary"
-                _note(own, arm, visit, arms[arm][visit.key], luck.random())
-            clock.now = day[0].at + DAY + 2 * 3600
-            told = canaries.decide(hub, log, NAME)
-            if canaries.running(log, NAME) is None:
-                break
-        if canaries.running(log, NAME) is not None:
-            canaries.stop(hub, log, NAME)
+    hub, size = Hub(folder / "hub"), market.size
+    if not begin:
+        hub.publish(market.first(), NAME)
+        hub.set_alias(NAME, "production", 1)
+    due = [event for day in range(begin) for event in _kept(folder, day)]
+    for day in range(begin, size.days):
+        clock, bought = Clock(START + day * DAY), list[Any]()
+        log = Feedback(hub, f"sqlite:///{folder}/log.sqlite", clock=clock)
+        own = Loop(Registry(hub, market.base), log)
+        placer, shown = Placer(own, seed=day), Shown()
+        for visit in visits(size, day):
+            clock.now = visit.at
+            ads, user = list(visit.ads), visit.user.text()
+            if canary:
+                placed = placer.place(f"{NAME}@live", user, ads, user_key=visit.key)
+                ad, impression = str(placed[0].offer.ad), placed.impression
+            else:
+                answer = own.recommend(f"{NAME}@production", user, ads, user_key=visit.key)
+                ad, impression = str(answer[0].ad), answer.impression
+            assert impression is not None
+            shown.append(ad)
+            if visit.clicked(ad):
+                log.feedback(impression, "click", at=visit.at + 60)
+            if worth := visit.worth(ad):
+                bought.append([impression, worth, visit.at + 120 + visit.later])
+        clock.now = START + (day + 1) * DAY
+        (folder / f"bought-{day}.json").write_text(json.dumps(bought))
+        due += bought
+        for impression, worth, at in [event for event in due if event[2] <= clock.now]:
+            log.feedback(impression, "conversion", value=worth, at=at)
+        due = [event for event in due if event[2] > clock.now]
+        own.registry.close()
+        (happened,) = Refresh(hub, log, market.base, folder / "refresh").run([_campaign(size)])
+        if not canary and canaries.running(log, NAME) is not None:
+            canaries.promote(hub, log, NAME, why="nightly, without a canary")
         log.close()
-        found.append({"decision": told.decision if told else "wait", "impressions of the candidate": shown})
-    registry.close()
-    return found
+        yield (
+            shown,
+            [f"{happened.happened}: {happened.why}", f"production @{hub.aliases(NAME)['production']}"],
+        )
 
 
-def likeliest(registry: Any, reference: str, day: Sequence[Visit]) -> list[str]:
-    """The ad that an adapter says is likeliest to be clicked, for each visit."""
-    from hub import Recommend
-
-    answers = registry.run([Recommend(reference, visit.user.text(), visit.ads) for visit in day])
-    return [str(answer[0].ad) for answer in answers]
+def _kept(folder: Path, day: int) -> list[Any]:
+    return list(json.loads((folder / f"bought-{day}.json").read_text()))
 
 
-def _note(own: Any, arm: str, visit: Visit, ad: str, luck: float) -> None:
-    """An impression of an arm as `Loop` writes it, and its click."""
-    from hub.feedback import Candidate, Impression, Outcome, Place
-    from hub.feedback.events import ad_key
+class Clock:
+    """Seconds since 1970 in the market."""
 
-    key, number = ad_key({"ad": ad}), 2 if arm == "canary" else 1
-    impression = Impression(
-        visit.at, NAME, "recommendation", f"{NAME}@{arm}", number, "", {"user": visit.user.text()},
-        [Candidate(key, {"ad": ad}, None)], [Place(1, key, None, 1.0)],
-        arm=arm, user=own.log.user_key("acme", visit.key),
-    )  # fmt: skip
-    own.log.add(impression)
-    if luck < visit.truth[list(visit.ads).index(ad)]:
-        own.log.feedback_all([Outcome(impression.id, "click", visit.at + 60)])
+    def __init__(self, now: float) -> None:
+        self.now = now
 
-
-def _tell(log: Any, impression: str | None, visit: Visit, ad: str) -> None:
-    """A click some minutes later."""
-    if impression is not None and visit.clicked(ad):
-        delay = -math.log(1 - visit.luck) * 240
-        log.feedback(impression, "click", at=visit.at + min(delay, 290.0))
+    def __call__(self) -> float:
+        """Now."""
+        return self.now
 
 
 def _campaign(size: Size) -> Any:
     from hub.feedback import Campaign
 
-    return Campaign(
-        name=NAME, min_rows=max(20, size.users // 2), share=0.5, max_days=7.0, replay=0.5, set=dict(_TRAINED)
-    )
-
-
-def _days(size: Size) -> list[list[Visit]]:
-    return [visits(size, day) for day in range(size.days)]
-
-
-def _clicks(day: Sequence[Visit], shown: Sequence[str]) -> list[int]:
-    return [int(visit.clicked(ad)) for visit, ad in zip(day, shown, strict=True)]
+    return Campaign(name=NAME, min_rows=max(20, size.users // 2), newest=0.3, share=0.5)
 
 
 def _regression(rows: Sequence[dict[str, Any]]) -> Any:
-    """(user, ad) pairs -> probabilities: TF-IDF of both, and of the pairs of their words."""
+    """(user, ad) pairs -> probabilities: TF-IDF of both, and of the words that they share."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -368,73 +240,111 @@ def _words(pair: tuple[str, str]) -> list[str]:
     ]
 
 
-WAYS: dict[str, Callable[..., Any]] = {
+WAYS: dict[str, Way] = {
     "oracle": oracle,
     "tfidf": tfidf,
     "frozen": frozen,
     "loop": loop,
-    "bad candidates": bad_candidates,
     "nightly": nightly,
 }
 
 
-def main() -> int:
-    """Run what the budget allows, and write the result when all is there."""
-    asked = argparse.ArgumentParser(description="A market whose truth is known.")
-    asked.add_argument("--budget", type=float, default=60.0, help="minutes; a way that was begun is ended")
-    asked.add_argument("--short", action="store_true", help="few days, few users")
-    given = asked.parse_args()
-    size, about, until = (SHORT if given.short else Size()), machine(), monotonic() + 60 * given.budget
-    key = json.dumps(asdict(size))
-    kept = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
-    done = kept.setdefault(key, {})
-    first: Adapter | None = None
-    base: Base | None = None
-    for name, way in WAYS.items():
-        if name in done or monotonic() > until:
-            continue
-        print(name, flush=True)
-        if base is None:
-            base, first = _begin(size)
-        folder, began = Path(tempfile.mkdtemp()), process_time()
-        done[name] = {
-            "found": way(size, base, first, folder),
-            "CPU seconds": round(process_time() - began, 1),
-        }
+# -- running them ------------------------------------------------------------------------------------------------------
+
+
+def play(name: str, market: Market, until: float) -> dict[str, Any]:
+    """One way, gone on with until all days are over or it is `until`: clicks and worth by day, and its nights."""
+    folder, file = market.folder / name, market.folder / f"{name}.json"
+    done: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    if not done or done.get("busy"):
         shutil.rmtree(folder, ignore_errors=True)
-        KEPT.parent.mkdir(parents=True, exist_ok=True)
-        KEPT.write_text(json.dumps(kept))
+        done = {"clicks": [], "worth": [], "nights": [], "CPU seconds": 0.0}
+    folder.mkdir(parents=True, exist_ok=True)
+    days = WAYS[name](market, folder, len(done["clicks"]))
+    for day in range(len(done["clicks"]), market.size.days):
+        if monotonic() > until:
+            break
+        _write(file, done | {"busy": True})
+        began = process_time()
+        shown, told = next(days)
+        today = visits(market.size, day)
+        done["clicks"].append(sum(each.clicked(ad) for each, ad in zip(today, shown, strict=True)))
+        done["worth"].append(sum(each.worth(ad) for each, ad in zip(today, shown, strict=True)))
+        done["nights"].append(told)
+        done["CPU seconds"] = round(done["CPU seconds"] + process_time() - began, 1)
+        _write(file, done)
+        print(name, day, done["clicks"][-1], *told, flush=True)
+    return done
+
+
+def _write(file: Path, found: Any) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(found))
+    part.replace(file)
+
+
+def decided(size: Size, folder: Path, until: float, tries: int) -> dict[str, Any]:
+    """The decisions. tries: of A/A tests."""
+    wanted: dict[str, Callable[[], Any]] = {
+        "bad candidates": lambda: decisions.bad(size, max(10, tries // 10)),
+        "equal candidates": lambda: decisions.equal(size, tries),
+        "ten equal candidates in turn": lambda: decisions.replaced(size, max(5, tries // 10)),
+        "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 100)),
+    }
+    return in_parts(wanted, folder / "decisions.json", until)
+
+
+def told(size: Size, done: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The figures of what was run whole; "not run" names the rest."""
+    whole = {name: each for name, each in done.items() if len(each["clicks"]) == size.days}
+    found: dict[str, Any] = {
+        "not run": {name: f"{len(each['clicks'])} days" for name, each in done.items() if name not in whole},
+        "clicks": {name: sum(each["clicks"]) for name, each in whole.items()},
+        "worth": {name: round(sum(each["worth"])) for name, each in whole.items()},
+        "clicks by day": {name: each["clicks"] for name, each in done.items()},
+        "nights of the loop": done["loop"]["nights"],
+        "CPU seconds": {name: each["CPU seconds"] for name, each in done.items()},
+    }
+    if {"frozen", "oracle"} <= whole.keys():
+        for unit in ("clicks", "worth"):
+            least, most = found[unit]["frozen"], found[unit]["oracle"]
+            found[f"share of the gap in {unit}"] = {
+                name: round((total - least) / (most - least), 3) if most != least else math.nan
+                for name, total in found[unit].items()
+                if name not in ("frozen", "oracle")
+            }
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the budget allows, and write what is there."""
+    asked = argparse.ArgumentParser(description="A market whose truth is known.")
+    asked.add_argument("--budget", type=float, default=60.0, help="minutes; a day that was begun is ended")
+    asked.add_argument("--short", action="store_true", help="few days, few users")
+    asked.add_argument(
+        "--size", action="append", default=[], metavar="FIELD=NUMBER", help="of `Size`, such as days=12"
+    )
+    asked.add_argument("--only", choices=list(WAYS), action="append", help="of the ways; nothing is written")
+    asked.add_argument("--out", type=Path, default=RESULT, help="the result")
+    asked.add_argument("--kept", type=Path, default=KEPT, help="where days are kept")
+    given = asked.parse_args(arguments)
+    own = {name: int(number) for name, number in (each.split("=") for each in given.size)}
+    size = replace(SHORT if given.short else Size(), **own)
+    about, until = machine(), monotonic() + 60 * given.budget
+    key = sha256(json.dumps([asdict(size), _TRAINED, _campaign(size).model_dump()]).encode()).hexdigest()[:12]
+    market = Market(size, given.kept / key)
+    market.folder.mkdir(parents=True, exist_ok=True)
+    done = {name: play(name, market, until) for name in given.only or WAYS}
+    if given.only:
+        return 0
     result = {"benchmark": "market", "command": f"python -m benchmarks.market{' --short' * given.short}"}
-    result |= {"size": asdict(size), **told(size, done), "machine": about}
-    result |= {"versions": versions("torch", "scikit-learn"), "date": now()}
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    result["command"] += "".join(f" --size {each}" for each in given.size)
+    result |= {"size": asdict(size), **told(size, done)}
+    result |= decided(size, market.folder, until, 20 if given.short else 1000)
+    result |= {"machine": about, "versions": versions("torch", "scikit-learn"), "date": now()}
+    given.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
     return 0
-
-
-def _begin(size: Size) -> "tuple[Base, Adapter]":
-    from adapters import load_base
-
-    base = load_base("starter", "nf4")
-    return base, trained(first_rows(size), base, Path(tempfile.mkdtemp()), "first")
-
-
-def told(size: Size, done: dict[str, Any]) -> dict[str, Any]:
-    """The figures of what was run; "not run" names the rest."""
-    clicks = {name: done[name]["found"] for name in WAYS if name in done and name != "bad candidates"}
-    total = {name: sum(days) for name, days in clicks.items()}
-    found: dict[str, Any] = {
-        "not run": [name for name in WAYS if name not in done],
-        "clicks": total,
-        "clicks by day": clicks,
-        "CPU seconds": {name: done[name]["CPU seconds"] for name in done},
-    }
-    if {"loop", "frozen", "oracle"} <= total.keys():
-        gap = total["oracle"] - total["frozen"]
-        found["share of the gap that the loop gains"] = round((total["loop"] - total["frozen"]) / gap, 3)
-    if "bad candidates" in done:
-        found["bad candidates"] = done["bad candidates"]["found"]
-    return found
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """How the benchmarks time, and what they say of the machine that they ran on."""
 
+import json
 import os
 import platform
 import sys
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 
@@ -23,6 +24,26 @@ def interleaved(variants: Mapping[str, Callable[[], Any]], rounds: int) -> dict[
             if turn:
                 seconds[name].append(perf_counter() - began)
     return seconds
+
+
+def in_parts(wanted: Mapping[str, Callable[[], Any]], kept: Path, until: float) -> dict[str, Any]:
+    """What each part gives. A part that is done is kept in a file, so that a run that ended goes on with the next one.
+
+    Args:
+        wanted: name -> what measures it, once.
+        kept: the file; plain JSON.
+        until: of `monotonic`; no part is begun after it.
+    """
+    done: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    for name, measured in wanted.items():
+        if name not in done and monotonic() < until:
+            done[name] = measured()
+            print(name, json.dumps(done[name]), flush=True)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            part = kept.with_suffix(".part")
+            part.write_text(json.dumps(done), encoding="utf-8")
+            part.replace(kept)
+    return {name: done[name] for name in wanted if name in done}
 
 
 def keep_freed_memory() -> None:

@@ -26,7 +26,16 @@ def start(
     name: AdapterName,
     version: Annotated[int, typer.Option(min=1, help="Of the name, which is to prove itself.")],
     share: Annotated[float, typer.Option(help="Of the users, above 0 and at most 0.5.")] = 0.05,
-    outcome: Annotated[str, typer.Option(help="What decides: click or conversion.")] = "click",
+    outcome: Annotated[
+        str | None,
+        typer.Option(help="What decides: click or conversion. [default: click; label; accepted]"),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A column that the model reads: no value's users may be served worse. Again for several."
+        ),
+    ] = None,
     max_days: Annotated[
         float, typer.Option(help="After so many days without a decision production stays.")
     ] = 14.0,
@@ -42,7 +51,7 @@ def start(
     from hub.feedback.canary import start as begin
 
     with _opened(hub) as (opened, log):
-        made = begin(opened, log, name, version, share, outcome, max_days, shadow, why)
+        made = begin(opened, log, name, version, share, outcome, max_days, shadow, why, group or ())
     _tell(
         made,
         f"{name}@{version} runs as a canary for {share:.0%} of the users, against @{made.against}.",

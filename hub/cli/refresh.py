@@ -18,6 +18,10 @@ def refresh(
         "refresh"
     ),
     every: Annotated[str | None, typer.Option(help="Go on for ever: 1d, 12h, 30m. [default: once]")] = None,
+    on_drift: Annotated[
+        bool,
+        typer.Option("--on-drift", help="Train only campaigns of which something moved, as `live` tells it."),
+    ] = False,
     base: Annotated[
         str, typer.Option("--base", help="`starter`, a Hugging Face id or a folder.")
     ] = "starter",
@@ -28,7 +32,7 @@ def refresh(
     """Train campaigns again on what their users did since the last time, all together and from production; what is
     better on the newest rows is published and becomes a canary. Killed at any moment, the same command goes on.
 
-    Example: `repertoire refresh campaigns.yaml --every 1d`
+    Example: `repertoire refresh campaigns.yaml --every 1d --on-drift`
     """
     from hub.feedback import Feedback, Refresh, load_campaigns, seconds
     from hub.hub import Hub
@@ -42,7 +46,7 @@ def refresh(
     loaded, log = load_base(base, quantization.value), Feedback(opened)
     try:
         while True:
-            found = Refresh(opened, log, loaded, out).run(wanted)
+            found = Refresh(opened, log, loaded, out).run(wanted, on_drift)
             if as_json:
                 document([asdict(each) for each in found])
             else:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from adapters.lazy import lazy
 
 if TYPE_CHECKING:
+    from hub.feedback.arms import Canary
     from hub.feedback.campaigns import Campaign, load_campaigns, seconds
-    from hub.feedback.canary import Canary, Compared
+    from hub.feedback.comparing import Compared
     from hub.feedback.database import address_of, has_log
     from hub.feedback.events import Candidate, Impression, Outcome, Place
     from hub.feedback.importing import Imported, import_log
@@ -23,7 +24,8 @@ else:
         __name__,
         {
             "hub.feedback.campaigns": ["Campaign", "load_campaigns", "seconds"],
-            "hub.feedback.canary": ["Canary", "Compared"],
+            "hub.feedback.arms": ["Canary"],
+            "hub.feedback.comparing": ["Compared"],
             "hub.feedback.database": ["address_of", "has_log"],
             "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
             "hub.feedback.importing": ["Imported", "import_log"],

@@ -2,10 +2,12 @@
 
     campaigns:
       - name: acme/spring/recommendation
-        outcome: click          # click or conversion
+        outcome: click          # click or conversion; of behavior `label`, of ad copy `accepted`
         min_rows: 500           # new rows, old enough for their outcome, before it is trained
         newest: 0.2             # share of the new rows, the last ones, on which it must be better than production
+        most_rows: 5000         # that production has not learned and that are trained on, the newest
         replay: 0.2             # older rows that are trained on again, per new one, against forgetting
+        rate: 0.25              # of the learning rate of a recipe that trained from nothing
         weigh: false            # weigh rows by 1 / propensity, at most 20: as if ads had been shown at random
         share: 0.05             # of the users, for the canary
         max_days: 14
@@ -17,11 +19,12 @@ All that is wrong with it is told at once.
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from hub.errors import BadName
+from hub.feedback.arms import DECIDES, task_of
 from hub.storage.names import check_name
 from recipes.errors import RecipeError
 from recipes.options import load_block
@@ -33,14 +36,36 @@ class Campaign(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     name: str
-    outcome: Literal["click", "conversion"] = "click"
+    outcome: Literal["click", "conversion", "label", "accepted"] = "click"
     min_rows: int = Field(default=500, ge=20)
     newest: float = Field(default=0.2, gt=0, lt=0.9)
+    most_rows: int = Field(default=5000, ge=20)
     replay: float = Field(default=0.2, ge=0)
+    rate: float = Field(default=0.25, gt=0, le=1)
     weigh: bool = False
     share: float = Field(default=0.05, gt=0, le=0.5)
     max_days: float = Field(default=14.0, gt=0)
     set: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def task(self) -> str:
+        """What the adapter does, by the last part of its name."""
+        return task_of(self.name)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual(cls, given: Any) -> Any:
+        """What decides is the usual outcome of the task, unless it is said."""
+        if isinstance(given, dict) and isinstance(given.get("name"), str):
+            return {"outcome": DECIDES[task_of(given["name"])][0]} | given
+        return given
+
+    @model_validator(mode="after")
+    def _decides(self) -> Self:
+        may = DECIDES[self.task]
+        if self.outcome not in may:
+            raise ValueError(f"outcome is {self.outcome}; of {self.name} decides {' or '.join(may)}")
+        return self
 
     @field_validator("name")
     @classmethod

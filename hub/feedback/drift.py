@@ -103,17 +103,23 @@ def _categories(
             )
 
 
-def _residuals(at: Floats, residuals: Floats) -> Iterator[str]:
+def change(residuals: Floats) -> int | None:
+    """The first row after what happens moved against what is predicted, the last time that it did; None where it never
+    did. residuals: what happened minus what was predicted, `[rows]` in the order of their times."""
     from river import drift as rivers
 
     watch: Any = rivers.ADWIN(delta=_DELTA)  # type: ignore[no-untyped-call]
-    changes = []
-    for index, value in enumerate(residuals):
-        watch.update(float(value))
+    found = None
+    for index, value in enumerate(residuals.tolist()):
+        watch.update(value)
         if watch.drift_detected:
-            changes.append(max(0, index + 1 - int(watch.width)))
-    if changes:
-        since = changes[-1]
+            found = max(0, index + 1 - int(watch.width))
+    return found
+
+
+def _residuals(at: Floats, residuals: Floats) -> Iterator[str]:
+    since = change(residuals)
+    if since is not None:
         before, after = float(residuals[:since].mean()), float(residuals[since:].mean())
         yield (
             f"what happens moved against what is predicted since {_day(at[since])}: the mean difference was "

@@ -68,6 +68,8 @@ class Impression:
         consent: whether the user agreed to be learned from; None where nobody asked.
         origin: served or imported.
         expires: when it is to be erased, seconds since 1970; None for never.
+        seconds: that the answer took; None where nobody looked at the clock.
+        refused: texts that were written and broke a rule; None where nothing was written.
     """
 
     at: float
@@ -86,6 +88,8 @@ class Impression:
     consent: bool | None = None
     origin: str = "served"
     expires: float | None = None
+    seconds: float | None = None
+    refused: int | None = None
 
     @property
     def client(self) -> str:
@@ -108,15 +112,17 @@ class Impression:
                 "digest",
                 "arm",
                 "chooser",
+                "consent",
+                "origin",
+                "expires",
+                "seconds",
+                "refused",
             )
         }
         return own | {
             "user_key": self.user,
             "columns": json.dumps(dict(self.columns), sort_keys=True),
             "candidates": json.dumps(told),
-            "consent": self.consent,
-            "origin": self.origin,
-            "expires": self.expires,
         }
 
     def places_rows(self) -> list[dict[str, Any]]:

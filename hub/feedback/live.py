@@ -22,10 +22,16 @@ from hub.feedback.sequences import Running, mean, rate
 from recipes.measure import auc, multilabel_losses
 
 if TYPE_CHECKING:
-    from hub.feedback.canary import Canary
+    from hub.feedback.arms import Canary
     from hub.feedback.log import Feedback
 
-WINDOWS: Mapping[str, float] = {"click": 3600.0, "dislike": 3600.0, "conversion": 7 * 86_400.0}
+WINDOWS: Mapping[str, float] = {
+    "click": 3600.0,
+    "dislike": 3600.0,
+    "conversion": 7 * 86_400.0,
+    "accepted": 86_400.0,
+    "label": 86_400.0,
+}
 """Outcome -> seconds within which it must come to count."""
 _MISMATCH = 0.001  # probability of ever calling an honest split a mismatch
 

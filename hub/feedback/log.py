@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Table, delete, func, select
 from hub.errors import BadFeedback
 from hub.feedback.database import Database, address_of, insert_new
 from hub.feedback.events import Impression, Outcome
-from hub.feedback.tables import canaries, clients, impressions, outcomes, shown
+from hub.feedback.tables import canaries, challenged, clients, impressions, outcomes, shown
 from hub.feedback.taking import Taken, take
 from hub.feedback.user_keys import UserKeys
 from hub.feedback.writer import Writer
@@ -252,7 +252,10 @@ def _rows_of(client: str) -> list[tuple[Table, ColumnElement[bool]]]:
         (shown, shown.c.impression.in_(own)),
         (outcomes, outcomes.c.impression.in_(own)),
         (clients, clients.c.client == client),
-        (canaries, canaries.c.name.startswith(f"{client}/", autoescape=True)),
+        *(
+            (table, table.c.name.startswith(f"{client}/", autoescape=True))
+            for table in (canaries, challenged)
+        ),
     ]
 
 

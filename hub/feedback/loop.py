@@ -7,12 +7,13 @@ loop.feedback(ranked.impression, "click")
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from adapters.errors import RepertoireError, RequestError
 from hub.errors import FeedbackError
-from hub.feedback.canary import CANARY, FAILED, PRODUCTION, Canary, running
+from hub.feedback.arms import CANARY, PRODUCTION, Canary, running
+from hub.feedback.comparing import FAILED
 from hub.feedback.events import Impression
 from hub.feedback.recording import Logged, Seen, impression_of
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Write
@@ -135,8 +136,10 @@ class Loop:
         """
         asked, who = self.route(request, who)
         try:
+            began = perf_counter()
             pending = self.registry.submit(asked, wait=True)
-            return pending, pending.result(), asked, who
+            answer = pending.result()
+            return pending, answer, asked, replace(who, seconds=perf_counter() - began)
         except RepertoireError as error:
             instead = self.instead(asked, who, error)
             if instead is None:

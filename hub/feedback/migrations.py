@@ -36,6 +36,16 @@ _VERSIONS: Sequence[Sequence[str]] = (
             started DOUBLE PRECISION NOT NULL, share DOUBLE PRECISION NOT NULL, outcome VARCHAR(16) NOT NULL,
             max_days DOUBLE PRECISION NOT NULL, held BOOLEAN NOT NULL, shadow BOOLEAN NOT NULL)""",
     ),
+    (
+        "ALTER TABLE impressions ADD COLUMN seconds DOUBLE PRECISION",
+        "ALTER TABLE impressions ADD COLUMN refused INTEGER",
+        "ALTER TABLE canaries ADD COLUMN turn INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE canaries ADD COLUMN grouped TEXT NOT NULL DEFAULT '[]'",
+        """CREATE TABLE challenged (
+            name VARCHAR(200) NOT NULL, against INTEGER NOT NULL, turns INTEGER NOT NULL,
+            PRIMARY KEY (name, against))""",
+        "INSERT INTO challenged SELECT name, against, 1 FROM canaries",
+    ),
 )
 NEWEST = len(_VERSIONS)
 _LOCK = 0x52455045  # of PostgreSQL: any number that is this project's own

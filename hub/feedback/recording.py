@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from adapters.errors import RequestError
 from adapters.fields import shown
 from hub.feedback.events import Candidate, Impression, Place, ad_key
-from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Write
+from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Texts, Write
 from hub.storage.names import parse
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Seen:
         top: how many ads of a ranking are shown, from the first on.
         consent: whether the user agreed to be learned from; None where nobody asked.
         on_disk: wait until the impression is on the disk.
-        arm, chooser: as in `Impression`.
+        arm, chooser, seconds: as in `Impression`.
         chosen: what was shown instead of the first ones, place after place: where it stands in the answer, and its
             propensity.
     """
@@ -47,6 +47,7 @@ class Seen:
     arm: str | None = None
     chooser: str = "best"
     chosen: Sequence[tuple[int, float]] | None = None
+    seconds: float | None = None
 
     def check(self) -> None:
         """See that it is one. Raises RequestError."""
@@ -108,6 +109,8 @@ def impression_of(
         user=None if seen.user_key is None else hashed(name.split("/")[0], seen.user_key),
         consent=seen.consent,
         expires=now + min(days) * _DAY if days else None,
+        seconds=seen.seconds,
+        refused=len(answer.refused) if isinstance(answer, Texts) else None,
     )
 
 

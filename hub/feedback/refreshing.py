@@ -1,7 +1,11 @@
 """A refresh: campaigns are trained again on what their users did, and what is better than production becomes a canary.
 
-    decide the canary that runs  ->  rows since the last time  ->  train all campaigns together, from production
-    ->  better than production on the newest rows?  ->  publish  ->  canary
+    decide the canary that runs  ->  rows that production has not learned  ->  train all campaigns together, from it
+    ->  better than production on the newest rows, and than a canary that is undecided?  ->  publish  ->  canary
+
+Rows of a candidate that never came into production are new to the next one. Where what happens moved against what
+production predicts (`drift.change`), only the rows since then are true: older ones are neither trained on nor replayed.
+A canary that is undecided is replaced by what is better on the newest rows, unless it is halfway to a decision.
 
     OUT/refresh.md                            what happened to each campaign, and why
     OUT/<client>/<campaign>/<task>/state.json how far its round is; written whole or not at all
@@ -19,15 +23,15 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from adapters.errors import RepertoireError
 from hub.feedback import canary as canaries
-from hub.feedback.training_rows import training_rows
-from hub.registry.requests import Recommend
+from hub.feedback.gating import Gained, gained
+from hub.feedback.live import live
+from hub.feedback.training_rows import moved_at, one_sided, training_rows
 
 if TYPE_CHECKING:
     from adapters import Adapter, Base
@@ -51,13 +55,19 @@ class Refreshed:
 
 @dataclass(frozen=True)
 class _Round:
-    """A round under way, as its file says. until: of its rows; production: the version that it began from."""
+    """A round under way, as its file says. until: of its rows; production: the version that it began from; again: rows
+    that were trained on before; moved: since when what happens moved; first: no refresh has made production;
+    alarm: of drift, which it answers."""
 
     number: int
     until: float
     production: int
     new: int
     replayed: int
+    again: int = 0
+    moved: float | None = None
+    first: bool = False
+    alarm: str = ""
 
 
 class Refresh:
@@ -73,11 +83,12 @@ class Refresh:
     def __init__(self, hub: "Hub", log: "Feedback", base: "Base", out: Path) -> None:
         self._hub, self._log, self._base, self._out = hub, log, base, out
 
-    def run(self, campaigns: Sequence["Campaign"]) -> list[Refreshed]:
+    def run(self, campaigns: Sequence["Campaign"], on_drift: bool = False) -> list[Refreshed]:
         """Do what is to be done. What is wrong with one campaign is its own, and the others are refreshed.
 
         Args:
             campaigns: of a file.
+            on_drift: train only those of which something moved, as `live` tells it, since production learned.
 
         Returns:
             What happened to each, in order; it stands in `refresh.md` too.
@@ -86,7 +97,7 @@ class Refresh:
         opened: dict[str, _Round] = {}
         for each in campaigns:
             with _own(each.name, found):
-                begun = self._open(each)
+                begun = self._open(each, on_drift)
                 if isinstance(begun, Refreshed):
                     found[each.name] = begun
                 else:
@@ -100,36 +111,49 @@ class Refresh:
         self._page(told)
         return told
 
-    def _open(self, campaign: "Campaign") -> "_Round | Refreshed":
+    def _open(self, campaign: "Campaign", on_drift: bool) -> "_Round | Refreshed":
         """The round that is under way, or the next one; why there is none, where there is none."""
         state = self._state(campaign.name)
         if state.get("round") is not None:
             return _Round(**state["round"])
-        if canaries.running(self._log, campaign.name) is not None:
+        standing = canaries.running(self._log, campaign.name)
+        runs = ""
+        if standing is not None:
             decided = canaries.decide(self._hub, self._log, campaign.name)
-            if canaries.running(self._log, campaign.name) is not None:
-                return Refreshed(campaign.name, "waits", f"its canary still runs: {decided.why}")
+            standing = canaries.running(self._log, campaign.name)
+            runs = f"; its canary still runs: {decided.why}" if standing else ""
+            if standing is not None and (standing.held or standing.shadow or _halfway(decided)):
+                return Refreshed(campaign.name, "waits", runs[2:])
         production = self._hub.aliases(campaign.name).get(canaries.PRODUCTION)
         if production is None:
             return Refreshed(
                 campaign.name, "failed", "it has no production to go on from; set the alias first"
             )
-        number, since = int(state.get("done", 0)) + 1, float(state.get("until", 0.0))
-        rows = training_rows(self._log, campaign, since, number)
+        number, last = int(state.get("done", 0)) + 1, float(state.get("until", 0.0))
+        learned = state.get("learned", {str(production): last} if last else {})
+        since = float(learned.get(str(production), 0.0))
+        first = str(production) not in learned
+        alarms = live(self._log, campaign.name, campaign.outcome, since).drift if on_drift else [""]
+        if not alarms:
+            return Refreshed(campaign.name, "waits", f"nothing moved{runs}")
+        moved = moved_at(self._log, campaign, production, since)
+        head = self._hub.read(f"{campaign.name}@{production}").head if campaign.task == "behavior" else None
+        rows = training_rows(
+            self._log, campaign, moved or since, last, moved is None, number, head.labels if head else None
+        )
         if rows.new < campaign.min_rows:
             return Refreshed(
                 campaign.name,
                 "waits",
-                f"{rows.new:,} new rows, and it is trained from {campaign.min_rows:,} on",
+                f"{rows.new:,} new rows, and it is trained from {campaign.min_rows:,} on{runs}",
             )
-        for part in (rows.train, rows.test):
-            if len({row["clicked"] for row in part}) < 2:
-                return Refreshed(
-                    campaign.name, "waits", f"{rows.new:,} new rows, of which all or none had the outcome"
-                )
+        if one_sided(campaign, rows.train) or one_sided(campaign, rows.test):
+            return Refreshed(campaign.name, "waits", f"{rows.new:,} new rows, which all say the same{runs}")
         rows.write(self._folder(campaign.name, number))
-        begun = _Round(number, rows.until, production, rows.new, rows.replayed)
-        self._write(campaign.name, state | {"round": asdict(begun)})
+        begun = _Round(
+            number, rows.until, production, rows.new, rows.replayed, rows.again, moved, first, alarms[0]
+        )
+        self._write(campaign.name, state | {"learned": learned, "round": asdict(begun)})
         return begun
 
     def _train(
@@ -169,7 +193,7 @@ class Refresh:
         reference = f"{campaign.name}@{begun.production}"
         parent, folder = self._hub.read(reference), self._folder(campaign.name, begun.number)
         return Order(
-            self._recipe(parent, campaign),
+            self._recipe(parent, campaign, begun.first),
             [folder / "train.jsonl"],
             test=[folder / "test.jsonl"],
             out=folder / "adapter",
@@ -177,8 +201,9 @@ class Refresh:
             parent=(parent, reference),
         )
 
-    def _recipe(self, parent: "Adapter", campaign: "Campaign") -> "Recipe":
-        """Production's own, on rows whose columns are called by their roles."""
+    def _recipe(self, parent: "Adapter", campaign: "Campaign", first: bool) -> "Recipe":
+        """Production's own, on rows whose columns are called by their roles. first: no refresh has made production, so
+        that its rate is that of a training from nothing."""
         from recipes import Recipe
         from recipes.answer import Voice
 
@@ -186,27 +211,33 @@ class Refresh:
         for block in ("columns", "labels", "format"):
             said["data"].pop(block, None)
         said["data"] |= {"repeats": "keep", "pii": "allow"}  # what is stored is masked already
+        for rate in ("learning_rate", "head_learning_rate"):
+            if first and said["train"].get(rate):
+                said["train"][rate] *= campaign.rate
         return Recipe.from_dict(said, **campaign.set)
 
     def _finish(self, campaign: "Campaign", begun: _Round) -> Refreshed:
         """Gate, publish and let it prove itself."""
+        from recipes.answer import Voice
+
         folder = self._folder(campaign.name, begun.number)
-        gain, low, high, rows = self._gain(campaign.name, begun, folder)
-        told = (
-            f"trained on {begun.new:,} new and {begun.replayed:,} older rows; on the {rows:,} newest its log loss is "
-            f"{gain:+.4f} [{low:+.4f}, {high:+.4f}] better than that of @{begun.production}"
-        )
-        if gain <= 0:
+        standing = canaries.running(self._log, campaign.name)
+        others = [begun.production, *([standing.version] if standing else [])]
+        gains = gained(self._hub, self._base, campaign.name, others, folder, begun.number)
+        told = _told(begun, gains)
+        kept = standing is not None and (standing.held or standing.shadow)
+        # A canary that loses nothing to the candidate may be the candidate itself, in a round that was killed.
+        if kept or gains[0].value <= 0 or any(gain.value < 0 for gain in gains[1:]):
             self._close(campaign.name, begun)
-            return Refreshed(campaign.name, "not better", told)
+            stays = f"; its canary @{standing.version} stays" if standing else ""
+            return Refreshed(campaign.name, "not better", told + stays)
         key = hashlib.sha256(f"{self._out.resolve()}\0{begun.number}\0{begun.until!r}".encode()).hexdigest()[
             :32
         ]
         version = self._hub.publish(
             folder / "adapter", campaign.name, base=self._base, publish_id=f"refresh-{key}", message=told
         )
-        running = canaries.running(self._log, campaign.name)
-        if running is None:
+        if standing is None:
             canaries.start(
                 self._hub,
                 self._log,
@@ -216,46 +247,22 @@ class Refresh:
                 campaign.outcome,
                 campaign.max_days,
                 why=told,
+                grouped=Voice.of(self._hub.read(f"{campaign.name}@{version.number}")).recipe.grouped,
             )
-        self._close(campaign.name, begun)
+        elif standing.version != version.number:
+            told += f"; it takes the place of the canary @{standing.version}, which was undecided"
+            canaries.replace(self._hub, self._log, campaign.name, version.number, told)
+        self._close(campaign.name, begun, version.number)
         return Refreshed(campaign.name, "canary", told, version.number)
-
-    def _gain(self, name: str, begun: _Round, folder: Path) -> tuple[float, float, float, int]:
-        """How much lower the candidate's log loss is than production's on the newest rows, in nats, with a 95 %
-        bootstrap interval over users (Efron 1979), and the rows."""
-        from hub.hub import Hub
-        from hub.registry.registry import Registry
-        from recipes.measure import interval, multilabel_losses, ratio, resample
-
-        rows = [json.loads(line) for line in (folder / "test.jsonl").read_text("utf-8").splitlines()]
-        shutil.rmtree(folder / "gate", ignore_errors=True)
-        both = Hub(folder / "gate")
-        both.publish(self._hub.read(f"{name}@{begun.production}"), name, force_reason="to compare with")
-        both.publish(folder / "adapter", name, force_reason="to be compared")
-        registry = Registry(both, self._base, follow=False)
-        try:
-            losses = []
-            for number in (1, 2):
-                asked = [_request(f"{name}@{number}", row) for row in rows]
-                answers: list[Any] = registry.run(asked)
-                if error := next((each for each in answers if isinstance(each, RepertoireError)), None):
-                    raise error
-                truth = [[row["clicked"]] for row in rows]
-                losses.append(multilabel_losses(truth, [[each[0].probability] for each in answers]))
-        finally:
-            registry.close()
-            shutil.rmtree(folder / "gate", ignore_errors=True)
-        gain = losses[0] - losses[1]
-        users = np.unique([str(row.get("user", at)) for at, row in enumerate(rows)], return_inverse=True)[1]
-        means = {"gain": ratio(gain, np.ones(len(gain)), users)}
-        drawn = interval(resample(means, int(users.max()) + 1, seed=begun.number)["gain"])
-        return float(gain.mean()), drawn["low"], drawn["high"], len(rows)
 
     def _is_trained(self, name: str, begun: _Round) -> bool:
         return (self._folder(name, begun.number) / "adapter" / "adapter_config.json").exists()
 
-    def _close(self, name: str, begun: _Round) -> None:
-        self._write(name, {"done": begun.number, "until": begun.until, "round": None})
+    def _close(self, name: str, begun: _Round, version: int | None = None) -> None:
+        """The round is over; version: what it published, which has learned its rows."""
+        learned = self._state(name).get("learned", {})
+        learned |= {} if version is None else {str(version): begun.until}
+        self._write(name, {"done": begun.number, "until": begun.until, "round": None, "learned": learned})
 
     def _folder(self, name: str, number: int) -> Path:
         return self._out / name / f"{number:06d}"
@@ -275,6 +282,28 @@ class Refresh:
         _replace(self._out / "refresh.md", "\n".join(lines) + "\n")
 
 
+def _told(begun: _Round, gains: Sequence[Gained]) -> str:
+    again = f", {begun.again:,} of earlier rounds" if begun.again else ""
+    moved = ""
+    if begun.moved is not None:
+        day = datetime.fromtimestamp(begun.moved, UTC).strftime("%Y-%m-%d %H:%M")
+        moved = f", all since {day}, when what happens moved against what @{begun.production} predicts"
+    better = " and ".join(
+        f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] better than that of @{gain.over}"
+        for gain in gains
+    )
+    alarm = f"; it was trained since {begun.alarm}" if begun.alarm else ""
+    return (
+        f"trained on {begun.new:,} new{again} and {begun.replayed:,} older rows{moved}; on the {gains[0].rows:,} "
+        f"newest its log loss is {better}{alarm}"
+    )
+
+
+def _halfway(decided: canaries.Compared) -> bool:
+    """Whether a canary has half of the evidence, in nats, that lets it be promoted: it is left to finish."""
+    return decided.better**2 >= decided.needed
+
+
 @contextmanager
 def _own(name: str, found: dict[str, Refreshed]) -> Iterator[None]:
     """What is wrong with a campaign is its own result."""
@@ -282,11 +311,6 @@ def _own(name: str, found: dict[str, Refreshed]) -> Iterator[None]:
         yield
     except RepertoireError as error:
         found[name] = Refreshed(name, "failed", str(error))
-
-
-def _request(reference: str, row: Mapping[str, Any]) -> Recommend:
-    columns = {name: cell for name, cell in row.items() if name not in ("user", "clicked", "weight")}
-    return Recommend(reference, str(row.get("user", "")), [columns])
 
 
 def _replace(path: Path, text: str) -> None:

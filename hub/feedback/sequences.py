@@ -11,6 +11,7 @@ day and a test ended when it has said enough.
     means      of numbers from 0 to 1: the predictable plug-in empirical Bernstein sequence (Waudby-Smith and Ramdas
                2024, "Estimating means of bounded random variables by betting", arXiv:2010.09686, theorem 2)
     equality   whether two rates are one: both sequences at alpha / 2 (Bonferroni); they differ when they do not meet
+    arms       whether one of two arms, to which units were dealt at random, has the higher rate: an e-process (`edge`)
 """
 
 import math
@@ -18,9 +19,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 ALPHA = 0.05
+_ODDS = (
+    1.1,
+    1.25,
+    1.5,
+    2.0,
+    3.0,
+    5.0,
+)  # ratios that an arm may have to the other; each gets a sixth of the bet
+_LARGEST = 700.0  # of a logarithm whose exponential is a float
 _STEPS = 80  # of a bisection; beyond them no float changes
 
 
@@ -98,6 +108,38 @@ def apart(one: tuple[int, int], other: tuple[int, int], alpha: float = ALPHA) ->
     """
     first, second = rate(*one, alpha / 2), rate(*other, alpha / 2)
     return int(first.low > second.high) - int(first.high < second.low)
+
+
+def edge(first: NDArray[np.bool_], hits: NDArray[np.bool_], share: float) -> float:
+    """The evidence that one of two arms has the higher rate: an e-value, 1 at the start, that is ever above 1 / alpha
+    with a probability of at most alpha where that arm's rate is no higher.
+
+    Turner, Ly and Grünwald 2024 ("Generic E-variables for exact sequential k-sample tests that allow for optional
+    stopping", arXiv:2106.02693), with arms drawn at random and not in blocks: a unit of arm x with outcome y multiplies
+    the evidence by p_x(y) / (share p_1(y) + (1 - share) p_2(y)), p_2 the other arm's rate so far and p_1 its odds times
+    a ratio above 1; the mean over some ratios. Under equal arms the mean of each factor over x is 1, whatever y is: it
+    holds through seasons, and for users of whom no two are alike.
+
+    Args:
+        first: whether a unit is of that arm, `[units]`, in the order in which they came.
+        hits: whether its outcome came, `[units]`.
+        share: probability with which a unit is dealt to that arm.
+
+    Returns:
+        The highest evidence so far.
+    """
+    if not len(first):
+        return 1.0
+    others = ~first
+    before: NDArray[np.int64] = np.cumsum(others) - others
+    rates = (np.cumsum(hits & others) - (hits & others) + 0.5) / (before + 1)
+    odds = np.asarray(_ODDS)[:, None] * rates / (1 - rates)
+    mine = odds / (1 + odds)
+    mixed = share * mine + (1 - share) * rates
+    said = np.where(first, mine, rates)
+    gained = np.cumsum(np.log(np.where(hits, said / mixed, (1 - said) / (1 - mixed))), axis=1)
+    mean = np.logaddexp.reduce(gained, axis=0) - math.log(len(_ODDS))
+    return math.exp(min(max(0.0, float(mean.max())), _LARGEST))
 
 
 def _edge(inside: Callable[[float], bool], out: float, within: float) -> float:

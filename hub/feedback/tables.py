@@ -5,6 +5,7 @@
     outcomes      impression  position  kind  event  at  value  text                  what the user did about it
     clients       client  secret                                                      what user keys are hashed with
     canaries      name  version  share  outcome                                       which run, see `canary.py`
+    challenged    name  against  turns                                                how many each production has met
 
 Times are seconds since 1970 (UTC). Columns, candidates and texts are JSON in ASCII, so that no character and no
 database disagree. What a version of the schema changes stands in `migrations.py`; these are the tables of the newest.
@@ -33,6 +34,8 @@ impressions = Table(
     Column("consent", Boolean),
     Column("origin", String(16), nullable=False),
     Column("expires", Double),
+    Column("seconds", Double),
+    Column("refused", Integer),
 )
 
 shown = Table(
@@ -77,4 +80,14 @@ canaries = Table(
     Column("max_days", Double, nullable=False),
     Column("held", Boolean, nullable=False),
     Column("shadow", Boolean, nullable=False),
+    Column("turn", Integer, nullable=False),
+    Column("grouped", Text, nullable=False),
+)
+
+challenged = Table(
+    "challenged",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("against", Integer, primary_key=True),
+    Column("turns", Integer, nullable=False),
 )

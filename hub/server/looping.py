@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CapacityLimiter
@@ -105,16 +106,22 @@ class Looping:
     ) -> list[Told | RepertoireError]:
         """Answers to requests in one mixed batch, or the error in their place; after: what is done when they are
         sent. Raises as `Service.many`."""
+        began = perf_counter()
         if not any(each.log or _is_live(each.request) for each in asked):
             plain = await self.service.many(http, [each.request for each in asked])
+            seconds = perf_counter() - began
             return [
-                each if isinstance(each, RepertoireError) else Told(each, None, own.seen)
+                each
+                if isinstance(each, RepertoireError)
+                else Told(each, None, replace(own.seen, seconds=seconds))
                 for each, own in zip(plain, asked, strict=True)
             ]
         routed = [await self._routed(http, each) for each in asked]
+        began = perf_counter()
         found = await self.service.many(
             http, [each if isinstance(each, RepertoireError) else each.request for each in routed]
         )
+        seconds = perf_counter() - began
         await self._again(http, routed, found)
         told: list[Told | RepertoireError] = []
         for own, answer in zip(routed, found, strict=True):
@@ -122,7 +129,8 @@ class Looping:
                 told.append(own if isinstance(own, RepertoireError) else answer)  # type: ignore[arg-type]
                 continue
             try:
-                told.append(Told(answer, await self._noted(own, answer, after), own.seen))
+                timed = replace(own, seen=replace(own.seen, seconds=seconds))
+                told.append(Told(answer, await self._noted(timed, answer, after), timed.seen))
             except RepertoireError as error:
                 told.append(error)
         return told

@@ -7,6 +7,7 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from recipes.learn.encode import count_tokens, encode_prompt, encode_texts, token_limit
     from recipes.learn.fused import Fused
+    from recipes.learn.likelihood import text_losses
     from recipes.learn.parallel import Processes
 else:
     __getattr__, __dir__ = lazy(
@@ -14,6 +15,7 @@ else:
         {
             "recipes.learn.encode": ["count_tokens", "encode_prompt", "encode_texts", "token_limit"],
             "recipes.learn.fused": ["Fused"],
+            "recipes.learn.likelihood": ["text_losses"],
             "recipes.learn.parallel": ["Processes"],
         },
     )
@@ -24,5 +26,6 @@ __all__ = [
     "count_tokens",
     "encode_prompt",
     "encode_texts",
+    "text_losses",
     "token_limit",
 ]

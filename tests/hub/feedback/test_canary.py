@@ -1,7 +1,7 @@
 """Canaries: who gets them, what is decided and why, and what a fault of one costs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from adapters.errors import RequestError
 from hub import Hub, Loop, Registry
 from hub.errors import NotInHub
 from hub.feedback import Candidate, Feedback, Impression, Outcome, Place
-from hub.feedback.canary import Canary, decide, hold, promote, running, start, stop
+from hub.feedback.canary import Canary, decide, hold, promote, replace, running, start, stop
 from hub.feedback.live import live
 from tests.adapters import models
 from tests.clock import Clock, until
@@ -23,6 +23,12 @@ from tests.hub.feedback.test_loop import ranker
 from tests.hub.tiny import NAME, lora
 
 DAY = 86_400.0
+
+
+@pytest.fixture(autouse=True)
+def dealt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users are dealt to the arms alike in each run."""
+    monkeypatch.setattr("hub.feedback.user_keys.secrets.token_bytes", bytes)
 
 
 @pytest.fixture
@@ -42,8 +48,10 @@ def traffic(
     dislikes: tuple[float, float] = (0.0, 0.0),
     predicted: tuple[float, float] | None = None,
     seed: int = 0,
+    own: Callable[[int, int], dict[str, Any]] = lambda arm, user: {},
 ) -> None:
-    """Users of a canary and of production, as `@live` sends them, with these rates of each."""
+    """Users of a canary and of production, as `@live` sends them, with these rates of each; own: what else is said of
+    the impression of an arm (0: canary) and a user's number."""
     random, made, came = np.random.default_rng(seed), [], []
     for user in range(users):
         key = log.user_key("acme", f"{seed}-{user}")
@@ -52,8 +60,9 @@ def traffic(
         version = (canary.version, canary.against)[arm]
         place, candidate = Place(1, "ad", said, 1.0), Candidate("ad", {"ad": "tea"}, said)
         each = Impression(
-            log.now(), NAME, "recommendation", NAME, version, "ab", {"user": "u"}, [candidate], [place],
-            arm=("canary", "production")[arm], user=key,
+            log.now() + user * 1e-3, NAME, "recommendation", NAME, version, "ab",
+            **{"columns": {"user": "u"}, "candidates": [candidate], "places": [place],
+               "arm": ("canary", "production")[arm], "user": key} | own(arm, user),
         )  # fmt: skip
         made.append(each)
         if random.random() < rates[arm]:
@@ -118,6 +127,66 @@ def test_what_the_figures_say_is_done_and_told(
         assert last_why(served, "canary") == found.why
     if decision == "promote":
         assert last_why(served, "production") == found.why
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (lambda arm, user: {"seconds": (0.2, 0.1)[arm] + 0.001 * (user % 7)}, "is slower: 100%"),
+        (lambda arm, user: {"seconds": (0.11, 0.1)[arm] + 0.001 * (user % 7)}, None),
+        (
+            lambda arm, user: {"refused": 1 if arm == 0 and user % 3 == 0 else 0},
+            "writes what breaks a rule more",
+        ),
+        (lambda arm, user: {"refused": int(user % 3 == 0)}, None),
+    ],
+)
+def test_guardrails_of_seconds_and_refused_texts(
+    served: Hub, log: Feedback, clock: Clock, own: Any, said: str | None
+) -> None:
+    canary = start(served, log, NAME, 2, share=0.3)
+    traffic(log, canary, 600, (0.2, 0.2), own=own)
+    clock.move(DAY)
+    found = decide(served, log, NAME)
+    assert (found.decision, served.aliases(NAME)["production"]) == ("roll back" if said else "wait", 1)
+    assert said is None or said in found.why
+
+
+def test_a_group_that_is_served_worse_is_a_guardrail(served: Hub, log: Feedback, clock: Clock) -> None:
+    """Better for most and worse for a few: without the group it would be promoted."""
+    canary = start(served, log, NAME, 2, share=0.3, grouped=["language"])
+    assert running(log, NAME) == canary
+    traffic(log, canary, 1200, (0.4, 0.2), own=lambda arm, user: {"columns": {"language": "en"}})
+    traffic(log, canary, 150, (0.02, 0.4), seed=1, own=lambda arm, user: {"columns": {"language": "zh"}})
+    clock.move(DAY)
+    found = decide(served, log, NAME)
+    assert found.better > found.needed == 200
+    assert found.decision == "roll back" and "worse for the users of language 'zh'" in found.why
+
+
+def test_a_newer_candidate_replaces_one_that_is_undecided_and_begins_anew(
+    served: Hub, log: Feedback, clock: Clock
+) -> None:
+    served.publish(lora(3), NAME)
+    first = start(served, log, NAME, 2, share=0.3)
+    traffic(log, first, 200, (0.2, 0.2))
+    clock.move(DAY)
+    assert decide(served, log, NAME).decision == "wait"
+    second = replace(served, log, NAME, 3, why="a lower loss, by 0.1 nats")
+    assert (second.version, second.turn, second.share, running(log, NAME)) == (3, 2, 0.3, second)
+    assert served.aliases(NAME)["canary"] == 3 and last_why(served, "canary") == "a lower loss, by 0.1 nats"
+    found = decide(served, log, NAME)
+    assert found.outcome[0].of == found.outcome[1].of == 0 and found.needed == 600, "and 200 of the first"
+    for wrong in (1, 3):
+        with pytest.raises(RequestError, match="in use already"):
+            replace(served, log, NAME, wrong, why="")
+    hold(log, NAME)
+    with pytest.raises(RequestError, match="a person holds it"):
+        replace(served, log, NAME, 2, why="")
+    stop(served, log, NAME)
+    assert start(served, log, NAME, 2).turn == 3, "the error is that of all canaries against one production"
+    promote(served, log, NAME)
+    assert start(served, log, NAME, 3).turn == 1
 
 
 def test_a_user_counts_once(served: Hub, log: Feedback, clock: Clock) -> None:

@@ -11,10 +11,11 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import event, inspect, text
+from sqlalchemy import MetaData, event, inspect, text
 
 from hub.errors import FeedbackError
 from hub.feedback import Feedback, Impression, Outcome, address_of, migrations
+from hub.feedback.arms import Canary, running
 from hub.feedback.tables import metadata
 from hub.feedback.writer import Writer
 from tests.clock import until
@@ -60,20 +61,33 @@ def test_the_migrations_make_the_tables_that_the_code_names(log: Feedback) -> No
             assert keys == [column.name for column in table.primary_key], table.name
 
 
+@pytest.mark.parametrize("older", range(1, migrations.NEWEST))
 def test_a_log_of_every_older_schema_is_brought_forward_with_its_rows(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    older: int, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for older in range(1, migrations.NEWEST + 1):
-        with monkeypatch.context() as patch:
-            patch.setattr(migrations, "NEWEST", older)
-            first = Feedback(tmp_path, url, clock=lambda: NOW)
-            made = impression()
-            first.add(made, on_disk=True)
-            first.close()
-        again = Feedback(tmp_path, url, clock=lambda: NOW)
-        assert again.feedback(made.id, "click")
-        assert again.count("acme")["impressions"] == older
-        again.close()
+    made, then = impression(), MetaData()
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "NEWEST", older)
+        first = Feedback(tmp_path, url, clock=lambda: NOW)
+        with first.database.write() as connection:
+            then.reflect(connection)
+            rows = {"impressions": [made.row()], "shown": made.places_rows()}
+            for name, given in rows.items():
+                table = then.tables[name]
+                known = [{key: each[key] for key in table.columns.keys() & each.keys()} for each in given]
+                connection.execute(table.insert(), known)
+            if "canaries" in then.tables:
+                ran = {"version": 2, "against": 1, "started": NOW, "share": 0.1, "outcome": "click"}
+                ran |= {"name": made.name, "max_days": 3.0, "held": True, "shadow": False}
+                connection.execute(then.tables["canaries"].insert(), [ran])
+        first.close()
+    again = Feedback(tmp_path, url, clock=lambda: NOW)
+    assert again.feedback(made.id, "click")
+    assert (again.count("acme")["impressions"], again.count("acme")["shown"]) == (1, len(made.places))
+    if "canaries" in then.tables:
+        assert running(again, made.name) == Canary(made.name, 2, 1, NOW, 0.1, max_days=3.0, held=True)
+        assert again.count("acme")["challenged"] == 1
+    again.close()
 
 
 def test_a_log_of_a_newer_schema_is_refused(url: str, tmp_path: Path) -> None:

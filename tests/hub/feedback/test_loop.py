@@ -71,6 +71,7 @@ def test_a_recommendation_is_logged_as_it_was_answered(loop: Loop) -> None:
     }
     assert row["user_key"] == loop.log.user_key("acme", "u-17") and row["consent"] is True
     assert row["expires"] == NOW + 2 * 86_400
+    assert row["seconds"] > 0 and row["refused"] is None
     assert json.loads(row["columns"]) == {"user": "likes tea", "season": "May"}, (
         "what the model does not read is not kept"
     )

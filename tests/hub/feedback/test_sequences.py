@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hub.feedback.sequences import apart, mean, rate
+from hub.feedback.sequences import apart, edge, mean, rate
 
 
 @pytest.mark.parametrize("truth", [0.02, 0.3])
@@ -57,8 +57,53 @@ def test_the_edges_are_what_the_formula_says() -> None:
         - math.lgamma(trials + 1)
         - math.log(math.pi)
     )
-    for edge in (found.low, found.high):
-        ratio = log_mixture - hits * math.log(edge) - (trials - hits) * math.log1p(-edge)
+    for end in (found.low, found.high):
+        ratio = log_mixture - hits * math.log(end) - (trials - hits) * math.log1p(-end)
         assert ratio == pytest.approx(math.log(1 / 0.05), abs=1e-6)
     assert rate(0, 10).low == 0.0 and rate(10, 10).high == 1.0 and rate(0, 10).high < 0.6
     assert math.isnan(rate(0, 0).value) and (rate(0, 0).low, rate(0, 0).high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_the_evidence_of_equal_arms_is_rarely_high_through_seasons_and_unlike_users(share: float) -> None:
+    """1,000 A/A tests, looked at after every user; users of one test differ, and the rate moves with the season."""
+    random, tries, wrong = np.random.default_rng(3), 1000, [0, 0]
+    for _ in range(tries):
+        first = random.random(1000) < share
+        hits = random.random(1000) < (0.15 + 0.1 * np.sin(np.arange(1000) / 60)) * random.uniform(
+            0.5, 1.5, 1000
+        )
+        wrong[0] += edge(first, hits, share) >= 20
+        wrong[1] += edge(first, ~hits, share) >= 20
+    assert max(wrong) <= 50
+
+
+def test_an_arm_that_is_no_better_is_rarely_said_to_be_and_one_that_is_soon() -> None:
+    random = np.random.default_rng(4)
+    worse = [
+        edge(first, random.random(1000) < np.where(first, 0.15, 0.2), 0.3) >= 20
+        for first in (random.random((300, 1000)) < 0.3)
+    ]
+    assert sum(worse) <= 15
+    better = [
+        edge(first, random.random(1000) < np.where(first, 0.3, 0.15), 0.3) >= 20
+        for first in (random.random((100, 1000)) < 0.3)
+    ]
+    assert sum(better) >= 95
+    nobody = np.zeros(0, dtype=bool)
+    assert edge(nobody, nobody, 0.3) == 1.0
+
+
+def test_the_evidence_is_the_product_of_the_formula() -> None:
+    first, hits = np.array([True, False, True]), np.array([True, False, False])
+    product = []
+    for ratio in (1.1, 1.25, 1.5, 2.0, 3.0, 5.0):
+        found = 1.0
+        for own, hit, rate_ in ((True, True, 0.5), (False, False, 0.5), (True, False, 0.25)):
+            mine = ratio * rate_ / (1 - rate_) / (1 + ratio * rate_ / (1 - rate_))
+            mixed = 0.4 * mine + 0.6 * rate_
+            said = mine if own else rate_
+            found *= said / mixed if hit else (1 - said) / (1 - mixed)
+            product.append(found)
+    steps = np.array(product).reshape(6, 3).mean(axis=0)
+    assert edge(first, hits, 0.4) == pytest.approx(max(1.0, steps.max()))

@@ -72,6 +72,7 @@ def test_an_answer_is_logged_where_that_is_asked_and_its_id_comes_back(served: S
     assert plain["impression"] is None
     assert [each["ad"] for each in plain["ranked"]] == [each["ad"] for each in logged["ranked"]]
     (row,) = stored(served.log, impressions)
+    assert row["seconds"] > 0
     assert row["id"] == logged["impression"] and row["consent"] is False
     assert row["user_key"] == served.log.user_key("acme", "u-1")
     assert [each["probability"] for each in stored(served.log, shown)] == [
@@ -210,6 +211,7 @@ def test_ads_are_placed_and_logged_with_their_propensity(served: Served) -> None
     asked = {"reference": NAME, "user": "likes tea", "ads": ads, "k": 3, "user_key": "u-1"}
     found = served.ask("/v1/place", asked).json()
     (row,) = stored(served.log, impressions)
+    assert row["seconds"] > 0
     assert row["id"] == found["impression"] and row["chooser"] == "thompson"
     assert [each["propensity"] for each in stored(served.log, shown)] == [
         each["propensity"] for each in found["placed"]
