@@ -142,21 +142,22 @@ def main(arguments: list[str]) -> int:
 
     if "rates" not in result:
         result["rates"] = rates(2**20 if options.dry_run else 2**27)
+    wanted = [case for case in CASES if options.only is None or case.name in options.only]
     with ExitStack() as stack:
         sides: dict[tuple[str, str], Side] = {}
-        for case in CASES if options.only is None else [own for own in CASES if own.name in options.only]:
-            found = result["cases"].setdefault(case.name, {"rounds": []})
-            found["bound"] = case.bound and case.bound(weights, result["rates"])
-            while len(found["rounds"]) < (1 if options.dry_run else case.rounds):
+        for turn in range(1 if options.dry_run else max(case.rounds for case in wanted)):
+            for case in wanted:
+                found = result["cases"].setdefault(case.name, {"rounds": []})
+                found["bound"] = case.bound and case.bound(weights, result["rates"])
+                if turn < len(found["rounds"]) or turn >= case.rounds:
+                    continue
                 if monotonic() > until:
                     save()
                     return 1
                 found["rounds"].append(one_round(case, told, sides, stack))
                 found |= summed(found["rounds"], case.sides)
                 print(
-                    case.name,
-                    json.dumps({"ratios": found["ratios"], "seconds": found["seconds"]}),
-                    flush=True,
+                    case.name, json.dumps({name: found[name] for name in ("ratios", "seconds")}), flush=True
                 )
                 save()
     failed = [
@@ -167,7 +168,7 @@ def main(arguments: list[str]) -> int:
 
 
 class Side:
-    """One side's process. lines: what it is told and what it answers; where it cannot run, `fault` says why."""
+    """One side's process, told cases by lines and answering by lines; where it cannot run, `fault` says why."""
 
     def __init__(self, side: str, told: Mapping[str, Any]) -> None:
         self.fault, self._process = missing(side), None
@@ -304,7 +305,9 @@ def install(side: str) -> None:
         # Of pictures and sounds, built for a torch with CUDA: the import of one of them fails, that of none does not.
         unused = [name for name in ("torchvision", "torchaudio", "torchcodec") if installed(folder, name)]
         if unused:
-            subprocess.run([python_of(side), "-m", "pip", "uninstall", "--quiet", "--yes", *unused], check=True)
+            subprocess.run(
+                [python_of(side), "-m", "pip", "uninstall", "--quiet", "--yes", *unused], check=True
+            )
         done.touch()
     else:
         print(f"{side} cannot be installed here (pip: {code}); its rows say so", flush=True)
