@@ -30,6 +30,7 @@ _APART = {
     "soak": "16 threads of requests beside a hub that changes: wrong, lost, stuck, leaked; half an hour, or --budget",
     "serve": "a server of 50 adapters over 16 slots beside its registry, 64 connections; --budget MINUTES",
     "whole_files": "100,000 texts beside a loop by hand, a million rows in flat memory; an hour or two",
+    "peers": "vLLM, llama.cpp and PEFT beside ours, in environments of their own; --install, --budget MINUTES",
     "gpu": "many adapters on 8 billion weights, by benchmarks/gpu.sh on a machine with a GPU; 9 minutes",
     "presets": "settings for a recipe that says none, on seven small sets; --budget MINUTES",
     "agency": "the real sets as clients: two nights, killed and resumed; 20 minutes",

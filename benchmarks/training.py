@@ -1,11 +1,13 @@
 """Many small adapters trained on one 4-bit base, beside stock PEFT: `python -m benchmarks.training`; with the word
-`agency` behind it only the last part, whose figures then carry their own date.
+`agency` or `smollm2` behind it only that part, whose figures then carry their own date.
 
 in turn     8 jobs on one base that is loaded once: a plain PyTorch loop around PEFT, one job after another
 runs        8 separate runs of PEFT with transformers' Trainer, each loading its base
 one job     the same loop around PEFT, and ours, for one job alone
 agency      the first 6 steps of 32 click-prediction jobs of 200 to 2,000 rows with 8 to 128 tokens, validated twice,
             early stopping on: by the loop around PEFT, by ours one by one, and fused; with the peak memory
+smollm2     4 jobs of 8 rows of 40 tokens on SmolLM2-135M, in turn and fused, in CPU seconds of one thread; with what
+            the products with the base's weights alone would take, and where the rest goes
 
 A head on the last token, batch 4, LoRA of rank 8 on all linear layers, dropout 0.05, AdamW, clipping.
 """
@@ -19,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import peft
@@ -29,10 +31,11 @@ from sklearn.metrics import roc_auc_score
 
 from adapters import Base, load_base
 from adapters.slots.slots import Slots
-from benchmarks import llama28m
+from benchmarks import llama28m, smollm2
 from benchmarks.measure import interleaved, keep_freed_memory, machine, medians, now, ratio, versions
 from recipes import Order, Recipe
 from recipes.learn.fused import Fused
+from recipes.learn.job import Job
 from recipes.runs.order import prepare
 from recipes.runs.run import PASS_TOKENS
 
@@ -73,10 +76,11 @@ def main(arguments: Sequence[str]) -> int:
     about = machine()
     folder = Path(tempfile.mkdtemp())
     if arguments:
-        result = json.loads(RESULT.read_text())
-        result["agency"] = agencies(folder) | {"machine": about, "date": now()}
+        result, part = json.loads(RESULT.read_text()), arguments[0]
+        found = agencies(folder) if part == "agency" else on_smollm2(folder)
+        result[part] = found | {"machine": about, "date": now()}
         RESULT.write_text(json.dumps(result, indent=2) + "\n")
-        print(json.dumps(result["agency"], indent=2))
+        print(json.dumps(result[part], indent=2))
         return 0
     files = [clicks(folder / f"{job}.csv", 200, (TOKENS, TOKENS), job) for job in range(JOBS)]
     base = load_base(str(llama28m.base()), "nf4")
@@ -93,6 +97,7 @@ def main(arguments: Sequence[str]) -> int:
             "one job: PEFT / ours": ratio(seconds, "one job, PEFT", "one job, ours"),
         },
         "agency": agencies(folder),
+        "smollm2": on_smollm2(folder),
         "machine": about,
         "versions": versions("torch", "transformers", "peft", "bitsandbytes"),
         "date": now(),
@@ -120,11 +125,7 @@ def clicks(path: Path, rows: int, lengths: tuple[int, int], seed: int) -> Path:
 def variants(base: Base, files: Sequence[Path]) -> dict[str, Callable[[], Any]]:
     """`STEPS` steps of each job."""
     recipe = Recipe.load("recommendation", **RECIPE)
-    jobs = [prepare(Order(recipe, file), base) for file in files]
-    slots = Slots(base, JOBS, dtype=torch.float32, trains=True)
-    for slot, job in enumerate(jobs):
-        slots.load(slot, job.adapter)
-        job.begin(slots, slot)
+    slots, jobs = begun(base, recipe, files)
     fused = Fused(base, slots, 2048)
     batches = [[[row.ids for row in job.next_batch()] for _ in range(STEPS)] for job in jobs]
     labels = torch.randint(0, 2, (STEPS, BATCH))
@@ -146,6 +147,60 @@ def variants(base: Base, files: Sequence[Path]) -> dict[str, Callable[[], Any]]:
         "fused": lambda: run_ours([jobs]),
         "one job, PEFT": lambda: run_peft([0]),
         "one job, ours": lambda: run_ours([jobs[:1]]),
+    }
+
+
+def begun(base: Base, recipe: Recipe, files: Sequence[Path]) -> tuple[Slots, list[Job]]:
+    """A job for each file, at its first step."""
+    jobs = [prepare(Order(recipe, file), base) for file in files]
+    slots = Slots(base, len(jobs), dtype=torch.float32, trains=True)
+    for slot, job in enumerate(jobs):
+        slots.load(slot, job.adapter)
+        job.begin(slots, slot)
+    return slots, jobs
+
+
+def on_smollm2(
+    folder: Path, jobs: int = 4, rows: int = 8, tokens: int = 40, rounds: int = 3
+) -> dict[str, Any]:
+    """A step of each job: CPU seconds in turn and fused, the roof, and the costliest operations."""
+    torch.set_num_threads(1)
+    base = load_base(str(smollm2.base()), "nf4")
+    recipe = Recipe.load("recommendation", **RECIPE | {"train.batch_size": rows, "data.max_tokens": tokens})
+    files = [clicks(folder / f"smollm2-{job}.csv", 100, (4 * tokens, 4 * tokens), job) for job in range(jobs)]
+    slots, own = begun(base, recipe, files)
+    fused = Fused(base, slots, PASS_TOKENS["cpu"])
+    ways = {"in turn": [[job] for job in own], "fused": [own]}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for turn in range(rounds + 1):
+        for way, groups in ways.items():
+            began = process_time()
+            for group in groups:
+                fused.turn(group)
+            if turn:
+                seconds[way].append(process_time() - began)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        fused.turn(own)
+    spent = {event.key.removeprefix("aten::"): event.self_cpu_time_total for event in profile.key_averages()}
+    weights = sum(linear.in_features * linear.out_features for linear in base.linears.values())
+    operations = 4 * weights * jobs * rows * tokens  # forward, and the gradient of what a layer reads
+    square, began = torch.ones(2048, 2048), process_time()
+    for _ in range(3):
+        square @ square
+    rate = 3 * 2 * 2048**3 / (process_time() - began)
+    fused_seconds, roof = sorted(seconds["fused"])[rounds // 2], operations / rate
+    return {
+        "shape": {"jobs": jobs, "rows": rows, "tokens": tokens, "rounds": rounds, "threads": 1},
+        "CPU seconds": {way: [round(each, 2) for each in own] for way, own in seconds.items()},
+        "in turn / fused": ratio(seconds, "in turn", "fused"),
+        "GFLOP of the base's products": round(operations / 1e9),
+        "GFLOP/s of a product of 2,048": round(rate / 1e9, 1),
+        "roof, seconds": round(roof, 2),
+        "fused / roof": round(fused_seconds / roof, 2),
+        "share of the costliest operations": {
+            name: round(spent[name] / sum(spent.values()), 3)
+            for name in sorted(spent, key=lambda name: -spent[name])[:12]
+        },
     }
 
 
@@ -237,11 +292,7 @@ def agency(way: str, folder: Path) -> dict[str, Any]:
     recipe = Recipe.load("recommendation", **RECIPE | AGENCY)
     base = load_base(str(llama28m.base()), "nf4")
     files = sorted(folder.glob("agency-*.csv"))[: 1 if way == "one" else None]
-    jobs = [prepare(Order(recipe, path), base) for path in files]
-    slots = Slots(base, len(jobs), dtype=torch.float32, trains=True)
-    for slot, job in enumerate(jobs):
-        slots.load(slot, job.adapter)
-        job.begin(slots, slot)
+    slots, jobs = begun(base, recipe, files)
     fused = Fused(base, slots, PASS_TOKENS["cpu"])
     before, began = peak(), perf_counter()
     for group in [jobs] if way == "fused" else [[job] for job in jobs]:

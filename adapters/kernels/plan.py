@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -196,6 +197,12 @@ class LoraRows:
     def index(self) -> Tensor:
         """`slots` on the device."""
         return self.tiles.slots if self.tiles else torch.tensor(self.slots, device=self.device)
+
+    @cached_property
+    def blocks(self) -> Tensor:
+        """The slot of each block of `range`, on the device. A block has as many rows as divide all segments."""
+        size = math.gcd(*(len(list(run)) for _, run in groupby(self.slots)))
+        return torch.tensor(self.slots[::size], device=self.device)
 
     @cached_property
     def grid(self) -> Grid | None:

@@ -4,7 +4,10 @@
     expand   output + B low
 
 Their backwards add each row's gradient to its own slot of the stacks' gradients, so that nothing of a slot reaches
-another one, and nothing as large as the stacks is made on the way.
+another one, and nothing as large as the stacks is made on the way. Where each job has as many rows, the rows of one are
+a single matrix:
+
+    rows of 7 7 7 7 9 9      blocks of 2   7 | 7 | 9      weights are gathered, and gradients scattered, once a block
 """
 
 from typing import Any
@@ -33,26 +36,29 @@ class _Shrink(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, a: Tensor, group: InputGroup, rows: LoraRows) -> Tensor:
         x = x[rows.range]
-        drawn = dropout.drawn(rows, group.name, x)
-        dropped, factors = drawn or (None, None)
-        ctx.save_for_backward(x, dropped, factors)
+        dropped, factors = dropout.drawn(rows, group.name, x) or (None, None)
+        # As numbers: to multiply by them takes a quarter of the time of a fill.
+        kept = None if dropped is None else dropped.logical_not_().view(torch.uint8)
+        x = x if kept is None else x * kept
+        ctx.save_for_backward(x, kept, factors)
         ctx.group, ctx.rows = group, rows
-        low = torch.bmm(_kept(x, dropped).to(a.dtype), a.index_select(0, rows.index).transpose(1, 2))
+        low = torch.bmm(_blocks(x.to(a.dtype), rows), _of_blocks(a, rows).transpose(1, 2))
+        low = low.view(*x.shape[:2], -1)
         return low if factors is None else low * factors
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None, None]:
-        x, dropped, factors = ctx.saved_tensors
+        x, kept, factors = ctx.saved_tensors
         rows, group, a = ctx.rows, ctx.group, ctx.group.a
-        if factors is not None:
-            gradient = gradient * factors
-        own = torch.bmm(gradient.transpose(1, 2), _kept(x, dropped).to(a.dtype))
-        group.a.grad.index_add_(0, rows.index, own)
+        gradient = _blocks(gradient if factors is None else gradient * factors, rows)
+        own = torch.bmm(gradient.transpose(1, 2), _blocks(x.to(a.dtype), rows))
+        group.a.grad.index_add_(0, rows.blocks, own)
         if not ctx.needs_input_grad[0]:
             return None, None, None, None
-        back = _kept(torch.bmm(gradient, a.index_select(0, rows.index)), dropped).to(x.dtype)
-        return _whole(back, rows), None, None, None
+        back = torch.bmm(gradient, _of_blocks(a, rows)).view(x.shape)
+        back = back if kept is None else back.mul_(kept)
+        return _whole(back.to(x.dtype), rows), None, None, None
 
 
 class _Expand(torch.autograd.Function):
@@ -60,12 +66,12 @@ class _Expand(torch.autograd.Function):
     def forward(ctx: Any, output: Tensor, low: Tensor, b: Tensor, weights: Weights, rows: LoraRows) -> Tensor:
         ctx.save_for_backward(low)
         ctx.weights, ctx.rows = weights, rows
-        own = output[rows.range]
+        own, low = _blocks(output[rows.range], rows), _blocks(low, rows)
         if own.dtype == low.dtype:
             own = torch.baddbmm(own, low, _scaled(weights, rows))
         else:
             own = own + torch.bmm(low, _scaled(weights, rows))
-        own = own.to(output.dtype)
+        own = own.to(output.dtype).view(-1, *output.shape[1:])
         if len(own) == len(output):
             return own
         return torch.cat([output[: rows.range.start], own, output[rows.range.stop :]])
@@ -74,22 +80,28 @@ class _Expand(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         (low,), weights, rows = ctx.saved_tensors, ctx.weights, ctx.rows
-        inner = gradient[rows.range].to(low.dtype)
-        own = (
-            torch.bmm(low.transpose(1, 2), inner) * weights.scaling.index_select(0, rows.index)[:, None, None]
-        )
-        weights.b.grad.index_add_(0, rows.index, own)
-        return gradient, torch.bmm(inner, _scaled(weights, rows).transpose(1, 2)), None, None, None
+        inner = _blocks(gradient[rows.range].to(low.dtype), rows)
+        own = torch.bmm(_blocks(low, rows).transpose(1, 2), inner)
+        own *= _of_blocks(weights.scaling, rows)[:, None, None]
+        weights.b.grad.index_add_(0, rows.blocks, own)
+        back = torch.bmm(inner, _scaled(weights, rows).transpose(1, 2))
+        return gradient, back.view(low.shape), None, None, None
 
 
-def _kept(x: Tensor, dropped: Tensor | None) -> Tensor:
-    return x if dropped is None else x.masked_fill(dropped, 0.0)
+def _blocks(rows_of: Tensor, rows: LoraRows) -> Tensor:
+    """`[rows.range, tokens, size]` to `[blocks, rows of one * tokens, size]`."""
+    return rows_of.reshape(len(rows.blocks), -1, rows_of.shape[2])
+
+
+def _of_blocks(weights: Tensor, rows: LoraRows) -> Tensor:
+    """`[slots, ...]` to `[blocks, ...]`."""
+    return weights.index_select(0, rows.blocks)
 
 
 def _scaled(weights: Weights, rows: LoraRows) -> Tensor:
-    """B of each row times its scaling, `[rows.range, rank, out]`."""
+    """B of each block times its scaling, `[blocks, rank, out]`."""
     assert weights.scaling is not None
-    return weights.b.index_select(0, rows.index) * weights.scaling.index_select(0, rows.index)[:, None, None]
+    return _of_blocks(weights.b, rows) * _of_blocks(weights.scaling, rows)[:, None, None]
 
 
 def _whole(inner: Tensor, rows: LoraRows) -> Tensor:

@@ -21,7 +21,15 @@ def leaves(layers: dict[str, Weights], training: bool) -> None:
 
 @pytest.mark.parametrize("dropped", [False, True])
 @pytest.mark.parametrize(
-    "slots", [[2], [0, 0, 1, 1], [None, 3, 0, 0, None], [1, 0, 1], [None, 2, None, None, 2]]
+    "slots",
+    [
+        [2],
+        [0, 0, 1, 1],
+        [0, 0, 0, 0, None, None, 3, 3],
+        [None, 3, 0, 0, None],
+        [1, 0, 1],
+        [None, 2, None, None, 2],
+    ],
 )
 def test_training_gives_the_definitions_values_and_gradients(slots: list[int | None], dropped: bool) -> None:
     found = []
@@ -46,3 +54,18 @@ def test_training_gives_the_definitions_values_and_gradients(slots: list[int | N
     for mine, its in zip(*found, strict=True):
         assert mine is not None and its is not None
         assert float((mine - its).abs().max()) <= 1e-5 * float(mine.abs().max())
+
+
+@pytest.mark.parametrize(
+    ("slots", "blocks"),
+    [
+        ([3, 3, 3], [3]),
+        ([2, 2, 2, 2, 0, 0], [2, 2, 0]),
+        ([2, 2, 2, 0, 0], [2, 2, 2, 0, 0]),
+        ([None, 1, 1, None, None, 4, 4, None], [1, SLOTS, 4]),
+    ],
+)
+def test_rows_of_one_slot_are_one_matrix_where_all_runs_can_be_cut_alike(
+    slots: list[int | None], blocks: list[int]
+) -> None:
+    assert plan(slots).blocks.tolist() == blocks

