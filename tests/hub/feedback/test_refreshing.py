@@ -237,7 +237,9 @@ def test_killed_anywhere_it_goes_on_and_publishes_once(
     assert [version.number for version in hub.versions(NAME)] == [1, 2]
     assert hub.aliases(NAME)["canary"] == 2 and running(log, NAME) is not None
     learned = json.loads((tmp_path / "refresh" / NAME / "state.json").read_text())["learned"]
-    assert learned.keys() == {"2"}, "the round that was killed when its canary ran already has learned its rows"
+    assert learned.keys() == {"2"}, (
+        "the round that was killed when its canary ran already has learned its rows"
+    )
     (found,) = Refresh(hub, log, base, tmp_path / "refresh").run([campaign()])
     assert found.happened == "waits" and [version.number for version in hub.versions(NAME)] == [1, 2]
     log.close()
