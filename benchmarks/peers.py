@@ -270,7 +270,7 @@ def start(side: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """CPU seconds of a process that loads, and writes one token."""
     if (fault := missing(side)) is not None:
         return {"failed": fault}
-    process = started(side, {**told, "first": True, "steps": 0})
+    process = started(side, {**told, "first": True})
     said = process.stdout.readline()
     _, status, used = os.wait4(process.pid, 0)
     if status or not said:
