@@ -149,7 +149,7 @@ def peft(told: dict[str, Any]) -> dict[str, Case]:
     for name, folder in zip(names[1:], told["adapters"][1:], strict=True):
         model.load_adapter(folder, adapter_name=name)
     model.eval()
-    turn = iter(range(10**6))
+    turn, placed = iter(range(10**6)), iter(range(10**6))
     classifying: list[Any] = []
 
     @torch.inference_mode()
@@ -163,7 +163,7 @@ def peft(told: dict[str, Any]) -> dict[str, Case]:
         return [row[ids.shape[1] :].tolist() for row in found]
 
     def place() -> None:
-        fresh = f"more{next(turn)}-"
+        fresh = f"more{next(placed)}-"
         for number, folder in enumerate(told["adapters"]):
             model.load_adapter(folder, adapter_name=f"{fresh}{number}")
 

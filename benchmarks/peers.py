@@ -396,8 +396,10 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def shown(seconds: float | None) -> str:
-    """In ms, or from ten seconds on in s."""
-    return "–" if seconds is None else f"{seconds:.1f} s" if seconds >= 10 else f"{1000 * seconds:.3g} ms"
+    """In ms, or from one second on in s."""
+    if seconds is None:
+        return "–"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def write_table(result: Mapping[str, Any]) -> None:
