@@ -270,7 +270,7 @@ def start(side: str, told: Mapping[str, Any]) -> dict[str, Any]:
     """CPU seconds of a process that loads, and writes one token."""
     if (fault := missing(side)) is not None:
         return {"failed": fault}
-    process = started(side, {**told, "first": True, "steps": 0})
+    process = started(side, {**told, "first": True})
     said = process.stdout.readline()
     _, status, used = os.wait4(process.pid, 0)
     if status or not said:
@@ -396,8 +396,10 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def shown(seconds: float | None) -> str:
-    """In ms, or from ten seconds on in s."""
-    return "–" if seconds is None else f"{seconds:.1f} s" if seconds >= 10 else f"{1000 * seconds:.3g} ms"
+    """In ms, or from one second on in s."""
+    if seconds is None:
+        return "–"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def write_table(result: Mapping[str, Any]) -> None:

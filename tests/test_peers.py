@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import peers
+from benchmarks import peer_sides, peers
 
 
 def test_a_peer_that_is_not_installed_and_one_that_does_not_start_are_told(
@@ -65,3 +65,22 @@ def test_the_bound_of_a_step_is_the_slower_of_reading_and_multiplying() -> None:
     assert weights.step(1, 32, rates, 1) == pytest.approx(4 * 130 / 1000), "read once"
     assert weights.step(16, 32, rates, 0) == pytest.approx(2 * 16 * 120 / 1000), "multiplied with each row"
     assert weights.step(1, 4, rates, 0) == pytest.approx(0.24), "4 bits would be read in 0.13 s"
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [({}, [2, 1, 5, 1, 5]), ({"first": True}, [1, 1])],
+    ids=["steps beyond the first token, after what is done once", "a program's first token"],
+)
+def test_what_a_side_is_asked_to_write_in_two_rounds(told: dict[str, Any], asked: list[int]) -> None:
+    new: list[int] = []
+
+    def write(prompts: list[list[int]], count: int) -> list[list[int]]:
+        assert [len(ids) for ids in prompts] == [4, 4, 4]
+        new.append(count)
+        return prompts
+
+    case = peer_sides.writing({"prompt": 4, "steps": 4} | told, write, 3)
+    case()
+    case()
+    assert new == asked

@@ -199,10 +199,15 @@ class LoraRows:
         return self.tiles.slots if self.tiles else torch.tensor(self.slots, device=self.device)
 
     @cached_property
-    def blocks(self) -> Tensor:
-        """The slot of each block of `range`, on the device. A block has as many rows as divide all segments."""
-        size = math.gcd(*(len(list(run)) for _, run in groupby(self.slots)))
-        return torch.tensor(self.slots[::size], device=self.device)
+    def block(self) -> int:
+        """How many rows of one slot are taken as one: as many as divide all segments of `range`."""
+        return math.gcd(*(len(list(run)) for _, run in groupby(self.slots)))
+
+    @cached_property
+    def blocks(self) -> slice | Tensor:
+        """The slot of each block, as an index: a slice where they are consecutive ones in order."""
+        slots = self.slots[:: self.block]
+        return _consecutive(slots) or torch.tensor(slots, device=self.device)
 
     @cached_property
     def grid(self) -> Grid | None:
@@ -228,6 +233,10 @@ class LoraRows:
         """The slots themselves, where the rows use consecutive ones in order: then nothing need be gathered."""
         if self.tiles:
             return None
-        first = self.slots[0]
-        in_order = self.slots == list(range(first, first + len(self.slots)))
-        return slice(first, first + len(self.slots)) if in_order else None
+        return _consecutive(self.slots)
+
+
+def _consecutive(slots: list[int]) -> slice | None:
+    """The slots as a slice, where they are side by side and in order."""
+    found = slice(slots[0], slots[0] + len(slots))
+    return found if slots == list(range(found.start, found.stop)) else None

@@ -42,7 +42,7 @@ class _Shrink(torch.autograd.Function):
         x = x if kept is None else x * kept
         ctx.save_for_backward(x, kept, factors)
         ctx.group, ctx.rows = group, rows
-        low = torch.bmm(_blocks(x.to(a.dtype), rows), _of_blocks(a, rows).transpose(1, 2))
+        low = torch.bmm(_blocks(x.to(a.dtype), rows), a[rows.blocks].transpose(1, 2))
         low = low.view(*x.shape[:2], -1)
         return low if factors is None else low * factors
 
@@ -53,10 +53,10 @@ class _Shrink(torch.autograd.Function):
         rows, group, a = ctx.rows, ctx.group, ctx.group.a
         gradient = _blocks(gradient if factors is None else gradient * factors, rows)
         own = torch.bmm(gradient.transpose(1, 2), _blocks(x.to(a.dtype), rows))
-        group.a.grad.index_add_(0, rows.blocks, own)
+        _add(own, group.a.grad, rows)
         if not ctx.needs_input_grad[0]:
             return None, None, None, None
-        back = torch.bmm(gradient, _of_blocks(a, rows)).view(x.shape)
+        back = torch.bmm(gradient, a[rows.blocks]).view(x.shape)
         back = back if kept is None else back.mul_(kept)
         return _whole(back.to(x.dtype), rows), None, None, None
 
@@ -82,26 +82,29 @@ class _Expand(torch.autograd.Function):
         (low,), weights, rows = ctx.saved_tensors, ctx.weights, ctx.rows
         inner = _blocks(gradient[rows.range].to(low.dtype), rows)
         own = torch.bmm(_blocks(low, rows).transpose(1, 2), inner)
-        own *= _of_blocks(weights.scaling, rows)[:, None, None]
-        weights.b.grad.index_add_(0, rows.blocks, own)
+        own *= weights.scaling[rows.blocks][:, None, None]
+        _add(own, weights.b.grad, rows)
         back = torch.bmm(inner, _scaled(weights, rows).transpose(1, 2))
         return gradient, back.view(low.shape), None, None, None
 
 
 def _blocks(rows_of: Tensor, rows: LoraRows) -> Tensor:
     """`[rows.range, tokens, size]` to `[blocks, rows of one * tokens, size]`."""
-    return rows_of.reshape(len(rows.blocks), -1, rows_of.shape[2])
+    return rows_of.reshape(-1, rows.block * rows_of.shape[1], rows_of.shape[2])
 
 
-def _of_blocks(weights: Tensor, rows: LoraRows) -> Tensor:
-    """`[slots, ...]` to `[blocks, ...]`."""
-    return weights.index_select(0, rows.blocks)
+def _add(own: Tensor, gradient: Tensor, rows: LoraRows) -> None:
+    """Add what blocks have, `[blocks, ...]`, to the gradients of their slots."""
+    if isinstance(rows.blocks, slice):
+        gradient[rows.blocks] += own
+    else:
+        gradient.index_add_(0, rows.blocks, own)
 
 
 def _scaled(weights: Weights, rows: LoraRows) -> Tensor:
     """B of each block times its scaling, `[blocks, rank, out]`."""
     assert weights.scaling is not None
-    return _of_blocks(weights.b, rows) * _of_blocks(weights.scaling, rows)[:, None, None]
+    return weights.b[rows.blocks] * weights.scaling[rows.blocks][:, None, None]
 
 
 def _whole(inner: Tensor, rows: LoraRows) -> Tensor:

@@ -68,4 +68,11 @@ def test_training_gives_the_definitions_values_and_gradients(slots: list[int | N
 def test_rows_of_one_slot_are_one_matrix_where_all_runs_can_be_cut_alike(
     slots: list[int | None], blocks: list[int]
 ) -> None:
-    assert plan(slots).blocks.tolist() == blocks
+    rows = plan(slots)
+    assert torch.arange(SLOTS + 1)[rows.blocks].tolist() == blocks
+    assert rows.block * len(blocks) == len(rows.slots)
+
+
+def test_weights_of_neighbours_in_order_are_not_gathered() -> None:
+    assert plan([1, 1, 2, 2, 3, 3]).blocks == slice(1, 4)
+    assert isinstance(plan([1, 1, 3, 3]).blocks, torch.Tensor)
