@@ -12,14 +12,16 @@ seen: claims in other words, numbers in words (twelve, 五折), letters of anoth
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from recipes.errors import RecipeError
 from recipes.measure.claims import CJK, amount
-from recipes.measure.sayings import Sayings
+
+if TYPE_CHECKING:
+    from recipes.measure.sayings import Sayings
 
 Kind = Literal["banned", "missing", "too long", "unsupported"]
 Span = tuple[int, int]
@@ -56,12 +58,12 @@ class Policy:
     required: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     facts: bool = False
-    sayings: Sayings = field(default_factory=Sayings)
+    sayings: "Sayings | None" = None
 
     def __bool__(self) -> bool:
         return self != Policy(allowed=self.allowed)
 
-    def knowing(self, sayings: Sayings) -> "Policy":
+    def knowing(self, sayings: "Sayings") -> "Policy":
         """With what is known of how copy names values, where every claim must come from the product."""
         return replace(self, sayings=sayings) if self.facts else self
 
@@ -132,7 +134,7 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
     folded, spans = _fold(text)
     terms = {span: term for term in policy.banned for span in _spans(term, folded)}
     numbers = _unsupported(folded, product) if policy.facts else []
-    numbers += policy.sayings.contradicted(folded, product)
+    numbers += policy.sayings.contradicted(folded, product) if policy.sayings else []
     found = {*terms, *numbers}
     excused = [span for phrase in policy.allowed + policy.required for span in _spans(phrase, folded)]
     broken = []
