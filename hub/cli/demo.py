@@ -49,7 +49,10 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "behavior": {
         "train.epochs": 5,
         "train.batch_size": 8,
+        "train.learning_rate": 0.1,
+        "train.head_learning_rate": 1e-2,
         "prefix.length": 32,
+        "head.init": "random",
         "head.pooling": "mean",
         "data.repeats": "drop",
     },

@@ -37,7 +37,14 @@ def trained(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Adapter:
     file = tmp_path_factory.mktemp("data") / "clicks.csv"
     rows = [f"{'eager' if n % 3 else 'idle'},tea {n},{n % 3 > 0:d}" for n in range(240)]
     file.write_text("\n".join(["user,ad,clicked", *rows]))
-    changes = {"train.epochs": 1, "data.max_tokens": 64, "blend": True, "data.negative_share": 0.7}
+    changes: dict[str, Any] = {
+        "train.epochs": 1,
+        "data.max_tokens": 64,
+        "blend": True,
+        "data.negative_share": 0.7,
+    }
+    # A probe would be right by itself, and nothing would be blended.
+    changes |= {"head.init": "random", "head.pooling": "last", "train.learning_rate": 2e-3}
     recipe = Recipe.load("recommendation", **changes)
     (run,) = train_many([Order(recipe, file)], base)
     assert isinstance(run, Adapter)

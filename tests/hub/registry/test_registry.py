@@ -382,7 +382,7 @@ def test_adalora_is_published_as_plain_lora_and_answers_as_stock_peft(base: Base
     (tmp_path / "moods.csv").write_text(
         "text,label\n" + "".join(f"{'yes' if i % 2 else 'no'} {i},l{i % 2}\n" for i in range(60))
     )
-    changes = {"lora.adalora": {"target_rank": 2}, "lora.rank": 5}
+    changes = {"lora.adalora": {"target_rank": 2}, "lora.rank": 5, "head.pooling": "last"}
     recipe, name = Recipe.load("behavior", **QUICK | changes), "globex/launch/behavior"
     hub = Hub(tmp_path / "hub")
     version = hub.publish(train(recipe, tmp_path / "moods.csv", base), name)

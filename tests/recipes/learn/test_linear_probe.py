@@ -22,6 +22,7 @@ from recipes.runs.order import prepare
 from tests.adapters import models
 from tests.recipes.runs.test_training import QUICK, moods, weights
 
+AT_RANDOM: dict[str, Any] = {"head.init": "random"}
 PROBE: dict[str, Any] = QUICK | {"head.init": "probe", "train.max_steps": 4}
 
 
@@ -110,7 +111,7 @@ def test_a_probe_that_fails_is_told_of_its_own_job(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("recipes.runs.run.probe", failing)
     orders = [
         Order(Recipe.load("behavior", **PROBE), moods(tmp_path, 60), name="probed"),
-        Order(Recipe.load("behavior", **QUICK), moods(tmp_path, 60, seed=1), name="plain"),
+        Order(Recipe.load("behavior", **QUICK, **AT_RANDOM), moods(tmp_path, 60, seed=1), name="plain"),
     ]
     failed, fine = train_many(orders, models.base("llama"))
     assert "probed: the linear probe of its head failed" in str(failed)
