@@ -211,8 +211,7 @@ class Service:
         except RepertoireError as error:
             return error
         given = request.deadline
-        is_number = isinstance(given, int | float) and not isinstance(given, bool)
-        if is_number and 0 < given < self.bounds.seconds:
+        if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < self.bounds.seconds:
             return request
         if given is not None:
             return OutOfBounds(
