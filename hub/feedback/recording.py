@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from adapters.errors import RequestError
-from adapters.fields import shown
+from adapters.fields import has_halves, shown
 from hub.feedback.events import Candidate, Impression, Place, ad_key
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Texts, Write
 from hub.storage.names import parse
@@ -53,6 +53,8 @@ class Seen:
         """See that it is one. Raises RequestError."""
         if self.user_key is not None and (not isinstance(self.user_key, str) or not self.user_key):
             raise RequestError(f"user_key is {shown(self.user_key)}; expected the user's key as a text")
+        if self.user_key is not None and has_halves(self.user_key):
+            raise RequestError("user_key holds half a character (a lone surrogate); send whole ones")
         if not isinstance(self.top, int) or isinstance(self.top, bool) or self.top < 1:
             raise RequestError(f"top is {shown(self.top)}; expected how many ads are shown, 1 or more")
         if self.consent not in (None, True, False):

@@ -108,7 +108,7 @@ class Looping:
         sent. Raises as `Service.many`."""
         began = perf_counter()
         if not any(each.log or _is_live(each.request) for each in asked):
-            plain = await self.service.many(http, [each.request for each in asked])
+            plain = await self.service.many(http, [_sound(each) for each in asked])
             seconds = perf_counter() - began
             return [
                 each
@@ -177,6 +177,15 @@ class Looping:
         if beside is not None:
             after.add_task(loop.shadow, beside, own.seen)
         return await self.at_log(loop.note, answered.pending, answered.result, own.seen)
+
+
+def _sound(own: Asking) -> Request | RepertoireError:
+    """A request, or what is wrong with who is said to see its answer."""
+    try:
+        own.seen.check()
+    except RepertoireError as error:
+        return error
+    return own.request
 
 
 def _is_live(request: Request) -> bool:

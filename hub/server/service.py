@@ -211,10 +211,12 @@ class Service:
         except RepertoireError as error:
             return error
         given = request.deadline
-        if isinstance(given, int | float) and not isinstance(given, bool) and given < self.bounds.seconds:
+        if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < self.bounds.seconds:
             return request
         if given is not None:
-            return OutOfBounds(f"deadline is {given}; at most {self.bounds.seconds} seconds")
+            return OutOfBounds(
+                f"deadline is {given}; give seconds, above 0 and at most {self.bounds.seconds}"
+            )
         return replace(request, deadline=self.bounds.seconds)
 
     def _count(self, caller: Caller, noted: Noted, answered: Answered) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from recipes.judge.report import Gates, GateVerdict, Measured, Report
 from recipes.judge.results import best_baseline, upward
-from recipes.judge.said import Said
+from recipes.judge.said import Named, Said
 from recipes.options.gates import GateOptions, MaxGroupGap, MinGain
 
 _GAIN = (
@@ -118,7 +118,7 @@ def _policy(share: float | None, asked: float) -> _Judged:
 def _at_most(gate: str, most: float, found: float | None, what: Said) -> _Judged:
     if found is None or math.isnan(found):
         return _unchecked(gate, most, Said("{what} was not measured", {"what": what}))
-    told = {"what": what, "found": f"{found:.3f}", "most": f"{most:.3f}"}
+    told: Named = {"what": what, "found": f"{found:.3f}", "most": f"{most:.3f}"}
     return _judged(gate, found <= most, most, found, Said("{what} is {found}; wanted {most} or less", told))
 
 

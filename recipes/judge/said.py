@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
+Named = Mapping[str, Union[str, "Said"]]
+"""What is put into a sentence: numbers and names as they are shown, or sentences in turn."""
+
 
 @dataclass(frozen=True)
 class Said:
-    """text: English, with a place for each of `named`: numbers and names as they are shown, or sentences in turn."""
+    """text: English, with a place for each of `named`."""
 
     text: str
-    named: Mapping[str, Union[str, "Said"]] = field(default_factory=dict)
+    named: Named = field(default_factory=dict)
 
     def in_words(self, told: Callable[..., str]) -> str:
         """In a language. told: gives the text of a key in it, with its places filled: `told(text, rows="1,400")`."""

@@ -15,7 +15,7 @@ from typing import Literal
 from recipes.judge.info import AdapterInfo
 from recipes.judge.report import BEFORE, Gain, Report
 from recipes.judge.results import COARSE, number, plain, sign, upward
-from recipes.judge.said import Said
+from recipes.judge.said import Named, Said
 from recipes.tasks.task import all_metrics
 
 _FAR = 20  # times the test rows: more than that are not within reach
@@ -88,7 +88,7 @@ def _measured(report: Report, metric: str) -> Mapping[str, Gain]:
 
 
 def _better(report: Report, metric: str, other: str, gain: Gain) -> Said:
-    told = {"by": _by(metric, gain), "values": _values(report, metric, other)}
+    told: Named = {"by": _by(metric, gain), "values": _values(report, metric, other)}
     return Said("Better than every baseline by {by}: {values}.", told)
 
 
@@ -103,7 +103,7 @@ def _worse(report: Report, metric: str, other: str, gain: Gain) -> Said:
         if reach
         else Said("do not publish it as it is")
     )
-    told = {
+    told: Named = {
         "other": other[:1].upper() + other[1:],
         "by": _by(metric, over),
         "values": _values(report, metric, other),
@@ -116,7 +116,7 @@ def _worse(report: Report, metric: str, other: str, gain: Gain) -> Said:
 
 def _even(report: Report, metric: str, other: str, gain: Gain) -> Said:
     more, reach = _rows_to_decide(report, gain), _reach(report, metric)
-    told = {
+    told: Named = {
         "other": other,
         "by": _by(metric, gain, signed=True),
         "values": _values(report, metric, other),
@@ -150,7 +150,7 @@ def _values(report: Report, metric: str, other: str) -> Said:
     own, theirs = report.served.after.get(metric), None
     if other in report.baselines:
         theirs = report.baselines[other].get(metric)
-    told = {
+    told: Named = {
         "metric": plain(metric),
         "own": number(metric, own),
         "theirs": number(metric, theirs),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from adapters.errors import RequestError
+from adapters.fields import Text
 from hub.registry.requests import TokenChance, Told, Write
 from hub.server.wire.body import Body, Columns, Model, Reply, Usage
 
@@ -27,15 +28,15 @@ class StreamOptions(Body):
 class ContentPart(Body):
     """A part of a message's content."""
 
-    type: str
-    text: str | None = None
+    type: Text
+    text: Text | None = None
 
 
 class ChatTurn(Body):
     """One message of a chat."""
 
-    role: str
-    content: str | list[ContentPart] | None = None
+    role: Text
+    content: Text | list[ContentPart] | None = None
 
 
 class WriteBody(Body):

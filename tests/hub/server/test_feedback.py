@@ -141,13 +141,13 @@ def test_near_names_are_read_beside_the_loop(
     served: Served, log: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The hub may be far, and everybody else's requests run on the loop."""
-    names, on_loop = served.hub.names, []
+    search, on_loop = served.hub.search, []
 
-    def looked() -> tuple[str, ...]:
+    def looked() -> Any:
         on_loop.append(asyncio._get_running_loop() is not None)
-        return names()
+        return search()
 
-    monkeypatch.setattr(served.hub, "names", looked)
+    monkeypatch.setattr(served.hub, "search", looked)
     assert "error" in served.ask("/v1/recommend", ASKED | {"reference": OTHER, "log": log}).json()
     assert on_loop == [False]
 
