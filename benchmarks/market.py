@@ -283,15 +283,17 @@ def _write(file: Path, found: Any) -> None:
     part.replace(file)
 
 
-def decided(size: Size, folder: Path, until: float, tries: int) -> dict[str, Any]:
-    """The decisions. tries: of A/A tests."""
+def decided(short: bool, folder: Path, until: float) -> dict[str, Any]:
+    """The decisions, of a market of the usual size, or in short."""
+    size, tries = (SHORT, 20) if short else (Size(), 1000)
     wanted: dict[str, Callable[[], Any]] = {
         "bad candidates": lambda: decisions.bad(size, max(10, tries // 10)),
         "equal candidates": lambda: decisions.equal(size, tries),
         "ten equal candidates in turn": lambda: decisions.replaced(size, max(5, tries // 10)),
         "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 100)),
     }
-    return in_parts(wanted, folder / "decisions.json", until)
+    file = folder / f"decisions{'-short' * short}.json"
+    return {"users a day": size.users, **in_parts(wanted, file, until)}
 
 
 def told(size: Size, done: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -340,7 +342,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result = {"benchmark": "market", "command": f"python -m benchmarks.market{' --short' * given.short}"}
     result["command"] += "".join(f" --size {each}" for each in given.size)
     result |= {"size": asdict(size), **told(size, done)}
-    result |= decided(size, market.folder, until, 20 if given.short else 1000)
+    result["decisions"] = decided(given.short, given.kept, until)
     result |= {"machine": about, "versions": versions("torch", "scikit-learn"), "date": now()}
     given.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
