@@ -17,7 +17,6 @@ in what they bought.
 
 import argparse
 import json
-import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -283,15 +282,17 @@ def _write(file: Path, found: Any) -> None:
     part.replace(file)
 
 
-def decided(size: Size, folder: Path, until: float, tries: int) -> dict[str, Any]:
-    """The decisions. tries: of A/A tests."""
+def decided(short: bool, folder: Path, until: float) -> dict[str, Any]:
+    """The decisions, of a market of the usual size, or in short."""
+    size, tries = (SHORT, 20) if short else (Size(), 1000)
     wanted: dict[str, Callable[[], Any]] = {
         "bad candidates": lambda: decisions.bad(size, max(10, tries // 10)),
         "equal candidates": lambda: decisions.equal(size, tries),
         "ten equal candidates in turn": lambda: decisions.replaced(size, max(5, tries // 10)),
-        "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 100)),
+        "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 300)),
     }
-    return in_parts(wanted, folder / "decisions.json", until)
+    file = folder / f"decisions{'-short' * short}.json"
+    return {"users a day": size.users, **in_parts(wanted, file, until)}
 
 
 def told(size: Size, done: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -305,15 +306,22 @@ def told(size: Size, done: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "nights of the loop": done["loop"]["nights"],
         "CPU seconds": {name: each["CPU seconds"] for name, each in done.items()},
     }
-    if {"frozen", "oracle"} <= whole.keys():
-        for unit in ("clicks", "worth"):
-            least, most = found[unit]["frozen"], found[unit]["oracle"]
-            found[f"share of the gap in {unit}"] = {
-                name: round((total - least) / (most - least), 3) if most != least else math.nan
-                for name, total in found[unit].items()
-                if name not in ("frozen", "oracle")
+    for unit in ("clicks", "worth"):
+        for name in done.keys() - {"frozen", "oracle"}:
+            days = min(len(done[each]["clicks"]) for each in (name, "frozen", "oracle"))
+            found.setdefault(f"share of the gap in {unit}", {})[name] = {
+                "days": days,
+                "from the first day": _share(done, name, unit, 0, days),
+                "since the shift": _share(done, name, unit, size.shift, days),
+                "in the last three days": _share(done, name, unit, max(0, days - 3), days),
             }
     return found
+
+
+def _share(done: dict[str, dict[str, Any]], name: str, unit: str, begin: int, end: int) -> float | None:
+    """The part of the gap between frozen and oracle that a way gains in some days."""
+    least, own, most = (sum(done[each][unit][begin:end]) for each in ("frozen", name, "oracle"))
+    return None if most == least else round((own - least) / (most - least), 3)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -340,7 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result = {"benchmark": "market", "command": f"python -m benchmarks.market{' --short' * given.short}"}
     result["command"] += "".join(f" --size {each}" for each in given.size)
     result |= {"size": asdict(size), **told(size, done)}
-    result |= decided(size, market.folder, until, 20 if given.short else 1000)
+    result["decisions"] = decided(given.short, given.kept, until)
     result |= {"machine": about, "versions": versions("torch", "scikit-learn"), "date": now()}
     given.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

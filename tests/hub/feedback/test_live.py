@@ -131,6 +131,8 @@ def world(seed: int, rows: int = 3000, shift: str = "") -> tuple[Observed, np.nd
         [""] * rows,
         [""] * rows,
         columns,
+        np.full(rows, np.nan),
+        np.full(rows, np.nan),
     )
     return seen, random.random(rows) < truth
 

@@ -74,7 +74,7 @@ def test_bad_candidates_are_rolled_back_and_equal_ones_rarely_told_apart() -> No
 
 
 def test_what_it_writes_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(market, "decided", lambda *_: {})
+    monkeypatch.setattr(market, "decided", lambda *_: {"users a day": 1})
     given = [
         "--short",
         "--budget",
