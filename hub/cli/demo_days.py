@@ -28,7 +28,7 @@ USERS = (150, 300, 800)
 """Of day 1, of day 2, and at most of each canary."""
 _SETTINGS: Mapping[str, Any] = {"train.epochs": 2, "train.learning_rate": 4e-3}
 _DAY = 86_400.0
-_ADS = 3  # that could be shown to a user, all of what they look for; the likeliest is
+_ADS = 4  # that could be shown to a user, all of what they look for; the likeliest is
 _WAVE = 100  # users who come at once; between two looks at a canary, too
 _SHARE = 0.5
 _SAID = {"promote": "canary promoted", "roll back": "canary rolled back", "keep": "canary ended"}
@@ -68,7 +68,7 @@ def play(registry: "Registry", name: str, folder: Path, seed: int = 0) -> list[d
             rows.append(market.proved())
         now[0] = began + 2.5 * _DAY
         why = "the demo's bad candidate: its labels are flipped"
-        bad = _flipped(hub.read(f"{name}@{canaries.PRODUCTION}"))
+        bad = _flipped(hub.read(name))
         version = hub.publish(bad, name, base=registry.base, force_reason=why)
         canaries.start(hub, log, name, version.number, _SHARE, why=why)
         rows.append(market.proved())

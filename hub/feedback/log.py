@@ -23,7 +23,9 @@ from hub.feedback.writer import Writer
 from recipes.data import masked
 
 if TYPE_CHECKING:
+    from hub.feedback.loop import Loop
     from hub.hub import Hub
+    from hub.registry.registry import Registry
 
 _EXPIRE_EVERY = 3600.0  # seconds
 
@@ -208,6 +210,12 @@ class Feedback:
             self._keys.forget(client)
             self.database.shrink()
         return found
+
+    def around(self, registry: "Registry") -> "Loop":
+        """A loop of a registry and this log: what `Registry(..., log=...)` answers by."""
+        from hub.feedback.loop import Loop
+
+        return Loop(registry, self)
 
     def flush(self) -> None:
         """Wait until all that was logged is on the disk. Raises FeedbackError where that takes too long."""

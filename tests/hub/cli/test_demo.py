@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from sqlalchemy import func, select
 
 from hub import Feedback, Hub
