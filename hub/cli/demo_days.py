@@ -28,7 +28,7 @@ USERS = (150, 300, 800)
 """Of day 1, of day 2, and at most of each canary."""
 _SETTINGS: Mapping[str, Any] = {"train.epochs": 2, "train.learning_rate": 4e-3}
 _DAY = 86_400.0
-_ADS = 4  # that could be shown to a user, all of what they look for; the likeliest is
+_WANTED, _OTHER = 3, 1  # ads that could be shown to a user: of what they look for, and of anything
 _WAVE = 100  # users who come at once; between two looks at a canary, too
 _SHARE = 0.5
 _SAID = {"promote": "canary promoted", "roll back": "canary rolled back", "keep": "canary ended"}
@@ -128,8 +128,8 @@ class _Market:
 
         self._users += 1
         user = make_user(self._rng, id=f"visitor-{self._users}")
-        wanted = [self._rng.choice(user.interests) for _ in range(_ADS)]
-        products = [make_product(self._rng, held_out=True, category=each) for each in wanted]
+        of = [*(self._rng.choice(user.interests) for _ in range(_WANTED)), *([None] * _OTHER)]
+        products = [make_product(self._rng, held_out=True, category=each) for each in of]
         return user, {ad_line(self._rng, product): product for product in products}
 
     def _answer(self, wave: Sequence[tuple["User", dict[str, Any]]], taste: str) -> int:

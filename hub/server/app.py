@@ -79,7 +79,7 @@ def create_app(
     for loops in (tasks, feedback):
         app.include_router(loops(looping))
     app.include_router(operating(service, meters))
-    app.include_router(site(service, keys, sessions, meters), include_in_schema=False)
+    app.include_router(site(looping, keys, sessions, meters), include_in_schema=False)
     add_handlers(app, hidden=registry.hub.storage.address)
     app.add_middleware(Heads)
     app.add_middleware(
