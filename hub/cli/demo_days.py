@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FILES = ("hub.feedback.sqlite", "hub.feedback.sqlite-shm", "hub.feedback.sqlite-wal", "refresh")
 """What lies in the demo's folder of it."""
-USERS = (150, 300, 800)
+USERS = (100, 300, 800)
 """Of day 1, of day 2, and at most of each canary."""
 _SETTINGS: Mapping[str, Any] = {"train.epochs": 2, "train.learning_rate": 4e-3}
 _DAY = 86_400.0
@@ -48,11 +48,12 @@ def play(registry: "Registry", name: str, folder: Path, seed: int = 0) -> list[d
     """
     from hub.feedback import Campaign, Feedback, Loop, Refresh
     from hub.feedback import canary as canaries
+    from hub.feedback.database import sqlite_url
 
     hub, first, second, _ = registry.hub, *USERS
     began = time.time() - 3 * _DAY
     now = [began]
-    log = Feedback(hub, f"sqlite:///{folder / FILES[0]}", clock=lambda: now[0])
+    log = Feedback(hub, sqlite_url(folder.resolve() / FILES[0]), clock=lambda: now[0])
     market = _Market(Loop(registry, log), name, now, random.Random(f"days {seed}"))
     campaign = Campaign(name=name, min_rows=first + second // 2, share=_SHARE, set=dict(_SETTINGS))
     rows = []
@@ -71,6 +72,7 @@ def play(registry: "Registry", name: str, folder: Path, seed: int = 0) -> list[d
         bad = _flipped(hub.read(name))
         version = hub.publish(bad, name, base=registry.base, force_reason=why)
         canaries.start(hub, log, name, version.number, _SHARE, why=why)
+        time.sleep(2)  # within that the registry follows what was promoted
         rows.append(market.proved())
     finally:
         log.close()

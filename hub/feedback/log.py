@@ -74,14 +74,17 @@ class Feedback:
             Its id; None where it was dropped, since the queue is full.
 
         Raises:
+            BadFeedback: a time, a probability or a propensity of it can be none.
             FeedbackError: with `on_disk`, where it was not taken.
         """
+        _check([impression])
         taken = self._writer.put(impression, on_disk)
         return impression.id if taken or on_disk else None
 
     def add_all(self, made: Sequence[Impression]) -> None:
         """Log many impressions; on the disk when this returns. One whose id is there already stays as it is. Raises
-        FeedbackError where they were not taken."""
+        FeedbackError where they were not taken, and BadFeedback, as `add`, where none is."""
+        _check(made)
         if made:
             self._writer.put(made, wait=True)
 
@@ -265,6 +268,11 @@ def _rows_of(client: str) -> list[tuple[Table, ColumnElement[bool]]]:
             for table in (canaries, challenged)
         ),
     ]
+
+
+def _check(made: Sequence[Impression]) -> None:
+    if problems := [f"impression {each.id}: {fault}" for each in made for fault in each.problems()]:
+        raise BadFeedback(problems)
 
 
 def _iso(seconds: float) -> str:

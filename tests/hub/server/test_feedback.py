@@ -29,8 +29,9 @@ ASKED = {"user": "likes tea", "ads": ["tea", "rum"]}
 class Served:
     """An application, its log, and a key of each client."""
 
-    def __init__(self, hub: Hub, base: Base, folder: Path) -> None:
-        self.hub, self.log = hub, Feedback(hub, clock=Clock(NOW))
+    def __init__(self, hub: Hub, base: Base, folder: Path, url: str | None = None) -> None:
+        self.hub, self.clock = hub, Clock(NOW)
+        self.log = Feedback(hub, url, clock=self.clock, patience=0.5 if url else 60.0)
         self.registry = Registry(hub, base)
         keys = Keys(folder / "keys")
         self.app = create_app(self.registry, keys, log=lambda: self.log)
