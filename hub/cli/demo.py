@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from hub.cli import demo_days
 from hub.cli.options import Json
 from hub.cli.output import document, show
 
@@ -65,9 +66,10 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "write.max_new_tokens": 80,
     },
 }
-_OURS = {"demo.json", "data", "adapters", "hub"}
+_OURS = {"demo.json", "data", "adapters", "hub", *demo_days.FILES}
 _MINUTES = 4
 _WAIT = ", and measure each on rows that it never saw: most of the time; a line at each validation"
+_DAYS = ": users click, their taste turns, it is trained again and proves itself on some of them"
 SHOWN = {"recommendation": "auc", "behavior": "accuracy", "ad-copy": "nll"}
 
 
@@ -136,9 +138,13 @@ def demo(
             registry.publish(adapter, _name(client, task), message="repertoire demo")
     with clock.phase("answer one mixed batch for all six", as_json):
         answers = _ask(registry, seed)
+    lived = _name("acme", "recommendation")
+    with clock.phase(f"play three days of {lived}", as_json, _DAYS):
+        days = demo_days.play(registry, lived, folder, seed)
     result = {
         "results": [_row(client, task, adapter) for (client, task), adapter in adapters.items()],
         **answers,
+        "days": days,
         "memory": _memory(base, list(adapters.values())),
         "seconds": clock.seconds,
         "folder": str(folder),
@@ -335,6 +341,7 @@ def _print(result: Mapping[str, Any], folder: Path) -> None:
         for item in analyses:
             told = f"{item['label']} ({item['probability']:.2f}; in truth {item['true']})"
             show(f"{client} reads “{item['text']}” as {told}")
+    demo_days.print_days(result["days"], _name("acme", "recommendation"))
     memory, seconds = result["memory"], result["seconds"]
     show(
         "",
@@ -347,6 +354,7 @@ def _print(result: Mapping[str, Any], folder: Path) -> None:
         "",
         "Next:",
         f"  repertoire ls --hub {hub}",
+        f"  repertoire history {_name('acme', 'recommendation')} --hub {hub}",
         f'  repertoire write globex/launch/ad-copy --hub {hub} --product name="Velmora Halo" --product category=lamp '
         "--product 'price=$89' -n 3",
         f"  repertoire serve --hub {hub}        and then, with any client of OpenAI's:",

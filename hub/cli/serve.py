@@ -1,6 +1,7 @@
 """repertoire serve: a hub's adapters behind HTTP."""
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -39,6 +40,11 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Listen beyond this machine although there is no key.")
     ] = False,
+    refresh: Annotated[
+        Path | None,
+        typer.Option(help="Campaigns to be trained again on what users do; as of `repertoire refresh`."),
+    ] = None,
+    every: Annotated[str, typer.Option(help="How often they are: 1d, 12h, 30m.")] = "1d",
     keys: KeysFile = None,
     trust: TrustFile = None,
     as_json: Json = False,
@@ -46,6 +52,9 @@ def serve(
     """Answer by HTTP as OpenAI's, Cohere's and vLLM's servers do, an adapter's reference as the model.
 
     Without keys it listens on this machine only. SIGTERM or Ctrl-C: new requests are refused, running ones end.
+
+    With --refresh a process of its own trains campaigns again, in the folder `refresh` beside the file: answers do not
+    wait for it, and it ends with the server.
 
     Example: `repertoire serve --hub campaigns --base starter --port 8000`
     """
@@ -58,13 +67,23 @@ def serve(
             param_hint="--host",
         )
     from adapters import Limits, load_base
+    from hub.feedback import load_campaigns
+    from hub.feedback import seconds as seconds_of
     from hub.hub import Hub
     from hub.registry.registry import Registry
     from hub.server.app import create_app
     from hub.server.bounds import Bounds
+    from hub.server.refresher import Plan, Refresher
     from hub.server.running import listen, run
 
     found = Hub(hub, create=False, trust=trust)
+    refresher = None
+    if refresh is not None:
+        load_campaigns(refresh)
+        out, often = refresh.resolve().parent / "refresh", seconds_of(every)
+        refresher = Refresher(
+            Plan(hub, base, quantization.value, refresh, out, often, None if trust is None else str(trust))
+        )
     listening = listen(host, port)
     held: Any = quantization.value
     registry = Registry(found, load_base(base, held), limits=Limits(slots=slots, rows=rows))
@@ -74,6 +93,7 @@ def serve(
         Bounds(body=body, seconds=seconds),
         local=local and not insecure,
         adapter_calls=adapter_calls,
+        refresher=refresher,
     )
     number = listening.getsockname()[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{number}"

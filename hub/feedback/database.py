@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
@@ -43,7 +43,12 @@ def address_of(hub: str | os.PathLike[str]) -> str:
             f"{os.fspath(hub)} is no folder on this machine, so that its feedback log cannot lie beside it; name a "
             f"database: {VARIABLE}=postgresql+psycopg://user:password@host/database"
         )
-    return f"sqlite:///{folder.with_name(folder.name + '.feedback.sqlite')}"
+    return sqlite_url(folder.with_name(f"{folder.name}.feedback.sqlite"))
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a file of SQLite, whatever its name holds, such as `?` or `%20`."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def has_log(hub: str | os.PathLike[str]) -> bool:
@@ -88,7 +93,9 @@ class Database:
         with self._told():
             self._ready()
             with self._engine.begin() as connection:
+                opened = connection.info.get("file")
                 yield connection
+            self._see_that_it_is_there(opened)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -118,6 +125,21 @@ class Database:
                 with self._engine.begin() as connection:
                     migrate(connection)
                 self._migrated = True
+
+    def _see_that_it_is_there(self, opened: object) -> None:
+        """SQLite goes on writing into a file that was deleted or replaced, where nobody will read it. Raises
+        FeedbackError: what was written is then written again, as soon as there is a file; opened: which one it was."""
+        if not self.embedded or opened is None:
+            return
+        path = str(self._engine.url.database)
+        found = _file(path)
+        if found == opened:
+            return
+        if found is not None:  # another one, such as a backup that was brought back
+            self._engine.dispose()
+            self._migrated = False
+        told = "its file was taken away; bring it back" if found is None else "its file is another one now"
+        raise FeedbackError(f"the feedback log {self.address} does not answer ({told})")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -155,6 +177,7 @@ def _engine(url: str) -> Engine:
         raw.isolation_level = None  # transactions are begun below, also for what changes the schema
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             raw.execute(f"PRAGMA {pragma}")
+        record.info["file"] = _file(str(engine.url.database))
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
@@ -163,3 +186,12 @@ def _engine(url: str) -> Engine:
             connection.exec_driver_sql("BEGIN" if how.get("reads") else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    """Which file a path is, by its device and number; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -96,6 +96,20 @@ class Impression:
         """The first part of the name."""
         return self.name.split("/", 1)[0]
 
+    def problems(self) -> Iterator[str]:
+        """What of its numbers no log can use, in sentences."""
+        if not is_number(self.at) or not 0 <= self.at < _LAST_MOMENT:
+            yield f"at is {shown(self.at)}; expected seconds since 1970"
+        for place in self.places:
+            p, chosen = place.probability, place.propensity
+            if p is not None and not (is_number(p) and 0 <= p <= 1):
+                yield f"a probability is {shown(p)}; expected a number from 0 to 1, or None"
+            if chosen is not None and not (is_number(chosen) and 0 < chosen <= 1):
+                yield (
+                    f"a propensity is {shown(chosen)}; what was shown was shown with a probability above 0 and "
+                    "at most 1; None where nobody knows it"
+                )
+
     def row(self) -> dict[str, Any]:
         """As it stands in the table."""
         told = [[each.ad, dict(each.columns), each.probability] for each in self.candidates]

@@ -23,7 +23,9 @@ from hub.feedback.writer import Writer
 from recipes.data import masked
 
 if TYPE_CHECKING:
+    from hub.feedback.loop import Loop
     from hub.hub import Hub
+    from hub.registry.registry import Registry
 
 _EXPIRE_EVERY = 3600.0  # seconds
 
@@ -72,14 +74,17 @@ class Feedback:
             Its id; None where it was dropped, since the queue is full.
 
         Raises:
+            BadFeedback: a time, a probability or a propensity of it can be none.
             FeedbackError: with `on_disk`, where it was not taken.
         """
+        _check([impression])
         taken = self._writer.put(impression, on_disk)
         return impression.id if taken or on_disk else None
 
     def add_all(self, made: Sequence[Impression]) -> None:
         """Log many impressions; on the disk when this returns. One whose id is there already stays as it is. Raises
-        FeedbackError where they were not taken."""
+        FeedbackError where they were not taken, and BadFeedback, as `add`, where none is."""
+        _check(made)
         if made:
             self._writer.put(made, wait=True)
 
@@ -209,6 +214,12 @@ class Feedback:
             self.database.shrink()
         return found
 
+    def around(self, registry: "Registry") -> "Loop":
+        """A loop of a registry and this log: what `Registry(..., log=...)` answers by."""
+        from hub.feedback.loop import Loop
+
+        return Loop(registry, self)
+
     def flush(self) -> None:
         """Wait until all that was logged is on the disk. Raises FeedbackError where that takes too long."""
         self._writer.flush()
@@ -257,6 +268,11 @@ def _rows_of(client: str) -> list[tuple[Table, ColumnElement[bool]]]:
             for table in (canaries, challenged)
         ),
     ]
+
+
+def _check(made: Sequence[Impression]) -> None:
+    if problems := [f"impression {each.id}: {fault}" for each in made for fault in each.problems()]:
+        raise BadFeedback(problems)
 
 
 def _iso(seconds: float) -> str:

@@ -16,6 +16,7 @@ from hub.feedback.arms import CANARY, PRODUCTION, Canary, running
 from hub.feedback.comparing import FAILED
 from hub.feedback.events import Impression
 from hub.feedback.recording import Logged, Seen, impression_of
+from hub.registry.explaining import Explaining
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Result, Write
 from hub.storage.names import parse
 
@@ -50,10 +51,12 @@ class Loop:
         ads: Sequence[str | Mapping[str, Any]] = (),
         features: Mapping[str, Any] | None = None,
         log: bool = True,
+        explain: bool = False,
         **seen: Any,
     ) -> Logged[Ranked]:
         """The ads, the most likely to be clicked first. Raises as `Registry.recommend`, and FeedbackError."""
-        return self._ask(Recommend(reference, user, ads, features or {}), log, seen)
+        request = Recommend(reference, user, ads, features or {})
+        return self._ask(request, log, seen, Explaining(request) if explain else None)
 
     def analyze(
         self,
@@ -198,13 +201,18 @@ class Loop:
             known = self._canaries[name] = (now, found)
         return known[1]
 
-    def _ask(self, request: Request, log: bool, seen: Mapping[str, Any]) -> Logged[Any]:
+    def _ask(
+        self, request: Request, log: bool, seen: Mapping[str, Any], reasons: Explaining | None = None
+    ) -> Logged[Any]:
         who = Seen(**seen)
         who.check()
         pending, answer, asked, who = self.answered(request, who)
         noted = self.note(pending, answer, who) if log else None
         if log and (beside := self.shadowed(asked, who)) is not None:
             self.shadow(beside, who)
+        if reasons is not None:
+            why: Any = self.registry.submit(reasons.request(asked.reference), wait=True).result()
+            return Logged(reasons.explained(answer, why), noted)
         return Logged(answer, noted)
 
     def note_failure(self, request: Request, who: Seen) -> None:

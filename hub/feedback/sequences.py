@@ -44,6 +44,8 @@ class Running:
     of: int
 
     def __str__(self) -> str:
+        if not self.of:
+            return "unknown, of 0"
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}] of {self.of:,}"
 
 

@@ -6,17 +6,19 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from hub.placement.choosing import Choosing
-    from hub.placement.explaining import Explained, Explaining, Influence, explain
     from hub.placement.off_policy import Estimate, Evaluated, PolicyLog, evaluate, read_logs
     from hub.placement.placer import Offer, PlacedAd, Placer
+    from hub.registry.explaining import Explaining, explain
+    from hub.registry.requests import Explained, Influence
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "hub.placement.choosing": ["Choosing"],
-            "hub.placement.explaining": ["Explained", "Explaining", "Influence", "explain"],
             "hub.placement.off_policy": ["Estimate", "Evaluated", "PolicyLog", "evaluate", "read_logs"],
             "hub.placement.placer": ["Offer", "PlacedAd", "Placer"],
+            "hub.registry.explaining": ["Explaining", "explain"],
+            "hub.registry.requests": ["Explained", "Influence"],
         },
     )
 

@@ -5,9 +5,9 @@ rows, and the request makes its answer of theirs.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from adapters import Adapter, Base, Limits, load_base
@@ -20,20 +20,20 @@ from hub.catalogue.version import Version
 from hub.errors import HubError
 from hub.hub import Hub
 from hub.registry.content import Content, content, version_of
-from hub.registry.door import check
-from hub.registry.embedding import Embedded
+from hub.registry.explaining import Explaining
 from hub.registry.following import Followed, Following
 from hub.registry.held import Held
-from hub.registry.labelling import Labelling, Member, client_of, naming, no_click, tokenize
+from hub.registry.labelling import Labelling, tokenize
+from hub.registry.logged import Log, Loops
 from hub.registry.mapping import mapped
 from hub.registry.pending import Asked, Pending, rows_of, submitted
-from hub.registry.requests import Analysis, Analyze, Answer, Embed, Ranked, Recommend, Request, Texts, Write
+from hub.registry.reading import read
+from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Texts, Write
 from hub.registry.streaming import Stream
 from hub.registry.writing import Drafting
-from hub.storage.names import members, parse
+from hub.storage.names import parse
 from hub.storage.reach import reached
 from recipes.answer import Voice
-from recipes.tasks import task_for, task_names, usual_task
 
 
 class Registry:
@@ -54,6 +54,8 @@ class Registry:
         limits: how much the registry takes on.
         follow: without it no thread runs, and the hub is asked at each request, as is always done for `name@3`.
         trust: as `Hub` takes it, where `hub` is a folder.
+        log: of what is shown and what users do, for `recommend(..., log=True)` and `feedback`; such as
+            `hub.Feedback("campaigns")`.
 
     Raises:
         NotInHub: with near names; `run` puts this and the following in the place of an answer instead.
@@ -70,6 +72,7 @@ class Registry:
         limits: Limits | None = None,
         follow: bool = True,
         trust: Trust | str | os.PathLike[str] | None = None,
+        log: Log | None = None,
     ) -> None:
         if isinstance(hub, Hub) and trust is not None:
             raise HubError("an open Hub has its own trust file; give it there: Hub(..., trust=...)")
@@ -79,6 +82,7 @@ class Registry:
         self._voice = lru_cache(maxsize=1024)(self._read_voice)
         self._held = Held(self._runtime)
         self._following = Following(self.hub, self._prepare, self._held) if follow else None
+        self._loop = None if log is None else log.around(self)
 
     def recommend(
         self,
@@ -86,6 +90,10 @@ class Registry:
         user: str = "",
         ads: Sequence[str | Mapping[str, Any]] = (),
         features: Mapping[str, Any] | None = None,
+        *,
+        explain: bool = False,
+        log: bool = False,
+        **seen: Any,
     ) -> list[Ranked]:
         """The ads, the most likely to be clicked first.
 
@@ -94,8 +102,22 @@ class Registry:
             user: what is known of the user, as the adapter's training rows said it.
             ads: texts, or columns of each.
             features: further columns that the adapter's recipe renders into the text.
+            explain: each with which field or phrase moved its probability: the model's reason, not the customer's.
+            log: as `Loop.recommend`: the answer is a `Logged`, and its `impression` is what `feedback` names.
+            **seen: with `log`, by whom, such as `user_key`; as of `hub.feedback.Seen`.
         """
-        return self._one(Recommend(reference, user, ads, features or {}))  # type: ignore[return-value]
+        if log:
+            return self._logging().recommend(reference, user, ads, features, explain=explain, **seen)
+        if seen:
+            raise RequestError(f"{', '.join(seen)} says who sees a logged answer; say log=True too")
+        request = Recommend(reference, user, ads, features or {})
+        reasons = Explaining(request) if explain else None
+        ranked: Any = self._one(request)
+        return ranked if reasons is None else reasons.explained(ranked, self._one(reasons.request()))  # type: ignore[arg-type]
+
+    def feedback(self, impression: str, kind: str, **told: Any) -> bool:
+        """Tell what a user did about an answer that was logged, as `hub.Feedback.feedback` is told."""
+        return self._logging().feedback(impression, kind, **told)
 
     def analyze(
         self, reference: str | Sequence[str], texts: Sequence[str | Mapping[str, Any]] | str
@@ -279,6 +301,11 @@ class Registry:
         """Rows in the queue; waits where that is full."""
         return self._runtime.submit(rows, wait=True)
 
+    def _logging(self) -> Loops:
+        if self._loop is None:
+            raise RequestError("this registry has no log; give it one: Registry(hub, log=Feedback(hub))")
+        return self._loop
+
     def _one(self, request: Request) -> Answer:
         answer = self.run([request])[0]
         if isinstance(answer, RepertoireError):
@@ -324,54 +351,15 @@ class Registry:
                 keys[reference] = self._key(reference)
             return keys[reference]
 
+        read_with = partial(read, key=key, voice=self._voice, base=self.base, run=self._runtime.run)
         found: list[Asked | RepertoireError] = []
         for request in requests:
             try:
-                found.append(request if isinstance(request, RepertoireError) else self._read(request, key))
+                found.append(request if isinstance(request, RepertoireError) else read_with(request))
             except RepertoireError as error:
                 found.append(error)
         tokenize([each for each in found if isinstance(each, Labelling)], self.base)
         return found
-
-    def _read(self, request: Request, key: Callable[[str], Content]) -> Asked:
-        check(request)
-        references = members(request.reference)
-        if isinstance(request, Write | Embed):
-            if len(references) > 1:
-                raise RequestError(
-                    f"several adapters cannot {request.CALL} one text together; name one of them"
-                )
-            member = self._member(references[0], key(references[0]), request)
-            if isinstance(request, Embed):
-                return Embedded(request, member, self.base)
-            return Drafting(request, member, self.base, self._runtime.run)
-        found: dict[str, Member] = {}
-        for reference in references:
-            with naming(reference, references):
-                member = self._member(reference, key(reference), request)
-            same = [other for other, known in found.items() if known.key == member.key]
-            if same:
-                raise RequestError(f"{same[0]} and {reference} are the same adapter; name it once")
-            found[reference] = member
-        return Labelling(request, found)
-
-    def _member(self, reference: str, key: Content, request: Request) -> Member:
-        voice = self._voice(key)
-        if request.CALL == Embed.CALL:
-            return Member(key, voice, client_of(reference))
-        calls = {name: task_for(name).CALL for name in task_names()}
-        if voice.task is None and request.CALL == "recommend" and voice.head is not None:
-            raise RequestError(no_click(key.version.reference, len(voice.head.labels)))
-        task = voice.task or usual_task(writes=voice.head is None)
-        if task not in calls:
-            raise RequestError(
-                f"{key.version.reference} does {task}, which this release does not know; upgrade Repertoire to "
-                "use it"
-            )
-        if calls[task] != request.CALL:
-            wanted = " or ".join(name for name, call in calls.items() if call == request.CALL)
-            raise RequestError(f"{key.version.reference} does {task}, not {wanted}; use the call for {task}")
-        return Member(key, voice, client_of(reference))
 
     def _fetch(self, key: str) -> Fetched:
         with reached(self.hub.storage):

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal
 from adapters.errors import RepertoireError
 from recipes.measure import Violation
 
+REASON = "the model's reason, not the customer's"
+
 
 @dataclass(frozen=True)
 class Recommend:
@@ -80,13 +82,32 @@ Request = Recommend | Analyze | Write | Embed
 
 
 @dataclass(frozen=True)
+class Influence:
+    """By how much a field, or a phrase of it, raised the probability; below 0: lowered. phrase: None for the field."""
+
+    field: str
+    phrase: str | None
+    by: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why a probability is what it is. moved: fields, then phrases, the largest first. reason: whose it is."""
+
+    probability: float
+    moved: list[Influence]
+    reason: str = REASON
+
+
+@dataclass(frozen=True)
 class Ranked:
     """One ad, as it was given, with its click (or conversion) probability. cut: how many tokens of its text were over
-    the limit and not read."""
+    the limit and not read. explained: why, where that was asked for."""
 
     ad: str | Mapping[str, Any]
     probability: float
     cut: int = 0
+    explained: Explained | None = None
 
 
 @dataclass(frozen=True)

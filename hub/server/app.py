@@ -22,6 +22,7 @@ from hub.server.looping import Looping
 from hub.server.metrics import Meters
 from hub.server.observed import Observed
 from hub.server.pages.site import site
+from hub.server.refresher import Refresher
 from hub.server.routes.completions import completions
 from hub.server.routes.feedback import feedback
 from hub.server.routes.models import models
@@ -49,6 +50,7 @@ def create_app(
     adapter_calls: bool = False,
     open_paths: Sequence[str] = ("/health", "/", "/page", "/page/"),
     log: Callable[[], Feedback] | None = None,
+    refresher: Refresher | None = None,
 ) -> FastAPI:
     """The application of one server; `app.state.service`, `sessions` and `looping` are what further routes share.
 
@@ -60,6 +62,7 @@ def create_app(
         adapter_calls: whether clients may bring adapters in and let them go.
         open_paths: that need no key; those of the page send whoever has no session to its login.
         log: gives the feedback log, when it is first needed; None is that of the hub.
+        refresher: of campaigns, which `run` starts and ends; /ready tells how it stands.
     """
     bounds = bounds or Bounds()
     app = FastAPI(
@@ -74,12 +77,13 @@ def create_app(
     looping = Looping(service, log or partial(Feedback, registry.hub))
     meters = Meters(registry, looping.state)
     app.state.service, app.state.sessions, app.state.looping = service, sessions, looping
+    app.state.refresher = refresher
     for routes in (completions, models, scoring):
         app.include_router(routes(service))
     for loops in (tasks, feedback):
         app.include_router(loops(looping))
-    app.include_router(operating(service, meters))
-    app.include_router(site(service, keys, sessions, meters), include_in_schema=False)
+    app.include_router(operating(service, meters, refresher))
+    app.include_router(site(looping, keys, sessions, meters), include_in_schema=False)
     add_handlers(app, hidden=registry.hub.storage.address)
     app.add_middleware(Heads)
     app.add_middleware(

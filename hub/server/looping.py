@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -22,7 +22,9 @@ from hub.feedback.loop import LIVE, Loop
 from hub.feedback.recording import Seen
 from hub.placement.choosing import Choosing, PolicyName
 from hub.placement.placer import Placer
-from hub.registry.requests import Request
+from hub.registry.explaining import Explaining
+from hub.registry.requests import Ranked, Recommend, Request
+from hub.server.bounds import OutOfBounds
 from hub.server.service import Answered, Service, caller_of
 
 if TYPE_CHECKING:
@@ -34,11 +36,12 @@ _THREADS = 64  # that may wait for the log
 
 @dataclass(frozen=True)
 class Asking:
-    """A request, by whom it is asked, and whether its answer is logged."""
+    """A request, by whom it is asked, whether its answer is logged, and whether each ad comes with why."""
 
     request: Request
     seen: Seen
     log: bool
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,46 @@ class Looping:
         self, http: HttpRequest, asked: Sequence[Asking], after: BackgroundTasks
     ) -> list[Told | RepertoireError]:
         """Answers to requests in one mixed batch, or the error in their place; after: what is done when they are
-        sent. Raises as `Service.many`."""
+        sent. What explains them is asked in a second one, of what answered. Raises as `Service.many`."""
+        reasons = [self._reasons(each) for each in asked]
+        sound = [
+            each for each, why in zip(asked, reasons, strict=True) if not isinstance(why, RepertoireError)
+        ]
+        found = iter(await self._many(http, sound, after) if sound else ())
+        told = [why if isinstance(why, RepertoireError) else next(found) for why in reasons]
+        wanted = {
+            at: (why, each)
+            for at, (why, each) in enumerate(zip(reasons, told, strict=True))
+            if isinstance(why, Explaining) and isinstance(each, Told)
+        }
+        if wanted:
+            answers = await self.service.many(
+                http, [why.request(each.answered.pending.request.reference) for why, each in wanted.values()]
+            )
+            for (at, (why, each)), answer in zip(wanted.items(), answers, strict=True):
+                told[at] = answer if isinstance(answer, RepertoireError) else _explained(why, each, answer)
+        return told
+
+    def _reasons(self, own: Asking) -> Explaining | RepertoireError | None:
+        """What explains a request, where that is asked for."""
+        if not own.explain or not isinstance(own.request, Recommend):
+            return None
+        try:
+            self.service.bounds.check(own.request)
+            found = Explaining(own.request)
+        except RepertoireError as error:
+            return error
+        texts, most = len(found.request().ads), self.service.bounds.texts
+        if texts <= most:
+            return found
+        return OutOfBounds(
+            f"to say why, {texts} texts would be asked for {len(own.request.ads)} ads; ask for the reasons of fewer "
+            f"ads at a time, so that it is at most {most} texts"
+        )
+
+    async def _many(
+        self, http: HttpRequest, asked: Sequence[Asking], after: BackgroundTasks
+    ) -> list[Told | RepertoireError]:
         began = perf_counter()
         if not any(each.log or _is_live(each.request) for each in asked):
             plain = await self.service.many(http, [_sound(each) for each in asked])
@@ -146,7 +188,7 @@ class Looping:
             request, seen = await self.at_log(loop.route, own.request, own.seen)
         except RepertoireError as error:
             return error
-        return Asking(request, seen, own.log)
+        return replace(own, request=request, seen=seen)
 
     async def _again(
         self,
@@ -186,6 +228,13 @@ def _sound(own: Asking) -> Request | RepertoireError:
     except RepertoireError as error:
         return error
     return own.request
+
+
+def _explained(why: Explaining, told: Told, answer: Answered) -> Told:
+    own, ranked, asked = told.answered, cast(Sequence[Ranked], told.answered.result), answer.result
+    return replace(
+        told, answered=replace(own, result=why.explained(ranked, asked), read=own.read + answer.read)
+    )
 
 
 def _is_live(request: Request) -> bool:

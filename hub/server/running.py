@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from hub.server.connection import Connection, give_up
 from hub.server.lines import log_lines
+from hub.server.refresher import Refresher
 from hub.server.service import Service
 from hub.server.tracing import trace_requests
 
@@ -27,6 +28,7 @@ def run(app: FastAPI, listening: socket.socket, drain: float) -> None:
         drain: seconds for what runs.
     """
     service: Service = app.state.service
+    refresher: Refresher | None = app.state.refresher
     config = uvicorn.Config(
         app,
         lifespan="off",
@@ -42,9 +44,13 @@ def run(app: FastAPI, listening: socket.socket, drain: float) -> None:
     trace_requests()
     give_up(listening, service.bounds.stalled)
     _many_connections()
+    if refresher is not None:
+        refresher.start()
     try:
-        _Drained(config, service, drain).run(sockets=[listening])
+        _Drained(config, service, drain, refresher).run(sockets=[listening])
     finally:
+        if refresher is not None:
+            refresher.close()
         service.registry.close()
         app.state.looping.close()
 
@@ -73,9 +79,11 @@ def _many_connections() -> None:
 class _Drained(uvicorn.Server):
     """Ends when nothing runs any more, or the time for that is over."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, drain: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, drain: float, refresher: Refresher | None
+    ) -> None:
         super().__init__(config)
-        self._service = service
+        self._service, self._refresher = service, refresher
         self._seconds = drain
         self._until: float | None = None
 
@@ -85,6 +93,8 @@ class _Drained(uvicorn.Server):
             os._exit(128 + sig)
         self._until = monotonic() + self._seconds
         self._service.drain(self._seconds)
+        if self._refresher is not None:
+            self._refresher.end()
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: whether it is time to end."""

@@ -26,6 +26,7 @@ from adapters.errors import RepertoireError
 from hub.server.caller import Caller, Forbidden
 from hub.server.failing import Draining, status_of, told, unexpected
 from hub.server.keys import Keys, Scope
+from hub.server.looping import Looping
 from hub.server.metrics import Meters
 from hub.server.pages.drawn import asset_url, template
 from hub.server.pages.words import LANGUAGES, asked_for, words_in
@@ -53,6 +54,7 @@ class Frame:
     """What all pages of one server share. secret: tokens of visitors without a session are made with it."""
 
     service: Service
+    looping: Looping
     keys: Keys
     sessions: Sessions
     meters: Meters

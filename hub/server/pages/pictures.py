@@ -53,7 +53,11 @@ def at_step(points: Sequence[tuple[float, float]], step: float | None) -> float 
 
 def tracks(report: Report, metric: str) -> list[Track]:
     """A metric of everything that was measured, each on the same scale."""
-    rows = beside(report, metric)
+    return on_one_scale(beside(report, metric))
+
+
+def on_one_scale(rows: Sequence[tuple[str, float, tuple[float, float] | None, bool]]) -> list[Track]:
+    """Values on one scale. rows: name, value, interval, and whether it is the adapter's own."""
     ends = [end for _, value, interval, _ in rows for end in (value, *(interval or ())) if isfinite(end)]
     if not ends:
         return []

@@ -4,30 +4,31 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from hub.server.keys import Keys
+from hub.server.looping import Looping
 from hub.server.metrics import Meters
 from hub.server.pages.entering import entering
 from hub.server.pages.frame import HOME, Frame, see_other
 from hub.server.pages.listing import listing
+from hub.server.pages.living import living
 from hub.server.pages.loading import loading
 from hub.server.pages.moving import moving
 from hub.server.pages.showing import showing
 from hub.server.pages.trying import trying
-from hub.server.service import Service
 from hub.server.sessions import Sessions
 
 
-def site(service: Service, keys: Keys, sessions: Sessions, meters: Meters) -> APIRouter:
+def site(looping: Looping, keys: Keys, sessions: Sessions, meters: Meters) -> APIRouter:
     """The pages.
 
     Args:
-        service: that answers.
+        looping: that answers, and has the log.
         keys: with which a session begins.
         sessions: that the gate looks at, too.
         meters: what the server counts.
     """
-    frame = Frame(service, keys, sessions, meters)
+    frame = Frame(looping.service, looping, keys, sessions, meters)
     router = APIRouter()
-    for routes in (entering, listing, showing, moving, trying, loading):
+    for routes in (entering, listing, showing, moving, trying, living, loading):
         router.include_router(routes(frame))
     open_router = APIRouter(route_class=frame.route(is_open=True))
 

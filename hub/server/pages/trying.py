@@ -11,20 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTasks
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from adapters.errors import RepertoireError, RequestError
 from hub.catalogue.version import Version
+from hub.feedback.recording import Seen
 from hub.registry.requests import Analyze, Recommend, Write
 from hub.registry.requests import Request as Asked
 from hub.registry.rules import Broken
 from hub.server.events import EventStream, event, merged
 from hub.server.failing import Draining
+from hub.server.looping import Asking, Told
 from hub.server.pages.frame import Frame
 from hub.server.pages.listing import PRODUCTION
 from hub.server.pages.showing import number_in, version_at, versions_of
-from hub.server.service import Answered, caller_of
+from hub.server.service import caller_of
 from recipes.measure import Limit, width
 from recipes.tasks import task_for
 
@@ -69,7 +72,9 @@ def trying(frame: Frame) -> APIRouter:
         )
         answers = []
         if not isinstance(asked, RepertoireError):
-            found = await service.many(http, asked)
+            why = form.call == "recommend" and bool(given.get("explain"))
+            own = [Asking(each, Seen(), log=False, explain=why) for each in asked]
+            found = await frame.looping.many(http, own, BackgroundTasks())
             answers = list(zip(asked, map(_answer, found), strict=True))
         fault = str(asked) if isinstance(asked, RepertoireError) else ""
         return await run_in_threadpool(_page, http, name, versions, _texts(given), form, answers, fault)
@@ -166,10 +171,10 @@ def trying(frame: Frame) -> APIRouter:
             fault=fault,
         )
 
-    def _answer(found: Answered | RepertoireError) -> dict[str, Any]:
+    def _answer(found: Told | RepertoireError) -> dict[str, Any]:
         if isinstance(found, RepertoireError):
             return {"fault": service.hide(str(found)), "result": ()}
-        return {"fault": "", "result": found.result}
+        return {"fault": "", "result": found.answered.result}
 
     return router
 

@@ -196,6 +196,53 @@ CHINESE: Mapping[str, str] = {
     "Answers appear here.": "结果显示在这里。",
     "{count} tokens were over the limit and not read": "有 {count} 个词元超出限制，没有读入",
     "Download CSV": "下载 CSV",
+    "say why: which field or phrase moved each probability": "说明原因：哪个字段或短语影响了概率",
+    "Why": "原因",
+    "the model's reason, not the customer's": "这是模型的理由，不是顾客的理由。",
+    "In points of the probability: of a field its Shapley value, of a phrase what goes when it alone is left out.": (
+        "以概率的百分点计：字段为其 Shapley 值，短语为单独去掉它时的变化。"
+    ),
+    "Live": "实况",
+    "What is true now": "现状",
+    "Outcome": "结果类型",
+    "Of the last": "时间范围",
+    "{number} days": "{number} 天",
+    "all days": "全部",
+    "Show": "显示",
+    "Nothing of this is logged yet. A request with log: true writes what was shown.": (
+        "还没有任何记录。请求中带 log: true 时会记录展示的内容。"
+    ),
+    "An outcome counts within {hours} hours. The intervals hold however often one looks.": (
+        "{hours} 小时之内的结果计入。无论查看多少次，区间都成立。"
+    ),
+    "{count} impressions are younger than that, and not counted.": "{count} 次展示还太新，没有计入。",
+    "{came} came so far, after {hours} hours in the mean; {more} more are to be expected.": (
+        "目前有 {came} 个结果，平均在 {hours} 小时之后到来；预计还有 {more} 个。"
+    ),
+    "Alarms": "警报",
+    "Nothing moved, as far as these rows can say.": "就这些数据所能说明的，没有变化。",
+    "Canary": "金丝雀版本",
+    "version {number} for {share} of the users, against version {other}": (
+        "版本 {number}，占用户的 {share}，对照版本 {other}"
+    ),
+    "a shadow: nobody sees its answers": "影子：没有人看到它的回答",
+    "held: a person decides": "已保留：由人决定",
+    "it would be promoted now": "现在会升级为生产版本",
+    "it would be rolled back now": "现在会被撤回",
+    "production would stay now": "现在会保留生产版本",
+    "it goes on": "继续进行",
+    "No canary runs.": "没有金丝雀版本在运行。",
+    "Day": "日期",
+    "Days": "按天",
+    "Impressions": "展示",
+    "Rate": "比率",
+    "Off": "偏差",
+    "Normalized entropy": "归一化熵",
+    "AUC": "AUC",
+    "Off: what happened minus what was predicted; 0 is calibrated.": "偏差：实际减去预测；0 表示校准。",
+    "Normalized entropy below 1 is better than always saying the mean rate.": (
+        "归一化熵低于 1 表示优于总是给出平均比率。"
+    ),
     "base alone": "仅基座",
     "with the adapter": "加适配器",
     "adapter and baseline blended": "适配器与基线混合",

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from hub.errors import BadFeedback
 from hub.feedback.taking import Taken
-from hub.placement.explaining import Explaining
 from hub.placement.placer import check_offers
+from hub.registry.explaining import Explaining
 from hub.server.bounds import OutOfBounds
 from hub.server.caller import Caller
 from hub.server.failing import shape_error
@@ -22,12 +22,12 @@ from hub.server.wire.feedback import (
     ExplainReply,
     FeedbackBody,
     FeedbackReply,
-    InfluenceReply,
     PlaceBody,
     PlaceReply,
     TakenReply,
     placed,
 )
+from hub.server.wire.tasks import reasons
 
 _MOST = 1000  # events of one call
 
@@ -79,16 +79,11 @@ def feedback(looping: Looping) -> APIRouter:
     @router.post("/explain")
     async def explain(http: Request, body: ExplainBody) -> ExplainReply:
         """Which field or phrase moved a probability: the model's reason, not the customer's."""
-        asked = Explaining(body.user, body.ad, body.features)
-        answered = await looping.service.one(http, asked.request(body.reference, body.deadline))
+        asked = Explaining(body.request())
+        answered = await looping.service.one(http, asked.request())
         result: Any = answered.result
-        found = asked.read(result)
-        return ExplainReply(
-            probability=found.probability,
-            moved=[InfluenceReply(**vars(each)) for each in found.moved],
-            reason=found.reason,
-            usage=Usage.of(answered.read, answered.written),
-        )
+        (found,) = asked.read(result)
+        return ExplainReply(**reasons(found), usage=Usage.of(answered.read, answered.written))
 
     return router
 

@@ -1,6 +1,7 @@
 """What operators ask: is it alive, is it ready, what does it count, which adapter is where."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -8,10 +9,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
 from hub.errors import NotInHub, Unreachable
-from hub.server.caller import Forbidden
+from hub.server.caller import Caller, Forbidden
 from hub.server.failing import SafeJSON
 from hub.server.keys import Scope
 from hub.server.metrics import Meters
+from hub.server.refresher import Refresher
 from hub.server.service import Service, caller_of
 from hub.server.wire.body import ERRORS, Body, Reply, StrictRoute
 from hub.storage.reach import check_readable
@@ -23,6 +25,26 @@ class Health(Reply):
     status: Literal["ok"] = "ok"
 
 
+class CampaignReply(Reply):
+    """What the last refresh did with a campaign, and why."""
+
+    happened: str
+    version: int | None
+    why: str
+
+
+class RefreshReply(Reply):
+    """The refresh beside the server. state: `starts`, `runs`, `waits` or `ended`; process: its number; trouble: why the
+    last round did nothing; campaigns: those that the key sees, by name."""
+
+    state: str
+    process: int | None
+    rounds: int
+    last: str
+    trouble: str
+    campaigns: dict[str, CampaignReply]
+
+
 class Ready(Reply):
     """Whether it answers. behind: reference -> why it is not answered by the version that it means."""
 
@@ -31,6 +53,7 @@ class Ready(Reply):
     hub: Literal["ok", "unreachable"]
     draining: bool
     behind: dict[str, str]
+    refresh: RefreshReply | None
 
 
 class ResidentReply(Reply):
@@ -59,7 +82,7 @@ class LoadBody(Body):
     lora_name: Annotated[str, Field(examples=["acme/spring/behavior@production"])]
 
 
-def operating(service: Service, meters: Meters) -> APIRouter:
+def operating(service: Service, meters: Meters, refresher: Refresher | None = None) -> APIRouter:
     """The routes, of one server."""
     router = APIRouter(tags=["operating"], route_class=StrictRoute)
 
@@ -80,7 +103,7 @@ def operating(service: Service, meters: Meters) -> APIRouter:
         behind = {each.reference: each.behind for each in service.following(caller) if each.behind}
         is_ready = hub == "ok" and not service.draining
         told: dict[str, Any] = {"ready": is_ready, "base": service.registry.base.id, "hub": hub}
-        told |= {"draining": service.draining, "behind": behind}
+        told |= {"draining": service.draining, "behind": behind, "refresh": _refresh(caller)}
         return SafeJSON(told, 200 if is_ready else 503, headers={} if is_ready else {"retry-after": "1"})
 
     @router.get(
@@ -110,6 +133,20 @@ def operating(service: Service, meters: Meters) -> APIRouter:
     async def unload_lora_adapter(http: Request, body: LoadBody) -> Health:
         """Let an adapter go from slot and memory; the next request brings it in again."""
         return await _move(http, body, service.registry.unload)
+
+    def _refresh(caller: Caller) -> dict[str, Any] | None:
+        """How the refresh stands; what is wrong with all of it may name anybody's campaign."""
+        if refresher is None:
+            return None
+        found = asdict(refresher.now)
+        own = {name: each for name, each in found["campaigns"].items() if caller.sees(name)}
+        campaigns = {
+            name: {"happened": each["happened"], "version": each["version"], "why": service.hide(each["why"])}
+            for name, each in own.items()
+        }
+        trouble = found["trouble"] and "the server's owner is told why nothing was refreshed"
+        trouble = service.hide(found["trouble"]) if caller.key is None or caller.all_clients else trouble
+        return found | {"campaigns": campaigns, "trouble": trouble}
 
     async def _move(http: Request, body: LoadBody, how: Any) -> Health:
         caller = caller_of(http.scope)

@@ -79,7 +79,7 @@ def tasks(looping: Looping) -> APIRouter:
 
 
 def _asking(body: RecommendBody | AnalyzeBody | WriteTexts) -> Asking:
-    return Asking(body.request(), body.seen(), body.log)
+    return Asking(body.request(), body.seen(), body.log, isinstance(body, RecommendBody) and body.explain)
 
 
 def _reply(own: Asking, told: Told) -> Any:

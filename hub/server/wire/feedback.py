@@ -9,7 +9,7 @@ from hub.feedback.events import Outcome
 from hub.placement.placer import Offer, PlacedAd
 from hub.registry.requests import Recommend
 from hub.server.wire.body import Body, Columns, Reply, Usage
-from hub.server.wire.tasks import References, SeenBody, as_is
+from hub.server.wire.tasks import ReasonsReply, References, SeenBody, as_is
 
 _CLICK: Any = {"impression": "5f0c0a1e9d6b4c0f8a55b8f0c2f1d3aa", "kind": "click"}
 _SALE: Any = _CLICK | {
@@ -158,21 +158,14 @@ class ExplainBody(Body):
     features: Columns = Field(default_factory=dict)
     deadline: float | None = None
 
-
-class InfluenceReply(Reply):
-    """By how much a field raised the probability, or a phrase of it; phrase: null for the field."""
-
-    field: str
-    phrase: str | None
-    by: float
+    def request(self) -> Recommend:
+        """As a registry is asked."""
+        return Recommend(self.reference, self.user, [self.ad], self.features, self.deadline)
 
 
-class ExplainReply(Reply):
-    """Fields, then phrases, each with the largest first. reason: whose reasons these are."""
+class ExplainReply(ReasonsReply):
+    """Why one ad has its probability."""
 
-    probability: float
-    moved: list[InfluenceReply]
-    reason: str
     usage: Usage
 
 

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from hub.feedback.recording import Seen
-from hub.registry.requests import Analysis, Analyze, Ranked, Recommend, Request, Texts, Write
+from hub.registry.requests import (
+    Analysis,
+    Analyze,
+    Explained,
+    Ranked,
+    Recommend,
+    Request,
+    Texts,
+    Write,
+)
 from hub.server.failing import refused
 from hub.server.wire.body import Body, Columns, ErrorBody, Reply, Usage
 
@@ -40,6 +49,9 @@ class RecommendBody(SeenBody):
     ads: Annotated[list[str | Columns], Field(examples=[["Trail shoes, 20% off", "A quiet kettle"]])]
     features: Columns = Field(default_factory=dict)
     top: Annotated[int, Field(description="How many of the ranking are shown, for the log.")] = 1
+    explain: Annotated[
+        bool, Field(description="Each ad with which field or phrase moved its probability.")
+    ] = False
     deadline: float | None = None
 
     def request(self) -> Recommend:
@@ -115,12 +127,30 @@ class BatchBody(Body):
     requests: Annotated[list[Columns], Field(examples=[_MIXED])]
 
 
+class InfluenceReply(Reply):
+    """By how much a field raised the probability, or a phrase of it; phrase: null for the field."""
+
+    field: str
+    phrase: str | None
+    by: float
+
+
+class ReasonsReply(Reply):
+    """Fields, then phrases, each with the largest first. reason: whose reasons these are."""
+
+    probability: float
+    moved: list[InfluenceReply]
+    reason: str
+
+
 class RankedReply(Reply):
-    """One ad with its probability. cut: tokens over the adapter's limit, which were not read."""
+    """One ad with its probability. cut: tokens over the adapter's limit, which were not read. explained: why, where
+    that was asked for."""
 
     ad: str | Columns
     probability: float
     cut: int
+    explained: ReasonsReply | None = None
 
 
 class RecommendReply(Reply):
@@ -193,7 +223,21 @@ def reply(
 
 def ranked(result: Sequence[Ranked]) -> list[RankedReply]:
     """Ranked ads."""
-    return [RankedReply(ad=as_is(each.ad), probability=each.probability, cut=each.cut) for each in result]
+    return [
+        RankedReply(
+            ad=as_is(each.ad),
+            probability=each.probability,
+            cut=each.cut,
+            explained=None if each.explained is None else ReasonsReply(**reasons(each.explained)),
+        )
+        for each in result
+    ]
+
+
+def reasons(found: Explained) -> dict[str, Any]:
+    """An explanation, as the fields of a reply."""
+    moved = [InfluenceReply(**vars(each)) for each in found.moved]
+    return {"probability": found.probability, "moved": moved, "reason": found.reason}
 
 
 def analyses(result: Sequence[Analysis]) -> list[AnalysisReply]:

@@ -29,8 +29,9 @@ ASKED = {"user": "likes tea", "ads": ["tea", "rum"]}
 class Served:
     """An application, its log, and a key of each client."""
 
-    def __init__(self, hub: Hub, base: Base, folder: Path) -> None:
-        self.hub, self.log = hub, Feedback(hub, clock=Clock(NOW))
+    def __init__(self, hub: Hub, base: Base, folder: Path, url: str | None = None) -> None:
+        self.hub, self.clock = hub, Clock(NOW)
+        self.log = Feedback(hub, url, clock=self.clock, patience=0.5 if url else 60.0)
         self.registry = Registry(hub, base)
         keys = Keys(folder / "keys")
         self.app = create_app(self.registry, keys, log=lambda: self.log)
@@ -236,6 +237,28 @@ def test_a_probability_is_explained(served: Served) -> None:
     assert found["probability"] == pytest.approx(ranked.json()["ranked"][0]["probability"], abs=1e-5)
     assert served.ask("/v1/explain", asked, "globex").status_code == 404
     assert served.ask("/v1/explain", {"reference": NAME, "ad": ""}).status_code == 400
+
+
+def test_a_ranking_says_why_also_in_a_batch_and_what_is_too_much_is_told_before_it_is_logged(
+    served: Served,
+) -> None:
+    asked = {"reference": f"{NAME}@live", "user": "likes tea; bought rum", "ads": ["tea", "rum, 20% off"]}
+    reply = served.ask("/v1/recommend", asked | {"explain": True, "log": True, "user_key": "u"}).json()
+    alone = served.ask("/v1/explain", {**asked, "reference": NAME, "ads": None, "ad": "rum, 20% off"}).json()
+    (found,) = [each["explained"] for each in reply["ranked"] if each["ad"] == "rum, 20% off"]
+    assert found["reason"] == "the model's reason, not the customer's" and reply["impression"]
+    assert [(each["field"], each["phrase"]) for each in found["moved"]] == [
+        (each["field"], each["phrase"]) for each in alone["moved"]
+    ]
+    plain = served.ask("/v1/recommend", asked).json()
+    assert plain["usage"]["total_tokens"] < reply["usage"]["total_tokens"]
+    assert all(each["explained"] is None for each in plain["ranked"])
+    entry = asked | {"call": "recommend", "log": True, "explain": True}
+    many = [entry, entry | {"ads": ["tea, rum, gin"] * 150}, entry | {"ads": [""], "user": ""}]
+    good, large, empty = served.ask("/v1/batch", {"requests": many}).json()["answers"]
+    assert good["answer"]["ranked"][0]["explained"]["moved"]
+    assert "fewer ads" in large["error"]["message"] and "columns" in empty["error"]["message"]
+    assert len(stored(served.log, impressions)) == 2
 
 
 def test_metrics_count_what_was_written_and_dropped(served: Served) -> None:

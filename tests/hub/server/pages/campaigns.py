@@ -1,12 +1,14 @@
 """A hub as a team would have it: versions with reports that differ, gates passed and failed, a moved alias, and one
 adapter whose every text is hostile."""
 
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from adapters import Adapter
-from hub import Hub
+from hub import Feedback, Hub, Outcome
+from hub.feedback import Canary, Candidate, Impression, Place
 from tests.hub import tiny
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\"'&"
@@ -102,3 +104,26 @@ def _with_report(adapter: Adapter, metric: str, value: float) -> Adapter:
         },
     }
     return replace(adapter, info={**adapter.info, "report": report})
+
+
+def showed(log: Feedback, running: Canary) -> None:
+    """Five days of users of a canary's name, who click less in the last two, and some of a minute ago."""
+    now, draw = log.now(), random.Random(0)
+    made, came = [], []
+    for user in range(2000):
+        at = now - (2000 - user) / 400 * 86_400 - 7200
+        key = f"user {user}"
+        arm = "canary" if running.has(key) else "production"
+        number = running.version if arm == "canary" else running.against
+        p = draw.uniform(0.2, 0.6)
+        place, candidate = Place(1, "ad", p, 1.0), Candidate("ad", {"ad": "tea"}, p)
+        each = Impression(
+            at, running.name, "recommendation", f"{running.name}@{arm}", number, "ab", {"user": "likes tea"},
+            [candidate], [place], arm=arm, user=key,
+        )  # fmt: skip
+        made.append(each)
+        if draw.random() < p * (0.3 if user > 1200 else 1.0):
+            came.append(Outcome(each.id, "click", at + 60))
+    made.append(replace(made[-1], at=now - 60, id="young"))
+    log.add_all(made)
+    log.feedback_all(came)

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from hub import Hub
+from hub.feedback import canary
 from tests.clock import LIMIT
 from tests.hub.server.conftest import Guarded
+from tests.hub.server.pages.campaigns import showed
 
 CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip("playwright.sync_api")
@@ -63,8 +65,19 @@ class Tab:
         assert self.page.evaluate("document.documentElement.scrollWidth") <= self.width, name
 
 
+@pytest.fixture(scope="module")
+def lived(shop: tuple[Guarded, Hub]) -> Iterator[None]:
+    """Days of users, and a canary that runs."""
+    guarded, hub = shop
+    log = guarded.served.app.state.looping.loop().log
+    showed(log, canary.start(hub, log, RANKING, 3, share=0.4))
+    yield
+    canary.stop(hub, log, RANKING)
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("size", WIDTHS)
+@pytest.mark.usefixtures("lived")
 def test_every_view_is_clicked_through(
     chromium: Any, shop: tuple[Guarded, Hub], language: str, size: str
 ) -> None:
@@ -93,9 +106,12 @@ def test_every_view_is_clicked_through(
     page.fill("[name=column-user]", "likes tea")
     page.fill("[name=lines]", "tea sale 4\nrum sale 9\nsomething <b>else</b>")
     page.select_option("[name=other]", "1")
+    page.check("[name=explain]")
     page.click("form button.main")
     page.wait_for_selector(".ranking li")
     assert page.locator(".ranking").count() == 2
+    page.click("details.why summary >> nth=0")
+    page.wait_for_selector("details.why[open] table")
     tab.picture(f"try-recommendation-{mark}")
     page.goto("/page/try/acme/spring/behavior")
     page.fill("[name=lines]", "glad 7\nmad 3")
@@ -113,6 +129,14 @@ def test_every_view_is_clicked_through(
         page.click("[data-csv]")
     assert Path(begun.value.path()).read_text(encoding="utf-8-sig").startswith('"text","width","refused"')
     tab.picture(f"try-ad-copy-{mark}")
+
+    page.goto(f"/page/adapters/{RANKING}")
+    page.click(f"a[href='/page/live/{RANKING}']")
+    page.wait_for_selector("table.list")
+    page.select_option("[name=days]", "30")
+    page.click("form[action^='/page/live'] button")
+    page.wait_for_url("**days=30**")
+    tab.picture(f"live-{mark}")
 
     page.goto("/page/load")
     with page.expect_response(lambda answer: answer.url.endswith("/page/load")):

@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import closing
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,21 @@ from fastapi.testclient import TestClient
 
 from adapters import Base
 from hub import Hub, Registry
+from hub.feedback import canary
+from hub.feedback.live import live
 from hub.registry.following import Followed
-from hub.server import Keys, create_app
+from hub.server import Keys, Scope, create_app
 from hub.server.pages import words
 from tests.hub import tiny
 from tests.hub.server.conftest import TASKS, Guarded
-from tests.hub.server.pages.campaigns import HOSTILE_NAME
+from tests.hub.server.pages.campaigns import HOSTILE_NAME, showed
 from tests.hub.server.pages.conftest import TOKEN, Visitor, logged_in, visitor
 
 NAMES = [f"acme/spring/{task}" for task in TASKS]
 OTHERS = [f"globex/launch/{task}" for task in TASKS]
 RANKING, COPY = "acme/spring/recommendation", "acme/spring/ad-copy"
-VIEWS = ("adapters", "diff", "move", "rollback", "try")
+LIVE = f"/page/live/{COPY}"
+VIEWS = ("adapters", "diff", "move", "rollback", "try", "live")
 
 
 def test_the_list_shows_every_adapter_with_its_quality_and_who_answers_in_production(
@@ -146,6 +150,7 @@ def test_without_a_session_every_page_sends_to_the_login_and_back(guarded: Guard
         f"/page/adapters/{RANKING}",
         "/page/load",
         f"/page/try/{RANKING}",
+        f"/page/live/{RANKING}",
         "/page/no/such",
     ):
         answer = somebody.get(path)
@@ -316,7 +321,14 @@ def test_what_is_behind_tells_nobody_where_the_hub_lies(
 
 
 def test_no_page_lets_a_script_in_that_is_not_its_own(anybody: Visitor) -> None:
-    for path in ("/page/adapters", f"/page/adapters/{COPY}", f"/page/try/{COPY}", "/page/load", "/page/no"):
+    for path in (
+        "/page/adapters",
+        f"/page/adapters/{COPY}",
+        f"/page/try/{COPY}",
+        LIVE,
+        "/page/load",
+        "/page/no",
+    ):
         answer = anybody.get(path)
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
@@ -341,7 +353,46 @@ def test_texts_are_ranked_labelled_and_written_as_the_registry_does(shop: tuple[
     events = _events(acme.post(f"/page/write/{COPY}", f"/page/try/{COPY}", **written).text)
     done = {each["index"]: each["text"] for each in events if each.get("done")}
     wanted = registry.write(f"{COPY}@1", {"product": "mug 7"}, n=2, temperature=0.8)
-    assert [done[index] for index in sorted(done)] == list(wanted)
+    assert [done[at] for at in sorted(done)] == list(wanted)
+
+
+def test_a_ranking_says_why_and_whose_reason_it_is(shop: tuple[Guarded, Hub]) -> None:
+    guarded, _ = shop
+    acme, registry = logged_in(guarded.served, guarded.acme), guarded.served.registry
+    sent = {"v": "4", "column-user": "likes tea; hates rum", "lines": "tea sale 4\nrum, <b>9</b>"}
+    plain = acme.post(f"/page/try/{RANKING}", f"/page/try/{RANKING}", **sent).text
+    text = acme.post(f"/page/try/{RANKING}", f"/page/try/{RANKING}", **sent, explain="1").text
+    assert 'class="why"' not in plain and "not the customer&#39;s" not in plain
+    assert text.count('class="why"') == text.count("the model&#39;s reason, not the customer&#39;s") == 2
+    ranked = registry.recommend(
+        f"{RANKING}@4", "likes tea; hates rum", ["tea sale 4", "rum, <b>9</b>"], explain=True
+    )
+    for each in ranked:
+        assert each.explained is not None
+        for one in each.explained.moved:
+            told = escape(one.phrase) if one.phrase else f"<b>{one.field}</b>"
+            shown = re.findall(rf'{re.escape(told)}</th><td class="number \w+">([^<]*)<', text)
+            assert pytest.approx(100 * one.by, abs=0.06) in map(float, shown), one
+
+
+def test_what_is_true_now_is_what_the_log_says(shop: tuple[Guarded, Hub]) -> None:
+    guarded, hub = shop
+    acme, log = logged_in(guarded.served, guarded.acme), guarded.served.app.state.looping.loop().log
+    assert "Nothing of this is logged yet" in acme.get(f"/page/live/{RANKING}").text
+    showed(log, canary.start(hub, log, RANKING, 3, share=0.4, why="to be seen"))
+    text, found = acme.get(f"/page/live/{RANKING}?days=30").text, live(log, RANKING)
+    for each in (*found.versions, *found.days):
+        assert f"<b>{each.of}</b>" in text and f"{each.rate.value:.4f} " in text
+        assert f"{each.rate.low:.4f} to {each.rate.high:.4f}" in text
+    assert "version 3 for 40% of the users, against version 4" in text and "it goes on" in text
+    assert f'<p class="notice warn" lang="en">{found.drift[0]}' in text
+    assert "Nothing moved" in acme.get(f"/page/live/{RANKING}?days=1").text
+    assert "selected>click<" in acme.get(f"/page/live/{RANKING}?outcome=nothing&days=-5").text
+    chinese = acme.get(f"/page/live/{RANKING}", headers={"accept-language": "zh"}).text
+    assert "归一化熵" in chinese and "版本 3，占用户的 40%" in chinese
+    canary.stop(hub, log, RANKING)
+    only_asks = guarded.served.keys.new("acme", Scope.infer)[1]
+    assert logged_in(guarded.served, only_asks).get(f"/page/live/{RANKING}").status_code == 403
 
 
 def test_a_text_over_the_limit_comes_refused_with_its_reason_and_width(shop: tuple[Guarded, Hub]) -> None:

@@ -8,24 +8,25 @@
              (Castro, Gómez and Tejada 2009, "Polynomial calculation of the Shapley value based on sampling"). Together
              they are p(whole) - p(nothing).
 
-A phrase that is left out is gone; a field is a dash, since a text of nothing at all is none.
+A phrase that is left out is gone; a field is a dash, since a text of nothing at all is none. Where the ad's text is
+all there is, rows are texts, as an adapter of one ready text reads them.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from adapters.errors import RequestError
-from hub.registry.requests import Ranked, Recommend
+from hub.registry.door import check
+from hub.registry.requests import Explained, Influence, Ranked, Recommend
 
 if TYPE_CHECKING:
     from hub.registry.registry import Registry
 
-REASON = "the model's reason, not the customer's"
 NOTHING = "–"
 ORDERS = 50
 _EXACT = 5
@@ -33,41 +34,45 @@ _MOST_FIELDS, _MOST_PHRASES = 20, 100
 _PHRASE = re.compile(r"[^;,.!?\n；，。！？、]+[;,.!?\n；，。！？、]*\s*")
 
 
-@dataclass(frozen=True)
-class Influence:
-    """By how much a field, or a phrase of it, raised the probability; below 0: lowered. phrase: None for the field."""
-
-    field: str
-    phrase: str | None
-    by: float
-
-
-@dataclass(frozen=True)
-class Explained:
-    """Why a probability is what it is. moved: fields, then phrases, the largest first. reason: whose it is."""
-
-    probability: float
-    moved: list[Influence]
-    reason: str = REASON
-
-
 class Explaining:
-    """The rows that explain one ad to one user, and what is read from their answers.
+    """The rows that explain every ad of a request, and what is read from their answers.
 
     Args:
-        user: as of `Recommend`.
-        ad: its text or its columns.
-        features: as of `Recommend`.
+        request: whose ads are explained.
 
     Raises:
-        RequestError: there is no text to leave out, or more than could be.
+        RequestError: it is none; or there is no text to leave out, or more than could be.
     """
 
-    def __init__(
-        self, user: str, ad: str | Mapping[str, Any], features: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, request: Recommend) -> None:
+        check(request)
+        self._asked = request
+        self._each = [_One(request, ad) for ad in request.ads]
+
+    def request(self, reference: str | Sequence[str] | None = None) -> Recommend:
+        """All rows as one request. reference: that is asked instead, such as what `name@live` meant for this user."""
+        rows = [row for each in self._each for row in each.rows]
+        return replace(
+            self._asked, reference=reference or self._asked.reference, user="", ads=rows, features={}
+        )
+
+    def read(self, answer: Sequence[Any]) -> list[Explained]:
+        """The explanation of each ad, in the order of the request. answer: to `request`."""
+        found = {id(each.ad): each.probability for each in answer if isinstance(each, Ranked)}
+        return [each.read(found) for each in self._each]
+
+    def explained(self, ranked: Sequence[Any], answer: Sequence[Any]) -> list[Ranked]:
+        """Ads as they were ranked, each with why. ranked: the answer to the request itself; answer: to `request`."""
+        why = {id(ad): each for ad, each in zip(self._asked.ads, self.read(answer), strict=True)}
+        return [replace(each, explained=why[id(each.ad)]) for each in ranked]
+
+
+class _One:
+    """The rows of one ad."""
+
+    def __init__(self, request: Recommend, ad: str | Mapping[str, Any]) -> None:
         own = ad if isinstance(ad, Mapping) else {"ad": ad}
-        self._whole: dict[str, Any] = {"user": user, **(features or {}), **own}
+        self._whole: dict[str, Any] = {"user": request.user, **request.features, **own}
         self._fields = [name for name, cell in self._whole.items() if cell not in ("", None)]
         self._phrases = [
             (name, phrase, self._whole[name][:start] + self._whole[name][end:])
@@ -82,7 +87,7 @@ class Explaining:
         self._orders = _orders(self._fields)
         sets = {frozenset(order[:size]) for order in self._orders for size in range(len(order) + 1)}
         self._sets = sorted(sets, key=lambda each: (len(each), sorted(each)))
-        self._rows = [
+        rows: list[dict[str, Any]] = [
             *({**self._whole, name: left} for name, _, left in self._phrases),
             *(
                 {
@@ -92,15 +97,12 @@ class Explaining:
                 for kept in self._sets
             ),
         ]
+        alone = isinstance(ad, str) and self._fields == ["ad"]
+        self.rows: Sequence[str | Mapping[str, Any]] = [row["ad"] for row in rows] if alone else rows
 
-    def request(self, reference: str | Sequence[str], deadline: float | None = None) -> Recommend:
-        """All rows as one request."""
-        return Recommend(reference, "", self._rows, {}, deadline)
-
-    def read(self, answer: Sequence[Any]) -> Explained:
-        """The explanation. answer: to the request."""
-        found = {id(each.ad): each.probability for each in answer if isinstance(each, Ranked)}
-        scores = [found[id(row)] for row in self._rows]
+    def read(self, found: Mapping[int, float]) -> Explained:
+        """The explanation. found: the id of a row -> its probability."""
+        scores = [found[id(row)] for row in self.rows]
         count = len(self._phrases)
         of = dict(zip(self._sets, scores[count:], strict=True))
         whole = of[frozenset(self._fields)]
@@ -135,8 +137,9 @@ def explain(
     Raises:
         RequestError: as `Registry.recommend`; and where there is no text to leave out, or more than could be.
     """
-    asked = Explaining(user, ad, features)
-    return asked.read(registry.submit(asked.request(reference), wait=True).result())
+    asked = Explaining(Recommend(reference, user, [ad], features or {}))
+    (found,) = asked.read(registry.submit(asked.request(), wait=True).result())
+    return found
 
 
 def _phrases(cell: Any) -> list[tuple[int, int, str]]:
