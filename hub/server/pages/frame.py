@@ -11,7 +11,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -26,12 +26,14 @@ from adapters.errors import RepertoireError
 from hub.server.caller import Caller, Forbidden
 from hub.server.failing import Draining, status_of, told, unexpected
 from hub.server.keys import Keys, Scope
-from hub.server.looping import Looping
 from hub.server.metrics import Meters
 from hub.server.pages.drawn import asset_url, template
 from hub.server.pages.words import LANGUAGES, asked_for, words_in
 from hub.server.service import Service, caller_of
 from hub.server.sessions import COOKIE, Session, Sessions
+
+if TYPE_CHECKING:
+    from hub.server.looping import Looping
 
 HOME, LOGIN = "/page/adapters", "/page/login"
 LANGUAGE = "repertoire_language"
@@ -54,7 +56,7 @@ class Frame:
     """What all pages of one server share. secret: tokens of visitors without a session are made with it."""
 
     service: Service
-    looping: Looping
+    looping: "Looping"
     keys: Keys
     sessions: Sessions
     meters: Meters
