@@ -105,6 +105,7 @@ def write(base: "Base", products: Sequence[str], until: float) -> dict[str, dict
     path = ROOT / TEXTS
     found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     left = [product for product in products if product not in found]
+    random.Random(2).shuffle(left)  # the file is sorted by names, and its first part would not stand for all
     hub = Hub(ROOT / f"{ADAPTER}-hub", create=True)
     hub.publish(ROOT / ADAPTER, NAME, publish_id="the benchmark's")
     registry = Registry(hub, base, follow=False)
