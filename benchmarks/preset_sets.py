@@ -64,7 +64,8 @@ def _e2e(path: Path) -> Rows:
     for row in _csv(path):
         rating = dict(re.findall(r"(\w[\w ]*)\[([^\]]*)\]", row["mr"])).get("customer rating")
         if rating is not None:
-            yield {"text": row["ref"][-70:], "label": _RATINGS.get(rating, rating)}
+            label: str = _RATINGS.get(rating, rating)
+            yield {"text": row["ref"][-70:], "label": label}
 
 
 def _upworthy(path: Path) -> Rows:
@@ -126,4 +127,4 @@ HELD_OUT: Mapping[str, Set] = {
     "online_shoppers": Set("online_shoppers/online_shoppers_intention.csv", _shoppers),
     "films": Set("tallrec_movie/valid.json", _films),
 }
-SETS = CHOOSING | HELD_OUT
+SETS: Mapping[str, Set] = {**CHOOSING, **HELD_OUT}
