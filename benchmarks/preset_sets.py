@@ -62,10 +62,9 @@ _RATINGS = {"1 out of 5": "low", "3 out of 5": "average", "5 out of 5": "high"}
 def _e2e(path: Path) -> Rows:
     """The ends of descriptions of restaurants: how customers rate them, where it was to be said."""
     for row in _csv(path):
-        rating = dict(re.findall(r"(\w[\w ]*)\[([^\]]*)\]", row["mr"])).get("customer rating")
-        if rating is not None:
-            label: str = _RATINGS.get(rating, rating)
-            yield {"text": row["ref"][-70:], "label": label}
+        rating = dict(re.findall(r"(\w[\w ]*)\[([^\]]*)\]", row["mr"])).get("customer rating", "")
+        if rating:
+            yield {"text": row["ref"][-70:], "label": _RATINGS.get(rating, rating)}
 
 
 def _upworthy(path: Path) -> Rows:
