@@ -62,8 +62,8 @@ _RATINGS = {"1 out of 5": "low", "3 out of 5": "average", "5 out of 5": "high"}
 def _e2e(path: Path) -> Rows:
     """The ends of descriptions of restaurants: how customers rate them, where it was to be said."""
     for row in _csv(path):
-        rating = dict(re.findall(r"(\w[\w ]*)\[([^\]]*)\]", row["mr"])).get("customer rating")
-        if rating is not None:
+        rating = dict(re.findall(r"(\w[\w ]*)\[([^\]]*)\]", row["mr"])).get("customer rating", "")
+        if rating:
             yield {"text": row["ref"][-70:], "label": _RATINGS.get(rating, rating)}
 
 
@@ -126,4 +126,4 @@ HELD_OUT: Mapping[str, Set] = {
     "online_shoppers": Set("online_shoppers/online_shoppers_intention.csv", _shoppers),
     "films": Set("tallrec_movie/valid.json", _films),
 }
-SETS = CHOOSING | HELD_OUT
+SETS: Mapping[str, Set] = {**CHOOSING, **HELD_OUT}

@@ -120,8 +120,8 @@ def main(arguments: list[str]) -> int:
 def _cells(bases: Path) -> Iterator[tuple[int, int, str, str, str]]:
     """(seed, rows, base, method, set), in the order in which they are measured."""
     folders = sorted(each.parent.name for each in bases.glob("*/config.json"))
-    bases = ["starter", *folders]
-    for seed, rows, base, half, method in product(SEEDS, ROWS, bases, (CHOOSING, HELD_OUT), METHODS):
+    names = ["starter", *folders]
+    for seed, rows, base, half, method in product(SEEDS, ROWS, names, (CHOOSING, HELD_OUT), METHODS):
         yield from ((seed, rows, base, method, name) for name in half)
 
 
@@ -236,8 +236,8 @@ def table(cells: Mapping[str, Any]) -> Iterator[str]:
     yield "| ---: | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"
     groups: dict[tuple[int, str, str], list[tuple[str, Any]]] = {}
     for key, cell in cells.items():
-        _, rows, base, method, name = key.split(", ")
-        groups.setdefault((int(rows), base, method), []).append((name, cell))
+        _, number, base, method, name = key.split(", ")
+        groups.setdefault((int(number), base, method), []).append((name, cell))
     for (rows, base, method), own in sorted(groups.items()):
         halves = [[cell for name, cell in own if name in half] for half in (CHOOSING, HELD_OUT)]
         names = [BEFORE[method], *(way for way in own[0][1]["ways"] if way != BEFORE[method])]
