@@ -255,7 +255,7 @@ def play(name: str, market: Market, until: float) -> dict[str, Any]:
     """One way, gone on with until all days are over or it is `until`: clicks and worth by day, and its nights."""
     folder, file = market.folder / name, market.folder / f"{name}.json"
     done: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    if not done or done.get("busy"):
+    if not done or (done.pop("busy", False) and monotonic() < until):
         shutil.rmtree(folder, ignore_errors=True)
         done = {"clicks": [], "worth": [], "nights": [], "CPU seconds": 0.0}
     folder.mkdir(parents=True, exist_ok=True)
