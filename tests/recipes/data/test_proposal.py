@@ -206,3 +206,13 @@ def test_true_and_false_are_known_in_the_languages_of_excel(tmp_path: Path, yes:
     path.write_text("user,ad,clicked\n" + "".join(f"u {n},ad {n},{(no, yes)[n % 2]}\n" for n in range(40)))
     recipe, _ = proposed(path)
     assert recipe.data.labels.items() >= {no: 0}.items() and recipe.data.labels.get(yes, 1) == 1
+
+
+@pytest.mark.parametrize("again", ["text,label", "\ufefftext,label", "Text,LABEL"])
+def test_files_that_were_joined_have_a_header_and_its_second_one_is_told(tmp_path: Path, again: str) -> None:
+    path = tmp_path / "in.csv"
+    rows = lines("where is order {n} on the 7 now,{who}\n")
+    path.write_text(f"text,label\n{rows}{again}\n{rows}")
+    proposal = propose(path)
+    assert "no header" not in proposal.text
+    assert [problem for problem in proposal.problems if "the row is the header again" in problem]
