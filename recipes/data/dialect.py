@@ -32,13 +32,15 @@ _SAID = re.compile(r"sep=(.)", re.IGNORECASE)  # Excel's own first line: which s
 @dataclass(frozen=True)
 class Dialect:
     """delimiter: between cells. quote: around them; None where quotes are text. above: lines before the header.
-    columns: their names, where the file has no header. ends: what a line begins with that ends the table."""
+    columns: their names, where the file has no header. ends: what a line begins with that ends the table. spaced:
+    whether a quote counts behind spaces too."""
 
     delimiter: str
     quote: str | None = '"'
     above: int = 0
     columns: tuple[str, ...] = ()
     ends: str | None = None
+    spaced: bool = False
 
     @property
     def called(self) -> str:
@@ -56,7 +58,11 @@ class Dialect:
         if len(self.delimiter) > 1:
             file = (line.replace(self.delimiter, _UNIT) for line in file)
         return csv.reader(
-            file, delimiter=self.delimiter if len(self.delimiter) == 1 else _UNIT, strict=True, **quoting
+            file,
+            delimiter=self.delimiter if len(self.delimiter) == 1 else _UNIT,
+            strict=True,
+            skipinitialspace=self.spaced,
+            **quoting,
         )
 
 
@@ -83,6 +89,9 @@ def decide(path: Path, look: Look, given: "FormatOptions", known: tuple[int, str
         dialect = replace(dialect, columns=_named(lines[above:], dialect, given))
     if delimiter not in (given.between, usual):
         notes.append(f"{path.name}: read as separated by {dialect.called}")
+    if given.quote is None and len(delimiter) == 1 and delimiter != "\t":
+        dialect, told = _other_quotes(path, look, dialect, lines)
+        notes += told
     if given.quote is None and look.quoted:
         decided = _decide_quotes(path, look, dialect)
         return replace(decided, notes=(*notes, *decided.notes))
@@ -153,6 +162,51 @@ def _delimiter_of(header: str, usual: str) -> str:
     if usual == "\t" and usual in outside:
         return usual
     return max(DELIMITERS, key=lambda delimiter: (outside.count(delimiter), delimiter == usual))
+
+
+def _other_quotes(
+    path: Path, look: Look, dialect: Dialect, lines: Sequence[str]
+) -> tuple[Dialect, list[str]]:
+    """The dialect whose quotes stand behind spaces, `nice, "a, b"`, or are single ones, where the whole file reads by
+    it, and by the usual one does not or shows its quotes."""
+    usual = replace(dialect, quote='"')
+    between = re.escape(dialect.delimiter)
+    begins, ends = re.compile(rf"(^|{between}) *'"), re.compile(rf"' *({between}|$)")
+    single, spaced = replace(dialect, quote="'"), replace(dialect, spaced=True)
+    if any(begins.search(line) and ends.search(line.rstrip("\r\n")) for line in lines):
+        shown = all(re.fullmatch("'.*'", cell) for cell in _top_cells(lines[dialect.above :], dialect))
+        if _is_even(path, look, single) and (shown or not _is_even(path, look, usual)):
+            return single, [f"{path.name}: single quotes hold its cells together (data.format.quote)"]
+    pattern = re.compile(rf'{between} +"')
+    if not (look.quoted and any(map(pattern.search, lines)) and _is_even(path, look, spaced)):
+        return dialect, []
+    if _is_even(path, look, usual) and not _differ(path, look, usual, spaced):
+        return dialect, []
+    return spaced, [f"{path.name}: quotes behind spaces hold its cells together (data.format.quote)"]
+
+
+def _top_cells(lines: Sequence[str], dialect: Dialect) -> list[str]:
+    """The cells of the first line that has some, its quotes and all."""
+    first = next((line for line in lines if line.strip()), "")
+    return [cell.strip() for cell in first.rstrip("\r\n").split(dialect.delimiter)]
+
+
+def _is_even(path: Path, look: Look, dialect: Dialect) -> bool:
+    """Whether each record has as many cells as the first, of which there are two or more."""
+    with opened(path, look, newline="") as file:
+        try:
+            return len(widths := {len(cells) for cells in dialect.reader(file) if cells}) == 1 < max(widths)
+        except csv.Error:
+            return False
+
+
+def _differ(path: Path, look: Look, one: Dialect, other: Dialect) -> bool:
+    """Whether two dialects that a whole file reads by give other cells."""
+    with opened(path, look, newline="") as file, opened(path, look, newline="") as again:
+        return any(
+            [cell.strip() for cell in a] != [cell.strip() for cell in b]
+            for a, b in zip(one.reader(file), other.reader(again), strict=False)
+        )
 
 
 def _decide_quotes(path: Path, look: Look, dialect: Dialect) -> Decided:

@@ -33,21 +33,16 @@ _IN_PLACE: Mapping[str, tuple[str, ...]] = {
 _CODE = re.compile(r"[\w.+-]*", re.ASCII)
 _GENERAL = ("label", "target", "output", "y")  # names of any outcome, a click or not
 _FILLED = ("user_id", "ad_id", "group", "label", "user")  # roles of which no cell may be empty
-_YES = ("1", "yes", "true", "y", "clicked", "bought", "like", "liked", "positive", "ja", "oui", "是")
-_NO = (
-    "0",
-    "no",
-    "false",
-    "n",
-    "not clicked",
-    "not bought",
-    "dislike",
-    "disliked",
-    "negative",
-    "nein",
-    "non",
-    "否",
+# Excel writes true and false in the language of who saved the file.
+_YES = (
+    *("1", "yes", "true", "y", "clicked", "bought", "like", "liked", "positive"),
+    *("ja", "oui", "是", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "истина"),
 )
+_NO = (
+    *("0", "-1", "no", "false", "n", "not clicked", "not bought", "dislike", "disliked", "negative"),
+    *("nein", "non", "否", "falsch", "faux", "falso", "onwaar", "fałsz", "ложь"),
+)
+_AT_FAULT = "called so, and therefore read; some of its cells say something else"
 
 
 @dataclass(frozen=True)
@@ -97,6 +92,8 @@ def guess_task(columns: Mapping[str, Column], counted: Mapping[str, str] | None 
         exact = needed in columns and (task != "behavior" or "text" in columns)
         if exact:
             return _of_task(task, f"a column is called `{needed}`", columns)
+    if {"impressions", "clicks"} <= columns.keys():
+        return _of_task("recommendation", "columns are called `impressions` and `clicks`", columns)
     counts = called("impressions", columns)
     if (
         counts is not None
@@ -168,6 +165,8 @@ def _of_task(
         if _holds(role, columns[name]):
             why = "called so" if name == role else f"{roles[role].meaning}; guessed by its name"
             guess.roles[role] = (name, why)
+        elif name == role and not roles[role].named:
+            guess.roles[role] = (name, _AT_FAULT)
     {"recommendation": _recommendation, "behavior": _behavior, "ad-copy": _ad_copy}[task](guess, columns)
     return guess
 

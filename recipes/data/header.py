@@ -87,8 +87,12 @@ _SENTENCE = 4  # words: of a text that is read, and hardly of a name
 
 
 def _again(row: Mapping[str, Any], own: Mapping[str, str]) -> bool:
-    """Whether a row is the first line once more, as where files are joined."""
-    return all(_said(row.get(name)) == own[name] for name in own)
+    """Whether a row is the first line once more, as where files are joined: in any case, behind a byte order mark."""
+    return all(_name(_said(row.get(name))) == _name(own[name]) for name in own)
+
+
+def _name(text: str) -> str:
+    return text.strip("\ufeff \t\r\n").casefold()
 
 
 def _said(cell: Any) -> str:

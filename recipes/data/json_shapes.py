@@ -23,6 +23,21 @@ _FIRST = 2**20  # characters that the first two records of an array stand in
 _MOST = 2**26  # characters that are looked at; of a longer object each line tells
 
 
+def is_json(path: Path, look: Look) -> bool:
+    """Whether a file of any name begins with a JSON object, alone on its lines, or with an array of them."""
+    if first_lines(path, look)[0].lstrip()[:1] not in ("{", "["):
+        return False
+    with opened(path, look, newline="\n") as file:
+        text = file.read(_FIRST).lstrip()
+    begin = text.startswith("[") and _VALUE.match(text, 1)
+    try:
+        found, end = json.JSONDecoder().raw_decode(text, begin.start(1) if begin else 0)
+    except (ValueError, RecursionError):
+        return False
+    behind = text[end:].lstrip() if begin else text[end:].partition("\n")[0].strip()
+    return isinstance(found, dict) and behind[:1] in ("", ",", "]" if begin else "")
+
+
 def no_records(path: Path, look: Look) -> Problem | None:
     """What is wrong with a whole file; None where its records are objects, as they should be, or each line tells."""
     first, *more = first_lines(path, look, 2)

@@ -29,7 +29,7 @@ from recipes.data.tables import Data, read_tables
 from recipes.data.timestamps import Timestamps
 from recipes.errors import DataError, Problem, RecipeError, printable
 from recipes.examples import Example, Source, Splits
-from recipes.tasks.label_names import look_alike
+from recipes.tasks.label_names import joined, look_alike
 from recipes.tasks.roles import CALLED, read_roles
 from recipes.tasks.task import task_for
 from recipes.tasks.templates import placeholders
@@ -115,7 +115,7 @@ def check(
         read = _read(recipe, _given(data, validation, test), bars, keep=False)
     if read.problems:
         raise DataError(read.problems)
-    notes = _noted([*read.notes, *look_alike(read.labels)])
+    notes = _noted([*read.notes, *look_alike(read.labels), *joined(read.labels)])
     return Checked(sum(source.rows for source in read.files), notes, tuple(read.skipped))
 
 

@@ -2,6 +2,7 @@
 
 NULL, #N/A, \\N       words by which programs say that a cell is empty; they are read as these words
 &amp; &#39; <br>     what HTML writes for & ' and a line break; it is read as it stands
+="007"               a text as formulas of Excel have it; it is read as it stands
 U+0007, U+001B       characters that act on a terminal and say nothing; they are taken out (`text_of`)
 """
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 _HTML = re.compile(
     r"&(?:[a-zA-Z]{2,8}\d{0,2}|#\d{2,7}|#[xX][0-9a-fA-F]{2,6});|</?(?:br|p|b|i|div|span|li|ul|strong)\b[^<>]*>"
 )
-_WORDS, _MARKS, _CONTROLS = "words", "marks", "controls"
+_FORMULA = re.compile('="[^"]*"')
+_WORDS, _MARKS, _FORMULAS, _CONTROLS = "words", "marks", "formulas", "controls"
 
 
 class Remarks:
@@ -40,6 +42,7 @@ class Remarks:
                 SAY_NOTHING.isdisjoint(cells)
                 and "&" not in text
                 and "<" not in text
+                and '="' not in text
                 and (text.isprintable() or without_controls(text) == text)
             ):
                 return
@@ -65,6 +68,8 @@ class Remarks:
             self._count(line, column, _WORDS, cell)
         elif ("&" in cell or "<" in cell) and (found := _HTML.search(cell)) is not None:
             self._count(line, column, _MARKS, found[0])
+        if _FORMULA.fullmatch(cell):
+            self._count(line, column, _FORMULAS, cell)
         if not cell.isprintable() and (plain := without_controls(cell)) != cell:
             odd = next(character for character in cell if character not in plain)
             self._count(line, column, _CONTROLS, f"U+{ord(odd):04X}")
@@ -86,6 +91,11 @@ class Remarks:
             return (
                 f"{title}: {found.total():,} cells of `{column}` hold HTML such as {often}, {where}, and are read as "
                 "they stand; where it is no part of the text, export it as plain text (in Python: html.unescape)"
+            )
+        if kind == _FORMULAS:
+            return (
+                f"{title}: {found.total():,} cells of `{column}` are written for Excel, such as {often[:60]}, {where}, "
+                "and are read as they stand; export them without the sign and its quotes (in Python: cell[2:-1])"
             )
         return (
             f"{title}: {found.total():,} cells of `{column}` hold control characters ({often}), {where}; they are "

@@ -24,11 +24,12 @@ from recipes.data import chats, mind, workbook
 from recipes.data.archives import archived
 from recipes.data.arrow_rows import ArrowRows
 from recipes.data.dialect import decide
+from recipes.data.documents import documented
 from recipes.data.edge import at_the_edge
 from recipes.data.encodings import is_utf8, once, wrong_encoding, wrongly_said
 from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, why_unreadable
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
-from recipes.data.json_shapes import no_records
+from recipes.data.json_shapes import is_json, no_records
 from recipes.data.packed import ending, kind, packing, read, unpacked
 from recipes.data.records import Row, csv_records, json_records, row_of
 from recipes.data.reports import Report, tidied
@@ -121,11 +122,11 @@ def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Tab
     try:
         look = look_at(path, total, written.encoding or USUAL)
         found = None if look.blank else kind(path)
-        archive = None if look.blank else archived(path)
+        other = None if look.blank else archived(path) or documented(path)
     except OSError as error:
         return _failed(name, *why_unreadable(path, error, _ENDINGS))
-    if archive is not None:
-        return Table(name, problems=(archive,))
+    if other is not None:
+        return Table(name, problems=(other,))
     if suffix not in _ENDINGS:
         return _failed(name, f"{suffix or 'a file without an ending'} is not read", _to_save(path, suffix))
     if look.blank:
@@ -142,7 +143,9 @@ def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Tab
     elif look.invalid is not None:
         said = None if look.encoding in (USUAL, "utf-16") else look.encoding
         return Table(name, problems=(wrong_encoding(path, look.invalid, said),))
-    elif "js" in suffix:
+    elif "js" in suffix or (not written.is_tabular and is_json(path, look)):
+        if "js" not in suffix:
+            told = [*told, f"{path.name}: read as JSON, which it is by its first lines"]
         as_, table = "json", _read_json(path, look, written)
     else:
         as_, table = "text", _read_delimited(path, look, written)

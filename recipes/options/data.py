@@ -140,6 +140,11 @@ class FormatOptions(Section):
         return self
 
     @property
+    def is_tabular(self) -> bool:
+        """Whether it says what only a table of cells has."""
+        return any(value is not None for value in (self.delimiter, self.quote, self.header, self.columns))
+
+    @property
     def between(self) -> str | None:
         """The characters between cells, where they are known."""
         return None if self.delimiter is None else _DELIMITERS.get(self.delimiter, self.delimiter)

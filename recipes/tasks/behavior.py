@@ -14,7 +14,7 @@ from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
 from recipes.measure.boosting import boosted
 from recipes.measure.intervals import Floats, Statistic
-from recipes.tasks.label_names import look_alike, meaning, plain_label
+from recipes.tasks.label_names import joined, look_alike, meaning, plain_label
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, Target, feature_columns, feature_names
 from recipes.tasks.templates import fill, text_of, with_features
 
@@ -155,7 +155,7 @@ def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], data:
     rows = Counter(
         labels[label] for group in parts.values() for example in group for label in learned.labels_of(example)
     )
-    told += look_alike(rows)
+    told += [*look_alike(rows), *joined(rows)]
     return told + _contradictions([example for rows in parts.values() for example in rows])
 
 

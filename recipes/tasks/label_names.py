@@ -4,12 +4,16 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from decimal import Context, Decimal
 from functools import lru_cache
 
 # Characters that have no width and no meaning: they come out of web pages and spreadsheets.
 _NOTHING = dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))
 # Those that some scripts need, and that no reader sees in others: only what looks alike is told.
 UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]")
+
+_NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})(e[+-]?\d{1,3})?")
+_EXACT = Context(prec=100)
 
 
 @lru_cache(maxsize=4096)
@@ -40,6 +44,25 @@ def look_alike(rows: Counter[str]) -> list[str]:
     return [_told(each, rows) for each in alike.values() if len(each) > 1]
 
 
+def joined(rows: Counter[str]) -> list[str]:
+    """A sentence where labels seem to be several with a separator between them: each part comes in other labels too.
+
+    rows: label -> its rows.
+    """
+    for separator in ";|,":
+        parts = {label: {part.strip() for part in label.split(separator)} for label in rows}
+        often = Counter(part for each in parts.values() for part in each)
+        several = [label for label in rows if len(parts[label]) > 1]
+        known = [label for label in several if min(often[part] for part in parts[label]) > 1]
+        if known and 2 * len(known) > len(several):
+            first, told = max(known, key=lambda label: rows[label]), sum(rows[label] for label in several)
+            return [
+                f"labels of {told:,} rows hold {separator!r}, such as {first!r}, and are learned as one label each; if "
+                f"they are several, say so: --set 'data.separator={separator}'"
+            ]
+    return []
+
+
 def _told(alike: Iterable[str], rows: Counter[str]) -> str:
     first, *others = sorted(alike, key=lambda label: (-rows[label], label))
     told = ", ".join(f"{_quoted(label)} ({rows[label]:,} rows)" for label in (first, *others))
@@ -58,7 +81,5 @@ def _seen(label: str) -> str:
     """What labels that look alike have in common."""
     plain = UNSEEN.sub("", unicodedata.normalize("NFKC", label)).casefold()
     plain = " ".join(unicodedata.normalize("NFKC", plain).split())
-    try:
-        return repr(float(plain))
-    except ValueError:
-        return plain
+    # Exactly: as floats, ids of 20 digits would be one.
+    return str(Decimal(plain).normalize(_EXACT)) if _NUMBER.fullmatch(plain) else plain

@@ -23,8 +23,12 @@ SAY_NOTHING = frozenset(
     r"NULL null (null) \N N/A n/a #N/A NaN nan <NA> None undefined #REF! #VALUE! #NAME? #DIV/0! #NUM! #NULL!".split()
 )
 
-_CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
-_CONTROLS = {**dict.fromkeys([*range(1, 9), *range(14, 28), 127]), **dict.fromkeys(range(28, 32), " ")}
+# A byte order mark too: where files are joined, it stands in the middle of a text that it is no part of.
+_CONTROL = re.compile("[\x01-\x08\x0e-\x1f\x7f\ufeff]")
+_CONTROLS = {
+    **dict.fromkeys([*range(1, 9), *range(14, 28), 127, 0xFEFF]),
+    **dict.fromkeys(range(28, 32), " "),
+}
 
 
 class NotText(RequestError):

@@ -108,3 +108,35 @@ def test_a_recipe_says_how_files_are_written(tmp_path: Path) -> None:
     for key, value in {"delimiter": "a b", "quote": "'", "encoding": "klingon"}.items():
         with pytest.raises(RecipeError, match=f"data.format.{key}"):
             Recipe.load("behavior", **{f"data.format.{key}": value})
+
+
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        ("text,label\n'a, b',x\n'it''s c',y\n", "single"),
+        ("'text','label'\n'a, b','x'\n'it''s c','y'\n", "single"),
+        ("'text';'label'\n'a, b';'x'\n'it''s c';'y'\n", "single"),
+        ('text, label\n"a, b", "x"\n"it\'s c", "y"\n', "spaces"),
+        ('label, text\nx, "a, b"\ny, "it\'s c"\n', "spaces"),
+        ('label; text\nx;  "a, b"\ny;  it\'s c\n', "spaces"),
+    ],
+)
+def test_other_quotes_hold_cells_together_too(tmp_path: Path, content: str, note: str) -> None:
+    table = read(tmp_path / "a.csv", content)
+    assert texts(table) == ["a, b", "it's c"] and [row.cells["label"] for row in table.rows] == ["x", "y"]
+    assert [each for each in table.notes if note in each]
+
+
+@pytest.mark.parametrize(
+    ("cells", "read_as"),
+    [
+        (["'tis nice", "so 'good'"], ["'tis nice", "so 'good'"]),
+        (["'nice'", "good"], ["'nice'", "good"]),
+        (['"she said, ""no"""', '"a, ""b"", c"'], ['she said, "no"', 'a, "b", c']),
+        (['"""hi"", they said"', '"so, ""what"""'], ['"hi", they said', 'so, "what"']),
+        (["don't", "'"], ["don't", "'"]),
+    ],
+)
+def test_quotes_that_are_text_stay_so(tmp_path: Path, cells: list[str], read_as: list[str]) -> None:
+    table = read(tmp_path / "a.csv", "text,label\n" + "".join(f"{cell},x\n" for cell in cells))
+    assert texts(table) == read_as and table.notes == ()

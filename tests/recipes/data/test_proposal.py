@@ -175,3 +175,44 @@ def test_of_many_columns_some_are_named(tmp_path: Path) -> None:
     text = proposed(path)[1]
     assert "f11 and 488 more" in text and max(map(len, text.splitlines())) < 200
     assert "f11 and 488 more" in check(Recipe.load("behavior"), path).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "odd", "task", "columns"),
+    [
+        ("text,label", "where is order {n} now,{who}", "and this one,", "behavior", {"label"}),
+        ("user,ad,clicked", "shoes {n},ad {n},{n}%", "x,y,7%", "recommendation", {"clicked"}),
+        ("ad,impressions,clicks", "ad {n},1.{n}K,{n}", "x,1K,2", "recommendation", {"impressions", "clicks"}),
+        ("text,label,timestamp", "order {n},{who},07.06.2026", "x,y,z", "behavior", {"timestamp"}),
+        ("text,label,weight", "order {n},{who},2", "x,lost,(5)", "behavior", {"weight"}),
+    ],
+)
+def test_a_column_called_like_a_role_is_never_said_to_be_unread(
+    tmp_path: Path, head: str, row: str, odd: str, task: str, columns: set[str]
+) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text(lines(f"{row}\n", f"{head}\n") + f"{odd}\n")
+    proposal = propose(path)
+    recipe = Recipe.from_dict(read_yaml(proposal.text))
+    assert recipe.task == task and recipe.data.columns.keys() >= columns and "not read" not in proposal.text
+    assert proposal.problems and all("no column" not in problem for problem in proposal.problems)
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("WAHR", "FALSCH"), ("Vrai", "Faux"), ("VERDADERO", "FALSO"), ("1", "-1")]
+)
+def test_true_and_false_are_known_in_the_languages_of_excel(tmp_path: Path, yes: str, no: str) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("user,ad,clicked\n" + "".join(f"u {n},ad {n},{(no, yes)[n % 2]}\n" for n in range(40)))
+    recipe, _ = proposed(path)
+    assert recipe.data.labels.items() >= {no: 0}.items() and recipe.data.labels.get(yes, 1) == 1
+
+
+@pytest.mark.parametrize("again", ["text,label", "\ufefftext,label", "Text,LABEL"])
+def test_files_that_were_joined_have_a_header_and_its_second_one_is_told(tmp_path: Path, again: str) -> None:
+    path = tmp_path / "in.csv"
+    rows = lines("where is order {n} on the 7 now,{who}\n")
+    path.write_text(f"text,label\n{rows}{again}\n{rows}")
+    proposal = propose(path)
+    assert "no header" not in proposal.text
+    assert [problem for problem in proposal.problems if "the row is the header again" in problem]

@@ -75,3 +75,17 @@ def test_columns_that_nobody_reads_are_not_remarked_on(tmp_path: Path) -> None:
     rows = [{**row, "link": "a&amp;b \x07"} for row in PLAIN]
     notes = check(Recipe.load("behavior"), _lines(tmp_path / "a.jsonl", rows)).notes
     assert not [note for note in notes if "HTML" in note or "control" in note]
+
+
+@pytest.mark.parametrize("text", ["\ufeffwhere is it", "where\ufeff is it"])
+def test_a_byte_order_mark_inside_a_file_is_no_part_of_a_text(text: str) -> None:
+    assert text_of(text) == "where is it"
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_texts_that_are_written_as_formulas_are_told(tmp_path: Path, kind: str) -> None:
+    rows = [*PLAIN, {"text": '="0071"', "label": '="calm"'}, {"text": 'href="a" in it', "label": "calm"}]
+    path = KINDS[kind](tmp_path / f"a{kind}", rows)
+    notes = check(Recipe.load("behavior"), path).notes
+    told = [note.partition(",")[0] for note in notes if "for Excel" in note]
+    assert told == [f"a{kind}: 1 cells of `{column}` are written for Excel" for column in ("text", "label")]

@@ -7,7 +7,7 @@ import pytest
 
 from recipes.data.load import load_splits
 from recipes.recipe import Recipe
-from recipes.tasks.label_names import look_alike, meaning, plain_label
+from recipes.tasks.label_names import joined, look_alike, meaning, plain_label
 
 NFC, NFD = "caf\u00e9 au lait", "cafe\u0301 au lait"
 
@@ -42,6 +42,32 @@ def test_labels_in_another_case_width_or_number_are_told_with_their_rows() -> No
     assert "'good' (30 rows), 'Good' (2 rows), 'ｇｏｏｄ' (1 rows)" in first
     assert "{'Good': 'good'}" in first
     assert "'1' (5 rows), '1.0' (4 rows)" in second
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [("100000000000000000000", "100000000000000000001"), ("1.00000000000000001", "1"), ("nan", "inf")],
+)
+def test_numbers_that_differ_in_their_last_digit_do_not_look_alike(labels: tuple[str, str]) -> None:
+    assert look_alike(Counter(labels)) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "separator"),
+    [
+        (("late", "late;lost", "lost; broken", "broken"), ";"),
+        (("a|b", "b|a"), "|"),
+        (("late", "lost", "late, lost"), ","),
+        (("late; please", "lost"), None),
+        (("yes, of course", "no, thanks", "yes"), None),
+        (("late", "lost"), None),
+    ],
+)
+def test_labels_that_seem_to_be_several_are_told_with_the_separator(
+    labels: tuple[str, ...], separator: str | None
+) -> None:
+    told = joined(Counter(labels))
+    assert [f"'data.separator={separator}'" in each for each in told] == [True] * (separator is not None)
 
 
 def test_a_file_with_every_way_of_writing_two_labels_has_two(tmp_path: Path) -> None:
