@@ -43,7 +43,9 @@ def test_ways_are_gone_on_with_day_by_day(tmp_path: Path) -> None:
     again = play("tfidf", own, monotonic() + 600)
     assert (again["clicks"], again["worth"]) == (done["tfidf"]["clicks"], done["tfidf"]["worth"])
     file.write_text(json.dumps(whole | {"busy": True}))
-    assert play("tfidf", own, monotonic() - 1)["clicks"] == whole["clicks"], "figures of days that are over stay"
+    assert play("tfidf", own, monotonic() - 1)["clicks"] == whole["clicks"], (
+        "figures of days that are over stay"
+    )
     assert play("tfidf", own, monotonic() + 600)["clicks"] == whole["clicks"], (
         "killed within a day it begins again"
     )
