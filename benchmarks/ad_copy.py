@@ -37,7 +37,7 @@ NAME = "bench/e2e/ad-copy"
 STEPS, VALIDATION = 100, 32  # validation rows: every one would take as long as the training
 PRODUCTS, PART = 300, 50  # that are written for, of the test file's
 SAMPLES = 12
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "data.columns": {"product": "mr", "copy": "ref"},
     "lora.dropout": 0.0,  # no row is seen twice
     "train.batch_size": 4,
