@@ -26,7 +26,7 @@ FILES = ("hub.feedback.sqlite", "hub.feedback.sqlite-shm", "hub.feedback.sqlite-
 """What lies in the demo's folder of it."""
 USERS = (100, 300, 800)
 """Of day 1, of day 2, and at most of each canary."""
-_SETTINGS: Mapping[str, Any] = {"train.epochs": 2, "train.learning_rate": 4e-3}
+_SETTINGS: Mapping[str, Any] = {"train.epochs": 2, "train.batch_size": 8, "train.learning_rate": 4e-3}
 _DAY = 86_400.0
 _WANTED, _OTHER = 3, 1  # ads that could be shown to a user: of what they look for, and of anything
 _WAVE = 100  # users who come at once; between two looks at a canary, too
