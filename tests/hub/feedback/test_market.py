@@ -11,7 +11,7 @@ from benchmarks import market, market_decisions
 from benchmarks.market import Market, play, told
 from benchmarks.market_world import SHORT, Size, ads_of, visits
 
-TINY = Size(days=2, shift=1, users=24, ads=6, slate=2, first=48)
+TINY = Size(days=2, shift=1, users=40, ads=6, slate=2, first=120)
 
 
 def test_the_world_is_the_same_for_every_way_and_its_taste_turns() -> None:
@@ -63,7 +63,7 @@ def test_the_loop_runs_in_it_and_what_is_not_run_is_told(
     assert found["not run"] == {"nightly": "0 days"} and set(found["clicks"]) == {"oracle", "frozen", "loop"}
     assert "loop" in found["share of the gap in clicks"]
     (first, _), (second, _) = done["loop"]["nights"]
-    assert "trained on 2" in first and "production" in done["loop"]["nights"][0][1], second
+    assert "trained on 3" in first and "production" in done["loop"]["nights"][0][1], second
 
 
 def test_bad_candidates_are_rolled_back_and_equal_ones_rarely_told_apart() -> None:
