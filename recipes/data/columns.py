@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from recipes.data.header import is_row_above, no_header
+from recipes.data.one_column import cells_in_one
 from recipes.data.report_words import WORDS
 from recipes.errors import Problem, printable
 from recipes.tasks.label_names import UNSEEN
@@ -77,6 +78,8 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
             problems.append(Problem(table.name, f"no column `{name}`", fix, line=1))
     if problems and _is_headless(table) and not {*data.columns.values()} & {*table.columns}:
         return ColumnsFound(None, (no_header(table.name, table.columns),))
+    if problems and (cause := cells_in_one(table)) is not None:
+        return ColumnsFound(None, (cause,))
     problems += _ungrouped(recipe, table, of)
     for name in dict.fromkeys((*of.values(), *shown)):
         if printable(name) != name:

@@ -137,8 +137,9 @@ def _begins(
 
 def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
     """The cells of each line for itself."""
+    unit = delimiter if len(delimiter) == 1 else _UNIT
     try:
-        return [next(csv.reader([line], delimiter=delimiter), []) for line in lines]
+        return [next(csv.reader([line.replace(delimiter, unit)], delimiter=unit), []) for line in lines]
     except csv.Error:
         return []
 

@@ -140,3 +140,9 @@ def test_other_quotes_hold_cells_together_too(tmp_path: Path, content: str, note
 def test_quotes_that_are_text_stay_so(tmp_path: Path, cells: list[str], read_as: list[str]) -> None:
     table = read(tmp_path / "a.csv", "text,label\n" + "".join(f"{cell},x\n" for cell in cells))
     assert texts(table) == read_as and table.notes == ()
+
+
+@pytest.mark.parametrize("sign", ["::", "=>", "|||"])
+def test_separators_of_several_characters_are_read_below_a_header_too(tmp_path: Path, sign: str) -> None:
+    rows = f"text{sign}label\nso nice{sign}x\nso, so{sign}y\n"
+    assert texts(read(tmp_path / "a.csv", rows, delimiter=sign)) == ["so nice", "so, so"]
