@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -231,8 +233,27 @@ def _line_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
             try:
                 yield line, _DECODER.decode(content)
             except (ValueError, RecursionError) as error:
-                fix = "Write one whole object per line, or an array of objects: [{...}, {...}]"
+                fix = _mended(name, content)
                 yield line, _json_problem(name, error, fix, line, of_row=True)
+
+
+def _mended(name: str, content: str) -> str:
+    """What makes a record of a line that is none."""
+    path, whole = Path(name), "Write one whole object per line, or an array of objects: [{...}, {...}]"
+    where = f"{shlex.quote(name)} > {shlex.quote(str(path.with_name(f'{path.stem}-lines.jsonl')))}"
+    try:
+        _, end = _DECODER.raw_decode(content.lstrip())
+    except (ValueError, RecursionError):
+        return _SPELLED if re.match(r"\s*\{'", content) else whole
+    behind = content.lstrip()[end:].strip()
+    if behind == ",":
+        return f"Take the comma at the end of each line away: sed 's/,[[:space:]]*$//' {where}"
+    return f"Write one object per line: jq -c . {where}" if behind[:1] == "{" else whole
+
+
+_SPELLED = (
+    "The line is how Python shows a dict: write it as JSON, json.dumps(row), or read it by ast.literal_eval"
+)
 
 
 def _array_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:

@@ -119,3 +119,27 @@ def test_one_record_that_is_none_among_others_is_told_alone(tmp_path: Path) -> N
     path.write_text(json.dumps([["a"], *ROWS]))
     [table] = read_tables(path)
     assert [(problem.of_row, problem.line) for problem in table.problems] == [(True, 1)]
+
+
+@pytest.mark.parametrize("content", [",\n".join(map(json.dumps, ROWS)), "".join(map(json.dumps, ROWS))])
+def test_objects_with_commas_or_nothing_between_are_mended_by_the_command(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "it's in.jsonl"
+    path.write_text(content)
+    [table] = read_tables(path)
+    [fix] = {problem.fix for problem in table.problems}
+    if fix.partition(": ")[2].startswith("jq") and shutil.which("jq") is None:
+        pytest.skip("needs jq")
+    subprocess.run(fix.partition(": ")[2], shell=True, check=True, cwd=tmp_path)
+    [table] = read_tables(tmp_path / "it's in-lines.jsonl")
+    assert [row.cells for row in table.rows] == ROWS and table.problems == ()
+
+
+def test_rows_as_python_shows_them_are_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(str, ROWS)))
+    [table] = read_tables(path)
+    assert {problem.fix.partition(":")[0] for problem in table.problems} == {
+        "The line is how Python shows a dict"
+    }
