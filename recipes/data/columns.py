@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from recipes.data.header import is_row_above, no_header
-from recipes.data.one_column import cells_in_one
+from recipes.data.header import cells_in_one, is_row_above, no_header
 from recipes.data.report_words import WORDS
 from recipes.errors import Problem, printable
 from recipes.tasks.label_names import UNSEEN

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipes.data.file_bytes import Look, opened, top
-from recipes.data.header import filled, header_below
+from recipes.data.header import DELIMITERS, filled, header_below
 from recipes.data.packed import ending
 from recipes.errors import Problem
 
 if TYPE_CHECKING:
     from recipes.options.data import FormatOptions
 
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 LONGEST_CELL = 2**24  # characters; Python's own limit of 131,072 is less than a page of a shop
 _TABBED = (".tsv", ".txt", ".dat")
 _UNIT = "\x1f"  # stands for a separator of several characters while the cells are split

@@ -1,4 +1,4 @@
-"""Where a table begins: title lines above its header, or no header at all.
+"""Where a table begins: title lines above its header, no header at all, or one that holds all columns in one cell.
 
     Ad report                          a title
     June 2026                          a title
@@ -9,13 +9,23 @@ A header is only looked for below the first line where that has one cell and the
 it, an empty line above it, or lines above it that begin with #; else the first line is the header, as CSV has it.
 """
 
+import re
+import shlex
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from recipes.errors import Problem
 from recipes.tasks.numerals import is_numeral
+
+if TYPE_CHECKING:
+    from recipes.data.tables import Table
+
+# What separates the cells of a text file, as messages call it.
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def filled(cells: Sequence[str]) -> list[str]:
@@ -117,3 +127,36 @@ def no_header(name: str, columns: Sequence[str], line: int | None = 1) -> Proble
 
 def _cut(text: str, most: int = 30) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+_OF_ONE = 100  # rows that say whether one column is several
+_SIGNS = re.compile(r"[^\w\s\"'.()/#%-]{1,4}")
+_UNQUOTE = (
+    "Each line stands in quotes as one cell; take them off: "
+    r"""sed -E 's/^"(.*)"\r?$/\1/; s/""/"/g'"""
+)
+
+
+def cells_in_one(table: "Table") -> Problem | None:
+    """What holds the columns of a text file together, and what parts them; None where it has several, or truly one."""
+    if table.kind != "text" or len(table.columns) != 1:
+        return None
+    [name] = table.columns
+    rows = [str(row.cells[name]) for row in islice(table.rows, _OF_ONE)]
+    for sign in dict.fromkeys(_SIGNS.findall(name)):
+        parts = [part.strip() for part in name.split(sign)]
+        if len(parts) < 2 or not all(parts) or not all(sign in row for row in rows):
+            continue
+        message = f"the file has one column, `{name}`"
+        path = Path(table.name)
+        out = path.with_name(f"{path.stem}-plain{path.suffix}")
+        where = f"{shlex.quote(str(path))} > {shlex.quote(str(out))}"
+        if sign in DELIMITERS:
+            fix = f"{_UNQUOTE} {where}"
+        elif not sign.isprintable():
+            fix = f"Put tabs between its cells: tr '\\{ord(sign[0]):03o}' '\\t' < {where}"
+        else:
+            option = shlex.quote(f"data.format.delimiter={sign}")
+            fix = f"If {sign!r} separates its cells, say so: --set {option}"
+        return Problem(table.name, message, fix, line=1)
+    return None
