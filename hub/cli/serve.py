@@ -52,8 +52,7 @@ def serve(
     ray: Annotated[
         str | None,
         typer.Option(
-            help="Serve by replicas on a Ray cluster: auto for this machine's, local for one of its own, or an address. "
-            "Needs adapter-repertoire[ray]."
+            help="Serve by replicas on a Ray cluster: auto is this machine's, local one of its own, else an address."
         ),
     ] = None,
     replicas: Annotated[int, typer.Option(min=1, help="How many, with --ray.")] = 2,
@@ -90,6 +89,10 @@ def serve(
     if ray is not None:
         if adapter_calls:
             raise typer.BadParameter("replicas bring adapters in by themselves", param_hint="--adapter-calls")
+        if refresh is not None:
+            raise typer.BadParameter(
+                "a fleet trains nothing; run repertoire refresh beside it", param_hint="--refresh"
+            )
         _serve_by_replicas(
             ray,
             host,

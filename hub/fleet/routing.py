@@ -12,6 +12,7 @@ the next one of its order, which then has it, too; a cold one stays where it is.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 EASY = 8
@@ -53,6 +54,7 @@ def ranked(adapter: str, seats: Sequence[Seat], easy: int = EASY, spare: float =
     return [each.id for each in sorted(seats, key=rank)]
 
 
+@lru_cache(maxsize=2**18)
 def weight(adapter: str, id: str) -> int:
     """How far back a replica stands in the order of an adapter; 64 random bits, the same in every process."""
     return int.from_bytes(blake2b(f"{adapter}\0{id}".encode("utf-8", "replace"), digest_size=8).digest())
