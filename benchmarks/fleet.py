@@ -31,6 +31,7 @@ RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "fleet.json"
 SLOTS, HOST = 16, 256  # adapters in slots and in host memory of a replica
 BUSY = 0.6  # of what all replicas together could answer
 HEARD = 1.0  # seconds between two words of a replica
+ONGOING = 16  # requests that a replica of Ray's multiplexing takes at a time
 FLEETS = ((2, 100), (4, 1_000), (16, 10_000), (100, 100_000))
 ZIPF = (0.8, 1.0, 1.2)
 
@@ -126,16 +127,21 @@ def round_robin() -> Route:
 
 
 def multiplexing(seed: int) -> Route:
-    """As Ray Serve's: one of two of those that have the model, else of those with the fewest models."""
+    """As Ray Serve's: one of two of those that have the model, else of those with the fewest models, else of all; each
+    time of those that take one more."""
     draw = random.Random(seed)
 
     def route(adapter: int, servers: Sequence[Server], at: float) -> int:
-        have = [id for id, each in enumerate(servers) if adapter in each.slots]
-        if not have:
-            fewest = min(len(each.slots) for each in servers)
-            have = [id for id, each in enumerate(servers) if len(each.slots) == fewest]
-        two = draw.sample(have, min(2, len(have)))
-        return min(two, key=lambda id: servers[id].busy(at))
+        busy = [each.busy(at) for each in servers]
+        fewest = min(len(each.slots) for each in servers)
+        for known in (
+            [id for id, each in enumerate(servers) if adapter in each.slots and busy[id] < ONGOING],
+            [id for id, each in enumerate(servers) if len(each.slots) == fewest and busy[id] < ONGOING],
+            list(range(len(servers))),
+        ):
+            if known:
+                break
+        return min(draw.sample(known, min(2, len(known))), key=lambda id: busy[id])
 
     return route
 

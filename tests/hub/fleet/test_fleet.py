@@ -81,6 +81,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"] = "300"  # on a busy machine it is not ready in five
     node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": _MEMORY, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=node)
     try:
