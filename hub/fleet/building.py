@@ -62,7 +62,7 @@ def fleet(args: Setting) -> Application:
         ray_actor_options={"num_cpus": 0},
         graceful_shutdown_timeout_s=args.drain,
     )
-    return front.bind(setting, replica.bind(setting, counting.bind()))  # type: ignore[no-any-return]
+    return front.bind(setting, replica.bind(setting, counting.bind()))
 
 
 def _deployed(kind: type, **options: Any) -> Deployment:

@@ -15,6 +15,11 @@ class AdapterRouter(RequestRouter):
     (`Replica.record_routing_stats`); how much each has under way is what this process has sent there.
     """
 
+    # Seconds for a replica to say how much it has. With Ray's 0.1 a busy machine would send an adapter's requests to
+    # replicas that must load it, which costs more than to wait; one that is dead is known at once.
+    queue_len_response_deadline_s = 2.0
+    max_queue_len_response_deadline_s = 10.0
+
     async def choose_replicas(
         self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
     ) -> list[list[RunningReplica]]:

@@ -99,6 +99,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         cluster.shutdown()
 
 
+def everywhere(http: httpx.Client) -> set[str]:
+    """The adapters that any replica has."""
+    return {each["adapter"] for each in http.get("/v1/residency").json()["adapters"]}
+
+
 def test_it_answers_as_one_server_does_and_shows_its_replicas(fleet: Fleet) -> None:
     registry = Registry(fleet.hub, load_base(str(fleet.base), "none"))
     try:
@@ -111,11 +116,8 @@ def test_it_answers_as_one_server_does_and_shows_its_replicas(fleet: Fleet) -> N
                 assert told["label"] == own.label
                 assert told["probabilities"] == pytest.approx(own.probabilities)
             until(lambda: len(http.get("/v1/residency").json()["replicas"]) == 2)
-            until(lambda: len(http.get("/v1/residency").json()["adapters"]) == len(ADAPTERS))
+            until(lambda: {f"{name}@1" for name in ADAPTERS} == everywhere(http))
             shown = http.get("/v1/residency").json()
-            assert len({each["adapter"] for each in shown["adapters"]}) == len(
-                ADAPTERS
-            )  # each on one of them
             assert shown["slots"] == 32
             page = http.get("/page/load").text
             assert all(each["id"] in page for each in shown["replicas"])
@@ -129,7 +131,7 @@ def test_it_answers_as_one_server_does_and_shows_its_replicas(fleet: Fleet) -> N
         registry.close()
 
 
-def test_a_stream_comes_through_and_an_alias_that_moves_is_followed(fleet: Fleet) -> None:
+def test_an_alias_that_moves_is_followed(fleet: Fleet) -> None:
     base = load_base(str(fleet.base), "none")
     name = "acme/moves/behavior"
     for seed in (100, 101):
@@ -145,8 +147,6 @@ def test_a_stream_comes_through_and_an_alias_that_moves_is_followed(fleet: Fleet
             (own,) = registry.analyze(f"{name}@2", "good")
             told = http.post("/v1/classify", json=body).json()["data"][0]
             assert told["label"] == own.label
-            with http.stream("GET", "/page/adapters") as answer:
-                assert answer.status_code in (200, 303)
     finally:
         registry.close()
 
@@ -196,7 +196,7 @@ def test_the_death_of_the_counts_changes_nothing_and_limits_still_hold(fleet: Fl
             body = {"reference": ADAPTERS[0], "texts": ["good"]}
             return sum(http.post("/v1/analyze", json=body).status_code == 200 for _ in range(count))
 
-    assert 15 <= sent(15) <= 15
+    assert sent(15) == 15
     with traffic(fleet) as found:
         (victim,) = fleet.processes("Counting")
         victim.send_signal(signal.SIGKILL)
