@@ -35,7 +35,7 @@ def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Calla
     """
     try:
         ray.init(address=address, include_dashboard=False, log_to_driver=True, logging_level=logging.WARNING)
-    except (ConnectionError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError) as error:
         raise NoCluster(
             f"no Ray cluster answers at {address}: {error}; start one (ray start --head), or say --ray local"
         ) from None
