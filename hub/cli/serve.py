@@ -1,6 +1,8 @@
 """repertoire serve: a hub's adapters behind HTTP."""
 
 import ipaddress
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +49,13 @@ def serve(
     every: Annotated[str, typer.Option(help="How often they are: 1d, 12h, 30m.")] = "1d",
     keys: KeysFile = None,
     trust: TrustFile = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Serve by replicas on a Ray cluster: auto is this machine's, local one of its own, else an address."
+        ),
+    ] = None,
+    replicas: Annotated[int, typer.Option(min=1, help="How many, with --ray.")] = 2,
     as_json: Json = False,
 ) -> None:
     """Answer by HTTP as OpenAI's, Cohere's and vLLM's servers do, an adapter's reference as the model.
@@ -66,6 +75,43 @@ def serve(
             f"--hub {hub}), or say --insecure",
             param_hint="--host",
         )
+    held: Any = quantization.value
+
+    def told(url: str, name: str = base) -> None:
+        if as_json:
+            document({"url": url, "hub": hub, "base": name, "keys": opened.any()})
+        else:
+            asked = "a key is needed" if opened.any() else "no key is needed"
+            say(
+                f"Repertoire answers at {url}/v1, and shows its adapters at {url}/ ({asked}); Ctrl-C ends it."
+            )
+
+    if ray is not None:
+        if adapter_calls:
+            raise typer.BadParameter("replicas bring adapters in by themselves", param_hint="--adapter-calls")
+        if refresh is not None:
+            raise typer.BadParameter(
+                "a fleet trains nothing; run repertoire refresh beside it", param_hint="--refresh"
+            )
+        _serve_by_replicas(
+            ray,
+            host,
+            port,
+            told,
+            hub=hub if "://" in hub else os.path.abspath(hub),
+            base=os.path.abspath(base) if os.path.isdir(base) else base,
+            quantization=held,
+            keys=str(opened.path),
+            trust=None if trust is None else os.path.abspath(trust),
+            local=local and not insecure,
+            replicas=replicas,
+            slots=slots,
+            rows=rows,
+            body=body,
+            seconds=seconds,
+            drain=drain,
+        )
+        return
     from adapters import Limits, load_base
     from hub.feedback import load_campaigns
     from hub.feedback import seconds as seconds_of
@@ -85,7 +131,6 @@ def serve(
             Plan(hub, base, quantization.value, refresh, out, often, None if trust is None else str(trust))
         )
     listening = listen(host, port)
-    held: Any = quantization.value
     registry = Registry(found, load_base(base, held), limits=Limits(slots=slots, rows=rows))
     app = create_app(
         registry,
@@ -97,12 +142,23 @@ def serve(
     )
     number = listening.getsockname()[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{number}"
-    if as_json:
-        document({"url": url, "hub": hub, "base": registry.base.id, "keys": opened.any()})
-    else:
-        asked = "a key is needed" if opened.any() else "no key is needed"
-        say(f"Repertoire answers at {url}/v1, and shows its adapters at {url}/ ({asked}); Ctrl-C ends it.")
+    told(url, registry.base.id)
     run(app, listening, drain)
+
+
+def _serve_by_replicas(
+    address: str, host: str, port: int, told: Callable[[str], None], **setting: Any
+) -> None:
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        raise typer.BadParameter(
+            "Ray is not installed: pip install 'adapter-repertoire[ray]'", param_hint="--ray"
+        ) from None
+    from hub.fleet.setting import Setting
+    from hub.fleet.starting import run_fleet
+
+    run_fleet(Setting(**setting), address, host, port, told)
 
 
 def _is_loopback(host: str) -> bool:

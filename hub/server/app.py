@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from hub.feedback.log import Feedback
 from hub.server.bounds import Bounds
+from hub.server.budgets import Spending
 from hub.server.failing import add_handlers
 from hub.server.gate import Gate
 from hub.server.heads import Heads
@@ -22,6 +23,7 @@ from hub.server.looping import Looping
 from hub.server.metrics import Meters
 from hub.server.observed import Observed
 from hub.server.pages.site import site
+from hub.server.peers import Peer
 from hub.server.refresher import Refresher
 from hub.server.routes.completions import completions
 from hub.server.routes.feedback import feedback
@@ -51,6 +53,8 @@ def create_app(
     open_paths: Sequence[str] = ("/health", "/", "/page", "/page/"),
     log: Callable[[], Feedback] | None = None,
     refresher: Refresher | None = None,
+    spending: Spending | None = None,
+    peers: Callable[[], Sequence[Peer]] = tuple,
 ) -> FastAPI:
     """The application of one server; `app.state.service`, `sessions` and `looping` are what further routes share.
 
@@ -63,6 +67,8 @@ def create_app(
         open_paths: that need no key; those of the page send whoever has no session to its login.
         log: gives the feedback log, when it is first needed; None is that of the hub.
         refresher: of campaigns, which `run` starts and ends; /ready tells how it stands.
+        spending: who may send a request now; None is what this server counts by itself.
+        peers: the servers of its fleet, itself among them.
     """
     bounds = bounds or Bounds()
     app = FastAPI(
@@ -73,7 +79,7 @@ def create_app(
         redoc_url=None,
         telemetry={"metrics": False, "logs": False, "operation_spans": False},  # errors may hold a text
     )
-    service, sessions = Service(registry, bounds, adapter_calls), Sessions()
+    service, sessions = Service(registry, bounds, adapter_calls, spending, peers), Sessions()
     looping = Looping(service, log or partial(Feedback, registry.hub))
     meters = Meters(registry, looping.state)
     app.state.service, app.state.sessions, app.state.looping = service, sessions, looping

@@ -21,7 +21,7 @@ from hub.server.caller import Caller
 from hub.server.failing import SafeJSON, response
 from hub.server.keys import Key, Keys, Scope
 from hub.server.noted import Noted
-from hub.server.service import set_caller
+from hub.server.service import known_caller, set_caller
 from hub.server.sessions import COOKIE, Sessions
 
 _log = logging.getLogger(__name__)
@@ -66,6 +66,10 @@ class Gate:
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Let one request in, or answer it here."""
         if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if (known := known_caller(scope)) is not None:  # the gate of a fleet let it in, and read it
+            Noted.of(scope).key = known.id
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)

@@ -2,7 +2,7 @@
 
 import asyncio
 import difflib
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from heapq import nlargest
@@ -17,10 +17,11 @@ from hub.errors import NotInHub
 from hub.registry.labelling import client_of
 from hub.registry.requests import Request, Result, Texts, Write
 from hub.server.bounds import Bounds, OutOfBounds
-from hub.server.budgets import Budgets
+from hub.server.budgets import Budgets, Spending
 from hub.server.caller import Caller
 from hub.server.failing import Draining
 from hub.server.noted import Noted
+from hub.server.peers import Peer
 from hub.storage.names import members, parse
 
 if TYPE_CHECKING:
@@ -56,15 +57,24 @@ class Service:
         registry: that answers.
         bounds: of one request.
         adapter_calls: whether clients may bring adapters into slots and let them go.
+        peers: the servers of its fleet, itself among them; none where there is no fleet.
         working: requests that are being answered.
     """
 
-    def __init__(self, registry: "Registry", bounds: Bounds, adapter_calls: bool = False) -> None:
+    def __init__(
+        self,
+        registry: "Registry",
+        bounds: Bounds,
+        adapter_calls: bool = False,
+        spending: Spending | None = None,
+        peers: Callable[[], Sequence[Peer]] = tuple,
+    ) -> None:
         self.registry = registry
         self.bounds = bounds
         self.adapter_calls = adapter_calls
+        self.peers = peers
         self.working = 0
-        self._budgets = Budgets(bounds.working)
+        self._budgets = spending or Budgets(bounds.working)
         self._drain: float | None = None
 
     def drain(self, seconds: float) -> None:
@@ -189,7 +199,7 @@ class Service:
         if self._drain is not None:
             raise Draining(self._drain)
         caller = caller_of(http.scope)
-        with self._budgets.one(caller):
+        async with self._budgets.one(caller):
             self.working += 1
             try:
                 yield caller
@@ -229,6 +239,11 @@ class Service:
 def set_caller(scope: Any, caller: Caller) -> None:
     """Note who asks."""
     scope[_CALLER] = caller
+
+
+def known_caller(scope: Any) -> Caller | None:
+    """Who asks, where somebody has found out."""
+    return scope.get(_CALLER)  # type: ignore[no-any-return]
 
 
 def caller_of(scope: Any) -> Caller:

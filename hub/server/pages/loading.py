@@ -11,6 +11,7 @@ from hub.server.pages.frame import Frame
 from hub.server.service import caller_of
 
 _WINDOW = 15.0  # seconds
+_SUMS = ("slots", "waiting", "writing", "tokens")
 
 
 @dataclass
@@ -51,7 +52,10 @@ def loading(frame: Frame) -> APIRouter:
         caller = caller_of(http.scope)
         caller.need(Scope.operate)
         state = registry.state()
-        residents = [each for each in registry.residency() if caller.sees(each.adapter)]
+        peers = frame.service.peers()
+        state |= {name: sum(getattr(each, name) for each in peers) for name in _SUMS if peers}
+        everywhere = [each for peer in peers for each in peer.residents] if peers else registry.residency()
+        residents = [each for each in everywhere if caller.sees(each.adapter)]
         shares: dict[str, Share] = {}
         for each in residents:
             share = shares.setdefault(each.adapter.partition("/")[0], Share())
@@ -66,6 +70,7 @@ def loading(frame: Frame) -> APIRouter:
             "load.html",
             at="load",
             state=state,
+            peers=peers,
             used=sum(each.tier == "slot" for each in residents),
             size=sum(each.size for each in residents),
             pace=pace.look(state["tokens"]),

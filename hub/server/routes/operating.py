@@ -1,6 +1,7 @@
 """What operators ask: is it alive, is it ready, what does it count, which adapter is where."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from hub.server.caller import Caller, Forbidden
 from hub.server.failing import SafeJSON
 from hub.server.keys import Scope
 from hub.server.metrics import Meters
+from hub.server.peers import Peer
 from hub.server.refresher import Refresher
 from hub.server.service import Service, caller_of
 from hub.server.wire.body import ERRORS, Body, Reply, StrictRoute
@@ -57,7 +59,8 @@ class Ready(Reply):
 
 
 class ResidentReply(Reply):
-    """Where one adapter is: `slot`, `host` or `loading`; rows: running; size: bytes in host memory."""
+    """Where one adapter is: `slot`, `host` or `loading`; rows: running; size: bytes in host memory; replica: which one
+    of a fleet."""
 
     adapter: str
     tier: str
@@ -65,15 +68,28 @@ class ResidentReply(Reply):
     rows: int
     pinned: bool
     size: int
+    replica: str | None = None
+
+
+class ReplicaReply(Reply):
+    """One server of a fleet; age: seconds since the others heard of it."""
+
+    id: str
+    node: str
+    slots: int
+    waiting: int
+    writing: int
+    age: float
 
 
 class ResidencyReply(Reply):
-    """Adapters nearer than the hub, and what waits and is written now, by everybody."""
+    """Adapters nearer than the hub, and what waits and is written now, by everybody. replicas: of a fleet."""
 
     slots: int
     waiting: int
     writing: int
     adapters: list[ResidentReply]
+    replicas: list[ReplicaReply] = Field(default_factory=list)
 
 
 class LoadBody(Body):
@@ -120,6 +136,8 @@ def operating(service: Service, meters: Meters, refresher: Refresher | None = No
         """Which adapter is in a slot, in host memory or on its way."""
         caller = caller_of(http.scope)
         caller.need(Scope.operate)
+        if peers := service.peers():
+            return _of_fleet(peers, caller)
         state, found = service.registry.state(), service.registry.residency()
         own = [ResidentReply(**vars(each)) for each in found if caller.sees(each.adapter)]
         return ResidencyReply(**{name: state[name] for name in ("slots", "waiting", "writing")}, adapters=own)
@@ -163,3 +181,26 @@ def operating(service: Service, meters: Meters, refresher: Refresher | None = No
         return Health()
 
     return router
+
+
+def _of_fleet(peers: Sequence[Peer], caller: Caller) -> ResidencyReply:
+    """Which adapter is where on all servers of a fleet, with their sums."""
+    names = ("slots", "waiting", "writing")
+    return ResidencyReply(
+        **{name: sum(getattr(peer, name) for peer in peers) for name in names},
+        adapters=[
+            ResidentReply(**vars(each), replica=peer.id)
+            for peer in peers
+            for each in peer.residents
+            if caller.sees(each.adapter)
+        ],
+        replicas=[
+            ReplicaReply(
+                id=peer.id,
+                node=peer.node,
+                age=round(peer.age, 1),
+                **{name: getattr(peer, name) for name in names},
+            )
+            for peer in peers
+        ],
+    )

@@ -1,0 +1,60 @@
+"""A fleet that a command started: until SIGTERM or Ctrl-C, then drained and taken away."""
+
+import logging
+import signal
+from collections.abc import Callable
+from threading import Event
+
+import ray
+from ray import serve
+
+from hub.errors import HubError
+from hub.fleet.building import fleet
+from hub.fleet.setting import Setting
+from hub.server.running import listen
+
+NAME = "repertoire"
+
+
+class NoCluster(HubError):
+    """There is no Ray where one was looked for."""
+
+
+def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Deploy a fleet, say where it answers, and wait for a signal.
+
+    Args:
+        setting: of the fleet.
+        address: of a Ray cluster; `auto` is the one of this machine, `local` starts one for as long as this lasts.
+        host: that each machine's proxy listens at.
+        port: the same; 0 takes one that is free here.
+        ready: is told the address that clients ask.
+
+    Raises:
+        NoCluster: where no Ray answers at the address.
+    """
+    try:
+        ray.init(address=address, include_dashboard=False, log_to_driver=True, logging_level=logging.WARNING)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise NoCluster(
+            f"no Ray cluster answers at {address}: {error}; start one (ray start --head), or say --ray local"
+        ) from None
+    try:
+        number = port or _free(host)
+        serve.start(http_options={"host": host, "port": number})
+        serve.run(fleet(setting), name=NAME)
+        ended = Event()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda *_: ended.set())
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{number}")
+        ended.wait()
+        serve.delete(NAME)
+    finally:
+        if address == "local":
+            serve.shutdown()
+        ray.shutdown()
+
+
+def _free(host: str) -> int:
+    with listen(host, 0) as listening:
+        return int(listening.getsockname()[1])

@@ -1,0 +1,213 @@
+"""A fleet on a real Ray cluster of two nodes answers as one server does, and goes on when parts of it are killed."""
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from adapters import load_base
+from hub import Hub, Registry
+from hub.server import Keys, Scope, listen
+from tests.adapters import models
+from tests.clock import LIMIT, until
+from tests.hub.voices import voice
+
+ray = pytest.importorskip("ray")
+ADAPTERS = [f"acme/c{i}/behavior" for i in range(6)]
+_MEMORY = 100 * 2**20
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """One that runs. url: without a path; key: of an operator; limited: of a client that may send 20 a minute."""
+
+    url: str
+    hub: Hub
+    base: Path
+    cluster: Any
+    second: Any
+    key: str
+    limited: str
+
+    def http(self, key: str = "") -> httpx.Client:
+        return httpx.Client(
+            base_url=self.url, headers={"authorization": f"Bearer {key or self.key}"}, timeout=LIMIT
+        )
+
+    def processes(self, name: str, node: Any = None) -> list[psutil.Process]:
+        """Those that Ray runs for one of our deployments, on any node or on one."""
+        top = psutil.Process() if node is None else psutil.Process(_raylet(node))
+        found = []
+        for each in top.children(recursive=True):
+            try:
+                if f"ServeReplica:repertoire:{name}" in " ".join(each.cmdline()):
+                    found.append(each)
+            except psutil.NoSuchProcess:
+                pass
+        return found
+
+
+def _raylet(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two nodes of one processor each, so that each has a replica; the proxy is on the first."""
+    from ray import serve
+    from ray.cluster_utils import Cluster
+
+    from hub.fleet import Setting
+    from hub.fleet import fleet as built
+
+    folder = tmp_path_factory.mktemp("fleet")
+    models.saved("llama", folder / "base")
+    base = load_base(str(folder / "base"), "none")
+    hub = Hub(folder / "hub")
+    for seed, name in enumerate(ADAPTERS, 1):
+        hub.publish(voice(base, seed), name)
+    keys = Keys(Path(f"{folder / 'hub'}.keys"))
+    _, key = keys.new("acme", Scope.operate)
+    _, limited = keys.new("acme", requests=20)
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"] = "300"  # on a busy machine it is not ready in five
+    node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": _MEMORY, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        second = cluster.add_node(num_cpus=1, object_store_memory=_MEMORY)
+        ray.init(address=cluster.address, log_to_driver=False)
+        serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+        setting = Setting(
+            hub=str(folder / "hub"), base=str(folder / "base"), quantization="none", seconds=LIMIT
+        )
+        serve.run(built(setting), name="repertoire")
+        yield Fleet(f"http://127.0.0.1:{port}", hub, folder / "base", cluster, second, key, limited)
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def everywhere(http: httpx.Client) -> set[str]:
+    """The adapters that any replica has."""
+    return {each["adapter"] for each in http.get("/v1/residency").json()["adapters"]}
+
+
+def test_it_answers_as_one_server_does_and_shows_its_replicas(fleet: Fleet) -> None:
+    registry = Registry(fleet.hub, load_base(str(fleet.base), "none"))
+    try:
+        with fleet.http() as http:
+            for name in (*ADAPTERS, *ADAPTERS):
+                (own,) = registry.analyze(name, "good")
+                (told,) = http.post("/v1/analyze", json={"reference": name, "texts": ["good"]}).json()[
+                    "analyses"
+                ]
+                assert told["label"] == own.label
+                assert told["probabilities"] == pytest.approx(own.probabilities)
+            until(lambda: len(http.get("/v1/residency").json()["replicas"]) == 2)
+            until(lambda: {f"{name}@1" for name in ADAPTERS} == everywhere(http))
+            shown = http.get("/v1/residency").json()
+            assert shown["slots"] == 32
+            page = http.get("/page/load").text
+            assert all(each["id"] in page for each in shown["replicas"])
+            assert (
+                http.post("/v1/analyze", json={"reference": "acme/no/behavior", "texts": []}).status_code
+                == 404
+            )
+        with httpx.Client(base_url=fleet.url, timeout=LIMIT) as http:
+            assert http.get("/v1/residency").status_code == 401
+    finally:
+        registry.close()
+
+
+def test_an_alias_that_moves_is_followed(fleet: Fleet) -> None:
+    base = load_base(str(fleet.base), "none")
+    name = "acme/moves/behavior"
+    for seed in (100, 101):
+        fleet.hub.publish(voice(base, seed), name)
+    fleet.hub.set_alias(name, "production", 1, why="first")
+    body = {"model": f"{name}@production", "input": ["good"]}
+    registry = Registry(fleet.hub, base, follow=False)
+    try:
+        with fleet.http() as http:
+            first = http.post("/v1/classify", json=body).json()["data"]
+            fleet.hub.set_alias(name, "production", 2, why="second")
+            until(lambda: http.post("/v1/classify", json=body).json()["data"] != first)
+            (own,) = registry.analyze(f"{name}@2", "good")
+            told = http.post("/v1/classify", json=body).json()["data"][0]
+            assert told["label"] == own.label
+    finally:
+        registry.close()
+
+
+@contextmanager
+def traffic(fleet: Fleet, clients: int = 4) -> Iterator[list[tuple[int, str]]]:
+    """Requests all the time. Gives what became of them: status and code of the error, or 0 where nothing came."""
+    found: list[tuple[int, str]] = []
+    ended = threading.Event()
+
+    def ask(at: int) -> None:
+        with fleet.http() as http:
+            while not ended.is_set():
+                at += 1
+                body = {"reference": ADAPTERS[at % len(ADAPTERS)], "texts": ["good"]}
+                try:
+                    answer = http.post("/v1/analyze", json=body)
+                    code = "" if answer.status_code == 200 else answer.text
+                    found.append((answer.status_code, code))
+                except httpx.HTTPError as error:
+                    found.append((0, repr(error)))
+
+    threads = [threading.Thread(target=ask, args=(at,)) for at in range(clients)]
+    for each in threads:
+        each.start()
+    try:
+        until(lambda: len(found) > 20)
+        yield found
+        so_far = len(found)
+        until(lambda: len(found) > so_far + 40)
+    finally:
+        ended.set()
+        for each in threads:
+            each.join(LIMIT)
+
+
+def test_the_death_of_a_replica_changes_nothing_but_latency(fleet: Fleet) -> None:
+    with traffic(fleet) as found:
+        (victim,) = fleet.processes("Replica", fleet.second)
+        victim.send_signal(signal.SIGKILL)
+    assert Counter(found) == {(200, ""): len(found)}
+
+
+def test_the_death_of_the_counts_changes_nothing_and_limits_still_hold(fleet: Fleet) -> None:
+    def sent(count: int) -> int:
+        with fleet.http(fleet.limited) as http:
+            body = {"reference": ADAPTERS[0], "texts": ["good"]}
+            return sum(http.post("/v1/analyze", json=body).status_code == 200 for _ in range(count))
+
+    assert sent(15) == 15
+    with traffic(fleet) as found:
+        (victim,) = fleet.processes("Counting")
+        victim.send_signal(signal.SIGKILL)
+        more = sent(60)
+    assert Counter(found) == {(200, ""): len(found)}
+    assert more < 60  # at most what is left, a share of each replica, and what a minute brings
+
+
+def test_the_death_of_a_node_leaves_nobody_without_an_answer(fleet: Fleet) -> None:
+    with traffic(fleet) as found:
+        fleet.cluster.remove_node(fleet.second, allow_graceful=False)
+    told = Counter(status for status, _ in found)
+    assert set(told) <= {200, 500, 503}, told  # an ingress that was there is told of by Ray's proxy
+    assert found[-1][0] == 200
