@@ -137,7 +137,7 @@ class Looping:
             found = Explaining(own.request)
         except RepertoireError as error:
             return error
-        texts, most = len(found.request().ads), self.service.bounds.texts
+        texts, most = found.size, self.service.bounds.texts
         if texts <= most:
             return found
         return OutOfBounds(

@@ -237,6 +237,8 @@ def test_a_probability_is_explained(served: Served) -> None:
     assert found["probability"] == pytest.approx(ranked.json()["ranked"][0]["probability"], abs=1e-5)
     assert served.ask("/v1/explain", asked, "globex").status_code == 404
     assert served.ask("/v1/explain", {"reference": NAME, "ad": ""}).status_code == 400
+    large = served.ask("/v1/explain", {"reference": NAME, "ad": "a;" * 100_000})
+    assert large.status_code == 400 and large.json()["error"]["code"] == "too_large"
 
 
 def test_a_ranking_says_why_also_in_a_batch_and_what_is_too_much_is_told_before_it_is_logged(
