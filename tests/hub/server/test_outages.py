@@ -159,6 +159,19 @@ def test_a_mistake_on_a_page_is_a_page(
     assert http.get("/v1/models").json()["error"]["code"] == "internal"
 
 
+def test_why_a_page_cannot_be_shown_is_in_the_log(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def torn(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), f"{tmp_path}/hub/adapters")
+
+    monkeypatch.setattr(registry.hub, "search", torn)
+    http = TestClient(create_app(registry, Keys(tmp_path / "keys")), "http://localhost")
+    page = http.get("/page/adapters")
+    assert page.status_code == 503 and str(tmp_path) not in page.text
+    assert "a request failed" in caplog.text and os.strerror(errno.EIO) in caplog.text
+
+
 def test_a_client_that_goes_away_is_no_mistake(
     hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
