@@ -173,8 +173,16 @@ def test_why_a_page_cannot_be_shown_is_in_the_log(
 
 
 def test_a_client_that_goes_away_is_no_mistake(
-    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    came, goes_on, submit = threading.Event(), threading.Event(), Registry.submit_all
+
+    def held(*given: Any) -> Any:
+        came.set()
+        assert goes_on.wait(LIMIT)
+        return submit(*given)
+
+    monkeypatch.setattr(Registry, "submit_all", held)
     base: Base = models.base("llama")
     body = json.dumps({"reference": MOOD, "texts": [f"so late {i}" for i in range(900)]}).encode()
     head = b"POST /v1/analyze HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -183,10 +191,9 @@ def test_a_client_that_goes_away_is_no_mistake(
         service = served.app.state.service
         with socket.create_connection((host, int(port)), timeout=LIMIT) as connection:
             connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
-            while not service.working:
-                pass
-        while service.working:
-            pass
+            assert came.wait(LIMIT)
+        goes_on.set()
+        until(lambda: not service.working)
     assert "mistake" not in caplog.text
     assert '"status": 499' in caplog.text
 
