@@ -206,13 +206,14 @@ class Loop:
     ) -> Logged[Any]:
         who = Seen(**seen)
         who.check()
+        answer: Any
         pending, answer, asked, who = self.answered(request, who)
+        if reasons is not None:
+            why: Any = self.registry.submit(reasons.request(asked.reference), wait=True).result()
+            answer = reasons.explained(answer, why)
         noted = self.note(pending, answer, who) if log else None
         if log and (beside := self.shadowed(asked, who)) is not None:
             self.shadow(beside, who)
-        if reasons is not None:
-            why: Any = self.registry.submit(reasons.request(asked.reference), wait=True).result()
-            return Logged(reasons.explained(answer, why), noted)
         return Logged(answer, noted)
 
     def note_failure(self, request: Request, who: Seen) -> None:

@@ -15,7 +15,8 @@ all there is, rows are texts, as an adapter of one ready text reads them.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import permutations
+from functools import cached_property, lru_cache
+from itertools import islice, permutations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ NOTHING = "–"
 ORDERS = 50
 _EXACT = 5
 _MOST_FIELDS, _MOST_PHRASES = 20, 100
+_BOUNDS = f"an explanation is of 1 to {_MOST_FIELDS} columns and at most {_MOST_PHRASES} phrases"
 _PHRASE = re.compile(r"[^;,.!?\n；，。！？、]+[;,.!?\n；，。！？、]*\s*")
 
 
@@ -48,6 +50,11 @@ class Explaining:
         check(request)
         self._asked = request
         self._each = [_One(request, ad) for ad in request.ads]
+
+    @property
+    def size(self) -> int:
+        """How many rows `request` has; none is made for it."""
+        return sum(each.size for each in self._each)
 
     def request(self, reference: str | Sequence[str] | None = None) -> Recommend:
         """All rows as one request. reference: that is asked instead, such as what `name@live` meant for this user."""
@@ -68,52 +75,56 @@ class Explaining:
 
 
 class _One:
-    """The rows of one ad."""
+    """The rows of one ad, which are made when they are first asked for."""
 
     def __init__(self, request: Recommend, ad: str | Mapping[str, Any]) -> None:
         own = ad if isinstance(ad, Mapping) else {"ad": ad}
         self._whole: dict[str, Any] = {"user": request.user, **request.features, **own}
         self._fields = [name for name, cell in self._whole.items() if cell not in ("", None)]
-        self._phrases = [
-            (name, phrase, self._whole[name][:start] + self._whole[name][end:])
-            for name in self._fields
-            for start, end, phrase in _phrases(self._whole[name])
-        ]
-        if not 1 <= len(self._fields) <= _MOST_FIELDS or len(self._phrases) > _MOST_PHRASES:
-            raise RequestError(
-                f"{len(self._fields)} columns of {len(self._phrases)} phrases; an explanation is of 1 to "
-                f"{_MOST_FIELDS} columns and at most {_MOST_PHRASES} phrases"
-            )
-        self._orders = _orders(self._fields)
-        sets = {frozenset(order[:size]) for order in self._orders for size in range(len(order) + 1)}
-        self._sets = sorted(sets, key=lambda each: (len(each), sorted(each)))
+        if not 1 <= len(self._fields) <= _MOST_FIELDS:
+            raise RequestError(f"{len(self._fields)} columns; {_BOUNDS}")
+        self._phrases = [(name, *each) for name in self._fields for each in _phrases(self._whole[name])]
+        if len(self._phrases) > _MOST_PHRASES:
+            raise RequestError(f"{len(self._fields)} columns of more than {_MOST_PHRASES} phrases; {_BOUNDS}")
+        self._alone = isinstance(ad, str) and self._fields == ["ad"]
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return len(self._phrases) + len(_coalitions(len(self._fields)))
+
+    @cached_property
+    def rows(self) -> Sequence[str | Mapping[str, Any]]:
+        """One without each phrase, then the coalitions of fields."""
+        whole = self._whole
         rows: list[dict[str, Any]] = [
-            *({**self._whole, name: left} for name, _, left in self._phrases),
             *(
-                {
-                    name: cell if name in kept or name not in self._fields else NOTHING
-                    for name, cell in self._whole.items()
-                }
-                for kept in self._sets
+                {**whole, name: whole[name][:start] + whole[name][end:]}
+                for name, start, end, _ in self._phrases
+            ),
+            *(
+                whole | {name: NOTHING for at, name in enumerate(self._fields) if at not in kept}
+                for kept in _coalitions(len(self._fields))
             ),
         ]
-        alone = isinstance(ad, str) and self._fields == ["ad"]
-        self.rows: Sequence[str | Mapping[str, Any]] = [row["ad"] for row in rows] if alone else rows
+        return [row["ad"] for row in rows] if self._alone else rows
 
     def read(self, found: Mapping[int, float]) -> Explained:
         """The explanation. found: the id of a row -> its probability."""
         scores = [found[id(row)] for row in self.rows]
-        count = len(self._phrases)
-        of = dict(zip(self._sets, scores[count:], strict=True))
-        whole = of[frozenset(self._fields)]
-        values = dict.fromkeys(self._fields, 0.0)
-        for order in self._orders:
-            for at, name in enumerate(order):
-                values[name] += of[frozenset(order[: at + 1])] - of[frozenset(order[:at])]
-        fields = [Influence(name, None, value / len(self._orders)) for name, value in values.items()]
+        count = len(self._fields)
+        of = dict(zip(_coalitions(count), scores[len(self._phrases) :], strict=True))
+        whole, values, orders = of[frozenset(range(count))], [0.0] * count, _orders(count)
+        for order in orders:
+            for at, field in enumerate(order):
+                values[field] += of[frozenset(order[: at + 1])] - of[frozenset(order[:at])]
+        fields = [
+            Influence(name, None, value / len(orders))
+            for name, value in zip(self._fields, values, strict=True)
+        ]
         phrases = [
             Influence(name, phrase, whole - score)
-            for (name, phrase, _), score in zip(self._phrases, scores, strict=False)
+            for (name, _, _, phrase), score in zip(self._phrases, scores, strict=False)
         ]
         return Explained(whole, [*_largest(fields), *_largest(phrases)])
 
@@ -143,23 +154,28 @@ def explain(
 
 
 def _phrases(cell: Any) -> list[tuple[int, int, str]]:
-    """Where each phrase of a text stands, with its words; none where there is only one."""
+    """Where each phrase of a text stands, with its words, up to one more than may be; none where there is only one."""
     if not isinstance(cell, str):
         return []
-    found = [
-        (each.start(), each.end(), each.group().strip())
-        for each in _PHRASE.finditer(cell)
-        if each.group().strip()
-    ]
+    every = ((each.start(), each.end(), each.group().strip()) for each in _PHRASE.finditer(cell))
+    found = list(islice((each for each in every if each[2]), _MOST_PHRASES + 1))
     return found if len(found) > 1 else []
 
 
-def _orders(fields: Sequence[str]) -> list[tuple[str, ...]]:
-    """All orders of few fields, some of many; the same for the same fields."""
-    if len(fields) <= _EXACT:
-        return list(permutations(fields))
+@lru_cache
+def _orders(count: int) -> tuple[tuple[int, ...], ...]:
+    """All orders of few fields, some of many; the same for as many fields."""
+    if count <= _EXACT:
+        return tuple(permutations(range(count)))
     random = np.random.default_rng(0)
-    return [tuple(fields[at] for at in random.permutation(len(fields))) for _ in range(ORDERS)]
+    return tuple(tuple(random.permutation(count).tolist()) for _ in range(ORDERS))
+
+
+@lru_cache
+def _coalitions(count: int) -> tuple[frozenset[int], ...]:
+    """The sets of fields that are met on the way through the orders, the smallest first."""
+    sets = {frozenset(order[:size]) for order in _orders(count) for size in range(count + 1)}
+    return tuple(sorted(sets, key=lambda each: (len(each), sorted(each))))
 
 
 def _largest(moved: Sequence[Influence]) -> list[Influence]:

@@ -102,7 +102,7 @@ class Following:
         self._pauses = (_PAUSE, _PAUSE) if hub.storage.is_local else _REMOTE_PAUSES
         self._entries: dict[str, _Entry] = {}
         self._numbered: dict[str, Version] = {}  # by reference, while the hub does not answer
-        self._lock = Lock()  # of the entries, never held for long
+        self._lock = Lock()  # of what is remembered, never held for long
         self._looking = Lock()  # held by whoever looks and loads
         self._closed = Event()
         self._thread: Thread | None = None
@@ -160,9 +160,10 @@ class Following:
             if known is None:
                 raise
             return known
-        while len(self._numbered) >= _MOST_NUMBERED:
-            self._numbered.pop(next(iter(self._numbered), ""), None)
-        self._numbered[text] = version
+        with self._lock:
+            self._numbered[text] = version
+            if len(self._numbered) > _MOST_NUMBERED:
+                del self._numbered[next(iter(self._numbered))]
         return version
 
     def _begin(self, reference: Reference) -> Version:

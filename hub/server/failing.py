@@ -120,6 +120,12 @@ def response(
     return SafeJSON({"error": error}, status, headers=dict(headers or {}))
 
 
+def note_failure(error: Exception) -> None:
+    """Log an error of which whoever asked is told less than whoever runs the server should know."""
+    if status_of(error) == 500 or isinstance(error, OSError):
+        _log.error("a request failed: %r", error)
+
+
 def unexpected(error: Exception) -> str:
     """Log a mistake of Repertoire's own. Returns what is said of it."""
     _log.error("a mistake of Repertoire's own ended a request", exc_info=error)
@@ -134,8 +140,7 @@ def add_handlers(app: FastAPI, hidden: str) -> None:
         headers = {}
         if status in (429, 503):
             headers["retry-after"] = str(math.ceil(getattr(error, "seconds", _AGAIN)))
-        if status == 500 or isinstance(error, OSError):
-            _log.error("a request failed: %r", error)
+        note_failure(error)
         return SafeJSON({"error": told(error, hidden)}, status, headers=headers)
 
     async def draining(_: Request, error: Exception) -> SafeJSON:

@@ -5,6 +5,7 @@
 The log is opened when it is first needed, so that a hub without one is served all the same.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -108,36 +109,31 @@ class Looping:
         self, http: HttpRequest, asked: Sequence[Asking], after: BackgroundTasks
     ) -> list[Told | RepertoireError]:
         """Answers to requests in one mixed batch, or the error in their place; after: what is done when they are
-        sent. What explains them is asked in a second one, of what answered. Raises as `Service.many`."""
-        reasons = [self._reasons(each) for each in asked]
-        sound = [
-            each for each, why in zip(asked, reasons, strict=True) if not isinstance(why, RepertoireError)
+        sent. What explains them is asked in a second one, of what answered; they are logged after that. Raises as
+        `Service.many`."""
+        reasons = [await asyncio.to_thread(self._reasons, each) if each.explain else None for each in asked]
+        found = await self._answered(
+            http,
+            [
+                why if isinstance(why, RepertoireError) else own
+                for own, why in zip(asked, reasons, strict=True)
+            ],
+        )
+        await self._explain(http, reasons, found)
+        return [
+            each if isinstance(each, RepertoireError) else await self._told(*each, after) for each in found
         ]
-        found = iter(await self._many(http, sound, after) if sound else ())
-        told = [why if isinstance(why, RepertoireError) else next(found) for why in reasons]
-        wanted = {
-            at: (why, each)
-            for at, (why, each) in enumerate(zip(reasons, told, strict=True))
-            if isinstance(why, Explaining) and isinstance(each, Told)
-        }
-        if wanted:
-            answers = await self.service.many(
-                http, [why.request(each.answered.pending.request.reference) for why, each in wanted.values()]
-            )
-            for (at, (why, each)), answer in zip(wanted.items(), answers, strict=True):
-                told[at] = answer if isinstance(answer, RepertoireError) else _explained(why, each, answer)
-        return told
 
     def _reasons(self, own: Asking) -> Explaining | RepertoireError | None:
-        """What explains a request, where that is asked for."""
-        if not own.explain or not isinstance(own.request, Recommend):
+        """What explains a request, where that can be."""
+        if not isinstance(own.request, Recommend):
             return None
         try:
             self.service.bounds.check(own.request)
             found = Explaining(own.request)
         except RepertoireError as error:
             return error
-        texts, most = len(found.request().ads), self.service.bounds.texts
+        texts, most = found.size, self.service.bounds.texts
         if texts <= most:
             return found
         return OutOfBounds(
@@ -145,44 +141,65 @@ class Looping:
             f"ads at a time, so that it is at most {most} texts"
         )
 
-    async def _many(
-        self, http: HttpRequest, asked: Sequence[Asking], after: BackgroundTasks
-    ) -> list[Told | RepertoireError]:
-        began = perf_counter()
-        if not any(each.log or _is_live(each.request) for each in asked):
-            plain = await self.service.many(http, [_sound(each) for each in asked])
-            seconds = perf_counter() - began
-            return [
-                each
-                if isinstance(each, RepertoireError)
-                else Told(each, None, replace(own.seen, seconds=seconds))
-                for each, own in zip(plain, asked, strict=True)
-            ]
-        routed = [await self._routed(http, each) for each in asked]
+    async def _answered(
+        self, http: HttpRequest, asked: Sequence[Asking | RepertoireError]
+    ) -> list[tuple[Asking, Answered] | RepertoireError]:
+        """Requests as they were routed, with their answers."""
+        routed = [
+            each if isinstance(each, RepertoireError) else await self._routed(http, each) for each in asked
+        ]
         began = perf_counter()
         found = await self.service.many(
             http, [each if isinstance(each, RepertoireError) else each.request for each in routed]
         )
         seconds = perf_counter() - began
         await self._again(http, routed, found)
-        told: list[Told | RepertoireError] = []
+        answered: list[tuple[Asking, Answered] | RepertoireError] = []
         for own, answer in zip(routed, found, strict=True):
-            if isinstance(own, RepertoireError) or isinstance(answer, RepertoireError):
-                told.append(own if isinstance(own, RepertoireError) else answer)  # type: ignore[arg-type]
-                continue
-            try:
-                timed = replace(own, seen=replace(own.seen, seconds=seconds))
-                told.append(Told(answer, await self._noted(timed, answer, after), timed.seen))
-            except RepertoireError as error:
-                told.append(error)
-        return told
+            if isinstance(own, RepertoireError):
+                answered.append(own)
+            elif isinstance(answer, RepertoireError):
+                answered.append(answer)
+            else:
+                answered.append((replace(own, seen=replace(own.seen, seconds=seconds)), answer))
+        return answered
+
+    async def _explain(
+        self,
+        http: HttpRequest,
+        reasons: "Sequence[Explaining | RepertoireError | None]",
+        found: "list[tuple[Asking, Answered] | RepertoireError]",
+    ) -> None:
+        """Let the answers that have reasons come with why, in place."""
+        wanted = {
+            at: (why, *each)
+            for at, (why, each) in enumerate(zip(reasons, found, strict=True))
+            if isinstance(why, Explaining) and not isinstance(each, RepertoireError)
+        }
+        if not wanted:
+            return
+        answers = await self.service.many(
+            http, [why.request(own.request.reference) for why, own, _ in wanted.values()]
+        )
+        for (at, (why, own, answered)), answer in zip(wanted.items(), answers, strict=True):
+            if isinstance(answer, RepertoireError):
+                found[at] = answer
+            else:
+                ranked = why.explained(cast(Sequence[Ranked], answered.result), answer.result)
+                found[at] = own, replace(answered, result=ranked, read=answered.read + answer.read)
+
+    async def _told(self, own: Asking, answered: Answered, after: BackgroundTasks) -> Told | RepertoireError:
+        try:
+            return Told(answered, await self._noted(own, answered, after), own.seen)
+        except RepertoireError as error:
+            return error
 
     async def _routed(self, http: HttpRequest, own: Asking) -> Asking | RepertoireError:
         """A request for what its reference means to this user."""
-        if not (own.log or _is_live(own.request)):
-            return own
         try:
             own.seen.check()
+            if not (own.log or _is_live(own.request)):
+                return own
             await self.service.look(caller_of(http.scope), own.request.reference)
             loop = await self.at_log(self.loop)
             request, seen = await self.at_log(loop.route, own.request, own.seen)
@@ -219,22 +236,6 @@ class Looping:
         if beside is not None:
             after.add_task(loop.shadow, beside, own.seen)
         return await self.at_log(loop.note, answered.pending, answered.result, own.seen)
-
-
-def _sound(own: Asking) -> Request | RepertoireError:
-    """A request, or what is wrong with who is said to see its answer."""
-    try:
-        own.seen.check()
-    except RepertoireError as error:
-        return error
-    return own.request
-
-
-def _explained(why: Explaining, told: Told, answer: Answered) -> Told:
-    own, ranked, asked = told.answered, cast(Sequence[Ranked], told.answered.result), answer.result
-    return replace(
-        told, answered=replace(own, result=why.explained(ranked, asked), read=own.read + answer.read)
-    )
 
 
 def _is_live(request: Request) -> bool:

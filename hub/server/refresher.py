@@ -100,21 +100,34 @@ class Refresher:
     def _look_after(self) -> None:
         pause = _PAUSES[0]
         while not self._over.is_set():
-            before, (ours, theirs) = self.now.rounds, _SPAWN.Pipe(duplex=False)
-            self._child = _SPAWN.Process(target=_refresh, args=(self._plan, theirs), daemon=True)
-            self._child.start()
-            theirs.close()
-            if self._over.is_set():
-                self._child.terminate()
-            self.now.state, self.now.process = "starts", self._child.pid
-            self._listen(ours)
-            self._child.join()
-            self.now.state, self.now.process = "ended", None
+            before, how = self.now.rounds, self._one_process()
             if self._over.is_set():
                 break
-            pause = _PAUSES[0] if self.now.rounds > before else min(2 * pause, _PAUSES[1])
-            _log.warning("it ended by itself (%s); it goes on in %g s", self._child.exitcode, pause)
+            if self.now.rounds > before:
+                pause = _PAUSES[0]
+            _log.warning("it ended by itself (%s); it goes on in %g s", how, pause)
             self._over.wait(pause)
+            pause = min(2 * pause, _PAUSES[1])
+
+    def _one_process(self) -> object:
+        """From its start to its end. Returns how it ended, or why it could not start."""
+        try:
+            ours, theirs = _SPAWN.Pipe(duplex=False)
+            with ours:
+                with theirs:
+                    child = _SPAWN.Process(target=_refresh, args=(self._plan, theirs), daemon=True)
+                    child.start()
+                self._child = child
+                if self._over.is_set():
+                    child.terminate()
+                self.now.state, self.now.process = "starts", child.pid
+                self._listen(ours)
+            child.join()
+            return child.exitcode
+        except OSError as error:  # no process, memory or file can be had
+            return error.strerror
+        finally:
+            self.now.state, self.now.process = "ended", None
 
     def _listen(self, ours: Connection) -> None:
         """Take in what it tells, to its end."""

@@ -221,7 +221,11 @@ class Service:
         except RepertoireError as error:
             return error
         given = request.deadline
-        if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < self.bounds.seconds:
+        if (
+            isinstance(given, int | float)
+            and not isinstance(given, bool)
+            and 0 < given <= self.bounds.seconds
+        ):
             return request
         if given is not None:
             return OutOfBounds(

@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect
 
 from adapters.errors import RepertoireError
 from hub.server.caller import Caller, Forbidden
-from hub.server.failing import Draining, status_of, told, unexpected
+from hub.server.failing import Draining, note_failure, status_of, told, unexpected
 from hub.server.keys import Keys, Scope
 from hub.server.metrics import Meters
 from hub.server.pages.drawn import asset_url, template
@@ -141,6 +141,7 @@ class Frame:
         elif isinstance(error, Draining):
             status, message = 503, str(error)
         elif isinstance(error, RepertoireError | OSError):
+            note_failure(error)
             status, message = (
                 status_of(error),
                 told(error, self.service.registry.hub.storage.address)["message"],

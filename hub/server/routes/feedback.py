@@ -79,7 +79,9 @@ def feedback(looping: Looping) -> APIRouter:
     @router.post("/explain")
     async def explain(http: Request, body: ExplainBody) -> ExplainReply:
         """Which field or phrase moved a probability: the model's reason, not the customer's."""
-        asked = Explaining(body.request())
+        request = body.request()
+        looping.service.bounds.check(request)
+        asked = Explaining(request)
         answered = await looping.service.one(http, asked.request())
         result: Any = answered.result
         (found,) = asked.read(result)

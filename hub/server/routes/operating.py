@@ -163,7 +163,8 @@ def operating(service: Service, meters: Meters, refresher: Refresher | None = No
             for name, each in own.items()
         }
         trouble = found["trouble"] and "the server's owner is told why nothing was refreshed"
-        trouble = service.hide(found["trouble"]) if caller.key is None or caller.all_clients else trouble
+        if caller.all_clients:
+            trouble = service.hide(found["trouble"])
         return found | {"campaigns": campaigns, "trouble": trouble}
 
     async def _move(http: Request, body: LoadBody, how: Any) -> Health:

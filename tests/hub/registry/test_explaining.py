@@ -1,5 +1,6 @@
 """Which field or phrase moved a score: against Shapley's own formula, and rows that were asked one by one."""
 
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
@@ -66,6 +67,7 @@ def test_of_an_additive_score_every_field_has_its_own_weight(fields: int) -> Non
     weights = {f"f{at}": 0.01 * (at + 1) * (-1) ** at for at in range(fields)}
     asked = Explaining(Recommend(NAME, "", [{name: "said" for name in weights}]))
     request = asked.request()
+    assert len(request.ads) == asked.size
     (found,) = asked.read([Ranked(ad, score(ad, weights)) for ad in reversed(request.ads)])
     assert {each.field: each.by for each in found.moved} == pytest.approx(weights)
     sizes = [abs(each.by) for each in found.moved]
@@ -86,6 +88,20 @@ def test_what_cannot_be_explained_is_told(registry: Registry) -> None:
             Explaining(Recommend(NAME, user, [ad]))
     with pytest.raises(RequestError, match="season"):
         explain(registry, NAME, USER, AD)
+
+
+def test_what_is_too_much_to_explain_takes_no_memory_to_tell() -> None:
+    """One row for each of the phrases of a text would be the square of it."""
+    long = [{"ad": "a;" * 50_000}]
+    many = [{f"f{at}": "said" for at in range(20)} for _ in range(1000)]
+    tracemalloc.start()
+    try:
+        with pytest.raises(RequestError, match="more than 100 phrases"):
+            Explaining(Recommend(NAME, "", long))
+        assert Explaining(Recommend(NAME, "", many)).size > 500_000
+        assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_ranking_says_why_of_every_ad_and_may_be_logged_too(base: Base, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from starlette.testclient import TestClient
 
 from adapters import Base
 from hub import Hub, Registry
-from hub.errors import BadFeedback, FeedbackError
-from hub.feedback import Feedback, canary
+from hub.errors import BadFeedback, FeedbackError, NotInHub
+from hub.feedback import Feedback, Loop, canary
 from hub.feedback.tables import impressions, outcomes, shown
+from hub.registry.explaining import Explaining
+from hub.registry.requests import Recommend
 from hub.server import Keys, Scope, create_app
 from tests.adapters import models
 from tests.clock import Clock
@@ -237,6 +239,8 @@ def test_a_probability_is_explained(served: Served) -> None:
     assert found["probability"] == pytest.approx(ranked.json()["ranked"][0]["probability"], abs=1e-5)
     assert served.ask("/v1/explain", asked, "globex").status_code == 404
     assert served.ask("/v1/explain", {"reference": NAME, "ad": ""}).status_code == 400
+    large = served.ask("/v1/explain", {"reference": NAME, "ad": "a;" * 100_000})
+    assert large.status_code == 400 and large.json()["error"]["code"] == "too_large"
 
 
 def test_a_ranking_says_why_also_in_a_batch_and_what_is_too_much_is_told_before_it_is_logged(
@@ -259,6 +263,30 @@ def test_a_ranking_says_why_also_in_a_batch_and_what_is_too_much_is_told_before_
     assert good["answer"]["ranked"][0]["explained"]["moved"]
     assert "fewer ads" in large["error"]["message"] and "columns" in empty["error"]["message"]
     assert len(stored(served.log, impressions)) == 2
+
+
+def test_what_cannot_be_explained_is_not_logged_as_shown(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Recommend("acme/spring/gone", "", ["tea"])
+    monkeypatch.setattr(Explaining, "request", lambda self, reference=None: gone)
+    asked = ASKED | {"reference": NAME, "log": True, "explain": True, "on_disk": True}
+    assert served.ask("/v1/recommend", asked).status_code == 404
+    assert not stored(served.log, impressions)
+    loop = Loop(served.registry, served.log)
+    with pytest.raises(NotInHub):
+        loop.recommend(NAME, "likes tea", ["tea"], explain=True, on_disk=True)
+    assert not stored(served.log, impressions)
+
+
+def test_of_a_batch_who_sees_is_checked_whatever_else_is_logged(served: Served) -> None:
+    odd = ASKED | {"reference": NAME, "call": "recommend", "user_key": ""}
+    for other in ({}, {"log": True}):
+        answers = served.ask(
+            "/v1/batch", {"requests": [odd, ASKED | other | {"reference": NAME, "call": "recommend"}]}
+        )
+        first, second = answers.json()["answers"]
+        assert "user_key" in first["error"]["message"] and second["answer"]["ranked"]
 
 
 def test_metrics_count_what_was_written_and_dropped(served: Served) -> None:

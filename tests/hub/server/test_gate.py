@@ -409,6 +409,10 @@ def test_texts_of_other_routes_are_bounded_too(small: Served) -> None:
             ("/v1/batch", {"requests": [{}] * 4}),
         ):
             assert http.post(path, json=body).status_code == 400, path
+        most, mood = small.app.state.service.bounds.seconds, "acme/spring/behavior"
+        for deadline, status in ((most, 200), (most + 1, 400), (0, 400)):
+            asked = {"reference": mood, "texts": ["a"], "deadline": deadline}
+            assert http.post("/v1/analyze", json=asked).status_code == status, deadline
 
 
 @pytest.mark.parametrize(

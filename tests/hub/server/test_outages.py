@@ -159,9 +159,30 @@ def test_a_mistake_on_a_page_is_a_page(
     assert http.get("/v1/models").json()["error"]["code"] == "internal"
 
 
-def test_a_client_that_goes_away_is_no_mistake(
-    hub: Hub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_why_a_page_cannot_be_shown_is_in_the_log(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def torn(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), f"{tmp_path}/hub/adapters")
+
+    monkeypatch.setattr(registry.hub, "search", torn)
+    http = TestClient(create_app(registry, Keys(tmp_path / "keys")), "http://localhost")
+    page = http.get("/page/adapters")
+    assert page.status_code == 503 and str(tmp_path) not in page.text
+    assert "a request failed" in caplog.text and os.strerror(errno.EIO) in caplog.text
+
+
+def test_a_client_that_goes_away_is_no_mistake(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    came, goes_on, submit = threading.Event(), threading.Event(), Registry.submit_all
+
+    def held(*given: Any) -> Any:
+        came.set()
+        assert goes_on.wait(LIMIT)
+        return submit(*given)
+
+    monkeypatch.setattr(Registry, "submit_all", held)
     base: Base = models.base("llama")
     body = json.dumps({"reference": MOOD, "texts": [f"so late {i}" for i in range(900)]}).encode()
     head = b"POST /v1/analyze HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -170,10 +191,9 @@ def test_a_client_that_goes_away_is_no_mistake(
         service = served.app.state.service
         with socket.create_connection((host, int(port)), timeout=LIMIT) as connection:
             connection.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
-            while not service.working:
-                pass
-        while service.working:
-            pass
+            assert came.wait(LIMIT)
+        goes_on.set()
+        until(lambda: not service.working)
     assert "mistake" not in caplog.text
     assert '"status": 499' in caplog.text
 

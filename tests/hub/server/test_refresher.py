@@ -1,6 +1,7 @@
 """A refresh beside a server: what /ready and the log tell of it, that it goes on where it is killed, and that it never
 outlives the server."""
 
+import errno
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from hub import Hub
+from hub.server import Plan, Refresher
 from tests.clock import LIMIT, until
 from tests.hub.conftest import Run
 from tests.hub.server.test_running import ROOT, process
@@ -93,6 +95,28 @@ def test_it_never_outlives_a_server_that_was_killed(tmp_path: Path) -> None:
         child = int(server.stdout.readline())
         server.kill()
         until(lambda: not is_there(child))
+
+
+def test_where_no_process_can_be_had_it_is_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries = []
+
+    class Spawn:
+        def Pipe(self, duplex: bool) -> Any:
+            tries.append(duplex)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("hub.server.refresher._SPAWN", Spawn())
+    monkeypatch.setattr("hub.server.refresher._PAUSES", (0.001, 0.002))
+    made = Refresher(Plan("hub", "starter", "nf4", Path("none.yaml"), tmp_path, 60.0))
+    made.start()
+    until(lambda: len(tries) > 3)
+    made.close()
+    assert made.now.state == "ended" and made.now.process is None
+    told = [each.getMessage() for each in caplog.records if each.name == "repertoire.refresh"]
+    assert all(os.strerror(errno.EMFILE) in each for each in told)
+    assert [each.rpartition(" in ")[2] for each in told[:3]] == ["0.001 s", "0.002 s", "0.002 s"]
 
 
 def is_there(process: int) -> bool:
