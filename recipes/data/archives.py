@@ -6,6 +6,7 @@ clicks.zip, month.tar.gz, tickets.7z, log.csv.bz2, and a .zip that is called .cs
 import io
 import zipfile
 from pathlib import Path
+from shlex import quote
 
 from recipes.data.packed import packing, read, unpacked
 from recipes.errors import Problem
@@ -26,17 +27,17 @@ def archived(path: Path) -> Problem | None:
     if head.startswith(_ZIP):
         return _zipped(path, beside)
     if head[_TAR_AT:] == b"ustar":
-        fix = f"Unpack it, and name the files inside: tar -xf '{path}' -C '{path.parent}'"
+        fix = f"Unpack it, and name the files inside: tar -xf {quote(name)} -C {quote(str(path.parent))}"
         return Problem(name, "the file is an archive (.tar)", fix)
     for begins, (ending, command) in _OTHERS.items():
         if head.startswith(begins):
-            fix = f"Unpack it, and name the files inside: {command} '{path}'"
+            fix = f"Unpack it, and name the files inside: {command} {quote(name)}"
             return Problem(name, f"the file is an archive ({ending})", fix)
     for begins, (how, command) in _ONE_FILE.items():
         if head.startswith(begins):
             plain = path.name.removesuffix(_ENDINGS[how])
             out = path.with_name(plain if plain != path.name else f"{path.stem}-unpacked{path.suffix}")
-            fix = f"Unpack it, or pack it as .gz or .zst: {command} -dc '{path}' > '{out}'"
+            fix = f"Unpack it, or pack it as .gz or .zst: {command} -dc {quote(name)} > {quote(str(out))}"
             return Problem(name, f"the file is packed by {how}, which is not read", fix)
     return None
 
@@ -55,5 +56,5 @@ def _zipped(path: Path, beside: Path) -> Problem | None:
         fix = "Unpack it twice, and name the files inside"
         return Problem(str(path), f"the file is an archive (.zip) of {held}, packed once more", fix)
     folder = f"{beside}-unpacked"
-    fix = f"Unpack it, and name the files inside: python -m zipfile -e '{path}' '{folder}'"
+    fix = f"Unpack it, and name the files inside: python -m zipfile -e {quote(str(path))} {quote(folder)}"
     return Problem(str(path), f"the file is an archive (.zip) of {held or 'nothing'}", fix)

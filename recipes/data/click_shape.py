@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from recipes.tasks.numerals import is_numeral, plain, sign_of
 
-_COUNT = re.compile(r"\d+|\d{1,3}([.,' \u00a0\u202f\u2019]\d{3})+")
+_COUNT = re.compile(r"\d{1,18}|\d{1,3}([.,' \u00a0\u202f\u2019]\d{3}){1,5}")
 _MARKS = re.compile("[\u200e\u200f\u061c]")  # what turns a line round, in exports from right to left
 _FEWEST = 3  # rows whose rate is told exactly enough to be no coincidence
 _EXACT = 0.1  # of a rate: what its rounding may be off by
@@ -60,6 +60,9 @@ def _agree(
         share, off = rate
         if clicks > impressions or abs(clicks / impressions - share) > off:
             wrong += 1
+            # Whatever the other rows say; a wide table has many triples to ask.
+            if wrong > _FAULTS * len(rates):
+                return False
         elif 0 < clicks < impressions and off <= _EXACT * share:
             exact += 1
     return exact >= _FEWEST and wrong <= _FAULTS * seen

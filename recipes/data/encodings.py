@@ -7,6 +7,7 @@ none at all       a picture, a PDF, a program
 
 import re
 from pathlib import Path
+from shlex import quote
 
 from recipes.data.packed import unpacked
 from recipes.errors import Problem
@@ -62,7 +63,9 @@ def wrong_encoding(path: Path, invalid: int, said: str | None) -> Problem:
         message = (
             f"{raw.count(0)} bytes are NUL, which is no character of a text; the first is byte {invalid}"
         )
-        fix = f"{unpack}Take them out: tr -d '\\000' < '{before}' > '{stem}-clean{dot}{ending}'"
+        fix = (
+            f"{unpack}Take them out: tr -d '\\000' < {quote(before)} > {quote(f'{stem}-clean{dot}{ending}')}"
+        )
         return Problem(name, message, fix, line=line)
     wide = _wide(raw)
     if wide is None and (what := _no_text(raw)) is not None:
@@ -74,7 +77,7 @@ def wrong_encoding(path: Path, invalid: int, said: str | None) -> Problem:
     encoding = wide or _guess(raw)
     iconv, called = _NAMES[encoding]
     fix = (
-        f"ave it as UTF-8: iconv -f {iconv} -t UTF-8 '{before}' > '{stem}-utf8{dot}{ending}'; or set "
+        f"ave it as UTF-8: iconv -f {iconv} -t UTF-8 {quote(before)} > {quote(f'{stem}-utf8{dot}{ending}')}; or set "
         f"data.format.encoding={iconv.lower()}"
     )
     fix = f"S{fix}" if wide else f"If it should read {_read(raw, line, encoding)} there, s{fix}"

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from recipes.data.file_bytes import Look, first_lines, opened
@@ -123,8 +124,8 @@ def _told(path: Path, found: Any) -> Problem | None:
     lists = [name for name, value in found.items() if _is_rows(value)]
     if len(lists) != 1 or any(isinstance(value, str) for value in found.values()):
         return None
-    fix = f"Write that list alone, a row a line: jq -c '.[{json.dumps(lists[0])}][]' "
-    fix += _named(path, ".json", ".jsonl")
+    wanted = quote(f".[{json.dumps(lists[0])}][]")
+    fix = f"Write that list alone, a row a line: jq -c {wanted} {_named(path, '.json', '.jsonl')}"
     return Problem(str(path), f"the file is one object, and its rows are the list `{lists[0]}`", fix, line=1)
 
 
@@ -153,4 +154,4 @@ def _named(path: Path, before: str, after: str) -> str:
     out = (
         path.name.removesuffix(before).removesuffix(after) + ("-rows" if path.suffix == after else "") + after
     )
-    return f"'{path}' > '{path.parent / out}'"
+    return f"{quote(str(path))} > {quote(str(path.parent / out))}"

@@ -170,9 +170,12 @@ def _is_import(cell: str) -> bool:
 
 def _row(line: int, header: Sequence[str], cells: Sequence[Any]) -> Row:
     try:
-        return Row(line, dict(zip(header, map(sys.intern, map(str.strip, cells)), strict=True)), cells)
+        plain = dict(zip(header, map(sys.intern, map(str.strip, cells)), strict=True))
     except TypeError:  # a workbook has numbers and dates too
-        return Row(line, dict(zip(header, map(plain_cell, cells), strict=True)), cells)
+        plain = dict(zip(header, map(plain_cell, cells), strict=True))
+    if len(plain) < len(cells):  # of two names that are one, the last
+        cells = [*dict(zip(header, cells, strict=True)).values()]
+    return Row(line, plain, cells)
 
 
 def row_of(line: int, record: Mapping[str, Any]) -> Row:

@@ -89,7 +89,8 @@ def continued(parent: Adapter, recipe: "Recipe", base: Base, labels: tuple[str, 
             f"{name} cannot be trained on with this recipe and data: {'; '.join(problems)}. Give the recipe and the "
             "labels that it was trained with, or start afresh"
         )
-    fresh.head = parent.head
+    if fresh.head is not None and parent.head is not None:
+        fresh.head = replace(fresh.head, pooling=parent.head.pooling)
     fresh.tensors = {key: tensor.float().clone() for key, tensor in parent.tensors.items()}
     fresh.info["parent"] = name
     return fresh

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from adapters import Adapter, Base
 from adapters.slots import Slots
 from recipes.learn.encode import encode
+from recipes.learn.frame import PromptFrame
 from recipes.learn.predict import copy_losses
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def text_losses(
     base: Base, adapters: Sequence[Adapter], recipe: "Recipe", examples: "Sequence[Example]"
 ) -> list[NDArray[np.float64]]:
-    """The loss of each text, in nats per token.
+    """The loss of each text, in nats per token, each adapter asked as it was trained to be.
 
     Args:
         base: of all adapters.
@@ -32,12 +33,16 @@ def text_losses(
 
     Raises:
         BaseError: an adapter is not for this base.
+        BadAdapter: what stands around an adapter's prompts cannot be used.
     """
-    rows = encode(base, recipe, examples)
     slots, found = Slots(base, len(adapters)), []
-    for slot, adapter in enumerate(adapters):
-        slots.load(slot, adapter)
-        found.append(
-            np.array([nats / max(1, tokens) for nats, tokens in copy_losses(base, slots, slot, rows)])
-        )
+    try:
+        for slot, adapter in enumerate(adapters):
+            slots.load(slot, adapter)
+            rows = encode(base, recipe, examples, PromptFrame.from_info(adapter.info))
+            found.append(
+                np.array([nats / max(1, tokens) for nats, tokens in copy_losses(base, slots, slot, rows)])
+            )
+    finally:
+        slots.close()
     return found

@@ -59,6 +59,9 @@ def read(path: Path, content: bytes) -> Table:
         ("in.csv", tarred(), "(.tar)", "a.csv"),
         ("in.csv.bz2", bz2.compress(CSV), "packed by bzip2", "in.csv"),
         ("in.csv", lzma.compress(CSV), "packed by xz", "in-unpacked.csv"),
+        ("it's.zip", zipped("a.csv"), "(.zip) of a.csv", "it's-unpacked/a.csv"),
+        ("it's.tar", tarred(), "(.tar)", "a.csv"),
+        ("it's.csv.bz2", bz2.compress(CSV), "packed by bzip2", "it's.csv"),
     ],
 )
 def test_an_archive_is_told_and_unpacked_by_the_command(

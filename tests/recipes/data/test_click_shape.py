@@ -102,6 +102,7 @@ def test_the_ad_is_the_headline_and_no_campaign(tmp_path: Path) -> None:
         [["a", "100", "0", "0.00%"], ["b", "200", "0", "0.00%"], ["c", "300", "0", "0.00%"]],  # says nothing
         [["a", "3", "1", "0.3"], ["b", "3", "1", "0.3"], ["c", "2", "1", "0.5"]],  # too coarse to tell
         [["a", "x", "y", "z"]],
+        [["a", "9" * 5000, "1", "0.5"]] * 4,  # more digits than Python makes a number of
         [],
     ],
 )

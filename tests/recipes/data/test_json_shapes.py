@@ -1,6 +1,7 @@
 """JSON whose rows stand elsewhere than in a list or a line each: one problem, whose command makes rows of them."""
 
 import json
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -24,6 +25,7 @@ def lines(indent: int | None) -> str:
         json.dumps({"data": ROWS}),
         json.dumps({"data": ROWS, "total": 12, "errors": []}, indent=1),
         json.dumps({"it is": ROWS}, indent="\t"),
+        json.dumps({"it's": ROWS}),
         lines(indent=2),
         json.dumps(ROWS[0], indent=1),
     ],
@@ -31,14 +33,17 @@ def lines(indent: int | None) -> str:
 def test_rows_that_are_none_of_the_file_are_one_problem_and_its_command_mends_it(
     tmp_path: Path, content: str
 ) -> None:
-    path = tmp_path / "in.json"
+    path = tmp_path / "it's in.json"
     path.write_text(content)
     [table] = read_tables(path)
     [problem] = table.problems
+    command = problem.fix.partition(": ")[2]
+    words = shlex.split(command)
+    assert words[0] == "jq" and words[-3:] == [str(path), ">", str(tmp_path / "it's in.jsonl")]
     if shutil.which("jq") is None:
         pytest.skip("needs jq")
-    subprocess.run(problem.fix.partition(": ")[2], shell=True, check=True, cwd=tmp_path)
-    [table] = read_tables(tmp_path / "in.jsonl")
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    [table] = read_tables(tmp_path / "it's in.jsonl")
     assert [row.cells for row in table.rows] == ROWS[: len(table.rows)] and table.problems == ()
 
 

@@ -210,3 +210,19 @@ def test_cells_become_text() -> None:
     assert text_of(["a", "b", None]) == "a, b"
     assert text_of({"name": "mug", "price": None, "tags": ["x", "y"]}) == "name: mug\ntags: x, y"
     assert text_of([{"a": 1, "b": 2}, {"a": 3}]) == "a: 1; b: 2, a: 3"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [",text,label\n1, nice,a\n2,bad,b,Grand total\n", "text,text\n nice,a\n"],
+    ids=["a total behind the last column, and an index without a name", "a name that stands twice"],
+)
+def test_a_row_of_two_cells_of_one_name_can_be_given_back(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text(content)
+    [table] = read_tables(path)
+    rows = list(table.rows)
+    assert [{name: cell.strip() for name, cell in row.as_came.items()} for row in rows] == [
+        row.cells for row in rows
+    ]
+    assert rows

@@ -321,6 +321,18 @@ def test_a_head_goes_on_reading_what_its_parent_read(base: Base, tmp_path: Path)
     assert again.head == first.head
 
 
+def test_one_trained_on_for_several_labels_a_row_answers_each_for_itself(base: Base, tmp_path: Path) -> None:
+    first = train(Recipe.load("behavior", **QUICK), moods(tmp_path, 64), base)
+    several = tmp_path / "several.csv"
+    several.write_text(
+        moods(tmp_path, 64).read_text() + "".join(f"love hate {n},good;bad\n" for n in range(9))
+    )
+    recipe = Recipe.load("behavior", **QUICK | {"data.separator": ";"})
+    again = train(recipe, several, base, parent=(first, "a/b/behavior@1"))
+    assert first.head is not None and not first.head.multi_label
+    assert again.head is not None and again.head.multi_label
+
+
 def test_an_adapter_that_the_recipe_or_the_data_does_not_fit_is_no_parent(base: Base, tmp_path: Path) -> None:
     first = train(Recipe.load("behavior", **QUICK), moods(tmp_path, 64), base)
     other = tmp_path / "other.csv"
