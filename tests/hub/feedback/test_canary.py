@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +326,19 @@ def test_a_shadow_answers_too_and_nobody_sees_it(loop: Loop, monkeypatch: pytest
     seen, shadow = sorted(stored(loop.log, impressions), key=lambda row: str(row["arm"]))
     assert (seen["arm"], seen["version"], shadow["arm"], shadow["version"]) == ("production", 1, "shadow", 2)
     assert ranked.impression == seen["id"] and live(loop.log, NAME).impressions == 1
+
+
+def test_what_production_does_speaks_neither_for_a_shadow_nor_against_it(
+    served: Hub, log: Feedback, clock: Clock
+) -> None:
+    canary = start(served, log, NAME, 2, share=0.5, shadow=True, max_days=2)
+    traffic(log, changed(canary, share=0.0), 1500, (0.3, 0.3))
+    clock.move(DAY)
+    found = decide(served, log, NAME)
+    assert (found.decision, found.better, found.worse) == ("wait", 1.0, 1.0)
+    assert (found.outcome[0].of, found.outcome[1].of) == (0, 1500)
+    clock.move(2 * DAY)
+    assert decide(served, log, NAME).decision == "keep"
 
 
 def test_it_is_run_from_the_command_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
