@@ -142,6 +142,61 @@ def test_what_is_better_than_an_undecided_canary_takes_its_place_and_rows_stay_n
     )
 
 
+def test_a_canary_that_is_promoted_while_a_round_is_trained_is_what_it_must_be_better_than(
+    hub: Hub,
+    base: Base,
+    tmp_path: Path,
+    log: Feedback,
+    clock: Clock,
+    untrained: dict[str, list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    again, train = Refresh(hub, log, base, tmp_path / "refresh"), Refresh._train
+    for gains, meanwhile in (([0.2], False), ([0.3, -0.1], True)):
+        seen(log, 80)
+        clock.move(DAY)
+        untrained["gains"][:] = gains
+
+        def trained(*given: Any, meanwhile: bool = meanwhile) -> list[str]:
+            if meanwhile:
+                promote(hub, log, NAME)
+            return train(*given)
+
+        monkeypatch.setattr(Refresh, "_train", trained)
+        (found,) = again.run([campaign()])
+    assert found.happened == "not better" and "-0.1000 [-0.1000, +0.4000] better than that of @2" in found.why
+    assert hub.aliases(NAME) == {"production": 2, "latest": 2} and running(log, NAME) is None
+
+
+def test_a_round_that_was_killed_is_closed_when_what_it_published_is_in_production_already(
+    hub: Hub,
+    base: Base,
+    tmp_path: Path,
+    log: Feedback,
+    clock: Clock,
+    untrained: dict[str, list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Kill(BaseException):
+        pass
+
+    def killed(*_: Any) -> None:
+        raise Kill
+
+    again = Refresh(hub, log, base, tmp_path / "refresh")
+    seen(log, 80)
+    clock.move(DAY)
+    untrained["gains"][:] = [0.2]
+    with monkeypatch.context() as patch, pytest.raises(Kill):
+        patch.setattr(Refresh, "_close", killed)
+        again.run([campaign()])
+    promote(hub, log, NAME)
+    untrained["gains"][:] = [0.2, 0.0]
+    (found,) = again.run([campaign()])
+    assert (found.happened, found.version) == ("canary", 2) and running(log, NAME) is None
+    assert again.run([campaign()])[0].why.startswith("0 new rows")
+
+
 def test_where_what_happens_moved_only_rows_since_then_are_learned(
     hub: Hub, base: Base, tmp_path: Path, log: Feedback, clock: Clock, untrained: dict[str, list[float]]
 ) -> None:
