@@ -190,6 +190,31 @@ def test_a_newer_candidate_replaces_one_that_is_undecided_and_begins_anew(
     assert start(served, log, NAME, 3).turn == 1
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_what_a_person_does_while_it_is_replaced_stands(
+    served: Hub, log: Feedback, monkeypatch: pytest.MonkeyPatch, held: bool
+) -> None:
+    served.publish(lora(3), NAME)
+    start(served, log, NAME, 2)
+    resolve = served.resolve
+
+    def resolved(reference: str) -> Any:
+        if held:
+            hold(log, NAME)
+        else:
+            stop(served, log, NAME)
+        return resolve(reference)
+
+    monkeypatch.setattr(served, "resolve", resolved)
+    with pytest.raises(RequestError, match="held or ended meanwhile"):
+        replace(served, log, NAME, 3, why="")
+    left = running(log, NAME)
+    assert (None if left is None else (left.version, left.held, left.turn)) == (
+        (2, True, 1) if held else None
+    )
+    assert served.aliases(NAME).get("canary") == (2 if held else None)
+
+
 def test_a_user_counts_once(served: Hub, log: Feedback, clock: Clock) -> None:
     canary = start(served, log, NAME, 2, share=0.5)
     for _ in range(3):
