@@ -238,10 +238,13 @@ def test_labels_that_were_told_and_texts_that_were_kept_are_rows(log: Feedback, 
     log.add_all([*texts, ads])
     told = [
         Outcome(texts[0].id, "label", text="mad"),
-        Outcome(texts[1].id, "label", text="glad"),
+        Outcome(texts[1].id, "label", log.now() + 9, text="glad", event="on second thought"),
+        Outcome(texts[1].id, "label", log.now() + 2, text="mad"),
         Outcome(texts[2].id, "label", text="sad"),
         Outcome(ads.id, "accepted", position=1),
-        Outcome(ads.id, "edited", text="Tea, at last.", position=2),
+        Outcome(ads.id, "edited", log.now() + 2, text="Tea, yes.", position=2),
+        Outcome(ads.id, "edited", log.now() + 3, text="Tea, at last.", position=2, event="again"),
+        Outcome(ads.id, "accepted", log.now() + 4, position=2),
         Outcome(ads.id, "rejected", position=3),
     ]
     assert {each.status for each in log.feedback_all(told)} == {"taken"}
