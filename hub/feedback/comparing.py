@@ -191,19 +191,18 @@ def _refused(canary: Canary, rows: Observed, arms: Users, alpha: float) -> str:
 
 
 def _group(canary: Canary, rows: Observed, arms: Users, alpha: float) -> str:
-    """The k-th value that comes has 1 / (k (k + 1)) of the error."""
-    number = 0
-    for column in canary.grouped:
-        values = np.array([str(rows.columns[row].get(column, "")) for row in arms.rows], dtype=object)
-        for value in dict.fromkeys(values):
-            number += 1
-            own = values == value
-            if _edges(arms, canary.dealt, own)[1] >= number * (number + 1) / alpha:
-                rates = [float(arms.hits[own & arm].mean()) for arm in (arms.first, ~arms.first)]
-                return (
-                    f"@{canary.version} is worse for the users of {column} {value!r}: {canary.outcome} rate "
-                    f"{rates[0]:.4g} against {rates[1]:.4g}"
-                )
+    """The k-th value that comes has 1 / (k (k + 1)) of the error, whichever column it is of: it keeps its k."""
+    told = [[str(rows.columns[row].get(column, "")) for column in canary.grouped] for row in arms.rows]
+    came = dict.fromkeys((at, value) for each in told for at, value in enumerate(each))
+    values = np.array(told, dtype=object)
+    for number, (at, value) in enumerate(came, 1):
+        own = values[:, at] == value
+        if _edges(arms, canary.dealt, own)[1] >= number * (number + 1) / alpha:
+            rates = [float(arms.hits[own & arm].mean()) for arm in (arms.first, ~arms.first)]
+            return (
+                f"@{canary.version} is worse for the users of {canary.grouped[at]} {value!r}: {canary.outcome} rate "
+                f"{rates[0]:.4g} against {rates[1]:.4g}"
+            )
     return ""
 
 

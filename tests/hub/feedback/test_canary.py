@@ -165,6 +165,22 @@ def test_a_group_that_is_served_worse_is_a_guardrail(served: Hub, log: Feedback,
     assert found.decision == "roll back" and "worse for the users of language 'zh'" in found.why
 
 
+def test_how_sure_a_group_must_be_does_not_depend_on_how_many_values_another_column_has_later(
+    served: Hub, log: Feedback, clock: Clock
+) -> None:
+    """A value keeps its part of the error: it is that of when it came."""
+    canary = start(served, log, NAME, 2, share=0.3, grouped=["city", "language"])
+    traffic(
+        log,
+        canary,
+        300,
+        (0.05, 0.45),
+        own=lambda arm, user: {"columns": {"city": f"{user}", "language": "zh"}},
+    )
+    clock.move(DAY)
+    assert "worse for the users of language 'zh'" in decide(served, log, NAME).why
+
+
 def test_a_newer_candidate_replaces_one_that_is_undecided_and_begins_anew(
     served: Hub, log: Feedback, clock: Clock
 ) -> None:
