@@ -2,8 +2,9 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -44,13 +45,14 @@ def seen(
     rows: int,
     seed: int = 0,
     clicks: Callable[[str, str], bool] = lambda want, ad: want == ad,
+    more: Mapping[str, str] = MappingProxyType({}),
     **given: Any,
 ) -> list[Impression]:
     """Users who click what they like."""
     draw, made, came = random.Random(seed), [], []
     for at in range(rows):
         want, ad = draw.choice(["tea", "rum"]), draw.choice(["tea", "rum"])
-        columns = {"ad": f"{ad} sale {at}"}
+        columns = {"ad": f"{ad} sale {at}", **more}
         key = ad_key(columns)
         each = Impression(
             log.now() + at, NAME, "recommendation", NAME, 1, "ab", {"user": f"likes {want}"},
@@ -85,6 +87,18 @@ def test_what_is_better_on_the_newest_rows_becomes_a_canary(
     assert "its canary still runs" in again.run([campaign()])[0].why
     stop(hub, log, NAME)
     assert again.run([campaign()])[0].why.startswith("0 new rows")
+
+
+def test_an_ad_may_have_a_column_called_label(
+    base: Base, tmp_path: Path, log: Feedback, clock: Clock
+) -> None:
+    hub = Hub(tmp_path / "own")
+    hub.publish(ranker(base, 0, features=["label"]), NAME)
+    hub.set_alias(NAME, "production", 1)
+    seen(log, 160, more={"label": "new"})
+    clock.move(DAY)
+    (found,) = Refresh(hub, log, base, tmp_path / "refresh").run([campaign()])
+    assert found.happened == "canary", found.why
 
 
 @pytest.fixture
