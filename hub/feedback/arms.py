@@ -73,6 +73,11 @@ class Canary:
         return int.from_bytes(told[:8]) < self.share * 2**64
 
     @property
+    def dealt(self) -> float:
+        """The share of the users who see its answers: of a shadow none."""
+        return 0.0 if self.shadow else self.share
+
+    @property
     def spent(self) -> float:
         """Its part of the error of all canaries against this production, of which the k-th has 1 / (k (k + 1)): all
         together have 1, however many there will be."""

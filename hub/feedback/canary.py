@@ -110,10 +110,14 @@ def replace(hub: "Hub", log: "Feedback", name: str, version: int, why: str) -> C
             f"the canary {name}@{found.version} cannot be replaced by @{version}: "
             + ("a person holds it" if found.held else "it is in use already")
         )
+    same = (canaries.c.name == name) & (canaries.c.started == found.started) & ~canaries.c.held
     with log.database.write() as connection:
         made = _next(connection, changed(found, version=version, started=log.now()))
+        if not connection.execute(update(canaries).where(same).values(**made.row())).rowcount:
+            raise RequestError(
+                f"the canary {name}@{found.version} was held or ended meanwhile; look at it again"
+            )
         hub.set_alias(name, CANARY, version, why=why)
-        connection.execute(update(canaries).where(canaries.c.name == name).values(**made.row()))
     return made
 
 

@@ -88,7 +88,7 @@ def judged(
     arms = users(rows, canary, now, WINDOWS[canary.outcome])
     alpha = _OUTCOME * canary.spent
     figures = rate(*arms.count(True), alpha / 2), rate(*arms.count(False), alpha / 2)
-    better, worse = _edges(arms, canary.share)
+    better, worse = _edges(arms, canary.dealt)
     needed = 2 / alpha
     told = (
         f"{canary.outcome} rate {figures[0]} users against {figures[1]} of @{canary.against}; evidence {better:.3g} "
@@ -129,7 +129,7 @@ def _broken(
     alpha, this = _GUARDRAIL * canary.spent, f"@{canary.version}"
     if apart(failed[0], failed[1], alpha) > 0:
         return f"{this} fails more often ({failed[0][0]:,} of {failed[0][1]:,} requests)"
-    if edge(disliked.first, disliked.hits, canary.share) >= 1 / alpha:
+    if edge(disliked.first, disliked.hits, canary.dealt) >= 1 / alpha:
         hits, of = disliked.count(True)
         return f"{this} is disliked more ({hits:,} of {of:,} users)"
     predicted = rows.probability[arms.rows]
@@ -153,7 +153,7 @@ def _slow(canary: Canary, rows: Observed, arms: Users, alpha: float) -> str:
     slow = slower(arms.first, seconds)
     known = ~np.isnan(slow)
     first, hits = arms.first[known], slow[known] > 0
-    if edge(first, hits, canary.share) < 1 / alpha:
+    if edge(first, hits, canary.dealt) < 1 / alpha:
         return ""
     median = [float(np.nanmedian(seconds[own])) for own in (arms.first, ~arms.first)]
     return (
@@ -185,25 +185,24 @@ def _refused(canary: Canary, rows: Observed, arms: Users, alpha: float) -> str:
     refused = rows.refused[arms.rows]
     known = ~np.isnan(refused)
     first, hits = arms.first[known], refused[known] > 0
-    if edge(first, hits, canary.share) < 1 / alpha:
+    if edge(first, hits, canary.dealt) < 1 / alpha:
         return ""
     return f"@{canary.version} writes what breaks a rule more often ({hits[first].mean():.0%} of its answers)"
 
 
 def _group(canary: Canary, rows: Observed, arms: Users, alpha: float) -> str:
-    """The k-th value that comes has 1 / (k (k + 1)) of the error."""
-    number = 0
-    for column in canary.grouped:
-        values = np.array([str(rows.columns[row].get(column, "")) for row in arms.rows], dtype=object)
-        for value in dict.fromkeys(values):
-            number += 1
-            own = values == value
-            if _edges(arms, canary.share, own)[1] >= number * (number + 1) / alpha:
-                rates = [float(arms.hits[own & arm].mean()) for arm in (arms.first, ~arms.first)]
-                return (
-                    f"@{canary.version} is worse for the users of {column} {value!r}: {canary.outcome} rate "
-                    f"{rates[0]:.4g} against {rates[1]:.4g}"
-                )
+    """The k-th value that comes has 1 / (k (k + 1)) of the error, whichever column it is of: it keeps its k."""
+    told = [[str(rows.columns[row].get(column, "")) for column in canary.grouped] for row in arms.rows]
+    came = dict.fromkeys((at, value) for each in told for at, value in enumerate(each))
+    values = np.array(told, dtype=object)
+    for number, (at, value) in enumerate(came, 1):
+        own = values[:, at] == value
+        if _edges(arms, canary.dealt, own)[1] >= number * (number + 1) / alpha:
+            rates = [float(arms.hits[own & arm].mean()) for arm in (arms.first, ~arms.first)]
+            return (
+                f"@{canary.version} is worse for the users of {canary.grouped[at]} {value!r}: {canary.outcome} rate "
+                f"{rates[0]:.4g} against {rates[1]:.4g}"
+            )
     return ""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from adapters import read
 from adapters.errors import RepertoireError
+from hub.feedback.arms import task_of
 from hub.registry.requests import Analysis, Analyze, Ranked, Recommend
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def gained(
     from recipes.learn import text_losses
 
     rows = [json.loads(line) for line in (folder / "test.jsonl").read_text("utf-8").splitlines()]
-    if name.endswith("/ad-copy"):
+    if task_of(name) == "ad-copy":
         candidate = read(folder / "adapter")
         adapters = [*(hub.read(f"{name}@{number}") for number in others), candidate]
         recipe = Voice.of(candidate).recipe
@@ -92,7 +93,7 @@ def _losses(
     registry, losses = Registry(gate, base, follow=False), []
     try:
         for number in range(1, len(others) + 2):
-            answers: list[Any] = registry.run([_request(f"{name}@{number}", row) for row in rows])
+            answers: list[Any] = registry.run([_request(name, number, row) for row in rows])
             if error := next((each for each in answers if isinstance(each, RepertoireError)), None):
                 raise error
             said = [[_probability(each[0], row)] for each, row in zip(answers, rows, strict=True)]
@@ -104,9 +105,12 @@ def _losses(
     return losses
 
 
-def _request(reference: str, row: Mapping[str, Any]) -> Recommend | Analyze:
-    columns = {key: cell for key, cell in row.items() if key not in ("user", "clicked", "label", "weight")}
-    if "label" in row:
+def _request(name: str, number: int, row: Mapping[str, Any]) -> Recommend | Analyze:
+    """What a version is asked for a row. Whatever else a column is called, such as label, the model reads it."""
+    reference, behavior = f"{name}@{number}", task_of(name) == "behavior"
+    said = ("label", "weight") if behavior else ("user", "clicked", "weight")
+    columns = {key: cell for key, cell in row.items() if key not in said}
+    if behavior:
         return Analyze(reference, [columns])
     return Recommend(reference, str(row.get("user", "")), [columns])
 

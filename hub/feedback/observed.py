@@ -39,8 +39,8 @@ class Observed:
 
 
 def places(name: str, kinds: Sequence[str], since: float, *columns: ColumnElement[Any]) -> Select[Any]:
-    """The query for each place of a name's impressions that somebody saw: `at`, the columns, `came`, when an outcome of
-    one of some kinds first came, None where none did, and its `text`.
+    """The query for each place of a name's impressions that somebody saw: `at`, the columns, and `came`, when an
+    outcome of one of some kinds first came, None where none did.
 
     Args:
         name: `client/campaign/task`.
@@ -53,14 +53,13 @@ def places(name: str, kinds: Sequence[str], since: float, *columns: ColumnElemen
             outcomes.c.impression,
             outcomes.c.position,
             func.min(outcomes.c.at).label("came"),
-            func.max(outcomes.c.text).label("text"),
         )
         .where(outcomes.c.kind.in_(kinds))
         .group_by(outcomes.c.impression, outcomes.c.position)
         .subquery()
     )
     return (
-        select(impressions.c.at, *columns, first.c.came, first.c.text)
+        select(impressions.c.at, *columns, first.c.came)
         .join_from(impressions, shown, impressions.c.id == shown.c.impression)
         .outerjoin(
             first, and_(first.c.impression == shown.c.impression, first.c.position == shown.c.position)
@@ -70,6 +69,23 @@ def places(name: str, kinds: Sequence[str], since: float, *columns: ColumnElemen
             impressions.c.at >= since,
             impressions.c.arm.is_distinct_from("shadow"),
         )
+    )
+
+
+def last_text(kinds: Sequence[str]) -> ColumnElement[Any]:
+    """Of `places`, as `text`: what was told last of a place by outcomes of some kinds; None where no text was."""
+    return (
+        select(outcomes.c.text)
+        .where(
+            outcomes.c.impression == shown.c.impression,
+            outcomes.c.position == shown.c.position,
+            outcomes.c.kind.in_(kinds),
+            outcomes.c.text.is_not(None),
+        )
+        .order_by(outcomes.c.at.desc(), outcomes.c.received.desc(), outcomes.c.event.desc())
+        .limit(1)
+        .scalar_subquery()
+        .label("text")
     )
 
 
@@ -97,7 +113,7 @@ def observed(log: "Feedback", name: str, outcome: str, since: float = 0.0) -> Ob
         impressions.c.seconds,
         impressions.c.refused,
         shown.c.probability,
-        *((impressions.c.candidates, shown.c.ad) if outcome == "label" else ()),
+        *((impressions.c.candidates, shown.c.ad, last_text((outcome,))) if outcome == "label" else ()),
     )
     newest = asked.order_by(impressions.c.at.desc(), impressions.c.id, shown.c.position).limit(_MOST)
     log.flush()

@@ -222,11 +222,14 @@ class Refresh:
 
         folder = self._folder(campaign.name, begun.number)
         standing = canaries.running(self._log, campaign.name)
-        others = [begun.production, *([standing.version] if standing else [])]
+        # A canary may have been promoted while the round was trained.
+        production = self._hub.aliases(campaign.name).get(canaries.PRODUCTION, begun.production)
+        versions = (begun.production, production, *([standing.version] if standing else []))
+        others = list(dict.fromkeys(versions))
         gains = gained(self._hub, self._base, campaign.name, others, folder, begun.number)
         told = _told(begun, gains)
         kept = standing is not None and (standing.held or standing.shadow)
-        # A canary that loses nothing to the candidate may be the candidate itself, in a round that was killed.
+        # What loses nothing to the candidate may be the candidate itself, in a round that was killed.
         if kept or gains[0].value <= 0 or any(gain.value < 0 for gain in gains[1:]):
             self._close(campaign.name, begun)
             stays = f"; its canary @{standing.version} stays" if standing else ""
@@ -237,7 +240,7 @@ class Refresh:
         version = self._hub.publish(
             folder / "adapter", campaign.name, base=self._base, publish_id=f"refresh-{key}", message=told
         )
-        if standing is None:
+        if standing is None and version.number != production:
             canaries.start(
                 self._hub,
                 self._log,
@@ -249,7 +252,7 @@ class Refresh:
                 why=told,
                 grouped=Voice.of(self._hub.read(f"{campaign.name}@{version.number}")).recipe.grouped,
             )
-        elif standing.version != version.number:
+        elif standing is not None and standing.version != version.number:
             told += f"; it takes the place of the canary @{standing.version}, which was undecided"
             canaries.replace(self._hub, self._log, campaign.name, version.number, told)
         self._close(campaign.name, begun, version.number)

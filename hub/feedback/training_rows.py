@@ -24,7 +24,7 @@ from sqlalchemy import or_
 
 from hub.feedback.drift import change
 from hub.feedback.live import WINDOWS
-from hub.feedback.observed import observed, places
+from hub.feedback.observed import last_text, observed, places
 from hub.feedback.tables import impressions, shown
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def _rows(log: "Feedback", campaign: "Campaign", since: float, until: float) -> 
             impressions.c.candidates,
             shown.c.ad,
             shown.c.propensity,
+            *((last_text(kinds),) if kinds else ()),
         )
         .where(
             impressions.c.at < until, or_(impressions.c.consent.is_(None), impressions.c.consent.is_(True))

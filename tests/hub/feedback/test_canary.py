@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,22 @@ def test_a_group_that_is_served_worse_is_a_guardrail(served: Hub, log: Feedback,
     assert found.decision == "roll back" and "worse for the users of language 'zh'" in found.why
 
 
+def test_how_sure_a_group_must_be_does_not_depend_on_how_many_values_another_column_has_later(
+    served: Hub, log: Feedback, clock: Clock
+) -> None:
+    """A value keeps its part of the error: it is that of when it came."""
+    canary = start(served, log, NAME, 2, share=0.3, grouped=["city", "language"])
+    traffic(
+        log,
+        canary,
+        300,
+        (0.05, 0.45),
+        own=lambda arm, user: {"columns": {"city": f"{user}", "language": "zh"}},
+    )
+    clock.move(DAY)
+    assert "worse for the users of language 'zh'" in decide(served, log, NAME).why
+
+
 def test_a_newer_candidate_replaces_one_that_is_undecided_and_begins_anew(
     served: Hub, log: Feedback, clock: Clock
 ) -> None:
@@ -187,6 +204,31 @@ def test_a_newer_candidate_replaces_one_that_is_undecided_and_begins_anew(
     assert start(served, log, NAME, 2).turn == 3, "the error is that of all canaries against one production"
     promote(served, log, NAME)
     assert start(served, log, NAME, 3).turn == 1
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_what_a_person_does_while_it_is_replaced_stands(
+    served: Hub, log: Feedback, monkeypatch: pytest.MonkeyPatch, held: bool
+) -> None:
+    served.publish(lora(3), NAME)
+    start(served, log, NAME, 2)
+    resolve = served.resolve
+
+    def resolved(reference: str) -> Any:
+        if held:
+            hold(log, NAME)
+        else:
+            stop(served, log, NAME)
+        return resolve(reference)
+
+    monkeypatch.setattr(served, "resolve", resolved)
+    with pytest.raises(RequestError, match="held or ended meanwhile"):
+        replace(served, log, NAME, 3, why="")
+    left = running(log, NAME)
+    assert (None if left is None else (left.version, left.held, left.turn)) == (
+        (2, True, 1) if held else None
+    )
+    assert served.aliases(NAME).get("canary") == (2 if held else None)
 
 
 def test_a_user_counts_once(served: Hub, log: Feedback, clock: Clock) -> None:
@@ -325,6 +367,19 @@ def test_a_shadow_answers_too_and_nobody_sees_it(loop: Loop, monkeypatch: pytest
     seen, shadow = sorted(stored(loop.log, impressions), key=lambda row: str(row["arm"]))
     assert (seen["arm"], seen["version"], shadow["arm"], shadow["version"]) == ("production", 1, "shadow", 2)
     assert ranked.impression == seen["id"] and live(loop.log, NAME).impressions == 1
+
+
+def test_what_production_does_speaks_neither_for_a_shadow_nor_against_it(
+    served: Hub, log: Feedback, clock: Clock
+) -> None:
+    canary = start(served, log, NAME, 2, share=0.5, shadow=True, max_days=2)
+    traffic(log, changed(canary, share=0.0), 1500, (0.3, 0.3))
+    clock.move(DAY)
+    found = decide(served, log, NAME)
+    assert (found.decision, found.better, found.worse) == ("wait", 1.0, 1.0)
+    assert (found.outcome[0].of, found.outcome[1].of) == (0, 1500)
+    clock.move(2 * DAY)
+    assert decide(served, log, NAME).decision == "keep"
 
 
 def test_it_is_run_from_the_command_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -44,13 +45,14 @@ def seen(
     rows: int,
     seed: int = 0,
     clicks: Callable[[str, str], bool] = lambda want, ad: want == ad,
+    more: Mapping[str, str] = MappingProxyType({}),
     **given: Any,
 ) -> list[Impression]:
     """Users who click what they like."""
     draw, made, came = random.Random(seed), [], []
     for at in range(rows):
         want, ad = draw.choice(["tea", "rum"]), draw.choice(["tea", "rum"])
-        columns = {"ad": f"{ad} sale {at}"}
+        columns = {"ad": f"{ad} sale {at}", **more}
         key = ad_key(columns)
         each = Impression(
             log.now() + at, NAME, "recommendation", NAME, 1, "ab", {"user": f"likes {want}"},
@@ -85,6 +87,18 @@ def test_what_is_better_on_the_newest_rows_becomes_a_canary(
     assert "its canary still runs" in again.run([campaign()])[0].why
     stop(hub, log, NAME)
     assert again.run([campaign()])[0].why.startswith("0 new rows")
+
+
+def test_an_ad_may_have_a_column_called_label(
+    base: Base, tmp_path: Path, log: Feedback, clock: Clock
+) -> None:
+    hub = Hub(tmp_path / "own")
+    hub.publish(ranker(base, 0, features=["label"]), NAME)
+    hub.set_alias(NAME, "production", 1)
+    seen(log, 160, more={"label": "new"})
+    clock.move(DAY)
+    (found,) = Refresh(hub, log, base, tmp_path / "refresh").run([campaign()])
+    assert found.happened == "canary", found.why
 
 
 @pytest.fixture
@@ -142,6 +156,61 @@ def test_what_is_better_than_an_undecided_canary_takes_its_place_and_rows_stay_n
     )
 
 
+def test_a_canary_that_is_promoted_while_a_round_is_trained_is_what_it_must_be_better_than(
+    hub: Hub,
+    base: Base,
+    tmp_path: Path,
+    log: Feedback,
+    clock: Clock,
+    untrained: dict[str, list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    again, train = Refresh(hub, log, base, tmp_path / "refresh"), Refresh._train
+    for gains, meanwhile in (([0.2], False), ([0.3, -0.1], True)):
+        seen(log, 80)
+        clock.move(DAY)
+        untrained["gains"][:] = gains
+
+        def trained(*given: Any, meanwhile: bool = meanwhile) -> list[str]:
+            if meanwhile:
+                promote(hub, log, NAME)
+            return train(*given)
+
+        monkeypatch.setattr(Refresh, "_train", trained)
+        (found,) = again.run([campaign()])
+    assert found.happened == "not better" and "-0.1000 [-0.1000, +0.4000] better than that of @2" in found.why
+    assert hub.aliases(NAME) == {"production": 2, "latest": 2} and running(log, NAME) is None
+
+
+def test_a_round_that_was_killed_is_closed_when_what_it_published_is_in_production_already(
+    hub: Hub,
+    base: Base,
+    tmp_path: Path,
+    log: Feedback,
+    clock: Clock,
+    untrained: dict[str, list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Kill(BaseException):
+        pass
+
+    def killed(*_: Any) -> None:
+        raise Kill
+
+    again = Refresh(hub, log, base, tmp_path / "refresh")
+    seen(log, 80)
+    clock.move(DAY)
+    untrained["gains"][:] = [0.2]
+    with monkeypatch.context() as patch, pytest.raises(Kill):
+        patch.setattr(Refresh, "_close", killed)
+        again.run([campaign()])
+    promote(hub, log, NAME)
+    untrained["gains"][:] = [0.2, 0.0]
+    (found,) = again.run([campaign()])
+    assert (found.happened, found.version) == ("canary", 2) and running(log, NAME) is None
+    assert again.run([campaign()])[0].why.startswith("0 new rows")
+
+
 def test_where_what_happens_moved_only_rows_since_then_are_learned(
     hub: Hub, base: Base, tmp_path: Path, log: Feedback, clock: Clock, untrained: dict[str, list[float]]
 ) -> None:
@@ -183,10 +252,13 @@ def test_labels_that_were_told_and_texts_that_were_kept_are_rows(log: Feedback, 
     log.add_all([*texts, ads])
     told = [
         Outcome(texts[0].id, "label", text="mad"),
-        Outcome(texts[1].id, "label", text="glad"),
+        Outcome(texts[1].id, "label", log.now() + 9, text="glad", event="on second thought"),
+        Outcome(texts[1].id, "label", log.now() + 2, text="mad"),
         Outcome(texts[2].id, "label", text="sad"),
         Outcome(ads.id, "accepted", position=1),
-        Outcome(ads.id, "edited", text="Tea, at last.", position=2),
+        Outcome(ads.id, "edited", log.now() + 2, text="Tea, yes.", position=2),
+        Outcome(ads.id, "edited", log.now() + 3, text="Tea, at last.", position=2, event="again"),
+        Outcome(ads.id, "accepted", log.now() + 4, position=2),
         Outcome(ads.id, "rejected", position=3),
     ]
     assert {each.status for each in log.feedback_all(told)} == {"taken"}
