@@ -64,7 +64,7 @@ def choose(
     order = random.permutation(ads) if random.random() < at_random else drawn
     found = []
     for place in range(min(k, ads)):
-        own = float(weights[orders[:, place] == order[place]].sum())
+        own = min(1.0, float(weights[orders[:, place] == order[place]].sum()))  # rounding may lift it above
         found.append((int(order[place]), (1 - at_random) * own + at_random / ads))
     return found
 

@@ -121,7 +121,14 @@ def test_it_is_imported_told_and_purged_from_the_command_line(
     assert run("feedback", "import", path, "--name", NAME, "--column", "at=when")[0] == 2
     assert "3 impressions and 1 outcomes would be erased" in run("purge", "--client", "acme", "--dry-run")[1]
     told = json.loads(run("purge", "--client", "acme", "--yes", "--json")[1])
-    assert told["feedback"] == {"impressions": 3, "shown": 3, "outcomes": 1, "clients": 0, "canaries": 0}
+    assert told["feedback"] == {
+        "impressions": 3,
+        "shown": 3,
+        "outcomes": 1,
+        "clients": 0,
+        "canaries": 0,
+        "challenged": 0,
+    }
     assert "Nothing is logged yet" in run("feedback", "status")[1]
 
 

@@ -178,8 +178,16 @@ def test_a_purge_erases_one_client_and_proves_it(log: Feedback, url: str, tmp_pa
         "outcomes": 1,
         "clients": 1,
         "canaries": 0,
+        "challenged": 0,
     }
-    assert log.purge("acme") == {"impressions": 1, "shown": 1, "outcomes": 1, "clients": 1, "canaries": 0}
+    assert log.purge("acme") == {
+        "impressions": 1,
+        "shown": 1,
+        "outcomes": 1,
+        "clients": 1,
+        "canaries": 0,
+        "challenged": 0,
+    }
     assert set(log.count("acme").values()) == {0}
     assert [row["id"] for row in stored(log, impressions)] == [theirs]
     assert len(stored(log, outcomes)) == 1
@@ -187,7 +195,14 @@ def test_a_purge_erases_one_client_and_proves_it(log: Feedback, url: str, tmp_pa
         held = b"".join(path.read_bytes() for path in tmp_path.glob("log.sqlite*"))
         assert secret.encode() not in held and theirs.encode() in held
     assert log.user_key("acme", "u") != key, "a new secret"
-    assert log.purge("nobody") == {"impressions": 0, "shown": 0, "outcomes": 0, "clients": 0, "canaries": 0}
+    assert log.purge("nobody") == {
+        "impressions": 0,
+        "shown": 0,
+        "outcomes": 0,
+        "clients": 0,
+        "canaries": 0,
+        "challenged": 0,
+    }
 
 
 def test_its_state_is_told(log: Feedback) -> None:

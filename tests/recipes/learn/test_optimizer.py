@@ -64,7 +64,9 @@ def test_it_learns_what_adamw_learns_alone_and_beside_others(base: Base, tmp_pat
     plain, eight, _ = train_many([*orders, copy], base)
     (alone,) = train_many([orders[1]], base)
     assert isinstance(plain, Adapter) and isinstance(eight, Adapter) and isinstance(alone, Adapter)
-    assert float((weights(eight) - weights(alone)).abs().max()) <= 1e-4
+    apart = (weights(eight) - weights(alone)).abs()
+    # A moment between two of the 256 values that it may have can fall to either, by the rounding of a product.
+    assert float(apart.max()) <= 5e-4 and float((apart > 1e-5).float().mean()) < 0.001
     assert float((weights(eight) - weights(plain)).abs().max()) > 1e-3, "8 bits are not 32"
     last = [each.info["report"]["history"][-1] for each in (plain, eight)]
     assert last[1]["loss"] == pytest.approx(last[0]["loss"], abs=1e-3) and last[0]["loss"] < 0.01
