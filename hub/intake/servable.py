@@ -8,7 +8,8 @@ vLLM   `lora_filesystem_resolver` (vllm/plugins/lora_resolvers/filesystem_resolv
        (vllm/lora/peft_helper.py, API pages 0.10.0 and latest): no `modules_to_save`, no DoRA, bias none, rank at most
        `--max-lora-rank`, which is one of RANKS (vllm/config/lora.py, commit 01230b4). Later sources take a
        classification head (pull request 53555) and read `rank_pattern` and `alpha_pattern`; what came before refuses
-       the one and passes over the others, with wrong answers, so that neither counts as served here.
+       the one and passes over the others, with wrong answers, so that neither counts as served here. Run with 0.32.0 on
+       a CPU, in fp32: LoRA on Llama bases, from exported folders and from a hub, gave our greedy tokens, all of them.
 LoRAX  server/lorax_server/adapters/lora.py (commit 03679f3), utils/adapter.py (0070edf), utils/sources/local.py
        (27db411) and docs/models/adapters/lora.md (24e4f22): it reads r, lora_alpha, use_rslora and pairs of lora_A and
        lora_B for the modules that it lists, and takes a kind of module only where every layer has it. Everything else
@@ -23,6 +24,7 @@ from typing import Any
 from adapters.format import STARTER, Adapter, Lora, is_public_id, pools_as_transformers
 
 TOOLS = {"repertoire": "Repertoire", "peft": "stock PEFT", "vllm": "vLLM", "lorax": "LoRAX"}
+VLLM_SEEN = "with vLLM 0.32.0, LoRA on Llama bases was seen to write the same greedy tokens (fp32, CPU)"
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _LORAX_MODULES = frozenset(
     "q_proj k_proj v_proj o_proj gate_proj up_proj down_proj lm_head qkv_proj gate_up_proj dense fc1 fc2 c_attn c_proj "
@@ -91,7 +93,8 @@ def _vllm(config: Mapping[str, Any], adapter: Adapter) -> Iterator[str]:
     if base == STARTER or str(base).startswith("local/"):
         yield (
             f"it names its base {base!r}, which is no model that vLLM could serve under that name; "
-            "`repertoire export --to vllm --base NAME` writes the name or folder that yours is served by"
+            "`repertoire export --to vllm --base NAME` writes the name or folder that yours is served by; "
+            "Repertoire's plugin in vLLM finds the folder itself"
         )
 
 
@@ -130,6 +133,7 @@ def _vllm_notes(config: Mapping[str, Any], adapter: Adapter) -> Iterator[str]:
     if isinstance(adapter.method, Lora):
         base, limit = config.get("base_model_name_or_path"), smallest_limit(adapter.method.rank)
         yield f"`vllm serve {base} --enable-lora --max-lora-rank {limit}`"
+        yield VLLM_SEEN
     yield from _prompt_note(adapter)
 
 

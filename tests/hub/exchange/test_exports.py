@@ -17,6 +17,7 @@ from hub.errors import HubError, Refused
 from hub.exchange.exports import export
 from hub.hub import Hub
 from hub.intake import Declared
+from hub.intake.servable import VLLM_SEEN
 from tests.adapters import models
 from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora, prefix
@@ -81,7 +82,7 @@ def test_an_export_for_vllm_is_found_by_reference_and_shares_nothing_with_the_hu
     assert not (tmp_path / "loras").exists()
     made = export(hub, COPY, tmp_path / "loras", "vllm", base="/models/starter")
     assert vllm_finds(tmp_path / "loras", "/models/starter", version.reference) == made.folder
-    assert made.notes == ("`vllm serve /models/starter --enable-lora --max-lora-rank 8`",)
+    assert made.notes == ("`vllm serve /models/starter --enable-lora --max-lora-rank 8`", VLLM_SEEN)
     assert version.folder is not None
     for name in os.listdir(made.folder):
         assert (made.folder / name).stat().st_nlink == 1

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from adapters import Adapter
-from hub.intake.servable import smallest_limit
+from hub.intake.servable import VLLM_SEEN, smallest_limit
 from tests.hub.tiny import lora, prefix
 from tests.hub.writers import compatible, writer
 
@@ -20,7 +20,7 @@ def test_a_lora_without_a_head_is_served_by_all() -> None:
     assert {tool: each["served"] for tool, each in told.items()} == dict.fromkeys(
         ("peft", "vllm", "lorax"), True
     )
-    assert told["vllm"]["notes"] == ["`vllm serve owner/tiny --enable-lora --max-lora-rank 8`"]
+    assert told["vllm"]["notes"] == ["`vllm serve owner/tiny --enable-lora --max-lora-rank 8`", VLLM_SEEN]
 
 
 @pytest.mark.parametrize(
