@@ -55,13 +55,14 @@ _QUIET = {
 
 
 def adapter(seed: int) -> Adapter:
-    """Strong enough to change what the starter writes, on its first layer's queries and last one's way out."""
+    """Strong enough to change what the starter writes, on two kinds of products of each layer."""
     draw, tensors = torch.Generator().manual_seed(seed), {}
-    for path in ("layers.0.self_attn.q_proj", "layers.5.mlp.down_proj"):
-        wide = 704 if "down" in path else 256
-        tensors[f"base_model.model.model.{path}.lora_A.weight"] = 0.1 * torch.randn(8, wide, generator=draw)
-        tensors[f"base_model.model.model.{path}.lora_B.weight"] = 0.1 * torch.randn(256, 8, generator=draw)
-    method = Lora(rank=8, alpha=16.0, targets=("down_proj", "q_proj"), partial=True)
+    for layer in range(6):
+        for path, wide in (("self_attn.q_proj", 256), ("mlp.down_proj", 704)):
+            stem = f"base_model.model.model.layers.{layer}.{path}"
+            tensors[f"{stem}.lora_A.weight"] = 0.05 * torch.randn(8, wide, generator=draw)
+            tensors[f"{stem}.lora_B.weight"] = 0.05 * torch.randn(256, 8, generator=draw)
+    method = Lora(rank=8, alpha=16.0, targets=("down_proj", "q_proj"))
     return replace(lora(), method=method, head=None, tensors=tensors, task="ad-copy")
 
 
