@@ -10,7 +10,7 @@ import peft
 import pytest
 import torch
 
-from adapters import Adapter, BaseId
+from adapters import Adapter, BaseId, Head
 from adapters.base import load_shape
 from adapters.format import files
 from hub.errors import HubError, Refused
@@ -90,7 +90,7 @@ def test_an_export_for_vllm_is_found_by_reference_and_shares_nothing_with_the_hu
     assert export(hub, COPY, tmp_path / "loras", "vllm", base="/models/starter") == made
 
 
-@pytest.mark.parametrize("adapter", [lora(), prefix()])
+@pytest.mark.parametrize("adapter", [replace(lora(), head=Head(("0", "1"), "mean")), prefix()])
 def test_an_export_for_vllm_is_refused_with_the_reason(adapter: Adapter, hub: Hub, tmp_path: Path) -> None:
     hub.publish(adapter, NAME)
     with pytest.raises(Refused, match="is not for vLLM: it"):

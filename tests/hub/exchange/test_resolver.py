@@ -5,13 +5,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from adapters import Head
 from adapters.format import files
 from adapters.starter import world
 from hub.errors import Unreachable
@@ -110,12 +111,12 @@ def test_what_is_not_for_this_vllm_is_told(
     resolved: Callable[..., Any], hub: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:
     hub.publish(writer(), COPY)
-    hub.publish(lora(), NAME)
+    hub.publish(replace(lora(), head=Head(("0", "1"), "mean")), NAME)
     for name, served, why in (
         (COPY, "owner/tiny", "an alias may move; `--middleware hub.exchange.Versioned` follows it"),
         (f"{COPY}@latest", "owner/tiny", "an alias may move"),
         (f"{COPY}@1", "owner/other", "it was made for owner/tiny, and this is owner/other"),
-        (f"{NAME}@1", STARTER, "it has a head of its own"),
+        (f"{NAME}@1", STARTER, "its head (modules_to_save) is not one"),
     ):
         caplog.clear()
         assert resolved(name, served) is None
