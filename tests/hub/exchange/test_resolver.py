@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -89,6 +90,15 @@ def test_a_version_is_handed_over_as_it_was_published(resolved: Callable[..., An
     assert (Path(found.lora_path) / files.WEIGHTS).read_bytes() == (one.folder / files.WEIGHTS).read_bytes()
     assert resolved(one.reference) == found
     assert resolved(two.reference).lora_path != found.lora_path
+
+
+def test_a_hub_in_a_bucket_is_read_as_one_in_a_folder(
+    resolved: Callable[..., Any], bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPERTOIRE_HUB", f"{bucket}/hub")
+    version = Hub(f"{bucket}/hub").publish(writer(), COPY)
+    held = Path(resolved(version.reference).lora_path) / files.WEIGHTS
+    assert sha256(held.read_bytes()).hexdigest() == version.record.file(files.WEIGHTS).sha256
 
 
 def test_a_copy_that_was_changed_and_a_blob_that_was_are_not_handed_over(
