@@ -68,11 +68,11 @@ def test_wheel_is_small_enough_to_send(wheel: Path) -> None:
     assert wheel.stat().st_size - weights <= 2e6, "code alone"
 
 
-def test_wheel_installs_the_command(wheel: Path) -> None:
+def test_wheel_installs_the_command_and_vllms_plugin(wheel: Path) -> None:
     archive = ZipFile(wheel)
-    assert b"repertoire = hub.cli:main" in archive.read(
-        f"adapter_repertoire-{PROJECT['version']}.dist-info/entry_points.txt"
-    )
+    told = archive.read(f"adapter_repertoire-{PROJECT['version']}.dist-info/entry_points.txt")
+    assert b"repertoire = hub.cli:main" in told
+    assert b"[vllm.general_plugins]\nrepertoire = hub.exchange.resolver:register" in told
 
 
 def pins() -> dict[str, str]:

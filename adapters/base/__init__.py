@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from adapters.base.base import Base
     from adapters.base.cpu_nf4 import nf4_compile_fault
     from adapters.base.cpu_threads import hand_back_threads, settle_threads, thread_settings
-    from adapters.base.known_bases import known_folder
+    from adapters.base.known_bases import known_folder, source_of
     from adapters.base.loading import load_base
     from adapters.base.memory import free_memory
     from adapters.base.quantization import plain_weight, quantization_fault
@@ -21,7 +21,7 @@ else:
             "adapters.base.base": ["Base"],
             "adapters.base.cpu_nf4": ["nf4_compile_fault"],
             "adapters.base.cpu_threads": ["hand_back_threads", "settle_threads", "thread_settings"],
-            "adapters.base.known_bases": ["known_folder"],
+            "adapters.base.known_bases": ["known_folder", "source_of"],
             "adapters.base.loading": ["load_base"],
             "adapters.base.memory": ["free_memory"],
             "adapters.base.quantization": ["plain_weight", "quantization_fault"],
@@ -43,5 +43,6 @@ __all__ = [
     "plain_weight",
     "quantization_fault",
     "settle_threads",
+    "source_of",
     "thread_settings",
 ]

@@ -13,8 +13,10 @@ from pathlib import Path
 import yaml
 
 from adapters.errors import BaseError
+from adapters.format import STARTER
 
 BASES = "REPERTOIRE_BASES"
+_STARTER_FOLDER = Path(__file__).parents[1] / "starter" / "weights"
 
 
 def known_folder(id: str) -> str | None:
@@ -46,3 +48,10 @@ def known_folder(id: str) -> str | None:
         )
     folder = found.get(id)
     return None if folder is None else str(Path(named).parent / Path(folder).expanduser())
+
+
+def source_of(id_or_path: str) -> str:
+    """Where transformers finds a base. Raises BaseError for a file of bases that is wrong."""
+    if id_or_path == STARTER:
+        return str(_STARTER_FOLDER)
+    return known_folder(id_or_path) or id_or_path

@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from adapters.base.base import Base
 from adapters.base.fingerprint import digest, file_hashes, sample_weights
-from adapters.base.known_bases import BASES, known_folder
+from adapters.base.known_bases import BASES, source_of
 from adapters.base.memory import free_memory
 from adapters.base.quantization import BITS_PER_WEIGHT, bitsandbytes_config, check_quantization
 from adapters.errors import (
@@ -25,9 +25,8 @@ from adapters.errors import (
     UnsupportedQuantization,
     cause,
 )
-from adapters.format.config import STARTER, BaseId, Quantization
+from adapters.format.config import BaseId, Quantization
 
-_STARTER_FOLDER = Path(__file__).parents[1] / "starter" / "weights"
 _ENCODERS = {"bert", "electra", "roberta", "xlm-roberta"}
 
 
@@ -99,13 +98,6 @@ def _bars_on_a_terminal() -> Iterator[None]:
         yield
     finally:
         logging.enable_progress_bar()
-
-
-def source_of(id_or_path: str) -> str:
-    """Where transformers finds a base. Raises BaseError for a file of bases that is wrong."""
-    if id_or_path == STARTER:
-        return str(_STARTER_FOLDER)
-    return known_folder(id_or_path) or id_or_path
 
 
 def not_found(id_or_path: str, error: Exception) -> BaseNotFound:

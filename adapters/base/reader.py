@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from adapters.base.loading import not_found, source_of
+from adapters.base.known_bases import source_of
+from adapters.base.loading import not_found
 from adapters.base.positions import most_positions
 
 

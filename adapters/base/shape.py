@@ -10,8 +10,9 @@ from transformers import AutoConfig
 
 from adapters.base.attention import prefix_width, route_attention
 from adapters.base.input_groups import probe
+from adapters.base.known_bases import source_of
 from adapters.base.linears import linears_of
-from adapters.base.loading import auto_class, identify, not_found, source_of
+from adapters.base.loading import auto_class, identify, not_found
 from adapters.format.config import BaseId
 
 

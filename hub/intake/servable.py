@@ -6,9 +6,11 @@ vLLM   `lora_filesystem_resolver` (vllm/plugins/lora_resolvers/filesystem_resolv
        of 0.9.0 to 0.20.2): the folder is <VLLM_LORA_RESOLVER_CACHE_DIR>/<name in the request>, `peft_type` is LORA, and
        `base_model_name_or_path` is the very text that was given as the served model. PEFTHelper
        (vllm/lora/peft_helper.py, API pages 0.10.0 and latest): no `modules_to_save`, no DoRA, bias none, rank at most
-       `--max-lora-rank`, which is one of RANKS (vllm/config/lora.py, commit 01230b4). Later sources take a
-       classification head (pull request 53555) and read `rank_pattern` and `alpha_pattern`; what came before refuses
-       the one and passes over the others, with wrong answers, so that neither counts as served here.
+       `--max-lora-rank`, which is one of RANKS (vllm/config/lora.py, commit 01230b4). Later sources read
+       `rank_pattern` and `alpha_pattern`; what came before passes over them, with wrong answers, so that they do not
+       count as served here. A head of a classifier is taken by 0.32 (pull request 53555), and refused before. Run with
+       0.32.0 on a CPU, in fp32: LoRA on Llama bases, from exported folders and from a hub, gave our greedy tokens, all
+       of them, and a head our logits.
 LoRAX  server/lorax_server/adapters/lora.py (commit 03679f3), utils/adapter.py (0070edf), utils/sources/local.py
        (27db411) and docs/models/adapters/lora.md (24e4f22): it reads r, lora_alpha, use_rslora and pairs of lora_A and
        lora_B for the modules that it lists, and takes a kind of module only where every layer has it. Everything else
@@ -23,6 +25,11 @@ from typing import Any
 from adapters.format import STARTER, Adapter, Lora, is_public_id, pools_as_transformers
 
 TOOLS = {"repertoire": "Repertoire", "peft": "stock PEFT", "vllm": "vLLM", "lorax": "LoRAX"}
+VLLM_SEEN = "with vLLM 0.32.0, LoRA on Llama bases was seen to write the same greedy tokens (fp32, CPU)"
+VLLM_SEEN_HEADS = "with vLLM 0.32.0, a head on a Llama base was seen to give the same logits (fp32, CPU)"
+_CLASSIFY = (
+    "--runner pooling --convert classify --hf-overrides '{{\"num_labels\": {0}}}' --max-lora-cls-labels {0}"
+)
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 _LORAX_MODULES = frozenset(
     "q_proj k_proj v_proj o_proj gate_proj up_proj down_proj lm_head qkv_proj gate_up_proj dense fc1 fc2 c_attn c_proj "
@@ -75,8 +82,6 @@ def _common(config: Mapping[str, Any], adapter: Adapter) -> Iterator[str]:
         return
     if adapter.method.dora:
         yield "it is DoRA"
-    if adapter.head is not None or config.get("modules_to_save"):
-        yield "it has a head of its own (modules_to_save)"
     if config.get("bias", "none") != "none":
         yield "it has biases"
     if adapter.method.rank_pattern or adapter.method.alpha_pattern:
@@ -85,18 +90,35 @@ def _common(config: Mapping[str, Any], adapter: Adapter) -> Iterator[str]:
 
 def _vllm(config: Mapping[str, Any], adapter: Adapter) -> Iterator[str]:
     yield from _common(config, adapter)
+    saved = config.get("modules_to_save") or ()
+    if (adapter.head is not None or saved) and not _vllm_reads(adapter, saved):
+        yield "its head (modules_to_save) is not one `score` over the last token, for one label a text"
     if isinstance(adapter.method, Lora) and smallest_limit(adapter.method.rank) is None:
         yield f"its rank {adapter.method.rank} is over {RANKS[-1]}"
     base = config.get("base_model_name_or_path")
     if base == STARTER or str(base).startswith("local/"):
         yield (
             f"it names its base {base!r}, which is no model that vLLM could serve under that name; "
-            "`repertoire export --to vllm --base NAME` writes the name or folder that yours is served by"
+            "`repertoire export --to vllm --base NAME` writes the name or folder that yours is served by; "
+            "Repertoire's plugin in vLLM finds the folder itself"
         )
+
+
+def _vllm_reads(adapter: Adapter, saved: Any) -> bool:
+    head = adapter.head
+    return (
+        head is not None
+        and (head.pooling, head.bias, head.multi_label) == ("last", False, False)
+        and "base_model.model.score.weight" in adapter.tensors
+        and isinstance(saved, list | tuple)
+        and all(name in ("classifier", "score") for name in saved)
+    )
 
 
 def _lorax(config: Mapping[str, Any], adapter: Adapter) -> Iterator[str]:
     yield from _common(config, adapter)
+    if adapter.head is not None or config.get("modules_to_save"):
+        yield "it has a head of its own (modules_to_save)"
     if not isinstance(adapter.method, Lora):
         return
     layers: dict[str, set[int]] = {}
@@ -129,7 +151,14 @@ def _peft_notes(adapter: Adapter) -> Iterator[str]:
 def _vllm_notes(config: Mapping[str, Any], adapter: Adapter) -> Iterator[str]:
     if isinstance(adapter.method, Lora):
         base, limit = config.get("base_model_name_or_path"), smallest_limit(adapter.method.rank)
-        yield f"`vllm serve {base} --enable-lora --max-lora-rank {limit}`"
+        command = f"vllm serve {base} --enable-lora --max-lora-rank {limit}"
+        if adapter.head is None:
+            yield f"`{command}`"
+            yield VLLM_SEEN
+        else:
+            yield f"`{command} {_CLASSIFY.format(len(adapter.head.labels))}`, vLLM 0.32 or newer"
+            yield VLLM_SEEN_HEADS
+            yield from _peft_notes(adapter)
     yield from _prompt_note(adapter)
 
 

@@ -10,13 +10,14 @@ import peft
 import pytest
 import torch
 
-from adapters import Adapter, BaseId
+from adapters import Adapter, BaseId, Head
 from adapters.base import load_shape
 from adapters.format import files
 from hub.errors import HubError, Refused
 from hub.exchange.exports import export
 from hub.hub import Hub
 from hub.intake import Declared
+from hub.intake.servable import VLLM_SEEN
 from tests.adapters import models
 from tests.hub.conftest import Run
 from tests.hub.tiny import NAME, lora, prefix
@@ -81,7 +82,7 @@ def test_an_export_for_vllm_is_found_by_reference_and_shares_nothing_with_the_hu
     assert not (tmp_path / "loras").exists()
     made = export(hub, COPY, tmp_path / "loras", "vllm", base="/models/starter")
     assert vllm_finds(tmp_path / "loras", "/models/starter", version.reference) == made.folder
-    assert made.notes == ("`vllm serve /models/starter --enable-lora --max-lora-rank 8`",)
+    assert made.notes == ("`vllm serve /models/starter --enable-lora --max-lora-rank 8`", VLLM_SEEN)
     assert version.folder is not None
     for name in os.listdir(made.folder):
         assert (made.folder / name).stat().st_nlink == 1
@@ -89,7 +90,7 @@ def test_an_export_for_vllm_is_found_by_reference_and_shares_nothing_with_the_hu
     assert export(hub, COPY, tmp_path / "loras", "vllm", base="/models/starter") == made
 
 
-@pytest.mark.parametrize("adapter", [lora(), prefix()])
+@pytest.mark.parametrize("adapter", [replace(lora(), head=Head(("0", "1"), "mean")), prefix()])
 def test_an_export_for_vllm_is_refused_with_the_reason(adapter: Adapter, hub: Hub, tmp_path: Path) -> None:
     hub.publish(adapter, NAME)
     with pytest.raises(Refused, match="is not for vLLM: it"):

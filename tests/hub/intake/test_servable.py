@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from adapters import Adapter
-from hub.intake.servable import smallest_limit
+from adapters import Adapter, Head
+from hub.intake.servable import VLLM_SEEN, VLLM_SEEN_HEADS, smallest_limit
 from tests.hub.tiny import lora, prefix
 from tests.hub.writers import compatible, writer
 
 PATTERNS = "its layers differ in rank or alpha (rank_pattern, alpha_pattern)"
 
 
+HEADS = "its head (modules_to_save) is not one `score` over the last token, for one label a text"
 SOME = "it adapts some layers only, and LoRAX takes a module for every layer or not at all"
 
 
@@ -20,7 +21,7 @@ def test_a_lora_without_a_head_is_served_by_all() -> None:
     assert {tool: each["served"] for tool, each in told.items()} == dict.fromkeys(
         ("peft", "vllm", "lorax"), True
     )
-    assert told["vllm"]["notes"] == ["`vllm serve owner/tiny --enable-lora --max-lora-rank 8`"]
+    assert told["vllm"]["notes"] == ["`vllm serve owner/tiny --enable-lora --max-lora-rank 8`", VLLM_SEEN]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,8 @@ def test_a_lora_without_a_head_is_served_by_all() -> None:
     [
         (prefix(), "vllm", "it is PREFIX_TUNING, only LORA is taken"),
         (prefix(), "lorax", "it is PREFIX_TUNING, only LORA is taken"),
-        (lora(), "vllm", "it has a head of its own (modules_to_save)"),
+        (replace(lora(), head=Head(("0", "1"), "mean")), "vllm", HEADS),
+        (replace(lora(), head=Head(("0", "1"), "last", multi_label=True)), "vllm", HEADS),
         (lora(), "lorax", "it has a head of its own (modules_to_save)"),
         (writer(dora=True), "vllm", "it is DoRA"),
         (writer(dora=True), "lorax", "it is DoRA"),
@@ -55,6 +57,17 @@ def test_what_a_tool_does_not_take_is_told(adapter: Adapter, tool: str, why: str
     assert told[tool]["served"] is False
     assert why in told[tool]["why_not"]
     assert told["peft"]["served"] is True
+
+
+def test_a_head_that_vllm_takes_is_told_with_how_it_is_started() -> None:
+    told = compatible(replace(lora(calibration={"temperature": 2.0}), base=writer().base))["vllm"]
+    assert told["served"] is True
+    assert told["notes"] == [
+        "`vllm serve owner/tiny --enable-lora --max-lora-rank 8 --runner pooling --convert classify "
+        "--hf-overrides '{\"num_labels\": 2}' --max-lora-cls-labels 2`, vLLM 0.32 or newer",
+        VLLM_SEEN_HEADS,
+        "the logits are not calibrated (temperature, shift)",
+    ]
 
 
 def test_layers_and_modules_that_lorax_would_leave_out_are_told() -> None:
