@@ -101,6 +101,11 @@ def _read_yaml(text: str, folder: Path) -> None:
         from hub.catalogue.trust import load_trust
 
         load_trust(path)
+    elif "applications" in keys:
+        from hub.fleet import Setting
+
+        for application in yaml.safe_load(text)["applications"]:  # the rest is Ray's: see tests/hub/fleet
+            Setting(**application["args"])
     elif all(key.split(".")[0] in Recipe.model_fields for key in keys):
         from recipes.runs import read_space
 
