@@ -3,6 +3,7 @@
 import torch
 
 from adapters import Adapter, Base, BaseId, Head, Lora
+from hub import Registry
 
 NAME = "acme/spring/behavior"
 
@@ -19,3 +20,8 @@ def voice(base: Base, seed: int, scale: float = 1.0) -> Adapter:
     tensors["base_model.model.score.weight"] = scale * torch.randn(2, base.width, generator=random)
     made_for = BaseId(base.id, base.revision, base.fingerprint)
     return Adapter(Lora(2, 4.0, ("q_proj",)), Head(("glad", "mad"), "last"), tensors, made_for, "behavior")
+
+
+def says(registry: Registry, reference: str) -> float:
+    """How glad an adapter finds one text."""
+    return registry.analyze(reference, ["glad 500"])[0].probabilities["glad"]

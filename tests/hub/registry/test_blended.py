@@ -34,7 +34,6 @@ from recipes.measure import metrics as evaluate
 from recipes.measure.baselines import label_matrix
 from recipes.measure.calibration import Calibration
 from recipes.options.gates import GateOptions
-from tests.adapters import models
 from tests.hub.tiny import NAME, lora, prefix
 
 QUICK: dict[str, Any] = {
@@ -48,11 +47,6 @@ QUICK: dict[str, Any] = {
     "blend": True,
 }
 CLICK, MOOD, TOPICS = "acme/spring/recommendation", "acme/spring/behavior", "acme/topics/behavior"
-
-
-@pytest.fixture(scope="module")
-def base() -> Base:
-    return models.base("llama")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -11,15 +11,9 @@ import pytest
 
 from adapters import Base
 from hub import Hub, Registry
-from tests.adapters import models
-from tests.hub.voices import NAME, voice
+from tests.hub.voices import NAME, says, voice
 
 PRODUCTION = f"{NAME}@production"
-
-
-@pytest.fixture(scope="module")
-def base() -> Base:
-    return models.base("llama")
 
 
 @pytest.fixture
@@ -28,17 +22,6 @@ def hub(tmp_path: Path, base: Base) -> Hub:
     hub.publish(voice(base, 1), NAME)
     hub.set_alias(NAME, "production", 1)
     return hub
-
-
-@pytest.fixture
-def registry(hub: Hub, base: Base) -> Iterator[Registry]:
-    registry = Registry(hub, base)
-    yield registry
-    registry.close()
-
-
-def says(registry: Registry, reference: str) -> float:
-    return registry.analyze(reference, ["glad 500"])[0].probabilities["glad"]
 
 
 def looks(registry: Registry) -> None:

@@ -25,11 +25,6 @@ HALF = "thank you \ud83d"
 
 
 @pytest.fixture(scope="module")
-def base() -> Base:
-    return models.base("llama")
-
-
-@pytest.fixture(scope="module")
 def registry(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     hub = Hub(tmp_path_factory.mktemp("hub"))
     hub.publish(voice(base, 1), NAME)

@@ -1,7 +1,6 @@
 """Which field or phrase moved a score: against Shapley's own formula, and rows that were asked one by one."""
 
 import tracemalloc
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 from math import factorial
@@ -17,24 +16,16 @@ from hub.feedback import Feedback
 from hub.placement import explain
 from hub.registry.explaining import NOTHING, Explaining
 from hub.registry.requests import REASON, Ranked, Recommend
-from tests.adapters import models
 from tests.hub.feedback.test_loop import NAME, ranker
 
 USER, AD = "likes tea; bought socks", "Trail shoes for mud, 20% off. New!"
 
 
-@pytest.fixture(scope="module")
-def base() -> Base:
-    return models.base("llama")
-
-
 @pytest.fixture
-def registry(base: Base, tmp_path: Path) -> Iterator[Registry]:
+def hub(base: Base, tmp_path: Path) -> Hub:
     hub = Hub(tmp_path / "hub")
     hub.publish(ranker(base, 0), NAME)
-    registry = Registry(hub, base)
-    yield registry
-    registry.close()
+    return hub
 
 
 def test_fields_have_their_shapley_values_and_phrases_what_goes_without_them(registry: Registry) -> None:

@@ -7,7 +7,7 @@ import math
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,9 @@ from hub.registry.following import Followed
 from hub.storage.layout import log, numbered
 from tests.adapters import models
 from tests.clock import LIMIT, until
-from tests.hub.voices import NAME, voice
+from tests.hub.voices import NAME, says, voice
 
 PRODUCTION = f"{NAME}@production"
-TEXT = "glad 500"
-
-
-@pytest.fixture(scope="module")
-def base() -> Base:
-    return models.base("llama")
 
 
 @pytest.fixture
@@ -41,17 +35,6 @@ def hub(tmp_path: Path, base: Base) -> Hub:
         hub.publish(voice(base, seed), NAME)
     hub.set_alias(NAME, "production", 1)
     return hub
-
-
-@pytest.fixture
-def registry(hub: Hub, base: Base) -> Iterator[Registry]:
-    registry = Registry(hub, base)
-    yield registry
-    registry.close()
-
-
-def says(registry: Registry, reference: str) -> float:
-    return registry.analyze(reference, [TEXT])[0].probabilities["glad"]
 
 
 def followed(registry: Registry, reference: str = PRODUCTION) -> Followed:

@@ -9,15 +9,9 @@ from adapters import Base, Limits
 from adapters.errors import RequestError
 from hub import Analyze, Hub, NotInHub, Recommend, Registry
 from hub.registry.requests import Request
-from tests.adapters import models
 from tests.hub.voices import NAME, voice
 
 OTHER = "globex/launch/behavior"
-
-
-@pytest.fixture(scope="module")
-def base() -> Base:
-    return models.base("llama")
 
 
 @pytest.fixture

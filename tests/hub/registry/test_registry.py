@@ -32,11 +32,6 @@ QUICK: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def base() -> Base:
-    return models.base("llama")
-
-
-@pytest.fixture(scope="module")
 def hub(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Hub:
     """One adapter for each task, trained together: a Prefix among LoRAs."""
     folder = tmp_path_factory.mktemp("campaigns")
@@ -68,13 +63,6 @@ def hub(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Hub:
         assert isinstance(adapter, Adapter)
         hub.publish(adapter, f"acme/spring/{adapter.task}")
     return hub
-
-
-@pytest.fixture
-def registry(hub: Hub, base: Base) -> Iterator[Registry]:
-    registry = Registry(hub, base)
-    yield registry
-    registry.close()
 
 
 def in_slots(registry: Registry) -> list[str]:
