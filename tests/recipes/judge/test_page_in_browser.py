@@ -1,7 +1,5 @@
 """The report's page in a real browser: on a phone, without colours, on paper. Pictures stay under build/pages/."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +10,6 @@ from recipes.judge.cases import Case, Copy, Picked
 from recipes.judge.page import write
 from tests.hub.tiny import lora
 
-CHROMIUM = shutil.which("chromium")
-playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
 PICTURES = Path(__file__).parents[3] / "build" / "pages"
 PAPER = 718  # pixels between the margins of A4, 96 an inch
 WORDS = "I was charged twice, TRX0099887766554433221100AABBCCDDEEFFGGHH. " * 4
@@ -49,14 +44,6 @@ def reported(low: float, high: float) -> Adapter:
     file = {"name": f"{LABEL}_2026_export.csv", "sha256": "0" * 64, "bytes": 1, "rows": 9}
     data = {"notes": [WORDS], "files": [file]}
     return lora(report=report, gates={"passed": False, "verdicts": gates}, data=data, recipe={"task": WORDS})
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as run:
-        browser = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

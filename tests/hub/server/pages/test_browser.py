@@ -1,7 +1,6 @@
 """Every view in a real browser, in both languages, narrow and wide, light and dark: nothing on the console is an error,
 and pictures of all of them stay under build/pages/."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,10 @@ from tests.clock import LIMIT
 from tests.hub.server.conftest import Guarded
 from tests.hub.server.pages.campaigns import showed
 
-CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
 PICTURES = Path(__file__).parents[4] / "build" / "pages"
 WIDTHS = {"narrow": 400, "wide": 1600}
 RANKING = "acme/spring/recommendation"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with playwright.sync_playwright() as run:
-        browser = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Tab:
