@@ -289,7 +289,7 @@ def decided(short: bool, folder: Path, until: float) -> dict[str, Any]:
         "bad candidates": lambda: decisions.bad(size, max(10, tries // 10)),
         "equal candidates": lambda: decisions.equal(size, tries),
         "ten equal candidates in turn": lambda: decisions.replaced(size, max(5, tries // 10)),
-        "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 300)),
+        "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 30)),
     }
     file = folder / f"decisions{'-short' * short}.json"
     return {"users a day": size.users, **in_parts(wanted, file, until)}
