@@ -97,7 +97,7 @@ def _one(
             language = "en" if luck.random() < 0.7 else "zh"
             seconds = float(luck.lognormal(-3, 0.5))
             made.append(
-                (visit.at, 2 + begun.turn - 1 if mine else 1, said, delay, mine, visit.key, language, seconds)
+                (visit.at, begun.version if mine else 1, said, delay, mine, visit.key, language, seconds)
             )
             dislikes.append(bool(luck.random() < 0.02))
         rows = _observed(made)
