@@ -41,11 +41,26 @@ def in_parts(wanted: Mapping[str, Callable[[], Any]], kept: Path, until: float) 
         if name not in done and monotonic() < until:
             done[name] = measured()
             print(name, json.dumps(done[name]), flush=True)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            part = kept.with_suffix(".part")
-            part.write_text(json.dumps(done), encoding="utf-8")
-            part.replace(kept)
+            keep(kept, done)
     return {name: done[name] for name in wanted if name in done}
+
+
+def all_parts(wanted: Mapping[str, Callable[[], Any]], kept: Path, until: float) -> dict[str, Any] | None:
+    """As `in_parts`, when all are done, and the file is dropped; until then None, and what is left is printed."""
+    found = in_parts(wanted, kept, until)
+    if found.keys() != wanted.keys():
+        print(f"not run: {', '.join(name for name in wanted if name not in found)}; the same command goes on")
+        return None
+    kept.unlink()
+    return found
+
+
+def keep(file: Path, found: Any) -> None:
+    """Write JSON that a later run goes on with; a run that is killed leaves the file of before, or this one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(found), encoding="utf-8")
+    part.replace(file)
 
 
 def keep_freed_memory() -> None:
