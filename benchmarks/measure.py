@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, process_time
 from typing import Any
 
 
@@ -88,15 +88,37 @@ def medians(seconds: Mapping[str, list[float]]) -> dict[str, float]:
 
 def machine() -> dict[str, Any]:
     """The processor, its cores, and how many threads are used."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
     return {
         "cpu": names[0] if names else platform.machine(),
         "cores": os.cpu_count(),
         "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
         "load before": round(os.getloadavg()[0], 1),
     }
+
+
+def flags() -> list[str]:
+    """The processor's instructions that products of matrices are made with."""
+    names = ("flags", "features")
+    line = next((line for line in _cpuinfo() if line.lower().startswith(names)), "")
+    return sorted(
+        flag for flag in line.split() if flag.startswith(("avx", "amx", "fma", "f16c", "asimd", "sve"))
+    )
+
+
+def _cpuinfo() -> list[str]:
+    told = Path("/proc/cpuinfo")
+    return told.read_text(encoding="utf-8").splitlines() if told.is_file() else []
+
+
+def rates(numbers: int) -> dict[str, float]:
+    """What one core of this machine reads and multiplies in a CPU second, each the best of five."""
+    import torch
+
+    torch.set_num_threads(1)
+    much, square = torch.ones(numbers), torch.ones(1024, 1024)
+    taken = interleaved({"read": much.sum, "multiplied": lambda: square @ square}, 5, process_time)
+    return {"bytes": 4 * numbers / min(taken["read"]), "operations": 2 * 1024**3 / min(taken["multiplied"])}
 
 
 def versions(*libraries: str) -> dict[str, str]:
