@@ -106,7 +106,7 @@ def _falsified(
         yield "taken out", rest
     for other, _ in stream.sample(test, min(50, len(test))):
         for theirs, new in attributes(other):
-            if theirs == key and new not in dict.fromkeys(v for k, v in pairs if k == key):
+            if theirs == key and (key, new) not in pairs:
                 yield "changed", [*rest, (key, new)]
                 return
 

@@ -48,14 +48,15 @@ class Costs:
 @dataclass
 class Server:
     """One replica. slots, host: adapters, the least recently used first; ready: when those on their way are there;
-    free: when its thread is; ends: of requests under way; models: as Ray's router knows them."""
+    free: when its thread is; ends: of requests under way; told: names of what was in slots and in host memory when it
+    last spoke."""
 
     slots: OrderedDict[int, None] = field(default_factory=OrderedDict)
     host: OrderedDict[int, None] = field(default_factory=OrderedDict)
     ready: dict[int, float] = field(default_factory=dict)
     free: float = 0.0
     ends: list[float] = field(default_factory=list)
-    told: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+    told: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     def busy(self, at: float) -> int:
         while self.ends and self.ends[0] <= at:
@@ -94,30 +95,11 @@ def ours() -> Route:
         if at >= heard[0]:
             heard[0] = at + HEARD
             for each in servers:
-                each.told = (frozenset(each.slots), frozenset(each.host))
-        seats = [
-            Seat(str(id), each.busy(at), _Named(each.told[0]), _Named(each.told[1]))
-            for id, each in enumerate(servers)
-        ]
+                each.told = (frozenset(map(str, each.slots)), frozenset(map(str, each.host)))
+        seats = [Seat(str(id), each.busy(at), *each.told) for id, each in enumerate(servers)]
         return int(ranked(str(adapter), seats)[0])
 
     return route
-
-
-class _Named:
-    """Adapters of a simulation by the names that `ranked` asks for."""
-
-    def __init__(self, held: frozenset[int]) -> None:
-        self._held = held
-
-    def __contains__(self, name: object) -> bool:
-        return int(str(name)) in self._held
-
-    def __iter__(self) -> Any:
-        return map(str, self._held)
-
-    def __len__(self) -> int:
-        return len(self._held)
 
 
 def round_robin() -> Route:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import market_decisions as decisions
 from benchmarks.market_world import DAY, SHORT, START, Size, visits
-from benchmarks.measure import in_parts, machine, now, versions
+from benchmarks.measure import in_parts, keep, machine, now, versions
 
 if TYPE_CHECKING:
     from adapters import Adapter, Base
@@ -263,7 +263,7 @@ def play(name: str, market: Market, until: float) -> dict[str, Any]:
     for day in range(len(done["clicks"]), market.size.days):
         if monotonic() > until:
             break
-        _write(file, done | {"busy": True})
+        keep(file, done | {"busy": True})
         began = process_time()
         shown, told = next(days)
         today = visits(market.size, day)
@@ -271,15 +271,9 @@ def play(name: str, market: Market, until: float) -> dict[str, Any]:
         done["worth"].append(sum(each.worth(ad) for each, ad in zip(today, shown, strict=True)))
         done["nights"].append(told)
         done["CPU seconds"] = round(done["CPU seconds"] + process_time() - began, 1)
-        _write(file, done)
+        keep(file, done)
         print(name, day, done["clicks"][-1], *told, flush=True)
     return done
-
-
-def _write(file: Path, found: Any) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(found))
-    part.replace(file)
 
 
 def decided(short: bool, folder: Path, until: float) -> dict[str, Any]:
@@ -289,7 +283,7 @@ def decided(short: bool, folder: Path, until: float) -> dict[str, Any]:
         "bad candidates": lambda: decisions.bad(size, max(10, tries // 10)),
         "equal candidates": lambda: decisions.equal(size, tries),
         "ten equal candidates in turn": lambda: decisions.replaced(size, max(5, tries // 10)),
-        "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 300)),
+        "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 30)),
     }
     file = folder / f"decisions{'-short' * short}.json"
     return {"users a day": size.users, **in_parts(wanted, file, until)}

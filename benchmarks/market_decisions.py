@@ -97,7 +97,7 @@ def _one(
             language = "en" if luck.random() < 0.7 else "zh"
             seconds = float(luck.lognormal(-3, 0.5))
             made.append(
-                (visit.at, 2 + begun.turn - 1 if mine else 1, said, delay, mine, visit.key, language, seconds)
+                (visit.at, begun.version if mine else 1, said, delay, mine, visit.key, language, seconds)
             )
             dislikes.append(bool(luck.random() < 0.02))
         rows = _observed(made)
@@ -130,12 +130,12 @@ def _counts(found: Sequence[Compared]) -> dict[str, Any]:
 
 
 def _alarms(size: Size, seed: int, of: int) -> int:
-    """Users and luck of this month are its own."""
+    """Users, ads and luck of this month are its own."""
     rng, luck = random.Random(f"quiet {seed}"), np.random.default_rng(seed)
     rows: list[tuple[float, float, bool, str]] = []
     before, alarms = set[str](), 0
     for day in range(of):
-        for visit in visits(size, day):
+        for visit in visits(size, day, f" of month {seed}"):
             (true, said), _ = _shown(visit, rng)
             rows.append((visit.at, said, bool(luck.random() < true), visit.user.text()))
         at, said_all, hits, texts = (np.array(each) for each in zip(*rows, strict=True))

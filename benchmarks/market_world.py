@@ -59,9 +59,10 @@ class Visit:
         return self.prices[self.ads.index(ad)] if self.clicked(ad) and self.buys < _BUYS else 0.0
 
 
-def visits(size: Size, day: int) -> list[Visit]:
-    """Those of a day, by its number; the same for every way. Before day 0 ads are as in the first week."""
-    rng, pool = random.Random(f"visits {day}"), ads_of(size, max(0, day) // 7)
+def visits(size: Size, day: int, world: str = "") -> list[Visit]:
+    """Those of a day, by its number; the same for every way. Before day 0 ads are as in the first week. world: another
+    name has other users and other ads."""
+    rng, pool = random.Random(f"visits {day}{world}"), ads_of(size, max(0, day) // 7, world)
     taste, weekend = TASTES["acme" if day < size.shift else "globex"], day % 7 >= 5
     count, made = (size.users if day >= 0 else size.first), []
     for number in range(count):
@@ -84,14 +85,14 @@ def visits(size: Size, day: int) -> list[Visit]:
     return made
 
 
-def ads_of(size: Size, week: int) -> list[tuple[Product, str]]:
+def ads_of(size: Size, week: int, world: str = "") -> list[tuple[Product, str]]:
     """The pool of a week: half of it was there the week before."""
     half = size.ads // 2
-    return [*_new_ads(week - 1, half), *_new_ads(week, size.ads - half)]
+    return [*_new_ads(week - 1, half, world), *_new_ads(week, size.ads - half, world)]
 
 
-def _new_ads(week: int, count: int) -> list[tuple[Product, str]]:
-    rng = random.Random(f"ads {week}")
+def _new_ads(week: int, count: int, world: str) -> list[tuple[Product, str]]:
+    rng = random.Random(f"ads {week}{world}")
     own = [category for category in CATEGORIES if category.group in _GROUPS]
     products = [make_product(rng, held_out=True, category=rng.choice(own)) for _ in range(count)]
     return [(product, ad_line(rng, product)) for product in products]

@@ -6,6 +6,7 @@ all linear layers), the same tokens and numbers of steps. Each side is a process
 seconds. A result that is there is gone on with; a peer that cannot be had is told in its row.
 
     --install   make the environments first: vLLM takes some GiB
+    --only      some cases; --again measures what is there once more
     --table     write the table into docs/results.md, measuring nothing
     --dry-run   tiny, on a base of random weights, with the peers that are there; writes nothing
 """
@@ -13,18 +14,17 @@ seconds. A result that is there is gone on with; a peer that cannot be had is to
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import monotonic, process_time
+from time import monotonic
 from typing import Any
 
-from benchmarks.measure import machine, now, versions
+from benchmarks.measure import flags, machine, now, rates, versions
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "peers.json"
@@ -119,9 +119,10 @@ def main(arguments: list[str]) -> int:
         write_table(json.loads(RESULT.read_text()))
         return 0
     until = monotonic() + 60 * options.budget
+    wanted = [case for case in CASES if options.only is None or case.name in options.only]
     result: dict[str, Any] = {"benchmark": "peers", "cases": {}}
-    if RESULT.exists() and not options.again and not options.dry_run:
-        result = json.loads(RESULT.read_text())
+    if not options.dry_run:
+        result = gone_on_with(wanted if options.again else ()) or result
     for side in ENVIRONMENTS if options.install else ():
         install(side)
     told, weights = prepared(options.dry_run)
@@ -142,7 +143,6 @@ def main(arguments: list[str]) -> int:
 
     if "rates" not in result:
         result["rates"] = rates(2**20 if options.dry_run else 2**27)
-    wanted = [case for case in CASES if options.only is None or case.name in options.only]
     with ExitStack() as stack:
         sides: dict[tuple[str, str], Side] = {}
         for turn in range(1 if options.dry_run else max(case.rounds for case in wanted)):
@@ -165,6 +165,14 @@ def main(arguments: list[str]) -> int:
     ]
     print(*failed, sep="\n")
     return bool(failed)
+
+
+def gone_on_with(again: Iterable[Case]) -> dict[str, Any]:
+    """The result that is there without these cases; empty where no case is left."""
+    found: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {"cases": {}}
+    for case in again:
+        found["cases"].pop(case.name, None)
+    return found if found["cases"] else {}
 
 
 class Side:
@@ -343,34 +351,6 @@ def prepared(tiny: bool) -> tuple[dict[str, Any], Weights]:
     head = own["model.embed_tokens.weight"]
     return told, Weights(
         sum(own.values()) - head, head, sum(numbers(adapters[0] / "adapter_model.safetensors").values())
-    )
-
-
-def rates(numbers: int) -> dict[str, float]:
-    """What one core of this machine reads and multiplies in a CPU second, each the best of five."""
-    import torch
-
-    torch.set_num_threads(1)
-    much, square = torch.ones(numbers), torch.ones(1024, 1024)
-
-    def best(run: Callable[[], Any]) -> float:
-        seconds = []
-        for _ in range(5):
-            began = process_time()
-            run()
-            seconds.append(max(process_time() - began, 1e-9))
-        return min(seconds)
-
-    return {"bytes": 4 * numbers / best(much.sum), "operations": 2 * 1024**3 / best(lambda: square @ square)}
-
-
-def flags() -> list[str]:
-    """The processor's instructions that such products are made with."""
-    told = Path("/proc/cpuinfo")
-    text = told.read_text() if told.is_file() else platform.processor()
-    line = next((line for line in text.splitlines() if line.lower().startswith(("flags", "features"))), "")
-    return sorted(
-        flag for flag in line.split() if flag.startswith(("avx", "amx", "fma", "f16c", "asimd", "sve"))
     )
 
 

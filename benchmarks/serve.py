@@ -40,6 +40,7 @@ from hub.registry.requests import Request
 RESULT = llama28m.ROOT / "benchmarks" / "results" / "serve.json"
 WORK = llama28m.ROOT / "build" / "benchmarks" / "serve"
 ADAPTERS, SLOTS, CONNECTIONS, ROUND, STREAMS, MINUTE = 50, 16, 64, 20.0, 2000, 60.0
+LONG = 1000  # tokens of a text whose stream is left
 PING = """
 import sys, time, json, httpx
 url, seconds, took = sys.argv[1], float(sys.argv[2]), []
@@ -323,7 +324,8 @@ async def _over_http(url: str, requests: Sequence[Request]) -> tuple[list[tuple[
 
 
 async def _streams(url: str, streams: int) -> int:
-    """Begin streams and leave every second one; rows that are written when all others have ended."""
+    """Begin streams and leave every second one; rows that are written when all others have ended. Those that are left
+    asked for a text that would take far longer than the others': if the server wrote on, it would show."""
     async with httpx.AsyncClient(
         base_url=url, timeout=600, limits=httpx.Limits(max_connections=None)
     ) as http:
@@ -332,7 +334,7 @@ async def _streams(url: str, streams: int) -> int:
             body = {
                 "model": f"bench/a{number % 8}/ad-copy",
                 "prompt": "mug",
-                "max_tokens": 24,
+                "max_tokens": LONG if number % 2 else 24,
                 "stream": True,
             }
             async with http.stream("POST", "/v1/completions", json={**body, "temperature": 1.0}) as stream:

@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from time import perf_counter, process_time
 from typing import Any
 
@@ -170,15 +171,12 @@ def on_smollm2(
     files = [clicks(folder / f"smollm2-{job}.csv", 100, (4 * tokens, 4 * tokens), job) for job in range(jobs)]
     slots, own = begun(base, recipe, files)
     fused = Fused(base, slots, PASS_TOKENS["cpu"])
-    ways = {"in turn": [[job] for job in own], "fused": [own]}
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for turn in range(rounds + 1):
-        for way, groups in ways.items():
-            began = process_time()
-            for group in groups:
-                fused.turn(group)
-            if turn:
-                seconds[way].append(process_time() - began)
+
+    def in_turn() -> None:
+        for job in own:
+            fused.turn([job])
+
+    seconds = interleaved({"in turn": in_turn, "fused": lambda: fused.turn(own)}, rounds, process_time)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         fused.turn(own)
     spent = {event.key.removeprefix("aten::"): event.self_cpu_time_total for event in profile.key_averages()}
@@ -188,7 +186,7 @@ def on_smollm2(
     for _ in range(3):
         square @ square
     rate = 3 * 2 * 2048**3 / (process_time() - began)
-    fused_seconds, roof = sorted(seconds["fused"])[rounds // 2], operations / rate
+    roof = operations / rate
     return {
         "shape": {"jobs": jobs, "rows": rows, "tokens": tokens, "rounds": rounds, "threads": 1},
         "CPU seconds": {way: [round(each, 2) for each in own] for way, own in seconds.items()},
@@ -196,7 +194,7 @@ def on_smollm2(
         "GFLOP of the base's products": round(operations / 1e9),
         "GFLOP/s of a product of 2,048": round(rate / 1e9, 1),
         "roof, seconds": round(roof, 2),
-        "fused / roof": round(fused_seconds / roof, 2),
+        "fused / roof": round(median(seconds["fused"]) / roof, 2),
         "share of the costliest operations": {
             name: round(spent[name] / sum(spent.values()), 3)
             for name in sorted(spent, key=lambda name: -spent[name])[:12]

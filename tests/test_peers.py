@@ -1,5 +1,6 @@
 """What `benchmarks.peers` says of peers that are there, and of those that are not."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,29 @@ def test_ratios_are_of_rounds_that_both_sides_did(result: dict[str, Any]) -> Non
     own = result["cases"]["write 1"]
     assert own["ratios"] == {"PEFT / ours": 1.75}, "the median of 3 and 0.5"
     assert own["seconds"] == {"ours": 0.1, "PEFT": pytest.approx(0.175)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [([], {"write 1", "rank"}), (["--only", "rank"], {"write 1"}), (["--only", "write 1", "rank"], set())],
+)
+def test_what_is_measured_again_takes_no_other_case_away(
+    asked: list[str], left: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = tmp_path / "peers.json"
+    each = {"ours": {"seconds": 1.0}, "PEFT": {"seconds": 2.0}}
+    done = {"rounds": [each], "bound": 1.0, **peers.summed([each], ("ours", "PEFT"))}
+    known = {"bytes": 1e10, "operations": 1e10}
+    result.write_text(
+        json.dumps({"benchmark": "peers", "cases": {"write 1": done, "rank": done}, "rates": known})
+    )
+    monkeypatch.setattr(peers, "RESULT", result)
+    monkeypatch.setattr(peers, "prepared", lambda tiny: ({}, peers.Weights(1, 1, 1)))
+    monkeypatch.setattr(peers, "rates", lambda numbers: {"bytes": 1.0, "operations": 1.0})
+    assert peers.main([*(["--again"] if asked else []), *asked, "--budget", "-1"]) == 1
+    told = json.loads(result.read_text())
+    assert {name for name, own in told["cases"].items() if own["rounds"]} == left
+    assert (told["rates"] == known) == bool(left), "measured with what stays"
 
 
 def test_the_table_stands_between_its_marks(

@@ -31,7 +31,7 @@ class PromptFrame:
     @classmethod
     def of(cls, base: "Reader") -> "PromptFrame":
         """As a base's chat template has it now; a line by itself where it has none. Raises BaseError for a template
-        that cannot hold a user's words as they are."""
+        that cannot hold a user's words as they are, or is longer than an adapter can keep."""
         if not base.tokenizer.chat_template:
             return cls("", "\n", True)
         try:
@@ -41,6 +41,11 @@ class PromptFrame:
         if len(after) != 1:
             raise BaseError(
                 f"the base's chat template shows the user's turn {len(after)} times; mend its template, or take it out"
+            )
+        if (length := len(before + after[0])) > _LONGEST:
+            raise BaseError(
+                f"the base's chat template puts {length:,} characters around the user's turn, where an adapter can "
+                f"keep {_LONGEST:,}; mend its template, or take it out"
             )
         return cls(before, after[0], False)
 

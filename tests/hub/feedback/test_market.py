@@ -25,6 +25,9 @@ def test_the_world_is_the_same_for_every_way_and_its_taste_turns() -> None:
         for a, b in zip(one.truth, other.truth, strict=True)
     ]
     assert sum(moved) / len(moved) > 0.1
+    other = visits(size, 8, "elsewhere")
+    assert [each.user.text() for each in other] != [each.user.text() for each in before]
+    assert not {ad for each in other for ad in each.ads} & {ad for each in before for ad in each.ads}
     weeks = [{line for _, line in ads_of(size, week)} for week in (0, 1, 2)]
     assert len(weeks[0] & weeks[1]) == size.ads // 2 and not weeks[0] & weeks[2]
     bought = [each for each in before if each.worth(each.ads[0])]

@@ -76,6 +76,7 @@ def test_an_adapter_that_does_not_say_is_asked_as_the_template_is_now() -> None:
         "Hello.",
         CHAT + CHAT,
         "{% if",
+        "a" * 20_001 + CHAT,
     ],
 )
 def test_a_template_that_cannot_hold_a_prompt_is_a_problem_of_the_base(template: str) -> None:
