@@ -162,6 +162,28 @@ def test_new_counts_go_on_where_the_old_ones_were(clock: Clock) -> None:
     asyncio.run(fleet())
 
 
+@pytest.mark.parametrize(("pause", "most"), [(24, 0), (36, 10), (3600, 10)])
+def test_a_key_that_pauses_when_the_counts_die_gets_what_comes_meanwhile(
+    clock: Clock, pause: int, most: int
+) -> None:
+    """50 tokens too many are level, and one more is there, after 31 seconds."""
+
+    async def fleet() -> None:
+        actor = Actor()
+        shares = replicas(actor, 3)
+        await met(shares)
+        caller = key(requests=10, tokens=100)
+        assert await sent(shares, caller, 1, tokens=150) == 1
+        await met(shares)
+        actor.counts = Counts(2048)
+        await met(shares)
+        clock.now += pause
+        await met(shares)
+        assert await sent(shares, caller, 40) == most
+
+    asyncio.run(fleet())
+
+
 def test_an_answer_that_got_lost_holds_nothing_for_ever(clock: Clock) -> None:
     """The counts let a request in, and its replica never heard of it."""
 
