@@ -111,7 +111,8 @@ class Worker:
         """Raises Stuck where rows wait and none goes on. A hub that cannot be read is no reason: what is in memory is
         answered, and a new replica would have nothing."""
         state = self.registry.state()
-        done = tuple(state[name] for name in ("answered", "errors", "tokens", "cancelled", "expired"))
+        ended = (state[name] for name in ("answered", "errors", "cancelled", "expired"))
+        done = (*ended, *(state[name]["count"] for name in ("prefill", "step")))
         now = monotonic()
         if not (state["waiting"] or state["writing"]) or done != self._went_on[0]:
             self._went_on = (done, now)
