@@ -205,6 +205,22 @@ def test_an_answer_that_got_lost_holds_nothing_for_ever(clock: Clock) -> None:
     asyncio.run(fleet())
 
 
+def test_a_replica_that_asks_after_a_silence_holds_nothing_for_ever(clock: Clock) -> None:
+    """Its loop was busy, and its request comes before its word."""
+
+    async def fleet() -> None:
+        (share,) = shares = replicas(Actor(), 1)
+        await met(shares)
+        clock.now += counting.SILENT + 1
+        caller = key(working=1)
+        for _ in range(2):
+            async with share.one(caller):
+                await share.sync(peer("r0"))
+            await asyncio.sleep(0)
+
+    asyncio.run(fleet())
+
+
 def test_the_peers_are_those_that_were_heard_of(clock: Clock) -> None:
     async def fleet() -> None:
         shares = replicas(Actor(), 2)
