@@ -205,6 +205,48 @@ def test_an_answer_that_got_lost_holds_nothing_for_ever(clock: Clock) -> None:
     asyncio.run(fleet())
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_client_that_goes_while_the_counts_are_asked_holds_nothing_for_ever(
+    clock: Clock, lost: bool
+) -> None:
+    class Slow(Actor):
+        """Its answers wait until they may go, or get lost then."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked, self.may = asyncio.Event(), asyncio.Event()
+
+        async def take(self, *given: Any) -> Refused | bool:
+            found = await super().take(*given)
+            self.asked.set()
+            await self.may.wait()
+            if lost:
+                raise ConnectionError
+            return found
+
+    async def request(share: Shares) -> None:
+        async with share.one(key(working=1)):
+            pass
+
+    async def fleet() -> None:
+        actor = Slow()
+        (share,) = shares = replicas(actor, 1)
+        await met(shares)
+        asked = asyncio.ensure_future(request(share))
+        await actor.asked.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        actor.may.set()
+        while share._leaving:
+            await asyncio.sleep(0)
+        await met(shares)
+        assert actor.counts is not None
+        assert actor.counts.take("r0", key(working=1)) is True
+
+    asyncio.run(fleet())
+
+
 def test_a_replica_that_asks_after_a_silence_holds_nothing_for_ever(clock: Clock) -> None:
     """Its loop was busy, and its request comes before its word."""
 
