@@ -48,7 +48,7 @@ class Costs:
 @dataclass
 class Server:
     """One replica. slots, host: adapters, the least recently used first; ready: when those on their way are there;
-    free: when its thread is; ends: of requests under way; models: as Ray's router knows them."""
+    free: when its thread is; ends: of requests under way; told: slots and host memory, as the ingress last heard."""
 
     slots: OrderedDict[int, None] = field(default_factory=OrderedDict)
     host: OrderedDict[int, None] = field(default_factory=OrderedDict)
