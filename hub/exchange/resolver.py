@@ -75,7 +75,10 @@ def register() -> None:
 @cache
 def opened() -> Hub:
     """The hub that REPERTOIRE_HUB names. Raises HubError where there is none."""
-    return Hub(os.environ[HUB], create=False)
+    address = os.environ.get(HUB)
+    if not address:
+        raise HubError(f"no hub is named; set {HUB} to its folder or address")
+    return Hub(address, create=False)
 
 
 def _same(id: str, served: str) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
 from typing import Any
 
-from hub.errors import BadName, HubError, NotInHub
+from adapters.errors import RepertoireError
+from hub.errors import BadName, NotInHub
 from hub.exchange.resolver import opened
 
 _SECONDS = 1.0
@@ -76,7 +77,7 @@ class Versioned:
         except (BadName, NotInHub):
             self._known.pop(name, None)
             return name
-        except HubError:
+        except (RepertoireError, OSError):
             return before
         self._known[name] = now, version.reference
         return version.reference

@@ -124,7 +124,7 @@ class Replica:
 
     async def record_routing_stats(self) -> dict[str, list[str]]:
         """What the routers know of it."""
-        await self._worker.sync()
+        self._worker.speak()
         return self._worker.has()
 
     def check_health(self) -> None:

@@ -76,10 +76,10 @@ class Counts:
 
     def take(self, id: str, caller: Caller) -> Refused | bool:
         """Whether a request of a caller may run at a replica; False where the replica has not said yet what it runs."""
+        self._forget()
         member = self._members.get(id)
         if member is None:
             return False
-        self._forget()
         try:
             self._budgets.begin(caller)
         except Busy as error:

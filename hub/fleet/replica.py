@@ -64,7 +64,7 @@ class Worker:
 
     async def answer(self, scope: AsgiScope, body: bytes) -> AsyncIterator[Sequence[Message]]:
         """A request of the ingress: its answer as ASGI has it, whatever is there at a time."""
-        self._begin()
+        self.speak()
         queue: asyncio.Queue[Message | None] = asyncio.Queue()
         asked = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -90,6 +90,11 @@ class Worker:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
 
+    def speak(self) -> None:
+        """Say to the others what this replica is, now and once a second, from the loop that answers."""
+        if self._syncing is None or self._syncing.done():
+            self._syncing = asyncio.ensure_future(self._sync())
+
     def has(self) -> dict[str, list[str]]:
         """The references that lie in slots and in host memory: by version, and by each name that is followed to it."""
         named: dict[str, list[str]] = {}
@@ -106,7 +111,8 @@ class Worker:
         """Raises Stuck where rows wait and none goes on. A hub that cannot be read is no reason: what is in memory is
         answered, and a new replica would have nothing."""
         state = self.registry.state()
-        done = tuple(state[name] for name in ("answered", "errors", "tokens", "cancelled", "expired"))
+        ended = (state[name] for name in ("answered", "errors", "cancelled", "expired"))
+        done = (*ended, *(state[name]["count"] for name in ("prefill", "step")))
         now = monotonic()
         if not (state["waiting"] or state["writing"]) or done != self._went_on[0]:
             self._went_on = (done, now)
@@ -138,18 +144,8 @@ class Worker:
         found = {**self._shares.peers, self._id: self._peer()}
         return [found[id] for id in sorted(found)]
 
-    def _begin(self) -> None:
-        """Speak with the others, from the loop that answers."""
-        if self._syncing is None or self._syncing.done():
-            self._syncing = asyncio.ensure_future(self._sync())
-
-    async def sync(self) -> None:
-        """Say once what this replica is; from then on it does so by itself."""
-        await self._shares.sync(self._peer())
-        self._begin()
-
     async def _sync(self) -> None:
         with suppress(asyncio.CancelledError):
             while True:
-                await asyncio.sleep(_SYNC)
                 await self._shares.sync(self._peer())
+                await asyncio.sleep(_SYNC)

@@ -10,10 +10,10 @@ may have up to a share of each replica and a second of its requests too much, an
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from hub.fleet.counting import Heard, Refused
 from hub.server.budgets import Budgets, Levels
@@ -100,9 +100,7 @@ class Shares:
             left = self._running.pop(caller) - 1
             if left:
                 self._running[caller] = left
-            leaving = asyncio.ensure_future(self._leave(caller, self._spent.pop(caller.id, 0)))
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
+            self._later(self._leave(caller, self._spent.pop(caller.id, 0)))
 
     def spent(self, caller: Caller, tokens: int) -> None:
         """A request read and wrote so many tokens."""
@@ -117,10 +115,15 @@ class Shares:
         """Whether the counts have let a request in; False where they do not answer."""
         if not self.answer:
             return False
+        taking = asyncio.ensure_future(self._counts.take(self._id, caller))
         try:
             async with asyncio.timeout(self._patience):
-                told = await self._counts.take(self._id, caller)
+                told = await asyncio.shield(taking)
+        except asyncio.CancelledError:  # the client has gone, and never leaves
+            self._later(self._give_back(taking, caller))
+            raise
         except Exception as error:
+            taking.cancel()
             self._lost(error)
             return False
         if isinstance(told, Refused):
@@ -129,11 +132,23 @@ class Shares:
             self.answer = False
         return told
 
+    async def _give_back(self, taking: Awaitable[Refused | bool], caller: Caller) -> None:
+        try:
+            if await taking is True:
+                await self._counts.leave(self._id, caller, 0)
+        except (Exception, asyncio.CancelledError) as error:
+            self._lost(error)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
     async def _leave(self, caller: Caller, tokens: int) -> None:
         with suppress(Exception):  # they are lost with the actor that held them
             await self._counts.leave(self._id, caller, tokens)
 
-    def _lost(self, error: Exception) -> None:
+    def _lost(self, error: BaseException) -> None:
         if self.answer:
             _log.warning(
                 "the counts of the fleet do not answer (%s); keys have a share each", type(error).__name__

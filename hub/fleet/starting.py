@@ -20,6 +20,10 @@ class NoCluster(HubError):
     """There is no Ray where one was looked for."""
 
 
+class NotDeployed(HubError):
+    """Ray could not start the replicas."""
+
+
 def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Deploy a fleet, say where it answers, and wait for a signal.
 
@@ -32,6 +36,7 @@ def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Calla
 
     Raises:
         NoCluster: where no Ray answers at the address.
+        NotDeployed: where the replicas do not start; nothing of them stays.
     """
     try:
         ray.init(address=address, include_dashboard=False, log_to_driver=True, logging_level=logging.WARNING)
@@ -42,17 +47,26 @@ def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Calla
     try:
         number = port or _free(host)
         serve.start(http_options={"host": host, "port": number})
-        serve.run(fleet(setting), name=NAME)
-        ended = Event()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, lambda *_: ended.set())
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{number}")
-        ended.wait()
-        serve.delete(NAME)
+        try:
+            _deploy(setting)
+            ended = Event()
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, lambda *_: ended.set())
+            ready(f"http://{f'[{host}]' if ':' in host else host}:{number}")
+            ended.wait()
+        finally:  # a cluster keeps what is not taken away, also what it still tries to start
+            serve.delete(NAME)
     finally:
         if address == "local":
             serve.shutdown()
         ray.shutdown()
+
+
+def _deploy(setting: Setting) -> None:
+    try:
+        serve.run(fleet(setting), name=NAME)
+    except RuntimeError as error:
+        raise NotDeployed(f"the fleet does not start: {error}") from None
 
 
 def _free(host: str) -> int:

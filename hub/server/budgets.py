@@ -60,6 +60,7 @@ class Budgets:
         self._tokens: dict[str, _Bucket] = {}
         self._working: dict[str, int] = {}
         self._heard: Mapping[str, Levels] = {}
+        self._heard_at = 0.0
 
     @asynccontextmanager
     async def one(self, caller: Caller) -> AsyncIterator[None]:
@@ -105,8 +106,9 @@ class Budgets:
         return {id: (left[0].get(id), left[1].get(id)) for id in left[0] | left[1]}
 
     def go_on(self, levels: Mapping[str, Levels]) -> None:
-        """Begin where others left off: each key that nobody has paid for here begins with what it had there."""
-        self._heard = levels
+        """Begin where others left off: each key that nobody has paid for here begins with what it had there, and
+        what came to it since."""
+        self._heard, self._heard_at = levels, monotonic()
 
     def _pay(self, key: Key) -> None:
         if key.tokens is not None and (seconds := self._bucket(1, key.id, key.tokens).wait(1.0)):
@@ -123,6 +125,7 @@ class Budgets:
         bucket = buckets.get(id)
         if bucket is None or bucket.most != most:
             heard = self._heard.get(id, (None, None))[kind]
-            left = float(most) if heard is None else min(float(most), heard)
-            bucket = buckets[id] = _Bucket(most, left, monotonic())
+            left, at = (float(most), monotonic()) if heard is None else (heard, self._heard_at)
+            bucket = buckets[id] = _Bucket(most, left, at)
+            bucket.fill()
         return bucket

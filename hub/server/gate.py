@@ -68,7 +68,9 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if (known := known_caller(scope)) is not None:  # the gate of a fleet let it in, and read it
+        known = known_caller(scope)
+        # The gate of a fleet let it in, and read it; but of sessions that began here only this one knows.
+        if known is not None and known.key != _NOBODY:
             Noted.of(scope).key = known.id
             await self._app(scope, receive, send)
             return

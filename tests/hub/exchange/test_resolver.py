@@ -208,13 +208,25 @@ def test_an_alias_goes_on_as_the_version_that_it_means_now(
     clock.move(1.1)
     assert meant(f"{COPY}@production") == f"{COPY}@1"
 
-    def away(*_: Any) -> Any:
-        raise Unreachable("gone")
+    for why in (Unreachable("gone"), OSError("gone")):
 
-    monkeypatch.setattr(Hub, "resolve", away)
-    clock.move(1.1)
-    assert meant(f"{COPY}@production") == f"{COPY}@1"
-    assert meant("acme/spring/never-asked") == "acme/spring/never-asked"
+        def away(*_: Any, why: Exception = why) -> Any:
+            raise why
+
+        monkeypatch.setattr(Hub, "resolve", away)
+        clock.move(1.1)
+        assert meant(f"{COPY}@production") == f"{COPY}@1"
+        assert meant("acme/spring/never-asked") == "acme/spring/never-asked"
+
+
+def test_a_hub_that_is_not_named_or_not_there_changes_no_request(
+    around: tuple[Versioned, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = b'{"model": "' + COPY.encode() + b'"}'
+    monkeypatch.delenv("REPERTOIRE_HUB")
+    assert asked(*around, body) == body
+    monkeypatch.setenv("REPERTOIRE_HUB", str(tmp_path / "nowhere"))
+    assert asked(*around, body) == body
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,28 @@ def test_new_counts_go_on_where_the_old_ones_were(clock: Clock) -> None:
     asyncio.run(fleet())
 
 
+@pytest.mark.parametrize(("pause", "most"), [(24, 0), (36, 10), (3600, 10)])
+def test_a_key_that_pauses_when_the_counts_die_gets_what_comes_meanwhile(
+    clock: Clock, pause: int, most: int
+) -> None:
+    """50 tokens too many are level, and one more is there, after 31 seconds."""
+
+    async def fleet() -> None:
+        actor = Actor()
+        shares = replicas(actor, 3)
+        await met(shares)
+        caller = key(requests=10, tokens=100)
+        assert await sent(shares, caller, 1, tokens=150) == 1
+        await met(shares)
+        actor.counts = Counts(2048)
+        await met(shares)
+        clock.now += pause
+        await met(shares)
+        assert await sent(shares, caller, 40) == most
+
+    asyncio.run(fleet())
+
+
 def test_an_answer_that_got_lost_holds_nothing_for_ever(clock: Clock) -> None:
     """The counts let a request in, and its replica never heard of it."""
 
@@ -179,6 +201,64 @@ def test_an_answer_that_got_lost_holds_nothing_for_ever(clock: Clock) -> None:
         await share.sync(peer("r0"))
         async with share.one(caller):
             pass
+
+    asyncio.run(fleet())
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_client_that_goes_while_the_counts_are_asked_holds_nothing_for_ever(
+    clock: Clock, lost: bool
+) -> None:
+    class Slow(Actor):
+        """Its answers wait until they may go, or get lost then."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked, self.may = asyncio.Event(), asyncio.Event()
+
+        async def take(self, *given: Any) -> Refused | bool:
+            found = await super().take(*given)
+            self.asked.set()
+            await self.may.wait()
+            if lost:
+                raise ConnectionError
+            return found
+
+    async def request(share: Shares) -> None:
+        async with share.one(key(working=1)):
+            pass
+
+    async def fleet() -> None:
+        actor = Slow()
+        (share,) = shares = replicas(actor, 1)
+        await met(shares)
+        asked = asyncio.ensure_future(request(share))
+        await actor.asked.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        actor.may.set()
+        while share._leaving:
+            await asyncio.sleep(0)
+        await met(shares)
+        assert actor.counts is not None
+        assert actor.counts.take("r0", key(working=1)) is True
+
+    asyncio.run(fleet())
+
+
+def test_a_replica_that_asks_after_a_silence_holds_nothing_for_ever(clock: Clock) -> None:
+    """Its loop was busy, and its request comes before its word."""
+
+    async def fleet() -> None:
+        (share,) = shares = replicas(Actor(), 1)
+        await met(shares)
+        clock.now += counting.SILENT + 1
+        caller = key(working=1)
+        for _ in range(2):
+            async with share.one(caller):
+                await share.sync(peer("r0"))
+            await asyncio.sleep(0)
 
     asyncio.run(fleet())
 

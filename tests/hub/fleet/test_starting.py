@@ -1,0 +1,62 @@
+"""What a command leaves on a cluster where its fleet does not start, or is ended before; a stand-in for the cluster."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hub.fleet import Setting
+
+pytest.importorskip("ray.serve")
+from hub.fleet import starting
+
+
+class Cluster:
+    """Stands in for `ray` and `ray.serve`. fails: with what a deployment ends; told: what it was asked to do."""
+
+    def __init__(self, fails: BaseException) -> None:
+        self.fails = fails
+        self.told: list[str] = []
+
+    def init(self, **_: Any) -> None:
+        self.told.append("init")
+
+    def start(self, **_: Any) -> None:
+        self.told.append("start")
+
+    def run(self, _: Any, name: str) -> None:
+        self.told.append(f"run {name}")
+        raise self.fails
+
+    def delete(self, name: str) -> None:
+        self.told.append(f"delete {name}")
+
+    def shutdown(self) -> None:
+        self.told.append("shutdown")
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Starts a fleet whose deployment ends so."""
+
+    def start(fails: BaseException, raised: type[BaseException], match: str) -> list[str]:
+        cluster = Cluster(fails)
+        monkeypatch.setattr(starting, "ray", cluster)
+        monkeypatch.setattr(starting, "serve", cluster)
+        monkeypatch.setattr(starting, "fleet", lambda _: None)
+        with pytest.raises(raised, match=match):
+            starting.run_fleet(Setting(hub="nowhere"), "auto", "127.0.0.1", 8000, lambda _: None)
+        return cluster.told
+
+    yield start
+
+
+ALL = ["init", "start", f"run {starting.NAME}", f"delete {starting.NAME}", "shutdown"]
+
+
+def test_a_fleet_that_does_not_start_is_a_problem_and_is_taken_away(tried: Any) -> None:
+    assert tried(RuntimeError("no such hub"), starting.NotDeployed, "no such hub") == ALL
+
+
+def test_one_that_is_ended_while_it_starts_is_taken_away(tried: Any) -> None:
+    assert tried(KeyboardInterrupt(), KeyboardInterrupt, "^$") == ALL
