@@ -7,9 +7,8 @@ none at all       a picture, a PDF, a program
 
 import re
 from pathlib import Path
-from shlex import quote
 
-from recipes.data.packed import unpacked
+from recipes.data.packed import plain_name, through, unpacked
 from recipes.errors import Problem
 
 # As Python calls it -> as iconv does, and people do.
@@ -56,16 +55,13 @@ def wrong_encoding(path: Path, invalid: int, said: str | None) -> Problem:
     if said is not None:
         fix = "Name the encoding that it has in data.format.encoding, or leave that out for UTF-8"
         return Problem(name, f"byte {invalid} is not {said}", fix)
-    stem, dot, ending = name.removesuffix(".gz").removesuffix(".zst").rpartition(".")
-    before = f"{stem}{dot}{ending}"
-    unpack = f"Unpack it to {before}, then: " if before != name else ""
+    plain = plain_name(path)
     if raw[invalid : invalid + 1] == b"\0" and 4 * raw.count(0) < len(raw) and _is_text(raw):
         message = (
             f"{raw.count(0)} bytes are NUL, which is no character of a text; the first is byte {invalid}"
         )
-        fix = (
-            f"{unpack}Take them out: tr -d '\\000' < {quote(before)} > {quote(f'{stem}-clean{dot}{ending}')}"
-        )
+        clean = plain.with_name(f"{plain.stem}-clean{plain.suffix}")
+        fix = "Take them out: " + through(path, "tr -d '\\000'", clean)
         return Problem(name, message, fix, line=line)
     wide = _wide(raw)
     if wide is None and (what := _no_text(raw)) is not None:
@@ -76,13 +72,14 @@ def wrong_encoding(path: Path, invalid: int, said: str | None) -> Problem:
         return _several(name, raw, others)
     encoding = wide or _guess(raw)
     iconv, called = _NAMES[encoding]
+    converted = plain.with_name(f"{plain.stem}-utf8{plain.suffix}")
     fix = (
-        f"ave it as UTF-8: iconv -f {iconv} -t UTF-8 {quote(before)} > {quote(f'{stem}-utf8{dot}{ending}')}; or set "
+        f"ave it as UTF-8: {through(path, f'iconv -f {iconv} -t UTF-8', converted)}; or set "
         f"data.format.encoding={iconv.lower()}"
     )
     fix = f"S{fix}" if wide else f"If it should read {_read(raw, line, encoding)} there, s{fix}"
     message = f"byte {invalid} is not UTF-8; the file is probably {called}"
-    return Problem(name, message, f"{unpack}{fix}", line=line)
+    return Problem(name, message, fix, line=line)
 
 
 def is_utf8(said: str, foreign: int) -> bool:
