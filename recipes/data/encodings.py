@@ -6,6 +6,7 @@ none at all       a picture, a PDF, a program
 """
 
 import re
+from itertools import chain
 from pathlib import Path
 
 from recipes.data.packed import plain_name, through, unpacked
@@ -40,17 +41,20 @@ _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1a\x1b"))  # no text hol
 _OTHER_KINDS = {b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture"}
 
 
-def wrong_encoding(path: Path, invalid: int, said: str | None) -> Problem:
+def wrong_encoding(path: Path, invalid: int, said: str | None, named: str | None = None) -> Problem:
     """Says where the text ends, what the file probably is, and the command that converts it.
 
     Args:
         path: of the file.
         invalid: the offset of the first byte that is no text.
-        said: the encoding that the recipe names, None for UTF-8.
+        said: the encoding that the recipe names, None for UTF-8, and for UTF-16 that may be another.
+        named: the encoding that the recipe names, whichever that is.
     """
     name = str(path)
     with unpacked(path) as file:
         raw = file.read()
+    if named is not None and b"\0" not in raw and _is_text(raw):
+        return wrongly_said(path, named)
     line = raw.count(b"\n", 0, invalid) + 1
     if said is not None:
         fix = "Name the encoding that it has in data.format.encoding, or leave that out for UTF-8"
@@ -97,7 +101,10 @@ def is_utf8(said: str, foreign: int) -> bool:
 def wrongly_said(path: Path, said: str) -> Problem:
     """A file of UTF-8 that is to be read by another encoding: how its first such line reads, either way."""
     with unpacked(path) as file:
-        line, raw = next((n, raw) for n, raw in enumerate(file, start=1) if not raw.isascii())
+        first = file.readline()
+        # Of ASCII, which is UTF-8 too, the first line reads otherwise as well.
+        lines = enumerate(chain([first], file), start=1)
+        line, raw = next(((n, raw) for n, raw in lines if not raw.isascii()), (1, first))
     fix = (
         f"Leave data.format.encoding out, or set it to utf-8, if it should read {_read(raw, 1, 'utf-8')} there, and "
         f"not {_read(raw, 1, said)}"
