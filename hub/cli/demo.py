@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from adapters.shell_words import in_shell
 from hub.cli import demo_days
 from hub.cli.options import Json
 from hub.cli.output import document, show
@@ -353,13 +354,14 @@ def _print(result: Mapping[str, Any], folder: Path) -> None:
     show(
         "",
         "Next:",
-        f"  repertoire ls --hub {hub}",
-        f"  repertoire history {_name('acme', 'recommendation')} --hub {hub}",
-        f'  repertoire write globex/launch/ad-copy --hub {hub} --product name="Velmora Halo" --product category=lamp '
+        f"  repertoire ls --hub {in_shell(hub)}",
+        f"  repertoire history {_name('acme', 'recommendation')} --hub {in_shell(hub)}",
+        f'  repertoire write globex/launch/ad-copy --hub {in_shell(hub)} --product name="Velmora Halo" '
+        "--product category=lamp "
         "--product 'price=$89' -n 3",
-        f"  repertoire serve --hub {hub}        and then, with any client of OpenAI's:",
+        f"  repertoire serve --hub {in_shell(hub)}        and then, with any client of OpenAI's:",
         '  curl http://127.0.0.1:8000/v1/chat/completions -H "content-type: application/json" -d '
         """'{"model": "acme/spring/ad-copy", "messages": [{"role": "user", "content": "please"}], """
         """"product": {"name": "Velmora Halo", "category": "lamp", "price": "$89"}}'""",
-        f"  repertoire train behavior {data / 'behavior-train.csv'} --out my-adapter",
+        f"  repertoire train behavior {in_shell(data / 'behavior-train.csv')} --out my-adapter",
     )

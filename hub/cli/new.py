@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from adapters.shell_words import in_shell
 from hub.cli.options import ColumnNames, FormatNamed, Json
 from hub.cli.output import document, help_alone, say, show
 
@@ -46,7 +47,7 @@ def new_recipe(
     if out is None:
         say(proposal.text, end="")
     else:
-        show(f"The recipe is in {out}. Next: repertoire profile {out} {data} --check")
+        show(f"The recipe is in {out}. Next: repertoire profile {in_shell(out)} {in_shell(data)} --check")
     if proposal.problems:
         most = "\n".join(f"- {problem}" for problem in proposal.problems[:5])
         say(f"What the rows say against it ({len(proposal.problems)}):\n{most}", error=True)

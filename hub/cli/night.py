@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
+from adapters.shell_words import in_shell
 from hub.cli.options import Quantization
 from hub.cli.output import document, say, show
 
@@ -91,7 +92,7 @@ def _publisher(address: str) -> "Callable[[Brief, Adapter], Brief]":
 
     def publish(job: "Brief", adapter: "Adapter") -> "Brief":
         if (worse := loses(AdapterInfo.of(adapter.info))) is not None:
-            fix = f"repertoire publish {job.folder} {job.name} --yes; or gates.allow_worse in its recipe"
+            fix = f"repertoire publish {in_shell(job.folder)} {job.name} --yes; or gates.allow_worse in its recipe"
             return replace(job, refused=f"{worse.sentence} To publish it all the same: {fix}")
         weights = hashlib.sha256(render(adapter)[WEIGHTS]).hexdigest()
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adapters.shell_words import in_shell
 from hub.cli.claim import claimed
 from hub.cli.from_options import chosen_recipe
 from hub.cli.options import (
@@ -203,7 +204,7 @@ def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:
         *gate_lines(gates),
     )
     show(f"The report, with rows of the data, is in {folder_of(out) / PAGE}.")
-    publish = f"repertoire publish {out} CLIENT/CAMPAIGN/{adapter.task}"
+    publish = f"repertoire publish {in_shell(out)} CLIENT/CAMPAIGN/{adapter.task}"
     if loses(info) is not None:
         show(
             f"The adapter is in {out}. A baseline beats it: publish asks whether to take it all the same ({publish})"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from adapters.shell_words import in_shell
 from hub.cli.claim import claimed
 from hub.cli.from_options import chosen_recipe
 from hub.cli.options import (
@@ -98,8 +99,9 @@ def tune(
         return
     show(trials_table(found), *(f"- {trial.error}" for trial in found.trials if trial.error))
     same = [("--validation", each) for each in validation or ()] + [("--test", each) for each in test or ()]
-    files = [*map(str, data), *(f"{option} {each}" for option, each in same)]
+    files = [*map(in_shell, data), *(f"{option} {in_shell(each)}" for option, each in same)]
     show(
         f"Trial {found.best.number} is in {out}. Its {found.metric} is that of the rows that chose it, so too good; "
-        f"training measures it on rows that chose nothing: repertoire train {out} {' '.join(files)} --out FOLDER"
+        f"training measures it on rows that chose nothing: repertoire train {in_shell(out)} {' '.join(files)} "
+        "--out FOLDER"
     )

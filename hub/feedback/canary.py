@@ -61,7 +61,7 @@ def start(
     """
     may = DECIDES[task_of(name)]
     outcome = may[0] if outcome is None else outcome
-    if not 0 < share <= 0.5 or max_days <= 0 or outcome not in may:
+    if not 0 < share <= 0.5 or not max_days > 0 or outcome not in may:
         raise RequestError(
             f"a canary has a share above 0 and at most 0.5, days above 0, and {' or '.join(may)} decides"
         )
@@ -156,7 +156,8 @@ def hold(log: "Feedback", name: str, held: bool = True) -> Canary:
 
 
 def decide(hub: "Hub", log: "Feedback", name: str, dry_run: bool = False) -> Compared:
-    """Look at a canary, and do what its figures say, unless it is held. It may be called as often as one likes.
+    """Look at a canary, and do what its figures say, unless it is held, or was held, replaced or ended while they were
+    read. It may be called as often as one likes.
 
     Args:
         hub: whose aliases move.
@@ -170,7 +171,7 @@ def decide(hub: "Hub", log: "Feedback", name: str, dry_run: bool = False) -> Com
     """
     found = _running(log, name)
     compared = compare(log, found, hub.aliases(name).get(PRODUCTION))
-    if dry_run or found.held:
+    if dry_run or found.held or running(log, name) != found:
         return compared
     if compared.decision == "promote":
         _promote(hub, log, found, compared.why)

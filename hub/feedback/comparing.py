@@ -198,10 +198,11 @@ def _group(canary: Canary, rows: Observed, arms: Users, alpha: float) -> str:
     for number, (at, value) in enumerate(came, 1):
         own = values[:, at] == value
         if _edges(arms, canary.dealt, own)[1] >= number * (number + 1) / alpha:
-            rates = [float(arms.hits[own & arm].mean()) for arm in (arms.first, ~arms.first)]
+            found = [arms.hits[own & arm] for arm in (arms.first, ~arms.first)]
+            rates = [f"{hits.mean():.4g}" if len(hits) else "unknown" for hits in found]
             return (
                 f"@{canary.version} is worse for the users of {canary.grouped[at]} {value!r}: {canary.outcome} rate "
-                f"{rates[0]:.4g} against {rates[1]:.4g}"
+                f"{rates[0]} against {rates[1]}"
             )
     return ""
 

@@ -28,6 +28,7 @@ _FEWEST_HITS = 10  # effective clicks, below which no bootstrap is honest
 _HEAVIEST = 0.25  # share of all weight that one row may have
 _SHRINK = 20.0  # pseudo-observations of the mean rate
 _AT_ONCE = 2_000_000
+_MOST = 1e50  # of a value, and of a weight: squares of their products are added up
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ def read_logs(rows: Iterable[LogRow | str], given: str | None = None) -> PolicyL
             reward = float(bool(row.clicked)) if row.value is None else row.value
             try:
                 new = as_probability(row.features[given], given) if given else 1.0
+                if row.propensity < 1 / _MOST or abs(reward) > _MOST:
+                    raise BadRow(
+                        f"propensity {row.propensity:g} and value {reward:g}: no sum can hold their ratio"
+                    )
                 found.append((row.ad, row.propensity, reward, new))
             except BadRow as error:
                 wrong.append(f"line {row.line}: {error}")

@@ -167,7 +167,7 @@ class Looping:
     async def _explain(
         self,
         http: HttpRequest,
-        reasons: "Sequence[Explaining | RepertoireError | None]",
+        reasons: "list[Explaining | RepertoireError | None]",
         found: "list[tuple[Asking, Answered] | RepertoireError]",
     ) -> None:
         """Let the answers that have reasons come with why, in place."""
@@ -176,17 +176,32 @@ class Looping:
             for at, (why, each) in enumerate(zip(reasons, found, strict=True))
             if isinstance(why, Explaining) and not isinstance(each, RepertoireError)
         }
-        if not wanted:
-            return
-        answers = await self.service.many(
-            http, [why.request(own.request.reference) for why, own, _ in wanted.values()]
-        )
-        for (at, (why, own, answered)), answer in zip(wanted.items(), answers, strict=True):
-            if isinstance(answer, RepertoireError):
-                found[at] = answer
-            else:
-                ranked = why.explained(cast(Sequence[Ranked], answered.result), answer.result)
-                found[at] = own, replace(answered, result=ranked, read=answered.read + answer.read)
+        while wanted:
+            turn = self._turn(wanted)
+            answers = await self.service.many(
+                http, [why.request(own.request.reference) for why, own, _ in turn.values()]
+            )
+            for (at, (why, own, answered)), answer in zip(turn.items(), answers, strict=True):
+                if isinstance(answer, RepertoireError):
+                    found[at] = answer
+                else:
+                    ranked = why.explained(cast(Sequence[Ranked], answered.result), answer.result)
+                    found[at] = own, replace(answered, result=ranked, read=answered.read + answer.read)
+                reasons[at] = None
+
+    def _turn(
+        self, wanted: "dict[int, tuple[Explaining, Asking, Answered]]"
+    ) -> "dict[int, tuple[Explaining, Asking, Answered]]":
+        """The first of what is still to be explained, taken out: as many as have the texts of one request together, so
+        that a batch neither fills the queue nor holds more."""
+        turn: dict[int, tuple[Explaining, Asking, Answered]] = {}
+        texts = 0
+        for at, each in list(wanted.items()):
+            texts += each[0].size
+            if turn and texts > self.service.bounds.texts:
+                break
+            turn[at] = wanted.pop(at)
+        return turn
 
     async def _told(self, own: Asking, answered: Answered, after: BackgroundTasks) -> Told | RepertoireError:
         try:

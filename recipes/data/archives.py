@@ -6,9 +6,9 @@ clicks.zip, month.tar.gz, tickets.7z, log.csv.bz2, and a .zip that is called .cs
 import io
 import zipfile
 from pathlib import Path
-from shlex import quote
 
-from recipes.data.packed import packing, read, unpacked
+from adapters.shell_words import in_shell
+from recipes.data.packed import packing, plain_name, read, through, unpacked
 from recipes.errors import Problem
 
 _ZIP, _TAR_AT = b"PK\x03\x04", 257
@@ -27,19 +27,38 @@ def archived(path: Path) -> Problem | None:
     if head.startswith(_ZIP):
         return _zipped(path, beside)
     if head[_TAR_AT:] == b"ustar":
-        fix = f"Unpack it, and name the files inside: tar -xf {quote(name)} -C {quote(str(path.parent))}"
+        fix = f"Unpack it, and name the files inside: tar -xf {in_shell(name)} -C {in_shell(path.parent)}"
         return Problem(name, "the file is an archive (.tar)", fix)
+    if packing(path) is not None:
+        return _again(path, head)
     for begins, (ending, command) in _OTHERS.items():
         if head.startswith(begins):
-            fix = f"Unpack it, and name the files inside: {command} {quote(name)}"
+            fix = f"Unpack it, and name the files inside: {command} {in_shell(name)}"
             return Problem(name, f"the file is an archive ({ending})", fix)
     for begins, (how, command) in _ONE_FILE.items():
         if head.startswith(begins):
             plain = path.name.removesuffix(_ENDINGS[how])
             out = path.with_name(plain if plain != path.name else f"{path.stem}-unpacked{path.suffix}")
-            fix = f"Unpack it, or pack it as .gz or .zst: {command} -dc {quote(name)} > {quote(str(out))}"
+            fix = f"Unpack it, or pack it as .gz or .zst: {command} -dc {in_shell(name)} > {in_shell(out)}"
             return Problem(name, f"the file is packed by {how}, which is not read", fix)
     return None
+
+
+def _again(path: Path, head: bytes) -> Problem | None:
+    """What to do with a file that is packed, and packed in that once more."""
+    inside = {**_OTHERS, **_ONE_FILE, b"\x1f\x8b": (".gz", ""), b"\x28\xb5\x2f\xfd": (".zst", "")}
+    found = next((what for begins, (what, _) in inside.items() if head.startswith(begins)), None)
+    if found is None:
+        return None
+    return Problem(
+        str(path), f"the file is packed, and what it holds is packed too ({found})", _once_unpacked(path)
+    )
+
+
+def _once_unpacked(path: Path) -> str:
+    plain = plain_name(path)
+    out = plain if plain != path else path.with_name(f"{path.stem}-unpacked{path.suffix}")
+    return f"Unpack it, and name what it holds: {through(path, None, out)}"
 
 
 def _zipped(path: Path, beside: Path) -> Problem | None:
@@ -53,8 +72,8 @@ def _zipped(path: Path, beside: Path) -> Problem | None:
         return None
     held = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
     if packed:
-        fix = "Unpack it twice, and name the files inside"
+        fix = _once_unpacked(path)
         return Problem(str(path), f"the file is an archive (.zip) of {held}, packed once more", fix)
     folder = f"{beside}-unpacked"
-    fix = f"Unpack it, and name the files inside: python -m zipfile -e {quote(str(path))} {quote(folder)}"
+    fix = f"Unpack it, and name the files inside: python -m zipfile -e {in_shell(path)} {in_shell(folder)}"
     return Problem(str(path), f"the file is an archive (.zip) of {held or 'nothing'}", fix)

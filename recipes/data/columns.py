@@ -14,7 +14,7 @@ from recipes.errors import Problem, printable
 from recipes.tasks.label_names import UNSEEN
 from recipes.tasks.roles import Role, read_roles
 from recipes.tasks.task import task_for
-from recipes.tasks.templates import placeholders
+from recipes.tasks.templates import placeholders, without_controls
 
 if TYPE_CHECKING:
     from recipes.data.tables import Table
@@ -115,7 +115,7 @@ def column_called(name: str, columns: Collection[str]) -> str | None:
 
 
 def _seen(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", UNSEEN.sub("", name)).split())
+    return " ".join(unicodedata.normalize("NFC", UNSEEN.sub("", without_controls(name))).split())
 
 
 def column_option(role: str, column: str) -> str:

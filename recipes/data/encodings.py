@@ -6,10 +6,10 @@ none at all       a picture, a PDF, a program
 """
 
 import re
+from itertools import chain
 from pathlib import Path
-from shlex import quote
 
-from recipes.data.packed import unpacked
+from recipes.data.packed import plain_name, through, unpacked
 from recipes.errors import Problem
 
 # As Python calls it -> as iconv does, and people do.
@@ -41,31 +41,31 @@ _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\v\f\r\x1a\x1b"))  # no text hol
 _OTHER_KINDS = {b"%PDF": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture"}
 
 
-def wrong_encoding(path: Path, invalid: int, said: str | None) -> Problem:
+def wrong_encoding(path: Path, invalid: int, said: str | None, named: str | None = None) -> Problem:
     """Says where the text ends, what the file probably is, and the command that converts it.
 
     Args:
         path: of the file.
         invalid: the offset of the first byte that is no text.
-        said: the encoding that the recipe names, None for UTF-8.
+        said: the encoding that the recipe names, None for UTF-8, and for UTF-16 that may be another.
+        named: the encoding that the recipe names, whichever that is.
     """
     name = str(path)
     with unpacked(path) as file:
         raw = file.read()
+    if named is not None and b"\0" not in raw and _is_text(raw):
+        return wrongly_said(path, named)
     line = raw.count(b"\n", 0, invalid) + 1
     if said is not None:
         fix = "Name the encoding that it has in data.format.encoding, or leave that out for UTF-8"
         return Problem(name, f"byte {invalid} is not {said}", fix)
-    stem, dot, ending = name.removesuffix(".gz").removesuffix(".zst").rpartition(".")
-    before = f"{stem}{dot}{ending}"
-    unpack = f"Unpack it to {before}, then: " if before != name else ""
+    plain = plain_name(path)
     if raw[invalid : invalid + 1] == b"\0" and 4 * raw.count(0) < len(raw) and _is_text(raw):
         message = (
             f"{raw.count(0)} bytes are NUL, which is no character of a text; the first is byte {invalid}"
         )
-        fix = (
-            f"{unpack}Take them out: tr -d '\\000' < {quote(before)} > {quote(f'{stem}-clean{dot}{ending}')}"
-        )
+        clean = plain.with_name(f"{plain.stem}-clean{plain.suffix}")
+        fix = "Take them out: " + through(path, "tr -d '\\000'", clean)
         return Problem(name, message, fix, line=line)
     wide = _wide(raw)
     if wide is None and (what := _no_text(raw)) is not None:
@@ -76,13 +76,14 @@ def wrong_encoding(path: Path, invalid: int, said: str | None) -> Problem:
         return _several(name, raw, others)
     encoding = wide or _guess(raw)
     iconv, called = _NAMES[encoding]
+    converted = plain.with_name(f"{plain.stem}-utf8{plain.suffix}")
     fix = (
-        f"ave it as UTF-8: iconv -f {iconv} -t UTF-8 {quote(before)} > {quote(f'{stem}-utf8{dot}{ending}')}; or set "
+        f"ave it as UTF-8: {through(path, f'iconv -f {iconv} -t UTF-8', converted)}; or set "
         f"data.format.encoding={iconv.lower()}"
     )
     fix = f"S{fix}" if wide else f"If it should read {_read(raw, line, encoding)} there, s{fix}"
     message = f"byte {invalid} is not UTF-8; the file is probably {called}"
-    return Problem(name, message, f"{unpack}{fix}", line=line)
+    return Problem(name, message, fix, line=line)
 
 
 def is_utf8(said: str, foreign: int) -> bool:
@@ -100,7 +101,10 @@ def is_utf8(said: str, foreign: int) -> bool:
 def wrongly_said(path: Path, said: str) -> Problem:
     """A file of UTF-8 that is to be read by another encoding: how its first such line reads, either way."""
     with unpacked(path) as file:
-        line, raw = next((n, raw) for n, raw in enumerate(file, start=1) if not raw.isascii())
+        first = file.readline()
+        # Of ASCII, which is UTF-8 too, the first line reads otherwise as well.
+        lines = enumerate(chain([first], file), start=1)
+        line, raw = next(((n, raw) for n, raw in lines if not raw.isascii()), (1, first))
     fix = (
         f"Leave data.format.encoding out, or set it to utf-8, if it should read {_read(raw, 1, 'utf-8')} there, and "
         f"not {_read(raw, 1, said)}"

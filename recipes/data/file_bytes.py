@@ -77,10 +77,11 @@ def look_at(path: Path, total: "hashlib._Hash", encoding: str = USUAL) -> Look:
                     invalid = begins + (error.start if isinstance(error, UnicodeDecodeError) else 0)
             if utf8 is not None:
                 utf8.add(chunk)
-            if zero is None and not wide and b"\0" in chunk:
+            if zero is None and b"\0" in chunk:
                 zero = at + chunk.index(b"\0")
             if not chunk:
-                invalid = zero if invalid is None else invalid
+                if invalid is None:  # an end of line holds a NUL in wide text, and none elsewhere
+                    invalid = zero if not wide else 0 if zero is None else None
                 foreign = 0 if utf8 is None else utf8.foreign
                 return Look(state, encoding, own.hexdigest(), blank, invalid, damaged, quoted, twice, foreign)
             at, tail = at + len(chunk), chunk[-8:]

@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recipes.data.packed import plain_name, through
 from recipes.errors import Problem
 from recipes.tasks.numerals import is_numeral
 
@@ -131,10 +132,7 @@ def _cut(text: str, most: int = 30) -> str:
 
 _OF_ONE = 100  # rows that say whether one column is several
 _SIGNS = re.compile(r"[^\w\s\"'.()/#%-]{1,4}")
-_UNQUOTE = (
-    "Each line stands in quotes as one cell; take them off: "
-    r"""sed -E 's/^"(.*)"\r?$/\1/; s/""/"/g'"""
-)
+_UNQUOTE = r"""sed -E 's/^"(.*)"\r?$/\1/; s/""/"/g'"""
 
 
 def cells_in_one(table: "Table") -> Problem | None:
@@ -149,12 +147,13 @@ def cells_in_one(table: "Table") -> Problem | None:
             continue
         message = f"the file has one column, `{name}`"
         path = Path(table.name)
-        out = path.with_name(f"{path.stem}-plain{path.suffix}")
-        where = f"{shlex.quote(str(path))} > {shlex.quote(str(out))}"
+        plain = plain_name(path)
+        out = plain.with_name(f"{plain.stem}-plain{plain.suffix}")
         if sign in DELIMITERS:
-            fix = f"{_UNQUOTE} {where}"
+            fix = f"Each line stands in quotes as one cell; take them off: {through(path, _UNQUOTE, out)}"
         elif not sign.isprintable():
-            fix = f"Put tabs between its cells: tr '\\{ord(sign[0]):03o}' '\\t' < {where}"
+            command = f"tr '\\{ord(sign[0]):03o}' '\\t'"
+            fix = f"Put tabs between its cells: {through(path, command, out)}"
         else:
             option = shlex.quote(f"data.format.delimiter={sign}")
             fix = f"If {sign!r} separates its cells, say so: --set {option}"

@@ -17,6 +17,7 @@ from typing import Any
 
 from recipes.data.file_bytes import Look, first_lines, opened
 from recipes.data.formats import READ, chat_of
+from recipes.data.packed import plain_name, through
 from recipes.errors import Problem
 
 _VALUE = re.compile(r"[\s,]*([^\s,\]])")  # where the next value of an array begins
@@ -57,7 +58,7 @@ def no_records(path: Path, look: Look) -> Problem | None:
         return None
     if (told := _told(path, found)) is not None and not text[end:].strip():
         return told
-    fix = f"Write one whole object per line: jq -c . {_named(path, '.json', '.jsonl')}"
+    fix = f"Write one whole object per line: {_by_jq(path, '.')}"
     return Problem(str(path), "an object runs over several lines", fix, line=1)
 
 
@@ -93,14 +94,16 @@ def _not_named(path: Path, each: str, called: str, some: Sequence[Any]) -> Probl
         and called == "line"
         and all(value and all(isinstance(cell, dict) for cell in value) for value in some)
     ):
-        fix = f"Write each object on a line of its own: jq -c '.[]' {_named(path, '.json', '.jsonl')}"
+        fix = f"Write each object on a line of its own: {_by_jq(path, '.[]')}"
         return Problem(str(path), "each line is a list of objects", fix, line=1)
     if lists and not any(isinstance(cell, dict) for value in some for cell in value) and some[0]:
         names = ", ".join(f"column_{at + 1}: .[{at}]" for at in range(len(some[0])))
-        fix = f"Name the cells, such as text and label: jq -c '{each}{{{names}}}' {_named(path, '.json', '.jsonl')}"
+        wanted = f"{each}{{{names}}}"
+        fix = f"Name the cells, such as text and label: {_by_jq(path, wanted)}"
         return Problem(str(path), f"each {called} is a list, and names no columns", fix, line=1)
     if all(isinstance(value, str) for value in some):
-        fix = f"Name what they are, such as text: jq -c '{each}{{text: .}}' {_named(path, '.json', '.jsonl')}"
+        wanted = f"{each}{{text: .}}"
+        fix = f"Name what they are, such as text: {_by_jq(path, wanted)}"
         return Problem(str(path), f"each {called} is a text, and names no columns", fix, line=1)
     return None
 
@@ -124,8 +127,8 @@ def _told(path: Path, found: Any) -> Problem | None:
     lists = [name for name, value in found.items() if _is_rows(value)]
     if len(lists) != 1 or any(isinstance(value, str) for value in found.values()):
         return None
-    wanted = quote(f".[{json.dumps(lists[0])}][]")
-    fix = f"Write that list alone, a row a line: jq -c {wanted} {_named(path, '.json', '.jsonl')}"
+    wanted = f".[{json.dumps(lists[0])}][]"
+    fix = f"Write that list alone, a row a line: {_by_jq(path, wanted)}"
     return Problem(str(path), f"the file is one object, and its rows are the list `{lists[0]}`", fix, line=1)
 
 
@@ -150,8 +153,9 @@ def _is_by_column(found: dict[str, Any]) -> bool:
     return len(mappings) == len(values) > 0 and same and (by_column or by_index)
 
 
-def _named(path: Path, before: str, after: str) -> str:
-    out = (
-        path.name.removesuffix(before).removesuffix(after) + ("-rows" if path.suffix == after else "") + after
-    )
-    return f"{quote(str(path))} > {quote(str(path.parent / out))}"
+def _by_jq(path: Path, wanted: str) -> str:
+    """The command that writes a file's rows as JSON lines. wanted: of jq."""
+    plain = plain_name(path)
+    again = "-rows" if plain.suffix == ".jsonl" else ""
+    out = plain.name.removesuffix(".json").removesuffix(".jsonl") + f"{again}.jsonl"
+    return through(path, f"jq -c {quote(wanted)}", path.with_name(out))

@@ -7,16 +7,31 @@ from errno import EINVAL
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from adapters.shell_words import in_shell
+
 _PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _KINDS = {b"PK\x03\x04": ".xlsx", b"\xd0\xcf\x11\xe0": ".xls", b"PAR1": ".parquet"}
 _ENDINGS = (".gz", ".zst")
+_UNPACK = {"gzip": "gzip -dc", "zstd": "zstd -dc"}
 _DAMAGED = (EOFError, zlib.error, ValueError)  # of pyarrow the last, which its own errors are
 
 
 def ending(path: Path) -> str:
     """The ending that says what a file is: `.csv` of clicks.csv.gz."""
-    name = path.with_suffix("") if path.suffix.lower() in _ENDINGS else path
-    return name.suffix.lower()
+    return plain_name(path).suffix.lower()
+
+
+def plain_name(path: Path) -> Path:
+    """A path without the ending of a packing: clicks.csv of clicks.csv.gz."""
+    return path.with_suffix("") if path.suffix.lower() in _ENDINGS else path
+
+
+def through(path: Path, command: str | None, out: Path) -> str:
+    """The line of a shell that writes a file, unpacked and as a command makes it, into another one. command: reads what
+    is given to it; None for a packed file that is unpacked alone."""
+    how = packing(path)
+    first, *more = [each for each in (how and _UNPACK[how], command) if each]
+    return " | ".join([f"{first} < {in_shell(path)}", *more]) + f" > {in_shell(out)}"
 
 
 def packing(path: Path) -> str | None:

@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from recipes.data.file_bytes import Look, first_lines, opened
 from recipes.data.header import filled, is_row, no_header
+from recipes.data.packed import plain_name, through
 from recipes.data.totals import names_total
 from recipes.errors import Problem
 
@@ -242,16 +242,20 @@ def _line_records(name: str, file: TextIO) -> Iterator[tuple[int, Any]]:
 
 def _mended(name: str, content: str) -> str:
     """What makes a record of a line that is none."""
-    path, whole = Path(name), "Write one whole object per line, or an array of objects: [{...}, {...}]"
-    where = f"{shlex.quote(name)} > {shlex.quote(str(path.with_name(f'{path.stem}-lines.jsonl')))}"
+    whole = "Write one whole object per line, or an array of objects: [{...}, {...}]"
     try:
         _, end = _DECODER.raw_decode(content.lstrip())
     except (ValueError, RecursionError):
         return _SPELLED if re.match(r"\s*\{'", content) else whole
     behind = content.lstrip()[end:].strip()
     if behind == ",":
-        return f"Take the comma at the end of each line away: sed 's/,[[:space:]]*$//' {where}"
-    return f"Write one object per line: jq -c . {where}" if behind[:1] == "{" else whole
+        return "Take the comma at the end of each line away: " + _as_lines(name, "sed 's/,[[:space:]]*$//'")
+    return f"Write one object per line: {_as_lines(name, 'jq -c .')}" if behind[:1] == "{" else whole
+
+
+def _as_lines(name: str, command: str) -> str:
+    path = Path(name)
+    return through(path, command, path.with_name(f"{plain_name(path).stem}-lines.jsonl"))
 
 
 _SPELLED = (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from recipes.tasks.templates import SAY_NOTHING, without_controls
+from recipes.tasks.templates import SAY_NOTHING, as_written, without_controls
 
 if TYPE_CHECKING:
     from recipes.data.records import Row
@@ -21,6 +21,7 @@ _HTML = re.compile(
     r"&(?:[a-zA-Z]{2,8}\d{0,2}|#\d{2,7}|#[xX][0-9a-fA-F]{2,6});|</?(?:br|p|b|i|div|span|li|ul|strong)\b[^<>]*>"
 )
 _FORMULA = re.compile('="[^"]*"')
+_TEXTS = {str, list, tuple, dict, bytes}  # types of cells that texts are in
 _WORDS, _MARKS, _FORMULAS, _CONTROLS = "words", "marks", "formulas", "controls"
 
 
@@ -50,8 +51,8 @@ class Remarks:
             pass
         for column in dict.fromkeys(columns):
             cell = row.cells.get(column)
-            if type(cell) is str:
-                self._add(row.line, column, cell)
+            if type(cell) in _TEXTS:
+                self._add(row.line, column, as_written(cell))
 
     def notes(self, title: str) -> list[str]:
         """A note for each column that has some. title: of the file."""

@@ -142,7 +142,7 @@ def _as_it_is(path: Path, total: "hashlib._Hash", written: FormatOptions) -> Tab
         return Table(name, problems=(wrongly_said(path, look.encoding),))
     elif look.invalid is not None:
         said = None if look.encoding in (USUAL, "utf-16") else look.encoding
-        return Table(name, problems=(wrong_encoding(path, look.invalid, said),))
+        return Table(name, problems=(wrong_encoding(path, look.invalid, said, written.encoding),))
     elif "js" in suffix or (not written.is_tabular and is_json(path, look)):
         if "js" not in suffix:
             told = [*told, f"{path.name}: read as JSON, which it is by its first lines"]

@@ -57,6 +57,14 @@ def text_of(cell: Any) -> str:
     return text if text.isascii() else _whole(text)
 
 
+def as_written(cell: Any) -> str:
+    """A cell as text with all that it holds, also what no text may; "" for one that is none."""
+    try:
+        return cell if type(cell) is str else _text(cell, depth=0)
+    except NotText:
+        return ""
+
+
 def without_controls(text: str) -> str:
     """A text without the characters that act on a terminal and say nothing, which no CSV, page or workbook can be
     trusted with; a space in the place of those that part fields. White space stays, and so does NUL."""

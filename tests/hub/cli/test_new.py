@@ -1,7 +1,10 @@
 """repertoire new recipe: written once, loads, and profile --check and train accept it."""
 
 import json
+import shlex
 from pathlib import Path
+
+import pytest
 
 from tests.hub.cli.clicks import clicks
 from tests.hub.conftest import Run
@@ -30,3 +33,16 @@ def test_formats_and_columns_are_named_on_the_command_line(run: Run, tmp_path: P
     assert (code, told) == (0, "40 rows, and nothing wrong with any of them.\n"), err
     code, _, err = run("profile", "behavior", bare, "--format", "gogle-ads", "--check")
     assert code != 0 and "google-ads" in err
+
+
+def test_the_command_that_comes_next_works_whatever_the_files_are_called(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = clicks(tmp_path / "-it's $(my) clicks.csv")
+    code, told, err = run("new", "recipe", f"./{data.name}", "--out", "a recipe.yaml")
+    assert code == 0, err
+    program, *words = shlex.split(told.partition("Next: ")[2])
+    assert program == "repertoire"
+    code, _, err = run(*words)
+    assert code == 0, err

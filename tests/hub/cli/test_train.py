@@ -1,6 +1,8 @@
 """repertoire train: from a client's file to an adapter that answers; many jobs are in test_night.py."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,15 @@ def test_train_publish_recommend_from_a_file_with_its_own_words(run: Run, tmp_pa
     assert both == pytest.approx({ad: (one[ad] + two[ad]) / 2 for ad in one}) and both != pytest.approx(one)
     code, _, err = run("analyze", NAME, "asked twice about refunds")
     assert code == 2 and "recommendation" in err, "the wrong call for this adapter"
+
+
+def test_the_publish_that_train_advises_works_whatever_the_folder_is_called(run: Run, tmp_path: Path) -> None:
+    data = clicks(tmp_path / "clicks.csv")
+    short = ("--set", "train.max_steps=2", "--set", "lora.rank=2")
+    code, out, err = run("train", "recommendation", data, "--out", "it's made", *WORDS, *short)
+    assert code == 0, err
+    [advised] = re.findall(r"repertoire (publish .*?/recommendation)", out)
+    words = shlex.split(advised.replace("CLIENT/CAMPAIGN", "acme/spring"))
+    assert words[1] == "it's made"
+    code, _, err = run(*words, "--yes")
+    assert code == 0, err

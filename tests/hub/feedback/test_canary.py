@@ -14,7 +14,18 @@ from adapters.errors import RequestError
 from hub import Hub, Loop, Registry
 from hub.errors import NotInHub
 from hub.feedback import Candidate, Feedback, Impression, Outcome, Place
-from hub.feedback.canary import Canary, decide, hold, promote, replace, running, start, stop
+from hub.feedback.canary import (
+    Canary,
+    Compared,
+    compare,
+    decide,
+    hold,
+    promote,
+    replace,
+    running,
+    start,
+    stop,
+)
 from hub.feedback.live import live
 from tests.adapters import models
 from tests.clock import Clock, until
@@ -163,6 +174,54 @@ def test_a_group_that_is_served_worse_is_a_guardrail(served: Hub, log: Feedback,
     found = decide(served, log, NAME)
     assert found.better > found.needed == 200
     assert found.decision == "roll back" and "worse for the users of language 'zh'" in found.why
+
+
+def test_a_group_that_one_arm_alone_has_is_told_without_a_rate_of_the_other(
+    served: Hub, log: Feedback, clock: Clock
+) -> None:
+    canary = start(served, log, NAME, 2, share=0.3, grouped=["page"])
+    own = lambda arm, user: {"columns": {"page": "new" if arm == 0 else "old"}}  # noqa: E731
+    traffic(log, canary, 900, (0.02, 0.02), own=own)
+    clock.move(DAY)
+    found = decide(served, log, NAME)
+    assert found.decision == "roll back" and "page 'new': click rate 0.0" in found.why
+    assert "against unknown" in found.why and "nan" not in found.why
+
+
+@pytest.mark.parametrize("better", [True, False])
+@pytest.mark.parametrize("meanwhile", ["held", "replaced", "ended"])
+def test_what_happens_to_a_canary_while_its_figures_are_read_stands(
+    served: Hub, log: Feedback, clock: Clock, monkeypatch: pytest.MonkeyPatch, better: bool, meanwhile: str
+) -> None:
+    served.publish(lora(2), NAME)
+    canary = start(served, log, NAME, 2, share=0.3)
+    traffic(log, canary, 1500, (0.5, 0.2) if better else (0.05, 0.3))
+    clock.move(DAY)
+
+    def slow(*given: Any) -> Compared:
+        found = compare(*given)
+        if meanwhile == "held":
+            hold(log, NAME)
+        elif meanwhile == "replaced":
+            replace(served, log, NAME, 3, "a newer one")
+        else:
+            stop(served, log, NAME, "a person stopped it")
+        return found
+
+    monkeypatch.setattr("hub.feedback.canary.compare", slow)
+    assert decide(served, log, NAME).decision == ("promote" if better else "roll back")
+    assert served.aliases(NAME)["production"] == 1
+    left = running(log, NAME)
+    expected = {"held": (2, True), "replaced": (3, False), "ended": None}[meanwhile]
+    assert (None if left is None else (left.version, left.held)) == expected
+    assert served.aliases(NAME).get("canary") == (None if left is None else left.version)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), 0.0, -1.0])
+def test_days_that_are_none_begin_no_canary(served: Hub, log: Feedback, wrong: float) -> None:
+    with pytest.raises(RequestError, match="days above 0"):
+        start(served, log, NAME, 2, max_days=wrong)
+    assert "canary" not in served.aliases(NAME) and running(log, NAME) is None
 
 
 def test_how_sure_a_group_must_be_does_not_depend_on_how_many_values_another_column_has_later(

@@ -85,6 +85,19 @@ def test_it_abstains_with_a_sentence_where_the_log_cannot_say(
     assert found.abstains is not None and told in found.abstains and found.estimates == {}
 
 
+@pytest.mark.parametrize(
+    ("propensity", "value"), [("1e-320", "1"), ("5e-324", "1"), ("0.5", "1e308"), ("0.5", "-1e200")]
+)
+def test_numbers_that_no_sum_can_hold_are_told_with_their_line(
+    tmp_path: Path, propensity: str, value: str
+) -> None:
+    rows = [f"{'ab'[row % 2]},0.5,1" for row in range(400)]
+    rows[7] = f"a,{propensity},{value}"
+    (tmp_path / "log.csv").write_text("ad,propensity,value\n" + "\n".join(rows) + "\n")
+    with pytest.raises(RequestError, match=r"(?s)1 rows are wrong.*line 9.*no sum can hold"):
+        read_logs(LogFile(tmp_path / "log.csv", {}, ("ad", "propensity")))
+
+
 def test_a_log_without_clicks_says_nothing() -> None:
     logs = drawn(0)
     found = evaluate(PolicyLog(logs.ads, logs.ad, logs.propensity, 0 * logs.reward), "uniform")

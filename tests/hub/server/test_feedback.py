@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from adapters import Base
+from adapters import Base, Limits
 from hub import Hub, Registry
 from hub.errors import BadFeedback, FeedbackError, NotInHub
 from hub.feedback import Feedback, Loop, canary
 from hub.feedback.tables import impressions, outcomes, shown
 from hub.registry.explaining import Explaining
 from hub.registry.requests import Recommend
-from hub.server import Keys, Scope, create_app
+from hub.server import Bounds, Keys, Scope, create_app
 from tests.adapters import models
 from tests.clock import Clock
 from tests.hub.feedback.made import NOW, stored
@@ -263,6 +263,22 @@ def test_a_ranking_says_why_also_in_a_batch_and_what_is_too_much_is_told_before_
     assert good["answer"]["ranked"][0]["explained"]["moved"]
     assert "fewer ads" in large["error"]["message"] and "columns" in empty["error"]["message"]
     assert len(stored(served.log, impressions)) == 2
+
+
+def test_a_batch_whose_reasons_are_more_than_may_wait_is_explained_in_turns(tmp_path: Path) -> None:
+    hub = Hub(tmp_path / "hub")
+    hub.publish(ranker(models.base("llama"), 0, features=[]), NAME)
+    registry = Registry(hub, models.base("llama"), limits=Limits(waiting=100))
+    http = TestClient(
+        create_app(registry, Keys(tmp_path / "keys"), Bounds(texts=60)), base_url="http://127.0.0.1"
+    )
+    entry = {"call": "recommend", "reference": NAME, "user": "tea; " * 40, "ads": ["tea"], "explain": True}
+    many = [*[entry] * 5, entry | {"ads": ["tea", "rum"]}, entry | {"user": "rum; gin"}]
+    answers = http.post("/v1/batch", json={"requests": many}).json()["answers"]
+    *good, large, small = answers
+    assert all(len(each["answer"]["ranked"][0]["explained"]["moved"]) == 42 for each in good)
+    assert "fewer ads" in large["error"]["message"] and small["answer"]["ranked"][0]["explained"]["moved"]
+    registry.close()
 
 
 def test_what_cannot_be_explained_is_not_logged_as_shown(

@@ -123,3 +123,52 @@ def test_a_plain_table_is_no_report(tmp_path: Path) -> None:
     path.write_text("\n".join(report("none", ";").splitlines()[2:-1]))
     proposed = propose(path).text
     assert "google-ads" not in proposed and "impressions: ddd" in proposed and "clicks: eee" in proposed
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "{0:.2f} %",
+        "%{0:.2f}",
+        "% {0:.2f}",
+        "{0:.2f}\u066a",
+        "{0:.2f}\uff05",
+        "{0:.2f}",
+        "{1:.4f}",
+    ],
+)
+@pytest.mark.parametrize("comma", [False, True])
+def test_a_rate_is_known_however_its_percent_is_written(tmp_path: Path, told: str, comma: bool) -> None:
+    draw = random.Random(5)
+    counts = [
+        (shown, draw.randrange(10, shown // 10)) for shown in (draw.randrange(900, 9000) for _ in range(30))
+    ]
+    said = [told.format(100 * clicks / shown, clicks / shown) for shown, clicks in counts]
+    rows = [
+        [
+            f"Light shoes for all, kind {at}",
+            str(shown),
+            str(clicks),
+            rate.replace(".", ",") if comma else rate,
+        ]
+        for at, ((shown, clicks), rate) in enumerate(zip(counts, said, strict=True))
+    ]
+    assert measured(rows) == Measured(1, 2, 3)
+    path = tmp_path / "a.tsv"
+    path.write_text("bbb\tccc\tddd\teee\n" + "".join("\t".join(row) + "\n" for row in rows))
+    (tmp_path / "a.yaml").write_text(propose(path).text)
+    assert check(Recipe.load(tmp_path / "a.yaml"), path).rows
+
+
+def test_a_number_that_is_no_percent_of_two_counts_is_no_rate() -> None:
+    draw = random.Random(6)
+    rows = [
+        [
+            f"a {at}",
+            str(draw.randrange(900, 9000)),
+            str(draw.randrange(10, 90)),
+            f"{draw.uniform(0.1, 9):.2f}",
+        ]
+        for at in range(40)
+    ]
+    assert measured(rows) is None

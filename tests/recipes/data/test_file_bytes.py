@@ -345,3 +345,17 @@ def test_utf_8_of_which_another_encoding_is_said_is_refused(
 def test_an_encoding_that_is_said_rightly_is_believed(tmp_path: Path, encoding: str, text: str) -> None:
     table = read(tmp_path / "a.csv", f"text,label\n{text},x\n".encode(encoding), encoding=encoding)
     assert not table.problems and rows(table)[0]["text"] == text
+
+
+@pytest.mark.parametrize("said", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("word", ["Größe", "size"])
+def test_utf8_of_which_a_wide_encoding_is_said_is_told_as_what_it_is(
+    tmp_path: Path, said: str, word: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "".join(f"{word} {at},{'ab'[at % 2]}\n" for at in range(21)) + "x,a")
+    [table] = read_tables(path, written=FormatOptions(encoding=said))
+    [problem] = table.problems
+    assert f"the file is UTF-8, and no {said}" in problem.message and "set it to utf-8" in problem.fix
+    [table] = read_tables(path, written=FormatOptions(encoding="utf-8"))
+    assert len(table.rows) == 22

@@ -89,3 +89,33 @@ def test_texts_that_are_written_as_formulas_are_told(tmp_path: Path, kind: str) 
     notes = check(Recipe.load("behavior"), path).notes
     told = [note.partition(",")[0] for note in notes if "for Excel" in note]
     assert told == [f"a{kind}: 1 cells of `{column}` are written for Excel" for column in ("text", "label")]
+
+
+@pytest.mark.parametrize("cell", [["a\x07b", "c"], {"k\x1bey": "c"}, [["deep", {"a": "b\x07"}]]])
+def test_control_characters_inside_lists_and_mappings_are_told(tmp_path: Path, cell: Any) -> None:
+    path = _lines(tmp_path / "a.jsonl", [*PLAIN, {"text": cell, "label": "calm"}])
+    (note,) = [note for note in check(Recipe.load("behavior"), path).notes if "control" in note]
+    assert note.startswith("a.jsonl: 1 cells of `text` hold control characters") and "line 41" in note
+
+
+def test_control_characters_in_bytes_and_lists_of_parquet_are_told(tmp_path: Path) -> None:
+    for values in ([b"a"] * 40 + [b"a\x07b"], [["a"]] * 40 + [["a\x07b"]]):
+        table = pa.table({"text": values, "label": [row["label"] for row in PLAIN] + ["calm"]})
+        pq.write_table(table, tmp_path / "a.parquet")
+        notes = check(Recipe.load("behavior"), tmp_path / "a.parquet").notes
+        assert [note for note in notes if "1 cells of `text` hold control characters (U+0007)" in note]
+
+
+@pytest.mark.parametrize("name", ["te\x07xt", "\x1btext", "text\x7f", "\ufefftext"])
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_a_column_is_known_without_the_control_characters_of_its_name(
+    tmp_path: Path, kind: str, name: str
+) -> None:
+    rows = [{name: row["text"], "label": row["label"]} for row in PLAIN]
+    if kind == ".csv":
+        path = tmp_path / "a.csv"
+        path.write_text(f"{name},label\n" + "".join(f"{row[name]},{row['label']}\n" for row in rows))
+    else:
+        path = KINDS[kind](tmp_path / f"a{kind}", rows)
+    splits = load_splits(Recipe.load("behavior"), path)
+    assert "text 1" in {each.text for each in (*splits.train, *splits.validation, *splits.test)}
