@@ -1,7 +1,7 @@
 """Whole files: `python -m benchmarks.whole_files [--texts 100000] [--rows 1000000] [--budget SECONDS]`; an hour.
 
 labels      short texts on the MiniLM encoder: `Registry.map` beside a loop written by hand with transformers
-            and PEFT (tokenize all, sort by length, batches of 64), in rounds of 2,500 texts
+            and PEFT (tokenize all, sort by length, batches of 64), in rounds of 10,000 texts
 memory      a CSV of a million rows on the starter base, answered into Parquet by two adapters (`hub.bulk.answer_file`):
             megabytes of this process as rows are answered
 
@@ -31,7 +31,7 @@ from hub.bulk import Asking, answer_file
 
 RESULT = Path(__file__).parent / "results" / "whole-files.json"
 BUILD = Path(__file__).parents[1] / "build" / "benchmarks" / "whole-files"
-ROUND = 2_500
+ROUND = 10_000
 BATCH = 64
 WORDS = (
     "shoes trail light refund where asked price kettle tea never again late good quiet warm delivery".split()

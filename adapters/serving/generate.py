@@ -321,7 +321,8 @@ class Batch:
         return ended
 
     def _leave(self, row: int) -> None:
-        """Free a row; the last text moves into it."""
+        """Free a row; the last text moves into it. With the last text the cache goes, but for one that captured steps
+        keep in its place: what many long texts took once is not held for ever."""
         last = len(self.running) - 1
         if self.running[row].finish == "failed":
             self._cache.wipe(row)
@@ -332,6 +333,8 @@ class Batch:
             self.running[row], self._lengths[row] = self.running[last], self._lengths[last]
         self.running.pop()
         self._lengths.pop()
+        if not (self.running or self.fixed):
+            self.clear()
 
     def _changed(self) -> None:
         self._rows = RowSlots(tuple(text.slot for text in self.running))

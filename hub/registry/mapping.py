@@ -4,12 +4,15 @@ requests    read as they are needed, a window of rows at a time: 0 1 2 3 | 4 5 6
 rows        of a window, sorted by length, so that those of one forward are alike: 2 0 3 1
 answers     given in the order of the requests: 0 1 2 3
 
-One window runs while the next is read, and none is read before the answers ahead of it were taken.
+One window runs while the next is read, and none is read before the answers ahead of it were taken. The first ones are
+small, so that answers come soon; they grow as long as they are answered in seconds, since rows of a larger window are
+more alike (on short texts 256 rows cost 15 % more than 2,500, and 1,024 rows 7 %).
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 
 from adapters.errors import RepertoireError
@@ -19,7 +22,9 @@ from hub.registry.requests import Answer, Request, Result, Write
 Ask = Callable[[Sequence[Request | RepertoireError]], list[Asked | RepertoireError]]
 """Reads requests into rows, each or its error."""
 
+_FIRST, _SOON = 256, 10.0  # rows of the first window; seconds of one, below which the next may be larger
 _AHEAD = 1  # windows that are read and submitted while the oldest runs
+_WRITTEN = 4  # rows that a draft counts as
 _DRAWING = 32  # products whose refused texts are drawn again beside each other
 
 
@@ -35,21 +40,24 @@ def mapped(
         requests: any number of them; an error among them is its own answer.
         ask: reads those of a window.
         submit: hands rows on.
-        rows: of a window; a request of more has one to itself.
+        rows: of a window at the most; a request of more has one to itself.
     """
     source = iter(requests)
     ended: Exception | None = None
     under_way: deque[list[_UnderWay | RepertoireError]] = deque()
+    size, began = min(rows, _FIRST), monotonic()
     again = ThreadPoolExecutor(_DRAWING, thread_name_prefix="drafts")
     try:
         while ended is None or under_way:
             if ended is None:
-                window, ended = _window(source, rows)
+                window, ended = _window(source, size)
                 under_way.append(_submitted(window, ask(window), submit, again))
             if ended is not None or len(under_way) > _AHEAD:
                 for each in under_way[0]:
                     yield each if isinstance(each, RepertoireError) else each.answer()
                 under_way.popleft()
+                size = min(rows, 2 * size) if monotonic() - began < _SOON else size
+                began = monotonic()
     finally:
         again.shutdown(wait=False, cancel_futures=True)
         for each in (each for window in under_way for each in window):
@@ -94,9 +102,10 @@ def _window(
 
 
 def _rows(request: Any) -> int:
-    """About how many rows a request has; it is not checked yet."""
+    """About how many rows a request has; it is not checked yet. A text that is written costs as much as several that
+    are read, and their lengths matter less to each other."""
     if isinstance(request, Write):
-        return max(1, request.n) if isinstance(request.n, int) else 1
+        return _WRITTEN * (max(1, request.n) if isinstance(request.n, int) else 1)
     texts = getattr(request, "ads", None) or getattr(request, "texts", None)
     return max(1, len(texts)) if isinstance(texts, Sequence) else 1
 

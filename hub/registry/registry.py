@@ -203,7 +203,7 @@ class Registry:
                 answers.append(error)
         return answers
 
-    def map(self, requests: Iterable[Request | RepertoireError], rows: int = 1024) -> Iterator[Answer]:
+    def map(self, requests: Iterable[Request | RepertoireError], rows: int = 4096) -> Iterator[Answer]:
         """As `run`, for any number of requests: they are read as they are needed, and memory does not grow with them.
 
         Requests come from any iterable, for any adapters and tasks; rows of like length share a forward across a
@@ -211,7 +211,8 @@ class Registry:
 
         Args:
             requests: any number of them; an error among them is its own answer.
-            rows: of a window: ads, texts and drafts. More of them pad less, and come later.
+            rows: of a window at the most: ads, texts, and drafts, which count as four each. More of them pad less, and
+                come later.
 
         Yields:
             An answer for each request, in order; where there is none, the error that says why. What the iterable

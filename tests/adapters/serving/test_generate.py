@@ -167,6 +167,28 @@ def test_the_cache_grows_and_shrinks_with_its_rows(shelf: Shelf) -> None:
         assert text.written == shelf.greedy("lora", text.prompt, 3)
 
 
+def test_what_texts_took_of_memory_goes_with_the_last_of_them(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, {"lora": MIX["lora"]})
+    slots, place = loaded(shelf)
+    batch = Batch(slots.base, slots, max_rows=8, max_positions=1000)
+    held = lambda: sum(layer.numel() for layer in batch._cache.memory)  # noqa: E731
+    with torch.inference_mode():
+        for _ in range(2):
+            texts = [
+                Writing(prompt, place["lora"], Sampling(6 + number)) for number, prompt in enumerate(PROMPTS)
+            ]
+            batch.join(texts)
+            while batch.running:
+                assert held() > 0
+                batch.step()
+            assert held() == 0
+            assert texts[0].written == shelf.greedy("lora", PROMPTS[0], 6)
+        left = Writing(PROMPTS[0], place["lora"], Sampling(50))
+        batch.join([left])
+        batch.drop(left)
+    assert held() == 0
+
+
 @pytest.mark.parametrize("penalty", [1.3, 0.7])
 def test_a_repetition_penalty_is_that_of_transformers(penalty: float, shelf: Shelf) -> None:
     slots, place = loaded(shelf)
@@ -214,17 +236,20 @@ def test_nothing_is_left_of_a_row_that_failed_while_another_ended(shelf: Shelf) 
     huge = {name: torch.full_like(tensor, 1e30) for name, tensor in lora.tensors.items()}
     assert place["dora"] is not None and place["lora"] is not None and place["dora"] > place["lora"]
     slots.load(place["dora"], Adapter(**{**vars(lora), "tensors": huge}))
-    batch = Batch(slots.base, slots, max_rows=4, max_positions=200)
+    batch = Batch(slots.base, slots, max_rows=8, max_positions=1000)
     with torch.inference_mode():
         ends = Writing(PROMPTS[0], place["lora"], Sampling(1))
         fails = Writing((5,) * 30, place["dora"], Sampling(9))
-        batch.join([Writing((5,) * 40, None, Sampling(1, seed=seed)) for seed in range(4)])  # makes the room
+        stays = Writing((5,) * 40, None, Sampling(20))
+        # Makes the room, and keeps it.
+        batch.join([stays, *(Writing((5,) * 40, None, Sampling(1, seed=seed)) for seed in range(4))])
         batch.join([ends, fails])
         assert (ends.finish, fails.finish) == ("length", "failed")
         after = [Writing(prompt, place["lora"], Sampling(5)) for prompt in PROMPTS]
         batch.join(after)
         while batch.running:
             batch.step()
+    assert stays.written == shelf.greedy(None, stays.prompt, 20)
     for text in after:
         assert text.written == shelf.greedy("lora", text.prompt, 5)
 

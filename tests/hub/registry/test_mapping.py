@@ -1,13 +1,15 @@
 """Any number of requests: in order, bounded, each error its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import pytest
 
 from adapters import Base, Limits
-from adapters.errors import RequestError
+from adapters.errors import RepertoireError, RequestError
 from hub import Analyze, Hub, NotInHub, Recommend, Registry
+from hub.registry import mapping
 from hub.registry.requests import Request
 from tests.hub.voices import NAME, voice
 
@@ -98,3 +100,21 @@ def test_errors_of_many_kinds_stand_in_their_places(registry: Registry) -> None:
     missing, found, none = registry.map(requests)
     assert isinstance(missing, NotInHub) and isinstance(none, RequestError)
     assert not isinstance(found, Exception)
+
+
+@pytest.mark.parametrize(("seconds", "sizes"), [(0.0, [2, 2, 4, 7, 7]), (60.0, [2] * 11)])
+def test_windows_grow_while_they_are_answered_in_seconds(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, seconds: float, sizes: list[int]
+) -> None:
+    clock, seen, ask = count(step=int(seconds)), [], registry._ask_all
+
+    def noted(requests: Sequence[Request | RepertoireError]) -> Any:
+        seen.append(len(requests))
+        return ask(requests)
+
+    monkeypatch.setattr(mapping, "_FIRST", 2)
+    monkeypatch.setattr(mapping, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(registry, "_ask_all", noted)
+    requests = (Analyze(NAME, [f"text {number}"]) for number in range(22))
+    assert len(list(registry.map(requests, rows=7))) == 22
+    assert [size for size in seen if size] == sizes
