@@ -54,7 +54,11 @@ def ranked(adapter: str, seats: Sequence[Seat], easy: int = EASY, spare: float =
         return (1 if adapter in seat.host else 2, weight(adapter, seat.id))
 
     order = sorted(seats, key=rank)
-    if len(order) > 1 and rank(order[0])[0] == rank(order[1])[0] == 2 and len(order[1].host) < len(order[0].host):
+    if (
+        len(order) > 1
+        and rank(order[0])[0] == rank(order[1])[0] == 2
+        and len(order[1].host) < len(order[0].host)
+    ):
         order[:2] = order[1], order[0]
     return [each.id for each in order]
 
