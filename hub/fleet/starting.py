@@ -7,6 +7,7 @@ from threading import Event
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 
 from hub.errors import HubError
 from hub.fleet.building import fleet
@@ -40,9 +41,10 @@ def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Calla
     """
     try:
         ray.init(address=address, include_dashboard=False, log_to_driver=True, logging_level=logging.WARNING)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise NoCluster(
-            f"no Ray cluster answers at {address}: {error}; start one (ray start --head), or say --ray local"
+            f"no Ray cluster answers at {address}: {error}; start one (ray start --head), or say --ray local; one "
+            "that was started where ~/.ray/auth_token lies asks for it: RAY_AUTH_MODE=token, here and on each machine"
         ) from None
     try:
         number = port or _free(host)

@@ -8,18 +8,23 @@ import pytest
 from hub.fleet import Setting
 
 pytest.importorskip("ray.serve")
+from ray.exceptions import AuthenticationError
+
 from hub.fleet import starting
 
 
 class Cluster:
-    """Stands in for `ray` and `ray.serve`. fails: with what a deployment ends; told: what it was asked to do."""
+    """Stands in for `ray` and `ray.serve`. fails: with what a deployment ends, or before it the way to the cluster;
+    told: what it was asked to do."""
 
-    def __init__(self, fails: BaseException) -> None:
-        self.fails = fails
+    def __init__(self, fails: BaseException, reached: bool = True) -> None:
+        self.fails, self.reached = fails, reached
         self.told: list[str] = []
 
     def init(self, **_: Any) -> None:
         self.told.append("init")
+        if not self.reached:
+            raise self.fails
 
     def start(self, **_: Any) -> None:
         self.told.append("start")
@@ -39,8 +44,10 @@ class Cluster:
 def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Starts a fleet whose deployment ends so."""
 
-    def start(fails: BaseException, raised: type[BaseException], match: str) -> list[str]:
-        cluster = Cluster(fails)
+    def start(
+        fails: BaseException, raised: type[BaseException], match: str, reached: bool = True
+    ) -> list[str]:
+        cluster = Cluster(fails, reached)
         monkeypatch.setattr(starting, "ray", cluster)
         monkeypatch.setattr(starting, "serve", cluster)
         monkeypatch.setattr(starting, "fleet", lambda _: None)
@@ -60,3 +67,14 @@ def test_a_fleet_that_does_not_start_is_a_problem_and_is_taken_away(tried: Any) 
 
 def test_one_that_is_ended_while_it_starts_is_taken_away(tried: Any) -> None:
     assert tried(KeyboardInterrupt(), KeyboardInterrupt, "^$") == ALL
+
+
+@pytest.mark.parametrize(
+    "fails", [ConnectionError("no answer"), ValueError("no address"), AuthenticationError("no token")]
+)
+def test_a_cluster_that_is_not_reached_is_a_problem_that_says_what_to_do(
+    tried: Any, fails: Exception
+) -> None:
+    assert tried(fails, starting.NoCluster, "no .*; start one .*RAY_AUTH_MODE=token", reached=False) == [
+        "init"
+    ]
