@@ -48,9 +48,8 @@ def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Calla
         ) from None
     try:
         number = port or _free(host)
-        serve.start(http_options={"host": host, "port": number})
         try:
-            _deploy(setting)
+            _deploy(setting, host, number)
             ended = Event()
             for each in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each, lambda *_: ended.set())
@@ -64,10 +63,11 @@ def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Calla
         ray.shutdown()
 
 
-def _deploy(setting: Setting) -> None:
+def _deploy(setting: Setting, host: str, port: int) -> None:
     try:
+        serve.start(http_options={"host": host, "port": port})
         serve.run(fleet(setting), name=NAME)
-    except RuntimeError as error:
+    except (RuntimeError, TimeoutError, RayError) as error:
         raise NotDeployed(f"the fleet does not start: {error}") from None
 
 

@@ -14,40 +14,40 @@ from hub.fleet import starting
 
 
 class Cluster:
-    """Stands in for `ray` and `ray.serve`. fails: with what a deployment ends, or before it the way to the cluster;
-    told: what it was asked to do."""
+    """Stands in for `ray` and `ray.serve`. fails: what comes of it when it is asked for `at`; told: what it was asked
+    to do."""
 
-    def __init__(self, fails: BaseException, reached: bool = True) -> None:
-        self.fails, self.reached = fails, reached
+    def __init__(self, fails: BaseException, at: str) -> None:
+        self.fails, self.at = fails, at
         self.told: list[str] = []
 
     def init(self, **_: Any) -> None:
-        self.told.append("init")
-        if not self.reached:
-            raise self.fails
+        self._told("init")
 
     def start(self, **_: Any) -> None:
-        self.told.append("start")
+        self._told("start")
 
     def run(self, _: Any, name: str) -> None:
-        self.told.append(f"run {name}")
-        raise self.fails
+        self._told(f"run {name}")
 
     def delete(self, name: str) -> None:
-        self.told.append(f"delete {name}")
+        self._told(f"delete {name}")
 
     def shutdown(self) -> None:
-        self.told.append("shutdown")
+        self._told("shutdown")
+
+    def _told(self, what: str) -> None:
+        self.told.append(what)
+        if what.partition(" ")[0] == self.at:
+            raise self.fails
 
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Starts a fleet whose deployment ends so."""
 
-    def start(
-        fails: BaseException, raised: type[BaseException], match: str, reached: bool = True
-    ) -> list[str]:
-        cluster = Cluster(fails, reached)
+    def start(fails: BaseException, raised: type[BaseException], match: str, at: str = "run") -> list[str]:
+        cluster = Cluster(fails, at)
         monkeypatch.setattr(starting, "ray", cluster)
         monkeypatch.setattr(starting, "serve", cluster)
         monkeypatch.setattr(starting, "fleet", lambda _: None)
@@ -65,6 +65,12 @@ def test_a_fleet_that_does_not_start_is_a_problem_and_is_taken_away(tried: Any) 
     assert tried(RuntimeError("no such hub"), starting.NotDeployed, "no such hub") == ALL
 
 
+@pytest.mark.parametrize("fails", [TimeoutError("no proxies"), AuthenticationError("no proxies")])
+def test_one_whose_proxies_do_not_start_is_a_problem_and_is_taken_away(tried: Any, fails: Exception) -> None:
+    told = ["init", "start", f"delete {starting.NAME}", "shutdown"]
+    assert tried(fails, starting.NotDeployed, "no proxies", at="start") == told
+
+
 def test_one_that_is_ended_while_it_starts_is_taken_away(tried: Any) -> None:
     assert tried(KeyboardInterrupt(), KeyboardInterrupt, "^$") == ALL
 
@@ -75,6 +81,4 @@ def test_one_that_is_ended_while_it_starts_is_taken_away(tried: Any) -> None:
 def test_a_cluster_that_is_not_reached_is_a_problem_that_says_what_to_do(
     tried: Any, fails: Exception
 ) -> None:
-    assert tried(fails, starting.NoCluster, "no .*; start one .*RAY_AUTH_MODE=token", reached=False) == [
-        "init"
-    ]
+    assert tried(fails, starting.NoCluster, "no .*; start one .*RAY_AUTH_MODE=token", at="init") == ["init"]
