@@ -28,7 +28,8 @@ from adapters.slots.slots import Slots
 
 Tier = Literal["slot", "host", "loading"]
 _LOADERS = 2
-HALF = 8  # uses for each slot: of 2 to 32 the one with which no traffic had fewer hits than by recency
+# Uses for each slot: of 1 to 32 the most with which no traffic that was tried had fewer hits than by recency.
+HALF = 8
 
 
 class Fetched(NamedTuple):
