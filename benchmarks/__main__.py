@@ -33,6 +33,7 @@ _APART = {
     "peers": "vLLM, llama.cpp and PEFT beside ours, in environments of their own; --install, --budget MINUTES",
     "gpu": "many adapters on 8 billion weights, by benchmarks/gpu.sh on a machine with a GPU; 9 minutes",
     "presets": "settings for a recipe that says none, on seven small sets; --budget MINUTES",
+    "fleet_cost": "requests a second of a fleet of one replica beside a server's; --budget MINUTES",
     "fleet": "routing by adapter over up to 100 replicas, simulated; --budget MINUTES",
     "market": "a market whose truth is known: the loop beside four other ways; an hour, or --budget",
     "feedback_log": "events a second, what an answer costs with the log, canaries with known rates; --budget MINUTES",

@@ -1,10 +1,15 @@
 """What routing by adapter brings a fleet, simulated: `python -m benchmarks.fleet`.
 
-Replicas with slots and host memory (LRU, as the runtime's), Zipf traffic over adapters, by four ways of routing: ours
-(`hub.fleet.ranked` itself, with what replicas said up to a second ago), round-robin, Ray's multiplexing as its router
-does it, and the best with hindsight: Belady's choice over the slots of all replicas as if they were one, with no queue
-to care for. No routing reaches that; what LRU loses against it is told apart (`pooled LRU`). Seconds of a load, a copy
-and a request are measured first, on one replica of the starter.
+Replicas with slots and host memory (the runtime's own `Uses` say who leaves), whose requests share turns as the
+runtime's do, Zipf traffic over adapters, by four ways of routing: ours (`hub.fleet.ranked` itself, with what replicas
+said up to a second ago), round-robin, Ray's multiplexing as its router does it, and two that no routing can be:
+
+hindsight     Belady's choice over the slots of all replicas as if they were one, with no queue to care for
+known rates   the same place, which keeps the adapters that are asked for most, told beforehand; of all that do not know
+              the next request it is the best where each is drawn by itself (Aho, Denning and Ullman 1971), as here
+
+CPU seconds of a load, a copy, a request and of another one in its turn are measured first, on one replica of the
+starter.
 """
 
 import argparse
@@ -12,24 +17,26 @@ import heapq
 import json
 import random
 from bisect import bisect
-from collections import OrderedDict, defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, count
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
-from time import monotonic, perf_counter
+from time import monotonic, process_time
 from typing import Any
 
 from adapters import Limits, load_base
+from adapters.serving.residency import HALF
+from adapters.serving.uses import Uses
 from benchmarks.measure import machine, now, versions
-from hub import Hub, Registry
+from hub import Analyze, Hub, Registry
 from hub.fleet import Seat, ranked
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "fleet.json"
 SLOTS, HOST = 16, 256  # adapters in slots and in host memory of a replica
-BUSY = 0.6  # of what all replicas together could answer
+BUSY = 0.6  # requests for each request that all replicas together could answer one by one
 HEARD = 1.0  # seconds between two words of a replica
 ONGOING = 16  # requests that a replica of Ray's multiplexing takes at a time
 FLEETS = ((2, 100), (4, 1_000), (16, 10_000), (100, 100_000))
@@ -38,50 +45,71 @@ ZIPF = (0.8, 1.0, 1.2)
 
 @dataclass
 class Costs:
-    """Seconds: of reading an adapter from the hub, of copying it into a slot, of answering a request."""
+    """Seconds: of reading an adapter from the hub, of copying it into a slot, of answering a request, and of another
+    one in the same turn."""
 
     load: float
     copy: float
     step: float
+    more: float
+
+
+@dataclass
+class Turn:
+    """Requests that are answered together; end: as long as no other one comes."""
+
+    start: float
+    end: float
 
 
 @dataclass
 class Server:
-    """One replica. slots, host: adapters, the least recently used first; ready: when those on their way are there;
-    free: when its thread is; ends: of requests under way; told: names of what was in slots and in host memory when it
-    last spoke."""
+    """One replica. slots, host: adapters; ready: when those on their way are there; turns: under way, the last one may
+    not have begun, each with its requests; told: names of what was in slots and in host memory when it last spoke."""
 
-    slots: OrderedDict[int, None] = field(default_factory=OrderedDict)
-    host: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    slots: set[int] = field(default_factory=set)
+    host: set[int] = field(default_factory=set)
+    uses: Uses = field(default_factory=lambda: Uses(HALF * SLOTS))
     ready: dict[int, float] = field(default_factory=dict)
-    free: float = 0.0
-    ends: list[float] = field(default_factory=list)
+    turns: deque[tuple[Turn, list[int]]] = field(default_factory=deque)
     told: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     def busy(self, at: float) -> int:
-        while self.ends and self.ends[0] <= at:
-            heapq.heappop(self.ends)
-        return len(self.ends)
+        """Requests under way."""
+        while len(self.turns) > 1 and self.turns[0][0].end <= at:
+            self.turns.popleft()
+        return sum(len(requests) for turn, requests in self.turns if turn.end > at)
 
-    def take(self, adapter: int, at: float, costs: Costs) -> tuple[bool, bool, float]:
-        """Whether it was in a slot, whether it was read from the hub, and the seconds until its answer."""
+    def take(self, adapter: int, at: float, costs: Costs) -> tuple[bool, bool, float, Turn]:
+        """Whether it was in a slot, whether it was read from the hub, when it is there, and the turn of its answer."""
         hit, near = adapter in self.slots, adapter in self.host
         if not near:
             self.ready[adapter] = at + costs.load
         there = max(at, self.ready.get(adapter, at))
-        for held, most in ((self.host, HOST), (self.slots, SLOTS)):
-            held[adapter] = None
-            held.move_to_end(adapter)
-            if len(held) > most:
-                gone, _ = held.popitem(last=False)
-                if held is self.host:
-                    self.ready.pop(gone, None)
-                    self.slots.pop(gone, None)
-        work = costs.step + (0.0 if hit else costs.copy)
-        self.free = max(self.free, at) + work  # others go on while one waits for its adapter
-        end = max(self.free, there + work)
-        heapq.heappush(self.ends, end)
-        return hit, not near, end - at
+        self.uses.note(str(adapter))
+        self.uses.end_turn()
+        self._room(self.host, adapter, HOST)
+        self._room(self.slots, adapter, SLOTS)
+        last = self.turns[-1][0] if self.turns else Turn(0.0, 0.0)
+        if last.start > at:
+            last.end += costs.more
+        else:
+            start = max(at, last.end)
+            last = Turn(start, start + costs.step)
+            self.turns.append((last, []))
+        self.turns[-1][1].append(adapter)
+        last.end += 0.0 if hit else costs.copy
+        return hit, not near, there, last
+
+    def _room(self, held: set[int], adapter: int, most: int) -> None:
+        if adapter not in held and len(held) >= most:
+            gone = int(self.uses.rarest(map(str, held))[0])
+            held.discard(gone)
+            if held is self.host:
+                self.ready.pop(gone, None)
+                self.slots.discard(gone)
+                self.uses.forget(str(gone))
+        held.add(adapter)
 
 
 Route = Callable[[int, Sequence[Server], float], int]
@@ -134,17 +162,18 @@ def simulated(
     """Hits, loads and latencies of the second half; the first warms up."""
     servers = [Server() for _ in range(replicas)]
     hits = loads = 0
-    seconds = []
+    answers: list[tuple[float, float, Turn]] = []
     spread: dict[int, set[int]] = defaultdict(set)
     warm = len(asked) // 2
     for at, (adapter, time) in enumerate(zip(asked, times, strict=True)):
         chosen = route(adapter, servers, time)
-        hit, load, took = servers[chosen].take(adapter, time, costs)
+        hit, load, there, turn = servers[chosen].take(adapter, time, costs)
         if at >= warm:
             hits, loads = hits + hit, loads + load
-            seconds.append(took)
+            answers.append((time, there, turn))
             spread[adapter].add(chosen)
     measured = len(asked) - warm
+    seconds = [max(turn.end, there + costs.step) - time for time, there, turn in answers]
     return {
         "hit rate": round(hits / measured, 4),
         "loads per request": round(loads / measured, 4),
@@ -181,16 +210,15 @@ def belady(asked: Sequence[int], capacity: int) -> float:
     return hits / (len(asked) - warm)
 
 
-def pooled_lru(asked: Sequence[int], capacity: int) -> float:
-    """The same where the least recently used one leaves."""
-    held: OrderedDict[int, None] = OrderedDict()
+def known_rates(asked: Sequence[int], capacity: int) -> float:
+    """The same where those that are asked for most stay for good once they came; adapters are numbered by how often
+    they are asked for."""
+    held: set[int] = set()
     hits, warm = 0, len(asked) // 2
     for at, adapter in enumerate(asked):
         hits += at >= warm and adapter in held
-        held[adapter] = None
-        held.move_to_end(adapter)
-        if len(held) > capacity:
-            held.popitem(last=False)
+        if adapter < capacity:
+            held.add(adapter)
     return hits / (len(asked) - warm)
 
 
@@ -211,29 +239,33 @@ def compared(replicas: int, adapters: int, exponent: float, requests: int, costs
     found: dict[str, Any] = {
         name: simulated(way, asked, times, replicas, costs) for name, way in ways.items()
     }
-    best = belady(asked, replicas * SLOTS)
-    least = 1 - belady(asked, replicas * HOST)
-    lru = pooled_lru(asked, replicas * SLOTS)
+    bounds = {
+        name: {
+            "hit rate": round(bound(asked, replicas * SLOTS), 4),
+            "loads per request": round(1 - bound(asked, replicas * HOST), 4),
+        }
+        for name, bound in (("hindsight", belady), ("known rates", known_rates))
+    }
     told = found["ours"]
+    ratios: dict[str, float | None] = {}
+    for name, bound in bounds.items():
+        least = bound["loads per request"]
+        ratios[f"ours / {name}, hits"] = round(told["hit rate"] / bound["hit rate"], 3)
+        ratios[f"ours / {name}, loads"] = round(told["loads per request"] / least, 3) if least else None
     return {
         "replicas": replicas,
         "adapters": adapters,
         "zipf": exponent,
         "requests": requests,
         **found,
-        "hindsight": {"hit rate": round(best, 4), "loads per request": round(least, 4)},
-        "pooled LRU": {
-            "hit rate": round(lru, 4),
-            "loads per request": round(1 - pooled_lru(asked, replicas * HOST), 4),
-        },
-        "ours / hindsight, hits": round(told["hit rate"] / best, 3),
-        "ours / pooled LRU, hits": round(told["hit rate"] / lru, 3),
-        "ours / hindsight, loads": round(told["loads per request"] / least, 3) if least else None,
+        **bounds,
+        **ratios,
     }
 
 
 def calibrated() -> Costs:
-    """Seconds on one replica of the starter, medians of 24 adapters."""
+    """CPU seconds on one replica of the starter, medians of 24 adapters; more: of eight at once for each after the
+    first."""
     from tests.hub.voices import voice
 
     with TemporaryDirectory() as folder:
@@ -243,19 +275,25 @@ def calibrated() -> Costs:
         for seed, name in enumerate(names, 1):
             hub.publish(voice(base, seed), name)
         registry = Registry(hub, base, limits=Limits(slots=8))
-        seconds: dict[str, list[float]] = {"hub": [], "host": [], "slot": []}
+        seconds: dict[str, list[float]] = {"hub": [], "host": [], "slot": [], "eight": []}
         try:
             registry.analyze(names[0], "where is my refund?")
             for where in ("hub", "host"):
                 for name in names[1:]:
                     for kind in (where, "slot"):
-                        began = perf_counter()
+                        began = process_time()
                         registry.analyze(name, "where is my refund?")
-                        seconds[kind].append(perf_counter() - began)
+                        seconds[kind].append(process_time() - began)
+            eight = [Analyze(name, ["where is my refund?"]) for name in names[:8]]
+            registry.run(eight)
+            for _ in names:
+                began = process_time()
+                registry.run(eight)
+                seconds["eight"].append(process_time() - began)
         finally:
             registry.close()
-    cold, warm, hot = (median(seconds[name]) for name in ("hub", "host", "slot"))
-    return Costs(max(0.0, cold - warm), max(0.0, warm - hot), hot)
+    cold, warm, hot, eight = (median(each) for each in seconds.values())
+    return Costs(max(0.0, cold - warm), max(0.0, warm - hot), hot, max(0.0, eight - hot) / 7)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Which slot an adapter gets: one that is free, else that of the least recently used adapter that may leave."""
+"""Which slot an adapter gets: one that is free, else that of the first adapter that may leave."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ def choose_slot(
 ) -> Chosen | None:
     """The slot for an adapter that is in none; None while each that it could have is in use or pinned.
 
-    in_slots: adapters by key, the least recently used first. large: for an adapter that is to have memory of its own,
-    how many of these there may be; one of them leaves where there are so many.
+    in_slots: adapters by key, in the order in which they would leave. large: for an adapter that is to have memory of
+    its own, how many of these there may be; one of them leaves where there are so many.
     """
     full = large is not None and sum(held.large for held in in_slots.values()) >= large
     taken = {held.slot for held in in_slots.values()}

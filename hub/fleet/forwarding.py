@@ -13,8 +13,10 @@ from typing import Any
 from starlette.types import Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from hub.errors import BadName
 from hub.server.failing import response
 from hub.server.service import known_caller, set_caller
+from hub.storage.names import parse
 
 Forward = Callable[[AsgiScope, bytes, str], AsyncIterator[Sequence[Message]]]
 """Hands a request on: its scope, its body, and the reference that it names. Raises Lost."""
@@ -165,11 +167,18 @@ def _document(body: bytes) -> Any:
 
 
 def _wanted(document: Any) -> str:
-    """The reference that a request names, the first one of several; empty where it names none."""
+    """The reference that a request names, the first one of several, in the words of the replicas; empty where it names
+    none."""
     for each in _entries(document):
         named = each.get("model", each.get("reference", ""))
         first = named[0] if isinstance(named, list) and named else named
-        return first.split("+")[0].strip() if isinstance(first, str) else ""
+        if not isinstance(first, str):
+            return ""
+        text = first.split("+")[0].strip()
+        try:
+            return str(parse(text))  # `name@latest` is `name`
+        except BadName:  # its replica says so
+            return text
     return ""
 
 
@@ -182,9 +191,10 @@ def _entries(document: Any) -> list[dict[str, Any]]:
 
 
 def _is_page(scope: AsgiScope) -> bool:
-    """Whether a page is asked, or what a page's session may: that is known to one replica."""
-    path, names = scope["path"], {name for name, _ in scope["headers"]}
-    return path == "/" or path.startswith(PAGE) or (b"cookie" in names and b"authorization" not in names)
+    """Whether a page is asked. Cookies say nothing: without keys nobody logs in, and with them the gate of the ingress
+    lets a session go to pages only."""
+    path: str = scope["path"]
+    return path in ("/", PAGE) or path.startswith(f"{PAGE}/")
 
 
 def _may_ask_again(scope: AsgiScope, document: Any) -> bool:

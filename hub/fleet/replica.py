@@ -13,6 +13,8 @@ from starlette.types import Scope as AsgiScope
 
 from adapters import Limits
 from hub.errors import HubError
+from hub.feedback.arms import PRODUCTION
+from hub.feedback.loop import LIVE
 from hub.fleet.setting import Setting, keys_of
 from hub.fleet.shares import Asked, Shares
 from hub.hub import Hub
@@ -96,11 +98,16 @@ class Worker:
             self._syncing = asyncio.ensure_future(self._sync())
 
     def has(self) -> dict[str, list[str]]:
-        """The references that lie in slots and in host memory: by version, and by each name that is followed to it."""
+        """The references that lie in slots and in host memory: by version, and by each name that is followed to it. Of
+        `name@live` most users are led to production."""
         named: dict[str, list[str]] = {}
         for followed in self.registry.following():
             if followed.version is not None:
-                named.setdefault(followed.version, []).append(followed.reference)
+                known = named.setdefault(followed.version, [])
+                known.append(followed.reference)
+                name, _, alias = followed.reference.partition("@")
+                if alias == PRODUCTION:
+                    known.append(f"{name}@{LIVE}")
         found: dict[str, list[str]] = {"slots": [], "host": []}
         for each in self.registry.residency():
             kind = "slots" if each.tier == "slot" else "host"

@@ -6,8 +6,10 @@
 
 Where nobody has it, each adapter has an order of replicas of its own (rendezvous hashing, Thaler and Ravishankar 1998):
 an ingress needs no memory to send it to the same one again, and a replica that goes moves only its own adapters. The
-bound (Mirrokni, Thorup and Zadimoghaddam 2016) lets no replica have much more than its share: a hot adapter goes on to
-the next one of its order, which then has it, too; a cold one stays where it is.
+order is that of the name, so that `name`, `name@production` and `name@3`, which may be one version, meet there. Of its
+first two the one comes first that has fewer adapters in host memory, so that replicas fill alike (two choices,
+Mitzenmacher 2001). The bound (Mirrokni, Thorup and Zadimoghaddam 2016) lets no replica have much more than its share: a
+hot adapter goes on to the next one of its order, which then has it, too; a cold one stays where it is.
 """
 
 from collections.abc import Collection, Sequence
@@ -51,10 +53,18 @@ def ranked(adapter: str, seats: Sequence[Seat], easy: int = EASY, spare: float =
             return (0, max(easy, seat.busy), weight(adapter, seat.id))
         return (1 if adapter in seat.host else 2, weight(adapter, seat.id))
 
-    return [each.id for each in sorted(seats, key=rank)]
+    order = sorted(seats, key=rank)
+    if (
+        len(order) > 1
+        and rank(order[0])[0] == rank(order[1])[0] == 2
+        and len(order[1].host) < len(order[0].host)
+    ):
+        order[:2] = order[1], order[0]
+    return [each.id for each in order]
 
 
 @lru_cache(maxsize=2**18)
 def weight(adapter: str, id: str) -> int:
     """How far back a replica stands in the order of an adapter; 64 random bits, the same in every process."""
-    return int.from_bytes(blake2b(f"{adapter}\0{id}".encode("utf-8", "replace"), digest_size=8).digest())
+    name = adapter.partition("@")[0]
+    return int.from_bytes(blake2b(f"{name}\0{id}".encode("utf-8", "replace"), digest_size=8).digest())

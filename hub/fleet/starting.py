@@ -7,6 +7,7 @@ from threading import Event
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 
 from hub.errors import HubError
 from hub.fleet.building import fleet
@@ -40,15 +41,15 @@ def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Calla
     """
     try:
         ray.init(address=address, include_dashboard=False, log_to_driver=True, logging_level=logging.WARNING)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise NoCluster(
-            f"no Ray cluster answers at {address}: {error}; start one (ray start --head), or say --ray local"
+            f"no Ray cluster answers at {address}: {error}; start one (ray start --head), or say --ray local; one "
+            "that was started where ~/.ray/auth_token lies asks for it: RAY_AUTH_MODE=token, here and on each machine"
         ) from None
     try:
         number = port or _free(host)
-        serve.start(http_options={"host": host, "port": number})
         try:
-            _deploy(setting)
+            _deploy(setting, host, number)
             ended = Event()
             for each in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(each, lambda *_: ended.set())
@@ -62,10 +63,11 @@ def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Calla
         ray.shutdown()
 
 
-def _deploy(setting: Setting) -> None:
+def _deploy(setting: Setting, host: str, port: int) -> None:
     try:
+        serve.start(http_options={"host": host, "port": port})
         serve.run(fleet(setting), name=NAME)
-    except RuntimeError as error:
+    except (RuntimeError, TimeoutError, RayError) as error:
         raise NotDeployed(f"the fleet does not start: {error}") from None
 
 

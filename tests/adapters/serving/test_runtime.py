@@ -126,7 +126,30 @@ def test_an_encoder_answers_heads_of_several_adapters(tmp_path: Path) -> None:
     runtime.close()
 
 
-def test_more_adapters_than_slots_and_the_least_recently_used_leaves(shelf: Shelf) -> None:
+def test_an_adapter_of_many_requests_stays_while_others_come_once_each(shelf: Shelf) -> None:
+    runtime = shelf.runtime(slots=2)
+    for name in ("w0", "w0", "w0", "w1", "w2", "w3"):
+        runtime.run([Request(name, PROMPTS[0], Sampling(2))])
+    assert in_slots(runtime) == ["w0", "w3"]
+
+
+def test_host_memory_keeps_adapters_of_many_requests(shelf: Shelf) -> None:
+    fetched: list[str] = []
+
+    def fetch(key: str) -> Fetched:
+        fetched.append(key)
+        return shelf.fetch(key)
+
+    roomy = shelf.runtime()
+    roomy.run([Request(name, PROMPTS[0], Sampling(2)) for name in ("w0", "w1", "w2", "w3")])
+    size = {found.adapter: found.size for found in roomy.residency()}
+    runtime = shelf.runtime(fetch, slots=1, host_bytes=size.pop("w0") + max(size.values()))
+    for name in ("w0", "w0", "w0", "w1", "w2", "w3", "w0"):
+        runtime.run([Request(name, PROMPTS[0], Sampling(2))])
+    assert fetched == ["w0", "w1", "w2", "w3"]
+
+
+def test_more_adapters_than_slots_and_the_rarest_leaves(shelf: Shelf) -> None:
     fetched: list[str] = []
 
     def fetch(key: str) -> Fetched:

@@ -18,7 +18,7 @@ def test_the_lowest_free_slot_comes_first() -> None:
     assert choose_slot({"a": _Held(0), "b": _Held(2)}, 3, ()) == Chosen(1)
 
 
-def test_the_least_recently_used_that_is_idle_and_not_pinned_leaves() -> None:
+def test_the_first_that_is_idle_and_not_pinned_leaves() -> None:
     in_slots = {"runs": _Held(0, rows=1), "pinned": _Held(1), "old": _Held(2), "new": _Held(3)}
     assert choose_slot(in_slots, 4, {"pinned"}) == Chosen(2, leaves="old")
 

@@ -1,9 +1,11 @@
-"""vLLM itself, where its environment was made (`python -m benchmarks.peers --install`): it writes what we write."""
+"""vLLM itself, where its environment was made (`python -m benchmarks.peers --install`): it finds the plugin, and writes
+what we write."""
 
 import json
 import os
 import random
 import subprocess
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +25,8 @@ import asyncio, json, os, sys
 told = json.load(sys.stdin)
 sys.stdout, answers = sys.stderr, os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
-from hub.exchange.resolver import register
-register()
+from vllm.plugins import load_general_plugins
+load_general_plugins()
 from vllm import LLM, SamplingParams
 from vllm.lora.request import LoRARequest
 from vllm.lora.resolver import LoRAResolverRegistry
@@ -48,7 +50,7 @@ _QUIET = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_PLUGINS": "",
+    "VLLM_PLUGINS": "repertoire",
     "OMP_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",
 }
@@ -64,6 +66,17 @@ def adapter(seed: int) -> Adapter:
             tensors[f"{stem}.lora_B.weight"] = 0.05 * torch.randn(256, 8, generator=draw)
     method = Lora(rank=8, alpha=16.0, targets=("down_proj", "q_proj"))
     return replace(lora(), method=method, head=None, tensors=tensors, task="ad-copy")
+
+
+def installed(folder: Path) -> str:
+    """A folder for the path with what an installation says of itself: the plugin is found as vLLM finds any."""
+    about = folder / "adapter_repertoire-0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: adapter-repertoire\nVersion: 0\n")
+    groups = tomllib.loads((peers.ROOT / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]
+    lines = [f"[{group}]\n{name} = {each}\n" for group in groups for name, each in groups[group].items()]
+    (about / "entry_points.txt").write_text("".join(lines))
+    return str(folder)
 
 
 @pytest.mark.skipif(peers.missing("vLLM") is not None, reason=str(peers.missing("vLLM")))
@@ -91,7 +104,8 @@ def test_vllm_writes_our_tokens_with_the_resolver_and_with_an_exported_folder(
         "prompts": prompts,
         "exported": str(exported),
     }
-    own = {"PYTHONPATH": str(peers.ROOT), "REPERTOIRE_HUB": hub.address}
+    path = os.pathsep.join([str(peers.ROOT), installed(tmp_path / "installed")])
+    own = {"PYTHONPATH": path, "REPERTOIRE_HUB": hub.address}
     done = subprocess.run(
         [peers.python_of("vLLM"), "-c", _INSIDE],
         input=json.dumps(told), capture_output=True, text=True, env=os.environ | _QUIET | own,

@@ -121,8 +121,16 @@ def test_a_stream_that_breaks_off_says_so_and_is_not_begun_again() -> None:
         ("/v1/analyze", [], {}, ""),
         ("/v1/analyze", None, {}, ""),
         ("/page/adapters", None, {}, PAGE),
-        ("/v1/analyze", {"reference": "a/b/c"}, {"cookie": "repertoire_session=x"}, PAGE),
+        ("/", None, {}, PAGE),
+        ("/v1/analyze", {"reference": "a/b/c"}, {"cookie": "x=y"}, "a/b/c"),
+        ("/v1/analyze", {"reference": "a/b/c"}, {"cookie": "repertoire_session=x"}, "a/b/c"),
         ("/v1/analyze", {"reference": "a/b/c"}, {"cookie": "x=y", "authorization": "Bearer k"}, "a/b/c"),
+        ("/v1/analyze", {"reference": "a/b/c@latest"}, {}, "a/b/c"),
+        ("/v1/analyze", {"reference": " a/b/c@latest + a/b/d@1"}, {}, "a/b/c"),
+        ("/v1/recommend", {"reference": ["a/b/c@latest", "a/b/d"]}, {}, "a/b/c"),
+        ("/v1/recommend", {"reference": "a/b/c@live"}, {}, "a/b/c@live"),
+        ("/v1/analyze", {"reference": "a/b/c@"}, {}, "a/b/c@"),
+        ("/v1/analyze", {"reference": "é@x"}, {}, "é@x"),
     ],
 )
 def test_where_a_request_goes(path: str, document: Any, headers: dict[str, str], wanted: str) -> None:

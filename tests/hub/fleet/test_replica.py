@@ -11,7 +11,8 @@ from hub.fleet.counting import Counts
 from hub.fleet.replica import Stuck, Worker
 from hub.hub import Hub
 from tests.adapters import models
-from tests.clock import Clock
+from tests.clock import Clock, until
+from tests.hub.voices import voice
 
 
 @pytest.fixture
@@ -49,3 +50,20 @@ def test_only_one_whose_rows_do_not_go_on_is_replaced(
         worker.check()
     state = state | {"writing": 0}
     worker.check()
+
+
+def test_it_has_what_each_name_means_now(worker: Worker) -> None:
+    """Whatever an adapter was asked as, it is found where it lies."""
+    hub, name = worker.registry.hub, "acme/spring/behavior"
+    for seed in (1, 2):
+        hub.publish(voice(worker.registry.base, seed), name)
+    hub.set_alias(name, "production", 1)
+    for reference in (f"{name}@latest", f"{name}@production"):
+        worker.registry.analyze(reference, "good")
+    there = {f"{name}@1", f"{name}@production", f"{name}@live", f"{name}@2", name}
+    assert set(worker.has()["slots"]) == there
+    hub.set_alias(name, "production", 2)
+    until(lambda: worker.registry.state()["following"]["moves"])
+    assert set(worker.has()["slots"]) == there
+    (before,) = (each for each in worker.registry.following() if each.reference == f"{name}@production")
+    assert before.version == f"{name}@2"

@@ -72,6 +72,21 @@ def test_adapters_that_nobody_has_are_spread_evenly() -> None:
     assert max(abs(count - 1000) for count in counts.values()) < 5 * math.sqrt(1000)
 
 
+def test_versions_and_aliases_of_a_name_that_nobody_has_meet_on_one_replica() -> None:
+    seats = [Seat(f"replica-{i}") for i in range(8)]
+    for i in range(20):
+        told = {ranked(f"a/b/{i}{end}", seats)[0] for end in ("", "@production", "@3")}
+        assert len(told) == 1
+
+
+def test_adapters_that_nobody_has_fill_the_host_memory_of_all_alike() -> None:
+    host: dict[str, set[str]] = {f"replica-{i}": set() for i in range(8)}
+    for i in range(800):
+        first = ranked(f"a/b/{i}", [Seat(id, host=held) for id, held in host.items()])[0]
+        host[first].add(f"a/b/{i}")
+    assert max(map(len, host.values())) - min(map(len, host.values())) <= 10
+
+
 def test_a_hot_adapter_goes_on_to_a_second_replica_and_a_cold_one_stays() -> None:
     hot, cold = "acme/hot/behavior", "acme/cold/behavior"
     seats = {f"r{i}": Seat(f"r{i}") for i in range(4)}

@@ -8,39 +8,46 @@ import pytest
 from hub.fleet import Setting
 
 pytest.importorskip("ray.serve")
+from ray.exceptions import AuthenticationError
+
 from hub.fleet import starting
 
 
 class Cluster:
-    """Stands in for `ray` and `ray.serve`. fails: with what a deployment ends; told: what it was asked to do."""
+    """Stands in for `ray` and `ray.serve`. fails: what comes of it when it is asked for `at`; told: what it was asked
+    to do."""
 
-    def __init__(self, fails: BaseException) -> None:
-        self.fails = fails
+    def __init__(self, fails: BaseException, at: str) -> None:
+        self.fails, self.at = fails, at
         self.told: list[str] = []
 
     def init(self, **_: Any) -> None:
-        self.told.append("init")
+        self._told("init")
 
     def start(self, **_: Any) -> None:
-        self.told.append("start")
+        self._told("start")
 
     def run(self, _: Any, name: str) -> None:
-        self.told.append(f"run {name}")
-        raise self.fails
+        self._told(f"run {name}")
 
     def delete(self, name: str) -> None:
-        self.told.append(f"delete {name}")
+        self._told(f"delete {name}")
 
     def shutdown(self) -> None:
-        self.told.append("shutdown")
+        self._told("shutdown")
+
+    def _told(self, what: str) -> None:
+        self.told.append(what)
+        if what.partition(" ")[0] == self.at:
+            raise self.fails
 
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Starts a fleet whose deployment ends so."""
 
-    def start(fails: BaseException, raised: type[BaseException], match: str) -> list[str]:
-        cluster = Cluster(fails)
+    def start(fails: BaseException, raised: type[BaseException], match: str, at: str = "run") -> list[str]:
+        cluster = Cluster(fails, at)
         monkeypatch.setattr(starting, "ray", cluster)
         monkeypatch.setattr(starting, "serve", cluster)
         monkeypatch.setattr(starting, "fleet", lambda _: None)
@@ -58,5 +65,20 @@ def test_a_fleet_that_does_not_start_is_a_problem_and_is_taken_away(tried: Any) 
     assert tried(RuntimeError("no such hub"), starting.NotDeployed, "no such hub") == ALL
 
 
+@pytest.mark.parametrize("fails", [TimeoutError("no proxies"), AuthenticationError("no proxies")])
+def test_one_whose_proxies_do_not_start_is_a_problem_and_is_taken_away(tried: Any, fails: Exception) -> None:
+    told = ["init", "start", f"delete {starting.NAME}", "shutdown"]
+    assert tried(fails, starting.NotDeployed, "no proxies", at="start") == told
+
+
 def test_one_that_is_ended_while_it_starts_is_taken_away(tried: Any) -> None:
     assert tried(KeyboardInterrupt(), KeyboardInterrupt, "^$") == ALL
+
+
+@pytest.mark.parametrize(
+    "fails", [ConnectionError("no answer"), ValueError("no address"), AuthenticationError("no token")]
+)
+def test_a_cluster_that_is_not_reached_is_a_problem_that_says_what_to_do(
+    tried: Any, fails: Exception
+) -> None:
+    assert tried(fails, starting.NoCluster, "no .*; start one .*RAY_AUTH_MODE=token", at="init") == ["init"]
