@@ -4,7 +4,7 @@
     two workers      the command with --ray and --workers 2, a thread each, on two nodes
     killed           the same; workers are killed by SIGKILL three times, and the command itself once and resumed
 
-In rounds, each way once a round. Both nodes are processes of this machine, so that the two workers have what cores it
+Both nodes are processes of this machine, so that the two workers have what cores it
 has left; the seconds say little where others use them, and the CPU seconds more. Each way publishes to a hub of its
 own; its adapters are compared bit by bit with those of one machine, and counted in the hub.
 
@@ -37,7 +37,7 @@ from hub import Hub
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "nights.json"
 FOLDER = ROOT / "build" / "benchmarks" / "nights"
-JOBS, ROWS, ROUNDS, KILLS = 24, (60, 140), 3, 3
+JOBS, ROWS, ROUNDS, KILLS = 24, (40, 90), 1, 3
 WAYS = ("one machine", "two workers", "killed")
 
 
@@ -98,7 +98,7 @@ def jobs(folder: Path) -> Path:
         (folder / f"{at}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         preset = "behavior-prefix" if at % 4 == 3 else "behavior"
         found.append({"name": f"client{at}/all/behavior", "recipe": preset, "data": f"{at}.csv"})
-    settings = {"train": {"epochs": 6, "batch_size": 8}, "data": {"max_tokens": 32, "pii": "allow"}}
+    settings = {"train": {"epochs": 2, "batch_size": 8}, "data": {"max_tokens": 32, "pii": "allow"}}
     path = folder / "jobs.yaml"
     path.write_text(yaml.safe_dump({"defaults": settings, "jobs": found}), encoding="utf-8")
     return path

@@ -73,7 +73,7 @@ class Trainer:
         """Train a group; of each result its index, and what went wrong. The adapters lie in their folders."""
         from recipes.runs import train_group
 
-        with _alone(settings.state):
+        with alone(settings.state):
             for index, result in train_group(orders, self._base, settings):
                 yield index, _plain(result) if isinstance(result, RepertoireError) else None
 
@@ -113,7 +113,7 @@ def _plain(error: RepertoireError) -> TrainingError:
 
 
 @contextmanager
-def _alone(state: str | os.PathLike[str] | None) -> Iterator[None]:
+def alone(state: str | os.PathLike[str] | None) -> Iterator[None]:
     """Nobody else trains the group of these snapshots meanwhile; who does is waited for."""
     if state is None:
         yield

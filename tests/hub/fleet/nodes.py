@@ -1,11 +1,14 @@
 """A real Ray cluster of two nodes of one processor each, and the processes that it runs."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import psutil
+
+from tests.clock import LIMIT
 
 _NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 
@@ -25,7 +28,7 @@ class Nodes:
     def second(self) -> Any:
         """The node that is not the head; another one, where it was killed."""
         if self._second is None:
-            self._second = self._cluster.add_node(**_NODE)
+            self._second = _started(lambda: self._cluster.add_node(**_NODE))
         return self._second
 
     def kill_second(self) -> None:
@@ -40,7 +43,9 @@ def two_nodes() -> Iterator[Nodes]:
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"] = "300"  # on a busy machine it is not ready in five
-    cluster = Cluster(initialize_head=True, head_node_args=_NODE | {"include_dashboard": False})
+    cluster = _started(
+        lambda: Cluster(initialize_head=True, head_node_args=_NODE | {"include_dashboard": False})
+    )
     try:
         nodes = Nodes(cluster)
         assert nodes.second is not None
@@ -49,6 +54,17 @@ def two_nodes() -> Iterator[Nodes]:
     finally:
         ray.shutdown()
         cluster.shutdown()
+
+
+def _started(start: Callable[[], Any]) -> Any:
+    """What starts a node; Ray gives it half a minute, which on a busy machine is not enough at each time."""
+    ends = monotonic() + LIMIT
+    while True:
+        try:
+            return start()
+        except Exception as error:
+            if "timed out during startup" not in str(error) or monotonic() > ends:
+                raise
 
 
 def processes(words: str, node: Any = None) -> list[psutil.Process]:

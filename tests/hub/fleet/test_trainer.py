@@ -1,5 +1,6 @@
 """A worker that trains, in this process: what is handed to it travels, and what goes wrong is told in words."""
 
+import fcntl
 import os
 import pickle
 import socket
@@ -10,7 +11,7 @@ import torch
 
 from adapters import Adapter
 from adapters.format.files import read
-from hub.fleet.trainer import Trainer
+from hub.fleet.trainer import Trainer, alone
 from recipes import Order, Recipe, Settings, TrainingError, train_many
 from recipes.runs import newest
 from tests.adapters import models
@@ -45,6 +46,24 @@ def test_an_order_that_travelled_goes_on_from_its_parent_as_here(trainer: Traine
     assert size.tokens > 0 and 0 < size.passes < 1 and size.bytes > 0
     with pytest.raises(TrainingError, match=r"absent\.csv"):
         next(trainer.weigh(orders[1], Settings()))
+
+
+def test_who_trains_a_group_holds_it_against_others(tmp_path: Path) -> None:
+    state = tmp_path / "state" / "group-0000"
+
+    def is_held() -> bool:
+        with Path(f"{state}.lock").open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    with alone(state):
+        assert is_held()
+    assert not is_held()
+    with alone(None):
+        assert not is_held(), "without snapshots there is nothing to hold"
 
 
 def test_a_folder_that_a_machine_does_not_see_is_told(tmp_path: Path) -> None:
