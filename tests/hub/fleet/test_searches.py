@@ -1,7 +1,8 @@
 """A search whose trials are spread over workers asks for, prunes and finds what a search on one machine does; here the
 workers are of this process, and may die."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,12 @@ from typing import Any
 import pytest
 
 from adapters import Base
-from recipes import Recipe, Settings, TrainingError, Tuned, tune
-from recipes.data import load_splits
-from recipes.runs import Search, read_space
+from recipes import Recipe, TrainingError, Tuned, tune
 from tests.adapters import models
 from tests.recipes.runs.test_training import QUICK, moods
 
 pytest.importorskip("ray")
-from hub.fleet.searches import Turns
+from hub.fleet import OnRay, searches, tune_on_ray
 from hub.fleet.trainer import Trainer
 
 RECIPE: dict[str, Any] = QUICK | {"train.epochs": 4, "train.patience": None, "train.metric": "log_loss"}
@@ -61,26 +60,26 @@ def base() -> Base:
     return models.base("llama", tie_word_embeddings=False)
 
 
-def spread(
-    hired: Hired, recipe: Recipe, space: Any, data: Path, trials: int, together: int, seed: int
-) -> Tuned:
+@pytest.fixture
+def spread(base: Base, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Tuned]:
     """A search by such workers."""
-    search = Search(recipe, read_space(space, recipe), seed)
-    shared = recipe, load_splits(recipe, data), Settings()
-    hired.give(0, "look", shared)
-    assert [told for _, told in hired.told()] == [None]
-    Turns(search, hired, shared, trials, together, False).run()  # type: ignore[arg-type]
-    return search.tuned()
+
+    def search(*given: Any, count: int = 2, dies: int = 10**9, **options: Any) -> Tuned:
+        monkeypatch.setattr(searches, "crew", lambda *_: nullcontext(Hired(base, count, dies)))
+        monkeypatch.setattr(searches.ray, "put", lambda each: each)
+        return tune_on_ray(OnRay("auto"), *given, **options)
+
+    return search
 
 
 @pytest.mark.parametrize(("count", "dies"), [(2, 10**9), (3, 7)])
 def test_it_makes_the_trials_of_a_search_on_one_machine(
-    count: int, dies: int, base: Base, tmp_path: Path
+    count: int, dies: int, base: Base, tmp_path: Path, spread: Callable[..., Tuned]
 ) -> None:
     data, recipe = moods(tmp_path), Recipe.load("behavior", **RECIPE)
     one = tune(recipe, SPACE, data, base, trials=14, together=3, seed=1)
     assert {trial.state for trial in one.trials} == {"complete", "pruned"}
-    found = spread(Hired(base, count, dies), recipe, SPACE, data, 14, 3, 1)
+    found = spread(recipe, SPACE, data, trials=14, together=3, seed=1, count=count, dies=dies)
     for mine, its in zip(found.trials, one.trials, strict=True):
         assert (mine.number, mine.values, mine.state) == (its.number, its.values, its.state)
         assert (mine.steps, mine.planned, mine.error) == (its.steps, its.planned, its.error)
@@ -88,17 +87,17 @@ def test_it_makes_the_trials_of_a_search_on_one_machine(
     assert found.best.number == one.best.number and found.recipe == one.recipe
 
 
-def test_what_is_wrong_with_a_trial_is_its_own(base: Base, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_trial_is_its_own(tmp_path: Path, spread: Callable[..., Tuned]) -> None:
     data, space = moods(tmp_path, 60), {"prefix.init": ["text", "random"], "prefix.text": [None, "a mood"]}
     recipe = Recipe.load("behavior-prefix", **RECIPE | {"train.epochs": 1})
-    found = spread(Hired(base), recipe, space, data, 8, 4, 0)
+    found = spread(recipe, space, data, trials=8, together=4)
     wrong = [trial for trial in found.trials if trial.state == "failed"]
     assert wrong and all("text is only read where" in (trial.error or "") for trial in wrong)
     recipe = Recipe.load("behavior", **RECIPE | {"train.epochs": 1})
     with pytest.raises(TrainingError, match=r"none of 2 trials came through; the first: .*no_proj"):
-        spread(Hired(base), recipe, {"lora.targets": [["no_proj"]]}, data, 2, 2, 0)
-    hired = Hired(base)
+        spread(recipe, {"lora.targets": [["no_proj"]]}, data, trials=2, together=2)
     never = Recipe.load("behavior", **RECIPE | {"lora.targets": ["no_proj"]})
-    hired.give(0, "look", (never, load_splits(never, data), Settings()))
-    ((_, problem),) = hired.told()
-    assert isinstance(problem, TrainingError) and "no_proj" in str(problem), "before there is any trial"
+    with pytest.raises(TrainingError, match=r"^(?!none of).*no_proj"):
+        spread(never, {"lora.rank": [2]}, data)
+    with pytest.raises(TrainingError, match="both must be at least 1"):
+        spread(recipe, {"lora.rank": [2]}, data, trials=0)
