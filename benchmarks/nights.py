@@ -4,9 +4,9 @@
     two workers      the command with --ray and --workers 2, a thread each, on two nodes
     killed           the same; workers are killed by SIGKILL three times, and the command itself once and resumed
 
-Both nodes are processes of this machine, so that the two workers have what cores it
-has left; the seconds say little where others use them, and the CPU seconds more. Each way publishes to a hub of its
-own; its adapters are compared bit by bit with those of one machine, and counted in the hub.
+Both nodes are processes of this machine, so that the two workers have what cores it has left; the seconds say little
+where others use them. Each way publishes to a hub of its own; its adapters are compared bit by bit with those of one
+machine, and counted in the hub.
 
     python -m benchmarks.nights --budget 20     begins nothing after 20 minutes; the same command goes on
 """
@@ -15,22 +15,21 @@ import argparse
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from statistics import median
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
+import torch
 import yaml
 
-from adapters.format import WEIGHTS
+from adapters import read
 from benchmarks.measure import all_parts, machine, now, versions
 from hub import Hub
 
@@ -51,6 +50,9 @@ def main() -> int:
     made = all_parts(wanted, FOLDER / "parts.json", until)
     if made is None:
         return 0
+    for at in range(ROUNDS):
+        for way in WAYS:
+            made[f"{way}, {at}"] |= counted(way, at)
     result = {
         "benchmark": "nights",
         "command": "python -m benchmarks.nights",
@@ -63,8 +65,7 @@ def main() -> int:
         "versions published twice": sum(each["twice"] for each in made.values()),
         "workers killed": sum(each["workers killed"] for each in made.values()),
         "commands killed": sum(each["commands killed"] for each in made.values()),
-        "one machine / two workers, seconds": ratio(made, "seconds"),
-        "two workers / one machine, CPU seconds": round(1 / ratio(made, "CPU seconds"), 3),
+        "one machine / two workers, seconds": ratio(made),
         "nights": made,
         "machine": about,
         "versions": versions("torch", "transformers", "ray"),
@@ -77,9 +78,11 @@ def main() -> int:
     return int(bool(lost) or any(each["equal"] != JOBS for each in made.values()))
 
 
-def ratio(made: Mapping[str, Any], what: str) -> float:
-    """Median over the rounds of one machine's by that of two workers in the same round."""
-    each = (made[f"one machine, {at}"][what] / made[f"two workers, {at}"][what] for at in range(ROUNDS))
+def ratio(made: Mapping[str, Any]) -> float:
+    """Median over the rounds of one machine's seconds by those of two workers in the same round."""
+    each = (
+        made[f"one machine, {at}"]["seconds"] / made[f"two workers, {at}"]["seconds"] for at in range(ROUNDS)
+    )
     return round(median(each), 3)
 
 
@@ -105,29 +108,33 @@ def jobs(folder: Path) -> Path:
 
 
 def night(way: str, at: int) -> dict[str, Any]:
-    """One night: what it took, what was killed, and what is there in the end."""
-    folder = FOLDER / f"{way.replace(' ', '-')}-{at}"
+    """One night: what it took, and what was killed."""
+    folder = place(way, at)
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-c", "from hub.cli import main; main()", "train", str(jobs(FOLDER / "jobs"))]
     command += ["--out", str(folder / "night"), "--publish", str(folder / "hub"), "--quantization", "none"]
     command += ["--json", "--snapshot", "1" if way == "killed" else "60"]
     os.environ["OMP_NUM_THREADS"] = "1"
-    told = machine()
+    found = killed(0, 0) | {"load": machine()["load before"]}
     if way == "one machine":
-        began, spent = perf_counter(), cpu_seconds()
+        began = perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        took = {"seconds": perf_counter() - began, "CPU seconds": cpu_seconds() - spent}
-        return took | counted(folder, at) | {"load": told["load before"]} | killed(0, 0)
+        return found | {"seconds": round(perf_counter() - began, 1)}
     from tests.hub.fleet.nodes import processes, two_nodes
 
     with two_nodes() as nodes:
         command += ["--ray", nodes.address, "--workers", "2"]
-        began, spent = perf_counter(), cluster_seconds()
-        deaths = killed(0, 0) if way == "two workers" else killing(command, folder, processes)
-        if way == "two workers":
+        began = perf_counter()
+        if way == "killed":
+            found |= killing(command, folder, processes)
+        else:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        took = {"seconds": perf_counter() - began, "CPU seconds": cluster_seconds() - spent}
-    return took | counted(folder, at) | {"load": told["load before"]} | deaths
+        return found | {"seconds": round(perf_counter() - began, 1)}
+
+
+def place(way: str, at: int) -> Path:
+    """Where a night of a round lies."""
+    return FOLDER / f"{way.replace(' ', '-')}-{at}"
 
 
 def killing(command: list[str], folder: Path, processes: Any) -> dict[str, int]:
@@ -157,35 +164,18 @@ def killed(workers: int, commands: int) -> dict[str, int]:
     return {"workers killed": workers, "commands killed": commands}
 
 
-def counted(folder: Path, at: int) -> dict[str, int]:
+def counted(way: str, at: int) -> dict[str, int]:
     """What is there of a night: adapters with the bits of the round's night on one machine, jobs lost, and versions too
     many."""
-    hub = Hub(folder / "hub", create=False)
+    own, whole = place(way, at), place("one machine", at)
+    hub = Hub(own / "hub", create=False)
     names = [f"client{number}/all/behavior" for number in range(JOBS)]
     there = [len(hub.versions(name)) if name in hub.names() else 0 for name in names]
-    whole = FOLDER / f"one-machine-{at}" / "night"
-    equal = [
-        (folder / "night" / name / WEIGHTS).read_bytes() == (whole / name / WEIGHTS).read_bytes()
-        for name in names
-    ]
-    return {"equal": sum(equal), "lost": there.count(0), "twice": sum(count > 1 for count in there)}
-
-
-def cpu_seconds() -> float:
-    """Of the processes that this one has waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def cluster_seconds() -> float:
-    """The same, with those of the cluster's nodes and workers, which still run."""
-    import psutil
-
-    spent = cpu_seconds()
-    for each in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            spent += sum(each.cpu_times()[:4])
-    return spent
+    equal = 0
+    for name in names:
+        mine, its = read(own / "night" / name).tensors, read(whole / "night" / name).tensors
+        equal += mine.keys() == its.keys() and all(torch.equal(mine[key], its[key]) for key in its)
+    return {"equal": equal, "lost": there.count(0), "twice": sum(count > 1 for count in there)}
 
 
 if __name__ == "__main__":
