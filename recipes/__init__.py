@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from recipes.recipe import Recipe
     from recipes.runs.order import Order
     from recipes.runs.run import Settings
+    from recipes.runs.search import Tuned
     from recipes.runs.training import train, train_many
-    from recipes.runs.tuning import Tuned, tune
+    from recipes.runs.tuning import tune
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -19,8 +20,9 @@ else:
             "recipes.recipe": ["Recipe"],
             "recipes.runs.order": ["Order"],
             "recipes.runs.run": ["Settings"],
+            "recipes.runs.search": ["Tuned"],
             "recipes.runs.training": ["train", "train_many"],
-            "recipes.runs.tuning": ["Tuned", "tune"],
+            "recipes.runs.tuning": ["tune"],
         },
     )
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from hub.cli.options import Quantization
 if TYPE_CHECKING:
     from adapters.format import Shape
     from hub.catalogue.signing import PrivateKey
+    from hub.fleet import OnRay
     from hub.intake import Declared
     from hub.registry.registry import Registry
     from recipes import Recipe
@@ -183,6 +185,37 @@ def open_registry(
         )
     revision = None if record.base.id == "starter" else record.base.revision
     return Registry(opened, load_base(record.base.id, held, revision), follow=False)
+
+
+def ray_workers(
+    address: str | None, workers: int, cpus: int, base: str, quantization: Quantization
+) -> "OnRay | None":
+    """Who trains, where that is not this process.
+
+    Args:
+        address: of `--ray`; None trains here.
+        workers: of `--workers`.
+        cpus: of `--cpus`, for each.
+        base: that each loads.
+        quantization: how.
+
+    Raises:
+        typer.BadParameter: Ray is not installed.
+    """
+    if address is None:
+        return None
+    need_ray()
+    from hub.fleet import OnRay
+
+    return OnRay(address, base, quantization.value, workers, cpus)
+
+
+def need_ray() -> None:
+    """Raises typer.BadParameter where Ray is not installed."""
+    if find_spec("ray") is None:
+        raise typer.BadParameter(
+            "Ray is not installed: pip install 'adapter-repertoire[ray]'", param_hint="--ray"
+        )
 
 
 def pairs(texts: Sequence[str] | None, option: str) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ from hub.cli.output import document, say, show
 
 if TYPE_CHECKING:
     from adapters import Adapter
+    from hub.fleet import OnRay
     from recipes import Settings
-    from recipes.runs import Brief, Result
+    from recipes.runs import Brief, Result, TrainMany
 
 
 def train_jobs(
@@ -27,6 +29,7 @@ def train_jobs(
     settings: "Settings",
     publish: str | None,
     as_json: bool,
+    on_ray: "OnRay | None" = None,
 ) -> None:
     """Train a file of jobs.
 
@@ -38,6 +41,7 @@ def train_jobs(
         settings: of the run, the same for all jobs.
         publish: the hub that a job's adapter goes to as soon as it is trained; None publishes nothing.
         as_json: tell it as a document.
+        on_ray: workers that train; None trains here.
 
     Raises:
         typer.Exit: with 4 where a job has failed, or was refused by the hub; the others are trained.
@@ -49,11 +53,9 @@ def train_jobs(
     for order in orders if publish is not None else ():
         check_name(order.name)
 
-    from adapters import load_base
-    from recipes import train_many
     from recipes.judge import PAGE, folder_of
     from recipes.learn import Processes
-    from recipes.runs import brief, counts, doing, write_night
+    from recipes.runs import brief, counts, write_night
 
     briefs, page = [brief(order, None) for order in orders], folder_of(out) / PAGE
     told = None if publish is None else _publisher(publish)
@@ -67,9 +69,8 @@ def train_jobs(
         except OSError as error:  # such as for a full disk; the others go on
             say(f"{page} cannot be written ({error}); the training goes on.", error=True)
 
-    with doing(f"loading {base}", not as_json):
-        loaded = load_base(base, quantization.value)
-    train_many(orders, loaded, progress=not as_json, settings=settings, on_result=done)
+    train = _trainer(base, quantization, on_ray, not as_json)
+    train(orders, progress=not as_json, settings=settings, on_result=done)
     if Processes.here().rank:
         return
     if as_json:
@@ -79,6 +80,20 @@ def train_jobs(
         show(f"The adapters are in {out}; {page} leads to the report of each.")
     if any(each.error or each.is_held_back for each in briefs):
         raise typer.Exit(4)
+
+
+def _trainer(base: str, quantization: Quantization, on_ray: "OnRay | None", shown: bool) -> "TrainMany":
+    """Who trains: this process, on a base that it loads, or workers."""
+    if on_ray is not None:
+        from hub.fleet import train_on_ray
+
+        return partial(train_on_ray, on_ray)
+    from adapters import load_base
+    from recipes.runs import doing, train_many
+
+    with doing(f"loading {base}", shown):
+        loaded = load_base(base, quantization.value)
+    return partial(train_many, base=loaded)
 
 
 def _publisher(address: str) -> "Callable[[Brief, Adapter], Brief]":

@@ -195,3 +195,15 @@ ColumnNames = Annotated[
 Changes = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any value of the recipe.")
 ]
+
+# On several machines.
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Train by workers on a Ray cluster: auto is this machine's, local one of its own, else an address.",
+    ),
+]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="How many, with --ray.")]
+WorkerCpus = Annotated[int, typer.Option("--cpus", min=1, help="Processors of each worker, with --ray.")]

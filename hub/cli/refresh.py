@@ -1,6 +1,7 @@
 """repertoire refresh: campaigns trained again on what their users did."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from time import sleep
 from typing import Annotated
@@ -8,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from hub.cli.options import DEFAULT_HUB, HubPath, Json, Quantization
+from hub.cli.from_options import ray_workers
+from hub.cli.options import DEFAULT_HUB, HubPath, Json, Quantization, RayAddress, WorkerCpus, Workers
 from hub.cli.output import document, show
 
 
@@ -27,6 +29,9 @@ def refresh(
     ] = "starter",
     quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
     hub: HubPath = DEFAULT_HUB,
+    ray: RayAddress = None,
+    workers: Workers = 2,
+    cpus: WorkerCpus = 1,
     as_json: Json = False,
 ) -> None:
     """Train campaigns again on what their users did since the last time, all together and from production; what is
@@ -40,13 +45,19 @@ def refresh(
     wanted = load_campaigns(campaigns)
     pause = None if every is None else seconds(every)
     opened = Hub(hub, create=False)
+    on_ray = ray_workers(ray, workers, cpus, base, quantization)
 
     from adapters import load_base
 
     loaded, log = load_base(base, quantization.value), Feedback(opened)
+    train_many = None
+    if on_ray is not None:
+        from hub.fleet import train_on_ray
+
+        train_many = partial(train_on_ray, on_ray)
     try:
         while True:
-            found = Refresh(opened, log, loaded, out).run(wanted, on_drift)
+            found = Refresh(opened, log, loaded, out, train_many).run(wanted, on_drift)
             if as_json:
                 document([asdict(each) for each in found])
             else:

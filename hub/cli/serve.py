@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.cli.from_options import need_ray
 from hub.cli.keys import KeysFile, open_keys
 from hub.cli.options import (
     DEFAULT_BASE,
@@ -149,12 +150,7 @@ def serve(
 def _serve_by_replicas(
     address: str, host: str, port: int, told: Callable[[str], None], **setting: Any
 ) -> None:
-    try:
-        import ray  # noqa: F401
-    except ImportError:
-        raise typer.BadParameter(
-            "Ray is not installed: pip install 'adapter-repertoire[ray]'", param_hint="--ray"
-        ) from None
+    need_ray()
     from hub.fleet.setting import Setting
     from hub.fleet.starting import run_fleet
 

@@ -9,7 +9,7 @@ import typer
 
 from adapters.shell_words import in_shell
 from hub.cli.claim import claimed
-from hub.cli.from_options import chosen_recipe
+from hub.cli.from_options import chosen_recipe, ray_workers
 from hub.cli.options import (
     DEFAULT_BASE,
     DEFAULT_HUB,
@@ -24,9 +24,12 @@ from hub.cli.options import (
     Labels,
     Quantization,
     QuantizationToTrain,
+    RayAddress,
     RecipeName,
     TestFiles,
     ValidationFiles,
+    WorkerCpus,
+    Workers,
 )
 from hub.cli.output import document, show
 from hub.cli.stopping import kept_of_run, resume_by, stoppable
@@ -78,6 +81,9 @@ def train(
             "--publish", metavar="HUB", help="Publish each job that passes its gates, under its name."
         ),
     ] = None,
+    ray: RayAddress = None,
+    workers: Workers = 2,
+    cpus: WorkerCpus = 1,
     as_json: Json = False,
 ) -> None:
     """Train an adapter on a client's data, or the many of a file of jobs together, and measure it on rows that it has
@@ -87,10 +93,12 @@ def train(
     --label 0=no --set train.epochs=5`
 
     Example: `repertoire train jobs.yaml --out night --publish campaigns`, and after a crash the same with `--resume`
+
+    Example: `repertoire train jobs.yaml --out /shared/night --ray auto --workers 8`, by workers on several machines
     """
     state, command = out.with_name(out.name + ".state"), context.obj
     with claimed(out, command), stoppable(lambda: kept_of_run(out, state, command)):
-        _check_folders(out, state, resume, command)
+        _check_folders(out, state, resume, command, ray is not None)
 
         from recipes import Settings
         from recipes.runs import is_jobs
@@ -102,12 +110,15 @@ def train(
                 raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
             from hub.cli.night import train_jobs
 
-            train_jobs(recipe, out, base, quantization, settings, publish, as_json)
+            on_ray = ray_workers(ray, workers, cpus, base, quantization)
+            train_jobs(recipe, out, base, quantization, settings, publish, as_json, on_ray)
             return
         if not data:
             raise typer.BadParameter("give the client's data, or a file of jobs", param_hint="DATA")
         if publish is not None:
             raise typer.BadParameter("is for files of jobs, which have names", param_hint="--publish")
+        if ray is not None:
+            raise typer.BadParameter("is for files of jobs: one job is trained by one", param_hint="--ray")
         chosen = chosen_recipe(recipe, column, label, set_, format_, columns)
         known = None if parent is None else (hub, parent)
         files = data, validation or None, test or None
@@ -150,7 +161,7 @@ def _train_one(
         _told(adapter, out, loaded.id, as_json)
 
 
-def _check_folders(out: Path, state: Path, resume: bool, command: Sequence[str]) -> None:
+def _check_folders(out: Path, state: Path, resume: bool, command: Sequence[str], on_ray: bool) -> None:
     """Whether a run may begin in `out`, or go on from `state`. Raises typer.BadParameter."""
     if resume and not state.is_dir():
         raise typer.BadParameter(
@@ -166,6 +177,14 @@ def _check_folders(out: Path, state: Path, resume: bool, command: Sequence[str])
         raise typer.BadParameter(
             f"{out} holds files already; give a new folder, or empty this one", param_hint="--out"
         )
+    if resume:
+        from recipes.runs import is_of_groups, last_snapshot
+
+        if last_snapshot(state) is not None and is_of_groups(state) != on_ray:
+            fix = "leave --ray out" if on_ray else "give --ray ADDRESS as then"
+            raise typer.BadParameter(
+                f"{state} was begun {'without' if on_ray else 'on'} Ray; {fix}", param_hint="--resume"
+            )
 
 
 def _told(adapter: "Adapter", out: Path, base: str, as_json: bool) -> None:

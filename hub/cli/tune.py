@@ -1,15 +1,17 @@
 """repertoire tune: search for a recipe's values, to a recipe file."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adapters.shell_words import in_shell
 from hub.cli.claim import claimed
-from hub.cli.from_options import chosen_recipe
+from hub.cli.from_options import chosen_recipe, ray_workers
 from hub.cli.options import (
     DEFAULT_BASE,
     BaseToTrain,
@@ -22,10 +24,17 @@ from hub.cli.options import (
     Labels,
     Quantization,
     QuantizationToTrain,
+    RayAddress,
     RecipeName,
+    WorkerCpus,
+    Workers,
 )
 from hub.cli.output import document, show
 from hub.cli.stopping import stoppable
+
+if TYPE_CHECKING:
+    from hub.fleet import OnRay
+    from recipes.runs import Tuned
 
 
 def tune(
@@ -52,6 +61,9 @@ def tune(
     format_: FormatNamed = None,
     columns: ColumnNames = None,
     set_: Changes = None,
+    ray: RayAddress = None,
+    workers: Workers = 2,
+    cpus: WorkerCpus = 1,
     as_json: Json = False,
 ) -> None:
     """Search for the values of a recipe that do best on the validation rows; trials train together on one base.
@@ -82,16 +94,11 @@ def tune(
         with doing("reading the data", shown):
             splits = load_splits(chosen, data, validation or None, test or None, progress=shown)
 
-        from adapters import load_base
         from recipes.runs import trials_table
-        from recipes.runs import tune as search
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it tells of each study it makes
-        with doing(f"loading {base}", shown):
-            loaded = load_base(base, quantization.value)
-        found = search(
-            chosen, space, splits, loaded, trials=trials, together=together, seed=seed, progress=shown
-        )
+        search = _searcher(base, quantization, ray_workers(ray, workers, cpus, base, quantization), shown)
+        found = search(chosen, space, splits, trials=trials, together=together, seed=seed, progress=shown)
         out.write_text(found.recipe.to_yaml(), encoding="utf-8")
     if as_json:
         about = {"file": str(out), "metric": found.metric, "value": found.value, "best": found.best.number}
@@ -105,3 +112,19 @@ def tune(
         f"training measures it on rows that chose nothing: repertoire train {in_shell(out)} {' '.join(files)} "
         "--out FOLDER"
     )
+
+
+def _searcher(
+    base: str, quantization: Quantization, on_ray: "OnRay | None", shown: bool
+) -> "Callable[..., Tuned]":
+    """Who trains the trials: this process, on a base that it loads, or workers."""
+    if on_ray is not None:
+        from hub.fleet import tune_on_ray
+
+        return partial(tune_on_ray, on_ray)
+    from adapters import load_base
+    from recipes.runs import doing
+    from recipes.runs import tune as search
+
+    with doing(f"loading {base}", shown):
+        return partial(search, base=load_base(base, quantization.value))

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from hub.feedback.log import Feedback
     from hub.hub import Hub
     from recipes import Order, Recipe
+    from recipes.runs import TrainMany
 
 Happened = Literal["canary", "not better", "waits", "failed"]
 
@@ -78,10 +80,14 @@ class Refresh:
         log: what users did.
         base: to train on.
         out: folder of its own.
+        train_many: trains elsewhere, such as on Ray; None trains here, on `base`.
     """
 
-    def __init__(self, hub: "Hub", log: "Feedback", base: "Base", out: Path) -> None:
+    def __init__(
+        self, hub: "Hub", log: "Feedback", base: "Base", out: Path, train_many: "TrainMany | None" = None
+    ) -> None:
         self._hub, self._log, self._base, self._out = hub, log, base, out
+        self._train_many = train_many
 
     def run(self, campaigns: Sequence["Campaign"], on_drift: bool = False) -> list[Refreshed]:
         """Do what is to be done. What is wrong with one campaign is its own, and the others are refreshed.
@@ -179,7 +185,8 @@ class Refresh:
                 orders.append(self._order(campaigns[name], opened[name]))
                 names.append(name)
         if orders:
-            results = train_many(orders, self._base, settings=Settings(state=snapshots))
+            train = self._train_many or partial(train_many, base=self._base)
+            results = train(orders, settings=Settings(state=snapshots))
             for name, result in zip(names, results, strict=True):
                 if isinstance(result, Exception):
                     found[name] = Refreshed(name, "failed", f"it could not be trained: {result}")

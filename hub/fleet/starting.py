@@ -1,24 +1,19 @@
 """A fleet that a command started: until SIGTERM or Ctrl-C, then drained and taken away."""
 
-import logging
 import signal
 from collections.abc import Callable
 from threading import Event
 
-import ray
 from ray import serve
 from ray.exceptions import RayError
 
 from hub.errors import HubError
 from hub.fleet.building import fleet
+from hub.fleet.connecting import connected
 from hub.fleet.setting import Setting
 from hub.server.running import listen
 
 NAME = "repertoire"
-
-
-class NoCluster(HubError):
-    """There is no Ray where one was looked for."""
 
 
 class NotDeployed(HubError):
@@ -39,28 +34,21 @@ def run_fleet(setting: Setting, address: str, host: str, port: int, ready: Calla
         NoCluster: where no Ray answers at the address.
         NotDeployed: where the replicas do not start; nothing of them stays.
     """
-    try:
-        ray.init(address=address, include_dashboard=False, log_to_driver=True, logging_level=logging.WARNING)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise NoCluster(
-            f"no Ray cluster answers at {address}: {error}; start one (ray start --head), or say --ray local; one "
-            "that was started where ~/.ray/auth_token lies asks for it: RAY_AUTH_MODE=token, here and on each machine"
-        ) from None
-    try:
-        number = port or _free(host)
+    with connected(address):
         try:
-            _deploy(setting, host, number)
-            ended = Event()
-            for each in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(each, lambda *_: ended.set())
-            ready(f"http://{f'[{host}]' if ':' in host else host}:{number}")
-            ended.wait()
-        finally:  # a cluster keeps what is not taken away, also what it still tries to start
-            serve.delete(NAME)
-    finally:
-        if address == "local":
-            serve.shutdown()
-        ray.shutdown()
+            number = port or _free(host)
+            try:
+                _deploy(setting, host, number)
+                ended = Event()
+                for each in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(each, lambda *_: ended.set())
+                ready(f"http://{f'[{host}]' if ':' in host else host}:{number}")
+                ended.wait()
+            finally:  # a cluster keeps what is not taken away, also what it still tries to start
+                serve.delete(NAME)
+        finally:
+            if address == "local":
+                serve.shutdown()
 
 
 def _deploy(setting: Setting, host: str, port: int) -> None:

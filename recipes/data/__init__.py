@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from recipes.data.records import Row
     from recipes.data.remarks import Remarks
     from recipes.data.streaming import streamed
-    from recipes.data.tables import Table
+    from recipes.data.tables import Data, Table
+    from recipes.examples import Splits
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -32,18 +33,21 @@ else:
             "recipes.data.records": ["Row"],
             "recipes.data.remarks": ["Remarks"],
             "recipes.data.streaming": ["streamed"],
-            "recipes.data.tables": ["Table"],
+            "recipes.data.tables": ["Data", "Table"],
+            "recipes.examples": ["Splits"],
         },
     )
 
 __all__ = [
     "PARTS",
     "Checked",
+    "Data",
     "DataFacts",
     "Profile",
     "Proposal",
     "Remarks",
     "Row",
+    "Splits",
     "Table",
     "check",
     "is_derived",

@@ -1,4 +1,4 @@
-"""A run: many jobs on one base. They wait for a slot, train in shared turns, and leave with their adapter; a run that
+"""A run: many jobs on one base. They train group by group, in shared turns, and leave with their adapter; a run that
 was killed goes on from its last snapshot."""
 
 import hashlib
@@ -28,6 +28,7 @@ from recipes.learn.linear_probe import probe
 from recipes.learn.parallel import Processes
 from recipes.learn.untouched import Untouched
 from recipes.runs import snapshots as resume
+from recipes.runs.dealing import Size, deal
 from recipes.runs.deferred import deferred
 from recipes.runs.log_lines import doing
 from recipes.runs.order import Order, finish, prepare
@@ -36,7 +37,6 @@ from recipes.runs.tracking import Trackers
 PASS_TOKENS = {"cpu": 1024, "cuda": 16384}
 """The most padded tokens of one forward and backward."""
 
-_PASSES = 4  # so many full passes a turn are enough to choose rows of like length from
 _SNAPSHOT_EVERY = 60.0  # seconds
 _SNAPSHOT_SHARE = 0.05  # of the time, at the most
 
@@ -63,12 +63,17 @@ class Settings:
 Result = Adapter | RepertoireError
 
 
-class Run:
-    """Jobs on one base: who waits, who runs in which slot, and what came of the others.
+class Unwritten(TrainingError):
+    """What a job has trained cannot be written; its snapshot stays, and a run that goes on writes it."""
 
-    For a search: at_once: how many jobs run at the same time, None for as many as memory and a few passes a turn take.
-    on_validation: told of each validation, by the job's index; where it says True, the job leaves at once. finish: what
-    is done with a job that leaves without a failure. `add` lets further jobs in.
+
+class Run:
+    """Jobs on one base: who waits, who runs in which slot, and what came of the others. A group of them (`dealing.py`)
+    begins when the one before it is done, on slots of its own, so that no other group shows in what it learns.
+
+    For a search: at_once: how many jobs run at the same time, in one group; None for a group's, as far as memory takes
+    them. on_validation: told of each validation, by the job's index; where it says True, the job leaves at once.
+    finish: what is done with a job that leaves without a failure. `add` lets further jobs in.
     """
 
     def __init__(
@@ -104,21 +109,20 @@ class Run:
             except Exception as error:  # a library's: the other jobs are trained all the same
                 self._found[index] = TrainingError(f"{order.name}: its data cannot be read: {error!r}")
                 self._tell(index)
-        self.waiting = list(self.jobs)
         self._most = settings.pass_tokens or PASS_TOKENS[base.device.type]
+        dealt = deal([Size.of(job, self._most) for job in self.jobs.values()])
+        places = list(self.jobs)
+        self._groups = [[places[at] for at in group] for group in dealt]
+        self.waiting = [index for group in self._groups for index in group]
         snapshot = None if self.state is None else resume.load(self.state)
         self._digests = [] if self.state is None else self._identify()
         if snapshot is not None and snapshot[0]["digests"] != self._digests:
             raise TrainingError(
                 f"{self.state} holds a run of other recipes, data or base; give another folder, or remove it"
             )
-        count = (at_once or self._slots_that_fit()) if snapshot is None else snapshot[0]["slots"]
-        self.slots = Slots(base, count, dtype=torch.float32, trains=True)
-        for job in self.jobs.values():  # the same slots whoever comes first, also after a resume
-            self.slots.reserve(job.adapter)
+        self._at_once = at_once
+        self._open(self._groups[0] if self._groups else [])
         self._untouched = Untouched(base, self.slots)
-        self._fused: Fused | None = None
-        self._budget: int | None = None  # as a snapshot has it
         self._saved, self._saving = time.perf_counter(), 0.0
         if snapshot is not None:
             self._resume(*snapshot)
@@ -144,6 +148,7 @@ class Run:
         self.orders.append(order)
         self.jobs[index] = job
         self.waiting.append(index)
+        self._group.add(index)
         return index
 
     def turn(self) -> bool:
@@ -186,24 +191,33 @@ class Run:
         self.slots.close()
         self._trackers.close()
 
-    def _slots_that_fit(self) -> int:
-        """How many jobs may run at once: as many as memory takes, and no more than fill a few passes a turn."""
-        if not self.jobs:
-            return 1
-        largest = max(memory.job_bytes(job.recipe, job.adapter) for job in self.jobs.values())
-        tokens, count = 0.0, 0
-        for job in self.jobs.values():
-            tokens, count = tokens + job.batch_tokens, count + 1
-            if tokens >= _PASSES * self._most:
-                break
-        return min(count, memory.slots_that_fit(largest, self.base.device))
+    def _open(self, group: Sequence[int], count: int | None = None) -> None:
+        """Slots for a group, and nothing of the one before. count: how many, where a snapshot says it."""
+        self._group = set(group)
+        self.slots = Slots(
+            self.base, count or self._at_once or self._slots_that_fit(group), dtype=torch.float32, trains=True
+        )
+        for index in group:  # the same slots whoever comes first, also after a resume
+            self.slots.reserve(self.jobs[index].adapter)
+        self._fused: Fused | None = None
+        self._budget: int | None = None  # as a snapshot has it
+
+    def _slots_that_fit(self, group: Sequence[int]) -> int:
+        """How many jobs of a group may run at once: as many as memory takes."""
+        jobs = [self.jobs[index] for index in group]
+        largest = max((memory.job_bytes(job.recipe, job.adapter) for job in jobs), default=0)
+        return max(1, min(len(jobs), memory.slots_that_fit(largest, self.base.device)))
 
     def _admit(self) -> None:
+        if self.waiting and not self.running and self.waiting[0] not in self._group:
+            self.slots.close()
+            self._open(next(group for group in self._groups if self.waiting[0] in group))
+            self._untouched.slots = self.slots
         free = [
             slot for slot in range(self.slots.count) if slot not in {self.jobs[p].slot for p in self.running}
         ]
         for slot in free:
-            if not self.waiting:
+            if not self.waiting or self.waiting[0] not in self._group:
                 return
             index = self.waiting.pop(0)
             job = self.jobs[index]
@@ -255,7 +269,7 @@ class Run:
             result = error
         except OSError as error:
             self.unwritten = True  # the last snapshot stays, with what trained it
-            result = TrainingError(
+            result = Unwritten(
                 f"{job.name}: the trained adapter cannot be written to {order.out} ({error}); free some space and "
                 "run it again, with --resume where a snapshot was taken"
             )
@@ -324,6 +338,7 @@ class Run:
             self.waiting.remove(int(index))
             self._found[int(index)] = TrainingError(message)
             self._tell(int(index))
+        self._open_again(manifest)
         now = time.perf_counter()
         for entry in manifest["running"]:
             index, job = entry["place"], self.jobs[entry["place"]]
@@ -332,7 +347,16 @@ class Run:
             job.begin(self.slots, entry["slot"])
             job.restore(entry["job"], tensors[index])
             self.running[index] = now - entry["seconds"]
-        self._budget = manifest["budget"]
+
+    def _open_again(self, manifest: Mapping[str, Any]) -> None:
+        """Slots as a snapshot had them, for the group that had begun and was not done."""
+        begun = {*(entry["place"] for entry in manifest["running"]), *manifest["done"]}
+        begun.update(map(int, manifest["failed"]))
+        groups = [g for g in self._groups if begun.intersection(g) and set(self.waiting).intersection(g)]
+        if groups:  # of a version that knew no groups there may be several
+            self.slots.close()
+            self._open([index for group in groups for index in group], manifest["slots"])
+            self._untouched.slots, self._budget = self.slots, manifest["budget"]
 
     def _identify(self) -> list[str | None]:
         """What each job is: its recipe, its data as it trains on it, its base and its parent."""

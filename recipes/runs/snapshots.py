@@ -2,6 +2,7 @@
 
     STATE/000012/run.json              which jobs, who runs, who waits, who is done
     STATE/000012/0003.safetensors      tensors of job 3, while it runs
+    STATE/group-0002/000007/           the same of one group, where workers train a night's groups side by side
 
 A snapshot is written beside the others and moved into its place when all of it is on disk; then the older ones go.
 
@@ -22,6 +23,22 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 _MANIFEST = "run.json"
+_GROUP = "group-"
+
+
+def of_group(folder: Path, number: int) -> Path:
+    """Where the snapshots of one group of a night lie, which some worker trains by itself."""
+    return folder / f"{_GROUP}{number:04d}"
+
+
+def is_of_groups(folder: Path) -> bool:
+    """Whether the snapshots in a folder are those of groups that workers train."""
+    return folder.is_dir() and any(path.name.startswith(_GROUP) for path in folder.iterdir())
+
+
+def newest(folder: Path) -> int:
+    """The number of the last snapshot of a run, 0 where there is none. It only grows."""
+    return max(_numbers(folder), default=0)
 
 
 def save(folder: Path, manifest: Mapping[str, Any], tensors: Mapping[int, Mapping[str, Tensor]]) -> None:
@@ -47,12 +64,12 @@ def save(folder: Path, manifest: Mapping[str, Any], tensors: Mapping[int, Mappin
 
 def load(folder: Path) -> tuple[dict[str, Any], dict[int, dict[str, Tensor]]] | None:
     """The newest snapshot: its manifest, and the tensors of each running job; None where there is none."""
-    numbers = _numbers(folder) if folder.is_dir() else []
-    if not numbers:
+    number = newest(folder)
+    if not number:
         return None
-    newest = folder / f"{numbers[-1]:06d}"
-    manifest = json.loads((newest / _MANIFEST).read_text())
-    return manifest, {int(path.stem): load_file(path) for path in newest.glob("*.safetensors")}
+    last = folder / f"{number:06d}"
+    manifest = json.loads((last / _MANIFEST).read_text())
+    return manifest, {int(path.stem): load_file(path) for path in last.glob("*.safetensors")}
 
 
 @dataclass(frozen=True)
@@ -74,14 +91,18 @@ class Kept:
 
 
 def last_snapshot(folder: Path) -> Kept | None:
-    """What is kept of a run; None where there is no snapshot. No weight is read."""
-    numbers = _numbers(folder) if folder.is_dir() else []
-    if not numbers:
-        return None
-    manifest = folder / f"{numbers[-1]:06d}" / _MANIFEST
-    found = json.loads(manifest.read_text())
-    steps = tuple(entry["job"]["step"] for entry in found["running"])
-    return Kept(len(found["done"]), steps, datetime.fromtimestamp(manifest.stat().st_mtime))
+    """What is kept of a run, of all its groups together; None where there is no snapshot. No weight is read."""
+    parts = sorted(folder.glob(f"{_GROUP}[0-9]*")) if folder.is_dir() else []
+    done, steps, at = 0, [], 0.0
+    for part in [folder, *parts]:
+        if not (number := newest(part)):
+            continue
+        manifest = part / f"{number:06d}" / _MANIFEST
+        found = json.loads(manifest.read_text())
+        done += len(found["done"])
+        steps += [entry["job"]["step"] for entry in found["running"]]
+        at = max(at, manifest.stat().st_mtime)
+    return Kept(done, tuple(steps), datetime.fromtimestamp(at)) if at else None
 
 
 def forget(folder: Path) -> None:
@@ -90,6 +111,8 @@ def forget(folder: Path) -> None:
 
 
 def _numbers(folder: Path) -> list[int]:
+    if not folder.is_dir():
+        return []
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
 
 

@@ -1,17 +1,18 @@
 """Train adapters: load, check, train, evaluate, save. One job is the case N = 1 of many on one base."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from adapters import Adapter, Base
 from adapters.errors import RepertoireError
 from recipes.data.augment import Augmenter
 from recipes.recipe import Recipe
 from recipes.runs import snapshots as resume
-from recipes.runs.order import Order
-from recipes.runs.run import Result, Run, Settings
+from recipes.runs.dealing import Size
+from recipes.runs.order import Order, prepare
+from recipes.runs.run import PASS_TOKENS, Result, Run, Settings
 from recipes.runs.shown import Shown
 
 if TYPE_CHECKING:
@@ -64,6 +65,20 @@ def train(
     return result
 
 
+class TrainMany(Protocol):
+    """Trains orders on a base that it knows, here or elsewhere; as `train_many` in everything else."""
+
+    def __call__(
+        self,
+        orders: Sequence[Order],
+        *,
+        progress: bool = False,
+        settings: Settings | None = None,
+        on_result: Callable[[int, Result], None] | None = None,
+    ) -> list[Result]:
+        """See `train_many`."""
+
+
 def train_many(
     orders: Sequence[Order],
     base: Base,
@@ -75,8 +90,8 @@ def train_many(
     """Train several adapters together: their rows share each forward and backward of the base.
 
     Everything else is each job's own, so that each gets what it would get alone. What goes wrong in one job is its own
-    result: an error in its place, and the others are trained. Jobs that do not fit beside the others wait for their
-    turn.
+    result: an error in its place, and the others are trained. They train in groups (`dealing.py`), one after another;
+    jobs that do not fit beside the others of theirs wait for their turn.
 
     Args:
         orders: what to train, one job each.
@@ -102,3 +117,35 @@ def train_many(
     if settings.state is not None and not run.unwritten and run.processes.rank == 0:
         resume.forget(Path(settings.state))
     return run.results
+
+
+def train_group(orders: Sequence[Order], base: Base, settings: Settings) -> Iterator[tuple[int, Result]]:
+    """As `train_many`, for who trains a part of a night: its snapshots stay until all of the night is done.
+
+    Args:
+        orders: one group.
+        base: the loaded base.
+        settings: of the night, with `state` of this group alone.
+
+    Yields:
+        The index of an order and its result, as soon as it is there. Done again after a kill, those that were there
+        come again, first.
+
+    Raises:
+        TrainingError: where `settings.state` holds a run of other jobs.
+    """
+    told: list[tuple[int, Result]] = []
+    run = Run(orders, base, settings, lambda index, result: told.append((index, result)), False)
+    try:
+        goes_on = True
+        while goes_on:
+            goes_on = run.turn()
+            yield from told
+            told.clear()
+    finally:
+        run.close()
+
+
+def size_of(order: Order, base: Base, settings: Settings) -> Size:
+    """What an order takes, for `deal`. Raises as `prepare`."""
+    return Size.of(prepare(order, base), settings.pass_tokens or PASS_TOKENS[base.device.type])

@@ -70,3 +70,20 @@ with torch.inference_mode():
     found = imported(program, tmp_path)
     assert found & FOR_TRAINING == set()
     assert found & COMPILER == set()
+
+
+def test_what_trains_on_one_machine_imports_no_ray(tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text("text,label\n" + "love it,good\nhate it,bad\n" * 2)
+    (tmp_path / "jobs.yaml").write_text("jobs: [{name: a/b/behavior, recipe: behavior, data: few.csv}]\n")
+    line = ["train", "jobs.yaml", "--out", "night", "--json"]
+    program = f"""
+from hub.cli import main
+import hub.cli.refresh, hub.cli.tune, hub.feedback.refreshing
+try:
+    main({line!r})
+except SystemExit:
+    pass
+"""
+    found = imported(program, tmp_path)
+    assert "recipes.runs.training" in found and "hub.cli.night" in found
+    assert {name for name in found if name.startswith(("ray", "hub.fleet"))} == set()

@@ -18,6 +18,7 @@ from hub.feedback.events import ad_key
 from hub.feedback.gating import Gained
 from hub.feedback.observed import observed
 from hub.feedback.training_rows import training_rows
+from recipes import Order, Settings, train_many
 from recipes.errors import RecipeError
 from tests.adapters import models
 from tests.clock import Clock
@@ -87,6 +88,21 @@ def test_what_is_better_on_the_newest_rows_becomes_a_canary(
     assert "its canary still runs" in again.run([campaign()])[0].why
     stop(hub, log, NAME)
     assert again.run([campaign()])[0].why.startswith("0 new rows")
+
+
+def test_others_may_train_it(hub: Hub, base: Base, tmp_path: Path, log: Feedback, clock: Clock) -> None:
+    asked: list[tuple[str, Path]] = []
+
+    def elsewhere(orders: Sequence[Order], *, settings: Settings, **_: Any) -> list[Any]:
+        asked.extend((order.name, Path(str(settings.state))) for order in orders)
+        return train_many(orders, base, settings=settings)
+
+    seen(log, 160)
+    clock.move(DAY)
+    (found,) = Refresh(hub, log, base, tmp_path / "refresh", elsewhere).run([campaign()])  # type: ignore[arg-type]
+    assert (found.happened, found.version) == ("canary", 2), found.why
+    ((name, state),) = asked
+    assert name == NAME and state.parent == tmp_path / "refresh" and not state.exists()
 
 
 def test_an_ad_may_have_a_column_called_label(

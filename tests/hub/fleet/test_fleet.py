@@ -1,6 +1,5 @@
 """A fleet on a real Ray cluster of two nodes answers as one server does, and goes on when parts of it are killed."""
 
-import os
 import signal
 import threading
 from collections import Counter
@@ -19,11 +18,11 @@ from hub import Hub, Registry
 from hub.server import Keys, Scope, listen
 from tests.adapters import models
 from tests.clock import LIMIT, until
+from tests.hub.fleet.nodes import Nodes, processes
 from tests.hub.voices import voice
 
-ray = pytest.importorskip("ray")
+pytest.importorskip("ray")
 ADAPTERS = [f"acme/c{i}/behavior" for i in range(6)]
-_MEMORY = 100 * 2**20
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,7 @@ class Fleet:
     url: str
     hub: Hub
     base: Path
-    cluster: Any
-    second: Any
+    nodes: Nodes
     key: str
     limited: str
 
@@ -45,26 +43,13 @@ class Fleet:
 
     def processes(self, name: str, node: Any = None) -> list[psutil.Process]:
         """Those that Ray runs for one of our deployments, on any node or on one."""
-        top = psutil.Process() if node is None else psutil.Process(_raylet(node))
-        found = []
-        for each in top.children(recursive=True):
-            try:
-                if f"ServeReplica:repertoire:{name}" in " ".join(each.cmdline()):
-                    found.append(each)
-            except psutil.NoSuchProcess:
-                pass
-        return found
-
-
-def _raylet(node: Any) -> int:
-    return int(node.all_processes["raylet"][0].process.pid)
+        return processes(f"ServeReplica:repertoire:{name}", node)
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Two nodes of one processor each, so that each has a replica; the proxy is on the first."""
     from ray import serve
-    from ray.cluster_utils import Cluster
 
     from hub.fleet import Setting
     from hub.fleet import fleet as built
@@ -80,23 +65,16 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     _, limited = keys.new("acme", requests=20)
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"] = "300"  # on a busy machine it is not ready in five
-    node: dict[str, Any] = {"num_cpus": 1, "object_store_memory": _MEMORY, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=node)
+    assert nodes.second is not None
     try:
-        second = cluster.add_node(num_cpus=1, object_store_memory=_MEMORY)
-        ray.init(address=cluster.address, log_to_driver=False)
         serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
         setting = Setting(
             hub=str(folder / "hub"), base=str(folder / "base"), quantization="none", seconds=LIMIT
         )
         serve.run(built(setting), name="repertoire")
-        yield Fleet(f"http://127.0.0.1:{port}", hub, folder / "base", cluster, second, key, limited)
+        yield Fleet(f"http://127.0.0.1:{port}", hub, folder / "base", nodes, key, limited)
     finally:
         serve.shutdown()
-        ray.shutdown()
-        cluster.shutdown()
 
 
 def everywhere(http: httpx.Client) -> set[str]:
@@ -185,7 +163,7 @@ def traffic(fleet: Fleet, clients: int = 4) -> Iterator[list[tuple[int, str]]]:
 
 def test_the_death_of_a_replica_changes_nothing_but_latency(fleet: Fleet) -> None:
     with traffic(fleet) as found:
-        (victim,) = fleet.processes("Replica", fleet.second)
+        (victim,) = fleet.processes("Replica", fleet.nodes.second)
         victim.send_signal(signal.SIGKILL)
     assert Counter(found) == {(200, ""): len(found)}
 
@@ -207,7 +185,7 @@ def test_the_death_of_the_counts_changes_nothing_and_limits_still_hold(fleet: Fl
 
 def test_the_death_of_a_node_leaves_nobody_without_an_answer(fleet: Fleet) -> None:
     with traffic(fleet) as found:
-        fleet.cluster.remove_node(fleet.second, allow_graceful=False)
+        fleet.nodes.kill_second()
     told = Counter(status for status, _ in found)
     assert set(told) <= {200, 500, 503}, told  # an ingress that was there is told of by Ray's proxy
     assert found[-1][0] == 200

@@ -10,7 +10,7 @@ from hub.fleet import Setting
 pytest.importorskip("ray.serve")
 from ray.exceptions import AuthenticationError
 
-from hub.fleet import starting
+from hub.fleet import connecting, starting
 
 
 class Cluster:
@@ -20,6 +20,9 @@ class Cluster:
     def __init__(self, fails: BaseException, at: str) -> None:
         self.fails, self.at = fails, at
         self.told: list[str] = []
+
+    def is_initialized(self) -> bool:
+        return False
 
     def init(self, **_: Any) -> None:
         self._told("init")
@@ -48,7 +51,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def start(fails: BaseException, raised: type[BaseException], match: str, at: str = "run") -> list[str]:
         cluster = Cluster(fails, at)
-        monkeypatch.setattr(starting, "ray", cluster)
+        monkeypatch.setattr(connecting, "ray", cluster)
         monkeypatch.setattr(starting, "serve", cluster)
         monkeypatch.setattr(starting, "fleet", lambda _: None)
         with pytest.raises(raised, match=match):
@@ -81,4 +84,4 @@ def test_one_that_is_ended_while_it_starts_is_taken_away(tried: Any) -> None:
 def test_a_cluster_that_is_not_reached_is_a_problem_that_says_what_to_do(
     tried: Any, fails: Exception
 ) -> None:
-    assert tried(fails, starting.NoCluster, "no .*; start one .*RAY_AUTH_MODE=token", at="init") == ["init"]
+    assert tried(fails, connecting.NoCluster, "no .*; start one .*RAY_AUTH_MODE=token", at="init") == ["init"]

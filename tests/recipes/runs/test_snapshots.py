@@ -86,6 +86,35 @@ def test_killed_at_any_moment_and_resumed_it_ends_with_the_same_bits(data: Path,
         assert whole.info["report"]["history"] == killed.info["report"]["history"]
 
 
+def test_a_snapshot_of_before_there_were_groups_is_gone_on_from(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its jobs run all together, whatever groups they would be in now."""
+    base = models.base("llama", tie_word_embeddings=False)
+    recipe = Recipe.load("behavior", **QUICK)
+
+    def night(**settings: Any) -> list[Any]:
+        orders = [Order(recipe, data / "moods0.csv", out=tmp_path / str(at), name=str(at)) for at in range(8)]
+        return train_many(orders, base, settings=Settings(**settings))
+
+    class Stop(Exception):
+        pass
+
+    def save_and_stop(*arguments: Any) -> None:
+        saved(*arguments)
+        raise Stop
+
+    saved = resume.save
+    with monkeypatch.context() as before:
+        before.setattr("recipes.runs.run.deal", lambda sizes: [list(range(len(sizes)))])
+        whole = night()
+        before.setattr(resume, "save", save_and_stop)
+        with pytest.raises(Stop):
+            night(state=tmp_path / "state", snapshot_seconds=0)
+    found = night(state=tmp_path / "state")
+    assert all(torch.equal(weights(mine), weights(its)) for mine, its in zip(found, whole, strict=True))
+
+
 def test_any_turn_can_be_gone_on_from(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped again and again in one process: in the middle of a window, at a validation, when a job ends."""
     threads = torch.get_num_threads()

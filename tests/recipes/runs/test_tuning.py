@@ -14,8 +14,8 @@ from recipes import Recipe, Settings, train, tune
 from recipes.errors import DataError, RecipeError, TrainingError
 from recipes.learn.fused import Fused
 from recipes.learn.job import Job
+from recipes.runs.search import Tuned
 from recipes.runs.search_space import Choice, Range, changed, read_space
-from recipes.runs.tuning import Tuned
 from tests.recipes.runs.test_training import QUICK, base, moods
 
 __all__ = ["base"]
