@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from recipes.learn.job import Job
 
 _PASSES = 4.0  # so many full passes a turn are enough to choose rows of like length from
-_MOST_JOBS = 6  # more share hardly anything more, and are no longer spread over workers
+_ENOUGH_JOBS = (
+    6  # which fill one pass: more share hardly anything more, and are no longer spread over workers
+)
 _MOST_BYTES = 4 * 2**30
 
 
@@ -44,8 +46,8 @@ class Size:
 def deal(sizes: Sequence[Size]) -> list[list[int]]:
     """Put jobs into groups: the long ones first, those of like length together.
 
-    A group is full when a micro-batch of each of its jobs fills four passes, when it has six jobs, or when one more
-    would need more than 4 GiB of adapters in training.
+    A group is full when a micro-batch of each of its jobs fills four passes, or one where there are six jobs or more,
+    and when one more would need more than 4 GiB of adapters in training.
 
     Args:
         sizes: of the jobs.
@@ -57,8 +59,8 @@ def deal(sizes: Sequence[Size]) -> list[list[int]]:
     passes, taken = 0.0, 0
     for index in sorted(range(len(sizes)), key=lambda index: -sizes[index].tokens):
         own = sizes[index]
-        full = passes >= _PASSES or len(groups[-1]) == _MOST_JOBS if groups else True
-        if full or taken + own.bytes > _MOST_BYTES:
+        enough = 1.0 if groups and len(groups[-1]) >= _ENOUGH_JOBS else _PASSES
+        if not groups or passes >= enough or taken + own.bytes > _MOST_BYTES:
             groups.append([])
             passes, taken = 0.0, 0
         groups[-1].append(index)

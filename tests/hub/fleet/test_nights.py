@@ -25,7 +25,7 @@ from tests.hub.fleet.nodes import Nodes, processes
 from tests.recipes.runs.test_training import QUICK, moods, weights
 
 ray = pytest.importorskip("ray")
-JOBS = 8  # six of them are a group, and two another one
+JOBS = 8  # six of them fill a pass and are a group, and two another one
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Place:
     whole: list[Adapter]
 
 
-def orders(folder: Path, out: Path, epochs: int = 3) -> list[Order]:
+def orders(folder: Path, out: Path, epochs: int = 8) -> list[Order]:
     """LoRA with dropout and prefixes, of rows that differ in number."""
     found = []
     for at in range(JOBS):
         own = {"lora.dropout": 0.1} if at % 4 == 1 else {}
         preset = "behavior-prefix" if at % 4 == 3 else "behavior"
-        recipe = Recipe.load(preset, **QUICK | {"train.epochs": epochs} | own)
+        recipe = Recipe.load(preset, **QUICK | {"train.epochs": epochs, "train.batch_size": 24} | own)
         found.append(Order(recipe, folder / f"moods{at}.csv", out=out / f"job{at}", name=f"job{at}"))
     return found
 

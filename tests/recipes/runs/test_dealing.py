@@ -17,8 +17,13 @@ def sizes(draw: random.Random, count: int) -> list[Size]:
 
 
 def test_small_jobs_are_dealt_by_their_tokens_long_ones_first() -> None:
-    small = [Size(tokens, 0.05, 1000) for tokens in (10, 70, 30, 70, 20, 60, 50, 40)]
+    small = [Size(tokens, 0.2, 1000) for tokens in (10, 70, 30, 70, 20, 60, 50, 40)]
     assert deal(small) == [[1, 3, 5, 6, 7, 2], [4, 0]]
+
+
+def test_jobs_that_fill_no_pass_share_one_however_many_they_are() -> None:
+    assert deal([Size(1.0, 1 / 128, 1000)] * 100) == [[*range(100)]]
+    assert [len(group) for group in deal([Size(1.0, 1 / 8, 1000)] * 24)] == [8, 8, 8]
 
 
 def test_a_group_is_full_when_its_turn_is_or_its_memory() -> None:
