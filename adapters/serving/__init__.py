@@ -10,12 +10,11 @@ if TYPE_CHECKING:
     from adapters.serving.chances import Chance
     from adapters.serving.counters import Counters
     from adapters.serving.generate import write
-    from adapters.serving.guiding import Guide
     from adapters.serving.limits import Limits
     from adapters.serving.request import Completion, Request, Ticket
     from adapters.serving.residency import Fetched, Resident
     from adapters.serving.runtime import Runtime
-    from adapters.serving.sampling import Sampling
+    from adapters.serving.sampling import Guide, Sampling
     from adapters.serving.text import Piece
     from adapters.serving.writing import Writing
 else:
@@ -25,12 +24,11 @@ else:
             "adapters.serving.chances": ["Chance"],
             "adapters.serving.counters": ["Counters"],
             "adapters.serving.generate": ["write"],
-            "adapters.serving.guiding": ["Guide"],
             "adapters.serving.limits": ["Limits"],
             "adapters.serving.request": ["Completion", "Request", "Ticket"],
             "adapters.serving.residency": ["Fetched", "Resident"],
             "adapters.serving.runtime": ["Runtime"],
-            "adapters.serving.sampling": ["Sampling"],
+            "adapters.serving.sampling": ["Guide", "Sampling"],
             "adapters.serving.text": ["Piece"],
             "adapters.serving.writing": ["Writing"],
         },

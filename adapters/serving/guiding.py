@@ -12,30 +12,20 @@ a draw among them, so that each that may stand keeps its share. Nothing is asked
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from adapters.base.base import Base
-from adapters.serving.sampling import choose
+from adapters.serving.sampling import Guide, choose
+from adapters.serving.text import stopped
 
 if TYPE_CHECKING:
     from adapters.serving.writing import Writing
 
 _TRIES = 32  # tokens that are chosen in one place, before the last one stands
 _LEAST = 0.5  # of a text that has no more room, the share that stays at least
-
-
-@runtime_checkable
-class Guide(Protocol):
-    """The rules of one text. What it is asked about are texts as they would be written so far."""
-
-    def begins(self, text: str) -> Literal["yes", "no", "too long"]:
-        """Whether a text that keeps the rules may begin so."""
-
-    def ending(self, text: str) -> str | None:
-        """What is left to be written, so that the text can end; None where it cannot end here."""
 
 
 @dataclass
@@ -64,11 +54,16 @@ class Guided:
         written = base.decode(text.written)
         likely = float(logits[[*ends]].logsumexp(0) - logits.logsumexp(0))
         for _ in range(_TRIES):
-            if token in ends:
+            said = base.decode([*text.written, token])
+            stop = stopped(said, text.sampling.stop)
+            if token in ends or stop is not None:
+                if stop is not None and self.guide.ending(stop) == "":
+                    return token, 0
                 if (more := self.guide.ending(written)) is not None:
-                    return self._end(base, more, ends), 0
+                    fits = len(text.written) + len(_tokens(base, more)) <= text.sampling.max_new_tokens
+                    cut = None if fits else self._cut(base, text, ends)
+                    return cut or (self._end(base, more, ends), 0)
             else:
-                said = base.decode([*text.written, token])
                 if _parts(written, said):
                     self.ends[len(text.written)] = likely
                 verdict = self.guide.begins(said)

@@ -16,8 +16,7 @@ from adapters.errors import RepertoireError
 from adapters.fields import check_fields
 from adapters.format.config import Pooling
 from adapters.serving.chances import Chance
-from adapters.serving.guiding import Guide
-from adapters.serving.sampling import Sampling
+from adapters.serving.sampling import Guide, Sampling
 from adapters.serving.text import Piece
 
 

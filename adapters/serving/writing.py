@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 
 from adapters.serving.chances import Chance
-from adapters.serving.guiding import Guide, Guided
+from adapters.serving.guiding import Guided
 from adapters.serving.request import Ticket
-from adapters.serving.sampling import Sampling
+from adapters.serving.sampling import Guide, Sampling
 from adapters.serving.text import Piece, Pieces
 
 

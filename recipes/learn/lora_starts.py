@@ -114,7 +114,7 @@ def _largest(matrix: Tensor, rank: int, scaling: float) -> tuple[Tensor, Tensor]
     else:
         with torch.random.fork_rng(devices=[matrix.device] if matrix.is_cuda else []):
             torch.manual_seed(_SEED)
-            u, size, v = torch.svd_lowrank(matrix, rank + _MORE, niter=_ROUNDS)
+            u, size, v = torch.svd_lowrank(matrix, min(rank + _MORE, *matrix.shape), niter=_ROUNDS)
             v = v.T
     half = (size[:rank] / scaling).sqrt()
     return half[:, None] * v[:rank], u[:, :rank] * half

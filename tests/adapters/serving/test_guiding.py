@@ -11,8 +11,8 @@ import torch
 from adapters import Base
 from adapters.serving.chances import Chance
 from adapters.serving.generate import Writing, write
-from adapters.serving.guiding import Guide, Guided
-from adapters.serving.sampling import Sampling
+from adapters.serving.guiding import Guided
+from adapters.serving.sampling import Guide, Sampling
 from adapters.slots.slots import Slots
 from tests.adapters import models
 
@@ -113,6 +113,33 @@ def test_a_text_that_may_not_end_goes_on_and_what_is_missing_is_written(base: Ba
             return None if text.endswith("b") else ""
 
     assert chosen(base, Open(), logits, Sampling(), "ab") == token(base, "x")
+
+
+def test_a_stop_string_ends_a_text_that_is_whole(base: Base) -> None:
+    logits = torch.zeros(base.vocabulary)
+    logits[token(base, "#")] = 9.0
+    how = Sampling(stop=("#",))
+    assert chosen(base, Rules(), logits, how, "ab") == token(base, "#")
+    assert chosen(base, Rules(last="!"), logits, how, "ab") == token(base, "!"), "what is missing comes first"
+    assert chosen(base, Rules(last="!"), logits, how, "ab!") == token(base, "#")
+
+
+def test_an_end_near_the_limit_of_tokens_leaves_room_for_what_is_missing(base: Base) -> None:
+    text = Writing((5,), None, Sampling(8), guide=Rules(last=" end!"))
+    text.written = base.tokenizer("ab cde", add_special_tokens=False)["input_ids"]
+    assert text.guided is not None
+    text.guided.ends = {2: -9.0, 5: -1.0, 6: -2.0}
+    logits = torch.zeros(base.vocabulary)
+    found, back = text.guided.next(base, text, logits, END, [END])
+    assert (found, back) == (token(base, " "), 0), (
+        "nothing of the second half leaves room: it is refused in the end"
+    )
+    text.guided.ends = {3: -1.0}
+    text.guided.due = []
+    found, back = text.guided.next(base, text, logits, END, [END])
+    assert back == 4 and text.written == base.tokenizer("ab", add_special_tokens=False)["input_ids"]
+    assert found == token(base, " ")
+    assert text.guided.due == [*base.tokenizer(" end!", add_special_tokens=False)["input_ids"], END]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

@@ -18,8 +18,10 @@ from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from recipes import Order, Recipe, train, train_many
 from recipes.errors import RecipeError, TrainingError
+from recipes.learn import lora_starts
 from recipes.learn.fused import Fused
 from recipes.learn.job import Job
+from recipes.learn.lora_starts import _largest
 from recipes.runs.order import prepare
 from recipes.runs.run import Run, Settings
 from tests.adapters import models
@@ -165,6 +167,22 @@ def test_gaussian_is_as_wide_as_pefts(tmp_path: Path) -> None:
     a = torch.cat([each.flatten() for name, each in job.adapter.tensors.items() if "lora_A" in name])
     assert float(a.std()) == pytest.approx(1 / 4, rel=0.05) and abs(float(a.mean())) < 0.01
     assert not any(each.any() for name, each in job.adapter.tensors.items() if "lora_B" in name)
+
+
+def test_of_large_weights_the_directions_are_iterated_towards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same each time, and whatever else is drawn is drawn as before."""
+    matrix = torch.randn(96, 64, generator=torch.Generator().manual_seed(0))
+    exact = _largest(matrix, 4, 2.0)
+    monkeypatch.setattr(lora_starts, "_EXACT", 16)
+    before = torch.get_rng_state()
+    once, again = _largest(matrix, 4, 2.0), _largest(matrix, 4, 2.0)
+    assert torch.equal(torch.get_rng_state(), before) and torch.equal(once[0], again[0])
+    assert [each.shape for each in once] == [each.shape for each in exact]
+    best = float((matrix - 2.0 * exact[1] @ exact[0]).norm())
+    assert best <= float((matrix - 2.0 * once[1] @ once[0]).norm()) + 1e-4 <= 1.001 * best
+    assert torch.equal(_largest(matrix, 64, 2.0)[0], _largest(matrix, 64, 2.0)[0]), (
+        "of all ranks none is left over"
+    )
 
 
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])
