@@ -10,6 +10,9 @@ regret, is told of the other sets.
 
 Bases: the starter, and the folders in build/benchmarks/bases (`--bases FOLDER` for another place). Results
 go to benchmarks/results/presets.json after each cell; `--table` runs nothing and prints them as Markdown.
+
+With `--starts` the ways are the preset as it is, and with each other start of LoRA (`lora.init`), of 200 rows on the
+starter, held-out sets first.
 """
 
 import argparse
@@ -43,6 +46,8 @@ FRESH, VALIDATION = 240, 8  # rows that measure; of so many of the others one va
 BATCH, STEPS = 16, 60
 BEFORE = {"lora": "head at random, 0.002, 5 epochs", "prefix": "head at random, 0.1, 8 epochs"}
 """What the presets said before there was this benchmark."""
+SHIPPED = "the preset as it is"
+STARTS = {SHIPPED: "default", **{init: init for init in ("gaussian", "eva", "pissa", "olora")}}
 
 
 def ways(method: str, rows: int, base: str) -> dict[str, dict[str, Any]]:
@@ -84,6 +89,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--only", default="", help="cells with this in their key, such as 'e5, lora'")
     parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--starts", action="store_true", help="of LoRA, beside the preset as it is")
     given = parser.parse_args(arguments)
     path = ROOT / RESULT
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"cells": {}}
@@ -93,18 +99,23 @@ def main(arguments: list[str]) -> int:
         return 0
     until = monotonic() + 60 * given.budget
     loaded: dict[str, Base] = {}
-    every = list(_cells(given.bases))
+    every = _started() if given.starts else list(_cells(given.bases))
+    cells: dict[str, Any] = result.setdefault("starts" if given.starts else "cells", {})
     for cell in () if given.table else every:
         key = ", ".join(map(str, cell))
-        if given.only not in key or key in result["cells"] or monotonic() > until:
+        if given.only not in key or key in cells or monotonic() > until:
             continue
         seed, rows, base, method, name = cell
-        tried = ways(method, rows, base)
-        result["cells"][key] = _measure(_base(base, given.bases, loaded), name, method, tried, rows, seed)
-        done = sum(", ".join(map(str, each)) in result["cells"] for each in every)
+        tried = (
+            {way: {"lora.init": init} for way, init in STARTS.items()}
+            if given.starts
+            else ways(method, rows, base)
+        )
+        cells[key] = _measure(_base(base, given.bases, loaded), name, method, tried, rows, seed)
+        done = sum(", ".join(map(str, each)) in cells for each in every)
         about = {
             "key": "seed, rows, base, method, set",
-            "came to": f"{done} of {len(every)} cells",
+            "starts came to" if given.starts else "came to": f"{done} of {len(every)} cells",
             "date": now(),
         }
         result |= about | {
@@ -112,9 +123,14 @@ def main(arguments: list[str]) -> int:
             "versions": versions("torch", "transformers", "scikit-learn"),
         }
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(key, f"{result['cells'][key]['cpu seconds']} CPU s", flush=True)
-    print("\n".join(table(result["cells"])))
+        print(key, f"{cells[key]['cpu seconds']} CPU s", flush=True)
+    print("\n".join(started_table(cells) if given.starts else table(cells)))
     return 0
+
+
+def _started() -> list[tuple[int, int, str, str, str]]:
+    """As `_cells`, for `--starts`."""
+    return [(seed, ROWS[0], "starter", "lora", name) for seed in SEEDS for name in (*HELD_OUT, *CHOOSING)]
 
 
 def _cells(bases: Path) -> Iterator[tuple[int, int, str, str, str]]:
@@ -266,6 +282,22 @@ def table(cells: Mapping[str, Any]) -> Iterator[str]:
             for metric, kept in product(("accuracy", "log_loss"), ("best", "last"))
         ]
         yield f"| {rows} | {len(both)} | {' | '.join(told)} |"
+
+
+def started_table(cells: Mapping[str, Any]) -> Iterator[str]:
+    """What each start of LoRA gives in each cell."""
+    yield f"| start | {' | '.join(key.split(', ')[-1] for key in cells)} | mean accuracy | mean log loss |"
+    yield f"| --- {'| ---: ' * (len(cells) + 2)}|"
+    for way in STARTS if cells else ():
+        own = [_served(cell, way) for cell in cells.values()]
+        means = (mean(each[metric] for each in own) for metric in ("accuracy", "log_loss"))
+        told = [f"{each['accuracy']:.3f}" for each in own] + [f"{each:.3f}" for each in means]
+        yield f"| {way} | {' | '.join(told)} |"
+    best = [_baseline(cell, "accuracy") for cell in cells.values()]
+    if best:
+        loss = mean(_baseline(cell, "log_loss") for cell in cells.values())
+        told = [f"{each:.3f}" for each in best] + [f"{mean(best):.3f}", f"{loss:.3f}"]
+        yield f"| best baseline | {' | '.join(told)} |"
 
 
 def _served(cell: Mapping[str, Any], way: str) -> Mapping[str, float]:

@@ -50,7 +50,7 @@ hub = Hub(options.folder / "hub")
 hub.publish(adapter, "acme/spring/ad-copy")
 registry = Registry(hub, base)
 
-# A text that breaks a rule is drawn again, at most three times, and never given. A request may add rules.
+# A text keeps the rules while it is written; one that breaks them all the same is drawn again. A request may add rules.
 for product in client_data("acme", seed=2, rows=3).ad_copy:
     facts = {name: value for name, value in product.items() if name != "copy"}
     print(f"\n{facts['name']}, {facts['category']}, {facts['price']} {facts['discount']}")

@@ -43,8 +43,8 @@ OPTIONAL: Mapping[str, str] = {
     "gates.max_group_gap": "probabilities",
     "gates.policy": "texts",
 }
-# Blocks whose keys are the client's words: a dot in them is just a dot.
-_FREE_MAPPINGS = ("data.columns", "data.labels")
+# Blocks whose keys are the client's words, or names of layers: a dot in them is just a dot.
+_FREE_MAPPINGS = ("data.columns", "data.labels", "lora.rank_pattern")
 
 
 def _known_task(name: str) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from adapters.base.known_bases import known_folder, source_of
     from adapters.base.loading import load_base
     from adapters.base.memory import free_memory
+    from adapters.base.originals import original_weights
     from adapters.base.quantization import plain_weight, quantization_fault
     from adapters.base.reader import Reader, load_reader
     from adapters.base.shape import load_shape
@@ -24,6 +25,7 @@ else:
             "adapters.base.known_bases": ["known_folder", "source_of"],
             "adapters.base.loading": ["load_base"],
             "adapters.base.memory": ["free_memory"],
+            "adapters.base.originals": ["original_weights"],
             "adapters.base.quantization": ["plain_weight", "quantization_fault"],
             "adapters.base.reader": ["Reader", "load_reader"],
             "adapters.base.shape": ["load_shape"],
@@ -40,6 +42,7 @@ __all__ = [
     "load_reader",
     "load_shape",
     "nf4_compile_fault",
+    "original_weights",
     "plain_weight",
     "quantization_fault",
     "settle_threads",

@@ -7,10 +7,8 @@ Why not transformers' own continuous batching: it cannot begin a row with a pref
 heads, and on two CPU cores it took over five times as long for 16 texts (`benchmarks/results/traffic.json`).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import accumulate, zip_longest
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,9 +16,11 @@ from torch import Tensor
 from adapters.base.base import Base
 from adapters.errors import AdapterError
 from adapters.format.config import Pooling
-from adapters.serving.chances import Chance, chance, log_shares
-from adapters.serving.sampling import Sampling, choose
-from adapters.serving.text import Piece, Pieces, end_tokens, stopped
+from adapters.serving.chances import chance, log_shares
+from adapters.serving.guiding import guided
+from adapters.serving.sampling import choose
+from adapters.serving.text import end_tokens, stopped
+from adapters.serving.writing import Writing
 from adapters.slots.cache import KeyValueCache
 from adapters.slots.fixed_steps import fixed_steps, rounded
 from adapters.slots.forward_pass import Hidden, extend, pad
@@ -35,48 +35,6 @@ _ROOM = 1024  # positions a row in `write`
 
 _Prompt = tuple[int | None, tuple[int, ...]]
 """A slot and token ids."""
-
-
-@dataclass(eq=False)
-class Writing:
-    """One text that is being written.
-
-    Attributes:
-        prompt: token ids.
-        slot: of its adapter, None for the base.
-        sampling: how it is written.
-        on_text: told of each new piece of text, where the text is streamed.
-        written: new tokens so far, without the end token.
-        chances: of these, where the sampling asks for them.
-        text: what they say, without the blanks around it; up to date where the text is streamed, has stop strings or
-            has ended.
-        finish: why it ended: the model's end token, a stop string, the limit of tokens; `failed` where its numbers were
-            not finite; None while it runs.
-    """
-
-    prompt: tuple[int, ...]
-    slot: int | None
-    sampling: Sampling
-    on_text: Callable[[Piece], None] | None = None
-    written: list[int] = field(default_factory=list)
-    chances: list[Chance] = field(default_factory=list)
-    text: str = ""
-    finish: Literal["end", "stop", "length", "failed"] | None = None
-
-    def __post_init__(self) -> None:
-        self.stream = torch.Generator().manual_seed(self.sampling.seed)
-        self.pieces = Pieces(self.sampling.stop) if self.on_text else None
-        self._told = 0  # chances that were handed out
-
-    def hand_out(self, written: str) -> None:
-        """Tell of what is new in the text so far, where it is streamed."""
-        if self.on_text is None or self.pieces is None:
-            return
-        ended = self.finish is not None
-        piece, untold = self.pieces.next(written, ended), tuple(self.chances[self._told :])
-        if piece or (ended and untold):
-            self.on_text(Piece(piece, untold))
-            self._told = len(self.chances)
 
 
 class Batch:
@@ -289,8 +247,11 @@ class Batch:
         sampling = [text.sampling for text in texts]
         shares = log_shares(logits, sampling)
         tokens = choose(logits, sampling, [text.stream for text in texts], seen)
+        for text, taken_back in guided(self.base, texts, logits, tokens, sorted(self._ends)):
+            self._lengths[self.running.index(text)] -= taken_back
         for row, (text, token) in enumerate(zip(texts, tokens, strict=True)):
-            if row in shares and token is not None and token not in self._ends:
+            known = len(text.chances) > len(text.written)  # of a token that is written once more
+            if row in shares and not known and token is not None and token not in self._ends:
                 text.chances.append(chance(shares[row], token, text.sampling.logprobs or 0))
             self._note(text, token)
 

@@ -16,7 +16,7 @@ from adapters.errors import RepertoireError
 from adapters.fields import check_fields
 from adapters.format.config import Pooling
 from adapters.serving.chances import Chance
-from adapters.serving.sampling import Sampling
+from adapters.serving.sampling import Guide, Sampling
 from adapters.serving.text import Piece
 
 
@@ -32,6 +32,7 @@ class Request:
         deadline: seconds from now, None for no limit.
         stream: whether the text is handed out in pieces.
         pooling: without a sampling, the pooled hidden states instead of the head's logits.
+        guide: with a sampling, the rules that the text keeps while it is written.
 
     Raises:
         RequestError: a field is of another type or out of range.
@@ -44,6 +45,7 @@ class Request:
     deadline: Annotated[float | None, Field(description="a finite number of seconds, or None")] = None
     stream: bool = False
     pooling: Pooling | None = None
+    guide: Guide | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -24,13 +24,14 @@ from adapters.errors import AdapterError, Busy, Cancelled, InternalError, Repert
 from adapters.serving.admission import Admission
 from adapters.serving.counters import Counters
 from adapters.serving.fair_queue import FairQueue
-from adapters.serving.generate import Batch, Writing
+from adapters.serving.generate import Batch
 from adapters.serving.grouping import by_length
 from adapters.serving.limits import Limits
 from adapters.serving.process import OwnProcess
 from adapters.serving.request import Answer, Completion, Request, Ticket
 from adapters.serving.residency import Fetched, Residency, Resident
 from adapters.serving.turn import Ended, Load, Turn
+from adapters.serving.writing import Writing, begun
 from adapters.slots.cache import positions_in
 from adapters.slots.slots import Slots
 from adapters.slots.stems import Stems
@@ -310,11 +311,7 @@ class Runtime:
     def _read(self, group: Sequence[Ticket]) -> None:
         """Read a group's prompts. Should that fail, each is tried alone, so that one cannot fail the others."""
         heads = sorted((t for t in group if t.request.sampling is None), key=lambda t: t.slot or 0)
-        texts = {
-            Writing(own.ids, ticket.slot, own.sampling, ticket.add_piece if own.stream else None): ticket
-            for ticket in group
-            if (own := ticket.request).sampling is not None
-        }
+        texts = {begun(ticket): ticket for ticket in group if ticket.request.sampling is not None}
         try:
             with self.base.lock, self.counters.prefill.measured():
                 rows, poolings = [(t.slot, t.request.ids) for t in heads], [t.request.pooling for t in heads]

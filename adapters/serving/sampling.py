@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import AfterValidator, Field
@@ -63,6 +63,17 @@ class Sampling:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+
+@runtime_checkable
+class Guide(Protocol):
+    """The rules of one text, see `adapters.serving.guiding`. It is asked about the text as it would be so far."""
+
+    def begins(self, text: str) -> Literal["yes", "no", "too long"]:
+        """Whether a text that keeps the rules may begin so."""
+
+    def ending(self, text: str) -> str | None:
+        """What is left to be written, so that the text can end; None where it cannot end here."""
 
 
 def choose(

@@ -28,6 +28,7 @@ class Trained:
         slot: in which the adapter lies, with its tensors.
         as_triplets: train AdaLoRA's triplets (see `adapters.slots.adalora_terms`): A and B are Q and P, and there are
             `values` too, which start at 0.
+        first_halves: of each term train only the first half of the ranks, and leave the others where they are.
 
     Attributes:
         parameters: `lora`, all low-rank terms, `[layout.size]` in the adapter's own layout, with DoRA's magnitudes
@@ -36,7 +37,9 @@ class Trained:
         head_names: of the head's parameters.
     """
 
-    def __init__(self, slots: Slots, slot: int, as_triplets: bool = False) -> None:
+    def __init__(
+        self, slots: Slots, slot: int, as_triplets: bool = False, first_halves: bool = False
+    ) -> None:
         adapter, device = slots.adapter(slot), slots.base.device
         self._slots, self._slot = slots, slot
         self._terms = slots.lora_terms(slot)
@@ -45,6 +48,10 @@ class Trained:
         start: dict[str, Tensor] = {}
         if self._terms:
             self.layout, start[LORA] = raw_lora(adapter, self._terms, slots.base)
+        self._still: Tensor | None = None
+        if first_halves and self._terms:
+            self._still = _second_halves(self.layout).to(device)
+            self._held = start[LORA].to(device, slots.dtype, copy=True)
         if as_triplets:
             start[VALUES] = torch.zeros(count(self.layout))
         if TABLE in adapter.tensors:
@@ -67,6 +74,8 @@ class Trained:
                 gain = views[path].gain
                 assert gain is not None
                 gain[0] /= norms
+            if self._still is not None:
+                lora.masked_fill_(self._still, 0.0)
             if VALUES in self.parameters:
                 own, values = self.parameters[LORA].detach(), self.parameters[VALUES].detach()
                 found[VALUES] = split_gradient(self.layout, own, values, lora)
@@ -82,6 +91,9 @@ class Trained:
     @torch.no_grad()
     def update(self) -> None:
         """Copy the parameters into the slot."""
+        if self._still is not None:  # weights decay without a gradient, too
+            lora = self.parameters[LORA]
+            lora.copy_(torch.where(self._still, self._held, lora))
         if self._terms:
             raw = self._plain({name: each.detach() for name, each in self.parameters.items()})
             buffer, self._norms = with_factors(self.layout, raw, self._terms, self._slots.base)
@@ -110,3 +122,13 @@ class Trained:
         if not self.head_names:
             return {}
         return dict(zip(self.head_names, self._slots.head(self._slot).leaves, strict=True))
+
+
+def _second_halves(layout: Layout) -> Tensor:
+    """Which numbers of a layout are of the second half of the ranks of their term, `[layout.size]`."""
+    found = torch.zeros(1, layout.size, dtype=torch.bool)
+    for weights in layout.views(found).values():
+        half = weights.a.shape[1] // 2
+        weights.a[0, half:] = True
+        weights.b[0, half:] = True
+    return found[0]

@@ -16,7 +16,7 @@ from hub.registry.requests import RefusedText, Texts, Told, Write
 from hub.registry.rules import NoneKept, Watched
 from recipes import Recipe
 from recipes.errors import RecipeError
-from recipes.measure import Kind, Limit, Policy, violations
+from recipes.measure import Kind, Limit, Policy, PolicyGuide, violations
 from recipes.options import read_policy
 
 _ROUNDS = 4  # of drafts
@@ -33,8 +33,9 @@ Drawing = Generator[list[Row], Any, Texts]
 
 
 class Drafting:
-    """A `Write` on its way. rows: what the runtime is asked for its first drafts. What breaks a rule of the adapter or
-    of the request is drawn again a few times, and never given.
+    """A `Write` on its way. rows: what the runtime is asked for its first drafts. Drafts keep the rules of the adapter
+    and of the request as they are written (`PolicyGuide`); one that breaks a rule all the same, such as at the limit of
+    tokens, is drawn again a few times, and never given.
 
     run: asks the runtime for further drafts. Raises RequestError for a policy that is wrong, and as `Voice.read`.
     """
@@ -113,10 +114,9 @@ class Drafting:
             logprobs=request.logprobs,
         )
         first = request.seed + round_ * request.n
-        return [
-            Row(self._member.key, self._ids, replace(how, seed=seed), self._member.client, deadline)
-            for seed in range(first, first + request.n)
-        ]
+        guide = PolicyGuide(self._product, self._policy) if self._policy else None
+        row = Row(self._member.key, self._ids, how, self._member.client, deadline, guide=guide)
+        return [replace(row, sampling=replace(how, seed=seed)) for seed in range(first, first + request.n)]
 
 
 def _rules(request: Write, recipe: Recipe) -> Policy:

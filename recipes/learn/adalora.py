@@ -9,7 +9,7 @@ tensor, here all are a few flat ones. What comes out is a plain LoRA adapter who
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 from adapters import Lora
 from adapters.slots import LORA, VALUES, Trained, triplets
 from recipes.errors import TrainingError
+from recipes.learn.layer_ranks import with_ranks
 
 if TYPE_CHECKING:
     from recipes.options.method import AdaLoraOptions
@@ -134,10 +135,7 @@ def ranks(tensors: Mapping[str, Tensor]) -> dict[str, int]:
 
 def as_plain(method: Lora, tensors: Mapping[str, Tensor]) -> tuple[Lora, dict[str, Tensor]]:
     """The same LoRA with what stays alone: rows of A that are zero leave, the columns of B that they meet, and layers
-    that have none left.
-
-    The scaling of all layers is one, so that `alpha / rank` is right too for who reads no patterns, as vLLM.
-    """
+    that have none left."""
     kept = {name.removesuffix(_A): a.any(dim=1) for name, a in tensors.items() if name.endswith(_A)}
     if not any(bool(rows.any()) for rows in kept.values()):
         next(iter(kept.values()))[0] = True  # an adapter that changes nothing but has a head
@@ -146,18 +144,7 @@ def as_plain(method: Lora, tensors: Mapping[str, Tensor]) -> tuple[Lora, dict[st
         if rows.any():
             found[stem + _A] = tensors[stem + _A][rows].contiguous()
             found[stem + _B] = tensors[stem + _B][:, rows].contiguous()
-    own = {_path(name): len(a) for name, a in found.items() if name.endswith(_A)}
-    most, scaling = max(own.values()), method.alpha / method.rank
-    others = {path: rank for path, rank in own.items() if rank != most}
-    plain = replace(
-        method,
-        rank=most,
-        alpha=scaling * most,
-        targets=method.targets if len(own) == len(kept) else tuple(sorted(own)),
-        rank_pattern=others,
-        alpha_pattern={path: scaling * rank for path, rank in others.items()},
-    )
-    return plain, found
+    return with_ranks(method, {_path(stem + _A): int(rows.sum()) for stem, rows in kept.items()}), found
 
 
 def _path(name: str) -> str:

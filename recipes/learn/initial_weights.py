@@ -1,5 +1,7 @@
-"""The adapter before its first step: LoRA whose term is zero, or a prefix, with an untrained head; or a trained one."""
+"""The adapter before its first step: LoRA, whose term is zero but for `loftq`, or a prefix, with an untrained head; or
+a trained one."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +15,24 @@ from adapters.errors import BaseError
 from adapters.format import Pooling, PrefixShape, check_base
 from recipes.errors import TrainingError
 from recipes.learn.frame import PromptFrame
+from recipes.learn.layer_ranks import doubled, with_ranks
+from recipes.learn.lora_starts import drawn, of_weights, triplets
+from recipes.options.method import DIFFERENCES
 from recipes.tasks.task import task_for
 
 if TYPE_CHECKING:
     from recipes.recipe import Recipe
 
-_DEVIATION = 0.02  # of the numbers that AdaLoRA's P and Q start with, as PEFT's
-
 
 def start(recipe: "Recipe", base: Base, labels: tuple[str, ...]) -> Adapter:
     """A fresh adapter of a recipe, drawn from the recipe's seed. Raises BaseError where the base cannot carry it."""
-    return _start(recipe, base, labels, _lora_method(recipe, base))
+    return _start(recipe, base, labels, _lora_method(recipe, base), recipe.lora.init)
 
 
-def _start(recipe: "Recipe", base: Base, labels: tuple[str, ...], lora: Lora | None) -> Adapter:
-    """As `start`, with a LoRA of these ranks; None for a prefix."""
+def _start(
+    recipe: "Recipe", base: Base, labels: tuple[str, ...], lora: Lora | None, init: str = "default"
+) -> Adapter:
+    """As `start`, with a LoRA of these ranks, which `init` may double; None for a prefix."""
     writes = task_for(recipe.task).ANSWERS == "texts"
     if writes and base.kind == "encoder":
         raise BaseError(f"{base.id} is an encoder and cannot write; train {recipe.task} on a causal decoder")
@@ -36,8 +41,7 @@ def _start(recipe: "Recipe", base: Base, labels: tuple[str, ...], lora: Lora | N
     info: dict[str, Any] = {"frame": PromptFrame.of(base).to_info()} if writes else {}
     method: Lora | Prefix
     if lora is not None:
-        method = lora
-        tensors = _lora(method, base, stream, triplets=recipe.lora.adalora is not None)
+        method, tensors = _lora(lora, base, stream, "triplets" if recipe.lora.adalora else init)
         where = "base_model.model"
     else:
         method = Prefix(recipe.prefix.length)
@@ -57,7 +61,8 @@ def continued(parent: Adapter, recipe: "Recipe", base: Base, labels: tuple[str, 
     """An adapter to train on from a trained one, with its weights and its head; `name` is kept as its parent.
 
     One whose layers have ranks of their own, as AdaLoRA leaves them, keeps these, its scaling and its layers, and every
-    head goes on reading what it was trained on (`pooling`), whatever the recipe says.
+    head goes on reading what it was trained on (`pooling`), whatever the recipe says. One that is a difference from its
+    start (`lora.init: pissa`, `olora`) goes on from the same start, and can only do so.
 
     Raises WrongBase; TrainingError where task, method or labels are not those of the recipe and the data, and for a
     recipe of AdaLoRA.
@@ -69,6 +74,8 @@ def continued(parent: Adapter, recipe: "Recipe", base: Base, labels: tuple[str, 
             f"{name} cannot be trained on with lora.adalora, which shares out the ranks of a fresh adapter; write "
             "lora.adalora: null, and it keeps the ranks that it has"
         )
+    if lora is not None and recipe.lora.is_difference:
+        lora = doubled(lora)
     if lora is not None and isinstance(parent.method, Lora) and parent.method.rank_pattern:
         lora = replace(parent.method, dropout=lora.dropout, dora=lora.dora)
     fresh = _start(recipe, base, labels, lora)
@@ -81,6 +88,9 @@ def continued(parent: Adapter, recipe: "Recipe", base: Base, labels: tuple[str, 
         differ = [f"the data lacks {', '.join(missing)}"] if missing else []
         differ += [f"it does not know {', '.join(unknown)}"] if unknown else []
         problems.append("; ".join(differ) or "its labels are in another order")
+    began, init = _difference(parent), recipe.lora.init
+    if lora is not None and began != (init if recipe.lora.is_difference else None):
+        problems.append(f"it was trained with lora.init: {began or 'default'}, the recipe says {init}")
     shapes, wanted = ({n: tuple(t.shape) for n, t in a.tensors.items()} for a in (parent, fresh))
     if not problems and (shapes != wanted or _scaling(parent) != _scaling(fresh)):
         problems.append("its rank, alpha, layers, prefix length or head are not those of the recipe")
@@ -94,6 +104,14 @@ def continued(parent: Adapter, recipe: "Recipe", base: Base, labels: tuple[str, 
     fresh.tensors = {key: tensor.float().clone() for key, tensor in parent.tensors.items()}
     fresh.info["parent"] = name
     return fresh
+
+
+def _difference(adapter: Adapter) -> str | None:
+    """From which part of the base an adapter was trained, and half of it is that part; None where it is none."""
+    recipe = adapter.info.get("recipe")
+    lora = recipe.get("lora") if isinstance(recipe, Mapping) else None
+    init = lora.get("init") if isinstance(lora, Mapping) else None
+    return init if init in DIFFERENCES else None
 
 
 def _scaling(adapter: Adapter) -> tuple[float, bool] | None:
@@ -112,28 +130,36 @@ def _lora_method(recipe: "Recipe", base: Base) -> Lora | None:
         return None
     chosen = recipe.lora
     targets = base.targets("all-linear" if chosen.targets == "all-linear" else tuple(chosen.targets))
-    return Lora(chosen.rank, chosen.alpha, targets, chosen.rslora, chosen.dropout, dora=chosen.dora)
+    method = Lora(chosen.rank, chosen.alpha, targets, chosen.rslora, chosen.dropout, dora=chosen.dora)
+    if not chosen.rank_pattern:
+        return method
+    covered = [path for path in base.linears if method.covers(path)]
+    for key in chosen.rank_pattern:
+        if {replace(method, rank=1, rank_pattern={key: 2}).rank_of(path) for path in covered} == {1}:
+            raise BaseError(
+                f"lora.rank_pattern names {key}, and no layer that lora.targets name ends so; they are "
+                f"{', '.join(targets)}"
+            )
+    own = replace(method, rank_pattern=chosen.rank_pattern)
+    return with_ranks(method, {path: own.rank_of(path) for path in covered})
 
 
-def _lora(method: Lora, base: Base, stream: torch.Generator, triplets: bool) -> dict[str, Tensor]:
-    """PEFT's start: A uniform as Kaiming with a = sqrt(5), that is within 1 / sqrt(in); B zero; DoRA's magnitudes the
-    norms of W's rows. Of AdaLoRA's triplets, Q and P normal with a deviation of 0.02; their values come in training."""
+def _lora(method: Lora, base: Base, stream: torch.Generator, init: str) -> tuple[Lora, dict[str, Tensor]]:
+    """The terms as they start, see `recipes.learn.lora_starts`; DoRA's magnitudes the norms of W's rows."""
+    if init in ("pissa", "olora", "loftq"):
+        method, terms = of_weights(method, base, init)
+    elif init == "triplets":
+        terms = triplets(method, base, stream)
+    else:
+        terms = drawn(method, base, stream, normal=init == "gaussian")
     tensors = {}
-    for path, linear in base.linears.items():
-        if method.covers(path):
-            rank, bound = method.rank_of(path), linear.in_features**-0.5
-            a, b = torch.empty(rank, linear.in_features), torch.zeros(linear.out_features, rank)
-            if triplets:
-                a.normal_(0, _DEVIATION, generator=stream)
-                b.normal_(0, _DEVIATION, generator=stream)
-            else:
-                a.uniform_(-bound, bound, generator=stream)
-            tensors[f"base_model.model.{path}.lora_A.weight"] = a
-            tensors[f"base_model.model.{path}.lora_B.weight"] = b
-            if method.dora:
-                norms = torch.linalg.norm(plain_weight(linear).float().cpu(), dim=1)
-                tensors[f"base_model.model.{path}.lora_magnitude_vector"] = norms
-    return tensors
+    for path, (a, b) in terms.items():
+        tensors[f"base_model.model.{path}.lora_A.weight"] = a
+        tensors[f"base_model.model.{path}.lora_B.weight"] = b
+        if method.dora:
+            norms = torch.linalg.norm(plain_weight(base.linears[path]).float().cpu(), dim=1)
+            tensors[f"base_model.model.{path}.lora_magnitude_vector"] = norms
+    return method, tensors
 
 
 def _prefix(recipe: "Recipe", base: Base, stream: torch.Generator) -> tuple[dict[str, Tensor], PrefixShape]:

@@ -20,7 +20,7 @@ from adapters.kernels import Dropout
 from adapters.slots import Hidden, Slots, Trained
 from recipes.errors import TrainingError
 from recipes.examples import Example, Splits
-from recipes.learn import adalora, optimizer, unsaid
+from recipes.learn import adalora, eva, optimizer, unsaid
 from recipes.learn.adalora import Allocation, Schedule
 from recipes.learn.encode import EncodedRow, encode
 from recipes.learn.frame import PromptFrame
@@ -82,6 +82,7 @@ class Job:
         """Encode the data of a job. rows: what it trains on."""
         frame = PromptFrame.from_info(adapter.info)
         train, validation = (encode(base, recipe, part, frame) for part in (rows, splits.validation))
+        eva.start(adapter, recipe, base, train)
         return cls(recipe, splits, adapter, train, validation, name or recipe.task)
 
     @property
@@ -136,7 +137,8 @@ class Job:
         """Take a slot, which holds this job's adapter already, and make the optimizer."""
         settings = self.recipe.train
         self.slot = slot
-        self.trained = Trained(slots, slot, as_triplets=self._schedule is not None)
+        halves = self.recipe.method == "lora" and self.recipe.lora.is_difference
+        self.trained = Trained(slots, slot, as_triplets=self._schedule is not None, first_halves=halves)
         self._allocation = None
         if self._shared and self._schedule:
             self._allocation = Allocation(self._shared, self._schedule, self.trained)

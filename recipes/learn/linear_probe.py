@@ -26,12 +26,12 @@ def probe(job: "Job", base: Base, slots: Slots, untouched: "Untouched") -> None:
     """Put a linear probe into the head of a job that has its slot and has not trained yet.
 
     How strongly it is regularised is chosen as `baselines.best_regression` does. A head without a bias gets a
-    regression without an intercept. A LoRA changes nothing before its first step, so that the base is read alone, and
-    once for all jobs on the same rows and for their baseline.
+    regression without an intercept. A LoRA changes nothing before its first step, unless it starts at LoftQ, so that
+    the base is read alone, and once for all jobs on the same rows and for their baseline.
     """
     head = slots.head(job.slot).head
     some, rows = sample(job.splits, job.train, _MOST_ROWS, job.recipe.train.seed)
-    if isinstance(job.adapter.method, Lora):
+    if isinstance(job.adapter.method, Lora) and job.recipe.lora.init != "loftq":
         train, validation = (untouched.states(part, head.pooling) for part in (rows, job.validation))
     else:
         train, validation = (

@@ -1,6 +1,7 @@
 """What an adapter in a slot says of encoded rows: probabilities, losses, texts."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from adapters import Base
 from adapters.format import Pooling
-from adapters.serving import Sampling, Writing, write
+from adapters.serving import Guide, Sampling, Writing, write
 from adapters.slots import Hidden, RowSlots, Slots, pooled, read, shared_stems
 from recipes.learn.encode import EncodedRow
 from recipes.measure.calibration import UNCALIBRATED, Calibration
@@ -105,9 +106,13 @@ def texts(
     slot: int | None,
     prompts: Sequence[Sequence[int]],
     sampling: Sampling,
+    guides: Sequence[Guide | None] = (),
 ) -> list[str]:
-    """What the adapter of a slot, or the base alone, writes for each prompt's tokens."""
-    texts = [Writing(tuple(prompt), slot, sampling) for prompt in prompts]
+    """What the adapter of a slot, or the base alone, writes for each prompt's tokens. guides: of each text, where it is
+    to keep rules."""
+    texts = [
+        Writing(tuple(prompt), slot, sampling, guide=guide) for prompt, guide in zip_longest(prompts, guides)
+    ]
     with torch.inference_mode():
         write(base, slots, texts)
     return [text.text for text in texts]

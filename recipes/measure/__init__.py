@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from recipes.measure.intervals import interval, ratio, resample
     from recipes.measure.metrics import auc, multilabel_losses
     from recipes.measure.policy import Kind, Limit, Policy, Violation, stays, violations, width
+    from recipes.measure.policy_guide import PolicyGuide
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -25,6 +26,7 @@ else:
                 "violations",
                 "width",
             ],
+            "recipes.measure.policy_guide": ["PolicyGuide"],
         },
     )
 
@@ -33,6 +35,7 @@ __all__ = [
     "Kind",
     "Limit",
     "Policy",
+    "PolicyGuide",
     "Violation",
     "auc",
     "interval",

@@ -35,6 +35,8 @@ _LETTER = "[^\\W\u0530-\U0010ffff]"
 _NUMBER = re.compile(
     r"(?:(?P<before>百分之|[$€£¥]) ?)?(?P<digits>\d+(?:[.,]\d+)*)(?: ?(?P<after>%|per ?cent\b|[$€£¥](?!\d)))?"
 )
+_BEGUN = re.compile(r"(?:(?P<before>百分之|[$€£¥]) ?)?(?P<digits>\d[\d.,]*)")
+_THOUSANDS = re.compile(r"(?<=\d)(?=(?:\d{3})+$)")
 
 
 @dataclass(frozen=True)
@@ -158,11 +160,38 @@ def stays(violation: Violation, text: str, policy: Policy) -> bool:
     start, stop = violation.where
     if _fold(text[stop:])[0] in ("", ".", ","):
         return False
+    return not begins_phrase(start, text, policy)
+
+
+def begins_phrase(start: int, text: str, policy: Policy) -> bool:
+    """Whether the end of a text, from this character or one before it on, begins a phrase that is allowed or required,
+    as 第一 begins 第一次."""
     written, spans = _fold(text)
     first = next(at for at, (begin, _) in enumerate(spans) if begin >= start)
     begun = [_close(written[at:]) for at in range(first + 1)]
     phrases = [_close(normal(phrase)) for phrase in policy.allowed + policy.required]
-    return not any(phrase.startswith(tail) for tail in begun for phrase in phrases)
+    return any(phrase.startswith(tail) for tail in begun for phrase in phrases)
+
+
+def begins_number(begun: str, product: str) -> bool:
+    """Whether a number at the end of a text begins one that the product holds, as "$1," begins $1,000."""
+    match = _BEGUN.fullmatch(_fold(begun)[0])
+    if match is None:
+        return False
+    unit = "%" if match["before"] == "百分之" else match["before"] or ""
+    for held in _NUMBER.finditer(_fold(product)[0]):
+        size, own = _value(held)
+        whole, dot, rest = size.partition(".")
+        forms = (held["digits"], size, _THOUSANDS.sub(",", whole) + dot + rest)
+        if _backs((size, own), size, unit) and any(form.startswith(match["digits"]) for form in forms):
+            return True
+    return False
+
+
+def missing(text: str, policy: Policy) -> list[str]:
+    """The disclaimers that a text lacks."""
+    folded = _fold(text)[0]
+    return [each for each in policy.required if not any(_spans(each, folded))]
 
 
 def width(text: str, double: bool) -> int:

@@ -7,6 +7,8 @@ from pydantic import Field, field_validator, model_validator
 from recipes.options.section import Section, are_texts
 
 MethodName = Literal["lora", "prefix"]
+DIFFERENCES = ("pissa", "olora")
+"""The values of `lora.init` with which terms start at a part of the base, and the adapter is how far they moved."""
 
 
 class AdaLoraOptions(Section):
@@ -42,6 +44,8 @@ class LoraOptions(Section):
     alpha / sqrt(rank) times (Kalajdzievski 2023, arXiv:2312.03732).
     dora: learn the magnitude of each output beside its direction (Liu et al. 2024, arXiv:2402.09353), for about a
     third more time; dropout must be 0 with it. adalora: null is off, see AdaLoraOptions.
+    init: where the terms start, see `recipes.learn.lora_starts`. rank_pattern: a layer whose name ends in a key has
+    that rank instead, such as {down_proj: 16}; its term counts as much as all others.
     """
 
     rank: int = Field(default=8, ge=1)
@@ -51,6 +55,13 @@ class LoraOptions(Section):
     rslora: bool = False
     dora: bool = False
     adalora: AdaLoraOptions | None = None
+    init: Literal["default", "gaussian", "eva", "pissa", "olora", "loftq"] = "default"
+    rank_pattern: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether `init` is one of `DIFFERENCES`."""
+        return self.init in DIFFERENCES
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
@@ -65,9 +76,24 @@ class LoraOptions(Section):
                     f"adalora.target_rank {self.adalora.target_rank} is not below rank {self.rank}, with which layers "
                     "start; raise rank, half as much again will do"
                 )
+            if self.init != "default" or self.rank_pattern:
+                wrong.append("adalora has its own start and its own ranks; leave init and rank_pattern out")
+        if self.dora and self.init not in ("default", "gaussian", "eva"):
+            wrong.append(
+                f"dora starts at the length of the base's own rows, which init: {self.init} would change; leave one out"
+            )
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    @field_validator("rank_pattern")
+    @classmethod
+    def _some_rank(cls, ranks: dict[str, int]) -> dict[str, int]:
+        if none := [name for name, rank in ranks.items() if rank < 1]:
+            raise ValueError(
+                f"{none[0]} has rank {ranks[none[0]]}; write 1 or more, or leave the layer out of targets"
+            )
+        return ranks
 
     @field_validator("targets", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from adapters import Base
 from recipes.data.augment import augment
 from recipes.examples import Splits
+from recipes.learn import eva
 from recipes.learn.encode import EncodedRow, encode, token_limit
 from recipes.learn.frame import PromptFrame
 from recipes.learn.job import Job
@@ -44,6 +45,7 @@ class TrialJobs:
             parts = (rows, self.splits.validation)
             train, validation = (encode(self.base, recipe, part, frame) for part in parts)
             self._rows[limit] = train, validation
+        eva.start(adapter, recipe, self.base, self._rows[limit][0])
         return Job(recipe, self.splits, adapter, *self._rows[limit], name)
 
     def enter(self, run: "Run", recipe: Recipe, name: str) -> tuple[int, Job]:

@@ -15,11 +15,10 @@ import torch
 
 from adapters import Adapter, Base, Limits, WrongBase
 from adapters.errors import Busy, Cancelled, DeadlineExceeded, RepertoireError, RequestError
-from hub import Analysis, Analyze, Embed, Hub, Pending, Ranked, Recommend, RefusedText, Registry, Texts, Write
+from hub import Analysis, Analyze, Embed, Hub, Pending, Ranked, Recommend, Registry, Texts, Write
 from hub.errors import BadName, Damaged, NotInHub
 from recipes import Order, Recipe, train, train_many
 from recipes.learn.encode import encode_texts
-from recipes.measure.policy import Violation
 from tests.adapters import models
 from tests.clock import LIMIT
 
@@ -140,9 +139,11 @@ def test_a_name_that_moves_on_answers_from_what_it_names_now(hub: Hub, base: Bas
     assert in_slots(registry) == ["acme/spring/behavior@2", "acme/spring/behavior@1"]
 
 
-def test_texts_over_the_limit_are_drawn_again_and_never_cut(registry: Registry) -> None:
-    texts = registry.write("acme/spring/ad-copy", "mug 7", n=2, max_chars=14, temperature=1.0)
-    assert texts and all(len(text) <= 14 for text in texts)
+def test_texts_end_between_two_words_within_the_limit(registry: Registry) -> None:
+    texts = registry.write("acme/spring/ad-copy", "mug 7", max_chars=8)
+    assert texts[0] in ("Buy mug", "Buy") and isinstance(texts, Texts) and texts.refused == ()
+    several = registry.write("acme/spring/ad-copy", "mug 7", n=2, max_chars=14, temperature=1.0)
+    assert several and all(len(text) <= 14 for text in several)
     with pytest.raises(RequestError, match=r"none of 4 texts by .*: 4 too long.*raise max_chars"):
         registry.write("acme/spring/ad-copy", "mug 7", max_chars=1, temperature=0.1)
 
@@ -284,10 +285,12 @@ def ruled(hub: Hub, base: Base, tmp_path: Path) -> Iterator[Callable[..., Regist
         registry.close()
 
 
-def test_texts_that_break_the_policy_are_drawn_again_and_told(ruled: Callable[..., Registry]) -> None:
-    texts = ruled(banned=["BUY"]).write(COPY, "mug 7")
-    assert isinstance(texts, Texts) and len(texts) == 1 and "buy" not in texts[0].casefold()
-    assert texts.refused[0] == RefusedText("Buy mug 7!", (Violation("banned", "BUY", (0, 3)),))
+def test_first_drafts_keep_the_policy(ruled: Callable[..., Registry]) -> None:
+    texts = ruled(banned=["BUY"], required=["Drink responsibly."]).write(
+        COPY, "mug 7", n=2, max_new_tokens=60
+    )
+    assert isinstance(texts, Texts) and len(texts) == 2 and texts.refused == ()
+    assert all("buy" not in text.casefold() and "Drink responsibly." in text for text in texts)
 
 
 def test_a_policy_that_is_kept_changes_nothing(registry: Registry, ruled: Callable[..., Registry]) -> None:
@@ -304,16 +307,15 @@ def test_numbers_are_those_of_the_product_as_it_is_rendered(ruled: Callable[...,
 
 
 def test_when_no_text_keeps_the_policy_the_error_says_what_and_why(ruled: Callable[..., Registry]) -> None:
-    registry = ruled(banned=["mug"], required=["Drink responsibly."])
+    registry = ruled(required=["Drink responsibly."])
+    asked = {"temperature": 0.01, "max_new_tokens": 3}
     with pytest.raises(RequestError) as caught:
-        registry.write(COPY, "mug 7", temperature=0.01)
+        registry.write(COPY, "mug 7", **asked)
     told = str(caught.value)
-    assert "none of 4 texts by acme/spring/ad-copy keeps the rules: 4 banned, 4 missing" in told
-    assert "The nearest is 'Buy mug 7!': 'mug' is banned; 'Drink responsibly.' is missing" in told
+    assert "none of 4 texts by acme/spring/ad-copy keeps the rules: 4 missing" in told
+    assert "The nearest is 'Buy': 'Drink responsibly.' is missing" in told
     assert "train the adapter on texts that hold the disclaimer" in told
-    good, bad = registry.run(
-        [Analyze("acme/spring/behavior", ["glad"]), Write(COPY, "mug 7", temperature=0.01)]
-    )
+    good, bad = registry.run([Analyze("acme/spring/behavior", ["glad"]), Write(COPY, "mug 7", **asked)])
     assert isinstance(good, NotInHub) and isinstance(bad, RequestError), "an answer in its own place"
 
 
@@ -321,7 +323,7 @@ def test_a_request_adds_rules_and_never_takes_one_away(ruled: Callable[..., Regi
     registry = ruled(banned=["buy"], allowed=["buy mug"])
     assert registry.write(COPY, "mug 7") == ["Buy mug 7!"]
     tighter = registry.write(COPY, "mug 7", policy={"banned": ["Mug"]})
-    assert tighter.refused[0].text == "Buy mug 7!" and "mug" not in tighter[0].casefold()
+    assert "mug" not in tighter[0].casefold() and not tighter.refused
     assert registry.submit(Write(COPY, "mug 7", policy={"required": ["mug 7"]})).result(60) == ["Buy mug 7!"]
     for policy, says in (
         ({"allowed": ["buy"]}, "a request can only add rules"),
@@ -336,12 +338,10 @@ def test_a_request_adds_rules_and_never_takes_one_away(ruled: Callable[..., Regi
         assert isinstance(registry.run([Write(COPY, "mug 7", policy=policy)])[0], RequestError)  # type: ignore[arg-type]
 
 
-def test_a_stream_ends_before_a_refused_term_is_shown(ruled: Callable[..., Registry]) -> None:
+def test_a_stream_keeps_the_policy_as_it_is_written(ruled: Callable[..., Registry]) -> None:
     registry = ruled(banned=["mug"])
-    shown: list[str] = []
-    with pytest.raises(RequestError, match="'mug' is banned; write without a stream"):
-        shown.extend(registry.stream(COPY, "mug 7"))
-    assert "".join(shown).startswith("Buy") and "mug" not in "".join(shown)
+    shown = "".join(registry.stream(COPY, "mug 7"))
+    assert shown.startswith("Buy") and "mug" not in shown and shown == registry.write(COPY, "mug 7")[0]
     assert "".join(registry.stream(COPY, "x 7", policy={"required": ["buy"]}, max_new_tokens=3)) == "Buy"
     with pytest.raises(RequestError, match="'Ad' is missing"):
         list(registry.stream(COPY, "x 7", policy={"required": ["Ad"]}, max_new_tokens=3))

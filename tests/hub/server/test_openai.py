@@ -174,18 +174,18 @@ def test_errors_are_those_that_the_sdk_knows(client: openai.OpenAI) -> None:
         )
     with pytest.raises(openai.UnprocessableEntityError) as none:
         client.chat.completions.create(
-            model=COPY, messages=USER, extra_body={"policy": {"required": ["not to be had"]}}
+            model=COPY, messages=USER, max_tokens=3, extra_body={"policy": {"required": ["not to be had"]}}
         )
     body: Any = none.value.body
     assert body["code"] == "refused" and "not to be had" in str(body["refused"][0]["reasons"])
 
 
 def test_refused_texts_are_told_with_those_that_are_given(client: openai.OpenAI, served: Served) -> None:
-    ask: dict[str, Any] = {"n": 8, "seed": 3, "temperature": 2.0, "max_chars": 10}
+    ask: dict[str, Any] = {"n": 8, "seed": 3, "temperature": 2.0, "max_chars": 2}
     (expected,) = served.registry.run([Write(COPY, "mug 7", **ask)])
     assert isinstance(expected, Texts) and expected.refused
     found = client.chat.completions.create(
-        model=COPY, messages=USER, n=8, seed=3, temperature=2.0, extra_body={"max_chars": 10}
+        model=COPY, messages=USER, n=8, seed=3, temperature=2.0, extra_body={"max_chars": 2}
     )
     told = found.model_dump()["repertoire"]["refused"]
     assert [each["text"] for each in told] == [each.text for each in expected.refused]
