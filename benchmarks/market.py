@@ -1,4 +1,4 @@
-"""A market whose truth is known, served by five ways of running it: `python -m benchmarks.market --budget 60`.
+"""A market whose truth is known, served by some ways of running it: `python -m benchmarks.market --budget 60`.
 
 The market stands in `market_world.py`, and what is decided without an adapter in `market_decisions.py`. All ways see
 the same users, slates and luck, and begin with the same adapter, trained on what was shown at random before day 0.
@@ -9,6 +9,9 @@ frozen    the first adapter, its likeliest ad
 nightly   trained each night on its own log as the loop is, and put into production at once
 tfidf     logistic regression on TF-IDF of user and ad, trained again each night on all of its log
 oracle    the true probabilities
+
+placed    the first adapter for ever, under the loop's `Placer`: what that alone gains
+refreshed the loop without what its `Placer` learns from words: what the refresh and clicks of each ad gain
 
 Each day of a way is kept in build/benchmarks/market/, by the settings: a run that the budget ends goes on with the next
 day; one that is killed begins that way again. The share of the gap: (loop - frozen) / (oracle - frozen), in clicks, and
@@ -21,6 +24,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic, process_time
@@ -137,18 +141,25 @@ def frozen(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, To
     registry.close()
 
 
-def loop(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, Told]]:
-    """The whole loop."""
-    return _adaptive(market, folder, begin, canary=True)
+def adaptive(
+    market: Market,
+    folder: Path,
+    begin: int,
+    canary: bool = True,
+    learns: bool = True,
+    refreshes: bool = True,
+) -> Iterator[tuple[Shown, Told]]:
+    """The loop, or a part of it.
 
-
-def nightly(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, Told]]:
-    """Each night trained again on its own log, as `Refresh` does it, and in production without a canary."""
-    return _adaptive(market, folder, begin, canary=False)
-
-
-def _adaptive(market: Market, folder: Path, begin: int, canary: bool) -> Iterator[tuple[Shown, Told]]:
-    from hub import Feedback, Hub, Loop, Placer, Registry
+    Args:
+        market: that it is in.
+        folder: of its own.
+        begin: the day.
+        canary: whether candidates prove themselves, and ads are placed; else each is in production at once.
+        learns: as of `Choosing`.
+        refreshes: whether there is a refresh in the night.
+    """
+    from hub import Choosing, Feedback, Hub, Loop, Placer, Registry
     from hub.feedback import Refresh
     from hub.feedback import canary as canaries
 
@@ -161,7 +172,7 @@ def _adaptive(market: Market, folder: Path, begin: int, canary: bool) -> Iterato
         clock, bought = Clock(START + day * DAY), list[Any]()
         log = Feedback(hub, f"sqlite:///{folder}/log.sqlite", clock=clock)
         own = Loop(Registry(hub, market.base), log)
-        placer, shown = Placer(own, seed=day), Shown()
+        placer, shown = Placer(own, Choosing(learns=learns), seed=day), Shown()
         for visit in visits(size, day):
             clock.now = visit.at
             ads, user = list(visit.ads), visit.user.text()
@@ -184,14 +195,14 @@ def _adaptive(market: Market, folder: Path, begin: int, canary: bool) -> Iterato
             log.feedback(impression, "conversion", value=worth, at=at)
         due = [event for event in due if event[2] > clock.now]
         own.registry.close()
-        (happened,) = Refresh(hub, log, market.base, folder / "refresh").run([_campaign(size)])
-        if not canary and canaries.running(log, NAME) is not None:
-            canaries.promote(hub, log, NAME, why="nightly, without a canary")
+        told = Told()
+        if refreshes:
+            (happened,) = Refresh(hub, log, market.base, folder / "refresh").run([_campaign(size)])
+            if not canary and canaries.running(log, NAME) is not None:
+                canaries.promote(hub, log, NAME, why="nightly, without a canary")
+            told = [f"{happened.happened}: {happened.why}", f"production @{hub.aliases(NAME)['production']}"]
         log.close()
-        yield (
-            shown,
-            [f"{happened.happened}: {happened.why}", f"production @{hub.aliases(NAME)['production']}"],
-        )
+        yield shown, told
 
 
 def _kept(folder: Path, day: int) -> list[Any]:
@@ -243,8 +254,10 @@ WAYS: dict[str, Way] = {
     "oracle": oracle,
     "tfidf": tfidf,
     "frozen": frozen,
-    "loop": loop,
-    "nightly": nightly,
+    "loop": adaptive,
+    "nightly": partial(adaptive, canary=False),
+    "refreshed": partial(adaptive, learns=False),
+    "placed": partial(adaptive, refreshes=False),
 }
 
 
@@ -326,7 +339,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked.add_argument(
         "--size", action="append", default=[], metavar="FIELD=NUMBER", help="of `Size`, such as days=12"
     )
-    asked.add_argument("--only", choices=list(WAYS), action="append", help="of the ways; nothing is written")
+    asked.add_argument(
+        "--only",
+        choices=list(WAYS),
+        action="append",
+        help="of the ways; their days are kept, and no result is written",
+    )
     asked.add_argument("--out", type=Path, default=RESULT, help="the result")
     asked.add_argument("--kept", type=Path, default=KEPT, help="where days are kept")
     given = asked.parse_args(arguments)
