@@ -31,7 +31,7 @@ from time import monotonic, process_time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import market_decisions as decisions
-from benchmarks.market_world import DAY, SHORT, START, Size, visits
+from benchmarks.market_world import DAY, SHORT, START, Size, Visit, visits
 from benchmarks.measure import in_parts, keep, machine, now, versions
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def adaptive(
         learns: as of `Choosing`.
         refreshes: whether there is a refresh in the night.
     """
-    from hub import Choosing, Feedback, Hub, Loop, Placer, Registry
+    from hub import Choosing, Feedback, Hub, Loop, Offer, Placer, Registry
     from hub.feedback import Refresh
     from hub.feedback import canary as canaries
 
@@ -172,16 +172,16 @@ def adaptive(
         clock, bought = Clock(START + day * DAY), list[Any]()
         log = Feedback(hub, f"sqlite:///{folder}/log.sqlite", clock=clock)
         own = Loop(Registry(hub, market.base), log)
-        placer, shown = Placer(own, Choosing(learns=learns), seed=day), Shown()
-        for visit in visits(size, day):
+        placer, shown, today = Placer(own, Choosing(learns=learns), seed=day), Shown(), visits(size, day)
+        reference = f"{NAME}@{'live' if canary else 'production'}"
+        for visit, (pending, answer, seen) in zip(today, _answered(own, reference, today), strict=True):
             clock.now = visit.at
-            ads, user = list(visit.ads), visit.user.text()
             if canary:
-                placed = placer.place(f"{NAME}@live", user, ads, user_key=visit.key)
+                offers = [Offer(ad) for ad in pending.request.ads]
+                placed = placer.chosen(pending, answer, offers, seen)
                 ad, impression = str(placed[0].offer.ad), placed.impression
             else:
-                answer = own.recommend(f"{NAME}@production", user, ads, user_key=visit.key)
-                ad, impression = str(answer[0].ad), answer.impression
+                ad, impression = str(answer[0].ad), own.note(pending, answer, seen)
             assert impression is not None
             shown.append(ad)
             if visit.clicked(ad):
@@ -203,6 +203,20 @@ def adaptive(
             told = [f"{happened.happened}: {happened.why}", f"production @{hub.aliases(NAME)['production']}"]
         log.close()
         yield shown, told
+
+
+def _answered(own: Any, reference: str, today: Sequence[Visit]) -> Iterator[tuple[Any, Any, Any]]:
+    """What the adapters say of a day's ads, all in mixed batches: what waits, its answer, and who, with their arm. No
+    version changes within a day."""
+    from hub import Recommend
+    from hub.feedback import Seen
+
+    routed = [
+        own.route(Recommend(reference, each.user.text(), list(each.ads)), Seen(each.key)) for each in today
+    ]
+    waits = [own.registry.submit(request, wait=True) for request, _ in routed]
+    for pending, (_, seen) in zip(waits, routed, strict=True):
+        yield pending, pending.result(), seen
 
 
 def _kept(folder: Path, day: int) -> list[Any]:
@@ -297,6 +311,7 @@ def decided(short: bool, folder: Path, until: float) -> dict[str, Any]:
         "equal candidates": lambda: decisions.equal(size, tries),
         "ten equal candidates in turn": lambda: decisions.replaced(size, max(5, tries // 10)),
         "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 30)),
+        "a taste that turned": lambda: decisions.turned(size, max(1, tries // 100)),
     }
     file = folder / f"decisions{'-short' * short}.json"
     return {"users a day": size.users, **in_parts(wanted, file, until)}

@@ -77,6 +77,8 @@ def test_bad_candidates_are_rolled_back_and_equal_ones_rarely_told_apart() -> No
     assert equal["promoted"] + equal["rolled back"] <= 1
     assert market_decisions.replaced(size, 3)["promoted"] == 0
     assert market_decisions.quiet(Size(users=30), 1, of=15)["alarms"][0] <= 1
+    turned = market_decisions.turned(Size(users=60), 1, day=8)
+    assert turned["never told"] == 0 and turned["days until told, most"] <= 4
 
 
 def test_what_it_writes_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
