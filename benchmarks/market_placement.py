@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what the budget allows, and write the result when all is there."""
     asked = argparse.ArgumentParser(description="What placement gains, without an adapter.")
     asked.add_argument("--budget", type=float, default=20.0, help="minutes; a size that was begun is ended")
-    asked.add_argument("--worlds", type=int, default=10)
+    asked.add_argument("--worlds", type=int, default=3, help="of each size")
     asked.add_argument("--out", type=Path, default=RESULT)
     asked.add_argument("--kept", type=Path, default=KEPT)
     given = asked.parse_args(arguments)
