@@ -109,7 +109,7 @@ def row_of(user: Mapping[str, Any], ad: Mapping[str, Any], log_odds: float) -> R
     ]
     # Two words may share a bucket, which then holds both.
     at, where = np.unique(np.array(buckets, dtype=np.intp), return_inverse=True)
-    return at, np.bincount(where, weights=x)
+    return at, np.asarray(np.bincount(where, weights=x), dtype=float)
 
 
 def log_odds_of(probabilities: ArrayLike) -> Floats:
