@@ -57,7 +57,7 @@ class Experience:
             log_odds: the adapter's, `[ads]`.
         """
         if self._residual is None:
-            return expit(log_odds)
+            return np.asarray(expit(log_odds))
         each = zip(ads, log_odds.tolist(), strict=True)
         return np.array([self._residual.probability(row_of(user, ad, odds), odds) for ad, odds in each])
 
