@@ -1,4 +1,4 @@
-"""A market whose truth is known, served by five ways of running it: `python -m benchmarks.market --budget 60`.
+"""A market whose truth is known, served by some ways of running it: `python -m benchmarks.market --budget 60`.
 
 The market stands in `market_world.py`, and what is decided without an adapter in `market_decisions.py`. All ways see
 the same users, slates and luck, and begin with the same adapter, trained on what was shown at random before day 0.
@@ -9,6 +9,9 @@ frozen    the first adapter, its likeliest ad
 nightly   trained each night on its own log as the loop is, and put into production at once
 tfidf     logistic regression on TF-IDF of user and ad, trained again each night on all of its log
 oracle    the true probabilities
+
+placed    the first adapter for ever, under the loop's `Placer`: what that alone gains
+refreshed the loop without what its `Placer` learns from words: what the refresh and clicks of each ad gain
 
 Each day of a way is kept in build/benchmarks/market/, by the settings: a run that the budget ends goes on with the next
 day; one that is killed begins that way again. The share of the gap: (loop - frozen) / (oracle - frozen), in clicks, and
@@ -21,13 +24,14 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic, process_time
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import market_decisions as decisions
-from benchmarks.market_world import DAY, SHORT, START, Size, visits
+from benchmarks.market_world import DAY, SHORT, START, Size, Visit, visits
 from benchmarks.measure import in_parts, keep, machine, now, versions
 
 if TYPE_CHECKING:
@@ -137,18 +141,25 @@ def frozen(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, To
     registry.close()
 
 
-def loop(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, Told]]:
-    """The whole loop."""
-    return _adaptive(market, folder, begin, canary=True)
+def adaptive(
+    market: Market,
+    folder: Path,
+    begin: int,
+    canary: bool = True,
+    learns: bool = True,
+    refreshes: bool = True,
+) -> Iterator[tuple[Shown, Told]]:
+    """The loop, or a part of it.
 
-
-def nightly(market: Market, folder: Path, begin: int) -> Iterator[tuple[Shown, Told]]:
-    """Each night trained again on its own log, as `Refresh` does it, and in production without a canary."""
-    return _adaptive(market, folder, begin, canary=False)
-
-
-def _adaptive(market: Market, folder: Path, begin: int, canary: bool) -> Iterator[tuple[Shown, Told]]:
-    from hub import Feedback, Hub, Loop, Placer, Registry
+    Args:
+        market: that it is in.
+        folder: of its own.
+        begin: the day.
+        canary: whether candidates prove themselves, and ads are placed; else each is in production at once.
+        learns: as of `Choosing`.
+        refreshes: whether there is a refresh in the night.
+    """
+    from hub import Choosing, Feedback, Hub, Loop, Offer, Placer, Registry
     from hub.feedback import Refresh
     from hub.feedback import canary as canaries
 
@@ -161,16 +172,16 @@ def _adaptive(market: Market, folder: Path, begin: int, canary: bool) -> Iterato
         clock, bought = Clock(START + day * DAY), list[Any]()
         log = Feedback(hub, f"sqlite:///{folder}/log.sqlite", clock=clock)
         own = Loop(Registry(hub, market.base), log)
-        placer, shown = Placer(own, seed=day), Shown()
-        for visit in visits(size, day):
+        placer, shown, today = Placer(own, Choosing(learns=learns), seed=day), Shown(), visits(size, day)
+        reference = f"{NAME}@{'live' if canary else 'production'}"
+        for visit, (pending, answer, seen) in zip(today, _answered(own, reference, today), strict=True):
             clock.now = visit.at
-            ads, user = list(visit.ads), visit.user.text()
             if canary:
-                placed = placer.place(f"{NAME}@live", user, ads, user_key=visit.key)
+                offers = [Offer(ad) for ad in pending.request.ads]
+                placed = placer.chosen(pending, answer, offers, seen)
                 ad, impression = str(placed[0].offer.ad), placed.impression
             else:
-                answer = own.recommend(f"{NAME}@production", user, ads, user_key=visit.key)
-                ad, impression = str(answer[0].ad), answer.impression
+                ad, impression = str(answer[0].ad), own.note(pending, answer, seen)
             assert impression is not None
             shown.append(ad)
             if visit.clicked(ad):
@@ -184,14 +195,28 @@ def _adaptive(market: Market, folder: Path, begin: int, canary: bool) -> Iterato
             log.feedback(impression, "conversion", value=worth, at=at)
         due = [event for event in due if event[2] > clock.now]
         own.registry.close()
-        (happened,) = Refresh(hub, log, market.base, folder / "refresh").run([_campaign(size)])
-        if not canary and canaries.running(log, NAME) is not None:
-            canaries.promote(hub, log, NAME, why="nightly, without a canary")
+        told = Told()
+        if refreshes:
+            (happened,) = Refresh(hub, log, market.base, folder / "refresh").run([_campaign(size)])
+            if not canary and canaries.running(log, NAME) is not None:
+                canaries.promote(hub, log, NAME, why="nightly, without a canary")
+            told = [f"{happened.happened}: {happened.why}", f"production @{hub.aliases(NAME)['production']}"]
         log.close()
-        yield (
-            shown,
-            [f"{happened.happened}: {happened.why}", f"production @{hub.aliases(NAME)['production']}"],
-        )
+        yield shown, told
+
+
+def _answered(own: Any, reference: str, today: Sequence[Visit]) -> Iterator[tuple[Any, Any, Any]]:
+    """What the adapters say of a day's ads, all in mixed batches: what waits, its answer, and who, with their arm. No
+    version changes within a day."""
+    from hub import Recommend
+    from hub.feedback import Seen
+
+    routed = [
+        own.route(Recommend(reference, each.user.text(), list(each.ads)), Seen(each.key)) for each in today
+    ]
+    waits = [own.registry.submit(request, wait=True) for request, _ in routed]
+    for pending, (_, seen) in zip(waits, routed, strict=True):
+        yield pending, pending.result(), seen
 
 
 def _kept(folder: Path, day: int) -> list[Any]:
@@ -243,8 +268,10 @@ WAYS: dict[str, Way] = {
     "oracle": oracle,
     "tfidf": tfidf,
     "frozen": frozen,
-    "loop": loop,
-    "nightly": nightly,
+    "loop": adaptive,
+    "nightly": partial(adaptive, canary=False),
+    "refreshed": partial(adaptive, learns=False),
+    "placed": partial(adaptive, refreshes=False),
 }
 
 
@@ -284,6 +311,7 @@ def decided(short: bool, folder: Path, until: float) -> dict[str, Any]:
         "equal candidates": lambda: decisions.equal(size, tries),
         "ten equal candidates in turn": lambda: decisions.replaced(size, max(5, tries // 10)),
         "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 30)),
+        "a taste that turned": lambda: decisions.turned(size, max(1, tries // 100)),
     }
     file = folder / f"decisions{'-short' * short}.json"
     return {"users a day": size.users, **in_parts(wanted, file, until)}
@@ -326,7 +354,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked.add_argument(
         "--size", action="append", default=[], metavar="FIELD=NUMBER", help="of `Size`, such as days=12"
     )
-    asked.add_argument("--only", choices=list(WAYS), action="append", help="of the ways; nothing is written")
+    asked.add_argument(
+        "--only",
+        choices=list(WAYS),
+        action="append",
+        help="of the ways; their days are kept, and no result is written",
+    )
     asked.add_argument("--out", type=Path, default=RESULT, help="the result")
     asked.add_argument("--kept", type=Path, default=KEPT, help="where days are kept")
     given = asked.parse_args(arguments)

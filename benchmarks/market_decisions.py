@@ -6,9 +6,11 @@ bad         a candidate that was trained on flipped labels: it shows what produc
 equal       an A/A test, for 14 nights, with all guardrails: seconds, refused texts, dislikes, groups, calibration
 replaced    a month in which an equal candidate takes the undecided canary's place every third night
 quiet       30 days without a shift, looked at each night: new alarms of `repertoire live`
+turned      the same with the taste turned on day 15: after how many days that is told
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
@@ -59,13 +61,36 @@ def replaced(size: Size, tries: int) -> dict[str, Any]:
 
 def quiet(size: Size, tries: int, of: int = 30) -> dict[str, Any]:
     """False alarms of drift in so many days without a shift. tries: months."""
-    found = [_alarms(replace(size, shift=of, users=4 * size.users), at, of) for at in range(tries)]
+    wanted = replace(size, shift=of, users=4 * size.users)
+    months = [_nights(wanted, at, of) for at in range(tries)]
+    new = [
+        [what for now, before in zip(each, [set[str](), *each], strict=False) for what in now - before]
+        for each in months
+    ]
     return {
         "months": tries,
         "days": of,
-        "users a day": 4 * size.users,
-        "alarms": found,
-        "a month, mean": sum(found) / len(found),
+        "users a day": wanted.users,
+        "alarms": [len(each) for each in new],
+        "a month, mean": sum(map(len, new)) / tries,
+        "of": dict(Counter(what for each in new for what in each)),
+    }
+
+
+def turned(size: Size, tries: int, day: int = 15) -> dict[str, Any]:
+    """How many days after the taste turns that is told, by what happens against what is predicted. tries: months."""
+    wanted = replace(size, shift=day, users=4 * size.users)
+    found = []
+    for at in range(tries):
+        nights = _nights(wanted, at, 2 * day)[day:]
+        after = [night for night, told in enumerate(nights, 1) if any("happens" in what for what in told)]
+        found.append(after[0] if after else None)
+    known = [each for each in found if each is not None]
+    return {
+        "months": tries,
+        "users a day": wanted.users,
+        "never told": len(found) - len(known),
+        "days until told, most": max(known, default=None),
     }
 
 
@@ -129,14 +154,17 @@ def _counts(found: Sequence[Compared]) -> dict[str, Any]:
     return {"tries": len(found), "promoted": count("promote"), "rolled back": count("roll back")}
 
 
-def _alarms(size: Size, seed: int, of: int) -> int:
-    """Users, ads and luck of this month are its own."""
+def _nights(size: Size, seed: int, of: int) -> list[set[str]]:
+    """What is told to have moved on each night of a month, whose users, ads and luck are its own; what is shown, and
+    predicted, is what was true before the shift, but for some noise."""
     rng, luck = random.Random(f"quiet {seed}"), np.random.default_rng(seed)
     rows: list[tuple[float, float, bool, str]] = []
-    before, alarms = set[str](), 0
+    told = []
     for day in range(of):
-        for visit in visits(size, day, f" of month {seed}"):
-            (true, said), _ = _shown(visit, rng)
+        now, before = (visits(each, day, f" of month {seed}") for each in (size, replace(size, shift=of)))
+        for visit, old in zip(now, before, strict=True):
+            (said, _), _ = _shown(old, rng)
+            true = visit.truth[old.truth.index(said)]
             rows.append((visit.at, said, bool(luck.random() < true), visit.user.text()))
         at, said_all, hits, texts = (np.array(each) for each in zip(*rows, strict=True))
         nobody = [""] * len(rows)
@@ -145,7 +173,6 @@ def _alarms(size: Size, seed: int, of: int) -> int:
             at, np.ones(len(rows), dtype=int), said_all, nan, nobody, nobody,
             [{"user": str(text)} for text in texts], nan, nan,
         )  # fmt: skip
-        now = {sentence.split(" since ")[0] for sentence in drift(seen, np.ones(len(rows), dtype=bool), hits)}
-        alarms += len(now - before)
-        before = now
-    return alarms
+        found = drift(seen, np.ones(len(rows), dtype=bool), hits)
+        told.append({sentence.split(" since ")[0] for sentence in found})
+    return told

@@ -22,7 +22,8 @@ _BUYS, _LATER = 0.3, DAY  # of clicks, and after so many seconds in the mean
 
 @dataclass(frozen=True)
 class Size:
-    """How large the market is; first: rows that the first adapter is trained on; shift: the day, `days` for never."""
+    """How large the market is; first: rows that the first adapter is trained on; shift: the day, `days` for never;
+    world: another number has other users, ads and luck."""
 
     days: int = 30
     shift: int = 10
@@ -30,6 +31,7 @@ class Size:
     ads: int = 20
     slate: int = 5
     first: int = 800
+    world: int = 0
 
 
 SHORT = Size(days=4, shift=1, users=40, ads=8, slate=3, first=160)
@@ -62,6 +64,7 @@ class Visit:
 def visits(size: Size, day: int, world: str = "") -> list[Visit]:
     """Those of a day, by its number; the same for every way. Before day 0 ads are as in the first week. world: another
     name has other users and other ads."""
+    world = f"{world}{size.world or ''}"
     rng, pool = random.Random(f"visits {day}{world}"), ads_of(size, max(0, day) // 7, world)
     taste, weekend = TASTES["acme" if day < size.shift else "globex"], day % 7 >= 5
     count, made = (size.users if day >= 0 else size.first), []

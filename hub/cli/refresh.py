@@ -39,7 +39,7 @@ def refresh(
 
     Example: `repertoire refresh campaigns.yaml --every 1d --on-drift`
     """
-    from hub.feedback import Feedback, Refresh, load_campaigns, seconds
+    from hub.feedback import Claims, Feedback, Refresh, load_campaigns, seconds
     from hub.hub import Hub
 
     wanted = load_campaigns(campaigns)
@@ -49,7 +49,7 @@ def refresh(
 
     from adapters import load_base
 
-    loaded, log = load_base(base, quantization.value), Feedback(opened)
+    loaded, log, claims = load_base(base, quantization.value), Feedback(opened), Claims()
     train_many = None
     if on_ray is not None:
         from hub.fleet import train_on_ray
@@ -57,7 +57,7 @@ def refresh(
         train_many = partial(train_on_ray, on_ray)
     try:
         while True:
-            found = Refresh(opened, log, loaded, out, train_many).run(wanted, on_drift)
+            found = Refresh(opened, log, loaded, out, train_many, claims).run(wanted, on_drift)
             if as_json:
                 document([asdict(each) for each in found])
             else:
@@ -71,6 +71,7 @@ def refresh(
                 break
             sleep(pause)
     finally:
+        claims.close()
         log.close()
     if any(each.happened == "failed" for each in found):
         raise typer.Exit(4)

@@ -7,6 +7,7 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from hub.feedback.arms import Canary
     from hub.feedback.campaigns import Campaign, load_campaigns, seconds
+    from hub.feedback.claims import Claims
     from hub.feedback.comparing import Compared
     from hub.feedback.database import address_of, has_log
     from hub.feedback.events import Candidate, Impression, Outcome, Place
@@ -25,6 +26,7 @@ else:
         {
             "hub.feedback.campaigns": ["Campaign", "load_campaigns", "seconds"],
             "hub.feedback.arms": ["Canary"],
+            "hub.feedback.claims": ["Claims"],
             "hub.feedback.comparing": ["Compared"],
             "hub.feedback.database": ["address_of", "has_log"],
             "hub.feedback.events": ["Candidate", "Impression", "Outcome", "Place"],
@@ -44,6 +46,7 @@ __all__ = [
     "Campaign",
     "Canary",
     "Candidate",
+    "Claims",
     "Compared",
     "Feedback",
     "Imported",

@@ -3,7 +3,8 @@
     campaigns:
       - name: acme/spring/recommendation
         outcome: click          # click or conversion; of behavior `label`, of ad copy `accepted`
-        min_rows: 500           # new rows, old enough for their outcome, before it is trained
+        min_rows: 500           # new rows, old enough for their outcome, before it is trained; and at least as many
+                                # as were tried before, since production learned
         newest: 0.2             # share of the new rows, the last ones, on which it must be better than production
         most_rows: 5000         # that production has not learned and that are trained on, the newest
         replay: 0.2             # older rows that are trained on again, per new one, against forgetting

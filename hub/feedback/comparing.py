@@ -102,15 +102,21 @@ def judged(
         return said("promote", f"@{canary.version} is in production")
     if production != canary.against:
         return said("keep", f"production moved to @{production} meanwhile, so that nothing can be compared")
-    if broken := _broken(canary, rows, arms, users(dislikes, canary, now, WINDOWS["dislike"]), failed):
-        return said("roll back", broken)
+    over = now > canary.started + canary.max_days * _DAY
+    if apart(failed[0], failed[1], _GUARDRAIL * canary.spent) > 0:
+        return said(
+            "roll back", f"@{canary.version} fails more often ({failed[0][0]:,} of {failed[0][1]:,} requests)"
+        )
+    # Who lost an answer to an error is no user of the canary's; but for that, no other figure means anything then.
     if alarm := sample_ratio(rows, canary):
-        return said("wait", alarm)
+        return said("keep" if over else "wait", alarm)
+    if broken := _broken(canary, rows, arms, users(dislikes, canary, now, WINDOWS["dislike"])):
+        return said("roll back", broken)
     if worse >= needed:
         return said("roll back", f"@{canary.version} is worse beyond doubt")
     if better >= needed:
         return said("promote", f"@{canary.version} is better beyond doubt")
-    if now > canary.started + canary.max_days * _DAY:
+    if over:
         return said("keep", f"neither was better after {canary.max_days:g} days, so that production stays")
     return said("wait", "nothing can be said yet")
 
@@ -122,13 +128,9 @@ def _edges(arms: Users, share: float, of: "NDArray[np.bool_] | None" = None) -> 
     return edge(first, hits, share), edge(first, ~hits, share)
 
 
-def _broken(
-    canary: Canary, rows: Observed, arms: Users, disliked: Users, failed: Sequence[tuple[int, int]]
-) -> str:
-    """Which guardrail is broken beyond doubt, in words; empty where none is."""
+def _broken(canary: Canary, rows: Observed, arms: Users, disliked: Users) -> str:
+    """Which guardrail of the answers is broken beyond doubt, in words; empty where none is."""
     alpha, this = _GUARDRAIL * canary.spent, f"@{canary.version}"
-    if apart(failed[0], failed[1], alpha) > 0:
-        return f"{this} fails more often ({failed[0][0]:,} of {failed[0][1]:,} requests)"
     if edge(disliked.first, disliked.hits, canary.dealt) >= 1 / alpha:
         hits, of = disliked.count(True)
         return f"{this} is disliked more ({hits:,} of {of:,} users)"

@@ -105,6 +105,18 @@ class Database:
             with self._engine.connect().execution_options(reads=True) as connection:
                 yield connection
 
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A connection outside of any transaction, for as long as the block lasts."""
+        with self._told(), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def path(self) -> Path | None:
+        """The file of SQLite; None where it has none."""
+        name = self._engine.url.database if self.embedded else None
+        return Path(name) if name and name != ":memory:" else None
+
     def shrink(self) -> None:
         """Give erased bytes back, so that they stand in no file of the database any more."""
         how: Any = {"plain": True} if self.embedded else {"isolation_level": "AUTOCOMMIT"}

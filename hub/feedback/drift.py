@@ -1,12 +1,15 @@
 """What moved: of the inputs, of the scores, and of how far the scores are off. Each alarm is a sentence.
 
     scores, lengths   population stability index over ten bins of the reference: sum of (a - b) log(a / b); an alarm
-                      above 0.25 (Siddiqi 2006, "Credit Risk Scorecards") and what chance adds, (bins - 1)(1/n + 1/m)
-    languages         the same over the languages of some rows
+                      above 0.25 (Siddiqi 2006, "Credit Risk Scorecards") and above twice the most by which as many days
+                      in a row of the reference ever differ from its others; both and what chance adds, (bins - 1)
+                      (1/n + 1/m) (Yurdakul 2018, "Statistical Properties of Population Stability Index")
+    languages         above 0.25 and what chance adds, over the languages of some rows
     categories        share of values that the reference never had
     residuals         ADWIN over what happened minus what was predicted (Bifet and Gavaldà 2007; river's)
 
-The reference is the first half of the rows, and what is looked at is the last quarter.
+The reference is the first half, and what is looked at is the last quarter; of scores and lengths in whole days, three
+at the least: a weekend, and ads that change every week, are no news, and rows of one day are no sample of all days.
 """
 
 from collections import Counter
@@ -22,6 +25,9 @@ from recipes.data import language_shares
 
 _FEWEST = 400  # rows of either part
 _ALARM = 0.25
+_TIMES = 2.0  # what it moved by itself
+_DAYS = 3  # that are looked at, and twice as many before them
+_DAY = 86_400.0
 _NEW = 0.1  # share of values that the reference does not have
 _SAMPLED = 300  # texts whose language is looked at
 _CATEGORY = 32  # characters; longer values are texts
@@ -49,12 +55,10 @@ def drift(rows: Observed, mature: "NDArray[np.bool_]", hits: "NDArray[np.bool_]"
     found: list[str] = []
     known = np.isfinite(rows.probability)
     if known.all():
-        found += _numbers(
-            "the adapter's probabilities", rows.probability[:half], rows.probability[last:], since
-        )
+        found += _numbers("the adapter's probabilities", rows.at, rows.probability)
     texts = [" ".join(str(value) for value in columns.values()) for columns in rows.columns]
     lengths = np.array([len(text) for text in texts], dtype=float)
-    found += _numbers("the lengths of the texts", lengths[:half], lengths[last:], since)
+    found += _numbers("the lengths of the texts", rows.at, lengths)
     found += _languages(texts[:half], texts[last:], since)
     found += _categories(rows.columns[:half], rows.columns[last:], since)
     settled = mature & known
@@ -62,15 +66,33 @@ def drift(rows: Observed, mature: "NDArray[np.bool_]", hits: "NDArray[np.bool_]"
     return found
 
 
-def _numbers(what: str, reference: Floats, now: Floats, since: str) -> Iterator[str]:
+def _numbers(what: str, at: Floats, values: Floats) -> Iterator[str]:
+    """at: seconds since 1970, in order; values: `[rows]` each."""
+    day = (at // _DAY).astype(int)
+    days = np.unique(day)
+    first, last = len(days) // 2, max(_DAYS, len(days) // 4)
+    if first < 2 * last or len(days) < first + last:
+        return
+    cut, begin = np.searchsorted(day, (days[first], days[-last]))
+    reference, now = values[:cut], values[begin:]
+    if min(len(reference), len(now)) < _FEWEST:
+        return
     edges = np.unique(np.quantile(reference, np.linspace(0, 1, 11)[1:-1]))
-    a, b = (np.bincount(np.searchsorted(edges, part), minlength=len(edges) + 1) for part in (reference, now))
-    found = psi(a / len(reference), b / len(now))
-    if found > _ALARM + len(edges) * (1 / len(reference) + 1 / len(now)):
+    each = np.stack([_counts(values[day == one], edges) for one in days[:first]])
+    before, after = each.sum(axis=0), _counts(now, edges)
+    runs = np.stack([each[start : start + last].sum(axis=0) for start in range(first - last + 1)])
+    own = max(psi((before - run) / (before - run).sum(), run / run.sum()) for run in runs)
+    found = psi(before / before.sum(), after / after.sum())
+    if found > max(_ALARM, _TIMES * own) + len(edges) * (1 / len(reference) + 1 / len(now)):
         yield (
-            f"{what} moved since {since}: PSI {found:.2f}; the median was {np.median(reference):.4g} and is "
-            f"{np.median(now):.4g}"
+            f"{what} moved since {_day(at[begin])}: PSI {found:.2f}, {own:.2f} at the most before; the median was "
+            f"{np.median(reference):.4g} and is {np.median(now):.4g}"
         )
+
+
+def _counts(values: Floats, edges: Floats) -> Floats:
+    """How many lie in each bin, `[bins]`."""
+    return np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1).astype(float)
 
 
 def _languages(reference: Sequence[str], now: Sequence[str], since: str) -> Iterator[str]:

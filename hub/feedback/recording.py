@@ -82,7 +82,7 @@ def impression_of(
     voice = next(iter(members.values())).voice
     versions = [member.key.version for member in members.values()]
     name = parse(next(iter(members))).name
-    columns = _keep(members)(_asked(request, voice))
+    columns = asked_columns(request, members)
     candidates = candidates_of(request, answer, members)
     days = [
         days
@@ -114,6 +114,11 @@ def impression_of(
         seconds=seen.seconds,
         refused=len(answer.refused) if isinstance(answer, Texts) else None,
     )
+
+
+def asked_columns(request: Request, members: Mapping[str, "Member"]) -> dict[str, Any]:
+    """The columns of the user and the request itself, as they may be stored."""
+    return _keep(members)(_asked(request, next(iter(members.values())).voice))
 
 
 def candidates_of(request: Request, answer: Result, members: Mapping[str, "Member"]) -> list[Candidate]:

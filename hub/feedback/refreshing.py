@@ -3,9 +3,11 @@
     decide the canary that runs  ->  rows that production has not learned  ->  train all campaigns together, from it
     ->  better than production on the newest rows, and than a canary that is undecided?  ->  publish  ->  canary
 
-Rows of a candidate that never came into production are new to the next one. Where what happens moved against what
-production predicts (`drift.change`), only the rows since then are true: older ones are neither trained on nor replayed.
-A canary that is undecided is replaced by what is better on the newest rows, unless it is halfway to a decision.
+Rows of a candidate that never came into production are new to the next one, which waits until there are as many again:
+the canary has that time to be decided, and no more is trained than twice what there is. Where what happens moved
+against what production predicts (`drift.change`), only the rows since then are true: older ones are neither trained on
+nor replayed. A canary that is undecided is replaced by what is better on the newest rows, unless it is halfway to a
+decision.
 
     OUT/refresh.md                            what happened to each campaign, and why
     OUT/<client>/<campaign>/<task>/state.json how far its round is; written whole or not at all
@@ -21,7 +23,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.errors import RepertoireError
 from hub.feedback import canary as canaries
+from hub.feedback.claims import Claims
 from hub.feedback.gating import Gained, gained
 from hub.feedback.live import live
 from hub.feedback.training_rows import moved_at, one_sided, training_rows
@@ -81,13 +84,20 @@ class Refresh:
         base: to train on.
         out: folder of its own.
         train_many: trains elsewhere, such as on Ray; None trains here, on `base`.
+        claims: what is refreshed here, also between two runs; None holds each campaign while it runs.
     """
 
     def __init__(
-        self, hub: "Hub", log: "Feedback", base: "Base", out: Path, train_many: "TrainMany | None" = None
+        self,
+        hub: "Hub",
+        log: "Feedback",
+        base: "Base",
+        out: Path,
+        train_many: "TrainMany | None" = None,
+        claims: Claims | None = None,
     ) -> None:
         self._hub, self._log, self._base, self._out = hub, log, base, out
-        self._train_many = train_many
+        self._train_many, self._claims = train_many, claims
 
     def run(self, campaigns: Sequence["Campaign"], on_drift: bool = False) -> list[Refreshed]:
         """Do what is to be done. What is wrong with one campaign is its own, and the others are refreshed.
@@ -97,12 +107,19 @@ class Refresh:
             on_drift: train only those of which something moved, as `live` tells it, since production learned.
 
         Returns:
-            What happened to each, in order; it stands in `refresh.md` too.
+            What happened to each, in order; it stands in `refresh.md` too. One that another process refreshes has
+            failed.
         """
+        with ExitStack() as held:
+            claims = self._claims or held.enter_context(closing(Claims()))
+            return self._run(campaigns, on_drift, claims)
+
+    def _run(self, campaigns: Sequence["Campaign"], on_drift: bool, claims: Claims) -> list[Refreshed]:
         found: dict[str, Refreshed] = {}
         opened: dict[str, _Round] = {}
         for each in campaigns:
             with _own(each.name, found):
+                claims.take(self._log.database, each.name)
                 begun = self._open(each, on_drift)
                 if isinstance(begun, Refreshed):
                     found[each.name] = begun
@@ -147,11 +164,10 @@ class Refresh:
         rows = training_rows(
             self._log, campaign, moved or since, last, moved is None, number, head.labels if head else None
         )
-        if rows.new < campaign.min_rows:
+        wanted = max(campaign.min_rows, rows.again)
+        if rows.new < wanted:
             return Refreshed(
-                campaign.name,
-                "waits",
-                f"{rows.new:,} new rows, and it is trained from {campaign.min_rows:,} on{runs}",
+                campaign.name, "waits", f"{rows.new:,} new rows, and it is trained from {wanted:,} on{runs}"
             )
         if one_sided(campaign, rows.train) or one_sided(campaign, rows.test):
             return Refreshed(campaign.name, "waits", f"{rows.new:,} new rows, which all say the same{runs}")

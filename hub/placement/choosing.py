@@ -26,12 +26,14 @@ PolicyName = Literal["thompson", "ucb", "epsilon"]
 @dataclass(frozen=True)
 class Choosing:
     """What chooses. floor: the least propensity of an ad at a place; where ads are so many that this would be more
-    than half of the traffic, half of it is shared alike. epsilon: of `epsilon`."""
+    than half of the traffic, half of it is shared alike. epsilon: of `epsilon`. learns: whether the words of users and
+    ads are learned from, beside the ads' own clicks."""
 
     policy: PolicyName = "thompson"
     floor: float = 0.01
     epsilon: float = 0.1
     draws: int = 1000
+    learns: bool = True
 
 
 def choose(

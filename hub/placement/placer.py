@@ -2,7 +2,8 @@
 
 placer.place("acme/spring/recommendation", user=..., ads=[Offer("Trail shoes for mud", bid=0.40), ...], k=1)
 
-eligible?  cap?  budget?  -->  probabilities  -->  beliefs  -->  choice with its propensity  -->  impression
+eligible?  cap?  budget?  -->  probabilities  -->  what users taught since (`residual.py`)  -->  beliefs of the ads
+    -->  choice with its propensity  -->  impression
 """
 
 import math
@@ -17,10 +18,12 @@ import numpy as np
 from adapters.errors import RequestError
 from adapters.fields import shown
 from hub.feedback.events import is_number
-from hub.feedback.recording import Logged, Seen, candidates_of
+from hub.feedback.recording import Logged, Seen, asked_columns, candidates_of
 from hub.placement.choosing import Choosing, choose
-from hub.placement.evidence import Evidence, clicked_since, evidence, seen_by
+from hub.placement.evidence import clicked_since, seen_by
+from hub.placement.experience import Experience
 from hub.placement.posterior import posterior
+from hub.placement.residual import log_odds_of
 from hub.registry.requests import Ranked, Recommend, Result
 from hub.storage.names import parse
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 _DAY = 86_400.0
 _FRESH = 10.0  # seconds for which evidence is believed
 _MOST_ADS = 1000
+_MOST_NAMES = 256  # whose experience is kept, about 1 MB each
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,8 @@ class Placer:
     ) -> None:
         self.loop, self._choice, self._outcome = loop, choice or Choosing(), outcome
         self._random = np.random.default_rng(seed)
-        self._lock = Lock()
-        self._known: dict[str, tuple[float, Evidence]] = {}
+        self._lock, self._reading = Lock(), Lock()
+        self._known: dict[str, tuple[float, Experience]] = {}
 
     def place(
         self,
@@ -120,8 +124,11 @@ class Placer:
         seen = Seen(user_key, k, consent, on_disk)
         seen.check()
         request = Recommend(name, user, [offer.ad for offer in offers], features or {})
-        pending, ranked, _, seen = self.loop.answered(request, seen)
-        return self.chosen(pending, ranked, offers, seen, shares)
+        pending, ranked, asked, seen = self.loop.answered(request, seen)
+        placed = self.chosen(pending, ranked, offers, seen, shares)
+        if placed and (beside := self.loop.shadowed(asked, seen)) is not None:
+            self.loop.shadow(beside, seen)
+        return placed
 
     def chosen(
         self,
@@ -141,15 +148,19 @@ class Placer:
             shares: as of `place`.
         """
         ranked, user_key, k = [each for each in answer if isinstance(each, Ranked)], seen.user_key, seen.top
-        keys = [each.ad for each in candidates_of(pending.request, ranked, pending.members)]
+        candidates = candidates_of(pending.request, ranked, pending.members)
+        keys = [each.ad for each in candidates]
         own = _paired(ranked, offers)
         name = parse(next(iter(pending.members))).name
         may = self._allowed(name, own, keys, user_key)
         if not may:
             return Logged((), None)
-        known = self._evidence(name)
+        experience, said = self._experience(name), log_odds_of([ranked[at].probability for at in may])
+        user = asked_columns(pending.request, pending.members)
+        taught = experience.probabilities(user, [candidates[at].columns for at in may], said)
+        known = experience.evidence
         beliefs = posterior(
-            [ranked[at].probability for at in may], *known.of([keys[at] for at in may]), known.strength
+            taught, *known.of([keys[at] for at in may], log_odds_of(taught) - said), known.strength
         )
         bids = np.array([own[at].bid for at in may])
         with self._lock:
@@ -175,12 +186,20 @@ class Placer:
             impression,
         )
 
-    def _evidence(self, name: str) -> Evidence:
-        now = self.loop.log.now()
-        known = self._known.get(name)
-        if known is None or not known[0] <= now < known[0] + _FRESH:
-            known = self._known[name] = (now, evidence(self.loop.log, name, self._outcome))
-        return known[1]
+    def _experience(self, name: str) -> Experience:
+        """What is known of a name, as of some seconds ago; while one caller reads, the others take what there was."""
+        now, known = self.loop.log.now(), self._known.get(name)
+        if known is not None and (known[0] <= now < known[0] + _FRESH or self._reading.locked()):
+            return known[1]
+        with self._reading:
+            own = None if known is None or known[1].is_late() else known[1]
+            own = own or Experience(self.loop.log, name, self._outcome, self._choice.learns)
+            own.read()
+            self._known.pop(name, None)  # the last one read is the last one dropped
+            self._known[name] = now, own
+            if len(self._known) > _MOST_NAMES:
+                self._known.pop(next(iter(self._known)))
+        return own
 
     def _allowed(
         self, name: str, offers: Sequence[Offer], keys: Sequence[str], user_key: str | None

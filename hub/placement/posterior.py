@@ -21,7 +21,8 @@ USUAL_STRENGTH = 100.0
 """Pseudo-observations, where too few ads were seen to fit them."""
 _FEWEST_ADS = 10
 _RANGE = (1.0, 1e6)
-_LEAST = 1e-6  # probabilities are kept this far from 0 and 1
+LEAST = 1e-6
+"""Probabilities are kept this far from 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,16 @@ def posterior(
     """What is believed of ads for one user. All but the strength: `[ads]`.
 
     Args:
-        probabilities: of a click by this user, by the adapter.
+        probabilities: of a click by this user, by the adapter and what users taught since.
         shown: how often each ad was shown.
         clicks: how often it was clicked.
-        predicted: the mean of the adapter's probabilities over those impressions; not read where there are none.
+        predicted: the mean of what was predicted of those impressions; NaN where nothing was.
         strength: of the prior, in pseudo-observations.
     """
-    own = np.clip(np.asarray(probabilities, dtype=float), _LEAST, 1 - _LEAST)
+    own = np.clip(np.asarray(probabilities, dtype=float), LEAST, 1 - LEAST)
     seen, hits = np.asarray(shown, dtype=float), np.asarray(clicks, dtype=float)
-    mean = np.where(seen > 0, np.clip(np.asarray(predicted, dtype=float), _LEAST, 1 - _LEAST), own)
+    told = np.asarray(predicted, dtype=float)
+    mean = np.where((seen > 0) & np.isfinite(told), np.clip(told, LEAST, 1 - LEAST), own)
     odds = own / (1 - own) * (1 - mean) / mean
     return Posterior(strength * mean + hits, strength * (1 - mean) + np.maximum(seen - hits, 0.0), odds)
 
@@ -79,7 +81,7 @@ def fit_strength(shown: ArrayLike, clicks: ArrayLike, predicted: ArrayLike) -> f
     from scipy.special import betaln
 
     seen, hits = np.asarray(shown, dtype=float), np.asarray(clicks, dtype=float)
-    mean = np.clip(np.asarray(predicted, dtype=float), _LEAST, 1 - _LEAST)
+    mean = np.clip(np.asarray(predicted, dtype=float), LEAST, 1 - LEAST)
     some = seen > 0
     seen, hits, mean = seen[some], np.minimum(hits, seen)[some], mean[some]
     if len(seen) < _FEWEST_ADS:

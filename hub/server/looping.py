@@ -246,11 +246,15 @@ class Looping:
     async def _noted(self, own: Asking, answered: Answered, after: BackgroundTasks) -> str | None:
         if not own.log:
             return None
+        await self.shadow(own.request, own.seen, after)
+        return await self.at_log(self.loop().note, answered.pending, answered.result, own.seen)
+
+    async def shadow(self, request: Request, seen: Seen, after: BackgroundTasks) -> None:
+        """Let a canary that is a shadow answer too, when the answer was sent. seen: with the arm."""
         loop = self.loop()
-        beside = await self.at_log(loop.shadowed, own.request, own.seen) if own.seen.arm else None
+        beside = await self.at_log(loop.shadowed, request, seen) if seen.arm else None
         if beside is not None:
-            after.add_task(loop.shadow, beside, own.seen)
-        return await self.at_log(loop.note, answered.pending, answered.result, own.seen)
+            after.add_task(loop.shadow, beside, seen)
 
 
 def _is_live(request: Request) -> bool:

@@ -175,6 +175,7 @@ def _rounds(plan: Plan) -> Iterator[list[dict[str, Any]] | str | None]:
     """None and then what happened, round after round. A file that was changed is read anew."""
     from adapters import load_base
     from hub.feedback.campaigns import load_campaigns
+    from hub.feedback.claims import Claims
     from hub.feedback.log import Feedback
     from hub.feedback.refreshing import Refresh
     from hub.hub import Hub
@@ -182,12 +183,14 @@ def _rounds(plan: Plan) -> Iterator[list[dict[str, Any]] | str | None]:
     quantization: Any = plan.quantization
     hub, base = Hub(plan.hub, create=False, trust=plan.trust), load_base(plan.base, quantization)
     os.nice(_NICE)
+    claims = Claims()  # until this process ends
     while True:
         yield None
         try:
             log = Feedback(hub)
             try:
-                found: Sequence[Refreshed] = Refresh(hub, log, base, plan.out).run(load_campaigns(plan.file))
+                refresh = Refresh(hub, log, base, plan.out, claims=claims)
+                found: Sequence[Refreshed] = refresh.run(load_campaigns(plan.file))
             finally:
                 log.close()
         except (RepertoireError, OSError) as error:

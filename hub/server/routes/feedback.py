@@ -65,11 +65,14 @@ def feedback(looping: Looping) -> APIRouter:
         placer = await looping.at_log(looping.placer, body.policy, body.outcome)
         seen = replace(body.seen(), top=body.k)
         seen.check()
-        told = await looping.one(http, Asking(body.request(offers), seen, log=False), after)
+        request = body.request(offers)
+        told = await looping.one(http, Asking(request, seen, log=False), after)
         answered = told.answered
         found = await looping.at_log(
             placer.chosen, answered.pending, answered.result, offers, told.seen, body.shares
         )
+        if found:
+            await looping.shadow(request, told.seen, after)
         return PlaceReply(
             placed=placed(found),
             impression=found.impression,

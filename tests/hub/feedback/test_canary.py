@@ -141,6 +141,36 @@ def test_what_the_figures_say_is_done_and_told(
         assert last_why(served, "production") == found.why
 
 
+def test_an_arm_that_loses_users_is_told_before_what_its_figures_say(
+    served: Hub, log: Feedback, clock: Clock
+) -> None:
+    canary = start(served, log, NAME, 2, share=0.3, max_days=3)
+    traffic(log, canary, 900, (0.2, 0.2))
+    # Of the canary only users who do not click are heard of, as where a page fails for those who do.
+    traffic(log, canary, 900, (0.0, 0.2), seed=1, predicted=(0.6, 0.2))
+    traffic(log, changed(canary, share=0.0), 2000, (0.2, 0.2), seed=2)
+    clock.move(DAY)
+    found = decide(served, log, NAME)
+    assert found.decision == "wait" and "something loses or adds users" in found.why
+    assert found.worse > found.needed and served.aliases(NAME)["canary"] == 2
+    clock.move(3 * DAY)
+    over = decide(served, log, NAME)
+    assert over.decision == "keep" and "something loses or adds users" in over.why
+    assert running(log, NAME) is None
+
+
+def test_a_canary_that_loses_users_to_its_errors_is_rolled_back(
+    served: Hub, log: Feedback, clock: Clock
+) -> None:
+    canary = start(served, log, NAME, 2, share=0.3)
+    traffic(log, changed(canary, share=0.0), 600, (0.2, 0.2))
+    failed = {"columns": {}, "candidates": [], "places": [], "chooser": "failed"}
+    traffic(log, canary, 300, (0.0, 0.0), seed=1, own=lambda arm, user: failed if arm == 0 else {})
+    clock.move(DAY)
+    found = decide(served, log, NAME)
+    assert found.decision == "roll back" and "fails more often" in found.why
+
+
 @pytest.mark.parametrize(
     ("own", "said"),
     [

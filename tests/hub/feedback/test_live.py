@@ -107,7 +107,7 @@ def test_a_canary_that_loses_users_is_told_and_an_honest_one_is_not(log: Feedbac
 
 
 def world(seed: int, rows: int = 3000, shift: str = "") -> tuple[Observed, np.ndarray]:
-    """Three days of traffic; in its last quarter something moves."""
+    """Two weeks of traffic; in its last quarter something moves."""
     random = np.random.default_rng(seed)
     late = np.arange(rows) >= 0.7 * rows
     p = random.beta(2, 12, rows)
@@ -124,7 +124,7 @@ def world(seed: int, rows: int = 3000, shift: str = "") -> tuple[Observed, np.nd
         for at, is_late in enumerate(late)
     ]
     seen = Observed(
-        NOW + np.arange(rows) * 90.0,
+        NOW - NOW % DAY + np.arange(rows) * 14 * DAY / rows,
         np.ones(rows, int),
         p,
         np.full(rows, np.inf),
@@ -141,7 +141,7 @@ def world(seed: int, rows: int = 3000, shift: str = "") -> tuple[Observed, np.nd
     ("shift", "told"),
     [
         ("scores", "the adapter's probabilities moved since 2027"),
-        ("residuals", "what happens moved against what is predicted since 2027-01-1"),
+        ("residuals", "what happens moved against what is predicted since 2027-01-2"),
         ("languages", "the languages moved since 2027"),
         ("categories", "`city` has new values since 2027"),
     ],
@@ -150,6 +150,40 @@ def test_what_moved_is_told_with_since_when(shift: str, told: str) -> None:
     rows, hits = world(0, shift=shift)
     found = drift(rows, np.ones(len(rows), bool), hits)
     assert any(told in sentence for sentence in found), found
+
+
+def told_days(seed: int, turn: int = 30) -> list[int]:
+    """The days of a month on which the scores are said to have moved: half of the ads are new every week, weekends are
+    lower, and from a day on all are."""
+    random, weeks = np.random.default_rng(seed), np.random.default_rng(seed).normal(-1, 0.7, (7, 10))
+    told, at, said = [], np.array([]), np.array([])
+    for day in range(30):
+        ads = weeks[day // 7 : day // 7 + 2].ravel()
+        odds = (
+            random.choice(ads, 300) + random.normal(0, 0.5, 300) - 0.8 * (day % 7 >= 5) - 2.0 * (day >= turn)
+        )
+        said = np.append(said, 1 / (1 + np.exp(-odds)))
+        at = np.append(at, NOW - NOW % DAY + day * DAY + np.arange(300))
+        count = len(said)
+        rows = Observed(
+            at, np.ones(count, int), said, np.full(count, np.inf), [""] * count, [""] * count,
+            [{}] * count, np.full(count, np.nan), np.full(count, np.nan),
+        )  # fmt: skip
+        found = drift(rows, np.zeros(count, bool), np.zeros(count, bool))
+        told += [day] * any("probabilities moved" in sentence for sentence in found)
+    return told
+
+
+def test_weekends_and_new_ads_every_week_are_no_news() -> None:
+    quiet = [told_days(seed) for seed in range(4)]
+    new = sum(day - 1 not in told for told in quiet for day in told)
+    assert new <= len(quiet) / 2, quiet
+
+
+def test_scores_that_moved_for_good_are_told_within_days() -> None:
+    for seed in range(2):
+        told = [day for day in told_days(seed, turn=15) if day >= 15]
+        assert told and told[0] <= 18 and told[-1] > 20
 
 
 def test_quiet_days_are_quiet() -> None:

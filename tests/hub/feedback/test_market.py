@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from benchmarks import market, market_decisions
+from benchmarks import market, market_decisions, market_placement
 from benchmarks.market import Market, play, told
 from benchmarks.market_world import SHORT, Size, ads_of, visits
 
@@ -77,6 +77,8 @@ def test_bad_candidates_are_rolled_back_and_equal_ones_rarely_told_apart() -> No
     assert equal["promoted"] + equal["rolled back"] <= 1
     assert market_decisions.replaced(size, 3)["promoted"] == 0
     assert market_decisions.quiet(Size(users=30), 1, of=15)["alarms"][0] <= 1
+    turned = market_decisions.turned(Size(users=60), 1, day=8)
+    assert turned["never told"] == 0 and turned["days until told, most"] <= 4
 
 
 def test_what_it_writes_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,3 +98,10 @@ def test_what_it_writes_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest
         found["command"] == "python -m benchmarks.market --short --size days=3" and found["size"]["days"] == 3
     )
     assert set(found["not run"]) == set(market.WAYS)
+
+
+def test_placement_that_learns_from_words_follows_a_taste_that_turns() -> None:
+    found = market_placement.measured(Size(days=10, shift=3, users=60, ads=10, slate=3), 2)
+    share = found["share of the gap"]
+    assert share["words"]["least"] > 0.2 and share["both"]["mean"] > share["ads"]["mean"]
+    assert found["clicks, mean"]["oracle"] > found["clicks, mean"]["both"] > found["clicks, mean"]["frozen"]

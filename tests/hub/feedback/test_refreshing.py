@@ -143,8 +143,8 @@ def test_what_is_better_than_an_undecided_canary_takes_its_place_and_rows_stay_n
 ) -> None:
     again = Refresh(hub, log, base, tmp_path / "refresh")
 
-    def night(*gains: float) -> Refreshed:
-        seen(log, 80)
+    def night(*gains: float, rows: int = 80) -> Refreshed:
+        seen(log, rows)
         clock.move(DAY)
         untrained["gains"][:] = gains
         (found,) = again.run([campaign(share=0.3)])
@@ -154,9 +154,13 @@ def test_what_is_better_than_an_undecided_canary_takes_its_place_and_rows_stay_n
     assert night(-0.1).happened == "not better", "its rows are no less new for that"
     first = night(0.2)
     assert first.version == 2 and "trained on 80 new, 80 of earlier rounds and 0 older rows" in first.why
+    few = night()
+    assert few.happened == "waits" and "80 new rows, and it is trained from 160 on; its canary" in few.why, (
+        "as many again as were tried"
+    )
     worse = night(0.2, -0.1)
     assert worse.happened == "not better" and worse.why.endswith("its canary @2 stays")
-    second = night(0.3, 0.1)
+    second = night(0.3, 0.1, rows=320)
     assert (second.happened, second.version) == ("canary", 3)
     assert "+0.3000 [-0.1000, +0.4000] better than that of @1 and +0.1000" in second.why
     assert "takes the place of the canary @2" in hub.history(NAME, "canary")[-1].why

@@ -9,6 +9,7 @@ import pytest
 from adapters import Base
 from adapters.errors import RequestError
 from hub import Choosing, Feedback, Hub, Loop, Offer, Placer, Registry
+from hub.feedback.canary import start
 from hub.feedback.tables import impressions, shown
 from tests.adapters import models
 from tests.clock import Clock
@@ -57,6 +58,39 @@ def test_clicks_decide_in_time(loop: Loop, clock: Clock) -> None:
         clock.move(11)
     last = [placer.place(NAME, "likes tea", ["tea", "rum"])[0].offer.ad for _ in range(20)]
     assert last.count("rum") >= 15
+
+
+def test_what_users_do_teaches_of_other_ads_with_the_same_words(loop: Loop, clock: Clock) -> None:
+    placer, user, wanted = Placer(loop, Choosing(draws=200), seed=0), "likes tea", list[str]()
+    for at in range(120):
+        ads = [f"black tea {at}", f"white rum {at}"]
+        (each,) = placed = placer.place(NAME, user, ads)
+        if str(each.offer.ad).startswith("white"):
+            loop.feedback(placed.impression or "", "click")
+        clock.move(600)
+        wanted.append(str(each.offer.ad))
+    assert sum(ad.startswith("white") for ad in wanted[-30:]) >= 25, "each ad is new"
+    last = placer.place(NAME, user, ["black tea", "white rum"], k=2)
+    rum, tea = sorted(last, key=lambda each: -each.expected)
+    assert rum.offer.ad == "white rum" and tea.expected < min(rum.expected, tea.probability)
+    still = Placer(loop, Choosing(learns=False)).place(NAME, user, ["red tea", "dark rum"], k=2)
+    assert {each.offer.ad: each.expected for each in still} == pytest.approx(
+        {each.offer.ad: each.probability for each in still}
+    )
+
+
+def test_a_shadow_answers_too_and_production_is_shown(loop: Loop, base: Base) -> None:
+    hub = loop.registry.hub
+    hub.publish(ranker(base, 1, features=[]), NAME)
+    hub.set_alias(NAME, "production", 1)
+    start(hub, loop.log, NAME, 2, shadow=True)
+    placed = Placer(loop).place(f"{NAME}@live", "likes tea", ["tea", "rum", "mug"], k=2, user_key="u")
+    rows = stored(loop.log, impressions)
+    assert [(row["arm"], row["version"]) for row in rows] == [("production", 1), ("shadow", 2)]
+    assert rows[0]["id"] == placed.impression
+    assert {each["impression"]: each["probability"] for each in stored(loop.log, shown)}.keys() == {
+        row["id"] for row in rows
+    }
 
 
 def test_caps_budgets_and_eligibility_keep_ads_out(loop: Loop, clock: Clock) -> None:

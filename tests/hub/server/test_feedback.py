@@ -203,10 +203,10 @@ def test_a_shadow_answers_after_the_answer_was_sent(served: Served) -> None:
     served.hub.publish(ranker(served.registry.base, 5, features=[]), NAME)
     canary.start(served.hub, served.log, NAME, 2, shadow=True)
     served.shown(reference=f"{NAME}@live", user_key="u-1")
-    assert [(row["arm"], row["version"]) for row in stored(served.log, impressions)] == [
-        ("production", 1),
-        ("shadow", 2),
-    ]
+    placed = served.ask("/v1/place", ASKED | {"reference": f"{NAME}@live", "user_key": "u-1"}).json()
+    rows = stored(served.log, impressions)
+    assert [(row["arm"], row["version"]) for row in rows] == [("production", 1), ("shadow", 2)] * 2
+    assert rows[2]["id"] == placed["impression"]
 
 
 def test_ads_are_placed_and_logged_with_their_propensity(served: Served) -> None:
