@@ -15,11 +15,10 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
@@ -30,6 +29,7 @@ import psutil
 
 from adapters import load_base
 from benchmarks.measure import keep, machine, now, versions
+from benchmarks.serve import server
 from hub import Hub
 from tests.hub.voices import voice
 
@@ -39,31 +39,6 @@ WORK = ROOT / "build" / "benchmarks" / "fleet-cost"
 ADAPTERS, CONNECTIONS, ROUND = 8, (8, 16, 32, 64), 8.0
 WANTED = 0.8  # requests a second of the fleet by those of the server
 SIDES: dict[str, list[str]] = {"server": [], "fleet": ["--ray", "local", "--replicas", "1"]}
-
-
-@contextmanager
-def _answering(hub: Path, *options: str) -> Iterator[tuple[psutil.Process, str]]:
-    """One side, from its start to its end: its first process, and its address."""
-    command = [
-        sys.executable,
-        "-c",
-        "from hub.cli import main; main()",
-        "serve",
-        "--hub",
-        str(hub),
-        "--port",
-        "0",
-    ]
-    with subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+?:\d+", process.stdout.readline())
-        try:
-            assert found, "it did not start"
-            yield psutil.Process(process.pid), found[0]
-        finally:
-            process.terminate()
 
 
 def _cpu(first: psutil.Process) -> float:
@@ -185,7 +160,7 @@ def main(arguments: Sequence[str]) -> int:
     hub, kept = _hub(), WORK / "rounds.json"
     rounds: list[dict[str, Any]] = json.loads(kept.read_text("utf-8")) if kept.is_file() else []
     with ExitStack() as both:
-        sides = {name: both.enter_context(_answering(hub, *more)) for name, more in SIDES.items()}
+        sides = {name: both.enter_context(server(hub, *more)) for name, more in SIDES.items()}
         for first, url in sides.values():
             _measured(first, url, CONNECTIONS[0])
         while True:

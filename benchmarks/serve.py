@@ -71,7 +71,8 @@ def main(arguments: Sequence[str]) -> int:
     registry = Registry(hub, base, limits=_limits())
     requests = _requests()
     expected = [_plain(answer) for answer in registry.run(requests)]
-    with _server(Path(hub.storage.address)) as (process, url):
+    options = ("--base", str(llama28m.base()), "--quantization", "none", "--slots", str(SLOTS))
+    with server(Path(hub.storage.address), *options) as (process, url):
         _warm(url, requests)
         left = asyncio.run(_streams(url, told.streams))
         began, budget = time.monotonic(), 60 * told.budget
@@ -146,10 +147,10 @@ def _result(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 @contextmanager
-def _watched(process: "subprocess.Popen[str]") -> Iterator[list[tuple[float, int]]]:
+def _watched(about: psutil.Process) -> Iterator[list[tuple[float, int]]]:
     """(seconds of the clock, bytes of the server's memory), added to every second."""
     sizes: list[tuple[float, int]] = []
-    ended, about = Event(), psutil.Process(process.pid)
+    ended = Event()
 
     def look() -> None:
         while not ended.wait(1.0):
@@ -258,11 +259,10 @@ def _warm(url: str, requests: Sequence[Request]) -> None:
 def _round(
     registry: Registry,
     url: str,
-    process: "subprocess.Popen[str]",
+    about: psutil.Process,
     requests: Sequence[Request],
     expected: Sequence[Any],
 ) -> dict[str, Any]:
-    about = psutil.Process(process.pid)
     cpu = _cpu(psutil.Process())
     asked, inside = _in_process(registry, requests)
     cpu = (_cpu(psutil.Process()) - cpu) / asked
@@ -358,24 +358,17 @@ async def _streams(url: str, streams: int) -> int:
 
 
 @contextmanager
-def _server(hub: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    command = [
-        sys.executable,
-        "-c",
-        "from hub.cli import main; main()",
-        "serve",
-        "--hub",
-        str(hub),
-        "--port",
-        "0",
-    ]
-    command += ["--base", str(llama28m.base()), "--quantization", "none", "--slots", str(SLOTS)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+def server(hub: Path, *options: str) -> Iterator[tuple[psutil.Process, str]]:
+    """`repertoire serve`, from its start to its end: its first process, and its address."""
+    command = [sys.executable, "-c", "from hub.cli import main; main()", "serve", "--hub", str(hub)]
+    with subprocess.Popen(
+        [*command, "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+?:\d+", process.stdout.readline())
-        assert found, "the server did not start"
         try:
-            yield process, found[0]
+            assert found, "the server did not start"
+            yield psutil.Process(process.pid), found[0]
         finally:
             process.terminate()
 

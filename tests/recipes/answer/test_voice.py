@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters import Head
@@ -22,7 +22,7 @@ from recipes.data.load import load_splits
 from recipes.data.records import Row
 from recipes.learn.encode import encode_texts
 from recipes.measure.calibration import Calibration
-from recipes.tasks.templates import NotText
+from recipes.tasks.templates import NotText, text_of
 from tests.adapters import models
 
 BASE = models.base("llama")
@@ -38,6 +38,7 @@ def voice(recipe: Recipe, roles: tuple[str, ...]) -> Voice:
 
 
 @given(st.text(), st.fixed_dictionaries({"tags": JSON, "premium": JSON, "note": JSON}))
+@example("\x08 \ufeff", {"tags": None, "premium": None, "note": None})
 def test_a_request_is_read_as_the_same_row_of_a_file(text: str, more: Mapping[str, Any]) -> None:
     recipe = Recipe.load("behavior", **{"data.features": [*more], "data.pii": "mask"})
     row = json.loads(json.dumps({"text": text, **more}))
@@ -53,7 +54,7 @@ def test_a_request_is_read_as_the_same_row_of_a_file(text: str, more: Mapping[st
         (ids,) = encode_texts(BASE, recipe, [found.text])
         assert voice(recipe, ("text",)).tokens(BASE, [asked]) == [ids]
     else:
-        assert not text.strip(), found
+        assert not text_of(text), found
 
 
 def test_types_that_files_hold_are_read_alike() -> None:

@@ -21,6 +21,7 @@ from recipes.learn.fused import Fused
 from recipes.learn.job import Job
 from recipes.runs.order import prepare
 from tests.adapters import models
+from tests.recipes.learn.neighbours import alone_and_beside
 from tests.recipes.runs.test_training import QUICK, copies, moods, weights
 
 ADALORA: dict[str, Any] = QUICK | {
@@ -143,21 +144,9 @@ def test_neighbours_never_show(base: Base, tmp_path: Path) -> None:
         Order(Recipe.load("behavior", **shared | {"train.fgm": 0.3}), tmp_path / "moods0.csv"),
         Order(Recipe.load("ad-copy", **shared | {"train.accumulate": 2}), tmp_path / "copies.csv"),
     ]
-    others = [
-        Order(Recipe.load("behavior", **QUICK | {"lora.rank": 9}), tmp_path / "moods0.csv"),
-        Order(
-            Recipe.load("behavior", **QUICK | {"lora.dora": True, "lora.dropout": 0.0}),
-            tmp_path / "moods0.csv",
-        ),
-        Order(Recipe.load("behavior-prefix", **QUICK), tmp_path / "moods0.csv"),
-    ]
-    beside = train_many([*others, *own], base)[-2:]
-    for order, fused in zip(own, beside, strict=True):
-        (alone,) = train_many([order], base)
-        assert isinstance(alone, Adapter) and isinstance(fused, Adapter), fused
-        assert alone.method == fused.method
-        assert float((weights(alone) - weights(fused)).abs().max()) <= 1e-4
-        for mine, its in zip(alone.info["report"]["history"], fused.info["report"]["history"], strict=True):
+    for alone, beside in alone_and_beside(own, tmp_path / "moods0.csv", base):
+        histories = (each.info["report"]["history"] for each in (alone, beside))
+        for mine, its in zip(*histories, strict=True):
             assert abs(mine["loss"] - its["loss"]) <= 1e-5
 
 

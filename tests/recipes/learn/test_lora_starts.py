@@ -26,6 +26,7 @@ from recipes.runs.order import prepare
 from recipes.runs.run import Run, Settings
 from tests.adapters import models
 from tests.adapters.base.test_quantization import stock as stock_base
+from tests.recipes.learn.neighbours import alone_and_beside
 from tests.recipes.runs.test_training import QUICK, copies, moods, weights
 
 SHORT: dict[str, Any] = QUICK | {
@@ -244,20 +245,7 @@ def test_neighbours_never_show(init: str, base: Base, tmp_path: Path) -> None:
         Order(Recipe.load("behavior", **QUICK | changes), tmp_path / "moods0.csv"),
         Order(Recipe.load("ad-copy", **QUICK | changes | {"train.accumulate": 2}), tmp_path / "copies.csv"),
     ]
-    others = [
-        Order(Recipe.load("behavior", **QUICK | {"lora.rank": 9}), tmp_path / "moods0.csv"),
-        Order(
-            Recipe.load("behavior", **QUICK | {"lora.dora": True, "lora.dropout": 0.0}),
-            tmp_path / "moods0.csv",
-        ),
-        Order(Recipe.load("behavior-prefix", **QUICK), tmp_path / "moods0.csv"),
-    ]
-    beside = train_many([*others, *own], base)[-2:]
-    for order, fused in zip(own, beside, strict=True):
-        (alone,) = train_many([order], base)
-        assert isinstance(alone, Adapter) and isinstance(fused, Adapter), fused
-        assert alone.method == fused.method
-        assert float((weights(alone) - weights(fused)).abs().max()) <= 1e-4
+    assert len(alone_and_beside(own, tmp_path / "moods0.csv", base)) == len(own)
 
 
 @pytest.mark.parametrize("init", ["eva", "pissa", "olora"])
