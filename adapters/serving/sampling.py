@@ -11,6 +11,7 @@ from torch import Tensor
 from adapters.fields import Text, check_fields
 
 _MOST_TOKENS = 2**31 - 1  # more than any base has positions
+_LIKELIEST = 256  # tokens among which a draw falls nearly always
 
 
 def _greedy_or_warm(temperature: float) -> float:
@@ -109,22 +110,50 @@ def choose(
 
 
 def _draw(logits: Tensor, sampling: Sequence[Sampling], streams: Sequence[torch.Generator]) -> list[int]:
-    """One draw a row: sort, cut off by top_k, then by top_p, invert the cumulative distribution."""
+    """One draw a row: invert the cumulative distribution of what top_k and then top_p leave, likeliest tokens first.
 
-    def column(values: list[float]) -> Tensor:
-        return torch.tensor(values, device=logits.device)[:, None]
+    A draw nearly always falls among the few likeliest tokens; the whole vocabulary is sorted for the other rows alone.
+    """
+    values = logits / _column([how.temperature for how in sampling], logits)
+    points = [float(torch.rand((), generator=stream, dtype=torch.float64)) for stream in streams]
+    found = _among(values, sampling, points, min(_LIKELIEST, logits.shape[1]))
+    rest = [row for row, token in enumerate(found) if token is None]
+    if rest:
+        own = [sampling[row] for row in rest], [points[row] for row in rest]
+        for row, token in zip(rest, _among(values[rest], *own, logits.shape[1]), strict=True):
+            found[row] = token
+    return [token for token in found if token is not None]
 
-    values = logits / column([how.temperature for how in sampling])
-    most = max((how.top_k or logits.shape[1]) for how in sampling)
-    values, tokens = (
-        values.topk(min(most, logits.shape[1])) if most < logits.shape[1] else values.sort(descending=True)
-    )
-    rank = torch.arange(values.shape[1], device=logits.device)
-    kept = rank < column([float(how.top_k or logits.shape[1]) for how in sampling])
-    shares = values.masked_fill(~kept, -torch.inf).softmax(-1)
-    before = shares.cumsum(-1) - shares
-    shares = shares * (before < column([how.top_p for how in sampling]))  # the first token always stays
-    uniform = column([float(torch.rand((), generator=stream, dtype=torch.float64)) for stream in streams])
-    cumulative = shares.double().cumsum(-1)
-    index = (cumulative <= uniform * cumulative[:, -1:]).sum(-1).clamp(max=values.shape[1] - 1)
-    return [int(token) for token in tokens.gather(1, index[:, None])[:, 0].tolist()]
+
+def _among(
+    values: Tensor, sampling: Sequence[Sampling], points: Sequence[float], most: int
+) -> list[int | None]:
+    """Where each row's draw falls, and None where that cannot be told from its `most` likeliest tokens.
+
+    values: `[rows, vocabulary]`, logits by their temperature. points: of the draws, from 0 to 1.
+    """
+    vocabulary = values.shape[1]
+    top, tokens = values.topk(most) if most < vocabulary else values.sort(descending=True)
+    ranks = [min(how.top_k or vocabulary, vocabulary) for how in sampling]
+    top = top.masked_fill(torch.arange(most, device=values.device) >= _column(ranks, values), -torch.inf)
+    all_here = _column([float(rank <= most) for rank in ranks], values) > 0
+    whole = top.logsumexp(-1, keepdim=True)
+    if most < vocabulary and not bool(all_here.all()):
+        whole = torch.where(all_here, whole, values.logsumexp(-1, keepdim=True))
+    shares = (top - whole).exp().double()
+    reached, limit = shares.sum(-1, keepdim=True), _column([how.top_p for how in sampling], values).double()
+    inside = shares.cumsum(-1) - shares < limit  # the first token always is
+    mass = torch.where(all_here | (reached >= limit), (shares * inside).sum(-1, keepdim=True), 1.0)
+    cumulative = (shares * inside).cumsum(-1)
+    point = mass * torch.tensor(points, dtype=torch.float64, device=values.device)[:, None]
+    index = torch.minimum((cumulative <= point).sum(-1), inside.sum(-1) - 1)
+    # Behind these tokens lie more that are drawn among by top_k, or of a nucleus, or a point that none of them reaches.
+    more = (reached < limit) & ((limit < 1) | (point >= cumulative[:, -1:]))
+    open_ = ~all_here & (more | (_column([how.top_k for how in sampling], values) > 0))
+    found = tokens.gather(1, index[:, None])[:, 0].tolist()
+    return [None if more else token for token, more in zip(found, open_[:, 0].tolist(), strict=True)]
+
+
+def _column(numbers: Sequence[float], like: Tensor) -> Tensor:
+    """`[rows, 1]`, where and what `like` is."""
+    return torch.tensor(numbers, device=like.device, dtype=like.dtype)[:, None]

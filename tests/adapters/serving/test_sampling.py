@@ -68,3 +68,31 @@ def test_a_row_that_is_not_finite_has_no_token() -> None:
     hows = [Sampling(temperature=1.0, top_k=1), Sampling(temperature=1.0), Sampling()]
     streams = [torch.Generator() for _ in hows]
     assert choose(logits, hows, streams) == [1, None, None]
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 8.0])
+@pytest.mark.parametrize("ruled_out", [False, True])
+def test_a_draw_falls_where_the_whole_vocabulary_sorted_says(scale: float, ruled_out: bool) -> None:
+    """From flat to sharp: among the likeliest tokens, and far behind them."""
+    random = torch.Generator().manual_seed(0)
+    logits = scale * torch.randn(1, 3000, generator=random)
+    if ruled_out:
+        logits[:, torch.randint(3000, (1000,), generator=random)] = -torch.inf
+    shares, tokens = logits[0].double().softmax(-1).sort(descending=True)
+    for top_p in (1.0, 0.9, 0.2):
+        for top_k in (0, 5, 256, 257, 2000, 5000):
+            own = shares.clone()
+            own[top_k or len(own) :] = 0
+            own /= own.sum()
+            own *= own.cumsum(0) - own < top_p
+            edges = own.cumsum(0)
+            for seed in range(20):
+                point = (
+                    torch.rand((), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+                    * own.sum()
+                )
+                at = int((edges <= point).sum())
+                how = Sampling(temperature=1.0, top_p=top_p, top_k=top_k)
+                (found,) = choose(logits.clone(), [how], [torch.Generator().manual_seed(seed)])
+                near = float(abs(edges[max(at - 1, 0) : at + 1] - point).min()) < 1e-6
+                assert found == int(tokens[at]) or near, (top_p, top_k, seed)
