@@ -1,5 +1,6 @@
 """`repertoire serve` as a process: what it says, how it drains, what a second signal does, and where it may listen."""
 
+import gc
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import pytest
 from hub import Hub
 from hub.feedback import Feedback
 from hub.feedback.tables import impressions, outcomes
-from hub.server import Keys
+from hub.server import Keys, running
 from tests.clock import LIMIT, until
 from tests.hub.conftest import Run
 from tests.hub.feedback.made import stored
@@ -259,3 +260,13 @@ def test_keys_on_the_command_line(run: Run) -> None:
     for wrong in (("new", "../up"), ("new", "acme", "--expires", "soon"), ("revoke", "nothing")):
         assert run("keys", *wrong)[0] == 2
     assert run("keys", "ls", "--hub", "s3://bucket/hub")[0] == 2
+
+
+def test_collecting_garbage_passes_over_what_was_loaded_before_it_serves() -> None:
+    held = [[number] for number in range(1000)]
+    try:
+        running._settled()
+        assert gc.get_freeze_count() > len(held)
+        assert not any(each is held for each in gc.get_objects())
+    finally:
+        gc.unfreeze()
