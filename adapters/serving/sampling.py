@@ -132,26 +132,28 @@ def _among(
 
     values: `[rows, vocabulary]`, logits by their temperature. points: of the draws, from 0 to 1.
     """
-    vocabulary = values.shape[1]
+    vocabulary, device = values.shape[1], values.device
     top, tokens = values.topk(most) if most < vocabulary else values.sort(descending=True)
-    ranks = [min(how.top_k or vocabulary, vocabulary) for how in sampling]
-    top = top.masked_fill(torch.arange(most, device=values.device) >= _column(ranks, values), -torch.inf)
-    all_here = _column([float(rank <= most) for rank in ranks], values) > 0
+    ranks = torch.tensor([min(how.top_k or vocabulary, vocabulary) for how in sampling], device=device)[
+        :, None
+    ]
+    top = top.masked_fill(torch.arange(most, device=device) >= ranks, -torch.inf)
+    all_here = ranks <= most  # that top_k leaves
     whole = top.logsumexp(-1, keepdim=True)
-    if most < vocabulary and not bool(all_here.all()):
+    if not bool(all_here.all()):
         whole = torch.where(all_here, whole, values.logsumexp(-1, keepdim=True))
     shares = (top - whole).exp().double()
     reached, limit = shares.sum(-1, keepdim=True), _column([how.top_p for how in sampling], values).double()
     inside = shares.cumsum(-1) - shares < limit  # the first token always is
     mass = torch.where(all_here | (reached >= limit), (shares * inside).sum(-1, keepdim=True), 1.0)
     cumulative = (shares * inside).cumsum(-1)
-    point = mass * torch.tensor(points, dtype=torch.float64, device=values.device)[:, None]
+    point = mass * torch.tensor(points, dtype=torch.float64, device=device)[:, None]
     index = torch.minimum((cumulative <= point).sum(-1), inside.sum(-1) - 1)
-    # Behind these tokens lie more that are drawn among by top_k, or of a nucleus, or a point that none of them reaches.
-    more = (reached < limit) & ((limit < 1) | (point >= cumulative[:, -1:]))
-    open_ = ~all_here & (more | (_column([how.top_k for how in sampling], values) > 0))
+    # Behind these tokens lie more that top_k leaves, or a nucleus holds, or a point that none of them reaches.
+    behind = (ranks < vocabulary) | ((reached < limit) & ((limit < 1) | (point >= cumulative[:, -1:])))
+    unknown = (~all_here & behind)[:, 0].tolist()
     found = tokens.gather(1, index[:, None])[:, 0].tolist()
-    return [None if more else token for token, more in zip(found, open_[:, 0].tolist(), strict=True)]
+    return [None if no else token for token, no in zip(found, unknown, strict=True)]
 
 
 def _column(numbers: Sequence[float], like: Tensor) -> Tensor:

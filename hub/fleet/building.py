@@ -113,9 +113,11 @@ class Replica:
 
     def __init__(self, setting: Mapping[str, Any], counting: DeploymentHandle[Any]) -> None:
         from hub.fleet.replica import Worker  # what only a replica needs
+        from hub.server.running import settle
 
         id = serve.get_replica_context().replica_id.unique_id
         self._worker = Worker(id, Setting(**setting), _Asked(counting))
+        settle()
 
     async def answer(self, scope: AsgiScope, body: bytes, wanted: str) -> AsyncIterator[Sequence[Message]]:
         """A request that the ingress hands on; wanted: the reference that it is for, which the router reads."""

@@ -62,10 +62,8 @@ class Trainer:
         """What an order takes. Raises TrainingError for whatever is wrong with it."""
         from recipes.runs import size_of
 
-        try:
+        with _plainly():
             yield size_of(order, self._base, settings)
-        except RepertoireError as error:
-            raise _plain(error) from None
 
     def train(
         self, orders: "Sequence[Order]", settings: "Settings"
@@ -87,10 +85,8 @@ class Trainer:
     ) -> "Iterator[Stand]":
         """As `Trials.stand`. Raises TrainingError for whatever is wrong with it."""
         trials = self._of_search(shared)
-        try:
+        with _plainly():
             yield trials.stand(number, recipe, validations, alive)
-        except RepertoireError as error:
-            raise _plain(error) from None
 
     def _of_search(self, shared: "Shared") -> "Trials":
         """The trials that are trained here, of the one search of this worker."""
@@ -98,10 +94,8 @@ class Trainer:
 
         recipe, splits, settings = shared
         if self._trials is None:
-            try:
+            with _plainly():
                 self._trials = Trials(TrialJobs(recipe, splits, self._base), settings)
-            except RepertoireError as error:
-                raise _plain(error) from None
         return self._trials
 
 
@@ -110,6 +104,15 @@ def _plain(error: RepertoireError) -> TrainingError:
     from recipes.runs import Unwritten
 
     return Unwritten(str(error)) if isinstance(error, Unwritten) else TrainingError(str(error))
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """What is raised travels."""
+    try:
+        yield
+    except RepertoireError as error:
+        raise _plain(error) from None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ answers     given in the order of the requests: 0 1 2 3
 
 One window runs while the next is read, and none is read before the answers ahead of it were taken. The first ones are
 small, so that answers come soon; they grow as long as they are answered in seconds, since rows of a larger window are
-more alike (on short texts 256 rows cost 15 % more than 2,500, and 1,024 rows 7 %).
+more alike (short texts, 10,000 of them: 2.4 % less of the processor than by windows of 1,024, in five rounds of both).
 """
 
 from collections import deque

@@ -265,7 +265,7 @@ def test_keys_on_the_command_line(run: Run) -> None:
 def test_collecting_garbage_passes_over_what_was_loaded_before_it_serves() -> None:
     held = [[number] for number in range(1000)]
     try:
-        running._settled()
+        running.settle()
         assert gc.get_freeze_count() > len(held)
         assert not any(each is held for each in gc.get_objects())
     finally:
