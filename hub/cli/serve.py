@@ -114,9 +114,8 @@ def serve(
             )
         from hub.fleet.setting import Setting
 
-        open_storage(
-            hub
-        )  # what is no address of a hub, or holds credentials, is told here and not by a replica
+        # What is no address of a hub, or holds credentials, is told here and not by a replica.
+        open_storage(hub)
         fleet = Setting(
             hub=hub if "://" in hub else os.path.abspath(hub),
             base=os.path.abspath(base) if os.path.isdir(base) else base,
