@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from adapters.serving.generate import write
     from adapters.serving.limits import Limits
     from adapters.serving.request import Completion, Request, Ticket
-    from adapters.serving.residency import Fetched, Resident
+    from adapters.serving.residency import Fetched
+    from adapters.serving.resident import Resident
     from adapters.serving.runtime import Runtime
     from adapters.serving.sampling import Guide, Sampling
     from adapters.serving.text import Piece
@@ -26,7 +27,8 @@ else:
             "adapters.serving.generate": ["write"],
             "adapters.serving.limits": ["Limits"],
             "adapters.serving.request": ["Completion", "Request", "Ticket"],
-            "adapters.serving.residency": ["Fetched", "Resident"],
+            "adapters.serving.residency": ["Fetched"],
+            "adapters.serving.resident": ["Resident"],
             "adapters.serving.runtime": ["Runtime"],
             "adapters.serving.sampling": ["Guide", "Sampling"],
             "adapters.serving.text": ["Piece"],

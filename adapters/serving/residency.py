@@ -11,22 +11,21 @@ running rows use, that is pinned, or, in host memory, that waiting requests are 
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from threading import Condition
 from time import perf_counter
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from adapters.base.cpu_threads import hand_back_threads
 from adapters.errors import AdapterError, RepertoireError
 from adapters.format.config import Adapter
 from adapters.serving.counters import Counters
 from adapters.serving.limits import Limits
+from adapters.serving.resident import Resident, Tier
 from adapters.serving.slot_choice import InSlot, choose_slot
 from adapters.serving.uses import Uses
 from adapters.slots.packed import Packed, pack
 from adapters.slots.slots import Slots
 
-Tier = Literal["slot", "host", "loading"]
 _LOADERS = 2
 # Uses for each slot: of 1 to 32 the most with which no traffic that was tried had fewer hits than by recency.
 HALF = 8
@@ -44,27 +43,6 @@ class Fetched(NamedTuple):
     adapter: Adapter
     read: float = 0.0
     verify: float = 0.0
-
-
-@dataclass(frozen=True)
-class Resident:
-    """One adapter's whereabouts.
-
-    Attributes:
-        adapter: its key, or where a registry reports, its reference.
-        tier: where it is.
-        slot: None outside the slots.
-        rows: running rows that use it.
-        pinned: whether it stays in its slot.
-        size: bytes in host memory, 0 where it is not there.
-    """
-
-    adapter: str
-    tier: Tier
-    slot: int | None
-    rows: int
-    pinned: bool
-    size: int
 
 
 class Residency:

@@ -29,7 +29,8 @@ from adapters.serving.grouping import by_length
 from adapters.serving.limits import Limits
 from adapters.serving.process import OwnProcess
 from adapters.serving.request import Answer, Completion, Request, Ticket
-from adapters.serving.residency import Fetched, Residency, Resident
+from adapters.serving.residency import Fetched, Residency
+from adapters.serving.resident import Resident
 from adapters.serving.turn import Ended, Load, Turn
 from adapters.serving.writing import Writing, begun
 from adapters.slots.cache import positions_in

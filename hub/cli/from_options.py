@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,13 @@ from hub.cli.options import Quantization
 if TYPE_CHECKING:
     from adapters.format import Shape
     from hub.catalogue.signing import PrivateKey
+    from hub.feedback.campaigns import CampaignFile
     from hub.fleet import OnRay
     from hub.intake import Declared
     from hub.registry.registry import Registry
     from recipes import Recipe
     from recipes.options import FormatOptions
+    from recipes.runs import TrainMany
 
 PASSWORD = "REPERTOIRE_KEY_PASSWORD"
 
@@ -208,6 +211,35 @@ def ray_workers(
     from hub.fleet import OnRay
 
     return OnRay(address, base, quantization.value, workers, cpus)
+
+
+def who_trains(
+    file: "CampaignFile",
+    address: str | None,
+    workers: int | None,
+    cpus: int | None,
+    base: str,
+    quantization: Quantization,
+) -> "TrainMany | None":
+    """Who trains campaigns: as the command line says, else as their file does; None is this machine.
+
+    Args:
+        file: of the campaigns.
+        address: of `--ray`; None where it was not given.
+        workers: of `--workers`; the same.
+        cpus: of `--cpus`; the same.
+        base: that each worker loads.
+        quantization: how.
+
+    Raises:
+        typer.BadParameter: Ray is not installed.
+    """
+    on_ray = ray_workers(address or file.ray, workers or file.workers, cpus or file.cpus, base, quantization)
+    if on_ray is None:
+        return None
+    from hub.fleet import train_on_ray
+
+    return partial(train_on_ray, on_ray)
 
 
 def need_ray() -> None:

@@ -206,4 +206,8 @@ RayAddress = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="How many, with --ray.")]
+FileWorkers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="How many on Ray train. [default: as the file says, else 2]"),
+]
 WorkerCpus = Annotated[int, typer.Option("--cpus", min=1, help="Processors of each worker, with --ray.")]

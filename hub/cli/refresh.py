@@ -1,7 +1,6 @@
 """repertoire refresh: campaigns trained again on what their users did."""
 
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from time import sleep
 from typing import Annotated
@@ -9,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from hub.cli.from_options import ray_workers
-from hub.cli.options import DEFAULT_HUB, HubPath, Json, Quantization, RayAddress, WorkerCpus, Workers
+from hub.cli.from_options import who_trains
+from hub.cli.options import DEFAULT_HUB, FileWorkers, HubPath, Json, Quantization, RayAddress
 from hub.cli.output import document, show
 
 
@@ -30,8 +29,11 @@ def refresh(
     quantization: Annotated[Quantization, typer.Option(help="How to hold the base.")] = Quantization.nf4,
     hub: HubPath = DEFAULT_HUB,
     ray: RayAddress = None,
-    workers: Workers = 2,
-    cpus: WorkerCpus = 1,
+    workers: FileWorkers = None,
+    cpus: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processors of each worker. [default: as the file says, else 1]"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train campaigns again on what their users did since the last time, all together and from production; what is
@@ -39,25 +41,21 @@ def refresh(
 
     Example: `repertoire refresh campaigns.yaml --every 1d --on-drift`
     """
-    from hub.feedback import Claims, Feedback, Refresh, load_campaigns, seconds
+    from hub.feedback import Claims, Feedback, Refresh, seconds
+    from hub.feedback.campaigns import load_campaign_file
     from hub.hub import Hub
 
-    wanted = load_campaigns(campaigns)
+    file = load_campaign_file(campaigns)
     pause = None if every is None else seconds(every)
     opened = Hub(hub, create=False)
-    on_ray = ray_workers(ray, workers, cpus, base, quantization)
+    train_many = who_trains(file, ray, workers, cpus, base, quantization)
 
     from adapters import load_base
 
     loaded, log, claims = load_base(base, quantization.value), Feedback(opened), Claims()
-    train_many = None
-    if on_ray is not None:
-        from hub.fleet import train_on_ray
-
-        train_many = partial(train_on_ray, on_ray)
     try:
         while True:
-            found = Refresh(opened, log, loaded, out, train_many, claims).run(wanted, on_drift)
+            found = Refresh(opened, log, loaded, out, train_many, claims).run(file.campaigns, on_drift)
             if as_json:
                 document([asdict(each) for each in found])
             else:

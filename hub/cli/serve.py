@@ -4,16 +4,18 @@ import ipaddress
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.cli.from_options import need_ray
+from adapters.shell_words import in_shell
+from hub.cli.from_options import need_ray, who_trains
 from hub.cli.keys import KeysFile, open_keys
 from hub.cli.options import (
     DEFAULT_BASE,
     DEFAULT_HUB,
     BaseToTrain,
+    FileWorkers,
     HubPath,
     Json,
     Quantization,
@@ -21,6 +23,11 @@ from hub.cli.options import (
     TrustFile,
 )
 from hub.cli.output import document, say
+from hub.storage.address import open_storage
+
+if TYPE_CHECKING:
+    from hub.fleet.setting import Setting
+    from hub.server.refresher import Refresher
 
 
 def serve(
@@ -57,6 +64,13 @@ def serve(
         ),
     ] = None,
     replicas: Annotated[int, typer.Option(min=1, help="How many, with --ray.")] = 2,
+    workers: FileWorkers = None,
+    write_config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what `serve deploy` takes to this new file, as of --ray, and serve nothing."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer by HTTP as OpenAI's, Cohere's and vLLM's servers do, an adapter's reference as the model.
@@ -64,7 +78,7 @@ def serve(
     Without keys it listens on this machine only. SIGTERM or Ctrl-C: new requests are refused, running ones end.
 
     With --refresh a process of its own trains campaigns again, in the folder `refresh` beside the file: answers do not
-    wait for it, and it ends with the server.
+    wait for it, and it ends with the server. With --ray too, workers on the cluster train.
 
     Example: `repertoire serve --hub campaigns --base starter --port 8000`
     """
@@ -87,22 +101,26 @@ def serve(
                 f"Repertoire answers at {url}/v1, and shows its adapters at {url}/ ({asked}); Ctrl-C ends it."
             )
 
-    if ray is not None:
+    refresher = None
+    if refresh is not None:
+        refresher = _refresher(hub, base, quantization, refresh, every, trust, workers)
+    if ray is not None or write_config is not None:
         if adapter_calls:
             raise typer.BadParameter("replicas bring adapters in by themselves", param_hint="--adapter-calls")
-        if refresh is not None:
+        if refresh is not None and write_config is not None:
             raise typer.BadParameter(
-                "a fleet trains nothing; run repertoire refresh beside it", param_hint="--refresh"
+                "a deployed fleet trains nothing; run repertoire refresh --ray auto beside it",
+                param_hint="--refresh",
             )
-        _serve_by_replicas(
-            ray,
-            host,
-            port,
-            told,
+        from hub.fleet.setting import Setting
+
+        # What is no address of a hub, or holds credentials, is told here and not by a replica.
+        open_storage(hub)
+        fleet = Setting(
             hub=hub if "://" in hub else os.path.abspath(hub),
             base=os.path.abspath(base) if os.path.isdir(base) else base,
             quantization=held,
-            keys=str(opened.path),
+            keys=os.path.abspath(opened.path),
             trust=None if trust is None else os.path.abspath(trust),
             local=local and not insecure,
             replicas=replicas,
@@ -112,25 +130,23 @@ def serve(
             seconds=seconds,
             drain=drain,
         )
+        if write_config is None:
+            need_ray()
+            from hub.fleet.starting import run_fleet
+
+            run_fleet(fleet, str(ray), host, port, told, refresher)
+        else:
+            _write_config(write_config, fleet, host, port, as_json)
         return
     from adapters import Limits, load_base
-    from hub.feedback import load_campaigns
-    from hub.feedback import seconds as seconds_of
     from hub.hub import Hub
     from hub.registry.registry import Registry
     from hub.server.app import create_app
     from hub.server.bounds import Bounds
-    from hub.server.refresher import Plan, Refresher
     from hub.server.running import listen, run
 
     found = Hub(hub, create=False, trust=trust)
-    refresher = None
-    if refresh is not None:
-        load_campaigns(refresh)
-        out, often = refresh.resolve().parent / "refresh", seconds_of(every)
-        refresher = Refresher(
-            Plan(hub, base, quantization.value, refresh, out, often, None if trust is None else str(trust))
-        )
+    beside = None if refresher is None else refresher(None)
     listening = listen(host, port)
     registry = Registry(found, load_base(base, held), limits=Limits(slots=slots, rows=rows))
     app = create_app(
@@ -139,7 +155,7 @@ def serve(
         Bounds(body=body, seconds=seconds),
         local=local and not insecure,
         adapter_calls=adapter_calls,
-        refresher=refresher,
+        refresher=beside,
     )
     number = listening.getsockname()[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{number}"
@@ -147,14 +163,46 @@ def serve(
     run(app, listening, drain)
 
 
-def _serve_by_replicas(
-    address: str, host: str, port: int, told: Callable[[str], None], **setting: Any
-) -> None:
-    need_ray()
-    from hub.fleet.setting import Setting
-    from hub.fleet.starting import run_fleet
+def _refresher(
+    hub: str,
+    base: str,
+    quantization: Quantization,
+    file: Path,
+    every: str,
+    trust: Path | None,
+    workers: int | None,
+) -> "Callable[[str | None], Refresher]":
+    """What makes a refresher, given the address of a cluster that trains; what is wrong with its file is told now."""
+    from hub.feedback.campaigns import load_campaign_file, seconds
+    from hub.server.refresher import Plan, Refresher
 
-    run_fleet(Setting(**setting), address, host, port, told)
+    campaigns, often = load_campaign_file(file), seconds(every)
+    out, trusted = file.resolve().parent / "refresh", None if trust is None else str(trust)
+
+    def made(address: str | None) -> Refresher:
+        train_many = who_trains(campaigns, address, workers, None, base, quantization)
+        return Refresher(Plan(hub, base, quantization.value, file, out, often, trusted, train_many))
+
+    return made
+
+
+def _write_config(file: Path, fleet: "Setting", host: str, port: int, as_json: bool) -> None:
+    from hub.fleet.deploy_file import deploy_file
+
+    if port == 0:
+        raise typer.BadParameter("give the one that every machine listens at", param_hint="--port")
+    text = deploy_file(fleet, host, port)
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(text)
+    except FileExistsError:
+        raise typer.BadParameter(
+            f"{file} is there already; name a new file", param_hint="--write-config"
+        ) from None
+    if as_json:
+        document({"file": str(file), "config": text})
+    else:
+        say(f"The fleet is in {file}. Next, where the cluster's head runs: serve deploy {in_shell(file)}")
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,5 +1,8 @@
 """A file of campaigns that are trained again on what their users did.
 
+    ray: auto                   # a Ray cluster that trains them, as of `refresh --ray`; left out, this machine does
+    workers: 2                  # on it
+    cpus: 1                     # of each worker
     campaigns:
       - name: acme/spring/recommendation
         outcome: click          # click or conversion; of behavior `label`, of ad copy `accepted`
@@ -77,18 +80,28 @@ class Campaign(BaseModel):
             raise ValueError(str(error)) from None
 
 
-class _Campaigns(BaseModel):
+class CampaignFile(BaseModel):
+    """All that the file says; see there."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     campaigns: list[Campaign] = Field(min_length=1)
+    ray: str | None = Field(default=None, min_length=1)
+    workers: int = Field(default=2, ge=1)
+    cpus: int = Field(default=1, ge=1)
+
+
+def load_campaign_file(path: str | Path) -> CampaignFile:
+    """A file of campaigns. Raises RecipeError with everything that is wrong with it."""
+    found = load_block(path, CampaignFile, "campaigns")
+    if twice := [name for name, count in Counter(each.name for each in found.campaigns).items() if count > 1]:
+        raise RecipeError(f"{path}: {', '.join(twice)} stands twice; keep one of them")
+    return found
 
 
 def load_campaigns(path: str | Path) -> list[Campaign]:
-    """The campaigns of a file. Raises RecipeError with everything that is wrong with it."""
-    found = load_block(path, _Campaigns, "campaigns").campaigns
-    if twice := [name for name, count in Counter(each.name for each in found).items() if count > 1]:
-        raise RecipeError(f"{path}: {', '.join(twice)} stands twice; keep one of them")
-    return found
+    """The campaigns of a file. Raises as `load_campaign_file`."""
+    return load_campaign_file(path).campaigns
 
 
 def seconds(every: str) -> float:

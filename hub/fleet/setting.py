@@ -18,7 +18,7 @@ class Setting(BaseModel):
         keys: the file of the clients' keys, where the replicas and the ingress reach it; None for that beside the hub.
         trust: whom to trust, a file as of `Hub`.
         local: whether without keys only this machine's own names are answered.
-        replicas: how many; with `autoscaling_config` of the deployment they are as many as that says.
+        replicas: how many, where a config file's `deployments` do not say it.
         slots: adapters on the device of each.
         rows: texts that each writes at the same time.
         body: bytes of a request.
@@ -36,14 +36,14 @@ class Setting(BaseModel):
     keys: str | None = None
     trust: str | None = None
     local: bool = True
-    replicas: int = Field(2, ge=1)
-    slots: int = Field(16, ge=1)
-    rows: int = Field(32, ge=1)
-    body: int = Field(4 * 2**20, ge=1)
-    seconds: float = Field(300.0, gt=0)
-    drain: float = Field(30.0, ge=0)
-    cpus: float = Field(1.0, ge=0)
-    gpus: float = Field(0.0, ge=0)
+    replicas: int = Field(default=2, ge=1)
+    slots: int = Field(default=16, ge=1)
+    rows: int = Field(default=32, ge=1)
+    body: int = Field(default=4 * 2**20, ge=1)
+    seconds: float = Field(default=300.0, gt=0)
+    drain: float = Field(default=30.0, ge=0)
+    cpus: float = Field(default=1.0, ge=0)
+    gpus: float = Field(default=0.0, ge=0)
 
 
 def keys_of(setting: Setting) -> Keys:

@@ -173,8 +173,3 @@ def no_click(reference: str, labels: int) -> str:
         f"{reference} does not say that it recommends, nor which of its labels is the click; publish it again with "
         "--task recommendation --roles user,ad"
     )
-
-
-def client_of(reference: str) -> str:
-    """The first part of a name."""
-    return reference.split("/", 1)[0]

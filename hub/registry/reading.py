@@ -8,11 +8,11 @@ from adapters.errors import RequestError
 from hub.registry.content import Content
 from hub.registry.door import check
 from hub.registry.embedding import Embedded
-from hub.registry.labelling import Labelling, Member, client_of, naming, no_click
+from hub.registry.labelling import Labelling, Member, naming, no_click
 from hub.registry.pending import Asked
 from hub.registry.requests import Embed, Request, Write
 from hub.registry.writing import Drafting
-from hub.storage.names import members
+from hub.storage.names import client_of, members
 from recipes.answer import Voice
 from recipes.tasks import task_for, task_names, usual_task
 

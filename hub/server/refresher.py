@@ -23,6 +23,7 @@ from adapters.errors import RepertoireError
 
 if TYPE_CHECKING:
     from hub.feedback.refreshing import Refreshed
+    from recipes.runs import TrainMany
 
 _log = logging.getLogger("repertoire.refresh")
 _SPAWN = multiprocessing.get_context("spawn")
@@ -33,7 +34,8 @@ _PATIENCE = 10.0  # seconds that it has to end
 
 @dataclass(frozen=True)
 class Plan:
-    """What is refreshed, from where: as of `repertoire refresh`. every: seconds between the end of one and the next."""
+    """What is refreshed, from where: as of `repertoire refresh`. every: seconds between the end of one and the next;
+    train_many: trains elsewhere, such as on Ray, and can be pickled; None trains in the refresher's process."""
 
     hub: str
     base: str
@@ -42,6 +44,7 @@ class Plan:
     out: Path
     every: float
     trust: str | None = None
+    train_many: "TrainMany | None" = None
 
 
 @dataclass
@@ -189,7 +192,7 @@ def _rounds(plan: Plan) -> Iterator[list[dict[str, Any]] | str | None]:
         try:
             log = Feedback(hub)
             try:
-                refresh = Refresh(hub, log, base, plan.out, claims=claims)
+                refresh = Refresh(hub, log, base, plan.out, plan.train_many, claims)
                 found: Sequence[Refreshed] = refresh.run(load_campaigns(plan.file))
             finally:
                 log.close()

@@ -14,7 +14,6 @@ from starlette.requests import ClientDisconnect
 
 from adapters.errors import RepertoireError
 from hub.errors import NotInHub
-from hub.registry.labelling import client_of
 from hub.registry.requests import Request, Result, Texts, Write
 from hub.server.bounds import Bounds, OutOfBounds
 from hub.server.budgets import Budgets, Spending
@@ -22,7 +21,7 @@ from hub.server.caller import Caller
 from hub.server.failing import Draining
 from hub.server.noted import Noted
 from hub.server.peers import Peer
-from hub.storage.names import members, parse
+from hub.storage.names import client_of, members, parse
 
 if TYPE_CHECKING:
     from hub.registry.following import Followed

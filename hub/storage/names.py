@@ -65,6 +65,11 @@ def members(reference: str | Sequence[str]) -> tuple[str, ...]:
     return found
 
 
+def client_of(reference: str) -> str:
+    """The first part of a name."""
+    return reference.split("/", 1)[0]
+
+
 def check_name(name: str) -> str:
     """The name itself, when it is one. Raises BadName."""
     parts = name.split("/")

@@ -11,7 +11,8 @@ import torch
 
 from adapters import Adapter
 from adapters.serving.limits import Limits
-from adapters.serving.residency import Fetched, Resident
+from adapters.serving.residency import Fetched
+from adapters.serving.resident import Resident
 from adapters.serving.runtime import Runtime
 from tests.adapters import models
 

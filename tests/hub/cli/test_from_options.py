@@ -1,12 +1,16 @@
 """What options name, read from texts."""
 
 import io
+import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 
-from hub.cli.from_options import chosen_recipe, lines, pairs
+from hub.cli.from_options import chosen_recipe, lines, pairs, who_trains
+from hub.cli.options import Quantization
+from hub.feedback.campaigns import Campaign, CampaignFile
 
 
 def test_pairs_keep_their_order_and_all_behind_the_first_sign() -> None:
@@ -33,3 +37,36 @@ def test_lines_come_from_a_file_or_standard_input(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("sys.stdin", io.StringIO("three\n\n"))
     assert lines(Path("-")) == ["three"]
     assert lines(None) == []
+
+
+def test_who_trains_campaigns_says_the_command_line_then_their_file_then_nobody_else() -> None:
+    pytest.importorskip("ray")
+    from hub.fleet import OnRay, train_on_ray
+
+    campaigns = [Campaign(name="acme/spring/recommendation")]
+    here = CampaignFile(campaigns=campaigns)
+    there = CampaignFile(campaigns=campaigns, ray="10.0.0.7:6379", workers=4, cpus=3)
+
+    def trains(file: CampaignFile, *given: Any) -> OnRay | None:
+        found: Any = who_trains(file, *given, "base", Quantization.none)
+        if found is None:
+            return None
+        assert pickle.loads(pickle.dumps(found)).func is train_on_ray  # a refresher is a process of its own
+        (on_ray,) = found.args
+        assert isinstance(on_ray, OnRay)
+        return on_ray
+
+    assert trains(here, None, None, None) is None
+    assert trains(here, None, 5, 6) is None
+    assert trains(here, "auto", None, None) == OnRay("auto", "base", "none", 2, 1)
+    assert trains(there, None, None, None) == OnRay("10.0.0.7:6379", "base", "none", 4, 3)
+    assert trains(there, "auto", 5, 6) == OnRay("auto", "base", "none", 5, 6)
+
+
+def test_a_file_that_wants_ray_where_there_is_none_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("hub.cli.from_options.find_spec", lambda _: None)
+    file = CampaignFile(campaigns=[Campaign(name="acme/spring/recommendation")], ray="auto")
+    with pytest.raises(typer.BadParameter, match="pip install"):
+        who_trains(file, None, None, None, "base", Quantization.none)

@@ -1,13 +1,16 @@
 """What a command imports is what it starts with: each module of a heavy library is time before the answer."""
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from adapters.serving import Resident
 from hub.hub import Hub
+from hub.server.peers import Peer
 from tests.clock import LIMIT
 
 # Not one of these where no tensor is read or made.
@@ -87,3 +90,19 @@ except SystemExit:
     found = imported(program, tmp_path)
     assert "recipes.runs.training" in found and "hub.cli.night" in found
     assert {name for name in found if name.startswith(("ray", "hub.fleet"))} == set()
+
+
+def test_what_only_forwards_or_counts_imports_nothing_that_computes(tmp_path: Path) -> None:
+    """The ingress of a fleet and the actor that counts, also when a replica has told them what it has."""
+    pytest.importorskip("ray.serve")
+    told = Peer("r0", "node", 16, 0, 0, [Resident("acme/c0/behavior@1", "slot", 0, 1, False, 100)], 0.0)
+    program = f"""
+import pickle
+import hub.fleet.building, hub.fleet.router
+from hub.fleet import Setting
+from hub.fleet.counting import Counts
+Counts(8).sync(pickle.loads({pickle.dumps(told)!r}), {{}}, {{}}, False)
+hub.fleet.building.Front(Setting(hub="hub").model_dump(), type("Handle", (), {{"options": lambda *_, **__: None}})())
+"""
+    found = imported(program, tmp_path)
+    assert found & (HEAVY - {"fastapi", "ray", "pandas"}) == set()  # which Ray Serve imports by itself

@@ -12,7 +12,7 @@ import pytest
 from adapters import Adapter, Base, Head, write
 from hub import Hub
 from hub.feedback import Candidate, Feedback, Impression, Outcome, Place, Refresh, Refreshed, load_campaigns
-from hub.feedback.campaigns import Campaign
+from hub.feedback.campaigns import Campaign, load_campaign_file
 from hub.feedback.canary import hold, promote, running, stop
 from hub.feedback.events import ad_key
 from hub.feedback.gating import Gained
@@ -378,6 +378,14 @@ def test_a_file_of_campaigns_is_read_and_all_that_is_wrong_with_it_is_told(tmp_p
     path.write_text(f"campaigns:\n  - name: {NAME}\n    min_rows: 100\n    set: {{train.epochs: 2}}\n")
     (found,) = load_campaigns(path)
     assert (found.name, found.min_rows, found.set) == (NAME, 100, {"train.epochs": 2})
+    here = load_campaign_file(path)
+    assert (here.campaigns, here.ray, here.workers, here.cpus) == ([found], None, 2, 1)
+    path.write_text(f"ray: auto\nworkers: 4\ncpus: 3\ncampaigns:\n  - name: {NAME}\n")
+    there = load_campaign_file(path)
+    assert (there.ray, there.workers, there.cpus) == ("auto", 4, 3)
+    path.write_text(f"ray: ''\nworkers: 0\ncpus: many\ncampaigns:\n  - name: {NAME}\n")
+    with pytest.raises(RecipeError, match=r"(?s)ray: .*workers: .*cpus: "):
+        load_campaign_file(path)
     path.write_text("campaigns:\n  - name: acme\n    share: 2\n  - name: a/b/c\n    nonsense: 1\n")
     with pytest.raises(RecipeError) as raised:
         load_campaigns(path)

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from hub.fleet import Setting
 from hub.fleet.counting import Counts
+from hub.fleet.deploy_file import deploy_file
 from hub.fleet.replica import Worker
 from hub.hub import Hub
 from hub.server import Keys
@@ -33,10 +34,14 @@ def test_the_config_file_of_the_docs_is_one() -> None:
     module, _, name = str(application.import_path).partition(":")
     assert (module, getattr(fleet, name)) == ("hub.fleet", fleet.fleet)
     built = fleet.fleet(Setting(**application.args))
-    told = built._bound_deployment
-    assert told.name == "Front"
-    assert told.init_args[0]["replicas"] == 4
-    assert [each.name for each in application.deployments] == ["Replica"]
+    assert built._bound_deployment.name == "Front"
+    assert [(each.name, each.num_replicas) for each in application.deployments] == [("Replica", 4)]
+
+
+def test_the_config_file_of_the_docs_is_the_one_that_its_command_writes() -> None:
+    text = DOC.read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    setting = Setting(hub="/shared/campaigns", keys="/shared/campaigns.keys", local=False, replicas=4)
+    assert yaml.safe_load(text) == yaml.safe_load(deploy_file(setting, "0.0.0.0", 8000))
 
 
 class _Answer:

@@ -1,6 +1,9 @@
 """What a command leaves on a cluster where its fleet does not start, or is ended before; a stand-in for the cluster."""
 
+import signal
 from collections.abc import Iterator
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,6 +38,9 @@ class Cluster:
 
     def delete(self, name: str) -> None:
         self._told(f"delete {name}")
+
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(gcs_address="10.0.0.7:6379")
 
     def shutdown(self) -> None:
         self._told("shutdown")
@@ -85,3 +91,42 @@ def test_a_cluster_that_is_not_reached_is_a_problem_that_says_what_to_do(
     tried: Any, fails: Exception
 ) -> None:
     assert tried(fails, connecting.NoCluster, "no .*; start one .*RAY_AUTH_MODE=token", at="init") == ["init"]
+
+
+class Refreshes:
+    """Stands in for a refresher. told: as of the cluster."""
+
+    def __init__(self, told: list[str]) -> None:
+        self._told = told
+
+    def start(self) -> None:
+        self._told.append("refreshes")
+
+    def close(self) -> None:
+        self._told.append("refreshes no more")
+
+
+def test_what_trains_campaigns_runs_as_long_as_the_fleet_on_the_cluster_that_there_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = Cluster(KeyError(), "nothing")
+    for module in (connecting, starting):
+        monkeypatch.setattr(module, "ray", cluster)
+    monkeypatch.setattr(starting, "serve", cluster)
+    monkeypatch.setattr(starting, "fleet", lambda _: None)
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+
+    def refresher(address: str) -> Any:
+        cluster.told.append(f"at {address}")
+        return Refreshes(cluster.told)
+
+    try:
+        ready = partial(signal.raise_signal, signal.SIGTERM)
+        starting.run_fleet(
+            Setting(hub="here"), "local", "127.0.0.1", 8000, lambda _: ready(), refresher=refresher
+        )
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    told = ["at 10.0.0.7:6379", "refreshes", "refreshes no more", f"delete {starting.NAME}"]
+    assert cluster.told == ["init", "start", f"run {starting.NAME}", *told, "shutdown", "shutdown"]

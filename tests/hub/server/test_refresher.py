@@ -17,6 +17,7 @@ import pytest
 
 from hub import Hub
 from hub.server import Plan, Refresher
+from hub.server.refresher import _rounds
 from tests.clock import LIMIT, until
 from tests.hub.conftest import Run
 from tests.hub.server.test_running import ROOT, process
@@ -117,6 +118,32 @@ def test_where_no_process_can_be_had_it_is_told_and_tried_again(
     told = [each.getMessage() for each in caplog.records if each.name == "repertoire.refresh"]
     assert all(os.strerror(errno.EMFILE) in each for each in told)
     assert [each.rpartition(" in ")[2] for each in told[:3]] == ["0.001 s", "0.002 s", "0.002 s"]
+
+
+def test_who_trains_is_whom_the_plan_names(
+    campaigns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+
+    class Refreshes:
+        def __init__(self, *arguments: Any) -> None:
+            given.extend(arguments)
+
+        def run(self, _: Any) -> list[Any]:
+            return []
+
+    monkeypatch.delenv("REPERTOIRE_FEEDBACK", raising=False)
+    monkeypatch.setattr("adapters.load_base", lambda *_: None)
+    monkeypatch.setattr("hub.feedback.refreshing.Refresh", Refreshes)
+    monkeypatch.setattr("os.nice", lambda _: 0)
+
+    def trains(*_: Any, **__: Any) -> list[Any]:
+        return []
+
+    plan = Plan(str(tmp_path / "hub"), "starter", "nf4", campaigns, tmp_path, 1.0, None, trains)
+    rounds = _rounds(plan)
+    assert (next(rounds), next(rounds)) == (None, [])
+    assert trains in given
 
 
 def is_there(process: int) -> bool:
