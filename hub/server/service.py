@@ -48,6 +48,12 @@ class Answered:
         """Tokens that were written, also of texts that were refused."""
         return self.result.completion_tokens if isinstance(self.result, Texts) else 0
 
+    @property
+    def fingerprint(self) -> str:
+        """By which a client tells the version that answered: the first 16 characters of its digest, those of an
+        ensemble with `+` between them."""
+        return "+".join(digest[:16] for digest in self.digests)
+
 
 class Service:
     """What the routes of one server share: a registry, how much they take on, and whether they still do.

@@ -100,15 +100,17 @@ def _texts(answered: Answered) -> Texts:
 
 def _rest(answered: list[Answered], ignored: list[str]) -> dict[str, Any]:
     """What stands behind the choices."""
-    digest = answered[0].digests[0]
     texts = [_texts(each) for each in answered]
     read, written = (
         sum(getattr(each, name) for each in texts) for name in ("prompt_tokens", "completion_tokens")
     )
     extras = Extras(
-        refused=[refused(each) for text in texts for each in text.refused], ignored=ignored, digest=digest
+        refused=[refused(each) for text in texts for each in text.refused],
+        ignored=ignored,
+        digest=answered[0].digests[0],
     )
-    return {"usage": Usage.of(read, written), "system_fingerprint": digest[:16], "repertoire": extras}
+    usage, fingerprint = Usage.of(read, written), answered[0].fingerprint
+    return {"usage": usage, "system_fingerprint": fingerprint, "repertoire": extras}
 
 
 Delta = Callable[[str, tuple[TokenChance, ...] | None, int, bool], dict[str, Any]]

@@ -77,6 +77,7 @@ def feedback(looping: Looping) -> APIRouter:
             placed=placed(found),
             impression=found.impression,
             usage=Usage.of(answered.read, answered.written),
+            system_fingerprint=answered.fingerprint,
         )
 
     @router.post("/explain")
@@ -88,7 +89,11 @@ def feedback(looping: Looping) -> APIRouter:
         answered = await looping.service.one(http, asked.request())
         result: Any = answered.result
         (found,) = asked.read(result)
-        return ExplainReply(**reasons(found), usage=Usage.of(answered.read, answered.written))
+        return ExplainReply(
+            **reasons(found),
+            usage=Usage.of(answered.read, answered.written),
+            system_fingerprint=answered.fingerprint,
+        )
 
     return router
 

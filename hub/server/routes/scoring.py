@@ -37,6 +37,7 @@ def scoring(service: Service) -> APIRouter:
             model=body.model,
             data=classified(result),
             usage=Usage.of(answered.read, answered.written),
+            system_fingerprint=answered.fingerprint,
         )
 
     @router.post("/v1/rerank")
@@ -57,7 +58,10 @@ def scoring(service: Service) -> APIRouter:
         data = embedded(result, body.encoding_format == "base64")
         return SafeJSON(
             EmbeddingsReply(
-                model=body.model, data=data, usage=Usage.of(answered.read, answered.written)
+                model=body.model,
+                data=data,
+                usage=Usage.of(answered.read, answered.written),
+                system_fingerprint=answered.fingerprint,
             ).model_dump()
         )
 
@@ -66,6 +70,11 @@ def scoring(service: Service) -> APIRouter:
         result: Any = answered.result
         tokens = {"input_tokens": answered.read, "output_tokens": 0}
         meta = {"api_version": {"version": http.url.path[2]}, "tokens": tokens}
-        return RerankReply(id=Noted.of(http.scope).id, results=reranked(body, result), meta=meta)
+        return RerankReply(
+            id=Noted.of(http.scope).id,
+            results=reranked(body, result),
+            meta=meta,
+            system_fingerprint=answered.fingerprint,
+        )
 
     return router

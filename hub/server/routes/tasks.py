@@ -84,7 +84,13 @@ def _asking(body: RecommendBody | AnalyzeBody | WriteTexts) -> Asking:
 
 def _reply(own: Asking, told: Told) -> Any:
     answered = told.answered
-    return reply(own.request, answered.result, Usage.of(answered.read, answered.written), told.impression)
+    return reply(
+        own.request,
+        answered.result,
+        usage=Usage.of(answered.read, answered.written),
+        system_fingerprint=answered.fingerprint,
+        impression=told.impression,
+    )
 
 
 def _entry(given: Any) -> Any:

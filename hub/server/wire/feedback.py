@@ -147,6 +147,7 @@ class PlaceReply(Reply):
     placed: list[PlacedReply]
     impression: str | None
     usage: Usage
+    system_fingerprint: str
 
 
 class ExplainBody(Body):
@@ -167,6 +168,7 @@ class ExplainReply(ReasonsReply):
     """Why one ad has its probability."""
 
     usage: Usage
+    system_fingerprint: str
 
 
 def placed(found: list[PlacedAd]) -> list[PlacedReply]:

@@ -43,6 +43,7 @@ class ClassifyReply(Reply):
     model: str
     data: list[Classified]
     usage: Usage
+    system_fingerprint: str
 
 
 class RerankBody(Body):
@@ -80,6 +81,7 @@ class RerankReply(Reply):
     id: str
     results: list[Reranked]
     meta: Columns
+    system_fingerprint: str
 
 
 class EmbeddingsBody(Body):
@@ -112,6 +114,7 @@ class EmbeddingsReply(Reply):
     model: str
     data: list[EmbeddingReply]
     usage: Usage
+    system_fingerprint: str
 
 
 def classified(result: Sequence[Analysis]) -> list[Classified]:

@@ -158,6 +158,7 @@ class RecommendReply(Reply):
 
     ranked: list[RankedReply]
     usage: Usage
+    system_fingerprint: str
     impression: str | None = None
 
 
@@ -176,6 +177,7 @@ class AnalyzeReply(Reply):
 
     analyses: list[AnalysisReply]
     usage: Usage
+    system_fingerprint: str
     impression: str | None = None
 
 
@@ -194,6 +196,7 @@ class WriteReply(Reply):
     texts: list[WrittenReply]
     refused: list[Columns]
     usage: Usage
+    system_fingerprint: str
     impression: str | None = None
 
 
@@ -210,15 +213,13 @@ class BatchReply(Reply):
     answers: list[BatchAnswer]
 
 
-def reply(
-    request: Request, result: Any, usage: Usage, impression: str | None = None
-) -> RecommendReply | AnalyzeReply | WriteReply:
-    """A result as its call gives it."""
+def reply(request: Request, result: Any, **rest: Any) -> RecommendReply | AnalyzeReply | WriteReply:
+    """A result as its call gives it. rest: the fields that all three have."""
     if isinstance(request, Recommend):
-        return RecommendReply(ranked=ranked(result), usage=usage, impression=impression)
+        return RecommendReply(ranked=ranked(result), **rest)
     if isinstance(request, Analyze):
-        return AnalyzeReply(analyses=analyses(result), usage=usage, impression=impression)
-    return write_reply(result, usage, impression)
+        return AnalyzeReply(analyses=analyses(result), **rest)
+    return write_reply(result, **rest)
 
 
 def ranked(result: Sequence[Ranked]) -> list[RankedReply]:
@@ -254,7 +255,7 @@ def analyses(result: Sequence[Analysis]) -> list[AnalysisReply]:
     ]
 
 
-def write_reply(texts: Texts, usage: Usage, impression: str | None = None) -> WriteReply:
+def write_reply(texts: Texts, **rest: Any) -> WriteReply:
     """Written texts."""
     written = [
         WrittenReply(
@@ -272,12 +273,7 @@ def write_reply(texts: Texts, usage: Usage, impression: str | None = None) -> Wr
         )
         for text, told in zip(texts, texts.told, strict=True)
     ]
-    return WriteReply(
-        texts=written,
-        refused=[refused(each) for each in texts.refused],
-        usage=usage,
-        impression=impression,
-    )
+    return WriteReply(texts=written, refused=[refused(each) for each in texts.refused], **rest)
 
 
 def as_is(given: Any) -> Any:

@@ -1,19 +1,20 @@
 """A fleet on a real Ray cluster of two nodes answers as one server does, and goes on when parts of it are killed."""
 
+import json
+import os
 import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
+import openai
 import pytest
 
-from adapters import load_base
+from adapters import Adapter, Base, load_base
 from hub import Hub, Registry
 from hub.server import Keys, Scope, listen
 from tests.adapters import models
@@ -23,6 +24,9 @@ from tests.hub.voices import voice
 
 pytest.importorskip("ray")
 ADAPTERS = [f"acme/c{i}/behavior" for i in range(6)]
+COPY = "acme/spring/ad-copy"
+LONG = {"model": COPY, "prompt": "mug 7", "temperature": 0, "max_tokens": 1500, "stream": True}
+"""A text that does not end by itself."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,6 @@ class Fleet:
             base_url=self.url, headers={"authorization": f"Bearer {key or self.key}"}, timeout=LIMIT
         )
 
-    def processes(self, name: str, node: Any = None) -> list[psutil.Process]:
-        """Those that Ray runs for one of our deployments, on any node or on one."""
-        return processes(f"ServeReplica:repertoire:{name}", node)
-
 
 @pytest.fixture(scope="module")
 def fleet(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
@@ -60,6 +60,7 @@ def fleet(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
     hub = Hub(folder / "hub")
     for seed, name in enumerate(ADAPTERS, 1):
         hub.publish(voice(base, seed), name)
+    hub.publish(writing(base), COPY)
     keys = Keys(Path(f"{folder / 'hub'}.keys"))
     _, key = keys.new("acme", Scope.operate)
     _, limited = keys.new("acme", requests=20)
@@ -77,9 +78,22 @@ def fleet(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fl
         serve.shutdown()
 
 
+def writing(base: Base) -> Adapter:
+    """An adapter that writes, greedily the same few words for ever."""
+    made = voice(base, 7)
+    tensors = {name: each for name, each in made.tensors.items() if "lora" in name}
+    return replace(made, head=None, tensors=tensors, task="ad-copy")
+
+
 def everywhere(http: httpx.Client) -> set[str]:
     """The adapters that any replica has."""
     return {each["adapter"] for each in http.get("/v1/residency").json()["adapters"]}
+
+
+def writes(http: httpx.Client) -> dict[int, int]:
+    """Process of each replica -> texts that it writes."""
+    told = http.get("/v1/residency").json()["replicas"]
+    return {int(each["node"].rpartition(":")[2]): each["writing"] for each in told}
 
 
 def test_it_answers_as_one_server_does_and_shows_its_replicas(fleet: Fleet) -> None:
@@ -109,24 +123,80 @@ def test_it_answers_as_one_server_does_and_shows_its_replicas(fleet: Fleet) -> N
         registry.close()
 
 
-def test_an_alias_that_moves_is_followed(fleet: Fleet) -> None:
+def test_an_alias_that_moves_is_followed_by_each_replica_and_answers_say_their_version(fleet: Fleet) -> None:
     base = load_base(str(fleet.base), "none")
     name = "acme/moves/behavior"
     for seed in (100, 101):
         fleet.hub.publish(voice(base, seed), name)
     fleet.hub.set_alias(name, "production", 1, why="first")
-    body = {"model": f"{name}@production", "input": ["good"]}
     registry = Registry(fleet.hub, base, follow=False)
     try:
-        with fleet.http() as http:
-            first = http.post("/v1/classify", json=body).json()["data"]
-            fleet.hub.set_alias(name, "production", 2, why="second")
-            until(lambda: http.post("/v1/classify", json=body).json()["data"] != first)
-            (own,) = registry.analyze(f"{name}@2", "good")
-            told = http.post("/v1/classify", json=body).json()["data"][0]
-            assert told["label"] == own.label
+        right = {
+            fleet.hub.resolve(each).digest[:16]: registry.analyze(each, "good")[0].probabilities
+            for each in (f"{name}@1", f"{name}@2")
+        }
     finally:
         registry.close()
+    first, second = right
+    mine = {"call": "analyze", "reference": f"{name}@production", "texts": ["good"]}
+
+    def say(near: str) -> str:
+        """The version by which the replica answers that has an adapter: a batch goes where its first one is."""
+        entries = [{"call": "analyze", "reference": near, "texts": ["good"]}, mine]
+        _, told = http.post("/v1/batch", json={"requests": entries}).json()["answers"]
+        (analysis,), version = told["answer"]["analyses"], told["answer"]["system_fingerprint"]
+        assert analysis["probabilities"] == pytest.approx(right[version], abs=1e-5)
+        return str(version)
+
+    def places() -> dict[str, str]:
+        """Replica -> an adapter that it has."""
+        return {each["replica"]: each["adapter"] for each in http.get("/v1/residency").json()["adapters"]}
+
+    def have(version: int) -> bool:
+        told = http.get("/v1/residency").json()["adapters"]
+        return len({each["replica"] for each in told if each["adapter"] == f"{name}@{version}"}) == 2
+
+    with fleet.http() as http:
+        until(lambda: len(places()) == 2)
+        near = [*places().values()]
+        until(lambda: [say(each) for each in near] == [first, first] and have(1))
+        fleet.hub.set_alias(name, "production", 2, why="second")
+        said = []
+        until(lambda: said.append([say(each) for each in near]) or said[-1] == [second, second])
+        for each in zip(*said, strict=True):
+            assert list(each) == sorted(each, key=[first, second].index)
+
+
+def test_a_stream_comes_in_pieces_and_is_what_one_server_writes(fleet: Fleet) -> None:
+    registry = Registry(fleet.hub, load_base(str(fleet.base), "none"))
+    try:
+        (own,) = registry.write(COPY, "mug 7", temperature=0.0, max_new_tokens=40)
+    finally:
+        registry.close()
+    asked = LONG | {"max_tokens": 40}
+    client = openai.OpenAI(base_url=f"{fleet.url}/v1", api_key=fleet.key, timeout=LIMIT, max_retries=0)
+    pieces = [each.choices[0].text for each in client.completions.create(**asked)]
+    assert "".join(pieces).strip() == own
+    assert len(pieces) > 10
+    with fleet.http() as http, http.stream("POST", "/v1/completions", json=asked) as answer:
+        *lines, last = filter(None, answer.iter_lines())
+    assert last == "data: [DONE]"
+    told = [json.loads(each.removeprefix("data: ")) for each in lines]
+    assert [each["choices"][0]["text"] for each in told] == pieces
+    assert {each["system_fingerprint"] for each in told} == {fleet.hub.resolve(COPY).digest[:16]}
+
+
+def test_a_stream_comes_while_it_is_written_and_ends_in_its_replica_when_the_client_goes(
+    fleet: Fleet,
+) -> None:
+    with fleet.http() as http:
+        with http.stream("POST", "/v1/completions", json=LONG) as answer:
+            lines = answer.iter_lines()  # it is held: an iterator that goes takes the connection with it
+            next(lines)
+            until(lambda: 1 in writes(http).values())
+        until(lambda: not any(writes(http).values()))
+        told = http.get("/v1/residency").json()
+        assert all(not each["rows"] for each in told["adapters"])
 
 
 @contextmanager
@@ -161,10 +231,18 @@ def traffic(fleet: Fleet, clients: int = 4) -> Iterator[list[tuple[int, str]]]:
             each.join(LIMIT)
 
 
-def test_the_death_of_a_replica_changes_nothing_but_latency(fleet: Fleet) -> None:
-    with traffic(fleet) as found:
-        (victim,) = fleet.processes("Replica", fleet.nodes.second)
-        victim.send_signal(signal.SIGKILL)
+def test_the_death_of_a_replica_changes_nothing_but_latency_and_a_stream_says_that_it_ends(
+    fleet: Fleet,
+) -> None:
+    with traffic(fleet) as found, fleet.http() as http:
+        with http.stream("POST", "/v1/completions", json=LONG) as answer:
+            lines = filter(None, answer.iter_lines())
+            next(lines)
+            until(lambda: 1 in writes(http).values())
+            (victim,) = (process for process, count in writes(http).items() if count)
+            os.kill(victim, signal.SIGKILL)
+            *_, last = lines
+        assert json.loads(last.removeprefix("data: "))["error"]["code"] == "replica_lost"
     assert Counter(found) == {(200, ""): len(found)}
 
 
@@ -176,7 +254,7 @@ def test_the_death_of_the_counts_changes_nothing_and_limits_still_hold(fleet: Fl
 
     assert sent(15) == 15
     with traffic(fleet) as found:
-        (victim,) = fleet.processes("Counting")
+        (victim,) = processes("ServeReplica:repertoire:Counting")
         victim.send_signal(signal.SIGKILL)
         more = sent(60)
     assert Counter(found) == {(200, ""): len(found)}

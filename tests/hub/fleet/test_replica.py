@@ -1,10 +1,11 @@
-"""A replica, without Ray: when it is to be replaced."""
+"""A replica, without Ray: when it is to be replaced, what it has, and what it says while an alias moves."""
 
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from hub.fleet import Setting, replica
 from hub.fleet.counting import Counts
@@ -67,3 +68,36 @@ def test_it_has_what_each_name_means_now(worker: Worker) -> None:
     assert set(worker.has()["slots"]) == there
     (before,) = (each for each in worker.registry.following() if each.reference == f"{name}@production")
     assert before.version == f"{name}@2"
+
+
+def test_replicas_that_are_asked_all_the_time_follow_an_alias_and_say_their_version(
+    worker: Worker, tmp_path: Path
+) -> None:
+    hub, base, name = worker.registry.hub, worker.registry.base, "acme/spring/behavior"
+    for seed in (1, 2):
+        hub.publish(voice(base, seed), name)
+    hub.set_alias(name, "production", 1)
+    right = {
+        hub.resolve(each).digest[:16]: worker.registry.analyze(each, "good")[0].probabilities
+        for each in (f"{name}@1", f"{name}@2")
+    }
+    first, second = right
+    setting = Setting(hub=str(tmp_path / "hub"), base=str(tmp_path / "base"), quantization="none")
+    other = Worker("r1", setting, Counts(8))  # type: ignore[arg-type]
+    asked = [TestClient(each.app, base_url="http://localhost") for each in (worker, other)]
+
+    def say(http: TestClient) -> str:
+        told = http.post("/v1/analyze", json={"reference": f"{name}@production", "texts": ["good"]}).json()
+        version = str(told["system_fingerprint"])
+        assert told["analyses"][0]["probabilities"] == pytest.approx(right[version], abs=1e-5)
+        return version
+
+    try:
+        said = [[say(http) for http in asked]]
+        assert said == [[first, first]]
+        hub.set_alias(name, "production", 2)
+        until(lambda: said.append([say(http) for http in asked]) or said[-1] == [second, second])
+        for each in zip(*said, strict=True):
+            assert list(each) == sorted(each, key=[first, second].index)
+    finally:
+        asyncio.run(other.close())
