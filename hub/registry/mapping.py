@@ -15,8 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
+from adapters.collector import without_collector
 from adapters.errors import RepertoireError
-from hub.registry.pending import Asked, Pending, Submit, rows_of, submitted
+from hub.registry.pending import Asked, Pending, Submit, labels_of, rows_of, submitted
 from hub.registry.requests import Answer, Request, Result, Write
 
 Ask = Callable[[Sequence[Request | RepertoireError]], list[Asked | RepertoireError]]
@@ -51,10 +52,11 @@ def mapped(
         while ended is None or under_way:
             if ended is None:
                 window, ended = _window(source, size)
-                under_way.append(_submitted(window, ask(window), submit, again))
+                with without_collector():
+                    asked = ask(window)
+                under_way.append(_submitted(window, asked, submit, again))
             if ended is not None or len(under_way) > _AHEAD:
-                for each in under_way[0]:
-                    yield each if isinstance(each, RepertoireError) else each.answer()
+                yield from _answers(under_way[0])
                 under_way.popleft()
                 size = min(rows, 2 * size) if monotonic() - began < _SOON else size
                 began = monotonic()
@@ -65,6 +67,25 @@ def mapped(
                 each.pending.cancel()
     if not isinstance(ended, StopIteration):
         raise ended
+
+
+def _answers(window: "Sequence[_UnderWay | RepertoireError]") -> Iterator[Answer]:
+    """In order, each waited for. Labels of what has ended with it are made together."""
+    at = 0
+    while at < len(window):
+        each = window[at]
+        if isinstance(each, RepertoireError) or not each.pending.labels:
+            yield each if isinstance(each, RepertoireError) else each.answer()
+            at += 1
+            continue
+        each.pending.wait()
+        together = [each.pending]
+        for other in window[at + 1 :]:
+            if isinstance(other, RepertoireError) or not (other.pending.labels and other.pending.done()):
+                break
+            together.append(other.pending)
+        yield from labels_of(together)
+        at += len(together)
 
 
 class _UnderWay:
