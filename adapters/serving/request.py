@@ -129,9 +129,9 @@ class Ticket(Future[Answer]):
         self._on_cancel(self)
         return True
 
-    def answer(self) -> Answer | RepertoireError:
-        """The answer, or the error where there is none; waits for it."""
-        error = self.exception()
+    def answer(self, timeout: float | None = None) -> Answer | RepertoireError:
+        """The answer, or the error where there is none; waits for it, at most so many seconds. Raises TimeoutError."""
+        error = self.exception(timeout)
         if error is None:
             return self.result()
         if isinstance(error, RepertoireError):

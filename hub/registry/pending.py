@@ -65,10 +65,8 @@ class Pending:
         ends = None if timeout is None else monotonic() + timeout
         found: list[Any] = []
         for ticket in self._tickets:
-            try:
-                found.append(ticket.result(None if ends is None else max(0.0, ends - monotonic())))
-            except RepertoireError as error:
-                found.append(error)
+            found.append(ticket.answer(None if ends is None else max(0.0, ends - monotonic())))
+            if isinstance(found[-1], RepertoireError):
                 break
         return found
 
