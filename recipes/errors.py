@@ -30,7 +30,8 @@ class Problem:
 
     file: the file's name as it was given; `line`: 1 for the first line of a text file, the record's number for
     Parquet and data sets, None where the whole file is meant; `column`: the file's column; `value`: what stands there;
-    `of_row`: whether nothing else is wrong, so that the file would do without this row.
+    `of_row`: whether nothing else is wrong, so that the file would do without this row; `of_column`: the same of the
+    column, which only matters where it is read.
     """
 
     file: str
@@ -40,6 +41,7 @@ class Problem:
     column: str | None = None
     value: str | None = None
     of_row: bool = field(default=False, compare=False)
+    of_column: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return self.told()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -95,13 +96,13 @@ class Base:
         """Size of a hidden state."""
         return int(self.config.hidden_size)
 
-    @property
+    @cached_property
     def vocabulary(self) -> int:
         """How many token ids it knows."""
         embeddings: Any = self.model.get_input_embeddings()
         return int(embeddings.num_embeddings)
 
-    @property
+    @cached_property
     def max_positions(self) -> int:
         """The most tokens of one sequence, prefix included."""
         return most_positions(self.config)
@@ -111,7 +112,7 @@ class Base:
         """Position id of a sequence's first token: 0, or behind the padding index in RoBERTa's family."""
         return first_position(self.config)
 
-    @property
+    @cached_property
     def reads_forward(self) -> bool:
         """Whether what it makes of first tokens is the same whatever follows: a decoder, its positions fixed."""
         return self.kind == "decoder" and not stretched_by_length(self.config)

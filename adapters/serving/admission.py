@@ -63,6 +63,7 @@ class Admission:
         known = self._base.vocabulary
         if not 0 <= min(request.ids) <= max(request.ids) < known:
             raise RequestError(f"a token id is not within the base's 0 to {known - 1}; use its own tokenizer")
+        ticket.arrival = monotonic()
         self.waiting.push(ticket, request.client, request.cost, ticket.arrival)
         if request.deadline is not None:
             heapq.heappush(self._timed, (ticket.arrival + request.deadline, id(ticket), ticket))

@@ -67,7 +67,11 @@ class FairQueue(Generic[Item]):
         if len(self._finish) > 2 * (len(self._counts) + _MOST_KNOWN):
             self._forget()
         self._arrivals += 1
-        insort(self._sorted, _Waiting(tag + self._aging * now, self._arrivals, tag, share, client, item))
+        waiting = _Waiting(tag + self._aging * now, self._arrivals, tag, share, client, item)
+        if self._sorted and waiting < self._sorted[-1]:
+            insort(self._sorted, waiting)
+        else:
+            self._sorted.append(waiting)
         self._counts[client] = self.count(client) + 1
 
     def take(self, item: Item) -> None:

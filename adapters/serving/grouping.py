@@ -6,15 +6,19 @@ from adapters.serving.request import Ticket
 from adapters.slots.reading import of_like_length
 from adapters.slots.stems import shared_stems
 
+_SLACK = 1 / 16
+
 
 def by_length(tickets: Sequence[Ticket], shares: bool = False) -> list[list[Ticket]]:
     """Group requests by length, so that padding never costs more than forwards of their own would.
 
-    shares: whether rows for heads that share first tokens are kept together, as long as the longest of them.
+    shares: whether rows for heads that share first tokens are kept together, as long as the longest of them. Rows of an
+    encoder do not, and its forwards are short: more of them cost less than what they would pad.
     """
     together = _families(tickets) if shares else [[ticket] for ticket in tickets]
     lengths = [max(len(ticket.request.ids) for ticket in own) for own in together]
-    return [[ticket for place in group for ticket in together[place]] for group in of_like_length(lengths)]
+    groups = of_like_length(lengths) if shares else of_like_length(lengths, _SLACK)
+    return [[ticket for place in group for ticket in together[place]] for group in groups]
 
 
 def _families(tickets: Sequence[Ticket]) -> list[list[Ticket]]:

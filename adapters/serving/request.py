@@ -77,6 +77,26 @@ Answer = Tensor | Completion
 """Head logits `[labels]` or pooled states `[width]`, on the CPU; or a text."""
 
 
+class _Pieces:
+    """Those of one text on their way to who reads them, None behind the last. tell: is called when one has come."""
+
+    __slots__ = ("queue", "tell")
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[Piece | None] = SimpleQueue()
+        self.tell: Callable[[], None] | None = None
+
+    def add(self, piece: Piece | None) -> None:
+        """Hand one on."""
+        self.queue.put(piece)
+        if self.tell is not None:
+            self.tell()
+
+    def end(self, _: object) -> None:
+        """No other comes."""
+        self.add(None)
+
+
 class Ticket(Future[Answer]):
     """A request on its way.
 
@@ -86,7 +106,7 @@ class Ticket(Future[Answer]):
 
     Attributes:
         request: what was asked.
-        arrival: when, in seconds of the monotonic clock.
+        arrival: when it came into the queue, in seconds of the monotonic clock.
         overtaken: how many later requests were let in before it.
         slot: of its adapter, once it has one.
     """
@@ -98,9 +118,9 @@ class Ticket(Future[Answer]):
         self.overtaken = 0
         self.slot: int | None = None
         self._on_cancel = on_cancel
-        self._pieces: SimpleQueue[Piece | None] = SimpleQueue()
-        self._tell: Callable[[], None] = lambda: None
-        self.add_done_callback(lambda _: self._add(None))
+        self._pieces = _Pieces()
+        # Not a function of the ticket: it would be garbage that only the collector takes away.
+        self.add_done_callback(self._pieces.end)
 
     def cancel(self) -> bool:
         """Give the request up: it ends with Cancelled before the next step. False where it has ended already."""
@@ -109,9 +129,9 @@ class Ticket(Future[Answer]):
         self._on_cancel(self)
         return True
 
-    def answer(self) -> Answer | RepertoireError:
-        """The answer, or the error where there is none; waits for it."""
-        error = self.exception()
+    def answer(self, timeout: float | None = None) -> Answer | RepertoireError:
+        """The answer, or the error where there is none; waits for it, at most so many seconds. Raises TimeoutError."""
+        error = self.exception(timeout)
         if error is None:
             return self.result()
         if isinstance(error, RepertoireError):
@@ -120,10 +140,10 @@ class Ticket(Future[Answer]):
 
     def add_piece(self, piece: Piece) -> None:
         """Hand out a piece of the text."""
-        self._add(piece)
+        self._pieces.add(piece)
 
     def __iter__(self) -> Iterator[Piece]:
-        while (piece := self._pieces.get()) is not None:
+        while (piece := self._pieces.queue.get()) is not None:
             yield piece
         self.result()
 
@@ -134,18 +154,14 @@ class Ticket(Future[Answer]):
             with suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(more.set)
 
-        self._tell = tell
+        self._pieces.tell = tell
         more.set()  # for what came before
         while True:
             await more.wait()
             more.clear()
-            while not self._pieces.empty():
-                piece = self._pieces.get_nowait()
+            while not self._pieces.queue.empty():
+                piece = self._pieces.queue.get_nowait()
                 if piece is None:
                     self.result()
                     return
                 yield piece
-
-    def _add(self, piece: Piece | None) -> None:
-        self._pieces.put(piece)
-        self._tell()

@@ -20,6 +20,7 @@ import torch
 
 from adapters.base.base import Base
 from adapters.base.cpu_threads import hand_back_threads
+from adapters.collector import without_collector
 from adapters.errors import AdapterError, Busy, Cancelled, InternalError, RepertoireError, RequestError
 from adapters.serving.admission import Admission
 from adapters.serving.counters import Counters
@@ -38,6 +39,7 @@ from adapters.slots.slots import Slots
 from adapters.slots.stems import Stems
 
 _log = logging.getLogger(__name__)
+_NOT_FINITE = "its weights gave numbers that are not finite on this text; train it again"
 _CACHE_SHARE = 0.3  # of the free memory goes to the KV cache, at the most
 
 
@@ -110,6 +112,8 @@ class Runtime:
         """
         self._process.check()
         hand_back_threads()
+        with without_collector():
+            tickets = [Ticket(request, self._cancel) for request in requests]
         with self._changed:
             for client in {request.client for request in requests} if not wait else ():
                 own = sum(request.client == client for request in requests)
@@ -120,12 +124,12 @@ class Runtime:
                         f"{waiting} requests of {client or 'this client'} wait already and {own} more come, at most "
                         f"{self.limits.waiting} may wait; wait for some of them, or raise Limits.waiting"
                     )
-            tickets = []
-            for request in requests:
-                while self._queue.waiting.count(request.client) >= self.limits.waiting and not self._closed:
+            for ticket in tickets:
+                client = ticket.request.client
+                while self._queue.waiting.count(client) >= self.limits.waiting and not self._closed:
                     self._changed.wait()
-                tickets.append(self._push(request))
-            return tickets
+                self._push(ticket)
+        return tickets
 
     def offer(self, key: str, fetched: Fetched) -> None:
         """Take an adapter that the caller has fetched into host memory.
@@ -216,9 +220,8 @@ class Runtime:
         room = positions_in(_CACHE_SHARE, self.base.attention, self.base.device, self.base.dtype)
         return self.limits.positions or min(room, self.limits.rows * self.base.max_positions)
 
-    def _push(self, request: Request) -> Ticket:
-        """Put a request in the queue; one that can never be answered comes back failed."""
-        ticket = Ticket(request, self._cancel)
+    def _push(self, ticket: Ticket) -> None:
+        """Put a request in the queue; one that can never be answered fails."""
         try:
             if self._closed:
                 raise Cancelled("this runtime is closed")
@@ -227,7 +230,6 @@ class Runtime:
         except RequestError as error:
             self.counters.errors += 1
             ticket.set_exception(error)
-        return ticket
 
     def _cancel(self, ticket: Ticket) -> None:
         with self._changed:
@@ -326,12 +328,16 @@ class Runtime:
             return
         self._writing |= texts
         self._deliver(done)
-        for ticket, own_logits in zip(heads, logits, strict=True):
-            self._release(ticket)
-            if torch.isfinite(own_logits).all():
-                self._answer(ticket, own_logits)
+        # One look at the numbers of all rows, and one word to whoever waits for room.
+        sound = not heads or bool(torch.isfinite(torch.cat(logits)).all())
+        with self._changed:
+            for ticket in heads:
+                self._release(ticket)
+        for ticket, own in zip(heads, logits, strict=True):
+            if sound or torch.isfinite(own).all():
+                self._answer(ticket, own)
             else:
-                self._fail(ticket, _not_finite())
+                self._fail(ticket, AdapterError(_NOT_FINITE))
 
     def _write(self) -> None:
         """One token of every running text."""
@@ -355,7 +361,7 @@ class Runtime:
                 told = Completion(tuple(text.written), text.text, text.finish, tuple(text.chances))
                 self._answer(ticket, told)
             else:
-                self._fail(ticket, _not_finite())
+                self._fail(ticket, AdapterError(_NOT_FINITE))
 
     def _release(self, ticket: Ticket) -> None:
         if ticket.slot is not None and ticket.request.adapter is not None:
@@ -392,7 +398,3 @@ class Runtime:
             if not future.done():
                 self._fail(future, error)
         return self._driving
-
-
-def _not_finite() -> AdapterError:
-    return AdapterError("its weights gave numbers that are not finite on this text; train it again")

@@ -25,16 +25,16 @@ _PASS = 64  # tokens that cost as much as a forward of their own
 _KEPT = 4  # what one step leaves behind takes at most this part of the room for stems
 
 
-def of_like_length(lengths: Sequence[int]) -> list[list[int]]:
+def of_like_length(lengths: Sequence[int], slack: float = 1 / 4) -> list[list[int]]:
     """Places of lengths, grouped so that padding never costs more than forwards of their own would; shorter ones first,
-    and those of a group in order."""
+    and those of a group in order. slack: of a large group's tokens that may be padding."""
     groups: list[list[int]] = []
     padded = 0
     for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
         length = lengths[place]
         if groups:
             padded += (length - lengths[groups[-1][-1]]) * len(groups[-1])
-        if not groups or padded > max(_PASS, length * len(groups[-1]) // 4):
+        if not groups or padded > max(_PASS, slack * length * len(groups[-1])):
             groups.append([])
             padded = 0
         groups[-1].append(place)

@@ -14,6 +14,7 @@ from hub.errors import BadName, HubError, NotInHub, Unreachable
 from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Texts, Write
 from hub.registry.rules import NoneKept
 from hub.storage.names import members
+from recipes import DataError
 from recipes.answer import Voice, empty_cells, filled_roles, read_columns
 from recipes.data import Remarks
 from recipes.tasks import text_of
@@ -124,6 +125,7 @@ class Rows:
             if column not in table.columns:
                 had = ", ".join(f"`{name}`" for name in table.columns)
                 raise RequestError(f"{table.name} has no column `{column}`; it has {had}")
+            self._check_faults([column])
         if asking.by is None and (error := self._look_up(asking.reference).error) is not None:
             raise error
 
@@ -158,7 +160,8 @@ class Rows:
 
     def notes(self) -> list[str]:
         """What is odd in the rows that were looked at, as training notes it."""
-        return self._remarks.notes(self._table.title)
+        read = {column for known in self._known.values() for column in (*known.read, known.group) if column}
+        return [*self._table.idle_faults({*read, self._asking.by}), *self._remarks.notes(self._table.title)]
 
     def _asked(self, known: _Known, cells: Mapping[str, Any]) -> Request | RepertoireError:
         try:
@@ -199,9 +202,14 @@ class Rows:
         for voice in voices:
             columns = read_columns(voice, self._table.columns, named) | columns
         filled = dict.fromkeys(name for voice in voices for name in filled_roles(voice))
-        return _Known(
-            version, columns, tuple(filled), self._group(voices), read=tuple(dict.fromkeys(columns.values()))
-        )
+        read, group = tuple(dict.fromkeys(columns.values())), self._group(voices)
+        self._check_faults([*read, group])
+        return _Known(version, columns, tuple(filled), group, read=read)
+
+    def _check_faults(self, read: Sequence[str | None]) -> None:
+        """Raise DataError where something is wrong with columns that are read."""
+        if faults := self._table.faults_of(read):
+            raise DataError(faults)
 
     def _group(self, voices: Sequence[Voice]) -> str | None:
         """The column of what is ranked together: the one that is named, or that of training where the file has it."""

@@ -138,8 +138,7 @@ def _batches(table: "Table") -> Iterator["pyarrow.RecordBatch"]:
     import pyarrow as pa
 
     if table.arrow is not None:
-        for batch in table.arrow.batches(_BATCH):
-            yield batch.rename_columns([name.strip() for name in batch.schema.names])
+        yield from table.arrow.batches(_BATCH)
         return
     kinds = _kinds(table)
     schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()])

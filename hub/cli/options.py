@@ -184,8 +184,8 @@ FormatNamed = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="How the files are written: google-ads, meta-ads, ga4, criteo, mind, movielens, chatml or sharegpt. "
-        "[default: told by their first lines]",
+        help="How the files are written: google-ads, meta-ads, microsoft-ads, ga4, criteo, mind, movielens, chatml or "
+        "sharegpt. [default: told by their first lines]",
     ),
 ]
 ColumnNames = Annotated[

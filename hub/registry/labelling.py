@@ -66,17 +66,26 @@ class Labelling:
 
     def answer(self, results: Sequence[Any]) -> list[Ranked] | list[Analysis]:
         """The answer. results: of the rows. Raises the first error among them."""
+        (answer,) = label([self], [results])
+        if isinstance(answer, RepertoireError):
+            raise answer
+        return answer
+
+    def failed(self, results: Sequence[Any]) -> RepertoireError | None:
+        """The first error among the results of the rows."""
         for result, reference in zip(results, cycle(self._members), strict=False):
             if isinstance(result, RepertoireError):
-                with naming(reference, self._members):
-                    raise result
-        shares = []
-        for index, (reference, member) in enumerate(self._members.items()):
-            own = results[index :: len(self._members)]
-            found = member.voice.probabilities(own, self.readings[reference]).tolist()
-            shares.append([dict(zip(_head(member).labels, each, strict=True)) for each in found])
+                return named(result, reference, self._members)
+        return None
+
+    def answer_by(self, found: Sequence[Sequence[Sequence[float]]]) -> list[Ranked] | list[Analysis]:
+        """The answer. found: of each member the probabilities of its rows, `[rows, labels]`."""
+        shares = [
+            [dict(zip(_head(member).labels, each, strict=True)) for each in own]
+            for member, own in zip(self._members.values(), found, strict=True)
+        ]
         first = next(iter(self._members.values()))
-        means, head = _means(shares), _head(first)
+        means, head = shares[0] if len(shares) == 1 else _means(shares), _head(first)
         if isinstance(self._request, Recommend):
             ads = zip(self._request.ads, means, self._cuts, strict=True)
             return sorted(
@@ -85,10 +94,44 @@ class Labelling:
             )
         analyses = []
         for text, mean, cut in zip(self._request.texts, means, self._cuts, strict=True):
-            top = max(mean, key=lambda label: mean[label])
+            top = max(mean, key=mean.__getitem__)
             chosen = tuple(label for label, p in mean.items() if p > 0.5) if head.multi_label else (top,)
             analyses.append(Analysis(text, chosen, mean, cut))
         return analyses
+
+
+def label(
+    asked: Sequence[Labelling], results: Sequence[Sequence[Any]]
+) -> list[list[Ranked] | list[Analysis] | RepertoireError]:
+    """The answers of requests, each or its error; the rows of one adapter become probabilities together, whichever
+    requests they are of.
+
+    Args:
+        asked: the requests.
+        results: of the rows of each.
+    """
+    failed = [each.failed(own) for each, own in zip(asked, results, strict=True)]
+    by_key: dict[str, list[tuple[int, str]]] = {}
+    for at, each in enumerate(asked):
+        if failed[at] is None:
+            for reference, member in each.members.items():
+                by_key.setdefault(member.key, []).append((at, reference))
+    found: list[dict[str, list[list[float]]]] = [{} for _ in asked]
+    for own in by_key.values():
+        logits: list[Any] = []
+        readings: list[Reading] = []
+        for at, reference in own:
+            members = asked[at].members
+            logits += results[at][[*members].index(reference) :: len(members)]
+            readings += asked[at].readings[reference]
+        at, reference = own[0]
+        rest = iter(asked[at].members[reference].voice.probabilities(logits, readings).tolist())
+        for at, reference in own:
+            found[at][reference] = list(islice(rest, len(asked[at].readings[reference])))
+    return [
+        error or each.answer_by([own[reference] for reference in each.members])
+        for each, own, error in zip(asked, found, failed, strict=True)
+    ]
 
 
 def tokenize(asked: Sequence[Labelling], base: Base) -> None:
@@ -101,11 +144,11 @@ def tokenize(asked: Sequence[Labelling], base: Base) -> None:
     for own in by_key.values():
         first, reference = own[0]
         voice = first.members[reference].voice
-        readings = [reading for labelling, named in own for reading in labelling.readings[named]]
+        readings = [reading for labelling, each in own for reading in labelling.readings[each]]
         ids = voice.tokens(base, readings)
         rest = iter(zip(ids, voice.cuts(base, readings, ids), strict=True))
-        for labelling, named in own:
-            found[id(labelling)][named] = list(islice(rest, len(labelling.readings[named])))
+        for labelling, reference in own:
+            found[id(labelling)][reference] = list(islice(rest, len(labelling.readings[reference])))
     for labelling in asked:
         labelling.take(found[id(labelling)])
 
@@ -118,9 +161,16 @@ def naming(reference: str, among: Collection[str]) -> Iterator[None]:
     except RepertoireError as error:
         if len(among) == 1:
             raise
-        named = copy(error)
-        named.args = (f"{reference}: {error}",)
-        raise named from error
+        raise named(error, reference, among) from error
+
+
+def named(error: RepertoireError, reference: str, among: Collection[str]) -> RepertoireError:
+    """An error that says whose it is, in an ensemble."""
+    if len(among) == 1:
+        return error
+    told = copy(error)
+    told.args = (f"{reference}: {error}",)
+    return told
 
 
 def columns_of(request: Recommend | Analyze, voice: Voice) -> list[Mapping[str, Any]]:

@@ -15,14 +15,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
+from adapters.collector import without_collector, without_frames
 from adapters.errors import RepertoireError
-from hub.registry.pending import Asked, Pending, Submit, rows_of, submitted
+from hub.registry.pending import Asked, Pending, Submit, labels_of, rows_of, submitted
 from hub.registry.requests import Answer, Request, Result, Write
 
 Ask = Callable[[Sequence[Request | RepertoireError]], list[Asked | RepertoireError]]
 """Reads requests into rows, each or its error."""
 
-_FIRST, _SOON = 256, 10.0  # rows of the first window; seconds of one, below which the next may be larger
+_FIRST = 256  # rows of the first window
+_SOON, _GROWS = 5.0, 4  # seconds of one, below which the next may be larger, and how many times
 _AHEAD = 1  # windows that are read and submitted while the oldest runs
 _WRITTEN = 4  # rows that a draft counts as
 _DRAWING = 32  # products whose refused texts are drawn again beside each other
@@ -51,12 +53,11 @@ def mapped(
         while ended is None or under_way:
             if ended is None:
                 window, ended = _window(source, size)
-                under_way.append(_submitted(window, ask(window), submit, again))
+                under_way.append(_submitted(window, ask, submit, again))
             if ended is not None or len(under_way) > _AHEAD:
-                for each in under_way[0]:
-                    yield each if isinstance(each, RepertoireError) else each.answer()
+                yield from _answers(under_way[0])
                 under_way.popleft()
-                size = min(rows, 2 * size) if monotonic() - began < _SOON else size
+                size = min(rows, _GROWS * size) if monotonic() - began < _SOON else size
                 began = monotonic()
     finally:
         again.shutdown(wait=False, cancel_futures=True)
@@ -65,6 +66,25 @@ def mapped(
                 each.pending.cancel()
     if not isinstance(ended, StopIteration):
         raise ended
+
+
+def _answers(window: "Sequence[_UnderWay | RepertoireError]") -> Iterator[Answer]:
+    """In order, each waited for. Labels of what has ended with it are made together."""
+    at = 0
+    while at < len(window):
+        each = window[at]
+        if isinstance(each, RepertoireError) or not each.pending.labels:
+            yield each if isinstance(each, RepertoireError) else each.answer()
+            at += 1
+            continue
+        each.pending.wait()
+        together = [each.pending]
+        for other in window[at + 1 :]:
+            if isinstance(other, RepertoireError) or not (other.pending.labels and other.pending.done()):
+                break
+            together.append(other.pending)
+        yield from labels_of(together)
+        at += len(together)
 
 
 class _UnderWay:
@@ -81,7 +101,7 @@ class _UnderWay:
         try:
             return self.pending.result() if self._result is None else self._result.result()
         except RepertoireError as error:
-            return error
+            return without_frames(error)
 
 
 def _window(
@@ -94,6 +114,8 @@ def _window(
     while rows < most:
         try:
             request = next(source)
+        except StopIteration as error:
+            return window, without_frames(error)
         except Exception as error:
             return window, error
         window.append(request)
@@ -112,11 +134,13 @@ def _rows(request: Any) -> int:
 
 def _submitted(
     window: Sequence[Request | RepertoireError],
-    asked: Sequence[Asked | RepertoireError],
+    ask: Ask,
     submit: Submit,
     again: ThreadPoolExecutor,
 ) -> "list[_UnderWay | RepertoireError]":
     """The requests of a window under way, their rows in the order of their lengths."""
+    with without_collector():
+        asked = ask(window)
     rows = rows_of(asked)
     order = sorted(range(len(rows)), key=lambda at: rows[at].cost)
     tickets = dict(zip(order, submit([rows[at] for at in order]), strict=True))

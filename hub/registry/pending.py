@@ -10,8 +10,8 @@ from adapters.errors import RepertoireError
 from adapters.serving import Request as Row
 from adapters.serving import Ticket
 from hub.registry.embedding import Embedded
-from hub.registry.labelling import Labelling, Member
-from hub.registry.requests import Request, Result, Texts
+from hub.registry.labelling import Labelling, Member, label
+from hub.registry.requests import Answer, Request, Result, Texts
 from hub.registry.writing import Drafting, next_step
 
 Asked = Labelling | Drafting | Embedded
@@ -48,15 +48,27 @@ class Pending:
     def result(self, timeout: float | None = None) -> Result:
         """The answer, waited for at most `timeout` seconds. Raises the RepertoireError that stands in its place, and
         TimeoutError; the request goes on then."""
+        return self._asked.answer(self._results(timeout))
+
+    @property
+    def labels(self) -> bool:
+        """Whether it asks for labels."""
+        return isinstance(self._asked, Labelling)
+
+    def wait(self) -> None:
+        """Until its rows have ended."""
+        for ticket in self._tickets:
+            ticket.exception()
+
+    def _results(self, timeout: float | None = None) -> list[Any]:
+        """What came of its rows, up to the first error."""
         ends = None if timeout is None else monotonic() + timeout
         found: list[Any] = []
         for ticket in self._tickets:
-            try:
-                found.append(ticket.result(None if ends is None else max(0.0, ends - monotonic())))
-            except RepertoireError as error:
-                found.append(error)
+            found.append(ticket.answer(None if ends is None else max(0.0, ends - monotonic())))
+            if isinstance(found[-1], RepertoireError):
                 break
-        return self._asked.answer(found)
+        return found
 
     def __await__(self) -> Generator[Any, None, Result]:
         return self._answer().__await__()
@@ -90,6 +102,30 @@ class Pending:
         except asyncio.CancelledError:
             self.cancel()
             raise
+
+
+def labels_of(pending: Sequence[Pending]) -> list[Answer]:
+    """The answers of requests for labels, each or its error, made together; waited for."""
+    asked = [each._asked for each in pending if isinstance(each._asked, Labelling)]
+    return [*label(asked, [each._results() for each in pending])]
+
+
+def answered(asked: Sequence[Asked | RepertoireError], results: Sequence[Any]) -> list[Answer]:
+    """The answers of requests that were read, each or its error. results: of `rows_of(asked)`."""
+    rest = iter(results)
+    own = [[] if isinstance(each, RepertoireError) else [next(rest) for _ in each.rows] for each in asked]
+    labelled = [(each, found) for each, found in zip(asked, own, strict=True) if isinstance(each, Labelling)]
+    labels = iter(label([each for each, _ in labelled], [found for _, found in labelled]))
+    answers: list[Answer] = []
+    for each, found in zip(asked, own, strict=True):
+        try:
+            if isinstance(each, RepertoireError):
+                answers.append(each)
+            else:
+                answers.append(next(labels) if isinstance(each, Labelling) else each.answer(found))
+        except RepertoireError as error:
+            answers.append(error)
+    return answers
 
 
 def rows_of(asked: Sequence[Asked | RepertoireError]) -> list[Row]:

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from adapters import Adapter, Base, Limits, load_base
+from adapters.collector import without_frames
 from adapters.errors import RepertoireError, RequestError
 from adapters.format import Quantization, check_base
 from adapters.serving import Fetched, Resident, Runtime, Ticket
@@ -26,7 +27,7 @@ from hub.registry.held import Held
 from hub.registry.labelling import Labelling, tokenize
 from hub.registry.logged import Log, Loops
 from hub.registry.mapping import mapped
-from hub.registry.pending import Asked, Pending, rows_of, submitted
+from hub.registry.pending import Asked, Pending, answered, rows_of, submitted
 from hub.registry.reading import read
 from hub.registry.requests import Analysis, Analyze, Answer, Ranked, Recommend, Request, Texts, Write
 from hub.registry.streaming import Stream
@@ -190,18 +191,7 @@ class Registry:
         """Answer requests for any adapters and tasks in one mixed batch. What one request gets wrong is its
         own answer: a RepertoireError in its place, and the others are answered."""
         asked = self._ask_all(requests)
-        found = iter(self._runtime.run(rows_of(asked)))
-        answers: list[Answer] = []
-        for each in asked:
-            if isinstance(each, RepertoireError):
-                answers.append(each)
-                continue
-            results = [next(found) for _ in each.rows]
-            try:
-                answers.append(each.answer(results))
-            except RepertoireError as error:
-                answers.append(error)
-        return answers
+        return answered(asked, self._runtime.run(rows_of(asked)))
 
     def map(self, requests: Iterable[Request | RepertoireError], rows: int = 4096) -> Iterator[Answer]:
         """As `run`, for any number of requests: they are read as they are needed, and memory does not grow with them.
@@ -358,7 +348,7 @@ class Registry:
             try:
                 found.append(request if isinstance(request, RepertoireError) else read_with(request))
             except RepertoireError as error:
-                found.append(error)
+                found.append(without_frames(error))
         tokenize([each for each in found if isinstance(each, Labelling)], self.base)
         return found
 

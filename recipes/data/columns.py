@@ -85,9 +85,12 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
             message = f"the name of the column `{name}` holds half a character"
             problems.append(Problem(table.name, message, "Give the column another name", line=1))
     of = task.used(of, data)
+    read = {*of.values(), *shown, *recipe.grouped}
+    problems += table.faults_of(read)
     if problems:
         return ColumnsFound(None, tuple(problems))
-    return ColumnsFound(Columns(of, shown), notes=tuple(_notes(recipe, table, of, shown)))
+    notes = (*table.idle_faults(read), *_notes(recipe, table, of, shown))
+    return ColumnsFound(Columns(of, shown), notes=notes)
 
 
 def _is_headless(table: "Table") -> bool:

@@ -1,7 +1,7 @@
 """The formats that have a name, `data.format.name`: how each is written, and how one is known by its first lines.
 
-    google-ads, meta-ads, ga4   reports of ad platforms: titles, totals, numbers with signs (reports.py), in the
-                                languages in which they are exported (report_words.py)
+    google-ads, meta-ads,       reports of ad platforms: titles, totals, numbers with signs (reports.py), in the
+    microsoft-ads, ga4          languages in which they are exported (report_words.py)
     criteo, movielens           public sets without a header
     mind                        behaviors.tsv, joined with news.tsv beside it (mind.py)
     chatml, sharegpt            chats in JSON lines (chats.py)
@@ -21,7 +21,7 @@ from recipes.data.report_words import said_by
 from recipes.options.data import FormatName, FormatOptions
 from recipes.tasks.numerals import is_numeral
 
-REPORTS: tuple[FormatName, ...] = ("google-ads", "meta-ads", "ga4")
+REPORTS: tuple[FormatName, ...] = ("google-ads", "meta-ads", "microsoft-ads", "ga4")
 CHATS: dict[FormatName, tuple[str, str, str]] = {
     "chatml": ("messages", "role", "content"),
     "sharegpt": ("conversations", "from", "value"),
@@ -53,6 +53,13 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _AMOUNT = re.compile(r"[(（][A-Z]{3}[)）]$")
 _YEAR = re.compile(r"(?<!\d)20\d\d(?!\d)")
 _FROM = re.compile(r"#[^:：]+[:：]\s*20\d{6}\s*")  # `# Start date: 20260601`, in any language
+# How Microsoft's reports begin, in the languages in which they are exported.
+_TITLE = re.compile(
+    r"(?:report (?:name|time)|berichts(?:name|zeit(?:raum)?)|(?:nom|heure|période) du rapport|"
+    r"(?:nombre|hora|período) del informe|nome d(?:el|o) (?:report|rapporto|relatório)|rapportnaam|"
+    r"レポート名|报表名称|报告名称|報表名稱|보고서 이름|название отчета)\s*[:：]",
+    re.IGNORECASE,
+)
 _HEX = re.compile(r"[0-9a-f]{8}")
 _SHOWN = re.compile(r"N\d+(-[01])?( N\d+(-[01])?)*")
 
@@ -112,6 +119,8 @@ def report_header(lines: Sequence[Sequence[str]]) -> tuple[FormatName, int] | No
         if len(names) > 2:
             if _is_meta(names, cells, lines[at + 1 :]):
                 return "meta-ads", at
+            if _is_microsoft(names, lines[:at]):
+                return "microsoft-ads", at
             if _is_google(names, lines[:at]) or _is_titled(cells, lines[:at], lines[at + 1 :]):
                 return "google-ads", at
     return None
@@ -132,6 +141,15 @@ def _is_meta(names: Sequence[str], cells: Sequence[str], below: Sequence[Sequenc
         return False
     dates = [column for column in zip(*rows, strict=True) if all(map(_DAY.fullmatch, column))]
     return len(dates) == 2 and (dates[0] == dates[1] or all(len(set(column)) == 1 for column in dates))
+
+
+def _is_microsoft(names: Sequence[str], above: Sequence[Sequence[str]]) -> bool:
+    """Below titles of which each says what it is, `Report Name: ...`; or by `TimePeriod`, as the programming interface
+    calls the time."""
+    if not said_by(names) & _MEASURED:
+        return False
+    titled = any(_TITLE.match(cell.strip()) for cells in above for cell in cells)
+    return titled or any(name.casefold() == "timeperiod" for name in names)
 
 
 def _is_google(names: Sequence[str], above: Sequence[Sequence[str]]) -> bool:

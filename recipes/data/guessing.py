@@ -1,13 +1,14 @@
 """Which task a file is for, and which of its columns is which role, guessed by names and by what the columns hold."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from recipes.data.header import words
-from recipes.data.report_words import said_by, says
+from recipes.data.report_words import WORDS, said_by, says
 from recipes.tasks.counts import outcome_of, share_of, whole
 from recipes.tasks.numerals import is_numeral
 from recipes.tasks.task import task_for
@@ -19,7 +20,7 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     "impressions": ("impr",),
     "clicks": ("link_clicks", "clicks_all"),
     "ctr": ("ctr_link_click_through_rate", "click_rate"),
-    "ad": ("headline_1", "headline1", "ad_name", "ad", "page_title", "movie_id", "ad_group"),
+    "ad": ("headline_1", "headline1", "title_part_1", "ad_name", "ad", "page_title", "movie_id", "ad_group"),
     "user": ("user_profile", "query", "search_term"),
     "label": ("intent", "category", "class", "sentiment", "target", "tag"),
     "text": ("message", "review", "comment", "body", "question"),
@@ -30,17 +31,23 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
 _IN_PLACE: Mapping[str, tuple[str, ...]] = {
     "ad": ("ad_group", "campaign")
 }  # where no column is called like it
+_CLICKED = frozenset((*WORDS["clicked"], *WORDS["clicks"]))
+_UNSPACED = re.compile(
+    "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]"
+)  # of scripts that put no spaces between words
 _CODE = re.compile(r"[\w.+-]*", re.ASCII)
 _GENERAL = ("label", "target", "output", "y")  # names of any outcome, a click or not
 _FILLED = ("user_id", "ad_id", "group", "label", "user")  # roles of which no cell may be empty
 # Excel writes true and false in the language of who saved the file.
 _YES = (
     *("1", "yes", "true", "y", "clicked", "bought", "like", "liked", "positive"),
-    *("ja", "oui", "是", "wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "истина"),
+    *("ja", "oui", "sí", "si", "sì", "sim", "tak", "да", "evet", "是", "はい", "예"),
+    *("wahr", "vrai", "verdadero", "verdadeiro", "vero", "waar", "prawda", "истина"),
 )
 _NO = (
     *("0", "-1", "no", "false", "n", "not clicked", "not bought", "dislike", "disliked", "negative"),
-    *("nein", "non", "否", "falsch", "faux", "falso", "onwaar", "fałsz", "ложь"),
+    *("nein", "nee", "non", "não", "nie", "нет", "hayır", "否", "いいえ", "아니요"),
+    *("falsch", "faux", "falso", "onwaar", "fałsz", "ложь"),
 )
 _AT_FAULT = "called so, and therefore read; some of its cells say something else"
 
@@ -266,7 +273,23 @@ def called(role: str, columns: Mapping[str, Column], task: str = "recommendation
     wanted = (role, *_ALSO.get(role, ()), *roles[role].often)
     found = next((names[_word(word)] for word in wanted if _word(word) in names), None)
     meant = next((m for m in (role, *_IN_PLACE.get(role, ())) if m in said_by(columns)), None)
-    return found or next((name for name in columns if meant in says(name)), None)
+    found = found or next((name for name in columns if meant in says(name)), None)
+    if found is None and role == "clicked" and called("impressions", columns) is None:
+        found = next((name for name, column in columns.items() if _tells_clicks(column)), None)
+    return found
+
+
+def _tells_clicks(column: Column) -> bool:
+    """Whether a column is called after clicks or purchases among other words, such as `hat_geklickt`, `广告点击` or
+    `clic`, and says yes or no."""
+    name = unicodedata.normalize("NFKC", column.name).casefold()
+    named = not _CLICKED.isdisjoint(re.split(r"[\W_]+", name)) or any(
+        word in name for word in _CLICKED if _UNSPACED.match(word)
+    )
+    two = len(column.values) == 2 and column.all(
+        lambda text: outcome_of(text) is not None or _said(text) in (*_YES, *_NO)
+    )
+    return named and two
 
 
 def called_so(role: str, name: str) -> bool:

@@ -6,17 +6,16 @@ Nothing is guessed and nothing is dropped in silence: a value that is not unders
 fix, and what was left out on purpose stands in `Splits.notes`.
 """
 
-import gc
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from adapters.collector import without_collector
 from recipes.data.bars import progress_bars
 from recipes.data.between_files import between_files, without_repeats
 from recipes.data.cells import Parsed
@@ -79,7 +78,7 @@ def load_splits(
     if isinstance(data, Splits):
         return data
     _check_names(recipe)
-    with _without_collector(), _bars(progress) as bars:
+    with without_collector(), _bars(progress) as bars:
         return _load(recipe, _given(data, validation, test), bars)
 
 
@@ -172,18 +171,6 @@ def _load(recipe: "Recipe", sources: Mapping[str, Data], bars: Progress) -> Spli
 def _noted(notes: Sequence[str]) -> tuple[str, ...]:
     """Each note once, as any file takes it."""
     return tuple(dict.fromkeys(map(printable, notes)))
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Rows come by the million and stay; the cyclic garbage collector would walk over all of them again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _bars(shown: bool) -> Progress:

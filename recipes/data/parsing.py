@@ -10,6 +10,7 @@ from rich.progress import Progress
 from adapters.unseen import visible
 from recipes.data.cells import Parsed, parse
 from recipes.data.columns import Columns
+from recipes.data.leaks import Leaks
 from recipes.data.remarks import Remarks
 from recipes.data.strays import Strays
 from recipes.data.timestamps import Timestamps
@@ -57,6 +58,7 @@ def parse_table(
     strays, unshown, bad = Strays(table, columns), 0, len(wrong)
     masked = private = 0
     remarks, looked_at = Remarks(), (*columns.of.values(), *columns.features)
+    leaks = Leaks(len(table.rows))
     for row in bars.track(table.rows, total=len(table.rows), description=visible(f"checking {table.title}")):
         parsed = strays.header(row) or parse(recipe, table.name, row, columns)
         parsed = strays.total(row, parsed) or parsed
@@ -66,6 +68,7 @@ def parse_table(
             continue
         times.add(parsed)
         remarks.look(row, looked_at)
+        leaks.add(parsed)
         for name in parsed.names:
             read.labels[name] += 1
         unshown += not parsed.outcomes
@@ -75,7 +78,7 @@ def parse_table(
             understood.append(parsed)
     _leave_out(recipe.data.skip_bad_rows, table, wrong, bad, read)
     read.notes += strays.heavy()
-    read.notes += remarks.notes(table.title)
+    read.notes += (*remarks.notes(table.title), *leaks.notes(table.title))
     if masked:
         read.notes.append(
             f"{table.title}: {private:,} e-mail addresses and phone numbers in {masked:,} rows are masked as <email> "

@@ -58,7 +58,7 @@ def propose(path: str | Path, written: FormatOptions | None = None) -> Proposal:
 @dataclass(frozen=True)
 class _File:
     """What was looked at. written: how it is written, as far as it does not tell itself; why: that was guessed;
-    columns: what their first rows hold."""
+    columns: what their first rows hold, of those with nothing wrong."""
 
     path: Path
     table: Table
@@ -71,7 +71,7 @@ class _File:
         return {
             name: Column(name, Counter(_text_of(row.cells.get(name)) for row in rows))
             for name in self.table.columns
-            if name
+            if name and name not in self.table.faults
         }
 
     @cached_property
@@ -168,7 +168,7 @@ def _lines(guess: Guess, file: _File) -> Iterator[str]:
     path, table = file.path, file.table
     yield f"# Guessed from {path.name}, {len(table.rows):,} rows; read it, change what is wrong, then:"
     yield f"#   repertoire profile RECIPE {path.name} --check"
-    for note in table.notes:
+    for note in (*table.notes, *table.idle_faults(())):
         yield f"# {note}"
     yield ""
     yield f"# {guess.why}"

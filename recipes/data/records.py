@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 QUALTRICS = '{"ImportId"'  # how the third line of its exports begins each cell
+_COPYRIGHT = re.compile("\u00a9 ?\\d{4} Microsoft Corporation\\b")
 _HEADER_BELOW = "--set data.format.header=2 (1 is the first)"
 
 
@@ -119,6 +120,8 @@ def table_records(
             yield from problems
             if problems and (is_row(header) or header.count("") > 1):
                 return  # one cause: the rows below are as this one
+        elif idle > 1 and _is_copyright(cells):
+            yield f"{Path(name).name}: line {line}, Microsoft's copyright, is left out"
         elif len(cells) == idle:
             yield _row(line, header, cells)
         elif (
@@ -168,6 +171,17 @@ def _is_import(cell: str) -> bool:
     return cell.startswith(QUALTRICS)
 
 
+def _is_copyright(cells: Sequence[Any]) -> bool:
+    """Whether a line is what reports of Microsoft Advertising end with, and no row."""
+    first = cells[0]
+    return (
+        isinstance(first, str)
+        and "\u00a9" in first[:2]
+        and _COPYRIGHT.match(first.strip()) is not None
+        and not any(map(_filled, cells[1:]))
+    )
+
+
 def _row(line: int, header: Sequence[str], cells: Sequence[Any]) -> Row:
     try:
         plain = dict(zip(header, map(sys.intern, map(str.strip, cells)), strict=True))
@@ -206,7 +220,13 @@ def _header_problems(name: str, header: list[str], line: int) -> Iterator[Proble
             fix = f"Name them; where the header stands in a line below, say in which: {_HEADER_BELOW}"
             yield Problem(name, f"{header.count('')} columns have no name", fix, line=line)
             continue
-        yield Problem(name, f"two columns are called `{column}`", "Give each column its own name", line=line)
+        yield of_one_name(name, column, header.count(column), line)
+
+
+def of_one_name(name: str, column: str, count: int, line: int | None) -> Problem:
+    """Several columns that are called the same: no reader could tell which is meant."""
+    fix = "Give each of them its own name, or remove all but one"
+    return Problem(name, f"is the name of {count} columns", fix, line, column, of_column=True)
 
 
 def json_records(path: Path, look: Look) -> "Callable[[], Iterator[Row | Problem]]":

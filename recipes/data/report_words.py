@@ -1,7 +1,7 @@
 """What the columns of ad platforms' reports are called, in the languages in which they are exported.
 
-After the exports of Google Ads and Meta Ads Manager as people show them in public. Names are compared without case and
-white space, and without what stands in round brackets at their end: "CTR (alle)" is `ctr`.
+After the exports of Google Ads, Meta Ads Manager and Microsoft Advertising as people show them in public. Names are
+compared without case and white space, and without what stands in round brackets at their end: "CTR (alle)" is `ctr`.
 """
 
 import re
@@ -21,27 +21,38 @@ _CALLED: Mapping[str, str] = {
     "リンクのクリック/リンクのクリック数/点击次数/点击/点击量/链接点击量/链接点击次数/點擊/"
     "點擊次數/連結點擊次數/클릭수/클릭/링크 클릭",
     "ctr": "ctr/klickrate/点击率/クリック率/點閱率/點擊率/클릭률",
-    "cost": "cost/amount spent/kosten/ausgegebener betrag/coût/montant dépensé/coste/costo/importe gastado/"
+    "cost": "cost/spend/ausgaben/dépense/gasto/spesa/uitgaven/"
+    "amount spent/kosten/ausgegebener betrag/coût/montant dépensé/coste/costo/importe gastado/"
     "importo speso/custo/valor usado/valor gasto/besteed bedrag/koszt/wydana kwota/kostnad/omkostninger/kostnader/"
     "náklady/cena/költség/maliyet/cost total/стоимость/расход/расходы/потраченная сумма/费用/花费/花费金额/已花费金额/"
     "費用/花費金額/消化金額/비용/지출 금액",
-    "currency": "currency code/currency/währungscode/währung/code de devise/devise/código de moneda/"
+    "currency": "currency code/currencycode/currency/währungscode/währung/code de devise/devise/código de moneda/"
     "código de la moneda/divisa/codice valuta/valuta/código da moeda/código de moeda/moeda/valutacode/kod waluty/"
     "kód měny/valutakod/код валюты/para birimi kodu/货币代码/币种/貨幣代碼/通貨コード/통화 코드",
-    "campaign": "campaign/campaign name/kampagne/kampagnenname/name der kampagne/campagne/nom de la campagne/campaña/"
+    "campaign": "campaign/campaign name/campaignname/"
+    "kampagne/kampagnenname/name der kampagne/campagne/nom de la campagne/campaña/"
     "nombre de la campaña/campagna/nome della campagna/campanha/nome da campanha/campagnenaam/naam campagne/kampania/"
     "nazwa kampanii/kampanj/kampanjnamn/kampaň/kampanya/kampány/кампания/название кампании/广告系列/广告系列名称/"
     "廣告活動/行銷活動名稱/キャンペーン/キャンペーン名/캠페인/캠페인 이름",
-    "ad_group": "ad group/ad set name/anzeigengruppe/anzeigengruppenname/name der anzeigengruppe/groupe d'annonces/"
+    "ad_group": "ad group/ad group name/adgroup/adgroupname/"
+    "ad set name/anzeigengruppe/anzeigengruppenname/name der anzeigengruppe/groupe d'annonces/"
     "nom de l'ensemble de publicités/grupo de anuncios/nombre del conjunto de anuncios/gruppo di annunci/"
     "nome del gruppo di inserzioni/grupo de anúncios/nome do conjunto de anúncios/advertentiegroep/"
     "naam advertentieset/grupa reklam/annonsgrupp/группа объявлений/reklam grubu/广告组/广告组名称/廣告群組/"
     "広告グループ/広告セット名/광고그룹/광고 세트 이름",
-    "ad": "headline 1/headline1/ad name/headline/anzeigentitel 1/titel 1/anzeigenname/name der anzeige/"
+    "ad": "ad title/adtitle/title part 1/titlepart1/"
+    "headline 1/headline1/ad name/headline/anzeigentitel 1/titel 1/anzeigenname/name der anzeige/"
     "name der werbeanzeige/titre 1/nom de la publicité/título 1/nombre del anuncio/titolo 1/nome dell'inserzione/"
     "nome do anúncio/kop 1/advertentiekop 1/naam advertentie/advertentienaam/nagłówek 1/nazwa reklamy/rubrik 1/"
     "заголовок 1/название объявления/标题 1/广告标题 1/广告名称/廣告標題 1/廣告名稱/広告見出し 1/見出し 1/広告の名前/"
     "広告名/광고 제목 1/광고 이름",
+    # Of clients' own tables: whether a row was clicked, or what was shown was bought.
+    "clicked": "clicked/converted/purchased/geklickt/angeklickt/konvertiert/gekauft/cliqué/cliquée/converti/convertie/"
+    "acheté/clicado/clicada/clicó/convertido/convertida/comprado/compró/cliccato/cliccata/convertito/convertita/"
+    "acquistato/clicou/converteu/comprou/geklikt/aangeklikt/geconverteerd/gekocht/kliknięto/kliknięte/kupiono/klickat/"
+    "klickad/köpt/klikket/købt/kjøpt/klikattu/ostettu/kliknuto/zakoupeno/kattintott/tıklandı/tıkladı/satın alındı/"
+    "кликнул/кликнули/клик был/купил/是否点击/已点击/是否转化/是否购买/是否點擊/已點擊/是否購買/クリックした/"
+    "クリック有無/クリック済み/購入した/購入有無/클릭 여부/클릭함/구매 여부",
     # Meta alone.
     "starts": "reporting starts/berichtsstart/berichtsbeginn/auswertungsbeginn/début des rapports/inicio del informe/"
     "inizio report/inizio dei report/inizio del report/inizio rapporto/início dos relatórios/start rapportage/"
@@ -67,6 +78,7 @@ _PER = re.compile(
     r"ct[rc]|cp[cmav]|cost|kosten|coût|coste|custo|rate|avg|durchschn|moy|gem\.|médi[oa]|ratio|taux|tasa|taxa|率|"
     r"平均|単価|费用|費用|률|비용| per | pro | par | por "
 )
+_NAMED = frozenset({"campaign", "ad_group", "ad"})
 _NAME = re.compile(r"name|\bnom\b|nombre|nome\b|naam|nazwa|namn|navn|nimi|назван|adı\b|名|이름")
 
 
@@ -89,7 +101,7 @@ def counts(column: str) -> bool:
 
 def names_something(column: str) -> bool:
     """Whether a column holds the names of ads, ad sets or campaigns."""
-    return _NAME.search(_plain(column)) is not None
+    return bool(says(column) & _NAMED) or _NAME.search(_plain(column)) is not None
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Reports of ad platforms, `google-ads`, `meta-ads`, `ga4`, and tables whose decimal sign is declared.
+"""Reports of ad platforms, `google-ads`, `meta-ads`, `microsoft-ads`, `ga4`, and tables whose decimal sign is declared.
 
     Campaign | Ad          | Impr. | Clicks | CTR        Campaign | Ad          | Impr. | Clicks | CTR
     Spring   | Trail shoes | 1,234 | 38     | 3.08%  →   Spring   | Trail shoes | 1234  | 38     | 0.0308
@@ -24,7 +24,12 @@ from recipes.tasks.numerals import Sign, is_numeral, plain, sign_of
 
 Records = Callable[[], "Iterator[Row | Problem | str]"]
 
-NOTHING = ("--", "—", "–")  # in the place of a value that a row does not have
+NOTHING = (
+    "--",
+    "—",
+    "–",
+    "-",
+)  # in the place of a value that a row does not have; the last in Microsoft's alone
 _IDLE = re.compile(
     r"[A-Z]{3}|\d{4}-\d{2}-\d{2}|\d{8}|[<>]\s?\d+\s?%"
 )  # currencies, dates and shares name nothing
@@ -162,6 +167,7 @@ def _share(written: Any, cell: Any) -> Any:
 def _without_totals(name: str, records: Records, kind: str) -> Records:
     """Rows without totals, and empty where the report has a dash for nothing."""
     title = Path(name).name
+    nothing = NOTHING if kind == "microsoft-ads" else NOTHING[:-1]
 
     def read() -> "Iterator[Row | Problem | str]":
         totals: list[int] = []
@@ -169,7 +175,7 @@ def _without_totals(name: str, records: Records, kind: str) -> Records:
             if not isinstance(record, Row):
                 yield record
                 continue
-            cells = {column: "" if cell in NOTHING else cell for column, cell in record.cells.items()}
+            cells = {column: "" if cell in nothing else cell for column, cell in record.cells.items()}
             if _is_total(cells, kind):
                 totals.append(record.line)
             else:
@@ -182,9 +188,10 @@ def _without_totals(name: str, records: Records, kind: str) -> Records:
 
 
 def _is_total(cells: Mapping[str, Any], kind: str) -> bool:
-    """Whether a row names nothing but that it is a total; for Meta also one whose ad, ad set and campaign are empty."""
-    texts = [cell for cell in cells.values() if isinstance(cell, str) and cell]
+    """Whether a row names nothing but that it is a total; for Meta and Microsoft also one whose ad, ad set and campaign
+    are empty."""
+    texts = [cell for cell in cells.values() if isinstance(cell, str) and cell not in ("", "-")]
     said = [text for text in texts if not is_numeral(text) and not _IDLE.fullmatch(text)]
     if said:
         return all(names_total(text, certain=True) for text in said)
-    return kind == "meta-ads" and any(map(names_something, cells))
+    return kind in ("meta-ads", "microsoft-ads") and any(map(names_something, cells))

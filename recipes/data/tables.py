@@ -13,8 +13,9 @@ cells.
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -31,7 +32,7 @@ from recipes.data.file_bytes import USUAL, Look, check_unchanged, look_at, top, 
 from recipes.data.formats import CHATS, REPORTS, as_named, chat_of, header_line, recognized
 from recipes.data.json_shapes import is_json, no_records
 from recipes.data.packed import ending, kind, packing, read, unpacked
-from recipes.data.records import Row, csv_records, json_records, row_of
+from recipes.data.records import Row, csv_records, json_records, of_one_name, row_of
 from recipes.data.reports import Report, tidied
 from recipes.errors import Problem
 from recipes.options.data import FormatOptions
@@ -68,7 +69,7 @@ class Table:
 
     name: the path as given. sha256, bytes: of the file as it lies on disk, of a data set as JSON lines. kind: as it is
     read, whatever it is called: text (CSV and TSV), sheet, json, parquet; rows of a data set. arrow: the rows of
-    Parquet with their own types. sheet: of a workbook that has several.
+    Parquet with their own types. sheet: of a workbook that has several. faults: column -> what is wrong with it alone.
     """
 
     name: str
@@ -81,11 +82,24 @@ class Table:
     kind: str = "rows"
     arrow: ArrowRows | None = None
     sheet: str = ""
+    faults: Mapping[str, Problem] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """The file's name without folders, for what travels with an adapter."""
         return Path(self.name).name
+
+    def faults_of(self, read: Collection[str | None]) -> list[Problem]:
+        """What is wrong with columns that are read."""
+        return [problem for column, problem in self.faults.items() if column in read]
+
+    def idle_faults(self, read: Collection[str | None]) -> list[str]:
+        """A note on each column with something wrong that nobody reads."""
+        return [
+            f"{self.title}: `{column}` {problem.message}; it is not read"
+            for column, problem in self.faults.items()
+            if column not in read
+        ]
 
 
 def read_tables(
@@ -262,12 +276,18 @@ def _scanned(
     problems: list[Problem] = []
     damaged: list[int] = []
     twice: list[tuple[int, str, str]] = []
+    faults: dict[str, Problem] = {}
     told = list(notes)
     count = 0
     for record in records():
-        if not isinstance(record, Row):
-            problems += [record] if isinstance(record, Problem) else []
-            told += [record] if isinstance(record, str) else []
+        if isinstance(record, str):
+            told.append(record)
+            continue
+        if isinstance(record, Problem):
+            if record.of_column and record.column is not None:
+                faults.setdefault(record.column, record)
+            else:
+                problems.append(record)
             continue
         count += 1
         if not record.cells.keys() <= columns.keys():
@@ -277,7 +297,7 @@ def _scanned(
         if look.twice:
             twice += _twice(record)
     if not count and not problems:
-        problems.append(Problem(name, empty, "Export the file again, with rows"))
+        problems += [*faults.values(), Problem(name, empty, "Export the file again, with rows")]
     if damaged:
         note = (
             f"{Path(name).name}: {len(damaged)} rows hold the replacement character �, the first in line {damaged[0]}: "
@@ -291,7 +311,9 @@ def _scanned(
             f"line {line}: {cell[:40]!r} was {before[:40]!r}; export the file again as UTF-8"
         )
     rows = Rows(records, count)
-    return Table(name, tuple(columns), rows, look.sha256, look.state[0], tuple(problems), tuple(told))
+    return Table(
+        name, tuple(columns), rows, look.sha256, look.state[0], tuple(problems), tuple(told), faults=faults
+    )
 
 
 def _twice(row: Row) -> list[tuple[int, str, str]]:
@@ -337,15 +359,17 @@ def _records(name: str, data: Any, sha256: str, size: int, written: FormatOption
         for number, record in enumerate(data, start=1):
             yield row_of(number, record)
 
-    columns = tuple(str(column).strip() for column in data.column_names)
+    named = Counter(str(column).strip() for column in data.column_names)
+    faults = {column: of_one_name(name, column, count, None) for column, count in named.items() if count > 1}
     problems = () if len(data) else (Problem(name, "there is no row", "Export it again, with rows"),)
     report = _tidied(name, records, written.model_copy(update={"name": None}))
     return Table(
         name,
-        columns,
+        tuple(named),
         Rows(report.records, len(data)),
         sha256,
         size,
         (*problems, *report.problems),
         report.notes,
+        faults=faults,
     )

@@ -7,7 +7,7 @@ import re
 
 _NAMED = re.compile(
     r"(?:total(?:e|i)? (?:g[eé]n[eé]ral|geral|complessivo)|(?:sub|suma )total|sous-total|totaux|totale|totali|totalt|"
-    r"(?:eind|sub)?totaal|(?:(?:grand|sub|account|campaign|overall|report)[ -]?)?totals?|averages?|"
+    r"(?:eind|sub)?totaal|(?:(?:grand|sub|account|campaign|overall|report|deleted items)[ -]?)?totals?|averages?|"
     r"(?:gesamt|end|zwischen)?summen?|gesamt(?:ergebnis|wert)?|insgesamt|zwischenergebnis|i alt|sammanlagt|"
     r"yhteensä|suma|razem|łącznie|ogółem|celkem|spolu|összesen|toplam|tổng(?: cộng)?|jumlah|σύνολο|всего|итого|всього|"
     r"разом|合计|总计|总和|小计|共计|合計|総計|總計|小計|합계|총계|전체|รวม(?:ทั้งหมด)?|الإجمالي|المجموع|סה[\"״]כ)"

@@ -4,13 +4,14 @@ python-calamine reads them, of the extra `files`. Line 1 is the sheet's first ro
 """
 
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from recipes.data.formats import report_header
+from recipes.data.formulas import Uncomputed, uncomputed
 from recipes.data.header import header_below
 from recipes.data.packed import unpacked
 from recipes.data.records import Row, table_records
@@ -23,7 +24,8 @@ NEEDS = "pip install 'adapter-repertoire[files]'"
 @dataclass(frozen=True)
 class Sheet:
     """One sheet of a workbook. rows: the cells of each. above: rows above the header. notes: what of it a reader should
-    know. report: which ad platform's it is. chosen: among which other sheets."""
+    know. report: which ad platform's it is. chosen: among which other sheets. uncomputed: columns, from 0, with
+    formulas whose values are not in the file."""
 
     name: str
     rows: Sequence[Sequence[Any]]
@@ -31,15 +33,25 @@ class Sheet:
     notes: tuple[str, ...]
     report: FormatName | None = None
     chosen: str = ""
+    uncomputed: Mapping[int, Uncomputed] = field(default_factory=dict)
 
     def records(self, columns: Sequence[str]) -> "Iterator[Row | Problem | str]":
         """The rows below the header. columns: their names, where the sheet has no header."""
+        yield from self._without_values(columns or [str(cell).strip() for cell in self.rows[self.above]])
         cells = (
             (line, list(row))
             for line, row in enumerate(self.rows[self.above :], start=self.above + 1)
             if any(cell != "" for cell in row)
         )
-        return table_records(self.name, cells, columns, "one value")
+        yield from table_records(self.name, cells, columns, "one value")
+
+    def _without_values(self, header: Sequence[str]) -> "Iterator[Problem]":
+        """What is wrong with columns of formulas. header: the names of the columns."""
+        for at, (count, row) in self.uncomputed.items():
+            if name := "".join(header[at : at + 1]):
+                message = f"holds {count:,} formulas whose values are not in the file"
+                fix = "Open the file in Excel or LibreOffice, let it compute, and save it; or save it as CSV there"
+                yield Problem(self.name, message, fix, row, name, of_column=True)
 
 
 def open_sheet(path: Path, given: FormatOptions) -> "Sheet | Problem":
@@ -52,7 +64,8 @@ def open_sheet(path: Path, given: FormatOptions) -> "Sheet | Problem":
         )
     try:
         with unpacked(path) as file:
-            book = load_workbook(io.BytesIO(file.read()))
+            content = file.read()
+        book = load_workbook(io.BytesIO(content))
         sheets = {
             name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names
         }
@@ -88,7 +101,10 @@ def open_sheet(path: Path, given: FormatOptions) -> "Sheet | Problem":
                 "(data.format.header)"
             )
     notes += _merged(path, book.get_sheet_by_name(full[0]).merged_cell_ranges or (), above)
-    return Sheet(str(path), rows, above, tuple(notes), None if report is None else report[0], chosen)
+    formulas = uncomputed(content, full[0], above if given.headless else above + 1)
+    return Sheet(
+        str(path), rows, above, tuple(notes), None if report is None else report[0], chosen, formulas
+    )
 
 
 def _merged(

@@ -63,7 +63,7 @@ _QUOTES = {"double": '"', "single": "'"}
 
 
 FormatName: TypeAlias = Literal[
-    "google-ads", "meta-ads", "ga4", "criteo", "mind", "movielens", "chatml", "sharegpt"
+    "google-ads", "meta-ads", "microsoft-ads", "ga4", "criteo", "mind", "movielens", "chatml", "sharegpt"
 ]
 
 

@@ -12,6 +12,7 @@ _NOTHING = dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))
 # Those that some scripts need, and that no reader sees in others: only what looks alike is told.
 UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff]")
 
+_ENDS = " .,;:!?\u3001\u3002"  # what ends a sentence and says nothing; those of full width are these in NFKC
 _NUMBER = re.compile(r"[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})(e[+-]?\d{1,3})?")
 _EXACT = Context(prec=100)
 
@@ -34,7 +35,8 @@ def meaning(text: str, labels: Mapping[str, int | str]) -> int | str | None:
 
 
 def look_alike(rows: Counter[str]) -> list[str]:
-    """A sentence for each set of labels that look the same: in another case, width or form, or as numbers.
+    """A sentence for each set of labels that look the same: in another case, width or form, with a full stop behind
+    them, or as numbers.
 
     rows: label -> its rows.
     """
@@ -81,5 +83,6 @@ def _seen(label: str) -> str:
     """What labels that look alike have in common."""
     plain = UNSEEN.sub("", unicodedata.normalize("NFKC", label)).casefold()
     plain = " ".join(unicodedata.normalize("NFKC", plain).split())
+    plain = plain.rstrip(_ENDS) or plain
     # Exactly: as floats, ids of 20 digits would be one.
     return str(Decimal(plain).normalize(_EXACT)) if _NUMBER.fullmatch(plain) else plain

@@ -139,3 +139,6 @@ def test_an_encoder_reads_each_row_whole() -> None:
 def test_groups_of_like_length_hold_every_place_once_in_order() -> None:
     lengths = [300, 8, 9, 310, 9, 20, 8]
     assert of_like_length(lengths) == [[1, 2, 4, 5, 6], [0, 3]]
+    many = [20] * 40 + [22] * 40
+    assert len(of_like_length(many)) == 1
+    assert of_like_length(many, slack=1 / 32) == [list(range(40)), list(range(40, 80))]

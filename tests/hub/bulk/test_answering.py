@@ -388,3 +388,16 @@ def test_what_training_notes_of_cells_is_noted_here_too(
     assert check(recipe, out).rows == 6
     answer_file(registry, asking, data, tmp_path / "out.jsonl")
     assert read(tmp_path / "out.jsonl")[0]["other"] == rows[0]["other"]
+
+
+def test_two_columns_of_one_name_stop_nobody_who_does_not_read_them(
+    registry: Registry, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    data.write_text("text,id,id\nso late,1,2\nso nice,3,4\n")
+    found = answer_file(registry, Asking("analyze", NAME), data, out)
+    assert found.errors == 0 and "in.csv: `id` is the name of 2 columns; it is not read" in found.notes
+    assert [(row["text"], row["id"]) for row in read(out)] == [("so late", "2"), ("so nice", "4")]
+    for asking in (Asking("analyze", NAME, columns={"text": "id"}), Asking("analyze", by="id")):
+        with pytest.raises(DataError, match="`id` is the name of 2 columns"):
+            answer_file(registry, asking, data, tmp_path / "other.csv")

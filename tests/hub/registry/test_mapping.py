@@ -1,5 +1,6 @@
 """Any number of requests: in order, bounded, each error its own."""
 
+import gc
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
@@ -8,8 +9,11 @@ import pytest
 
 from adapters import Base, Limits
 from adapters.errors import RepertoireError, RequestError
+from adapters.serving import Request as Row
+from adapters.serving import Ticket
 from hub import Analyze, Hub, NotInHub, Recommend, Registry
 from hub.registry import mapping
+from hub.registry.labelling import Labelling
 from hub.registry.requests import Request
 from tests.hub.voices import NAME, voice
 
@@ -102,7 +106,7 @@ def test_errors_of_many_kinds_stand_in_their_places(registry: Registry) -> None:
     assert not isinstance(found, Exception)
 
 
-@pytest.mark.parametrize(("seconds", "sizes"), [(0.0, [2, 2, 4, 7, 7]), (60.0, [2] * 11)])
+@pytest.mark.parametrize(("seconds", "sizes"), [(0.0, [2, 2, 8, 9, 1]), (60.0, [2] * 11)])
 def test_windows_grow_while_they_are_answered_in_seconds(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, seconds: float, sizes: list[int]
 ) -> None:
@@ -116,5 +120,23 @@ def test_windows_grow_while_they_are_answered_in_seconds(
     monkeypatch.setattr(mapping, "monotonic", lambda: float(next(clock)))
     monkeypatch.setattr(registry, "_ask_all", noted)
     requests = (Analyze(NAME, [f"text {number}"]) for number in range(22))
-    assert len(list(registry.map(requests, rows=7))) == 22
+    assert len(list(registry.map(requests, rows=9))) == 22
     assert [size for size in seen if size] == sizes
+
+
+def test_what_was_asked_goes_with_its_answers_and_waits_for_no_collector(registry: Registry) -> None:
+    requests = [request(number) for number in range(60)]
+    list(registry.map(requests))
+    gc.collect()
+    gc.disable()
+    try:
+        list(registry.map(requests))
+        left = [each for each in gc.get_objects() if isinstance(each, Ticket | Row | Labelling)]
+    finally:
+        gc.enable()
+    assert not left
+
+
+def test_the_collector_is_on_while_answers_are_taken(registry: Registry) -> None:
+    answers = registry.map(Analyze(NAME, [f"text {number}"]) for number in range(30))
+    assert all(gc.isenabled() for _ in answers)

@@ -42,8 +42,9 @@ def as_parquet() -> bytes:
     return file.getvalue()
 
 
-def workbook(*sheets: list[list[Any]], merged: str = "") -> bytes:
-    """The smallest Excel workbook that holds these rows: texts, numbers, true and false. merged: a range of each."""
+def workbook(*sheets: list[list[Any]], merged: str = "", again: bool = False) -> bytes:
+    """The smallest Excel workbook that holds these rows: texts, numbers, true and false, and cells as XML. merged: a
+    range of each; again: whether it asks to be computed when it is opened."""
     import zipfile
 
     def cell(value: Any) -> str:
@@ -51,6 +52,8 @@ def workbook(*sheets: list[list[Any]], merged: str = "") -> bytes:
             return f'<c t="b"><v>{int(value)}</v></c>'
         if isinstance(value, int | float):
             return f"<c><v>{value}</v></c>"
+        if value and value.startswith("<c"):
+            return str(value)
         return f'<c t="inlineStr"><is><t>{value}</t></is></c>' if value else "<c/>"
 
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -71,7 +74,9 @@ def workbook(*sheets: list[list[Any]], merged: str = "") -> bytes:
         f'Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
         + "".join(f'<sheet name="Sheet {n}" sheetId="{n}" r:id="s{n}"/>' for n in numbers)
-        + "</sheets></workbook>",
+        + "</sheets>"
+        + ('<calcPr fullCalcOnLoad="1"/>' if again else "")
+        + "</workbook>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships">'
         + "".join(
             f'<Relationship Id="s{n}" Type="{office}/worksheet" Target="worksheets/sheet{n}.xml"/>'

@@ -53,6 +53,41 @@ Nth day,Users
 """
 
 
+MICROSOFT = """"Report Name: Ad performance"
+"Report Time: 6/1/2026-6/30/2026"
+"Time Zone: (GMT+01:00) Amsterdam, Berlin, Bern, Rome, Stockholm, Vienna"
+"Last Completed Available Day: 7/1/2026 8:00:00 AM (GMT)"
+"Report Aggregation: Summary"
+"Report Filter: "
+"Potential Incomplete Data: false"
+"Rows: 2"
+
+"Campaign","Ad group","Title part 1","Currency code","Impressions","Clicks","CTR","Spend"
+"Spring","Shoes","Trail shoes, light","EUR","1,234","38","3.08%","1,050.25"
+"Autumn","-","Boots","EUR","90","-","0.00%","0.00"
+"Total","-","-","-","1,324","38","2.87%","1,050.25"
+
+"\u00a92026 Microsoft Corporation. All rights reserved. "
+"""
+MICROSOFT_ROWS = [
+    {
+        "Title part 1": "Trail shoes, light",
+        "Impressions": "1234",
+        "Clicks": "38",
+        "CTR": "0.0308",
+        "Spend": "1050.25",
+    },
+    {
+        "Title part 1": "Boots",
+        "Ad group": "",
+        "Impressions": "90",
+        "Clicks": "",
+        "CTR": "0.0000",
+        "Spend": "0.00",
+    },
+]
+
+
 def read(path: Path, content: str | bytes, **given: Any) -> Table:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     [table] = read_tables(path, written=FormatOptions(**given))
@@ -134,6 +169,65 @@ def test_ga4(tmp_path: Path) -> None:
     holds(rows(table), [{"Page title": "Trail shoes", "Views": "1520"}, {"Page title": "Kettles, quiet"}])
     told = "\n".join(table.notes)
     assert "read as ga4" in told and "the table ends above line 14" in told and "1 rows of totals" in told
+
+
+@pytest.mark.parametrize("given", [{}, {"name": "microsoft-ads"}])
+@pytest.mark.parametrize("kind", ["csv", "a byte order mark", "tsv", "xlsx"])
+def test_microsoft_ads(tmp_path: Path, given: dict[str, Any], kind: str) -> None:
+    content: str | bytes = MICROSOFT
+    if kind == "a byte order mark":
+        content = MICROSOFT.encode("utf-8-sig")
+    if kind == "tsv":
+        content = "".join(f"{_tabbed(line) if line else ''}\n" for line in MICROSOFT.splitlines())
+    if kind == "xlsx":
+        cells = [next(csv.reader([line]), []) for line in MICROSOFT.splitlines()]
+        content = workbook([[*each, *[""] * (8 - len(each))] for each in cells])
+    table = read(tmp_path / ("a.csv" if "mark" in kind else f"a.{kind}"), content, **given)
+    holds(rows(table), MICROSOFT_ROWS)
+    told = "\n".join(table.notes)
+    assert ("read as microsoft-ads, by its first lines" in told) == (not given)
+    assert "1 rows of totals are left out, in line 13" in told
+    assert "a" in table.name and "line 15, Microsoft's copyright, is left out" in told
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        '"-","-","-","-","1,324","38","2.87%","1,050.25"',
+        '"Overall total - 25 campaigns","-","-","-","1,324","38","2.87%","1,050.25"',
+        '"Deleted items total","","","EUR","0","0","0.00%","0.00"',
+        '"Total","--","--","--","1,324","38","2.87%","1,050.25"',
+    ],
+)
+def test_totals_of_microsoft_ads_in_all_their_words(tmp_path: Path, total: str) -> None:
+    lines = MICROSOFT.splitlines(keepends=True)
+    table = read(tmp_path / "a.csv", "".join([*lines[:12], total + "\n", *lines[13:]]))
+    holds(rows(table), MICROSOFT_ROWS)
+
+
+def test_microsoft_ads_as_its_programming_interface_calls_the_columns(tmp_path: Path) -> None:
+    header = "TimePeriod,CampaignName,AdGroupName,TitlePart1,Impressions,Clicks,Ctr,Spend"
+    body = "2026-06-01,Spring,Shoes,Trail shoes,1200,40,3.33%,10.25\n2026-06-02,Spring,Shoes,Boots,90,2,2.22%,1.50\n"
+    table = read(
+        tmp_path / "a.csv", f"{header}\n{body}\u00a92026 Microsoft Corporation. All rights reserved.\n"
+    )
+    assert "a.csv: read as microsoft-ads, by its first lines (data.format.name)" in table.notes
+    holds(
+        rows(table),
+        [{"TitlePart1": "Trail shoes", "Ctr": "0.0333"}, {"TitlePart1": "Boots", "Spend": "1.50"}],
+    )
+
+
+def test_a_copyright_ends_any_table_of_several_columns_and_is_a_text_of_one(tmp_path: Path) -> None:
+    line = "\u00a92026 Microsoft Corporation. All rights reserved."
+    assert len(rows(read(tmp_path / "a.csv", f"text,label\nnice,good\n{line}\n"))) == 1
+    assert len(rows(read(tmp_path / "b.csv", f"text\nnice\n{line}\n"))) == 2
+    assert len(rows(read(tmp_path / "c.csv", f"text,label\nnice,good\n{line},bad\n"))) == 2
+
+
+def test_a_dash_is_a_text_where_the_report_is_anothers(tmp_path: Path) -> None:
+    table = read(tmp_path / "a.csv", GOOGLE.replace("Boots", "-"))
+    assert [row["Headline 1"] for row in rows(table)] == ["Trail shoes, light", "-"]
 
 
 def test_an_ad_that_is_called_total_is_an_ad(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from recipes.data import check, propose
 from recipes.errors import DataError
 from recipes.options import FormatOptions, read_yaml
 from recipes.recipe import Recipe
-from tests.recipes.data.test_formats import GA4, GOOGLE, META
+from tests.recipes.data.test_formats import GA4, GOOGLE, META, MICROSOFT
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -62,6 +62,12 @@ def lines(shape: str, head: str = "") -> str:
             META,
             "recommendation",
             {"ad": "Ad name", "impressions": "Impressions", "clicks": "Link clicks"},
+        ),
+        (
+            "h.csv",
+            MICROSOFT.replace('"90","-"', '"90","1"'),
+            "recommendation",
+            {"ad": "Title part 1", "impressions": "Impressions", "clicks": "Clicks"},
         ),
         (
             "g.csv",
@@ -216,3 +222,50 @@ def test_files_that_were_joined_have_a_header_and_its_second_one_is_told(tmp_pat
     proposal = propose(path)
     assert "no header" not in proposal.text
     assert [problem for problem in proposal.problems if "the row is the header again" in problem]
+
+
+@pytest.mark.parametrize(
+    ("column", "yes", "no"),
+    [
+        ("geklickt", "1", "0"),
+        ("hat_geklickt", "ja", "nein"),
+        ("Konvertiert", "1", "0"),
+        ("cliqu\u00e9", "oui", "non"),
+        ("clique\u0301", "1", "0"),
+        ("clic", "s\u00ed", "no"),
+        ("clicado", "1", "0"),
+        ("cliccato", "vero", "falso"),
+        ("clicou", "sim", "n\u00e3o"),
+        ("geklikt", "ja", "nee"),
+        ("\u30af\u30ea\u30c3\u30af", "1", "0"),
+        ("\u70b9\u51fb", "1", "0"),
+        ("\u662f\u5426\u70b9\u51fb", "\u662f", "\u5426"),
+        ("\u5e7f\u544a\u662f\u5426\u70b9\u51fb", "1", "0"),
+        ("clicks", "1", "0"),
+        ("ad was clicked?", "yes", "no"),
+    ],
+)
+def test_clicked_is_known_in_the_languages_of_clients(tmp_path: Path, column: str, yes: str, no: str) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"sucht Schuhe {n},Leichte Schuhe {n % 5},{yes if n % 3 else no}\n" for n in range(40)]
+    path.write_text("".join([f"profil,anzeige,{column}\n", *rows]), encoding="utf-8")
+    recipe, _ = proposed(path)
+    assert recipe.task == "recommendation" and recipe.data.columns["clicked"] == column
+
+
+@pytest.mark.parametrize("column", ["klickte warum", "geschlecht", "\u70b9\u51fb"])
+def test_what_says_neither_yes_nor_no_is_no_click(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"wo ist meine Bestellung {n},{('zufrieden', 'enttaeuscht')[n % 2]}\n" for n in range(40)]
+    path.write_text("".join([f"nachricht,{column}\n", *rows]), encoding="utf-8")
+    assert proposed(path)[0].task == "behavior"
+
+
+def test_clicks_beside_impressions_are_counts_though_none_is_above_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"leichte Schuhe {n},10{n},{n % 2}\n" for n in range(40)]
+    path.write_text(
+        "".join(["\u5e7f\u544a\u6807\u9898 1,\u5c55\u793a\u6b21\u6570,\u70b9\u51fb\n", *rows]),
+        encoding="utf-8",
+    )
+    assert proposed(path)[0].data.columns["clicks"] == "\u70b9\u51fb"

@@ -120,10 +120,6 @@ def test_a_file_without_rows_is_reported(tmp_path: Path, content: bytes, message
     assert message in problem.message
 
 
-def test_columns_of_one_name_are_reported(tmp_path: Path) -> None:
-    assert "two columns are called `a`" in told(read(tmp_path / "a.csv", "a,b,a\n1,2,3\n"))[0][1]
-
-
 def test_a_missing_file_names_near_ones(tmp_path: Path) -> None:
     (tmp_path / "clicks.csv").write_text("a\n1\n")
     [table] = read_tables(tmp_path / "click.csv")

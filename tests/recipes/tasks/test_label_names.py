@@ -44,6 +44,16 @@ def test_labels_in_another_case_width_or_number_are_told_with_their_rows() -> No
     assert "'1' (5 rows), '1.0' (4 rows)" in second
 
 
+def test_labels_with_a_full_stop_behind_them_are_told_with_their_rows() -> None:
+    rows = Counter(
+        {"good": 30, "good.": 4, "Good !": 2, "bad": 9, "\u597d": 3, "\u597d\u3002": 1, "?": 5, "!": 2}
+    )
+    first, second = look_alike(rows)
+    assert "'good' (30 rows), 'good.' (4 rows), 'Good !' (2 rows)" in first and "{'good.': 'good'}" in first
+    assert "'\u597d' (3 rows), '\u597d\u3002' (1 rows)" in second
+    assert look_alike(Counter({"C": 3, "C++": 2, "C#": 1, "good": 1, "good-ish": 1})) == []
+
+
 @pytest.mark.parametrize(
     "labels",
     [("100000000000000000000", "100000000000000000001"), ("1.00000000000000001", "1"), ("nan", "inf")],
