@@ -155,8 +155,11 @@ def read(folder: str | os.PathLike[str]) -> Adapter:
     if problem := TEXT_BYTES.problem(size, str(path / CONFIG)):
         raise BadAdapter(problem)
     with open(path / WEIGHTS, "rb") as file:
-        check_weights(lambda count: os.pread(file.fileno(), count, 0), os.fstat(file.fileno()).st_size)
-    adapter = parse((path / CONFIG).read_bytes(), (path / WEIGHTS).read_bytes())
+        size = os.fstat(file.fileno()).st_size
+        check_weights(lambda count: os.pread(file.fileno(), count, 0), size)
+        weights = bytearray(size)
+        del weights[file.readinto(weights) :]
+    adapter = parse((path / CONFIG).read_bytes(), weights)
     if problems := adapter_problems(adapter):
         raise BadAdapter(f"{path} holds no sound adapter: {told(problems)}. Train or save it again")
     return adapter
