@@ -10,8 +10,8 @@ operation on a view, a `Series`.
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import accumulate, chain, groupby
 from typing import NamedTuple
 
@@ -94,9 +94,8 @@ class Layout:
         """In the base's own order; `input_groups` names for each layer the first one that reads the same input."""
         own = {term.path: term for term in terms}
         ordered = [own[path] for path in input_groups if path in own]
-        return cls(
-            tuple(tuple(group) for _, group in groupby(ordered, key=lambda term: input_groups[term.path]))
-        )
+        groups = groupby(ordered, key=lambda term: input_groups[term.path])
+        return _known(cls(tuple(tuple(group) for _, group in groups)))
 
     @cached_property
     def size(self) -> int:
@@ -141,8 +140,9 @@ class Layout:
         """All terms, in as few series as they make."""
         alike: dict[tuple[object, ...], list[Place]] = {}
         for place in chain(*self.places):
-            path, *shape = astuple(place.term)
-            alike.setdefault((_BLOCK.sub("", path), *shape), []).append(place)
+            own = place.term
+            kind = (_BLOCK.sub("", own.path), own.rank, own.inputs, own.outputs, own.gain)
+            alike.setdefault(kind, []).append(place)
         return tuple(chain(*map(_evenly, alike.values())))
 
     def views(self, buffer: Tensor) -> dict[str, Weights]:
@@ -165,6 +165,12 @@ class Layout:
                     cut(gain, term.outputs) if term.gain else None,
                 )
         return found
+
+
+@lru_cache(maxsize=64)
+def _known(layout: Layout) -> Layout:
+    """The first layout that was equal to this one: adapters of one recipe share what follows from theirs."""
+    return layout
 
 
 def _evenly(places: Sequence[Place]) -> Iterator[Series]:
