@@ -2,7 +2,8 @@
 
 12 click-prediction jobs on the Llama shape of `llama28m.py` in nf4, 8 rows of 8 to 128 tokens each, take a step: one
 after another, in groups of 2, 4 and 6, all at once, and in the groups that a run deals them into (`recipes.runs`). CPU
-seconds of one thread, all ways in turn in each round. The file grows with every round, and a second run goes on.
+time of one thread for each token, since steps differ in theirs; all ways in turn in each round. The file grows with
+every round, and a second run goes on.
 """
 
 import argparse
@@ -38,7 +39,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--budget", type=float, default=10.0, metavar="MINUTES")
     until = monotonic() + 60 * parser.parse_args().budget
-    result: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.is_file() else {"cpu seconds": {}}
+    result: dict[str, Any] = (
+        json.loads(RESULT.read_text()) if RESULT.is_file() else {"cpu microseconds a token": {}}
+    )
     base, most, draw = load_base(str(llama28m.base()), "nf4"), PASS_TOKENS["cpu"], random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         files = [
@@ -54,19 +57,22 @@ def main() -> int:
         for size in (1, 2, 4, 6, JOBS)
     }
     fused.turn(jobs[:2])
-    while min(map(len, result["cpu seconds"].values()), default=0) < ROUNDS and monotonic() < until:
+    while (
+        min(map(len, result["cpu microseconds a token"].values()), default=0) < ROUNDS and monotonic() < until
+    ):
         for name, groups in {**ways, "as dealt": dealt}.items():
-            began = process_time()
+            began, useful = process_time(), fused.useful
             for group in groups:
                 fused.turn([jobs[at] for at in group])
-            result["cpu seconds"].setdefault(name, []).append(round(process_time() - began, 3))
+            taken = (process_time() - began) / (fused.useful - useful)
+            result["cpu microseconds a token"].setdefault(name, []).append(round(1e6 * taken))
         assert not any(job.failure for job in jobs)
         result |= {
             "benchmark": "job-groups",
             "command": "python -m benchmarks.job_groups",
             "shape": llama28m.SHAPE | {"jobs": JOBS, "rows": 8, "tokens": [8, 128], "rank": 8, "pass": most},
             "groups as dealt": [len(group) for group in dealt],
-            "one after another / this": ratios(result["cpu seconds"]),
+            "one after another / this": ratios(result["cpu microseconds a token"]),
             "machine": machine() | {"threads": 1},
             "versions": versions("torch", "transformers", "bitsandbytes"),
             "date": now(),
