@@ -6,8 +6,10 @@ else:
     __getattr__, __dir__ = lazy(__name__, {"adapters.base.base": ["Base", "load_base"]})
 """
 
+import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -24,8 +26,25 @@ def lazy(
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(homes[name]), name)
+        with collecting_later():
+            module = import_module(homes[name])
+        value = getattr(module, name)
         setattr(sys.modules[package], name, value)
         return value
 
     return get, lambda: sorted({*vars(sys.modules[package]), *homes})
+
+
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """Meanwhile the cyclic garbage collector rests, and where torch was imported it passes over all that was made until
+    then never again: that stays, and going through it takes as long as a sixth of the import, several times over."""
+    enabled, heavy = gc.isenabled(), "torch" not in sys.modules
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            if heavy and "torch" in sys.modules:
+                gc.freeze()
+            gc.enable()

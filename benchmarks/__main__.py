@@ -31,6 +31,7 @@ _APART = {
     "serve": "a server of 50 adapters over 16 slots beside its registry, 64 connections; --budget MINUTES",
     "whole_files": "100,000 texts beside a loop by hand, a million rows in flat memory; an hour or two",
     "peers": "vLLM, llama.cpp and PEFT beside ours, in environments of their own; --install, --budget MINUTES",
+    "job_groups": "how many small jobs should share passes in training; 5 minutes, or --budget",
     "gpu": "many adapters on 8 billion weights, by benchmarks/gpu.sh on a machine with a GPU; 9 minutes",
     "presets": "settings for a recipe that says none, on seven small sets; --budget MINUTES",
     "fleet_cost": "requests a second of a fleet of one replica beside a server's; --budget MINUTES",

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from adapters.kernels import LoraRows, Scratch, Segment, Weights, torch_inplace
-from adapters.slots.lora import Layout, Term
+from adapters.slots.layout import Layout, Term
 from benchmarks import llama28m
 from benchmarks.measure import interleaved, keep_freed_memory, machine, medians, now, versions
 

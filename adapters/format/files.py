@@ -32,7 +32,7 @@ from adapters.format.config import (
     to_peft,
     whole,
 )
-from adapters.format.header import read_header
+from adapters.format.header import Header, read_header
 from adapters.format.names import head_names
 from adapters.format.purpose import purpose_problems
 from adapters.format.soundness import adapter_problems, told
@@ -155,20 +155,24 @@ def read(folder: str | os.PathLike[str]) -> Adapter:
     if problem := TEXT_BYTES.problem(size, str(path / CONFIG)):
         raise BadAdapter(problem)
     with open(path / WEIGHTS, "rb") as file:
-        check_weights(lambda count: os.pread(file.fileno(), count, 0), os.fstat(file.fileno()).st_size)
-    adapter = parse((path / CONFIG).read_bytes(), (path / WEIGHTS).read_bytes())
+        size = os.fstat(file.fileno()).st_size
+        header = check_weights(lambda count: os.pread(file.fileno(), count, 0), size)
+        weights = bytearray(size)
+        del weights[file.readinto(weights) :]
+    adapter = parse((path / CONFIG).read_bytes(), weights, header)
     if problems := adapter_problems(adapter):
         raise BadAdapter(f"{path} holds no sound adapter: {told(problems)}. Train or save it again")
     return adapter
 
 
-def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
+def parse(config_bytes: Bytes, weights_bytes: Bytes, header: Header | None = None) -> Adapter:
     """The adapter that these bytes describe.
 
     Args:
         config_bytes: of `adapter_config.json`.
         weights_bytes: of `adapter_model.safetensors`; a bytearray belongs to the adapter from now on, see
             `parse_safetensors`.
+        header: of the weights, where `check_weights` gave it.
 
     Returns:
         The adapter. What its tensors are together is not looked at yet: see `adapter_problems`.
@@ -184,7 +188,7 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
             f"{CONFIG} cannot be read ({error!r}); publish the adapter again from its source"
         ) from error
     with _damaged():
-        tensors, ours = parse_safetensors(weights_bytes)
+        tensors, ours = parse_safetensors(weights_bytes, header)
     spelled = as_saved(tensors)
     tensors = {spelled[name]: tensor.float() for name, tensor in tensors.items()}
     try:
@@ -195,18 +199,21 @@ def parse(config_bytes: Bytes, weights_bytes: Bytes) -> Adapter:
         ) from error
 
 
-def check_weights(first: Callable[[int], Bytes], size: int) -> None:
+def check_weights(first: Callable[[int], Bytes], size: int) -> Header:
     """See what a file of weights says of itself, before the rest of it is read or copied.
 
     Args:
         first: gives so many bytes of its beginning.
         size: its bytes.
 
+    Returns:
+        The header.
+
     Raises:
         BadAdapter: it is more than is taken, or damaged.
     """
     with _damaged():
-        read_header(first, size)
+        return read_header(first, size)
 
 
 @contextmanager
@@ -263,16 +270,18 @@ def _own_head(said: Mapping[str, Any]) -> Head:
     return head
 
 
-def parse_safetensors(data: Bytes) -> "tuple[dict[str, Tensor], dict[str, Any] | None]":
+def parse_safetensors(
+    data: Bytes, header: Header | None = None
+) -> "tuple[dict[str, Tensor], dict[str, Any] | None]":
     """The tensors of a safetensors file, as views of its bytes, and our own metadata. `bytes`, which nobody may write
     to, are copied once; a bytearray is not, and belongs to the tensors from now on.
 
     The safetensors package copies each tensor by itself; for adapters of many small ones that takes longer than all
-    else. Raises as `read_header`, which looks first.
+    else. Raises as `read_header`, which looks first unless it has.
     """
     import torch
 
-    header = read_header(lambda count: data[:count], len(data))
+    header = header or read_header(lambda count: data[:count], len(data))
     content = memoryview(data)[header.end :]
     if content.readonly or header.end % 8:
         content = memoryview(bytearray(content))

@@ -190,8 +190,9 @@ def _examined_lora(
     for stem in stems:
         term = _term(method, stem)
         path = term.module if shape is None else _path(term.module, shape.linears)
-        partners = {"lora_B": term.b, "lora_magnitude_vector of DoRA": term.magnitude}
-        missing = [kind for kind, name in partners.items() if name is not None and name not in tensors]
+        missing = [] if term.b in tensors else ["lora_B"]
+        if term.magnitude is not None and term.magnitude not in tensors:
+            missing.append("lora_magnitude_vector of DoRA")
         if not _OUTPUTS.isdisjoint(term.module.split(".")):
             problems.append(
                 f"{term.a} adapts {term.module}, an output layer, which Repertoire does not; train the layers below it"
@@ -248,19 +249,19 @@ def _is_read(path: str, head: Head | None) -> bool:
 
 def _term_problems(term: LoraTerm, tensors: "Mapping[str, Tensor]", layer: Layer | None) -> Iterator[str]:
     """What is wrong with the shapes of a whole pair. layer: the base's, where there is a base."""
-    a, b = tensors[term.a], tensors[term.b]
-    if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
-        yield f"{term.a} {list(a.shape)} does not fit its lora_B {list(b.shape)}"
+    a, b = tensors[term.a].shape, tensors[term.b].shape
+    if len(a) != 2 or len(b) != 2 or a[0] != b[1]:
+        yield f"{term.a} {list(a)} does not fit its lora_B {list(b)}"
         return
-    if a.shape[0] != term.rank:
-        yield f"{term.a} has rank {a.shape[0]}, the configuration says {term.rank}"
+    if a[0] != term.rank:
+        yield f"{term.a} has rank {a[0]}, the configuration says {term.rank}"
         return
-    if term.magnitude is not None and tuple(tensors[term.magnitude].shape) != (b.shape[0],):
-        yield f"{term.magnitude} is {list(tensors[term.magnitude].shape)}, its lora_B {list(b.shape)}"
-    if layer is not None and a.shape[1] != layer.in_features:
-        yield f"{term.a} is {tuple(a.shape)}, this base needs {(term.rank, layer.in_features)}"
-    if layer is not None and b.shape[0] != layer.out_features:
-        yield f"{term.b} is {tuple(b.shape)}, this base needs {(layer.out_features, term.rank)}"
+    if term.magnitude is not None and tuple(tensors[term.magnitude].shape) != (b[0],):
+        yield f"{term.magnitude} is {list(tensors[term.magnitude].shape)}, its lora_B {list(b)}"
+    if layer is not None and a[1] != layer.in_features:
+        yield f"{term.a} is {tuple(a)}, this base needs {(term.rank, layer.in_features)}"
+    if layer is not None and b[0] != layer.out_features:
+        yield f"{term.b} is {tuple(b)}, this base needs {(layer.out_features, term.rank)}"
 
 
 def _prefix_problems(length: int, tensors: "Mapping[str, Tensor]", shape: Shape | None) -> Iterator[str]:

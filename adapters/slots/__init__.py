@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from adapters.slots.adalora_terms import triplets
     from adapters.slots.forward_pass import Hidden, PaddedBatch, forward, pad
     from adapters.slots.heads import pooled
-    from adapters.slots.lora import Layout, Term
+    from adapters.slots.layout import Layout, Term
     from adapters.slots.packed import pack
     from adapters.slots.reading import read
     from adapters.slots.rows import RowSlots, join
@@ -24,7 +24,7 @@ else:
             "adapters.slots.adalora_terms": ["triplets"],
             "adapters.slots.forward_pass": ["Hidden", "PaddedBatch", "forward", "pad"],
             "adapters.slots.heads": ["pooled"],
-            "adapters.slots.lora": ["Layout", "Term"],
+            "adapters.slots.layout": ["Layout", "Term"],
             "adapters.slots.packed": ["pack"],
             "adapters.slots.reading": ["read"],
             "adapters.slots.rows": ["RowSlots", "join"],

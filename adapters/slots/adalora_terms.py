@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adapters.slots.lora import Layout
+from adapters.slots.layout import Layout
 
 _SMALL = 1e-5  # PEFT's AdaLoRA scales by alpha over the rank and this, LoRA by alpha over the rank
 

@@ -12,102 +12,20 @@ Each layer sees its own columns of all slots as `a [slots + 1, rank, in]` and `b
 transposed: with one token a row, `[1, rank] @ [rank, out]` runs about four times as fast on a CPU.
 """
 
-import math
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from adapters.kernels.plan import InputGroup, LoraRows, Weights
+from adapters.slots.layout import Layout
 
 Add = Callable[[Tensor, Tensor, Weights, Tensor | None, LoraRows], Tensor]
 """A kernel: output, x, weights, bias and rows to the output with the rows' terms; see `adapters.kernels.add`."""
 _orphaned: list[RemovableHandle] = []  # hooks of stacks that were dropped and not closed
-
-
-@dataclass(frozen=True)
-class Term:
-    """One linear layer's share of a slot.
-
-    Attributes:
-        path: of the layer.
-        rank: of its low-rank term.
-        inputs, outputs: the layer's width on either side.
-        gain: whether there is room for DoRA's factor on each output.
-    """
-
-    path: str
-    rank: int
-    inputs: int
-    outputs: int
-    gain: bool
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a slot's buffer is divided among the layers. Terms of layers that read the same input are one group:
-
-    [ A q | A k | A v | B q | B k | B v ]  [ A o | B o ]  [ A gate | A up | B gate | B up ]  ...
-    """
-
-    groups: tuple[tuple[Term, ...], ...] = ()
-
-    @classmethod
-    def of(cls, terms: Iterable[Term], input_groups: Mapping[str, str]) -> "Layout":
-        """In the base's own order; `input_groups` names for each layer the first one that reads the same input."""
-        own = {term.path: term for term in terms}
-        ordered = [own[path] for path in input_groups if path in own]
-        return cls(
-            tuple(tuple(group) for _, group in groupby(ordered, key=lambda term: input_groups[term.path]))
-        )
-
-    @cached_property
-    def size(self) -> int:
-        """Numbers of one slot."""
-        return sum(t.rank * (t.inputs + t.outputs) + (t.outputs if t.gain else 0) for t in self.terms)
-
-    @cached_property
-    def terms(self) -> tuple[Term, ...]:
-        """Of all groups."""
-        return tuple(term for group in self.groups for term in group)
-
-    @cached_property
-    def rank(self) -> int:
-        """The highest."""
-        return max((term.rank for term in self.terms), default=0)
-
-    def join(self, other: "Layout", input_groups: Mapping[str, str]) -> "Layout":
-        """The smallest layout that has room for both."""
-        found = {term.path: term for term in self.terms}
-        for new in other.terms:
-            own = found.get(new.path, new)
-            rank, gain = max(own.rank, new.rank), own.gain or new.gain
-            found[new.path] = Term(new.path, rank, new.inputs, new.outputs, gain)
-        return Layout.of(found.values(), input_groups)
-
-    def views(self, buffer: Tensor) -> dict[str, Weights]:
-        """Each layer's part of a buffer `[slots, size]`, by its path."""
-        found, at, slots = {}, 0, buffer.shape[0]
-
-        def cut(*shape: int) -> Tensor:
-            nonlocal at
-            at += math.prod(shape)
-            return buffer[:, at - math.prod(shape) : at].view(slots, *shape)
-
-        for terms in self.groups:
-            ranks = [term.rank for term in terms]
-            shared = InputGroup(cut(sum(ranks), terms[0].inputs), max(ranks), terms[0].path)
-            for term, end in zip(terms, accumulate(ranks), strict=True):
-                own = slice(end - term.rank, end)
-                b = cut(term.rank, term.outputs)
-                gain = cut(term.outputs) if term.gain else None
-                found[term.path] = Weights(shared, own, shared.a[:, own], b, gain)
-        return found
 
 
 class LoraStack:
@@ -144,6 +62,7 @@ class LoraStack:
         self.buffer = torch.zeros(slots + 1, 0, device=device, dtype=dtype)
         self.gradient = torch.zeros(slots + 1, 0, device=device, dtype=dtype)
         self.layers: dict[str, Weights] = {}
+        self.filled: set[int] = set()
         self.trains = trains
         self.rows: LoraRows | None = None
         self._add = add
@@ -158,13 +77,15 @@ class LoraStack:
             self._grow(joined)
 
     def put(self, slot: int, layout: Layout, buffer: Tensor, scaling: Mapping[str, float]) -> None:
-        """Copy one adapter's buffer `[layout.size]` into a slot."""
-        self.reserve(layout)
+        """Copy one adapter's buffer `[layout.size]` into a slot, over what it held."""
+        if layout != self.layout:
+            self.clear(slot)
+            self.reserve(layout)
+        self.filled.add(slot)
         with torch.no_grad():
             if layout == self.layout:
                 self.buffer[slot].copy_(buffer, non_blocking=True)
             else:
-                self.clear(slot)
                 own = layout.views(buffer.to(self.buffer.device, self.buffer.dtype, non_blocking=True)[None])
                 _fill(self.layout.views(self.buffer[slot : slot + 1]), own)
         for path, factor in scaling.items():
@@ -185,7 +106,10 @@ class LoraStack:
         return taken
 
     def clear(self, slot: int) -> None:
-        """Zero a slot."""
+        """Zero a slot that holds anything."""
+        if slot not in self.filled:
+            return
+        self.filled.remove(slot)
         with torch.no_grad():
             self.buffer[slot].zero_()
             self.gradient[slot].zero_()

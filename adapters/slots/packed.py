@@ -16,7 +16,7 @@ from adapters.format.config import Adapter, Lora
 from adapters.format.names import TABLE
 from adapters.format.soundness import LoraTerm, check_fit
 from adapters.slots.heads import HeadWeights, head_weights
-from adapters.slots.lora import Layout, Term
+from adapters.slots.layout import Layout, Term
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,15 @@ def raw_lora(adapter: Adapter, terms: Mapping[str, LoraTerm], base: Base) -> tup
     """One buffer `[layout.size]` with A and the transposed B of every layer as they are in the file, and with DoRA's
     magnitudes where its factors will be."""
     layout = layout_of(adapter, terms, base)
-    buffer = torch.empty(1, layout.size)
-    for path, weights in layout.views(buffer).items():
-        weights.a[0] = adapter.tensors[terms[path].a]
-        weights.b[0] = adapter.tensors[terms[path].b].T
-        if weights.gain is not None:
-            weights.gain[0] = adapter.tensors[terms[path].magnitude or ""]
-    return layout, buffer[0]
+    buffer = torch.empty(layout.size)
+    for series in layout.series:
+        own = [terms[place.term.path] for place in series.places]
+        a, b, gain = series.views(buffer)
+        torch.stack([adapter.tensors[term.a] for term in own], out=a)
+        torch.stack([adapter.tensors[term.b] for term in own], out=b.transpose(1, 2))
+        if gain is not None:
+            torch.stack([adapter.tensors[term.magnitude or ""] for term in own], out=gain)
+    return layout, buffer
 
 
 def with_factors(
@@ -134,6 +136,7 @@ def with_factors(
 
 def _fold(layout: Layout, buffer: Tensor, terms: Mapping[str, LoraTerm]) -> None:
     """Multiply B by its scaling and DoRA's factor, so that nothing is left to do at each step."""
-    for path, weights in layout.views(buffer[None]).items():
-        scaling = terms[path].scaling
-        weights.b[0] *= scaling if weights.gain is None else scaling * (1 + weights.gain[0])
+    for series in layout.series:
+        _, b, gain = series.views(buffer)
+        scaling = torch.tensor([terms[place.term.path].scaling for place in series.places])[:, None, None]
+        b *= scaling if gain is None else scaling * (1 + gain[:, None])

@@ -21,7 +21,8 @@ from adapters.format.soundness import LoraTerm, check_fit
 from adapters.kernels.dispatch import add
 from adapters.kernels.plan import Dropout, LoraRows, Scratch, Segment, Tiles
 from adapters.slots.heads import HeadWeights
-from adapters.slots.lora import Layout, LoraStack
+from adapters.slots.layout import Layout
+from adapters.slots.lora import LoraStack
 from adapters.slots.packed import Packed, layout_of, pack
 from adapters.slots.prefix import PrefixStack, PrefixView
 from adapters.slots.rows import RowSlots
@@ -101,11 +102,14 @@ class Slots:
             packed: the adapter.
             content: stands for its weights and no others, in any slot at any time; None where nothing does.
         """
-        self.clear(slot)
+        self._forget(slot)
+        large = self.is_large(packed)
         with self.base.lock:  # a layer may get its hook now
+            if self.trains or large or packed.lora is None:  # otherwise it is written over
+                self._lora.clear(slot)
             if packed.lora is not None and packed.layout is not None:
                 scaling = {path: term.scaling for path, term in packed.terms.items()}
-                if self.is_large(packed):
+                if large:
                     own = _Own(self._stack(1), Scratch())
                     own.stack.put(0, packed.layout, packed.lora, scaling)
                     self._large[slot] = own
@@ -130,20 +134,8 @@ class Slots:
 
     def clear(self, slot: int) -> None:
         """Empty a slot."""
-        if not 0 <= slot < self.count:
-            raise IndexError(f"slot {slot} of {self.count}")
-        self._planned = None
-        if slot not in self._loaded:
-            return
-        if slot in self._large:
-            with self.base.lock:
-                self._large.pop(slot).stack.close()
-        else:
-            self._lora.clear(slot)
-        if self._prefix is not None:
-            self._prefix.clear(slot)
-        self._heads.pop(slot, None)
-        del self._loaded[slot], self._contents[slot]
+        self._forget(slot)
+        self._lora.clear(slot)
 
     def close(self) -> None:
         """Take every hook off the base."""
@@ -251,6 +243,21 @@ class Slots:
     def take_prefix_gradient(self, slot: int) -> Tensor | None:
         """The same for its prefix, `[length, width]`; None before the first backward."""
         return None if self._prefix is None else self._prefix.take_gradient(slot)
+
+    def _forget(self, slot: int) -> None:
+        """Let go of what a slot holds, but for what lies in the memory of all."""
+        if not 0 <= slot < self.count:
+            raise IndexError(f"slot {slot} of {self.count}")
+        self._planned = None
+        if slot not in self._loaded:
+            return
+        if slot in self._large:
+            with self.base.lock:
+                self._large.pop(slot).stack.close()
+        if self._prefix is not None:
+            self._prefix.clear(slot)
+        self._heads.pop(slot, None)
+        del self._loaded[slot], self._contents[slot]
 
     @contextmanager
     def _doing(self, planned: "list[_Planned]") -> Iterator[None]:

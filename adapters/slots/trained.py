@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from adapters.format.names import TABLE, head_names
 from adapters.slots.adalora_terms import as_lora, count, split_gradient
-from adapters.slots.lora import Layout
+from adapters.slots.layout import Layout
 from adapters.slots.packed import raw_lora, with_factors
 from adapters.slots.slots import Slots
 

@@ -7,7 +7,7 @@ import torch
 
 from adapters.kernels import torch_reference
 from adapters.kernels.plan import LoraRows, Scratch, Segment, Weights
-from adapters.slots.lora import Layout, Term
+from adapters.slots.layout import Layout, Term
 
 SLOTS = 5
 """Of which the last has no weights; one more stays empty."""

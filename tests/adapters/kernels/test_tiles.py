@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from adapters.kernels import torch_inplace, torch_reference
 from adapters.kernels.plan import LoraRows, Scratch, Segment, Tiles, Weights
-from adapters.slots.lora import Layout, Term
+from adapters.slots.layout import Layout, Term
 
 SLOTS = 6
 _KERNELS: list[ModuleType] = [torch_inplace]

@@ -1,12 +1,15 @@
 """What lies in slots shows in the rows that use them, and nowhere else."""
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from adapters import AdapterError
+from adapters import AdapterError, Lora
 from adapters.slots.forward_pass import forward, pad
+from adapters.slots.packed import pack
 from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from tests.adapters import models
@@ -36,3 +39,29 @@ def test_rows_of_an_empty_slot_are_refused() -> None:
     slots = Slots(base, 2)
     with pytest.raises(AdapterError, match="no adapter is loaded in slot 1"):
         forward(base, slots, pad(base, [[1, 2]]), RowSlots((1,)))
+
+
+def test_what_takes_a_slot_leaves_nothing_of_what_was_there() -> None:
+    """A LoRA over a LoRA of other layers, a prefix or one with memory of its own over a LoRA."""
+    base = models.base("llama")
+    whole, prefix = models.made_here("llama", "lora"), models.made_here("llama", "prefix")
+    part = replace(
+        whole,
+        method=Lora(3, 6.0, ("q_proj",)),
+        tensors={name: tensor for name, tensor in whole.tensors.items() if "q_proj" in name},
+    )
+    for given in itertools.permutations((whole, part, prefix)):
+        slots = Slots(base, 1)
+        slots.reserve(whole)
+        for adapter in given:
+            slots.put(0, pack(adapter, base, base.dtype))
+        alone = Slots(base, 1)
+        alone.reserve(whole)
+        alone.load(0, given[-1])
+        assert torch.equal(slots.memory, alone.memory)
+        own = Slots(base, 1, shared_rank=2)
+        for adapter in (given[-1], whole):
+            own.put(0, pack(adapter, base, base.dtype))
+        assert not own.memory.any()
+        slots.clear(0)
+        assert not slots.memory.any()

@@ -63,9 +63,10 @@ def test_what_reads_a_hub_imports_nothing_that_computes(command: list[str], camp
 
 def test_a_base_that_answers_imports_no_compiler_and_nothing_of_training(tmp_path: Path) -> None:
     program = """
-import torch
-from hub.registry.registry import Registry
 from adapters import load_base
+import gc, torch
+from hub.registry.registry import Registry
+assert gc.isenabled() and gc.get_freeze_count() > 100_000
 base = load_base("starter", "nf4", device="cpu")
 with torch.inference_mode():
     base.model(input_ids=torch.arange(5)[None])
