@@ -82,10 +82,7 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a slot's buffer is divided among the layers. Terms of layers that read the same input are one group:
-
-    [ A q | A k | A v | B q | B k | B v ]  [ A o | B o ]  [ A gate | A up | B gate | B up ]  ...
-    """
+    """How a slot's buffer is divided. Terms of layers that read the same input are one group."""
 
     groups: tuple[tuple[Term, ...], ...] = ()
 

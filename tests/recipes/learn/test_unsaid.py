@@ -12,10 +12,8 @@ from recipes.learn import unsaid
 
 def rate(width: int, **changes: Any) -> float:
     wide: Any = SimpleNamespace(width=width)
-    method = changes.pop("method", "lora")
-    return unsaid.learning_rate(
-        Recipe.from_dict({"task": "behavior", "method": method, "train": changes}), wide
-    )
+    about = {"task": changes.pop("task", "behavior"), "method": changes.pop("method", "lora")}
+    return unsaid.learning_rate(Recipe.from_dict({**about, "train": changes}), wide)
 
 
 def test_few_rows_are_read_often_and_steps_grow_with_rows() -> None:
@@ -31,5 +29,8 @@ def test_wider_bases_take_smaller_steps_and_what_is_written_counts() -> None:
     assert rate(256, learning_rate=None) == pytest.approx(8e-4)
     assert rate(256, learning_rate=None, method="prefix") == rate(4096, learning_rate=None, method="prefix")
     assert rate(256, learning_rate=3e-3) == 3e-3
+    assert rate(4096, learning_rate=None, task="ad-copy") == pytest.approx(5e-4)
+    assert rate(256, learning_rate=None, task="ad-copy") == pytest.approx(2e-3)
+    assert rate(256, learning_rate=None, task="ad-copy", method="prefix") == 0.1
     written = Recipe.from_dict({"task": "behavior", "train": {"epochs": 4}}).train
     assert unsaid.epochs(written, 10**6) == 4
