@@ -24,10 +24,13 @@ def without_collector() -> Iterator[None]:
 
 
 def without_frames(error: _Error) -> _Error:
-    """An error that is kept, without the frames that it came through: one of them holds the list that it is kept in,
-    and with it all that stands there, until the collector comes."""
+    """An error that is kept, and what it was raised from, without the frames that they came through: one of them holds
+    the list that it is kept in, and with it all that stands there, until the collector comes. What was being handled
+    meanwhile may be the caller's, and is let go of as it is."""
     each: BaseException | None = error
-    while each is not None:
-        each.__traceback__ = None
-        each = each.__cause__ or each.__context__
+    seen: set[int] = set()
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        each.__traceback__ = each.__context__ = None
+        each = each.__cause__
     return error

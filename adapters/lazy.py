@@ -8,10 +8,13 @@ else:
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
+
+from adapters.collector import without_collector
+
+_own_process = False
 
 
 def lazy(
@@ -26,8 +29,11 @@ def lazy(
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        with collecting_later():
+        heavy = "torch" not in sys.modules
+        with without_collector():
             module = import_module(homes[name])
+            if _own_process and heavy and "torch" in sys.modules:
+                gc.freeze()
         value = getattr(module, name)
         setattr(sys.modules[package], name, value)
         return value
@@ -35,16 +41,9 @@ def lazy(
     return get, lambda: sorted({*vars(sys.modules[package]), *homes})
 
 
-@contextmanager
-def collecting_later() -> Iterator[None]:
-    """Meanwhile the cyclic garbage collector rests, and where torch was imported it passes over all that was made until
-    then never again: that stays, and going through it takes as long as a sixth of the import, several times over."""
-    enabled, heavy = gc.isenabled(), "torch" not in sys.modules
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            if heavy and "torch" in sys.modules:
-                gc.freeze()
-            gc.enable()
+def owns_process() -> None:
+    """This process is a command of ours. The cyclic garbage collector rests while anybody imports what is offered; here
+    it also never again passes over what was made until torch was there: that stays, and going through it takes as long
+    as a sixth of the import, several times over. What else lives in the process of a library's user is theirs."""
+    global _own_process
+    _own_process = True

@@ -23,7 +23,7 @@ _SPEED = {
 }
 _APART = {
     "claims": "false claims of ad copy that are found, in two languages; a few seconds",
-    "ad_copy": "SmolLM2 in nf4 learns restaurant copy and writes it; half an hour, or --budget",
+    "ad_copy": "SmolLM2 in nf4 learns restaurant copy and writes it; 45 minutes, or --budget",
     "techniques": "augmentation, adversarial steps, probes and ensembles on banking77; 40 minutes",
     "faults": "kills, power cuts and lies by the thousand, and what a hub holds afterwards; 30 minutes",
     "training_faults": "trainings ended at random and resumed, full disks, odd jobs, 500 jobs; an hour, or --budget",
@@ -35,6 +35,7 @@ _APART = {
     "gpu": "many adapters on 8 billion weights, by benchmarks/gpu.sh on a machine with a GPU; 9 minutes",
     "presets": "settings for a recipe that says none, on seven small sets; --budget MINUTES",
     "fleet_cost": "requests a second of a fleet of one replica beside a server's; --budget MINUTES",
+    "fleet_faults": "parts of a fleet killed while clients ask; an hour, or --budget",
     "fleet": "routing by adapter over up to 100 replicas, simulated; --budget MINUTES",
     "market": "a market whose truth is known: the loop, its parts and four other ways; an hour, or --budget",
     "market_placement": "what placement gains in it without an adapter, three worlds of four sizes; a minute or two",

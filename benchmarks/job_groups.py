@@ -2,8 +2,8 @@
 
 12 click-prediction jobs on the Llama shape of `llama28m.py` in nf4, 8 rows of 8 to 128 tokens each, take a step: one
 after another, in groups of 2, 4 and 6, all at once, and in the groups that a run deals them into (`recipes.runs`). CPU
-time of one thread for each token, since steps differ in theirs; all ways in turn in each round. The file grows with
-every round, and a second run goes on.
+time of one thread for each token, since steps differ in theirs; all ways in turn in each round. A round that is done is
+kept in build/benchmarks/: a run that the budget ends goes on with the next one.
 """
 
 import argparse
@@ -13,14 +13,13 @@ import tempfile
 from pathlib import Path
 from statistics import median
 from time import monotonic, process_time
-from typing import Any
 
 import torch
 import transformers as tf
 
 from adapters import load_base
 from benchmarks import llama28m
-from benchmarks.measure import keep_freed_memory, machine, now, versions
+from benchmarks.measure import all_parts, keep_freed_memory, machine, now, versions
 from benchmarks.training import AGENCY, RECIPE, begun, clicks
 from recipes import Recipe
 from recipes.learn.fused import Fused
@@ -28,6 +27,7 @@ from recipes.runs.dealing import Size, deal
 from recipes.runs.run import PASS_TOKENS
 
 RESULT = llama28m.ROOT / "benchmarks" / "results" / "job-groups.json"
+KEPT = llama28m.ROOT / "build" / "benchmarks" / "job-groups.json"
 JOBS, ROUNDS = 12, 3
 
 
@@ -39,9 +39,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--budget", type=float, default=10.0, metavar="MINUTES")
     until = monotonic() + 60 * parser.parse_args().budget
-    result: dict[str, Any] = (
-        json.loads(RESULT.read_text()) if RESULT.is_file() else {"cpu microseconds a token": {}}
-    )
     base, most, draw = load_base(str(llama28m.base()), "nf4"), PASS_TOKENS["cpu"], random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         files = [
@@ -57,28 +54,35 @@ def main() -> int:
         for size in (1, 2, 4, 6, JOBS)
     }
     fused.turn(jobs[:2])
-    while (
-        min(map(len, result["cpu microseconds a token"].values()), default=0) < ROUNDS and monotonic() < until
-    ):
+
+    def round_() -> dict[str, int]:
+        """Microseconds of the processor for a token, each way once."""
+        found = {}
         for name, groups in {**ways, "as dealt": dealt}.items():
             began, useful = process_time(), fused.useful
             for group in groups:
                 fused.turn([jobs[at] for at in group])
-            taken = (process_time() - began) / (fused.useful - useful)
-            result["cpu microseconds a token"].setdefault(name, []).append(round(1e6 * taken))
+            found[name] = round(1e6 * (process_time() - began) / (fused.useful - useful))
         assert not any(job.failure for job in jobs)
-        result |= {
-            "benchmark": "job-groups",
-            "command": "python -m benchmarks.job_groups",
-            "shape": llama28m.SHAPE | {"jobs": JOBS, "rows": 8, "tokens": [8, 128], "rank": 8, "pass": most},
-            "groups as dealt": [len(group) for group in dealt],
-            "one after another / this": ratios(result["cpu microseconds a token"]),
-            "machine": machine() | {"threads": 1},
-            "versions": versions("torch", "transformers", "bitsandbytes"),
-            "date": now(),
-        }
-        RESULT.write_text(json.dumps(result, indent=2) + "\n")
-        print(result["one after another / this"], flush=True)
+        return found
+
+    rounds = all_parts({f"round {at}": round_ for at in range(ROUNDS)}, KEPT, until)
+    if rounds is None:
+        return 0
+    taken = {name: [each[name] for each in rounds.values()] for name in rounds["round 0"]}
+    result = {
+        "benchmark": "job-groups",
+        "command": "python -m benchmarks.job_groups",
+        "shape": llama28m.SHAPE | {"jobs": JOBS, "rows": 8, "tokens": [8, 128], "rank": 8, "pass": most},
+        "groups as dealt": [len(group) for group in dealt],
+        "cpu microseconds a token": taken,
+        "one after another / this": ratios(taken),
+        "machine": machine() | {"threads": 1},
+        "versions": versions("torch", "transformers", "bitsandbytes"),
+        "date": now(),
+    }
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    print(result["one after another / this"])
     return 0
 
 

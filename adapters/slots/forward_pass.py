@@ -62,7 +62,8 @@ def pad(base: Base, sequences: Sequence[Sequence[int]], left: bool | None = None
         [
             [*gap, *sequence] if on_left else [*sequence, *gap]
             for gap, sequence in zip(padding, sequences, strict=True)
-        ]
+        ],
+        dtype=torch.long,
     )
     lengths = torch.tensor([[len(sequence)] for sequence in sequences])
     columns = torch.arange(width)

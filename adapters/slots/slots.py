@@ -249,15 +249,14 @@ class Slots:
         if not 0 <= slot < self.count:
             raise IndexError(f"slot {slot} of {self.count}")
         self._planned = None
-        if slot not in self._loaded:
-            return
         if slot in self._large:
             with self.base.lock:
                 self._large.pop(slot).stack.close()
         if self._prefix is not None:
             self._prefix.clear(slot)
         self._heads.pop(slot, None)
-        del self._loaded[slot], self._contents[slot]
+        self._loaded.pop(slot, None)
+        self._contents.pop(slot, None)
 
     @contextmanager
     def _doing(self, planned: "list[_Planned]") -> Iterator[None]:

@@ -40,6 +40,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from adapters.base import settle_threads
+from adapters.lazy import owns_process
 from hub.cli import (
     aliases,
     ask,
@@ -148,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     settle_threads()
+    owns_process()
     # It advises a package that needs the network.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     show_warnings_visibly()

@@ -102,6 +102,8 @@ def serve(
             )
 
     refresher = None
+    if workers is not None and refresh is None:
+        raise typer.BadParameter("they train; say what: --refresh FILE", param_hint="--workers")
     if refresh is not None:
         refresher = _refresher(hub, base, quantization, refresh, every, trust, workers)
     if ray is not None or write_config is not None:

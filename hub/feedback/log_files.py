@@ -18,6 +18,7 @@ from adapters.errors import RequestError
 from adapters.fields import shown
 from hub.feedback.events import moment
 from recipes.data import streamed
+from recipes.errors import DataError
 from recipes.tasks import text_of
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ class LogFile:
     ) -> None:
         self.table: Table = streamed(path)
         self.columns = _found(self.table, columns, needed, features)
+        if faults := self.table.faults_of({*self.columns.values(), *features}):
+            raise DataError(faults)
         self._needed, self._features = tuple(needed), tuple(features)
 
     def __iter__(self) -> Iterator[LogRow | str]:

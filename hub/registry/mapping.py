@@ -114,8 +114,8 @@ def _window(
     while rows < most:
         try:
             request = next(source)
-        except StopIteration as error:
-            return window, without_frames(error)
+        except StopIteration:
+            return window, StopIteration()
         except Exception as error:
             return window, error
         window.append(request)
@@ -140,7 +140,10 @@ def _submitted(
 ) -> "list[_UnderWay | RepertoireError]":
     """The requests of a window under way, their rows in the order of their lengths."""
     with without_collector():
-        asked = ask(window)
+        asked = [
+            without_frames(each) if isinstance(each, RepertoireError) and each is not request else each
+            for request, each in zip(window, ask(window), strict=True)
+        ]
     rows = rows_of(asked)
     order = sorted(range(len(rows)), key=lambda at: rows[at].cost)
     tickets = dict(zip(order, submit([rows[at] for at in order]), strict=True))

@@ -11,7 +11,6 @@ from functools import lru_cache, partial
 from typing import Any
 
 from adapters import Adapter, Base, Limits, load_base
-from adapters.collector import without_frames
 from adapters.errors import RepertoireError, RequestError
 from adapters.format import Quantization, check_base
 from adapters.serving import Fetched, Resident, Runtime, Ticket
@@ -348,7 +347,7 @@ class Registry:
             try:
                 found.append(request if isinstance(request, RepertoireError) else read_with(request))
             except RepertoireError as error:
-                found.append(without_frames(error))
+                found.append(error)
         tokenize([each for each in found if isinstance(each, Labelling)], self.base)
         return found
 

@@ -175,7 +175,8 @@ def _refresh(plan: Plan, told: Connection) -> None:
 
 
 def _rounds(plan: Plan) -> Iterator[list[dict[str, Any]] | str | None]:
-    """None and then what happened, round after round. A file that was changed is read anew."""
+    """None and then what happened, round after round. Campaigns of a file that was changed are read anew; who trains
+    them is as it was."""
     from adapters import load_base
     from hub.feedback.campaigns import load_campaigns
     from hub.feedback.claims import Claims

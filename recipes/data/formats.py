@@ -146,7 +146,7 @@ def _is_meta(names: Sequence[str], cells: Sequence[str], below: Sequence[Sequenc
 def _is_microsoft(names: Sequence[str], above: Sequence[Sequence[str]]) -> bool:
     """Below titles of which each says what it is, `Report Name: ...`; or by `TimePeriod`, as the programming interface
     calls the time."""
-    if not said_by(names) & _MEASURED:
+    if not said_by(names) & {*_MEASURED, "spend"}:
         return False
     titled = any(_TITLE.match(cell.strip()) for cells in above for cell in cells)
     return titled or any(name.casefold() == "timeperiod" for name in names)

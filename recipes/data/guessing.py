@@ -28,13 +28,13 @@ _ALSO: Mapping[str, tuple[str, ...]] = {
     "copy": ("headline", "ad_copy", "slogan", "ref", "summary"),
     "product": ("mr", "content", "description", "title"),
 }
-_IN_PLACE: Mapping[str, tuple[str, ...]] = {
-    "ad": ("ad_group", "campaign")
-}  # where no column is called like it
+# Where no column is called like it.
+_IN_PLACE: Mapping[str, tuple[str, ...]] = {"ad": ("ad_group", "campaign")}
 _CLICKED = frozenset((*WORDS["clicked"], *WORDS["clicks"]))
-_UNSPACED = re.compile(
-    "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]"
-)  # of scripts that put no spaces between words
+# Of scripts that put no spaces between words.
+_UNSPACED = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
+_NOT = frozenset("not no non nicht kein keine nie niet geen pas sin não inte ikke ikkje ei не".split())
+_NOT_UNSPACED = re.compile("未|不|没|沒|無し|なし|なかった|ない|안|미")
 _CODE = re.compile(r"[\w.+-]*", re.ASCII)
 _GENERAL = ("label", "target", "output", "y")  # names of any outcome, a click or not
 _FILLED = ("user_id", "ad_id", "group", "label", "user")  # roles of which no cell may be empty
@@ -46,7 +46,7 @@ _YES = (
 )
 _NO = (
     *("0", "-1", "no", "false", "n", "not clicked", "not bought", "dislike", "disliked", "negative"),
-    *("nein", "nee", "non", "não", "nie", "нет", "hayır", "否", "いいえ", "아니요"),
+    *("nein", "nee", "non", "não", "nie", "нет", "hayır", "否", "いいえ", "아니요", "아니오"),
     *("falsch", "faux", "falso", "onwaar", "fałsz", "ложь"),
 )
 _AT_FAULT = "called so, and therefore read; some of its cells say something else"
@@ -275,17 +275,19 @@ def called(role: str, columns: Mapping[str, Column], task: str = "recommendation
     meant = next((m for m in (role, *_IN_PLACE.get(role, ())) if m in said_by(columns)), None)
     found = found or next((name for name in columns if meant in says(name)), None)
     if found is None and role == "clicked" and called("impressions", columns) is None:
-        found = next((name for name, column in columns.items() if _tells_clicks(column)), None)
+        telling = [name for name, column in columns.items() if _tells_clicks(column)]
+        found = telling[0] if len(telling) == 1 else None
     return found
 
 
 def _tells_clicks(column: Column) -> bool:
     """Whether a column is called after clicks or purchases among other words, such as `hat_geklickt`, `广告点击` or
-    `clic`, and says yes or no."""
+    `clic`, none of which denies it, and says yes or no."""
     name = unicodedata.normalize("NFKC", column.name).casefold()
-    named = not _CLICKED.isdisjoint(re.split(r"[\W_]+", name)) or any(
-        word in name for word in _CLICKED if _UNSPACED.match(word)
-    )
+    words = re.split(r"[\W_]+", name)
+    named = not _CLICKED.isdisjoint(words) or any(word in name for word in _CLICKED if _UNSPACED.match(word))
+    if not _NOT.isdisjoint(words) or _NOT_UNSPACED.search(name):
+        return False
     two = len(column.values) == 2 and column.all(
         lambda text: outcome_of(text) is not None or _said(text) in (*_YES, *_NO)
     )

@@ -50,8 +50,8 @@ class Leaks:
         if (
             row is None
             or self._seen < _FEWEST
-            or self._missed > self._most
-            or 2 * self._others >= self._asked
+            or self._missed > _NEARLY * self._seen
+            or self._others >= _NEARLY * self._asked
         ):
             return []
         return [

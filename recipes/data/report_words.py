@@ -21,8 +21,8 @@ _CALLED: Mapping[str, str] = {
     "リンクのクリック/リンクのクリック数/点击次数/点击/点击量/链接点击量/链接点击次数/點擊/"
     "點擊次數/連結點擊次數/클릭수/클릭/링크 클릭",
     "ctr": "ctr/klickrate/点击率/クリック率/點閱率/點擊率/클릭률",
-    "cost": "cost/spend/ausgaben/dépense/gasto/spesa/uitgaven/"
-    "amount spent/kosten/ausgegebener betrag/coût/montant dépensé/coste/costo/importe gastado/"
+    "spend": "spend/ausgaben/dépense/gasto/spesa/uitgaven",
+    "cost": "cost/amount spent/kosten/ausgegebener betrag/coût/montant dépensé/coste/costo/importe gastado/"
     "importo speso/custo/valor usado/valor gasto/besteed bedrag/koszt/wydana kwota/kostnad/omkostninger/kostnader/"
     "náklady/cena/költség/maliyet/cost total/стоимость/расход/расходы/потраченная сумма/费用/花费/花费金额/已花费金额/"
     "費用/花費金額/消化金額/비용/지출 금액",

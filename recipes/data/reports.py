@@ -24,16 +24,10 @@ from recipes.tasks.numerals import Sign, is_numeral, plain, sign_of
 
 Records = Callable[[], "Iterator[Row | Problem | str]"]
 
-NOTHING = (
-    "--",
-    "—",
-    "–",
-    "-",
-)  # in the place of a value that a row does not have; the last in Microsoft's alone
-_IDLE = re.compile(
-    r"[A-Z]{3}|\d{4}-\d{2}-\d{2}|\d{8}|[<>]\s?\d+\s?%"
-)  # currencies, dates and shares name nothing
-
+# In the place of a value that a row does not have; the last in Microsoft's alone.
+NOTHING = ("--", "—", "–", "-")
+# Currencies, dates and shares name nothing.
+_IDLE = re.compile(r"[A-Z]{3}|\d{4}-\d{2}-\d{2}|\d{8}|[<>]\s?\d+\s?%")
 
 _LOST = 10_000  # cells that are no numbers: of a column that is a text, the rest is not asked about
 _FEW = 0.05  # of a column of numbers: cells that are faults, and none
@@ -190,8 +184,9 @@ def _without_totals(name: str, records: Records, kind: str) -> Records:
 def _is_total(cells: Mapping[str, Any], kind: str) -> bool:
     """Whether a row names nothing but that it is a total; for Meta and Microsoft also one whose ad, ad set and campaign
     are empty."""
-    texts = [cell for cell in cells.values() if isinstance(cell, str) and cell not in ("", "-")]
+    texts = [cell for cell in cells.values() if isinstance(cell, str) and cell]
     said = [text for text in texts if not is_numeral(text) and not _IDLE.fullmatch(text)]
     if said:
         return all(names_total(text, certain=True) for text in said)
-    return kind in ("meta-ads", "microsoft-ads") and any(map(names_something, cells))
+    names = [cell for column, cell in cells.items() if names_something(column)]
+    return kind in ("meta-ads", "microsoft-ads") and bool(names) and not any(names)

@@ -1,4 +1,4 @@
-"""While a face imports what it offers, the cyclic garbage collector rests; it is as it was afterwards."""
+"""While a face imports what it offers, the garbage collector rests; in a command it never passes over that again."""
 
 import gc
 import sys
@@ -6,33 +6,32 @@ from types import ModuleType
 
 import pytest
 
-from adapters.lazy import collecting_later
+from adapters.lazy import lazy, owns_process
+
+HOME = sys.modules[lazy.__module__]  # under its name the package has the function
 
 
-@pytest.mark.parametrize("enabled", [True, False])
-def test_the_collector_rests_and_is_as_it_was_also_after_an_error(enabled: bool) -> None:
-    before = gc.isenabled()
-    (gc.enable if enabled else gc.disable)()
-    try:
-        with pytest.raises(ImportError), collecting_later():
-            with collecting_later():
-                pass
-            assert not gc.isenabled()
-            raise ImportError
-        assert gc.isenabled() == enabled
-    finally:
-        (gc.enable if before else gc.disable)()
-
-
-def test_what_is_there_when_torch_arrives_is_never_passed_over_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("own", [True, False])
+def test_what_is_there_when_torch_arrives_is_never_passed_over_again_in_a_command(
+    own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frozen: list[bool] = []
-    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(gc.isenabled()))
-    with collecting_later():
-        pass
-    monkeypatch.delitem(sys.modules, "torch", raising=False)
-    with collecting_later():
-        pass
-    assert frozen == []
-    with collecting_later():
+
+    def imported(name: str) -> ModuleType:
+        assert not gc.isenabled()
         monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
-    assert frozen == [False]
+        module = ModuleType(name)
+        module.__dict__.update(first=1, second=2)
+        return module
+
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(gc.isenabled()))
+    monkeypatch.setattr(HOME, "import_module", imported)
+    monkeypatch.setattr(HOME, "_own_process", False)
+    monkeypatch.setitem(sys.modules, "offers", ModuleType("offers"))
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    if own:
+        owns_process()
+    get, _ = lazy("offers", {"offers.home": ["first", "second"]})
+    assert (get("first"), get("second")) == (1, 2)
+    assert frozen == [False] * own
+    assert gc.isenabled()

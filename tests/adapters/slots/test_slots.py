@@ -3,6 +3,8 @@
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -65,3 +67,26 @@ def test_what_takes_a_slot_leaves_nothing_of_what_was_there() -> None:
         assert not own.memory.any()
         slots.clear(0)
         assert not slots.memory.any()
+
+
+def test_what_failed_on_its_way_into_a_slot_leaves_nothing_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    base = models.base("llama")
+    whole, prefix = models.made_here("llama", "lora"), models.made_here("llama", "prefix")
+    part = replace(
+        whole,
+        method=Lora(3, 6.0, ("q_proj",)),
+        tensors={name: tensor for name, tensor in whole.tensors.items() if "q_proj" in name},
+    )
+    for failing in (whole, prefix):
+        slots, alone = (Slots(base, 1, shared_rank=2) for _ in range(2))
+        packed = pack(failing, base, base.dtype)
+        broken: Any = SimpleNamespace(to=lambda *_: (_ for _ in ()).throw(MemoryError))
+        with pytest.raises(MemoryError):
+            slots.put(0, replace(packed, head=broken))
+        slots.clear(0)
+        for each in (slots, alone):
+            each.load(0, part)
+        batch, rows = pad(base, [[1, 2, 3]]), RowSlots((0,))
+        assert torch.equal(*(forward(base, each, batch, rows).states for each in (slots, alone)))

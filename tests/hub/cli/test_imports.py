@@ -66,7 +66,7 @@ def test_a_base_that_answers_imports_no_compiler_and_nothing_of_training(tmp_pat
 from adapters import load_base
 import gc, torch
 from hub.registry.registry import Registry
-assert gc.isenabled() and gc.get_freeze_count() > 100_000
+assert gc.isenabled() and gc.get_freeze_count() == 0  # what lives in this process is not ours alone
 base = load_base("starter", "nf4", device="cpu")
 with torch.inference_mode():
     base.model(input_ids=torch.arange(5)[None])

@@ -68,6 +68,7 @@ def test_relative_paths_are_whole_where_another_process_reads_them(run: Run) -> 
         (["--adapter-calls"], "by themselves"),
         (["--hub", "s3://ID:hidden@agency/hub", "--keys", "k"], "without credentials"),
         (["--host", "0.0.0.0"], "make one"),
+        (["--workers", "2"], "--refresh FILE"),
     ],
 )
 def test_what_no_fleet_can_be_is_told_and_nothing_is_written(run: Run, options: list[str], told: str) -> None:

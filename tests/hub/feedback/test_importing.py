@@ -9,6 +9,7 @@ from adapters.errors import RequestError
 from hub.feedback import Feedback, import_log
 from hub.feedback.tables import impressions, outcomes, shown
 from hub.hub import Hub
+from recipes.errors import DataError
 from tests.hub.conftest import Run
 from tests.hub.feedback.made import NAME, stored
 from tests.hub.tiny import lora
@@ -95,6 +96,15 @@ def test_columns_that_are_not_there_are_told(
 ) -> None:
     with pytest.raises(RequestError, match=told):
         import_log(log, bandit(tmp_path / "men.csv"), NAME, columns)
+
+
+def test_two_columns_of_one_name_are_refused_where_they_are_read(log: Feedback, tmp_path: Path) -> None:
+    path = tmp_path / "men.csv"
+    path.write_text("ad,timestamp,clicked,clicked\na,2026-11-24 00:00:26,1,0\n")
+    with pytest.raises(DataError, match="clicked"):
+        import_log(log, path, NAME, {})
+    path.write_text("ad,clicked,timestamp,other,other\na,1,2026-11-24 00:00:26,x,y\n")
+    assert import_log(log, path, NAME, {}).impressions == 1
 
 
 def test_a_file_without_a_sound_row_is_refused(log: Feedback, tmp_path: Path) -> None:

@@ -42,8 +42,15 @@ def test_it_is_told_with_the_share_and_an_example(tmp_path: Path) -> None:
         [(f"order {n}: mad, glad or so so?", LABELS[n % 3]) for n in range(60)],
         [(f"order {n} was made gladly", LABELS[n % 2]) for n in range(60)],
         [(f"I am glad of order {n}", ("glad", "mad")[n % 3 > 1]) for n in range(60)],
+        [(f"my order {n} came", "complaint" if n in (0, 30) else "order") for n in range(60)],
     ],
-    ids=["in most texts", "all labels in all texts", "in other words", "of one label alone"],
+    ids=[
+        "in most texts",
+        "all labels in all texts",
+        "in other words",
+        "of one label alone",
+        "a word of nearly all",
+    ],
 )
 def test_it_is_not_told_where_the_texts_do_not_give_the_answer(
     tmp_path: Path, texts: list[tuple[str, str]]

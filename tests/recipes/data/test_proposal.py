@@ -253,7 +253,15 @@ def test_clicked_is_known_in_the_languages_of_clients(tmp_path: Path, column: st
     assert recipe.task == "recommendation" and recipe.data.columns["clicked"] == column
 
 
-@pytest.mark.parametrize("column", ["klickte warum", "geschlecht", "\u70b9\u51fb"])
+@pytest.mark.parametrize("columns", ["hat_gekauft,hat_geklickt", "nicht_geklickt,x", "\u672a\u70b9\u51fb,x"])
+def test_of_two_that_may_be_clicks_and_of_what_denies_one_none_is_taken(tmp_path: Path, columns: str) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"sucht Schuhe {n},Leichte Schuhe {n % 5},{n % 2},{n // 2 % 2}\n" for n in range(40)]
+    path.write_text("".join([f"profil,anzeige,{columns}\n", *rows]), encoding="utf-8")
+    assert "clicked" not in proposed(path)[0].data.columns
+
+
+@pytest.mark.parametrize("column", ["geklickt", "hat geklickt", "\u70b9\u51fb"])
 def test_what_says_neither_yes_nor_no_is_no_click(tmp_path: Path, column: str) -> None:
     path = tmp_path / "a.csv"
     rows = [f"wo ist meine Bestellung {n},{('zufrieden', 'enttaeuscht')[n % 2]}\n" for n in range(40)]
