@@ -38,6 +38,8 @@ class Sampling:
             times it where negative (Keskar et al. 2019, arXiv:1909.05858, §4.1); 1 is off.
         stop: the text ends before the first of these strings.
         logprobs: how likely each token was is told, with so many of the likeliest beside it; None tells nothing.
+        min_p: narrows the choice, before top_k and top_p, to tokens at least so likely as this share of the likeliest
+            one (Nguyen et al. 2024, arXiv:2407.01082); 0 is off.
 
     Raises:
         RequestError: a value is of another type or out of range.
@@ -61,6 +63,7 @@ class Sampling:
     logprobs: Annotated[
         Annotated[int, Field(ge=0, le=20)] | None, Field(description="a whole number of 0 to 20, or None")
     ] = None
+    min_p: Annotated[float, Field(ge=0, le=1, description="a number from 0 (off) to 1")] = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -110,11 +113,15 @@ def choose(
 
 
 def _draw(logits: Tensor, sampling: Sequence[Sampling], streams: Sequence[torch.Generator]) -> list[int]:
-    """One draw a row: invert the cumulative distribution of what top_k and then top_p leave, likeliest tokens first.
+    """One draw a row: invert the cumulative distribution of what min_p, top_k and then top_p leave, likeliest tokens
+    first.
 
     A draw nearly always falls among the few likeliest tokens; the whole vocabulary is sorted for the other rows alone.
     """
     values = logits / _column([how.temperature for how in sampling], logits)
+    if any(how.min_p for how in sampling):
+        least = values.amax(-1, keepdim=True) + _column([how.min_p for how in sampling], logits).log()
+        values = values.masked_fill(values < least, -torch.inf)
     points = [float(torch.rand((), generator=stream, dtype=torch.float64)) for stream in streams]
     found = _among(values, sampling, points, min(_LIKELIEST, logits.shape[1]))
     rest = [row for row, token in enumerate(found) if token is None]
@@ -144,7 +151,7 @@ def _among(
         whole = torch.where(all_here, whole, values.logsumexp(-1, keepdim=True))
     shares = (top - whole).exp().double()
     reached, limit = shares.sum(-1, keepdim=True), _column([how.top_p for how in sampling], values).double()
-    inside = shares.cumsum(-1) - shares < limit  # the first token always is
+    inside = (shares.cumsum(-1) - shares < limit) & (shares > 0)  # the first token always is
     mass = torch.where(all_here | (reached >= limit), (shares * inside).sum(-1, keepdim=True), 1.0)
     cumulative = (shares * inside).cumsum(-1)
     point = mass * torch.tensor(points, dtype=torch.float64, device=device)[:, None]

@@ -46,8 +46,8 @@ class Write:
     max_chars: texts over it are drawn again, never cut. policy: rules beside those of the adapter's recipe, with the
     keys of its `write.policy`, such as `{"banned": [...], "required": [...]}`; it can only add, so that `allowed` is
     refused. Texts that break a rule are drawn again too; `Texts.refused` tells them. Several texts, and texts that are
-    drawn again, need a temperature above 0 (0.8 unless given). The others are those of
-    `adapters.serving.Sampling`, such as logprobs. deadline: seconds from now.
+    drawn again, need a temperature above 0: unless given it is 0.6, of tokens at least a fifth as likely as the
+    likeliest one. The others are those of `adapters.serving.Sampling`, such as logprobs. deadline: seconds from now.
     """
 
     CALL: ClassVar[str] = "write"

@@ -35,6 +35,16 @@ def test_top_k_comes_before_top_p_as_in_transformers() -> None:
     assert draws(both) == [1, 0, 0, 0]
 
 
+def test_min_p_keeps_what_is_likely_enough_beside_the_likeliest_before_the_others() -> None:
+    assert draws(Sampling(temperature=1.0, min_p=0.4)) == pytest.approx([0.625, 0.375, 0, 0], abs=0.025)
+    assert draws(Sampling(temperature=1.0, min_p=0.4, top_p=0.62)) == [1, 0, 0, 0]
+    assert draws(Sampling(temperature=1.0, min_p=1.0)) == [1, 0, 0, 0]
+    # A tail of thousands, each far behind: half of all draws fall there without.
+    tail = torch.cat([torch.zeros(1, 1), torch.full((1, 4000), -8.3)], -1)
+    assert draws(Sampling(temperature=1.0), tail)[0] == pytest.approx(0.5, abs=0.03)
+    assert draws(Sampling(temperature=1.0, min_p=0.1), tail)[0] == 1
+
+
 def test_rows_with_different_rules_do_not_mix() -> None:
     hows = [
         Sampling(),

@@ -141,6 +141,20 @@ def drafting(policy: dict[str, Any], drafts: list[str], learned: bool = True) ->
     return asked.answer(run(asked.rows))
 
 
+def test_drafts_that_must_differ_are_warm_but_hold_nothing_far_fetched_unless_it_is_said_how() -> None:
+    made = models.made_here("llama", "lora")
+    made.info["recipe"] = Recipe.load("ad-copy").to_dict()
+    member = Member(Content("one"), Voice.of(made), "acme")
+
+    def drawn(**how: Any) -> list[tuple[float, float]]:
+        asked = Drafting(Write("acme/a/ad-copy", QUIET, **how), member, models.base("llama"), lambda _: [])
+        return [(row.sampling.temperature, row.sampling.min_p) for row in asked.rows]
+
+    assert drawn() == [(0.0, 0.0)]
+    assert drawn(n=2) == [(0.6, 0.2)] * 2
+    assert drawn(n=2, temperature=0.9) == [(0.9, 0.0)] * 2
+
+
 def test_a_draft_that_states_another_product_s_value_is_drawn_again_where_facts_are_asked_for() -> None:
     texts = drafting({"facts": True}, [FALSE, FALSE, TRUE])
     assert texts == [TRUE] and [each.text for each in texts.refused] == [FALSE, FALSE]
