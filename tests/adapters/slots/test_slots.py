@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from adapters import AdapterError, Lora
+from adapters import Adapter, AdapterError, Lora
 from adapters.slots.forward_pass import forward, pad
 from adapters.slots.packed import pack
 from adapters.slots.rows import RowSlots
@@ -43,15 +43,17 @@ def test_rows_of_an_empty_slot_are_refused() -> None:
         forward(base, slots, pad(base, [[1, 2]]), RowSlots((1,)))
 
 
+def of_one_layer(adapter: Adapter) -> Adapter:
+    """Its terms of the queries alone."""
+    tensors = {name: tensor for name, tensor in adapter.tensors.items() if "q_proj" in name}
+    return replace(adapter, method=Lora(3, 6.0, ("q_proj",)), tensors=tensors)
+
+
 def test_what_takes_a_slot_leaves_nothing_of_what_was_there() -> None:
     """A LoRA over a LoRA of other layers, a prefix or one with memory of its own over a LoRA."""
     base = models.base("llama")
     whole, prefix = models.made_here("llama", "lora"), models.made_here("llama", "prefix")
-    part = replace(
-        whole,
-        method=Lora(3, 6.0, ("q_proj",)),
-        tensors={name: tensor for name, tensor in whole.tensors.items() if "q_proj" in name},
-    )
+    part = of_one_layer(whole)
     for given in itertools.permutations((whole, part, prefix)):
         slots = Slots(base, 1)
         slots.reserve(whole)
@@ -74,11 +76,7 @@ def test_what_failed_on_its_way_into_a_slot_leaves_nothing_to_the_next(
 ) -> None:
     base = models.base("llama")
     whole, prefix = models.made_here("llama", "lora"), models.made_here("llama", "prefix")
-    part = replace(
-        whole,
-        method=Lora(3, 6.0, ("q_proj",)),
-        tensors={name: tensor for name, tensor in whole.tensors.items() if "q_proj" in name},
-    )
+    part = of_one_layer(whole)
     for failing in (whole, prefix):
         slots, alone = (Slots(base, 1, shared_rank=2) for _ in range(2))
         packed = pack(failing, base, base.dtype)
