@@ -6,7 +6,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from time import monotonic
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -114,7 +113,7 @@ class Ticket(Future[Answer]):
     def __init__(self, request: Request, on_cancel: "Callable[[Ticket], None]") -> None:
         super().__init__()
         self.request = request
-        self.arrival = monotonic()
+        self.arrival = 0.0
         self.overtaken = 0
         self.slot: int | None = None
         self._on_cancel = on_cancel

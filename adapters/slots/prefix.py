@@ -116,7 +116,9 @@ class PrefixStack:
         return taken
 
     def clear(self, slot: int) -> None:
-        """Empty a slot."""
+        """Empty a slot that holds anything."""
+        if not self.lengths[slot]:
+            return
         with torch.no_grad():
             self.table[slot].zero_()
         self.lengths[slot] = 0

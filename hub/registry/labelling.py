@@ -159,9 +159,9 @@ def naming(reference: str, among: Collection[str]) -> Iterator[None]:
     try:
         yield
     except RepertoireError as error:
-        if len(among) == 1:
+        if (told := named(error, reference, among)) is error:
             raise
-        raise named(error, reference, among) from error
+        raise told from error
 
 
 def named(error: RepertoireError, reference: str, among: Collection[str]) -> RepertoireError:

@@ -50,9 +50,13 @@ class Answered:
 
     @property
     def fingerprint(self) -> str:
-        """By which a client tells the version that answered: the first 16 characters of its digest, those of an
-        ensemble with `+` between them."""
-        return "+".join(digest[:16] for digest in self.digests)
+        """By which a client tells the version that answered."""
+        return fingerprint(*self.digests)
+
+
+def fingerprint(*digests: str) -> str:
+    """By which a client tells a version: the first 16 characters of its digest, of an ensemble with `+` between."""
+    return "+".join(digest[:16] for digest in digests)
 
 
 class Service:

@@ -34,7 +34,7 @@ _CLICKED = frozenset((*WORDS["clicked"], *WORDS["clicks"]))
 # Of scripts that put no spaces between words.
 _UNSPACED = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
 _NOT = frozenset("not no non nicht kein keine nie niet geen pas sin não inte ikke ikkje ei не".split())
-_NOT_UNSPACED = re.compile("未|不|没|沒|無し|なし|なかった|ない|안|미")
+_NOT_UNSPACED = re.compile("未|不|没|沒|無し|なし|なかった|ない|않|(?:미|안 ?)(?=클릭|구매|함)")
 _CODE = re.compile(r"[\w.+-]*", re.ASCII)
 _GENERAL = ("label", "target", "output", "y")  # names of any outcome, a click or not
 _FILLED = ("user_id", "ad_id", "group", "label", "user")  # roles of which no cell may be empty

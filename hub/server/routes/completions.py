@@ -14,7 +14,7 @@ from hub.server.bounds import OutOfBounds
 from hub.server.events import DONE, EventStream, event, merged
 from hub.server.failing import refused, told
 from hub.server.noted import Noted
-from hub.server.service import Answered, Service, unless_gone
+from hub.server.service import Answered, Service, fingerprint, unless_gone
 from hub.server.wire.body import ERRORS, StrictRoute, Usage
 from hub.server.wire.chat import (
     ChatMessage,
@@ -109,8 +109,11 @@ def _rest(answered: list[Answered], ignored: list[str]) -> dict[str, Any]:
         ignored=ignored,
         digest=answered[0].digests[0],
     )
-    usage, fingerprint = Usage.of(read, written), answered[0].fingerprint
-    return {"usage": usage, "system_fingerprint": fingerprint, "repertoire": extras}
+    return {
+        "usage": Usage.of(read, written),
+        "system_fingerprint": answered[0].fingerprint,
+        "repertoire": extras,
+    }
 
 
 Delta = Callable[[str, tuple[TokenChance, ...] | None, int, bool], dict[str, Any]]
@@ -158,7 +161,7 @@ async def _streamed(
     noted = Noted.of(http.scope)
     noted.first = noted.seconds
     usage = body.stream_options is not None and bool(body.stream_options.include_usage)
-    head = {**head, "object": kind, "system_fingerprint": streams[0].digest[:16]}
+    head = {**head, "object": kind, "system_fingerprint": fingerprint(streams[0].digest)}
 
     def chunk(index: int, reason: str | None, **rest: Any) -> bytes:
         tail = {"usage": None} if usage else {}

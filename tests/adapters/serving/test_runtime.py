@@ -66,8 +66,7 @@ class Paced:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of requests and their deadlines."""
     clock = Clock()
-    for module in ("admission", "request"):
-        monkeypatch.setattr(f"adapters.serving.{module}.monotonic", clock)
+    monkeypatch.setattr("adapters.serving.admission.monotonic", clock)
     return clock
 
 

@@ -241,6 +241,7 @@ def test_files_that_were_joined_have_a_header_and_its_second_one_is_told(tmp_pat
         ("\u70b9\u51fb", "1", "0"),
         ("\u662f\u5426\u70b9\u51fb", "\u662f", "\u5426"),
         ("\u5e7f\u544a\u662f\u5426\u70b9\u51fb", "1", "0"),
+        ("\ubbf8\ub514\uc5b4 \ud074\ub9ad", "1", "0"),
         ("clicks", "1", "0"),
         ("ad was clicked?", "yes", "no"),
     ],
@@ -253,7 +254,10 @@ def test_clicked_is_known_in_the_languages_of_clients(tmp_path: Path, column: st
     assert recipe.task == "recommendation" and recipe.data.columns["clicked"] == column
 
 
-@pytest.mark.parametrize("columns", ["hat_gekauft,hat_geklickt", "nicht_geklickt,x", "\u672a\u70b9\u51fb,x"])
+@pytest.mark.parametrize(
+    "columns",
+    ["hat_gekauft,hat_geklickt", "nicht_geklickt,x", "\u672a\u70b9\u51fb,x", "\ubbf8\ud074\ub9ad,x"],
+)
 def test_of_two_that_may_be_clicks_and_of_what_denies_one_none_is_taken(tmp_path: Path, columns: str) -> None:
     path = tmp_path / "a.csv"
     rows = [f"sucht Schuhe {n},Leichte Schuhe {n % 5},{n % 2},{n // 2 % 2}\n" for n in range(40)]
