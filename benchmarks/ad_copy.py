@@ -41,7 +41,6 @@ SETTINGS: dict[str, Any] = {
     "data.columns": {"product": "mr", "copy": "ref"},
     "lora.dropout": 0.0,  # no row is seen twice
     "train.batch_size": 4,
-    "train.learning_rate": 5.33e-4,  # that of labels on a base of this width
     "train.max_steps": STEPS,
     "train.evaluate_every": STEPS // 3,
     "train.patience": None,
