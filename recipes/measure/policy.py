@@ -157,7 +157,9 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
             what = terms[span] if banned else text[slice(*where)]
             broken.append(Violation("banned" if banned else "unsupported", what, where))
     broken += [Violation("missing", each) for each in policy.required if not any(_spans(each, folded))]
-    broken += [Violation("unnamed", f"{key}: {value}") for key, value in unnamed(text, to_name(product, policy))]
+    broken += [
+        Violation("unnamed", f"{key}: {value}") for key, value in unnamed(text, to_name(product, policy))
+    ]
     return broken + [each for limit in policy.limits for each in _too_long(text, limit)]
 
 

@@ -229,7 +229,12 @@ def test_what_is_missing_may_come_and_what_is_too_long_stays() -> None:
         ("name: Kettle K2\ncolour: dark red", "A dark-red KETTLE K2.", "all", []),
         ("name: Kettle K2\ncolour: dark red", "A kettle, K2, red and dark.", "all", ["colour: dark red"]),
         ("name: Kettle K2\ncolour: dark red", "A kettle.", ["size"], []),
-        ("name[The Mill], familyFriendly[no]", "The Mill is not for families.", "all", ["familyFriendly: no"]),
+        (
+            "name[The Mill], familyFriendly[no]",
+            "The Mill is not for families.",
+            "all",
+            ["familyFriendly: no"],
+        ),
         ("name[The Mill], familyFriendly[no]", "The Mill is not child-friendly.", "all", []),
         ("类型#裙*颜色#白色*颜色#黑色", "白 色的裙子", ["颜色"], ["颜色: 黑色"]),
         ("a kettle in dark red", "Tea!", "all", []),
