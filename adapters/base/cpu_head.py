@@ -19,9 +19,9 @@ from adapters.kernels.half_cpu import FEW_ROWS, SOURCE, declared, halved, multip
 
 def quick_head(model: Any) -> None:
     """Give the output head of a model on a CPU a product for few rows, where it has one."""
-    head = model.get_output_embeddings()
+    head: Any = model.get_output_embeddings()
     if type(head) is nn.Linear and head.bias is None and head.weight.device.type == "cpu":
-        head.forward = _Head(head)  # type: ignore[method-assign]
+        head.forward = _Head(head)
 
 
 @cache
