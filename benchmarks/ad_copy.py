@@ -4,8 +4,7 @@ SmolLM2-135M-Instruct in nf4 learns from rows of the development file of e2e_en,
 file, none of which it has seen.
 
     train   STEPS steps of the preset's rate    an adapter in build/benchmarks/ad-copy
-    write   PRODUCTS of the test file           part by part, as a registry gives them: a draft that states what the
-                                                product does not hold is drawn again
+    write   PRODUCTS of the test file           under each of POLICIES, part by part, as a registry gives them
 
 A budget counts minutes of the processor; what was cut short goes on behind the last snapshot or part. The base lies in
 build/benchmarks/bases/smollm2. Results go to benchmarks/results/ad-copy.json; `--table` runs nothing and prints them.
@@ -37,11 +36,14 @@ NAME = "bench/e2e/ad-copy"
 STEPS, VALIDATION = 900, 32  # validation rows: every one would take as long as the training
 PRODUCTS, PART = 300, 50  # that are written for, of the test file's
 SAMPLES = 12
+POLICIES: dict[str, dict[str, Any]] = {
+    "facts": {"facts": True},
+    "facts, all named": {"facts": True, "named": "all"},
+}
 SETTINGS: dict[str, Any] = {
     "data.columns": {"product": "mr", "copy": "ref"},
     "lora.dropout": 0.0,  # no row is seen twice
     "train.batch_size": 4,
-    "train.learning_rate": 5.33e-4,  # that of labels on a base of this width
     "train.max_steps": STEPS,
     "train.evaluate_every": STEPS // 3,
     "train.patience": None,
@@ -98,31 +100,36 @@ def train(base: "Base", data: "Splits", until: float) -> bool:
         run.close()
 
 
-def write(base: "Base", products: Sequence[str], until: float) -> dict[str, dict[str, Any]]:
-    """What is written for each product: its drafts, the first one first, and the text that is given; null where none
-    keeps the policy. Part by part, as long as there is time."""
+def write(base: "Base", products: Sequence[str], until: float) -> dict[str, dict[str, dict[str, Any]]]:
+    """What is written under each policy for each product: its drafts, the first one first, and the text that is given;
+    null where none keeps the policy. Part by part, as long as there is time."""
     from hub import Hub, Registry, Write
 
     path = ROOT / TEXTS
-    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    left = [product for product in products if product not in found]
-    random.Random(2).shuffle(left)  # the file is sorted by names, and its first part would not stand for all
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     hub = Hub(ROOT / f"{ADAPTER}-hub", create=True)
     hub.publish(ROOT / ADAPTER, NAME, publish_id="the benchmark's")
     registry = Registry(hub, base, follow=False)
     try:
-        for at in range(0, len(left), PART):
-            if process_time() > until:
-                break
-            part = left[at : at + PART]
-            asked = [Write(NAME, product, policy={"facts": True}) for product in part]
-            for product, answer in zip(part, registry.map(asked), strict=True):
-                found[product] = _drafts(answer)
-            path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-            print(f"{len(found)} of {len(products)} products, {process_time():.0f} s", flush=True)
+        for name, policy in POLICIES.items():
+            own = found.setdefault(name, {})
+            left = [product for product in products if product not in own]
+            random.Random(2).shuffle(
+                left
+            )  # the file is sorted by names, and its first part would not stand for all
+            for at in range(0, len(left), PART):
+                if process_time() > until:
+                    break
+                part = left[at : at + PART]
+                asked = [Write(NAME, product, policy=policy) for product in part]
+                for product, answer in zip(part, registry.map(asked), strict=True):
+                    own[product] = _drafts(answer)
+                path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+                print(f"{name}: {len(own)} of {len(products)} products, {process_time():.0f} s", flush=True)
     finally:
         registry.close()
-    return {product: found[product] for product in products if product in found}
+    written = {name: {each: own[each] for each in products if each in own} for name, own in found.items()}
+    return {name: own for name, own in written.items() if own}
 
 
 def _drafts(answer: Any) -> dict[str, Any]:
@@ -135,8 +142,9 @@ def _drafts(answer: Any) -> dict[str, Any]:
     return {"drafts": [*refused, *([given] if given is not None else [])], "given": given}
 
 
-def measured(data: "Splits", found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """First drafts, given texts, the nearest copies and the references, all of the same products."""
+def measured(data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """First drafts and given texts under each policy, the nearest copies and the references, all of the same products
+    and by the rule that facts are the product's."""
     from recipes import Recipe
     from recipes.measure import Policy
     from recipes.tasks import ad_copy
@@ -149,18 +157,24 @@ def measured(data: "Splits", found: Mapping[str, Mapping[str, Any]]) -> dict[str
         written = ad_copy.Written([*texts.values()], products=[*texts], policy=policy, sayings=sayings)
         return {name: round(value, 4) for name, value in ad_copy.metrics(rows, written).items()}
 
-    of_them = replace(data, test=tuple(example for example in data.test if example.text in found))
-    recipe = Recipe.load("ad-copy", **SETTINGS | {"write.evaluated": len(found), "write.policy.facts": True})
+    every = found["facts"]
+    of_them = replace(data, test=tuple(example for example in data.test if example.text in every))
+    recipe = Recipe.load("ad-copy", **SETTINGS | {"write.evaluated": len(every), "write.policy.facts": True})
     rows = ad_copy.baselines(of_them, recipe)
-    first = {product: each["drafts"][0] for product, each in found.items()}
-    given = {product: each["given"] for product, each in found.items() if each["given"] is not None}
     names = {name: {key: round(value, 4) for key, value in row.items()} for name, row in rows.items()}
-    return {"first drafts": figures(first), "texts given": figures(given), **names}
+    texts: dict[str, Any] = {}
+    for name, own in found.items():
+        given = {product: each["given"] for product, each in own.items() if each["given"] is not None}
+        texts[f"first drafts ({name})"] = figures(
+            {product: each["drafts"][0] for product, each in own.items()}
+        )
+        texts[f"texts given ({name})"] = figures(given)
+    return texts | names
 
 
 def table(result: Mapping[str, Any]) -> Iterator[str]:
     """The figures, and texts beside the nearest copy and a reference, as Markdown."""
-    yield f"| {result['products']} of {result['of']} products | {' | '.join(SHOWN.values())} |"
+    yield f"| {max(result['products'].values())} of {result['of']} products | {' | '.join(SHOWN.values())} |"
     yield f"| --- {'| ---: ' * len(SHOWN)}|"
     for name, row in result["measured"].items():
         cells = (
@@ -168,10 +182,11 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
         )
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
-    yield "| product | SmolLM2 with the adapter | nearest copy | a reference |"
-    yield "| --- | --- | --- | --- |"
+    shown = [key for key in result["samples"][0] if key != "product"]
+    yield f"| product | {' | '.join(shown)} |"
+    yield f"| --- {'| --- ' * len(shown)}|"
     for each in result["samples"]:
-        yield f"| {' | '.join(each[key] for key in ('product', 'given', 'nearest', 'reference'))} |"
+        yield f"| {' | '.join(each[key] for key in ('product', *shown))} |"
 
 
 def main(arguments: list[str]) -> int:
@@ -204,30 +219,31 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _result(data: "Splits", found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _result(data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
     from recipes.measure.baselines import nearest_copies
     from recipes.tasks import ad_copy
 
-    shown = [product for product in found if found[product]["given"] is not None]
-    shown = sorted(random.Random(1).sample(shown, min(SAMPLES, len(shown))))
+    shown = sorted(random.Random(1).sample([*found["facts"]], min(SAMPLES, len(found["facts"]))))
     reference = {example.text: example.copy for example in reversed(data.test)}
-    drafts = [len(each["drafts"]) for each in found.values()]
     return {
-        "products": len(found),
+        "products": {name: len(own) for name, own in found.items()},
         "wanted": PRODUCTS,
         "of": len(ad_copy.inputs(data.test)),
         "training rows": STEPS * SETTINGS["train.batch_size"],
         "settings": SETTINGS,
+        "policies": POLICIES,
         "measured": measured(data, found),
-        "drafts a product": round(sum(drafts) / len(drafts), 3),
-        "refused to the end": sum(each["given"] is None for each in found.values()),
+        "drafts a product": {
+            name: round(sum(len(each["drafts"]) for each in own.values()) / len(own), 3)
+            for name, own in found.items()
+        },
+        "refused to the end": {
+            name: sum(each["given"] is None for each in own.values()) for name, own in found.items()
+        },
         "samples": [
-            {
-                "product": product,
-                "given": found[product]["given"],
-                "nearest": nearest,
-                "reference": reference[product],
-            }
+            {"product": product}
+            | {name: str(own.get(product, {}).get("given")) for name, own in found.items()}
+            | {"nearest copy": nearest, "a reference": reference[product]}
             for product, nearest in zip(shown, nearest_copies(data.train, shown), strict=True)
         ],
         "seconds of the processor": round(process_time()),

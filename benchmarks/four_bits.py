@@ -18,6 +18,7 @@ import transformers as tf
 
 from adapters.base import cpu_nf4
 from adapters.base.bitsandbytes_import import bitsandbytes
+from adapters.base.cpu_head import quick_head
 from adapters.base.quantization import bitsandbytes_config
 from adapters.kernels.compiled import compiled
 from adapters.kernels.nf4_cpu import SOURCE, declared
@@ -117,6 +118,8 @@ def load(way: str) -> Any:
         layer.support_avx512bf16_for_cpu = False
         if way != "bitsandbytes":
             layer.forward = cpu_nf4._Products(layer, way in fused(), "compiled")
+    if way == "fp32" or way in COMPILED:
+        quick_head(model)  # as every base has it
     answer(model, 1, 1)
     return model
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from adapters.base.attention import AttentionLayer, prefix_width, route_attention
+from adapters.base.cpu_head import quick_head
 from adapters.base.cpu_nf4 import repacked_bytes, split_products
 from adapters.base.fingerprint import digest, plain_config
 from adapters.base.input_groups import probe
@@ -65,6 +66,7 @@ class Base:
             )
         if self.kind == "decoder":
             self._check_output_head()
+            quick_head(self.model)
 
     @property
     def config(self) -> PretrainedConfig:

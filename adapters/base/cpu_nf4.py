@@ -73,9 +73,9 @@ def nf4_library() -> ctypes.CDLL | str:
 
 
 def repacked_bytes(model: nn.Module) -> int:
-    """Bytes of repacked and unpacked weights beside those of the model."""
+    """Bytes of weights in another form, beside those of the model."""
     forwards = (vars(module).get("forward") for module in model.modules())
-    return sum(forward.repacked_bytes for forward in forwards if isinstance(forward, _Products))
+    return sum(getattr(forward, "repacked_bytes", 0) for forward in forwards)
 
 
 class _Products:

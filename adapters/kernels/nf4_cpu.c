@@ -5,8 +5,8 @@
  *
  *     weight[i] = code[nibble i] * scale[i / block]          each exactly as bitsandbytes computes it
  *
- * A product takes four outputs at a time and up to 1,024 inputs of them: these are unpacked into 16 KiB, which the first
- * cache holds, and multiplied there with all rows of x. So a weight is read from memory once, in its 4 bits.
+ * A product of one row takes each code as it comes. One of several takes four outputs at a time and up to 1,024 inputs of them: these are unpacked into 16 KiB, which the first
+ * cache holds, and multiplied there with all rows of x. Either way a weight is read from memory once, in its 4 bits.
  */
 #include <stdint.h>
 #include <string.h>
@@ -28,7 +28,7 @@ struct nf4 {
     float offset;
 };
 
-enum { OUTPUTS = 4, INPUTS = 1024 };
+enum { OUTPUTS = 4, INPUTS = 1024, AHEAD = 4096 }; /* AHEAD: bytes */
 
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 enum { LANES = 16, ROWS = 4 };
@@ -37,6 +37,7 @@ enum { LANES = 8, ROWS = 2 };
 #else
 enum { LANES = 4, ROWS = 2 };
 #endif
+enum { VECS = 32 / LANES };
 
 typedef float vec __attribute__((vector_size(4 * LANES)));
 typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias)); /* at any address */
@@ -79,15 +80,24 @@ typedef __m512 lookup;
 
 static inline lookup lookup_of(const float *code) { return _mm512_loadu_ps(code); }
 
-/* 16 bytes are 32 weights. */
-static inline void unpack32(const uint8_t *bytes, lookup table, float scale, float *out) {
-    const __m128i both = _mm_loadu_si128((const __m128i *)bytes), low = _mm_set1_epi8(15);
-    const __m128i first = _mm_and_si128(_mm_srli_epi16(both, 4), low), second = _mm_and_si128(both, low);
-    const __m512i a = _mm512_cvtepu8_epi32(_mm_unpacklo_epi8(first, second));
-    const __m512i b = _mm512_cvtepu8_epi32(_mm_unpackhi_epi8(first, second));
-    const __m512 s = _mm512_set1_ps(scale);
-    _mm512_storeu_ps(out, _mm512_mul_ps(_mm512_permutexvar_ps(a, table), s));
-    _mm512_storeu_ps(out + 16, _mm512_mul_ps(_mm512_permutexvar_ps(b, table), s));
+/* What 16 bytes, 32 codes, stand for: those of the high halves, then those of the low ones. */
+static inline void look_up(const uint8_t *bytes, lookup table, vec *out) {
+    const __m512i both = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)bytes));
+    out[0] = (vec)_mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), table);
+    out[1] = (vec)_mm512_permutexvar_ps(both, table); /* only the four lowest bits count */
+}
+
+static inline void in_order(vec *values) {
+    const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512 high = (__m512)values[0], low = (__m512)values[1];
+    values[0] = (vec)_mm512_permutex2var_ps(high, first, low);
+    values[1] = (vec)_mm512_permutex2var_ps(high, _mm512_add_epi32(first, _mm512_set1_epi32(8)), low);
+}
+
+/* Numbers in the order of `look_up`. */
+static inline void as_looked_up(const float *x, int64_t count, float *out) {
+    for (int64_t at = 0; at < count; at += 32)
+        for (int64_t i = 0; i < 16; i++) out[at + i] = x[at + 2 * i], out[at + 16 + i] = x[at + 2 * i + 1];
 }
 #elif defined(__AVX2__)
 /* Byte j of each of the 16 floats, in both halves. */
@@ -103,8 +113,8 @@ static inline lookup lookup_of(const float *code) {
     return table;
 }
 
-/* 16 bytes are 32 weights: their four bytes are looked up apart, and interleaved. */
-static inline void unpack32(const uint8_t *bytes, lookup table, float scale, float *out) {
+/* What 16 bytes, 32 codes, stand for: the four bytes of each float are looked up apart, and interleaved. */
+static inline void look_up(const uint8_t *bytes, lookup table, vec *out) {
     const __m128i both = _mm_loadu_si128((const __m128i *)bytes), low = _mm_set1_epi8(15);
     const __m128i first = _mm_and_si128(_mm_srli_epi16(both, 4), low), second = _mm_and_si128(both, low);
     const __m256i natural = _mm256_set_m128i(_mm_unpackhi_epi8(first, second), _mm_unpacklo_epi8(first, second));
@@ -114,23 +124,25 @@ static inline void unpack32(const uint8_t *bytes, lookup table, float scale, flo
     const __m256i b2 = _mm256_shuffle_epi8(table.plane[2], codes), b3 = _mm256_shuffle_epi8(table.plane[3], codes);
     const __m256i l01 = _mm256_unpacklo_epi8(b0, b1), l23 = _mm256_unpacklo_epi8(b2, b3);
     const __m256i h01 = _mm256_unpackhi_epi8(b0, b1), h23 = _mm256_unpackhi_epi8(b2, b3);
-    const __m256 s = _mm256_set1_ps(scale);
-    _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_castsi256_ps(_mm256_unpacklo_epi16(l01, l23)), s));
-    _mm256_storeu_ps(out + 8, _mm256_mul_ps(_mm256_castsi256_ps(_mm256_unpackhi_epi16(l01, l23)), s));
-    _mm256_storeu_ps(out + 16, _mm256_mul_ps(_mm256_castsi256_ps(_mm256_unpacklo_epi16(h01, h23)), s));
-    _mm256_storeu_ps(out + 24, _mm256_mul_ps(_mm256_castsi256_ps(_mm256_unpackhi_epi16(h01, h23)), s));
+    out[0] = (vec)_mm256_unpacklo_epi16(l01, l23), out[1] = (vec)_mm256_unpackhi_epi16(l01, l23);
+    out[2] = (vec)_mm256_unpacklo_epi16(h01, h23), out[3] = (vec)_mm256_unpackhi_epi16(h01, h23);
 }
 #else
 typedef const float *lookup;
 
 static inline lookup lookup_of(const float *code) { return code; }
 
-static inline void unpack32(const uint8_t *bytes, lookup table, float scale, float *out) {
+static inline void look_up(const uint8_t *bytes, lookup table, vec *out) {
     for (int i = 0; i < 16; i++) {
-        out[2 * i] = table[bytes[i] >> 4] * scale;
-        out[2 * i + 1] = table[bytes[i] & 15] * scale;
+        out[2 * i / LANES][2 * i % LANES] = table[bytes[i] >> 4];
+        out[2 * i / LANES][2 * i % LANES + 1] = table[bytes[i] & 15];
     }
 }
+#endif
+#if !(defined(__AVX512F__) && defined(__AVX512BW__))
+static inline void in_order(vec *values) { (void)values; }
+
+static inline void as_looked_up(const float *x, int64_t count, float *out) { memcpy(out, x, count * sizeof(float)); }
 #endif
 
 /* Unpack `count` weights from the flat index `first` on; both multiples of 32. */
@@ -139,7 +151,12 @@ static inline void unpack(const struct nf4 *w, lookup table, int64_t first, int6
     while (first < end) {
         const int64_t block = first >> w->block_bits, behind = (block + 1) << w->block_bits;
         const float scale = scale_of(w, block);
-        for (; first < end && first < behind; first += 32, out += 32) unpack32(w->codes + first / 2, table, scale, out);
+        for (; first < end && first < behind; first += 32, out += 32) {
+            vec values[VECS];
+            look_up(w->codes + first / 2, table, values);
+            in_order(values);
+            for (int i = 0; i < VECS; i++) *(loose *)(out + i * LANES) = values[i] * scale;
+        }
     }
 }
 
@@ -163,9 +180,33 @@ add_products(const float *x, int64_t x_step, const float *unpacked, int64_t coun
     }
 }
 
+/* y, of which `kept` columns are there, = x [inputs], as looked up, times the weights of outputs from `output` on: nothing is unpacked to
+ * memory, and a block is scaled once. */
+static inline void one_row(const struct nf4 *w, lookup table, int64_t output, int64_t kept, const float *x, float *y) {
+    vec sums[OUTPUTS] = {{0}};
+    for (int64_t input = 0; input < w->inputs; input += (int64_t)1 << w->block_bits)
+        for (int64_t o = 0; o < kept; o++) {
+            const int64_t first = (output + o) * w->inputs + input;
+            vec part = {0};
+            __builtin_prefetch(w->codes + first / 2 + AHEAD, 0, 0);
+            for (int64_t i = 0; i < (int64_t)1 << w->block_bits; i += 32) {
+                vec values[VECS];
+                look_up(w->codes + (first + i) / 2, table, values);
+                for (int v = 0; v < VECS; v++)
+                    part = multiply_add(values[v], *(const loose *)(x + input + i + v * LANES), part);
+            }
+            sums[o] += part * scale_of(w, first >> w->block_bits);
+        }
+    float total[OUTPUTS];
+    sums_of(sums, total);
+    memcpy(y, total, kept * sizeof(float));
+}
+
 /* y [rows, outputs] = x [rows, inputs] times the weight, transposed. */
 void nf4_multiply(const struct nf4 *w, const float *x, int64_t rows, float *y, int threads) {
     const int64_t tiles = (w->outputs + OUTPUTS - 1) / OUTPUTS;
+    float single[rows == 1 ? w->inputs : 1];
+    if (rows == 1) as_looked_up(x, w->inputs, single);
     memset(y, 0, rows * w->outputs * sizeof(float));
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
@@ -176,6 +217,10 @@ void nf4_multiply(const struct nf4 *w, const float *x, int64_t rows, float *y, i
         for (int64_t tile = 0; tile < tiles; tile++) {
             const int64_t output = tile * OUTPUTS;
             const int64_t kept = w->outputs - output < OUTPUTS ? w->outputs - output : OUTPUTS;
+            if (rows == 1) {
+                one_row(w, table, output, kept, single, y + output);
+                continue;
+            }
             for (int64_t input = 0; input < w->inputs; input += INPUTS) {
                 const int64_t count = w->inputs - input < INPUTS ? w->inputs - input : INPUTS;
                 for (int64_t o = 0; o < kept; o++)

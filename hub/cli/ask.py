@@ -158,6 +158,10 @@ def write(
     required: Annotated[
         list[str] | None, typer.Option(help="A disclaimer that every text must hold; may be repeated.")
     ] = None,
+    named: Annotated[
+        list[str] | None,
+        typer.Option(help="A column whose value every text must name, or `all`; may be repeated."),
+    ] = None,
     temperature: Annotated[
         float | None, typer.Option(min=0.0, help="0 writes the likeliest. [default: the recipe's]")
     ] = None,
@@ -195,7 +199,11 @@ def write(
     """
     options = {
         "max_chars": max_chars,
-        "policy": {"banned": banned or [], "required": required or []},
+        "policy": {
+            "banned": banned or [],
+            "required": required or [],
+            "named": "all" if named == ["all"] else named or [],
+        },
         "temperature": temperature,
         "top_p": top_p,
         "top_k": top_k,

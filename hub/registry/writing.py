@@ -29,6 +29,7 @@ _REMEDIES: Mapping[Kind, str] = {
     "missing": "train the adapter on texts that hold the disclaimer",
     "too long": "raise max_chars or the policy's limit, or train the adapter on shorter texts",
     "unsupported": "give the product's facts in the request, or train the adapter on texts true to their products",
+    "unnamed": "name fewer columns in policy.named, or leave more room (max_new_tokens, limits)",
 }
 
 Drawing = Generator[list[Row], Any, Texts]

@@ -360,4 +360,4 @@ def _remarks(recipe: "Recipe", parts: Mapping[str, Sequence[Dealt]], labels: Seq
             f"{again} of {len(parts['test'])} test rows have a text that training rows have too ({where})"
         )
     first = {part: [row.examples[0] for row in rows] for part, rows in parts.items()}
-    return remarks + task_for(recipe.task).remarks(first, labels, recipe.data)
+    return remarks + task_for(recipe.task).remarks(first, labels, recipe)

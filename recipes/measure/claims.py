@@ -8,6 +8,7 @@ A product is a text in one of four shapes; `attributes` reads the first three, f
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 CJK = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -80,11 +81,14 @@ def coverage(text: str, product: str) -> float | None:
     whole. Synonyms do not count, so that this is a lower bound; human texts do not reach 1 either.
     """
     pairs = list(dict.fromkeys(attributes(product)))
-    if not pairs:
-        return None
+    return (len(pairs) - len(unnamed(text, pairs))) / len(pairs) if pairs else None
+
+
+def unnamed(text: str, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of a product's `attributes` whose values the text does not name, as `coverage` says it."""
     said = _spaced(text)
     joined = said.replace(" ", "")
-    return sum(_named(key, value, said, joined) for key, value in pairs) / len(pairs)
+    return [(key, value) for key, value in pairs if not _named(key, value, said, joined)]
 
 
 def unsupported(text: str, product: str) -> Claims:

@@ -4,6 +4,7 @@
     required  disclaimers that must
     limits    how long it may be, as its platform counts
     facts     whether every number, and every value that is known from training, must come from the product
+    named     attributes of the product whose values must stand in it
 
 Nothing is judged by a model, so that the same text always gets the same verdict. What words alone do not show is not
 seen: claims in other words, numbers in words (twelve, 五折), letters of another alphabet that look alike.
@@ -18,12 +19,14 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal
 
 from recipes.errors import RecipeError
-from recipes.measure.claims import CJK, amount
+from recipes.measure.claims import CJK, amount, attributes, plain, unnamed
 
 if TYPE_CHECKING:
     from recipes.measure.sayings import Sayings
 
-Kind = Literal["banned", "missing", "too long", "unsupported"]
+Kind = Literal["banned", "missing", "too long", "unsupported", "unnamed"]
+EVERY = "*"
+"""Among the attributes that must be named: all that a product has."""
 Span = tuple[int, int]
 """First character, and the one after the last."""
 
@@ -51,8 +54,8 @@ class Limit:
 class Policy:
     """The rules for a text; one without rules is false. Terms and phrases are compared as `violations` says.
 
-    allowed: phrases that are fine although a banned term or a number stands in them. sayings: with facts, what is known
-    of how copy names values.
+    allowed: phrases that are fine although a banned term or a number stands in them. named: keys of the product's
+    attributes, or EVERY. sayings: with facts, what is known of how copy names values.
     """
 
     banned: tuple[str, ...] = ()
@@ -60,6 +63,7 @@ class Policy:
     required: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     facts: bool = False
+    named: tuple[str, ...] = ()
     sayings: "Sayings | None" = None
 
     def __bool__(self) -> bool:
@@ -86,6 +90,7 @@ class Policy:
             _once(self.required + more.required),
             self.limits + more.limits,
             self.facts or more.facts,
+            _once(self.named + more.named),
         )
         held = [
             f"{text!r} is required, but {found}"
@@ -101,8 +106,9 @@ class Policy:
 class Violation:
     """One rule that a text breaks.
 
-    what: the banned term or the missing disclaimer as the policy has it, the number as the text has it, or "over 30
-    characters (31)". where: first character and the one after the last, in the text; None for what is missing.
+    what: the banned term or the missing disclaimer as the policy has it, the number as the text has it, "over 30
+    characters (31)", or "colour: red". where: first character and the one after the last, in the text; None for what
+    is missing or not named.
     """
 
     kind: Kind
@@ -116,12 +122,14 @@ class Violation:
             return f"{self.what!r} is missing"
         if self.kind == "too long":
             return f"it is {self.what}"
+        if self.kind == "unnamed":
+            return f"{self.what!r} is not named"
         return f"{self.what!r} is not in the product"
 
 
 def violations(text: str, product: str, policy: Policy) -> list[Violation]:
     """Every rule of the policy that a text breaks: banned terms and numbers in the text's order, then what is missing,
-    then what is too long. product: its text, as `ad_copy.render` makes it.
+    what is not named, and what is too long. product: its text, as `ad_copy.render` makes it.
 
     Text and terms are compared in Unicode's NFKC_Casefold, so that full-width letters, capitals and invisible
     characters make no difference, nor do kinds of dashes, spaces and apostrophes ("risk-free" is "risk free"). Terms in
@@ -132,6 +140,8 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
 
     Numbers are compared by value (1,000 is 1000) with every number of the product, its name included. A percentage
     needs a percentage in the product; a price with a currency's sign must not stand there with another sign.
+
+    What counts as naming a value, `claims.coverage` says; what a product does not have need not be named.
     """
     folded, spans = _fold(text)
     terms = {span: term for term in policy.banned for span in _spans(term, folded)}
@@ -147,7 +157,19 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
             what = terms[span] if banned else text[slice(*where)]
             broken.append(Violation("banned" if banned else "unsupported", what, where))
     broken += [Violation("missing", each) for each in policy.required if not any(_spans(each, folded))]
+    broken += [
+        Violation("unnamed", f"{key}: {value}") for key, value in unnamed(text, to_name(product, policy))
+    ]
     return broken + [each for limit in policy.limits for each in _too_long(text, limit)]
+
+
+def to_name(product: str, policy: Policy) -> list[tuple[str, str]]:
+    """(key, value) of what a text for a product must name."""
+    keys = {plain(key) for key in policy.named}
+    if not keys:
+        return []
+    pairs = dict.fromkeys(attributes(product))
+    return [(key, value) for key, value in pairs if EVERY in keys or plain(key) in keys]
 
 
 def stays(violation: Violation, text: str, policy: Policy) -> bool:

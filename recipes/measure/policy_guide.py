@@ -5,6 +5,7 @@
                another product's, a denial of a yes, or a mention of a no
     limits     no token over the limit: the text ends before, between two words
     required   what is missing is written at the end, and room is kept for it
+    named      no end before each value is named
 
 All of it is `violations`, asked of the text so far, so that what is written keeps the policy by the same words. A word
 that goes on from a banned term ("bestow" from "best") is written only where one token holds it.

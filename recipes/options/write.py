@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from recipes.errors import RecipeError
-from recipes.measure.policy import Limit, Policy, conflicts, faults, normal, ready
+from recipes.measure.policy import EVERY, Limit, Policy, conflicts, faults, normal, ready
 from recipes.options.faults import sentence
 from recipes.options.section import Section
 
@@ -27,6 +27,7 @@ class PolicyOptions(Section):
     such as Chinese, count two.
     facts: refuse numbers, prices and percentages that the product's text does not hold, and values that are another
         product's as far as the training rows show how values are named.
+    named: columns of the product, or `all`, each value of which every text must name in its own words.
     """
 
     banned: list[str] = Field(default_factory=list)
@@ -37,11 +38,12 @@ class PolicyOptions(Section):
     max_width: int | None = Field(default=None, ge=1)
     double_width: bool = True
     facts: bool = False
+    named: list[str] | Literal["all"] = Field(default_factory=list)
 
-    @field_validator("banned", "lists", "allowed", "required")
+    @field_validator("banned", "lists", "allowed", "required", "named")
     @classmethod
-    def _real_terms(cls, terms: list[str]) -> list[str]:
-        if wrong := faults(terms):
+    def _real_terms(cls, terms: list[str] | str) -> list[str] | str:
+        if isinstance(terms, list) and (wrong := faults(terms)):
             raise ValueError("; ".join(wrong))
         return terms
 
@@ -74,6 +76,7 @@ class PolicyOptions(Section):
             tuple(self.required),
             () if most is None else (Limit(most, self.double_width),),
             self.facts,
+            (EVERY,) if self.named == "all" else tuple(self.named),
         )
 
 

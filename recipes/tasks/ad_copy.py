@@ -141,9 +141,20 @@ def unusable(part: str, found: Collection[int], rows: int, labels: Sequence[str]
     return None
 
 
-def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], data: "DataOptions") -> list[str]:
-    """None of its own."""
-    return []
+def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], recipe: "Sections") -> list[str]:
+    """Columns whose values texts must name, which no product has."""
+    asked = recipe.write.policy.named
+    if not asked:
+        return []
+    texts = [row.text for rows in parts.values() for row in rows]
+    held = {products.plain(key): key for text in texts for key, _ in products.attributes(text)}
+    unknown = [] if asked == "all" else [key for key in asked if products.plain(key) not in held]
+    if held and not unknown:
+        return []
+    return [
+        f"write.policy.named asks for {', '.join(unknown) or 'all'}, which no product has; they have "
+        f"{', '.join(held.values()) or 'no columns (`key: value` lines)'}"
+    ]
 
 
 def render(fields: Mapping[str, str], recipe: "Sections") -> str:

@@ -144,13 +144,15 @@ def unusable(part: str, found: Collection[int], rows: int, labels: Sequence[str]
     return message, "Give rows of at least two labels"
 
 
-def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], data: "DataOptions") -> list[str]:
+def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], recipe: "Sections") -> list[str]:
     """Labels that cannot be learned or never occur, and texts that contradict each other."""
     told = []
     learned_labels = {label for example in parts["train"] for label in learned.labels_of(example)}
     if unlearned := [name for index, name in enumerate(labels) if index not in learned_labels]:
         told.append(f"labels without a training row, which cannot be learned: {', '.join(unlearned)}")
-    if unseen := [value for value, name in data.labels.items() if plain_label(str(name)) not in labels]:
+    if unseen := [
+        value for value, name in recipe.data.labels.items() if plain_label(str(name)) not in labels
+    ]:
         told.append(f"data.labels names values that never occur: {', '.join(unseen)}")
     rows = Counter(
         labels[label] for group in parts.values() for example in group for label in learned.labels_of(example)

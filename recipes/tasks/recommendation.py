@@ -212,7 +212,7 @@ def unusable(part: str, found: Collection[int], rows: int, labels: Sequence[str]
     )
 
 
-def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], data: "DataOptions") -> list[str]:
+def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], recipe: "Sections") -> list[str]:
     """None of its own."""
     return []
 

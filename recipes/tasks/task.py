@@ -148,7 +148,7 @@ class Task(Protocol):
         """Why a split cannot be used, and the fix. part: train, validation or test; found: the labels in it."""
 
     def remarks(
-        self, parts: Mapping[str, Sequence["Example"]], labels: Sequence[str], data: "DataOptions"
+        self, parts: Mapping[str, Sequence["Example"]], labels: Sequence[str], recipe: Sections
     ) -> list[str]:
         """What a reader of the metrics should know of the splits, a sentence each."""
 

@@ -1,9 +1,12 @@
 """What an ad text may say: terms, disclaimers, lengths, facts; how a recipe says it, and what is measured."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recipes.data import load_splits
 from recipes.errors import RecipeError
 from recipes.examples import Example, Splits
 from recipes.measure.policy import Policy, Violation, ready, stays, violations, width
@@ -217,6 +220,58 @@ def test_what_is_missing_may_come_and_what_is_too_long_stays() -> None:
 
 
 # --- in a recipe --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("product", "text", "named", "says"),
+    [
+        ("name: Kettle K2\ncolour: dark red", "The Kettle K2.", ["name", "colour"], ["colour: dark red"]),
+        ("name: Kettle K2\ncolour: dark red", "A dark-red KETTLE K2.", "all", []),
+        ("name: Kettle K2\ncolour: dark red", "A kettle, K2, red and dark.", "all", ["colour: dark red"]),
+        ("name: Kettle K2\ncolour: dark red", "A kettle.", ["size"], []),
+        (
+            "name[The Mill], familyFriendly[no]",
+            "The Mill is not for families.",
+            "all",
+            ["familyFriendly: no"],
+        ),
+        ("name[The Mill], familyFriendly[no]", "The Mill is not child-friendly.", "all", []),
+        ("类型#裙*颜色#白色*颜色#黑色", "白 色的裙子", ["颜色"], ["颜色: 黑色"]),
+        ("a kettle in dark red", "Tea!", "all", []),
+    ],
+)
+def test_values_of_the_product_that_a_text_must_name(
+    product: str, text: str, named: list[str] | str, says: list[str]
+) -> None:
+    found = violations(text, product, policy(named=named))
+    assert [each.what for each in found] == says
+    assert {str(each) for each in found} == {f"{what!r} is not named" for what in says}
+    assert not any(stays(each, text, policy(named=named)) for each in found), "it may be named yet"
+
+
+def test_what_must_be_named_is_added_by_a_request() -> None:
+    both = policy(named=["name"]).tightened(policy(named=["NAME", "price"]))
+    assert [key.casefold() for key in both.named] == ["name", "price"]
+    product = "name: K2\nprice: $5\ncolour: red"
+    assert len(violations("", product, both)) == 2
+    assert len(violations("", product, both.tightened(policy(named="all")))) == 3
+
+
+def test_a_column_that_must_be_named_and_that_no_product_has_is_told(tmp_path: Path) -> None:
+    rows = [{"name": f"K{number}", "price": f"${number}", "copy": f"The K{number}!"} for number in range(30)]
+    free = [{"product": f"a kettle, number {number}", "copy": "Tea!"} for number in range(30)]
+
+    def told(rows: Any, named: Any) -> list[str]:
+        file = tmp_path / "copy.json"
+        file.write_text(json.dumps(rows))
+        notes = load_splits(Recipe.load("ad-copy", **{"write.policy.named": named}), file).notes
+        return [note for note in notes if "policy.named" in note]
+
+    (note,) = told(rows, ["Name", "prise"])
+    assert "asks for prise," in note and "name, price" in note
+    (note,) = told(free, "all")
+    assert "asks for all" in note
+    assert told(rows, "all") == told(rows, ["NAME"]) == told(rows, []) == told(free, []) == []
 
 
 def test_a_recipe_says_its_policy_and_survives_yaml() -> None:

@@ -74,6 +74,12 @@ def test_the_end_of_a_text_keeps_every_rule() -> None:
     assert guide(required=["Terms apply."]).ending("") == "Terms apply."
 
 
+def test_a_text_does_not_end_before_it_has_named_what_it_must() -> None:
+    own = guide(named=["Price", "weight"], required=["18+"])
+    assert own.ending("Kettle K2, now $1,500.") is None and own.begins("Kettle K2, now $1,500.") == "yes"
+    assert own.ending("Kettle K2, 4.5 kg, now $1,500.") == " 18+"
+
+
 def test_room_is_kept_for_what_is_missing() -> None:
     own = guide(required=["Terms apply."], max_width=30)
     assert own.begins("a" * 17) == "yes" and own.begins("a" * 18) == "too long"

@@ -91,5 +91,5 @@ def labels(names: Collection[str]) -> tuple[str, ...]:
     return LABELS
 
 
-def remarks(parts: Mapping[str, Sequence[Any]], labels: Sequence[str], data: DataOptions) -> list[str]:
+def remarks(parts: Mapping[str, Sequence[Any]], labels: Sequence[str], recipe: Sections) -> list[str]:
     return []
