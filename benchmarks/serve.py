@@ -2,10 +2,11 @@
 
 The same requests, written texts, labels and vectors for 50 adapters over 16 slots, are asked in turns of ROUND seconds:
 in-process by 64 threads of a Registry, and by 64 connections of one client to `repertoire serve` in a process of its
-own. Throughput is the ratio within a round. The client runs on the same cores as the server, and its work counts
-against it, little as it is; CPU seconds a request are those of the process that answers. Meanwhile a third process asks `/health` ten
-times a second, and the server's memory is looked at every second. Before the first round and halfway through, 2,000
-streams are begun and every second one is left: what the first of them leaves behind, the second must not add to.
+own. Throughput is the ratio within a round. The client runs on the same cores as the server, and its work, little as
+it is, counts against it; CPU seconds a request are those of the process that answers. Meanwhile a third process asks
+`/health` ten times a second, and the server's memory is looked at every second. Before the first round and halfway
+through, 2,000 streams are begun and every second one is left: what the first of them leaves behind, the second must
+not add to.
 
 What was to be reached, and whether it was, is printed at the end; the exit code is 0 where all of it was.
 """
@@ -344,8 +345,9 @@ async def _over_http(host: str, requests: Sequence[Request]) -> tuple[list[tuple
 
 def _http(host: str, path: str, document: Mapping[str, Any]) -> bytes:
     body = json.dumps(document).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    return head.encode() + b"\r\n\r\n" + body
+    told = {"Host": host, "Content-Type": "application/json", "Content-Length": len(body)}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in told.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 async def _streams(url: str, streams: int) -> int:
