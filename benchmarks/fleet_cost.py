@@ -11,7 +11,7 @@ soon as it is answered. All compute with one thread. A second run adds rounds to
 Requests a second are compared at as many connections, and, where there are several numbers of them, at equal p95: at
 that of the server with so many connections, read from the line through the fleet's points. CPU seconds a request are
 those of all processes of a side; the client's are apart, but it runs on the same cores. Whichever side is not asked
-idles beside the others, and Ray's idling is measured, too.
+idles beside the others, and Ray's idling is measured, too. No side stands back behind another (`nice`).
 """
 
 import argparse
@@ -255,8 +255,14 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--budget", type=float, default=20.0, metavar="MINUTES")
     budget = 60 * parser.parse_args(arguments).budget
-    # A replica of one processor has one thread; without this the server would have all.
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
+    # A replica of one processor has one thread, where a server has as many as there are; and Ray's processes stand back
+    # behind all others of the machine, such as the server.
+    os.environ |= {
+        "OMP_NUM_THREADS": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "300",  # on a busy machine it is not ready in five
+        "RAY_worker_niceness": "0",
+    }
     there = [name for name, (base, _) in BASES.items() if base == "starter" or Path(base).is_dir()]
     found = {
         name: _measure(name, time.monotonic() + budget / len(there), WORK / "rounds.json") for name in there

@@ -22,6 +22,8 @@ def controller_options(seconds: float) -> dict[str, Any]:
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         # A machine that goes without a word closes no connection, and Ray's default is to wait for it for ever.
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": str(ceil(seconds) + _GRACE),
+        # On a busy machine HAProxy is not there in Ray's five, and one that is given up then lives on.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         # Two nodes of one machine listen at one port, as they do with Ray's own proxies.
         "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",
     }
