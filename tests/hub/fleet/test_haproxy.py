@@ -19,9 +19,10 @@ pytest.importorskip("ray")
 
 @pytest.fixture(scope="module")
 def fleet(nodes: Nodes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with running(
-        nodes, tmp_path_factory.mktemp("haproxy"), controller_options=controller_options(LIMIT)
-    ) as found:
+    options = controller_options(LIMIT)
+    # Nobody balances the load in front of it, who would have to be told half a minute before an ingress goes.
+    options["runtime_env"]["env_vars"]["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = "0"
+    with running(nodes, tmp_path_factory.mktemp("haproxy"), controller_options=options) as found:
         yield found
 
 
