@@ -386,8 +386,7 @@ def server(hub: Path, *options: str) -> Iterator[tuple[psutil.Process, str]]:
         [*command, "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
-        # Ray tells of its own before.
-        found = next(filter(None, (re.search(r"http://\S+?:\d+", line) for line in process.stdout)), None)
+        found = re.search(r"http://\S+?:\d+", process.stdout.readline())
         try:
             assert found, "the server did not start"
             yield psutil.Process(process.pid), found[0]

@@ -68,7 +68,7 @@ def serve(
         bool,
         typer.Option(
             "--haproxy",
-            help="With --ray, HAProxy in the place of Ray's own proxies: half the processor time.",
+            help="With --ray, HAProxy in the place of Ray's own proxies: less work a request.",
         ),
     ] = False,
     workers: FileWorkers = None,
