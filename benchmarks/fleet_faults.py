@@ -11,7 +11,8 @@ aliases and keys are compared with those of before.
     cut         the connection ended, or was refused, before there was one: the client knows, and asks again
     lost        nothing came for SILENCE seconds
 
-The result holds the faults that were run; the same command goes on with the others, on another fleet.
+The result holds the faults that were run; the same command goes on with the others, on another fleet. With --haproxy
+all is done to a fleet that was started so, whose HAProxy and the process that looks after it are killed, too.
 """
 
 import argparse
@@ -35,8 +36,6 @@ from benchmarks.fleet_lines import ADAPTERS, SILENCE, Fleet, until
 from benchmarks.measure import in_parts, machine, now, versions
 
 ROOT = Path(__file__).parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "fleet-faults.json"
-KEPT = ROOT / "build" / "benchmarks" / "fleet-faults.json"
 CLIENTS, TIMES = 4, 2
 KILLED = {
     "a replica": "Replica",
@@ -44,6 +43,7 @@ KILLED = {
     "the counts": "Counting",
     "Ray's proxy": "ProxyActor",
 }
+BY_HAPROXY = KILLED | {"Ray's proxy": "HAProxy", "what looks after HAProxy": "HAProxyManager"}
 
 
 class Asked:
@@ -201,13 +201,20 @@ def main(arguments: Sequence[str]) -> int:
     """Run what is left, and write the result of all that was run; 1 where a request was lost or answered wrongly."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--budget", type=float, default=20.0, metavar="MINUTES")
-    ends = time.monotonic() + 60 * parser.parse_args(arguments).budget
+    parser.add_argument("--haproxy", action="store_true")
+    options = parser.parse_args(arguments)
+    ends = time.monotonic() + 60 * options.budget
+    name = "fleet-faults-haproxy.json" if options.haproxy else "fleet-faults.json"
+    result_file, kept = ROOT / "benchmarks" / "results" / name, ROOT / "build" / "benchmarks" / name
     about = machine()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the nodes end, too
     with TemporaryDirectory(prefix="rf", ignore_cleanup_errors=True) as folder:
-        fleet = Fleet(Path(folder), load_base("starter", "nf4"))
+        fleet = Fleet(Path(folder), load_base("starter", "nf4"), options.haproxy)
         faults: dict[str, Callable[[Fleet], dict[str, Any]]] = {
-            **{what: partial(killed, name=name) for what, name in KILLED.items()},
+            **{
+                what: partial(killed, name=name)
+                for what, name in (BY_HAPROXY if options.haproxy else KILLED).items()
+            },
             "an alias moves": moved,
             "a machine": unplugged,
             "the head": beheaded,
@@ -219,15 +226,15 @@ def main(arguments: Sequence[str]) -> int:
 
         try:
             wanted = {what: partial(measured, fault) for what, fault in faults.items()}
-            found = in_parts(wanted, KEPT, ends)
+            found = in_parts(wanted, kept, ends)
         finally:
             fleet.end()
     left = [what for what in wanted if what not in found]
     if not left:
-        KEPT.unlink()
+        kept.unlink()
     result = {
         "benchmark": "fleet_faults",
-        "command": "python -m benchmarks.fleet_faults --budget MINUTES",
+        "command": f"python -m benchmarks.fleet_faults --budget MINUTES{' --haproxy' if options.haproxy else ''}",
         "shape": {
             "nodes": 2,
             "replicas": 2,
@@ -242,7 +249,7 @@ def main(arguments: Sequence[str]) -> int:
         "versions": versions("torch", "ray", "fastapi"),
         "date": now(),
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    result_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))
     return int(bool(result["lost or wrong"]))
 

@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 ADAPTERS = [f"acme/c{at}/behavior" for at in range(6)]
 SILENCE, LONG = 120.0, 900.0
 PARTS = {"Replica": 2, "Front": 2, "Counting": 1, "ProxyActor": 2}
+BY_HAPROXY = PARTS | {"ProxyActor": 1, "HAProxyManager": 2, "HAProxy": 2}
+"""With --haproxy: one proxy of Ray's stays, and an HAProxy may end beside its successor, so that there are more."""
 NODE = ("--num-cpus", "1", "--object-store-memory", str(100 * 2**20), "--block")
 ABOUT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -36,11 +38,14 @@ Answers = dict[str, dict[str, float]]
 
 
 class Fleet:
-    """Two nodes and the command. running: what was started and not killed, by its name."""
+    """Two nodes and the command. running: what was started and not killed, by its name; wanted: how many processes of
+    each kind there are in one that is whole."""
 
-    def __init__(self, folder: Path, base: Base) -> None:
+    def __init__(self, folder: Path, base: Base, haproxy: bool = False) -> None:
         self.folder = folder
+        self.wanted = BY_HAPROXY if haproxy else PARTS
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._haproxies: set[psutil.Process] = set()  # one lives on when what looks after it dies
         self.hub = Hub(folder / "hub")
         for seed, name in enumerate(ADAPTERS):
             for version in (1, 2):
@@ -54,6 +59,7 @@ class Fleet:
         ray = (str(Path(sys.executable).with_name("ray")), "start")
         head = ("--head", "--port", str(self.port), "--include-dashboard", "false")
         serve = f"serve --hub {folder / 'hub'} --ray {address} --replicas 2 --port {port}".split()
+        serve += ["--haproxy"] if haproxy else []
         self.lines = {
             "head": (*ray, *head, "--temp-dir", str(folder / "ray"), *NODE),
             "second": (*ray, "--address", address, *NODE),
@@ -98,6 +104,9 @@ class Fleet:
             with suppress(subprocess.TimeoutExpired):
                 self.running["command"].wait(60)
         self.kill(*self.lines)
+        for each in self._haproxies:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
     def have(self, version: str) -> int:
         """How many replicas have a version."""
@@ -106,21 +115,24 @@ class Fleet:
 
     def parts(self) -> dict[str, set[int]]:
         """Processes of each kind."""
-        found: dict[str, set[int]] = {name: set() for name in PARTS}
+        found: dict[str, set[int]] = {name: set() for name in self.wanted}
         for node in ("head", "second"):
             with suppress(psutil.NoSuchProcess, KeyError):
                 for each in psutil.Process(self.running[node].pid).children(recursive=True):
                     with suppress(psutil.NoSuchProcess):
                         words = " ".join(each.cmdline())
-                        for name in PARTS:
-                            if words.startswith((f"ray::{name}", f"ray::ServeReplica:repertoire:{name}")):
+                        for name in self.wanted:
+                            begins = (f"ray::{name}", f"ray::ServeReplica:repertoire:{name}")
+                            if words.startswith(begins) or (name == "HAProxy" and "/haproxy -db" in words):
                                 found[name].add(each.pid)
+                                self._haproxies |= {each} if name == "HAProxy" else set()
         return found
 
     def is_whole(self) -> bool:
         """Whether everything runs, and the replicas know of each other."""
         parts = self.parts()
-        if {name: len(each) for name, each in parts.items()} != PARTS:
+        here = {name: min(len(each), 2) if name == "HAProxy" else len(each) for name, each in parts.items()}
+        if here != self.wanted:
             return False
         try:
             with self.http() as http:

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hub.fleet.haproxy import controller_options
 from hub.fleet.setting import Setting
 
 NAME = "repertoire"
@@ -19,15 +20,19 @@ _HEAD = """\
 """
 
 
-def deploy_file(setting: Setting, host: str, port: int) -> str:
+def deploy_file(setting: Setting, host: str, port: int, haproxy: bool = False) -> str:
     """The text of the file.
 
     Args:
         setting: of the fleet.
         host: that each machine's proxy listens at.
         port: the same.
+        haproxy: in the place of Ray's own proxies.
     """
-    return _HEAD + yaml.safe_dump(_document(setting, host, port), sort_keys=False, allow_unicode=True)
+    document = _document(setting, host, port)
+    if haproxy:
+        document["controller_options"] = controller_options(setting.seconds)
+    return _HEAD + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def _document(setting: Setting, host: str, port: int) -> dict[str, Any]:

@@ -1,22 +1,29 @@
 """A fleet that a command started: until SIGTERM or Ctrl-C, then drained and taken away."""
 
+import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
+from typing import Any
 
 import ray
 from ray import serve
 from ray.exceptions import RayError
+from ray.util import list_named_actors
 
 from hub.errors import HubError
 from hub.fleet.building import fleet
 from hub.fleet.connecting import connected
 from hub.fleet.deploy_file import NAME
+from hub.fleet.haproxy import controller_options
 from hub.fleet.setting import Setting
 from hub.server.lines import log_lines
 from hub.server.refresher import Refresher
 from hub.server.running import listen
+
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+_log = logging.getLogger(__name__)
 
 
 class NotDeployed(HubError):
@@ -30,6 +37,7 @@ def run_fleet(
     port: int,
     ready: Callable[[str], None],
     refresher: Callable[[str], Refresher] | None = None,
+    haproxy: bool = False,
 ) -> None:
     """Deploy a fleet, say where it answers, and wait for a signal.
 
@@ -41,16 +49,17 @@ def run_fleet(
         ready: is told the address that clients ask.
         refresher: makes what trains campaigns again beside the fleet, given the address of the cluster; it runs in a
             process of this machine until the signal.
+        haproxy: in the place of Ray's own proxies. A Serve that runs on the cluster without it stays so, which is told.
 
     Raises:
         NoCluster: where no Ray answers at the address.
-        NotDeployed: where the replicas do not start; nothing of them stays.
+        NotDeployed: where the replicas do not start, or HAProxy could not reach them; nothing of them stays.
     """
     with connected(address):
         try:
             number = port or _free(host)
             try:
-                _deploy(setting, host, number)
+                _deploy(setting, host, number, _serve_options(setting, host) if haproxy else {})
                 ended = Event()
                 for each in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(each, lambda *_: ended.set())
@@ -78,9 +87,27 @@ def _beside(refresher: Callable[[str], Refresher] | None) -> Iterator[None]:
         made.close()
 
 
-def _deploy(setting: Setting, host: str, port: int) -> None:
+def _serve_options(setting: Setting, host: str) -> dict[str, Any]:
+    """What Serve is told beside where to listen, so that it begins with HAProxy."""
+    names = {each["name"] for each in list_named_actors(all_namespaces=True) if each["namespace"] == "serve"}
+    # Beside HAProxy a proxy of Ray's own stays, for what has no ingress.
+    if "SERVE_CONTROLLER_ACTOR" in names and not any("-fallback-" in each for each in names):
+        _log.warning(
+            "Ray Serve runs on this cluster already, and without HAProxy: so does this fleet. To change it, end this "
+            "command, say serve shutdown, which takes away all that Serve runs there, and begin again"
+        )
+        return {}
+    if host in _LOCAL and len({each["NodeManagerAddress"] for each in ray.nodes() if each["Alive"]}) > 1:
+        raise NotDeployed(
+            f"the fleet does not start: HAProxy asks ingresses on other machines, which would listen at {host} only; "
+            "say --host 0.0.0.0"
+        )
+    return {"controller_options": controller_options(setting.seconds)}
+
+
+def _deploy(setting: Setting, host: str, port: int, more: Mapping[str, Any]) -> None:
     try:
-        serve.start(http_options={"host": host, "port": port})
+        serve.start(http_options={"host": host, "port": port}, **more)
         serve.run(fleet(setting), name=NAME)
     except (RuntimeError, TimeoutError, RayError) as error:
         raise NotDeployed(f"the fleet does not start: {error}") from None

@@ -46,6 +46,20 @@ def test_the_file_says_what_the_options_say_and_ray_takes_it(run: Run) -> None:
     assert [(each.name, each.num_replicas) for each in application.deployments] == [("Replica", 3)]
 
 
+def test_haproxy_is_what_serve_is_told_where_it_starts(run: Run) -> None:
+    pytest.importorskip("ray.serve")
+    from ray.serve.schema import ServeDeploySchema
+
+    plain, found = written(run), written(run, "--haproxy", "--seconds", 60)
+    options = ServeDeploySchema.model_validate(found).controller_options
+    assert options is not None and options.runtime_env is not None
+    assert options.runtime_env["env_vars"]["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
+    assert int(options.runtime_env["env_vars"]["RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S"]) > 60
+    assert "controller_options" not in plain
+    code, _, error = run("serve", "--haproxy")
+    assert code == 2 and "--ray ADDRESS" in " ".join(error.split())
+
+
 def test_another_number_of_replicas_changes_nothing_that_replaces_them(run: Run) -> None:
     two, three = (written(run, "--replicas", count)["applications"][0] for count in (2, 3))
     assert two.pop("deployments") != three.pop("deployments")
@@ -107,7 +121,7 @@ def test_campaigns_are_trained_again_on_the_cluster_of_the_fleet(
 
     made: list[Any] = []
     monkeypatch.setattr(
-        starting, "run_fleet", lambda *given: made.append(given[-1] and given[-1]("10.0.0.7:6379"))
+        starting, "run_fleet", lambda *given: made.append(given[5] and given[5]("10.0.0.7:6379"))
     )
     Path("campaigns.yaml").write_text("ray: auto\nworkers: 3\ncampaigns: [{name: acme/spring/behavior}]\n")
     line = ["serve", "--ray", "local", "--refresh", "campaigns.yaml", "--every", "12h"]

@@ -1,7 +1,7 @@
 """What a command leaves on a cluster where its fleet does not start, or is ended before; a stand-in for the cluster."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -130,3 +130,77 @@ def test_what_trains_campaigns_runs_as_long_as_the_fleet_on_the_cluster_that_the
             signal.signal(number, handler)
     told = ["at 10.0.0.7:6379", "refreshes", "refreshes no more", f"delete {starting.NAME}"]
     assert cluster.told == ["init", "start", f"run {starting.NAME}", *told, "shutdown", "shutdown"]
+
+
+class Running(Cluster):
+    """A cluster that runs actors and has machines. actors: their names; options: that Serve started with."""
+
+    def __init__(self, actors: Sequence[str], machines: Sequence[str]) -> None:
+        super().__init__(KeyboardInterrupt(), "run")
+        self.actors = [{"namespace": "serve", "name": each} for each in actors]
+        self.machines = machines
+        self.options: Any = None
+
+    def list_named_actors(self, all_namespaces: bool) -> list[dict[str, str]]:
+        assert all_namespaces
+        return self.actors
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "NodeManagerAddress": each} for each in self.machines]
+
+    def start(self, **options: Any) -> None:
+        super().start()
+        self.options = options.get("controller_options")
+
+
+@pytest.fixture
+def with_haproxy(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Starts a fleet so on a cluster; gives what Serve was started with."""
+
+    def start(
+        raised: type[BaseException],
+        actors: Sequence[str] = (),
+        machines: Sequence[str] = ("10.0.0.1",),
+        host: str = "127.0.0.1",
+    ) -> Any:
+        cluster = Running(actors, machines)
+        for module in (connecting, starting):
+            monkeypatch.setattr(module, "ray", cluster)
+        monkeypatch.setattr(starting, "serve", cluster)
+        monkeypatch.setattr(starting, "list_named_actors", cluster.list_named_actors)
+        monkeypatch.setattr(starting, "fleet", lambda _: None)
+        with pytest.raises(raised) as told:
+            starting.run_fleet(Setting(hub="here"), "auto", host, 8000, lambda _: None, haproxy=True)
+        return cluster.options, str(told.value), cluster.told
+
+    return start
+
+
+OTHERS = ["SERVE_CONTROLLER_ACTOR", "SERVE_PROXY_ACTOR-1234"]
+
+
+def test_serve_begins_with_haproxy_where_it_does_not_run_yet_or_has_it(with_haproxy: Any) -> None:
+    for actors in ([], [*OTHERS, "SERVE_PROXY_ACTOR-fallback-1234"]):
+        options, _, told = with_haproxy(KeyboardInterrupt, actors)
+        assert options["runtime_env"]["env_vars"]["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
+        assert told == ALL
+
+
+def test_a_serve_that_runs_without_it_goes_on_so_and_it_is_told_how_to_change_that(
+    with_haproxy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    options, _, told = with_haproxy(KeyboardInterrupt, OTHERS)
+    assert options is None
+    assert told == ALL
+    assert "serve shutdown" in caplog.text
+
+
+def test_ingresses_that_haproxy_on_another_machine_cannot_reach_are_a_problem(with_haproxy: Any) -> None:
+    two = ["10.0.0.1", "10.0.0.2"]
+    options, message, told = with_haproxy(starting.NotDeployed, machines=two)
+    assert "--host 0.0.0.0" in message
+    assert "start" not in told
+    options, _, _ = with_haproxy(KeyboardInterrupt, machines=two, host="0.0.0.0")
+    assert options is not None
+    options, _, _ = with_haproxy(KeyboardInterrupt, machines=["10.0.0.1", "10.0.0.1"])
+    assert options is not None
