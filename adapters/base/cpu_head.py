@@ -20,7 +20,8 @@ from adapters.kernels.half_cpu import FEW_ROWS, SOURCE, declared, halved, multip
 def quick_head(model: Any) -> None:
     """Give the output head of a model on a CPU a product for few rows, where it has one."""
     head: Any = model.get_output_embeddings()
-    if type(head) is nn.Linear and head.bias is None and head.weight.device.type == "cpu":
+    plain = type(head) is nn.Linear and getattr(head, "bias", None) is None
+    if plain and head.weight.device.type == "cpu":
         head.forward = _Head(head)
 
 
