@@ -183,6 +183,8 @@ def adaptive(
             else:
                 ad, impression = str(answer[0].ad), own.note(pending, answer, seen)
             assert impression is not None
+            # In the market minutes pass before the next visit.
+            log.flush()
             shown.append(ad)
             if visit.clicked(ad):
                 log.feedback(impression, "click", at=visit.at + 60)
@@ -285,14 +287,12 @@ def play(name: str, market: Market, until: float) -> dict[str, Any]:
     if not done:
         shutil.rmtree(folder, ignore_errors=True)
         done = {"clicks": [], "worth": [], "nights": [], "CPU seconds": 0.0}
-    killed = done.pop("busy", False)
     folder.mkdir(parents=True, exist_ok=True)
     days = WAYS[name](market, folder, len(done["clicks"]))
     for day in range(len(done["clicks"]), market.size.days):
         if monotonic() > until:
             break
-        _morning(folder, back=killed)
-        killed = False
+        _morning(folder, back=done.pop("busy", False))
         keep(file, done | {"busy": True})
         began = process_time()
         shown, told = next(days)

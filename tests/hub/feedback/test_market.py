@@ -53,10 +53,11 @@ def test_a_day_that_was_killed_begins_again_with_what_the_days_before_it_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A way that counts the days in its folder, and dies within the third one, after it wrote."""
-    dies = [True]
+    dies, played = [True], list[int]()
 
     def counting(own: Market, folder: Path, begin: int) -> Iterator[tuple[list[str], list[str]]]:
         for day in range(begin, own.size.days):
+            played.append(day)
             lines = [*((folder / "days").read_text().split() if day else []), str(day)]
             (folder / "days").write_text("\n".join(lines))
             if day == 2 and dies.pop():
@@ -71,6 +72,7 @@ def test_a_day_that_was_killed_begins_again_with_what_the_days_before_it_left(
     assert len(play("counting", own, monotonic() - 1)["clicks"]) == 2, "figures of days that are over stay"
     done = play("counting", own, monotonic() + 600)
     assert done["nights"] == [[str(day) for day in range(last + 1)] for last in range(SHORT.days)]
+    assert played == [0, 1, 2, 2, 3], "days that are over are not played again"
 
 
 def test_the_loop_runs_in_it_and_what_is_not_run_is_told(
