@@ -317,12 +317,12 @@ def _morning(folder: Path, back: bool) -> None:
 def decided(short: bool, folder: Path, until: float) -> dict[str, Any]:
     """The decisions, of a market of the usual size, or in short."""
     size, tries = (SHORT, 20) if short else (Size(), 1000)
+    more = replace(size, users=4 * size.users)
     wanted: dict[str, Callable[[], Any]] = {
-        "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 30)),
+        "false alarms of drift": lambda: decisions.quiet(more, max(1, tries // 30)),
+        "false alarms of drift, fewer users": lambda: decisions.quiet(size, max(1, tries // 30)),
         "a taste that turned": lambda: decisions.turned(size, max(1, tries // 30)),
-        "a taste that turned, more users": lambda: decisions.turned(
-            replace(size, users=4 * size.users), max(1, tries // 100)
-        ),
+        "a taste that turned, more users": lambda: decisions.turned(more, max(1, tries // 100)),
         "bad candidates": lambda: decisions.bad(size, max(10, tries // 10)),
         "equal candidates": lambda: decisions.equal(size, tries),
         "ten equal candidates in turn": lambda: decisions.replaced(size, max(5, tries // 10)),

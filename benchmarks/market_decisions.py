@@ -63,7 +63,7 @@ def replaced(size: Size, tries: int) -> dict[str, Any]:
 
 def quiet(size: Size, tries: int, of: int = 30) -> dict[str, Any]:
     """False alarms of drift in so many days without a shift. tries: months."""
-    wanted = replace(size, shift=of, users=4 * size.users)
+    wanted = replace(size, shift=of)
     alarms, of_what = list[int](), Counter[str]()
     for at in range(tries):
         told = [set[str](), *(_moved(*rows) for rows in _nights(wanted, at, of))]

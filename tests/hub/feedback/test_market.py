@@ -96,7 +96,7 @@ def test_bad_candidates_are_rolled_back_and_equal_ones_rarely_told_apart() -> No
     equal = market_decisions.equal(size, 10)
     assert equal["promoted"] + equal["rolled back"] <= 1
     assert market_decisions.replaced(size, 3)["promoted"] == 0
-    assert market_decisions.quiet(Size(users=30), 1, of=15)["alarms"][0] <= 1
+    assert market_decisions.quiet(Size(users=120), 1, of=15)["alarms"][0] <= 1
     turned = market_decisions.turned(Size(days=18, shift=8), 2)["nights until told"]
     assert turned["what happens"]["never"] == 0 and turned["what happens"]["most"] <= 7
 
