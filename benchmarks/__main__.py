@@ -41,6 +41,7 @@ _APART = {
     "market_placement": "what placement gains in it without an adapter, three worlds of four sizes; a minute or two",
     "feedback_log": "events a second, what an answer costs with the log, canaries with known rates; --budget MINUTES",
     "upworthy_placement": "headlines of real A/B tests, placed four ways; 20 minutes, or --budget",
+    "open_bandit": "policies from a real log, beside one whose truth is known; a few seconds",
     "agency": "the real sets as clients: two nights, killed and resumed; 20 minutes",
 }
 _SHORT = 4  # minutes

@@ -4,8 +4,9 @@
 
 events       impressions put in the queue one by one, then their outcomes 100 at a time, each batch waited for: events
              per second of the wall clock until all are on the disk, and of CPU time; median and range of ROUNDS, SQLite
-answers      ADS ads of one user ranked by the starter with an adapter, with the log and without in turn, ANSWERS times
-             in each of ROUNDS: median and p99 of the wall clock and of the process's CPU time, and their ratios
+answers      ADS ads of a user, a new one each time, ranked by the starter with an adapter: with the log and without in
+             turn, BLOCK answers each, so that what the log does behind an answer meets one that has it too; ANSWERS of
+             either in each of TURNS: median and p99 of the wall clock and of the process's CPU time, and their ratios
 decisions    two arms with known rates, a twentieth of the users in the canary, looked at every day for 14 days by the
              evidence of `hub.feedback.comparing` (outcome only): 1,000 times equal, 100 times half as good, 100 times
              half as good again
@@ -15,8 +16,10 @@ A part that is done is kept in build/benchmarks/: a run that the budget ends goe
 
 import argparse
 import json
+import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from time import monotonic, perf_counter, process_time
@@ -32,7 +35,7 @@ RESULT = Path(__file__).parent / "results" / "feedback-log.json"
 KEPT = Path(__file__).parents[1] / "build" / "benchmarks" / "feedback-log.json"
 EVENTS = 10_000
 ROUNDS = 5
-ANSWERS, ADS = 300, 2
+TURNS, ANSWERS, BLOCK, ADS = 9, 500, 20, 2
 NEEDED = 100  # evidence of either side, as `hub.feedback.comparing` needs it of a first canary at 2 %
 SHARE, USERS, DAYS, RATE = 0.05, 5000, 14, 0.05  # users in a day
 NAME = "acme/spring/recommendation"
@@ -104,41 +107,44 @@ def answers() -> dict[str, Any]:
         hub.publish(_ranker(base), NAME, force_reason="to be timed")
         loop = Loop(Registry(hub, base), Feedback(hub, f"sqlite:///{folder}/log.sqlite"))
         ratios: dict[str, list[float]] = {"wall": [], "CPU": []}
-        for turn in range(ROUNDS + 1):
+        ads = [f"Shoes {at} for mud" for at in range(ADS)]
+        for turn in range(TURNS + 1):
             own: dict[tuple[bool, str], list[float]] = {}
-            for number in range(2 * ANSWERS):
-                logged = (number + turn) % 2 == 0
-                user, ads = (
-                    f"searched trail shoes {number // 2}",
-                    [f"Shoes {at} for mud" for at in range(ADS)],
-                )
-                began, busy = perf_counter(), process_time()
-                loop.recommend(NAME, user, ads, user_key=f"u-{number}", log=logged)
-                own.setdefault((logged, "wall"), []).append(perf_counter() - began)
-                own.setdefault((logged, "CPU"), []).append(process_time() - busy)
+            for block in range(2 * ANSWERS // BLOCK):
+                logged = (block + turn) % 2 == 0
+                for number in range(block * BLOCK, (block + 1) * BLOCK):
+                    user, key = f"searched trail shoes {turn * 2 * ANSWERS + number}", f"u-{number}"
+                    began, busy = perf_counter(), process_time()
+                    loop.recommend(NAME, user, ads, user_key=key, log=logged)
+                    own.setdefault((logged, "wall"), []).append(perf_counter() - began)
+                    own.setdefault((logged, "CPU"), []).append(process_time() - busy)
+                loop.log.flush()
             if turn:  # the first one only warms up
                 for clock, found in ratios.items():
-                    found.append(
-                        float(np.quantile(own[True, clock], 0.99) / np.quantile(own[False, clock], 0.99))
-                    )
+                    found.append(_p99(own[True, clock]) / _p99(own[False, clock]))
                 for key, times in own.items():
                     seconds.setdefault(key, []).extend(times)
         loop.close()
     told = {
         f"{clock}, {'with' if logged else 'without'} the log": {
             "median ms": round(1000 * median(times), 3),
-            "p99 ms": round(1000 * float(np.quantile(times, 0.99)), 3),
+            "p99 ms": round(1000 * _p99(times), 3),
         }
         for (logged, clock), times in sorted(seconds.items())
     }
-    return {"answers": 2 * ANSWERS * ROUNDS, **told} | {
+    return {"answers": 2 * ANSWERS * TURNS, "load": round(os.getloadavg()[0], 1), **told} | {
         f"p99 with over without, {clock}": {
             "median": round(median(found), 3),
             "least": round(min(found), 3),
             "most": round(max(found), 3),
+            "of all answers": round(_p99(seconds[True, clock]) / _p99(seconds[False, clock]), 3),
         }
         for clock, found in ratios.items()
     }
+
+
+def _p99(times: Sequence[float]) -> float:
+    return float(np.quantile(times, 0.99))
 
 
 def _ranker(base: Any) -> Any:

@@ -14,8 +14,8 @@ placed    the first adapter for ever, under the loop's `Placer`: what that alone
 refreshed the loop without what its `Placer` learns from words: what the refresh and clicks of each ad gain
 
 Each day of a way is kept in build/benchmarks/market/, by the settings: a run that the budget ends goes on with the next
-day; one that is killed begins that way again. The share of the gap: (loop - frozen) / (oracle - frozen), in clicks, and
-in what they bought.
+day, and one that is killed begins that day again. The share of the gap: (loop - frozen) / (oracle - frozen), in clicks,
+and in what they bought.
 """
 
 import argparse
@@ -183,6 +183,8 @@ def adaptive(
             else:
                 ad, impression = str(answer[0].ad), own.note(pending, answer, seen)
             assert impression is not None
+            # In the market minutes pass before the next visit.
+            log.flush()
             shown.append(ad)
             if visit.clicked(ad):
                 log.feedback(impression, "click", at=visit.at + 60)
@@ -282,7 +284,7 @@ def play(name: str, market: Market, until: float) -> dict[str, Any]:
     """One way, gone on with until all days are over or it is `until`: clicks and worth by day, and its nights."""
     folder, file = market.folder / name, market.folder / f"{name}.json"
     done: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    if not done or (done.pop("busy", False) and monotonic() < until):
+    if not done:
         shutil.rmtree(folder, ignore_errors=True)
         done = {"clicks": [], "worth": [], "nights": [], "CPU seconds": 0.0}
     folder.mkdir(parents=True, exist_ok=True)
@@ -290,6 +292,7 @@ def play(name: str, market: Market, until: float) -> dict[str, Any]:
     for day in range(len(done["clicks"]), market.size.days):
         if monotonic() > until:
             break
+        _morning(folder, back=done.pop("busy", False))
         keep(file, done | {"busy": True})
         began = process_time()
         shown, told = next(days)
@@ -303,15 +306,26 @@ def play(name: str, market: Market, until: float) -> dict[str, Any]:
     return done
 
 
+def _morning(folder: Path, back: bool) -> None:
+    """Keep a way's folder as it is before a day, or, of a day that was killed, bring it back."""
+    kept = folder.with_name(f"{folder.name}-morning")
+    source, copy = (kept, folder) if back else (folder, kept)
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(source, copy)
+
+
 def decided(short: bool, folder: Path, until: float) -> dict[str, Any]:
     """The decisions, of a market of the usual size, or in short."""
     size, tries = (SHORT, 20) if short else (Size(), 1000)
+    more = replace(size, users=4 * size.users)
     wanted: dict[str, Callable[[], Any]] = {
+        "false alarms of drift": lambda: decisions.quiet(more, max(1, tries // 30)),
+        "false alarms of drift, fewer users": lambda: decisions.quiet(size, max(1, tries // 30)),
+        "a taste that turned": lambda: decisions.turned(size, max(1, tries // 30)),
+        "a taste that turned, more users": lambda: decisions.turned(more, max(1, tries // 100)),
         "bad candidates": lambda: decisions.bad(size, max(10, tries // 10)),
         "equal candidates": lambda: decisions.equal(size, tries),
         "ten equal candidates in turn": lambda: decisions.replaced(size, max(5, tries // 10)),
-        "false alarms of drift": lambda: decisions.quiet(size, max(1, tries // 30)),
-        "a taste that turned": lambda: decisions.turned(size, max(1, tries // 100)),
     }
     file = folder / f"decisions{'-short' * short}.json"
     return {"users a day": size.users, **in_parts(wanted, file, until)}

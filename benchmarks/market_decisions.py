@@ -6,17 +6,19 @@ bad         a candidate that was trained on flipped labels: it shows what produc
 equal       an A/A test, for 14 nights, with all guardrails: seconds, refused texts, dislikes, groups, calibration
 replaced    a month in which an equal candidate takes the undecided canary's place every third night
 quiet       30 days without a shift, looked at each night: new alarms of `repertoire live`
-turned      the same with the taste turned on day 15: after how many days that is told
+turned      the same with a taste that turns: after how many nights that is told
 """
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice, pairwise
 from statistics import median
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.market_world import DAY, START, Size, Visit, visits
 from hub.feedback import Canary
@@ -61,36 +63,58 @@ def replaced(size: Size, tries: int) -> dict[str, Any]:
 
 def quiet(size: Size, tries: int, of: int = 30) -> dict[str, Any]:
     """False alarms of drift in so many days without a shift. tries: months."""
-    wanted = replace(size, shift=of, users=4 * size.users)
-    months = [_nights(wanted, at, of) for at in range(tries)]
-    new = [
-        [what for now, before in zip(each, [set[str](), *each], strict=False) for what in now - before]
-        for each in months
-    ]
+    wanted = replace(size, shift=of)
+    alarms, of_what = list[int](), Counter[str]()
+    for at in range(tries):
+        told = [set[str](), *(_moved(*rows) for rows in _nights(wanted, at, of))]
+        new = [what for before, now in pairwise(told) for what in now - before]
+        alarms.append(len(new))
+        of_what.update(new)
     return {
         "months": tries,
         "days": of,
         "users a day": wanted.users,
-        "alarms": [len(each) for each in new],
-        "a month, mean": sum(map(len, new)) / tries,
-        "of": dict(Counter(what for each in new for what in each)),
+        "alarms": alarms,
+        "a month, mean": sum(alarms) / tries,
+        "of": dict(of_what),
     }
 
 
-def turned(size: Size, tries: int, day: int = 15) -> dict[str, Any]:
-    """How many days after the taste turns that is told, by what happens against what is predicted. tries: months."""
-    wanted = replace(size, shift=day, users=4 * size.users)
-    found = []
+def turned(size: Size, tries: int) -> dict[str, Any]:
+    """How many nights after the taste turned it is told, by any alarm and by what happens against what is predicted:
+    1 is the first night. An alarm that stood in the night before is false, and tells nothing. tries: months."""
+    found: dict[str, list[int | None]] = {"any alarm": [], "what happens": []}
+    before = 0
     for at in range(tries):
-        nights = _nights(wanted, at, 2 * day)[day:]
-        after = [night for night, told in enumerate(nights, 1) if any("happens" in what for what in told)]
-        found.append(after[0] if after else None)
-    known = [each for each in found if each is not None]
+        nights = _nights(size, at, size.days)
+        stood = _moved(*next(islice(nights, size.shift - 1, None)))
+        before += bool(stood)
+        left = dict.fromkeys(found)
+        for night, rows in enumerate(nights, 1):
+            new = _moved(*rows) - stood
+            if new and left["any alarm"] is None:
+                left["any alarm"] = night
+            if any("happens" in what for what in new):
+                left["what happens"] = night
+                break
+        for what, after in left.items():
+            found[what].append(after)
     return {
         "months": tries,
-        "users a day": wanted.users,
-        "never told": len(found) - len(known),
-        "days until told, most": max(known, default=None),
+        "users a day": size.users,
+        "turned on day": size.shift,
+        "alarms before": before,
+        "nights until told": {what: _until(after) for what, after in found.items()},
+    }
+
+
+def _until(nights: "Sequence[int | None]") -> dict[str, Any]:
+    known = [each for each in nights if each is not None]
+    return {
+        "median": median(known) if known else None,
+        "most": max(known, default=None),
+        "never": len(nights) - len(known),
+        "each": list(nights),
     }
 
 
@@ -154,25 +178,32 @@ def _counts(found: Sequence[Compared]) -> dict[str, Any]:
     return {"tries": len(found), "promoted": count("promote"), "rolled back": count("roll back")}
 
 
-def _nights(size: Size, seed: int, of: int) -> list[set[str]]:
-    """What is told to have moved on each night of a month, whose users, ads and luck are its own; what is shown, and
-    predicted, is what was true before the shift, but for some noise."""
+Rows = tuple[Observed, "NDArray[np.bool_]"]
+"""What was seen until a night, and whether it was clicked."""
+
+
+def _nights(size: Size, seed: int, of: int) -> Iterator[Rows]:
+    """All rows of a month until each night. Its users, ads and luck are its own; what is shown, and predicted, is what
+    was true before the shift, but for some noise."""
     rng, luck = random.Random(f"quiet {seed}"), np.random.default_rng(seed)
     rows: list[tuple[float, float, bool, str]] = []
-    told = []
+    world = f" of month {seed}"
     for day in range(of):
-        now, before = (visits(each, day, f" of month {seed}") for each in (size, replace(size, shift=of)))
+        now = visits(size, day, world)
+        before = now if day < size.shift else visits(replace(size, shift=of), day, world)
         for visit, old in zip(now, before, strict=True):
             (said, _), _ = _shown(old, rng)
             true = visit.truth[old.truth.index(said)]
             rows.append((visit.at, said, bool(luck.random() < true), visit.user.text()))
-        at, said_all, hits, texts = (np.array(each) for each in zip(*rows, strict=True))
-        nobody = [""] * len(rows)
-        nan = np.full(len(rows), np.nan)
-        seen = Observed(
-            at, np.ones(len(rows), dtype=int), said_all, nan, nobody, nobody,
-            [{"user": str(text)} for text in texts], nan, nan,
-        )  # fmt: skip
-        found = drift(seen, np.ones(len(rows), dtype=bool), hits)
-        told.append({sentence.split(" since ")[0] for sentence in found})
-    return told
+        at, said_all, hits, texts = zip(*rows, strict=True)
+        nobody, nan = [""] * len(rows), np.full(len(rows), np.nan)
+        columns = [{"user": text} for text in texts]
+        ones = np.ones(len(rows), dtype=int)
+        seen = Observed(np.array(at), ones, np.array(said_all), nan, nobody, nobody, columns, nan, nan)
+        yield seen, np.array(hits)
+
+
+def _moved(seen: Observed, hits: "NDArray[np.bool_]") -> set[str]:
+    """What is told to have moved."""
+    found = drift(seen, np.ones(len(seen), dtype=bool), hits)
+    return {sentence.split(" since ")[0] for sentence in found}

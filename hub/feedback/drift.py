@@ -6,7 +6,8 @@
                       (1/n + 1/m) (Yurdakul 2018, "Statistical Properties of Population Stability Index")
     languages         above 0.25 and what chance adds, over the languages of some rows
     categories        share of values that the reference never had
-    residuals         ADWIN over what happened minus what was predicted (Bifet and Gavaldà 2007; river's)
+    residuals         ADWIN over what happened minus what was predicted (Bifet and Gavaldà 2007; river's), from the
+                      first rows on; the others wait for enough rows to compare
 
 The reference is the first half, and what is looked at is the last quarter; of scores and lengths in whole days, three
 at the least: a weekend, and ads that change every week, are no news, and rows of one day are no sample of all days.
@@ -48,22 +49,27 @@ def drift(rows: Observed, mature: "NDArray[np.bool_]", hits: "NDArray[np.bool_]"
         mature: whether a row is old enough for its outcome to have come, `[rows]`.
         hits: whether it came, `[rows]`.
     """
+    known = np.isfinite(rows.probability)
+    settled = mature & known
+    return [
+        *_inputs(rows, bool(known.all())),
+        *_residuals(rows.at[settled], hits[settled] - rows.probability[settled]),
+    ]
+
+
+def _inputs(rows: Observed, scored: bool) -> Iterator[str]:
+    """Of what comes in, and of the scores, where every row has one."""
     half, last = len(rows) // 2, len(rows) - len(rows) // 4
     if len(rows) - last < _FEWEST:
-        return []
+        return
     since = _day(rows.at[last])
-    found: list[str] = []
-    known = np.isfinite(rows.probability)
-    if known.all():
-        found += _numbers("the adapter's probabilities", rows.at, rows.probability)
+    if scored:
+        yield from _numbers("the adapter's probabilities", rows.at, rows.probability)
     texts = [" ".join(str(value) for value in columns.values()) for columns in rows.columns]
     lengths = np.array([len(text) for text in texts], dtype=float)
-    found += _numbers("the lengths of the texts", rows.at, lengths)
-    found += _languages(texts[:half], texts[last:], since)
-    found += _categories(rows.columns[:half], rows.columns[last:], since)
-    settled = mature & known
-    found += _residuals(rows.at[settled], hits[settled] - rows.probability[settled])
-    return found
+    yield from _numbers("the lengths of the texts", rows.at, lengths)
+    yield from _languages(texts[:half], texts[last:], since)
+    yield from _categories(rows.columns[:half], rows.columns[last:], since)
 
 
 def _numbers(what: str, at: Floats, values: Floats) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """One thread that writes, so that no answer waits for a disk: a bounded queue, and a transaction for all that waits.
 
-    put(impression)            returns at once; where the queue is full it is dropped and counted
+    put(impression)            returns at once, and is written with what comes within a moment, so that answers do not
+                               meet a transaction each; where the queue is full it is dropped and counted
     put(outcomes, wait=True)   returns when the transaction that holds them is on the disk, or says why not
 
 A transaction that fails as a whole (the database is locked, full, or gone for a minute) is tried again until it
@@ -21,6 +22,7 @@ from hub.errors import FeedbackError
 
 _MOST = 10_000  # items that wait
 _BATCH = 1_000  # of a transaction
+_MOMENT = 0.2  # seconds
 _PAUSES = (0.05, 5.0)  # seconds between two tries, the first and the longest
 _log = logging.getLogger(__name__)
 
@@ -39,14 +41,20 @@ class Writer:
             is tried again.
         most: items that may wait.
         patience: seconds that a caller, or `close`, waits for the disk.
+        moment: seconds for which an item that nobody waits for may lie, so that more are written with it.
     """
 
     def __init__(
-        self, write: Callable[[Sequence[Any]], Sequence[Any]], most: int = _MOST, patience: float = 60.0
+        self,
+        write: Callable[[Sequence[Any]], Sequence[Any]],
+        most: int = _MOST,
+        patience: float = 60.0,
+        moment: float = _MOMENT,
     ) -> None:
-        self._write, self._most, self._patience = write, most, patience
+        self._write, self._most, self._patience, self._moment = write, most, patience, moment
         self._changed = Condition()
         self._waiting: deque[_Queued] = deque()
+        self._hurried = False  # somebody waits for what is in the queue
         self._writing = 0
         self._thread: Thread | None = None
         self._closed = False
@@ -80,15 +88,19 @@ class Writer:
                     )
                 return False
             self._waiting.append(queued)
+            self._hurried |= wait
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="feedback", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            if len(self._waiting) == 1 or self._in_a_hurry():
+                self._changed.notify_all()
         return self._result(queued) if wait else True
 
     def flush(self) -> None:
         """Wait until all that was put is written. Raises FeedbackError where that takes too long."""
         with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
             if not self._changed.wait_for(lambda: not self._waiting and not self._writing, self._patience):
                 raise FeedbackError(
                     f"the feedback log was not written in {self._patience:g} s: {self.trouble}"
@@ -134,9 +146,15 @@ class Writer:
         """What is written next; nothing when all is done."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(self._in_a_hurry, self._moment)
             batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+            self._hurried &= bool(self._waiting)
             self._writing = len(batch)
             return batch
+
+    def _in_a_hurry(self) -> bool:
+        """Whether what waits is written at once."""
+        return self._hurried or self._closed or len(self._waiting) >= min(_BATCH, self._most)
 
     def _written(self, batch: Sequence[_Queued]) -> Sequence[Any]:
         """The results of a batch, after as many tries as it takes. An item that cannot be written is its own error."""

@@ -202,6 +202,31 @@ def test_a_full_queue_drops_counts_and_never_blocks() -> None:
     assert not writer.put(6), "closed"
 
 
+def test_what_nobody_waits_for_is_written_with_what_comes_after_it() -> None:
+    batches: list[list[Any]] = []
+
+    def write(items: Sequence[Any]) -> Sequence[Any]:
+        batches.append(list(items))
+        return items
+
+    writer = Writer(write, moment=3600)
+    for item in range(3):
+        assert writer.put(item)
+    assert batches == [] and writer.waiting() == 3
+    assert writer.put(3, wait=True) == 3 and batches == [[0, 1, 2, 3]]
+    assert writer.put(4) and writer.put(5)
+    writer.flush()
+    assert batches[1:] == [[4, 5]], "a flush waits for no moment"
+    assert writer.put(6)
+    writer.close()
+    assert batches[2:] == [[6]], "nor does the end"
+    few = Writer(write, most=2, moment=3600)
+    assert few.put(7) and few.put(8)
+    until(lambda: few.waiting() == 0)
+    assert batches[3:] == [[7, 8]], "nor does a queue that is full"
+    few.close()
+
+
 def test_one_item_that_cannot_be_written_is_its_own_error() -> None:
     def write(items: Sequence[Any]) -> Sequence[Any]:
         if "bad" in items:

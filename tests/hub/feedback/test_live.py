@@ -152,6 +152,14 @@ def test_what_moved_is_told_with_since_when(shift: str, told: str) -> None:
     assert any(told in sentence for sentence in found), found
 
 
+def test_a_client_of_few_users_is_told_what_happens_too() -> None:
+    rows, hits = world(0, 1000, shift="residuals")
+    (told,) = drift(rows, np.ones(len(rows), bool), hits)
+    assert "what happens moved" in told
+    quiet = [world(seed, 1000) for seed in range(30)]
+    assert sum(bool(drift(rows, np.ones(len(rows), bool), hits)) for rows, hits in quiet) <= 1
+
+
 def told_days(seed: int, turn: int = 30) -> list[int]:
     """The days of a month on which the scores are said to have moved: half of the ads are new every week, weekends are
     lower, and from a day on all are."""

@@ -1,6 +1,7 @@
 """The simulated market of the benchmarks in its short form: what its ways earn, and that decisions hold their error."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -45,14 +46,33 @@ def test_ways_are_gone_on_with_day_by_day(tmp_path: Path) -> None:
     )
     again = play("tfidf", own, monotonic() + 600)
     assert (again["clicks"], again["worth"]) == (done["tfidf"]["clicks"], done["tfidf"]["worth"])
-    file.write_text(json.dumps(whole | {"busy": True}))
-    assert play("tfidf", own, monotonic() - 1)["clicks"] == whole["clicks"], (
-        "figures of days that are over stay"
-    )
-    assert play("tfidf", own, monotonic() + 600)["clicks"] == whole["clicks"], (
-        "killed within a day it begins again"
-    )
     assert sum(done["oracle"]["clicks"]) > sum(done["tfidf"]["clicks"])
+
+
+def test_a_day_that_was_killed_begins_again_with_what_the_days_before_it_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A way that counts the days in its folder, and dies within the third one, after it wrote."""
+    dies, played = [True], list[int]()
+
+    def counting(own: Market, folder: Path, begin: int) -> Iterator[tuple[list[str], list[str]]]:
+        for day in range(begin, own.size.days):
+            played.append(day)
+            lines = [*((folder / "days").read_text().split() if day else []), str(day)]
+            (folder / "days").write_text("\n".join(lines))
+            if day == 2 and dies.pop():
+                raise KeyboardInterrupt
+            yield [each.ads[0] for each in visits(own.size, day)], lines
+
+    monkeypatch.setitem(market.WAYS, "counting", counting)
+    own = Market(SHORT, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        play("counting", own, monotonic() + 600)
+    dies.append(False)
+    assert len(play("counting", own, monotonic() - 1)["clicks"]) == 2, "figures of days that are over stay"
+    done = play("counting", own, monotonic() + 600)
+    assert done["nights"] == [[str(day) for day in range(last + 1)] for last in range(SHORT.days)]
+    assert played == [0, 1, 2, 2, 3], "days that are over are not played again"
 
 
 def test_the_loop_runs_in_it_and_what_is_not_run_is_told(
@@ -76,9 +96,9 @@ def test_bad_candidates_are_rolled_back_and_equal_ones_rarely_told_apart() -> No
     equal = market_decisions.equal(size, 10)
     assert equal["promoted"] + equal["rolled back"] <= 1
     assert market_decisions.replaced(size, 3)["promoted"] == 0
-    assert market_decisions.quiet(Size(users=30), 1, of=15)["alarms"][0] <= 1
-    turned = market_decisions.turned(Size(users=60), 1, day=8)
-    assert turned["never told"] == 0 and turned["days until told, most"] <= 4
+    assert market_decisions.quiet(Size(users=120), 1, of=15)["alarms"][0] <= 1
+    turned = market_decisions.turned(Size(days=18, shift=8), 2)["nights until told"]
+    assert turned["what happens"]["never"] == 0 and turned["what happens"]["most"] <= 7
 
 
 def test_what_it_writes_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 import vowpalwabbit
 
 from adapters.errors import RequestError
+from benchmarks import open_bandit
 from hub.feedback import LogFile
 from hub.placement import Evaluated, PolicyLog, evaluate, read_logs
 from tests.hub.conftest import Run
@@ -125,6 +126,17 @@ def test_a_policy_of_a_column_is_read_and_checked(run: Run, tmp_path: Path) -> N
     path.write_text("ad,propensity,clicked\na,0.5,1\nb,,1\nc,0,1\nd,1.5,0\n")
     code, _, error = run("evaluate-policy", path)
     assert code == 2 and all(each in error for each in ("line 3", "line 4", "line 5", "3 rows are wrong"))
+
+
+def test_the_replay_says_of_each_policy_whether_it_holds_what_the_other_log_knows() -> None:
+    found = open_bandit.measured(drawn(0), drawn(1, logging=np.full(4, 0.25)))
+    assert found["uniform"]["truth"]["value"] == pytest.approx(RATES.mean(), abs=0.02)
+    assert all(found["uniform"]["the intervals meet"].values()) and "truth" not in found["best"]
+    each = found["each ad"]
+    assert (each["policies"], each["abstains"]) == (4, 0)
+    assert [one["truth"]["value"] for one in each["told"]] == pytest.approx(RATES, abs=0.05)
+    few = open_bandit.measured(drawn(0, 200), drawn(1, 200, np.full(4, 0.25)))["each ad"]
+    assert few["abstains"] + len(few["told"]) == 4 and sum(few["why"].values()) == few["abstains"] > 0
 
 
 @pytest.mark.data
