@@ -104,9 +104,9 @@ class Drafting:
     def _drafts(self, round_: int, deadline: float | None) -> list[Row]:
         request, own = self._request, self._member.voice.recipe.write
         temperature = own.temperature if request.temperature is None else request.temperature
-        min_p = 0.0
+        min_p = own.min_p
         if temperature == 0 and (request.n > 1 or round_ > 0):
-            temperature, min_p = _WARM, _LEAST
+            temperature, min_p = _WARM, own.min_p or _LEAST
         how = Sampling(
             own.max_new_tokens if request.max_new_tokens is None else request.max_new_tokens,
             temperature,
@@ -117,7 +117,7 @@ class Drafting:
             ),
             stop=tuple(own.stop if request.stop is None else request.stop),
             logprobs=request.logprobs,
-            min_p=min_p,
+            min_p=min_p if request.min_p is None else request.min_p,
         )
         first = request.seed + round_ * request.n
         guide = PolicyGuide(self._product, self._policy) if self._policy else None
