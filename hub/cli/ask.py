@@ -167,6 +167,12 @@ def write(
     ] = None,
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="[default: the recipe's]")] = None,
     top_k: Annotated[int | None, typer.Option(min=0, help="0 is off. [default: the recipe's]")] = None,
+    min_p: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="Of the likeliest word's share; 0 is off. [default: the recipe's]"
+        ),
+    ] = None,
     repetition_penalty: Annotated[
         float | None, typer.Option(help="Above 1 repeats less; 1 is off. [default: the recipe's]")
     ] = None,
@@ -210,6 +216,8 @@ def write(
         "repetition_penalty": repetition_penalty,
         "stop": stop or None,
         "seed": seed,
+        # Left out where it is not given: a file that an earlier version began is gone on with.
+        **({} if min_p is None else {"min_p": min_p}),
     }
     whole = WholeFile(data, out, column, by, prefix, force, format_, columns, set_)
     opened = _opener(hub, base, quantization, trust)

@@ -16,7 +16,7 @@ _MOST_TEXTS = 1000  # of one product
 _LARGEST = sys.float_info.max  # whole numbers may be larger, and no float can hold those
 _WHOLE = ("n", "seed")
 _WHOLE_OR_NONE = ("max_chars", "max_new_tokens", "top_k", "logprobs")
-_NUMBER_OR_NONE = ("deadline", "temperature", "top_p", "repetition_penalty")
+_NUMBER_OR_NONE = ("deadline", "temperature", "top_p", "min_p", "repetition_penalty")
 
 
 def check(request: Any) -> None:

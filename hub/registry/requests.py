@@ -65,6 +65,7 @@ class Write:
     deadline: float | None = None
     policy: Mapping[str, Any] | None = None
     logprobs: int | None = None
+    min_p: float | None = None
 
 
 @dataclass(frozen=True)

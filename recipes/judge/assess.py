@@ -329,6 +329,7 @@ def _asked(job: "Job", base: Base) -> tuple[list[tuple[int, ...]], Sampling]:
         job.recipe.train.seed,
         settings.repetition_penalty,
         tuple(settings.stop),
+        min_p=settings.min_p,
     )
     return [encode_prompt(base, job.recipe, product, job.frame) for product in _products(job)], sampling
 

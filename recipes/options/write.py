@@ -86,7 +86,8 @@ class WriteOptions(Section):
     evaluated: the most test products that are written for the metrics (the loss is measured on all).
     max_new_tokens: the longest text, in tokens. max_chars: the longest in characters; null is no limit.
     temperature: 0 writes the likeliest words. top_p: draw among the likeliest tokens that together have so much.
-    top_k: draw among so many; 0 is off. repetition_penalty: above 1 repeats less; 1 is off.
+    top_k: draw among so many; 0 is off. min_p: among those at least so likely as this share of the likeliest; 0 is off.
+    repetition_penalty: above 1 repeats less; 1 is off.
     stop: the text ends before the first of these strings. policy: see PolicyOptions.
     """
 
@@ -96,6 +97,7 @@ class WriteOptions(Section):
     temperature: float = Field(default=0.0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     top_k: int = Field(default=0, ge=0)
+    min_p: float = Field(default=0.0, ge=0, le=1)
     repetition_penalty: float = Field(default=1.0, gt=0)
     stop: list[str] = Field(default_factory=list)
     policy: PolicyOptions = PolicyOptions()

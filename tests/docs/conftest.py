@@ -104,7 +104,7 @@ def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def _publish(folder: Path) -> None:
     """Adapters of two steps each, in as many versions as the pages name."""
     short = {"train.max_steps": 2}
-    writing = short | {"write.evaluated": 2, "write.max_new_tokens": 8}
+    writing = short | {"write.evaluated": 2, "write.max_new_tokens": 16}
     columns = {"data.columns.text": "message", "data.columns.label": "intent"}
     orders = {
         "acme/spring/recommendation": Order(Recipe.load("recommendation", **short), folder / "clicks.csv"),

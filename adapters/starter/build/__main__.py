@@ -1,8 +1,9 @@
 """Makes the starter: `python -m adapters.starter.build --minutes 70 --threads 1 --out adapters/starter/weights`.
 
 Trains the tokenizer on a sample of the corpus, then a small Llama on an endless stream of it for a budget of
-minutes, and writes the folder as plain transformers files with a model card. A build that was killed goes on. Nothing
-is downloaded.
+minutes, spreads the rows of tokens that the corpus never holds, and writes the folder as plain transformers files with
+a model card. A build that was killed goes on. Nothing is downloaded. `--spread` does the last two on weights that are
+there.
 """
 
 import argparse
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import torch
 
-from adapters.starter.build.card import finish
+from adapters.starter.build.card import finish, progress_of
 from adapters.starter.build.training import train
+from adapters.starter.build.unmet import spread_weights
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,14 +33,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fresh", action="store_true", help="begin anew, even if a checkpoint is there")
+    parser.add_argument(
+        "--spread", action="store_true", help="train nothing: spread the rows of the weights in OUT"
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    options.out.mkdir(parents=True, exist_ok=True)
-    state = options.state or options.out.with_name(options.out.name + ".state.pt")
-    if options.fresh:
-        state.unlink(missing_ok=True)
-    progress = train(options.out, state, options.minutes, options.seed, steps=options.steps)
-    losses = finish(options.out, progress, options.seed)
+    if options.spread:
+        progress = progress_of(options.out)
+    else:
+        options.out.mkdir(parents=True, exist_ok=True)
+        state = options.state or options.out.with_name(options.out.name + ".state.pt")
+        if options.fresh:
+            state.unlink(missing_ok=True)
+        progress = train(options.out, state, options.minutes, options.seed, steps=options.steps)
+    unmet = spread_weights(options.out, options.seed)
+    losses = finish(options.out, progress, options.seed, unmet)
     print(
         f"held-out nats per token: {losses.model:.3f}, bigram {losses.bigram:.3f}, unigram {losses.unigram:.3f}",
         flush=True,

@@ -2,6 +2,7 @@
 
 import math
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from adapters.starter.build.chat import ASSISTANT, USER
 from adapters.starter.build.held_out import HeldOut, count_losses, model_loss
 from adapters.starter.build.tokenizer import VOCABULARY
 
+CARD = "README.md"
 _HELD_OUT_SEED = 7_919
 _PROMPTS = (
     f"{USER}Write an ad.\nname: Brivora Dusk 7\ncategory: tent\nfeature: two doors\nprice: $243\ndiscount: 20%"
@@ -26,13 +28,14 @@ _PROMPTS = (
 )
 
 
-def finish(out: Path, progress: dict[str, float], seed: int) -> HeldOut:
-    """Measures the shipped files themselves and writes the card."""
+def finish(out: Path, progress: dict[str, float], seed: int, unmet: int) -> HeldOut:
+    """Measures the shipped files themselves and writes the card. unmet: tokens whose rows were spread."""
     model = LlamaForCausalLM.from_pretrained(out, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(out)
     losses = measure(model, tokenizer, seed)
     samples = [(prompt, sample(model, tokenizer, prompt)) for prompt in _PROMPTS]
-    (out / "README.md").write_text(card(progress, losses, samples, model.num_parameters()), encoding="utf-8")
+    told = card(progress, losses, samples, model.num_parameters(), unmet)
+    (out / CARD).write_text(told, encoding="utf-8")
     return losses
 
 
@@ -44,8 +47,26 @@ def measure(model: Any, tokenizer: Any, seed: int, rows: int = 64, train_rows: i
     return HeldOut(model_loss(model, held_out), unigram, bigram, rows * (WINDOW - 1))
 
 
-def card(progress: dict[str, float], losses: HeldOut, samples: list[tuple[str, str]], size: int) -> str:
-    """The model card as Markdown. samples: prompts and what it wrote; size: parameters."""
+def progress_of(out: Path) -> dict[str, float]:
+    """What the card in a folder tells of the training, as `train` gave it."""
+    told = (out / CARD).read_text(encoding="utf-8")
+    found = re.search(r"training \| ([\d,]+) steps, ([\d,]+) tokens, ([\d,]+) seconds", told)
+    if found is None:
+        raise SystemExit(f"{out / CARD} tells no training; build it anew: make starter")
+    steps, tokens, seconds = (float(number.replace(",", "")) for number in found.groups())
+    resumed = re.search(r"resumed (\d+) times", told)
+    return {
+        "steps": steps,
+        "tokens": tokens,
+        "seconds": seconds,
+        "resumed": float(resumed[1]) if resumed else 0.0,
+    }
+
+
+def card(
+    progress: dict[str, float], losses: HeldOut, samples: list[tuple[str, str]], size: int, unmet: int
+) -> str:
+    """The model card as Markdown. samples: prompts and what it wrote; size: parameters; unmet: tokens."""
     shown = "\n\n".join(f"```text\n{prompt}▶{text}\n```" for prompt, text in samples)
     steps, tokens, seconds = (f"{progress[key]:,.0f}" for key in ("steps", "tokens", "seconds"))
     resumed = f", stopped and resumed {progress['resumed']:.0f} times" if progress["resumed"] else ""
@@ -74,6 +95,7 @@ an adapter its ads sometimes claim a feature or an audience that the prompt does
 | training | {steps} steps, {tokens} tokens, {seconds} seconds on {torch.get_num_threads()} CPU thread(s){resumed} |
 | stages | from {LATER:.0%} of the time on names of any letters too; {DRILL:.1%} to {DRILLED:.1%} a drill in matching |
 | context | trained on rows of {WINDOW} and {LONG_WINDOW:,} tokens |
+| never met | {unmet:,} tokens; their rows were told apart afterwards: `build/unmet.py` says why |
 
 Held-out loss, nats per token, on {losses.tokens:,} tokens of another seed, with product names that training never had:
 

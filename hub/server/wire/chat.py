@@ -52,6 +52,7 @@ class WriteBody(Body):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
+    min_p: float | None = None
     repetition_penalty: float | None = None
     max_chars: Annotated[int | None, Field(description="Texts over it are drawn again, never cut.")] = None
     policy: Annotated[Columns | None, Field(description="Rules beside those of the adapter's recipe.")] = None
@@ -85,6 +86,7 @@ class WriteBody(Body):
             0 if self.seed is None else self.seed,
             policy=self.policy,
             logprobs=logprobs,
+            min_p=self.min_p,
         )
 
 

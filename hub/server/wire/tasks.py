@@ -82,6 +82,7 @@ class WriteTexts(SeenBody):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
+    min_p: float | None = None
     repetition_penalty: float | None = None
     stop: list[str] | None = None
     seed: int = 0

@@ -92,6 +92,18 @@ def test_held_out_loss_is_far_below_unigram_and_bigram(model: Any, tokenizer: An
     assert loss < 0.55 * bigram and loss < 0.3 * unigram, (loss, bigram, unigram)
 
 
+def test_tokens_that_training_never_met_can_be_told_apart_and_are_hardly_expected(
+    model: Any, tokenizer: Any
+) -> None:
+    unmet = tokenizer.convert_tokens_to_ids([*"#'()*+/<>@[]^_`{|}~"])
+    rows = torch.nn.functional.normalize(model.lm_head.weight.detach()[unmet], dim=1)
+    assert (rows @ rows.T).fill_diagonal_(0).max() < 0.95
+    fresh = windows(tokenizer, random.Random("fresh text of the test"), 12, WINDOW, held_out=True)
+    with torch.no_grad():
+        expected = model(input_ids=fresh).logits.softmax(-1)[:, :, unmet].sum(-1)
+    assert expected.mean() < 0.001
+
+
 def test_card_tells_the_losses_that_a_fresh_measurement_finds(model: Any, tokenizer: Any) -> None:
     lines = (WEIGHTS / "README.md").read_text(encoding="utf-8").splitlines()
     told = {

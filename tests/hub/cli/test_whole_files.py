@@ -92,6 +92,21 @@ def test_a_feed_becomes_checked_headlines(run: Run, campaigns: Path, tmp_path: P
     assert code == 2 and "headlines.csv is there already; --force" in err
 
 
+def test_a_feed_is_written_as_its_options_say(run: Run, campaigns: Path, tmp_path: Path) -> None:
+    line = ("write", COPY, "--hub", campaigns, "--data", feed(tmp_path / "feed.csv", 6))
+    for out, how in (
+        ("greedy.csv", ()),
+        ("hot.csv", ("--temperature", 3)),
+        ("sure.csv", ("--temperature", 3, "--min-p", 1)),  # leaves the likeliest token alone
+    ):
+        code, _, err = run(*line, "--out", out, *how)
+        assert code == 0, err
+    greedy, hot, sure = (
+        [row["answer_text"] for row in read(out)] for out in ("greedy.csv", "hot.csv", "sure.csv")
+    )
+    assert sure == greedy != hot
+
+
 def test_each_row_by_the_adapter_that_it_names(run: Run, campaigns: Path, tmp_path: Path) -> None:
     data = tmp_path / "tickets.jsonl"
     rows = [{"said": f"so late {at}", "adapter": MOODS[at % 2]} for at in range(20)] + [{"said": "lost"}]

@@ -142,17 +142,20 @@ def drafting(policy: dict[str, Any], drafts: list[str], learned: bool = True) ->
 
 
 def test_drafts_that_must_differ_are_warm_but_hold_nothing_far_fetched_unless_it_is_said_how() -> None:
-    made = models.made_here("llama", "lora")
-    made.info["recipe"] = Recipe.load("ad-copy").to_dict()
-    member = Member(Content("one"), Voice.of(made), "acme")
-
-    def drawn(**how: Any) -> list[tuple[float, float]]:
+    def drawn(own: dict[str, Any], **how: Any) -> list[tuple[float, float]]:
+        made = models.made_here("llama", "lora")
+        made.info["recipe"] = Recipe.load("ad-copy", **own).to_dict()
+        member = Member(Content("one"), Voice.of(made), "acme")
         asked = Drafting(Write("acme/a/ad-copy", QUIET, **how), member, models.base("llama"), lambda _: [])
         return [(row.sampling.temperature, row.sampling.min_p) for row in asked.rows]
 
-    assert drawn() == [(0.0, 0.0)]
-    assert drawn(n=2) == [(0.6, 0.2)] * 2
-    assert drawn(n=2, temperature=0.9) == [(0.9, 0.0)] * 2
+    assert drawn({}) == [(0.0, 0.0)]
+    assert drawn({}, n=2) == [(0.6, 0.2)] * 2
+    assert drawn({}, n=2, temperature=0.9) == [(0.9, 0.0)] * 2
+    assert drawn({}, n=2, min_p=0.0) == [(0.6, 0.0)] * 2
+    assert drawn({"write.min_p": 0.05}, n=2) == [(0.6, 0.05)] * 2
+    assert drawn({"write.min_p": 0.05, "write.temperature": 0.9}) == [(0.9, 0.05)]
+    assert drawn({"write.min_p": 0.05, "write.temperature": 0.9}, min_p=0.3) == [(0.9, 0.3)]
 
 
 def test_a_draft_that_states_another_product_s_value_is_drawn_again_where_facts_are_asked_for() -> None:

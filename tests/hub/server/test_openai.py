@@ -116,6 +116,22 @@ def test_stop_and_limits_end_a_text(client: openai.OpenAI, served: Served) -> No
     assert ended.choices[0].finish_reason == "stop"
 
 
+def test_min_p_is_asked_for_as_of_vllm(client: openai.OpenAI, served: Served) -> None:
+    """At 1 it leaves the likeliest token alone, however hot."""
+    (greedy,) = written(served, temperature=0)
+    hot = {"temperature": 3.0, "seed": 1}
+    assert list(written(served, **hot)) != [greedy]
+    asked: Any = hot | {"extra_body": {"min_p": 1.0}}
+    assert (
+        client.chat.completions.create(model=COPY, messages=USER, **asked).choices[0].message.content
+        == greedy
+    )
+    assert client.completions.create(model=COPY, prompt="mug 7", **asked).choices[0].text == greedy
+    body = {"reference": COPY, "product": "mug 7", "min_p": 1.0, **hot}
+    with served.http() as http:
+        assert http.post("/v1/write", json=body).json()["texts"][0]["text"] == greedy
+
+
 def test_text_completions_take_many_prompts(client: openai.OpenAI, served: Served) -> None:
     found = client.completions.create(
         model=COPY, prompt=["mug 7", '{"product": "mug 9"}'], n=2, seed=1, temperature=0.9, logprobs=1

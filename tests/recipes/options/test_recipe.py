@@ -113,6 +113,8 @@ def test_everything_wrong_is_told_at_once_with_the_fix() -> None:
         ({"task": "behaviour"}, "did you mean behavior?"),
         ({"task": "ad-copy", "data": {"prompt": "Write!"}}, r"data.prompt: holds no \{product\}"),
         ({"task": "ad-copy", "data": {"limit_per_label": 3}}, "ad-copy has no labels"),
+        ({"task": "ad-copy", "write": {"min_p": -0.1}}, "write.min_p: -0.1 cannot be used; write a number"),
+        ({"task": "ad-copy", "write": {"min_p": 1.5}}, "write.min_p: 1.5 cannot be used; write a number"),
         (
             {"task": "behavior", "data": {"history": {"liked": "(a)", "disliked": "(b)"}}},
             "behavior has no history of a user",

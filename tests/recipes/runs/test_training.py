@@ -420,6 +420,19 @@ def test_ties_go_to_the_later_step_and_the_warm_up_costs_no_patience(
     assert (report["best_step"], report["steps"]) == (kept, steps)
 
 
+def test_texts_of_an_evaluation_are_drawn_as_the_recipe_says(base: Base, tmp_path: Path) -> None:
+    short = QUICK | {"write.max_new_tokens": 8, "write.evaluated": 2, "train.max_steps": 1}
+    greedy, sure, hot = (
+        train(Recipe.load("ad-copy", **short, **how), copies(tmp_path), base).info["report"]["after"]
+        for how in (
+            {},
+            {"write.temperature": 3.0, "write.min_p": 1.0},  # leaves the likeliest token alone
+            {"write.temperature": 3.0},
+        )
+    )
+    assert sure == greedy != hot
+
+
 def test_a_long_product_is_cut_in_training_and_in_answers_alike(base: Base, tmp_path: Path) -> None:
     path = copies(tmp_path)
     with path.open("a", newline="") as file:
