@@ -143,8 +143,8 @@ def _drafts(answer: Any) -> dict[str, Any]:
 
 
 def measured(data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """First drafts and given texts under each policy, the nearest copies and the references, all of the same products
-    and by the rule that facts are the product's."""
+    """First drafts and given texts under each policy, the nearest copies and the references, all by the rule that facts
+    are the product's. Texts are given for those products alone for which one keeps its policy."""
     from recipes import Recipe
     from recipes.measure import Policy
     from recipes.tasks import ad_copy
@@ -246,7 +246,7 @@ def _result(data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]
             | {"nearest copy": nearest, "a reference": reference[product]}
             for product, nearest in zip(shown, nearest_copies(data.train, shown), strict=True)
         ],
-        "seconds of the processor": round(process_time()),
+        "seconds of the processor, in the last process": round(process_time()),
         "date": now(),
         "machine": machine(),
         "versions": versions("torch", "transformers", "bitsandbytes", "sacrebleu"),

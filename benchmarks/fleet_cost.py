@@ -226,16 +226,15 @@ def _equal(
 def _hub(name: str, base: str) -> Path:
     """Made once."""
     folder = WORK / f"hub-{name}"
-    if not folder.exists():
-        loaded, hub = load_base(base, "nf4"), Hub(folder)
+    hub = Hub(folder)
+    if len(hub.names()) < 2 * ADAPTERS:
+        loaded, there = load_base(base, "nf4"), set(hub.names())
         for adapter in range(ADAPTERS):
-            hub.publish(voice(loaded, adapter), f"acme/c{adapter}/behavior")
-            ranks = replace(
-                voice(loaded, adapter),
-                head=Head(("not clicked", "clicked"), "last"),
-                task="recommendation",
-            )
-            hub.publish(ranks, f"acme/c{adapter}/recommendation")
+            labels = voice(loaded, adapter)
+            ranks = replace(labels, head=Head(("not clicked", "clicked"), "last"), task="recommendation")
+            for task, each in (("behavior", labels), ("recommendation", ranks)):
+                if f"acme/c{adapter}/{task}" not in there:
+                    hub.publish(each, f"acme/c{adapter}/{task}")
     return folder
 
 
@@ -279,7 +278,8 @@ def main(arguments: Sequence[str]) -> int:
     }
     there = [name for name, (base, _) in BASES.items() if base == "starter" or Path(base).is_dir()]
     found = {
-        name: _measure(name, time.monotonic() + budget / len(there), WORK / "rounds.json") for name in there
+        name: _measure(name, time.monotonic() + budget / len(there), WORK / "rounds-by-base.json")
+        for name in there
     }
     return _written(found)
 

@@ -104,7 +104,9 @@ def load(way: str) -> Any:
     """The base, with one way of 4-bit products in all its layers."""
     if not (FOLDER / "config.json").exists():
         torch.manual_seed(0)
-        tf.AutoModelForCausalLM.from_config(tf.LlamaConfig(**SHAPE)).save_pretrained(FOLDER)
+        tf.AutoModelForCausalLM.from_config(tf.LlamaConfig(**SHAPE)).to(torch.bfloat16).save_pretrained(
+            FOLDER
+        )
     config = None if way == "fp32" else bitsandbytes_config("nf4", torch.float32, tf.AutoModelForCausalLM)
     model = tf.AutoModelForCausalLM.from_pretrained(
         FOLDER, dtype=torch.float32, quantization_config=config, device_map={"": "cpu"}
@@ -118,8 +120,7 @@ def load(way: str) -> Any:
         layer.support_avx512bf16_for_cpu = False
         if way != "bitsandbytes":
             layer.forward = cpu_nf4._Products(layer, way in fused(), "compiled")
-    if way == "fp32" or way in COMPILED:
-        quick_head(model)  # as every base has it
+    quick_head(model)  # as every base has it
     answer(model, 1, 1)
     return model
 

@@ -21,7 +21,7 @@ def quick_head(model: Any) -> None:
     """Give the output head of a model on a CPU a product for few rows, where it has one."""
     head: Any = model.get_output_embeddings()
     plain = type(head) is nn.Linear and getattr(head, "bias", None) is None
-    if plain and head.weight.device.type == "cpu":
+    if plain and "forward" not in vars(head) and head.weight.device.type == "cpu":
         head.forward = _Head(head)
 
 
@@ -40,8 +40,8 @@ class _Head:
     def __init__(self, layer: nn.Linear) -> None:
         self._layer = layer
         self._lock = threading.Lock()
-        # A weight, where it lies, and the same in half the bytes.
-        self._own: tuple[Tensor | None, int, Tensor | None] = (None, 0, None)
+        # A weight, where it lies, its version, and the same in half the bytes.
+        self._own: tuple[Tensor | None, int, int, Tensor | None] = (None, 0, 0, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy of the layer makes its own."""
@@ -50,21 +50,39 @@ class _Head:
     @property
     def repacked_bytes(self) -> int:
         """Bytes beside the weight, 0 before they are needed."""
-        return 0 if self._own[2] is None else self._own[2].nbytes
+        half = self._own[3]
+        return 0 if half is None else half.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:
         """x: `[..., in]`; returns `[..., out]`."""
         weight = self._layer.weight
-        few = x.dtype == torch.float32 and 0 < x.numel() <= FEW_ROWS * weight.shape[1]
-        if few and not torch.compiler.is_compiling() and not (torch.is_grad_enabled() and x.requires_grad):
-            half, library = self._half(weight), half_library()
-            if half is not None and library is not None:
+        if self._few(x, weight) and (library := half_library()) is not None:
+            half = self._half(weight)
+            if half is not None:
                 return multiply(library, x, half)
         return nn.functional.linear(x, weight)
 
+    def _few(self, x: Tensor, weight: Tensor) -> bool:
+        """Whether these are few rows that nothing follows but their product."""
+        if x.dtype != torch.float32 or x.device.type != "cpu" or x.shape[-1:] != weight.shape[1:]:
+            return False
+        followed = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+        traced = torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu")
+        return 0 < x.numel() <= FEW_ROWS * weight.shape[1] and not followed and not traced
+
     def _half(self, weight: Tensor) -> Tensor | None:
-        if self._own[0] is not weight or self._own[1] != weight.data_ptr():
-            with self._lock, torch.inference_mode(False), torch.no_grad():
-                fits = 4 * weight.nbytes < free_memory(weight.device)
-                self._own = (weight, weight.data_ptr(), halved(weight.detach()) if fits else None)
-        return self._own[2]
+        own, key = self._own, _key(weight)
+        if own[0] is weight and own[1:3] == key:
+            return own[3]
+        with self._lock, torch.inference_mode(False), torch.no_grad():
+            own = self._own
+            if own[0] is not weight or own[1:3] != key:
+                if 2 * weight.nbytes > free_memory(weight.device):
+                    return None
+                self._own = own = (weight, *key, halved(weight.detach()))
+            return own[3]
+
+
+def _key(weight: Tensor) -> tuple[int, int]:
+    """Where a weight lies, and how often it was written to."""
+    return weight.data_ptr(), 0 if weight.is_inference() else weight._version

@@ -1,12 +1,15 @@
 /* Products with 4-bit weights on a CPU, compiled on the machine that runs them, for its own instructions.
  *
- * A weight [outputs, inputs] lies as bitsandbytes has it: two codes a byte, the first in the high half; a scale for each
- * `block` codes in a row, as a float, or in 8 bits with a table, scales of its own and an offset (double quantization).
+ * A weight [outputs, inputs] lies as bitsandbytes has it: two codes a byte, the first in the high half; a scale for
+ * each `block` codes in a row, as a float, or in 8 bits with a table, scales of its own and an offset (double
+ * quantization).
  *
- *     weight[i] = code[nibble i] * scale[i / block]          each exactly as bitsandbytes computes it
+ *     weight[i] = code[nibble i] * scale[i / block]
  *
- * A product of one row takes each code as it comes. One of several takes four outputs at a time and up to 1,024 inputs of them: these are unpacked into 16 KiB, which the first
- * cache holds, and multiplied there with all rows of x. Either way a weight is read from memory once, in its 4 bits.
+ * A product of several rows takes four outputs at a time and up to 1,024 inputs of them: these are unpacked into 16
+ * KiB, each weight as bitsandbytes computes it, which the first cache holds, and multiplied there with all rows of x.
+ * That of one row takes each code as it comes and scales the sum of a block: the same to rounding. Either way a weight
+ * is read from memory once, in its 4 bits.
  */
 #include <stdint.h>
 #include <string.h>
@@ -99,7 +102,7 @@ static inline void as_looked_up(const float *x, int64_t count, float *out) {
     for (int64_t at = 0; at < count; at += 32)
         for (int64_t i = 0; i < 16; i++) out[at + i] = x[at + 2 * i], out[at + 16 + i] = x[at + 2 * i + 1];
 }
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) && defined(__FMA__)
 /* Byte j of each of the 16 floats, in both halves. */
 typedef struct { __m256i plane[4]; } lookup;
 
@@ -180,8 +183,8 @@ add_products(const float *x, int64_t x_step, const float *unpacked, int64_t coun
     }
 }
 
-/* y, of which `kept` columns are there, = x [inputs], as looked up, times the weights of outputs from `output` on: nothing is unpacked to
- * memory, and a block is scaled once. */
+/* y, of which `kept` columns are there, = x [inputs], as looked up, times the weights of outputs from `output` on:
+ * nothing is unpacked to memory, and a block is scaled once. */
 static inline void one_row(const struct nf4 *w, lookup table, int64_t output, int64_t kept, const float *x, float *y) {
     vec sums[OUTPUTS] = {{0}};
     for (int64_t input = 0; input < w->inputs; input += (int64_t)1 << w->block_bits)

@@ -25,7 +25,8 @@ def _greedy_or_warm(temperature: float) -> float:
 class Sampling:
     """How one row is written.
 
-    The same seed gives the same text, whatever else is in the batch.
+    The same seed gives the same text, whatever else is in the batch (sums of many rows may be rounded otherwise than
+    those of one, which matters where two tokens are as likely to the last digits).
 
     Attributes:
         max_new_tokens: the most that are written.

@@ -1,6 +1,5 @@
 """repertoire serve: a hub's adapters behind HTTP."""
 
-import ipaddress
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ from hub.cli.options import (
     TrustFile,
 )
 from hub.cli.output import document, say
+from hub.server.hosts import is_loopback
 from hub.storage.address import open_storage
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def serve(
     Example: `repertoire serve --hub campaigns --base starter --port 8000`
     """
     opened = open_keys(hub, keys)
-    local = _is_loopback(host)
+    local = is_loopback(host)
     if not local and not opened.any() and not insecure:
         raise typer.BadParameter(
             f"without a key whoever reaches {host} could ask every adapter; make one (repertoire keys new CLIENT "
@@ -214,12 +214,3 @@ def _write_config(file: Path, fleet: "Setting", host: str, port: int, haproxy: b
         document({"file": str(file), "config": text})
     else:
         say(f"The fleet is in {file}. Next, where the cluster's head runs: serve deploy {in_shell(file)}")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -38,6 +38,8 @@ class Feedback:
         url: of a database instead; None is the one that REPERTOIRE_FEEDBACK names, where it names one.
         most: impressions and outcomes that may wait to be written.
         patience: seconds to wait for the disk before an event is said not to be taken.
+        moment: seconds for which impressions that nobody waits for lie in this process, to be written together. Until
+            then another process does not know them: 0 where several answer and any of them may be told outcomes.
         clock: gives seconds since 1970.
 
     Raises:
@@ -50,6 +52,7 @@ class Feedback:
         url: str | None = None,
         most: int = 10_000,
         patience: float = 60.0,
+        moment: float = 0.2,
         clock: Callable[[], float] = time,
     ) -> None:
         self.database = Database(
@@ -57,7 +60,7 @@ class Feedback:
         )
         self._clock = clock
         self._keys = UserKeys(self.database)
-        self._writer = Writer(self._write, most, patience)
+        self._writer = Writer(self._write, most, patience, moment)
         self._expired = float("-inf")
         self._ended = weakref.finalize(self, _end, self._writer, self.database)
         with self.database.read():

@@ -22,7 +22,6 @@ from hub.errors import FeedbackError
 
 _MOST = 10_000  # items that wait
 _BATCH = 1_000  # of a transaction
-_MOMENT = 0.2  # seconds
 _PAUSES = (0.05, 5.0)  # seconds between two tries, the first and the longest
 _log = logging.getLogger(__name__)
 
@@ -41,7 +40,8 @@ class Writer:
             is tried again.
         most: items that may wait.
         patience: seconds that a caller, or `close`, waits for the disk.
-        moment: seconds for which an item that nobody waits for may lie, so that more are written with it.
+        moment: seconds after the last transaction for which items that nobody waits for lie, so that more are written
+            with them.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Writer:
         write: Callable[[Sequence[Any]], Sequence[Any]],
         most: int = _MOST,
         patience: float = 60.0,
-        moment: float = _MOMENT,
+        moment: float = 0.2,
     ) -> None:
         self._write, self._most, self._patience, self._moment = write, most, patience, moment
         self._changed = Condition()

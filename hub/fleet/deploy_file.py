@@ -10,6 +10,7 @@ import yaml
 
 from hub.fleet.haproxy import controller_options
 from hub.fleet.setting import Setting
+from hub.server.hosts import is_loopback
 
 NAME = "repertoire"
 """Of the application, in files and where a command deploys it."""
@@ -18,6 +19,7 @@ _HEAD = """\
 # A fleet, as `repertoire serve` was asked for it: `serve deploy FILE` starts it, and changes one that runs.
 # Another num_replicas, or autoscaling_config in its place, leaves the replicas that are there; other args replace them.
 """
+_ELSEWHERE = "# On several machines HAProxy asks ingresses on others: say host: 0.0.0.0 there.\n"
 
 
 def deploy_file(setting: Setting, host: str, port: int, haproxy: bool = False) -> str:
@@ -32,7 +34,8 @@ def deploy_file(setting: Setting, host: str, port: int, haproxy: bool = False) -
     document = _document(setting, host, port)
     if haproxy:
         document["controller_options"] = controller_options(setting.seconds)
-    return _HEAD + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    head = _HEAD + (_ELSEWHERE if haproxy and is_loopback(host) else "")
+    return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
 def _document(setting: Setting, host: str, port: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from functools import partial
 from time import monotonic, time
 
 from starlette.types import Message
@@ -14,6 +15,7 @@ from starlette.types import Scope as AsgiScope
 from adapters import Limits
 from hub.errors import HubError
 from hub.feedback.arms import PRODUCTION
+from hub.feedback.log import Feedback
 from hub.feedback.loop import LIVE
 from hub.fleet.setting import Setting, keys_of
 from hub.fleet.shares import Asked, Shares
@@ -58,6 +60,7 @@ class Worker:
             local=setting.local,
             spending=self._shares,
             peers=self._peers,
+            log=partial(Feedback, hub, moment=0.0),  # any replica may be told what came of an answer
         )
         self._service: Service = self.app.state.service
         self._went_on = ((), monotonic())  # what it had done, and when that was last different

@@ -18,11 +18,11 @@ from hub.fleet.connecting import connected
 from hub.fleet.deploy_file import NAME
 from hub.fleet.haproxy import controller_options
 from hub.fleet.setting import Setting
+from hub.server.hosts import is_loopback
 from hub.server.lines import log_lines
 from hub.server.refresher import Refresher
 from hub.server.running import listen
 
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +59,7 @@ def run_fleet(
         try:
             number = port or _free(host)
             try:
-                _deploy(setting, host, number, _serve_options(setting, host) if haproxy else {})
+                _deploy(setting, host, number, _serve_options(setting, host, haproxy))
                 ended = Event()
                 for each in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(each, lambda *_: ended.set())
@@ -87,17 +87,25 @@ def _beside(refresher: Callable[[str], Refresher] | None) -> Iterator[None]:
         made.close()
 
 
-def _serve_options(setting: Setting, host: str) -> dict[str, Any]:
-    """What Serve is told beside where to listen, so that it begins with HAProxy."""
+def _serve_options(setting: Setting, host: str, haproxy: bool) -> dict[str, Any]:
+    """What Serve is told beside where to listen, so that it begins with HAProxy. It is told once: where it runs already
+    it stays as it is."""
     names = {each["name"] for each in list_named_actors(all_namespaces=True) if each["namespace"] == "serve"}
     # Beside HAProxy a proxy of Ray's own stays, for what has no ingress.
-    if "SERVE_CONTROLLER_ACTOR" in names and not any("-fallback-" in each for each in names):
-        _log.warning(
-            "Ray Serve runs on this cluster already, and without HAProxy: so does this fleet. To change it, end this "
-            "command, say serve shutdown, which takes away all that Serve runs there, and begin again"
-        )
+    behind = any("-fallback-" in each for each in names)
+    if "SERVE_CONTROLLER_ACTOR" in names:
+        if haproxy or behind:
+            _log.warning(
+                "Ray Serve runs on this cluster already, %s: so does this fleet. To change it, end this command, say "
+                "serve shutdown, which takes away all that Serve runs there, and begin again",
+                "behind HAProxy as it was told then (with its --seconds)"
+                if behind
+                else "and without HAProxy",
+            )
         return {}
-    if host in _LOCAL and len({each["NodeManagerAddress"] for each in ray.nodes() if each["Alive"]}) > 1:
+    if not haproxy:
+        return {}
+    if is_loopback(host) and len({each["NodeManagerAddress"] for each in ray.nodes() if each["Alive"]}) > 1:
         raise NotDeployed(
             f"the fleet does not start: HAProxy asks ingresses on other machines, which would listen at {host} only; "
             "say --host 0.0.0.0"

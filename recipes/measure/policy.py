@@ -19,14 +19,12 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal
 
 from recipes.errors import RecipeError
-from recipes.measure.claims import CJK, amount, attributes, plain, unnamed
+from recipes.measure.claims import CJK, amount, attributes, key_words, unnamed
 
 if TYPE_CHECKING:
     from recipes.measure.sayings import Sayings
 
 Kind = Literal["banned", "missing", "too long", "unsupported", "unnamed"]
-EVERY = "*"
-"""Among the attributes that must be named: all that a product has."""
 Span = tuple[int, int]
 """First character, and the one after the last."""
 
@@ -55,7 +53,7 @@ class Policy:
     """The rules for a text; one without rules is false. Terms and phrases are compared as `violations` says.
 
     allowed: phrases that are fine although a banned term or a number stands in them. named: keys of the product's
-    attributes, or EVERY. sayings: with facts, what is known of how copy names values.
+    attributes; all_named: that it is all of them. sayings: with facts, what is known of how copy names values.
     """
 
     banned: tuple[str, ...] = ()
@@ -64,6 +62,7 @@ class Policy:
     limits: tuple[Limit, ...] = ()
     facts: bool = False
     named: tuple[str, ...] = ()
+    all_named: bool = False
     sayings: "Sayings | None" = None
 
     def __bool__(self) -> bool:
@@ -91,6 +90,7 @@ class Policy:
             self.limits + more.limits,
             self.facts or more.facts,
             _once(self.named + more.named),
+            self.all_named or more.all_named,
         )
         held = [
             f"{text!r} is required, but {found}"
@@ -141,7 +141,8 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
     Numbers are compared by value (1,000 is 1000) with every number of the product, its name included. A percentage
     needs a percentage in the product; a price with a currency's sign must not stand there with another sign.
 
-    What counts as naming a value, `claims.coverage` says; what a product does not have need not be named.
+    A value is named as `claims.coverage` says, its numbers by value as above. What a product does not have need not be
+    named, nor what words do not name: ★★★, or a yes to a key without a word of four letters.
     """
     folded, spans = _fold(text)
     terms = {span: term for term in policy.banned for span in _spans(term, folded)}
@@ -157,19 +158,8 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
             what = terms[span] if banned else text[slice(*where)]
             broken.append(Violation("banned" if banned else "unsupported", what, where))
     broken += [Violation("missing", each) for each in policy.required if not any(_spans(each, folded))]
-    broken += [
-        Violation("unnamed", f"{key}: {value}") for key, value in unnamed(text, to_name(product, policy))
-    ]
+    broken += [Violation("unnamed", f"{key}: {value}") for key, value in _unnamed(folded, product, policy)]
     return broken + [each for limit in policy.limits for each in _too_long(text, limit)]
-
-
-def to_name(product: str, policy: Policy) -> list[tuple[str, str]]:
-    """(key, value) of what a text for a product must name."""
-    keys = {plain(key) for key in policy.named}
-    if not keys:
-        return []
-    pairs = dict.fromkeys(attributes(product))
-    return [(key, value) for key, value in pairs if EVERY in keys or plain(key) in keys]
 
 
 def stays(violation: Violation, text: str, policy: Policy) -> bool:
@@ -309,6 +299,39 @@ def _unsupported(folded: str, product: str) -> list[Span]:
     held = {_value(match) for match in _NUMBER.finditer(_fold(product)[0])}
     found = [(match.span(), *_value(match)) for match in _NUMBER.finditer(folded)]
     return [span for span, size, unit in found if not any(_backs(each, size, unit) for each in held)]
+
+
+def _unnamed(folded: str, product: str, policy: Policy) -> list[tuple[str, str]]:
+    """(key, value) of what a text should name and does not."""
+    keys = {normal(key) for key in policy.named}
+    pairs = dict.fromkeys(attributes(product)) if keys or policy.all_named else {}
+    wanted = [(key, value) for key, value in pairs if policy.all_named or normal(key) in keys]
+    return [
+        (key, value)
+        for key, value in wanted
+        if not _is_named(key, value, folded) and _can_be_named(key, value)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _can_be_named(key: str, value: str) -> bool:
+    """Whether a text that says key and value names it."""
+    said = [word for words in key_words(key) for word in words]
+    return _is_named(key, value, _fold(" ".join([*said, value]))[0])
+
+
+def _is_named(key: str, value: str, folded: str) -> bool:
+    own = _fold(value)[0]
+    said = {_value(match) for match in _NUMBER.finditer(folded)}
+    numbers = {_value(match) for match in _NUMBER.finditer(own)}
+    if not all(any(_backs(each, *number) for each in said) for number in numbers):
+        return False
+    return not unnamed(_in_one_form(folded), [(key, _in_one_form(own))])
+
+
+def _in_one_form(folded: str) -> str:
+    """With its numbers as they are compared: 1,000 is 1000."""
+    return _NUMBER.sub(lambda match: match[0].replace(match["digits"], amount(match["digits"])), folded)
 
 
 def _value(match: re.Match[str]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from recipes.errors import RecipeError
-from recipes.measure.policy import EVERY, Limit, Policy, conflicts, faults, normal, ready
+from recipes.measure.policy import Limit, Policy, conflicts, faults, normal, ready
 from recipes.options.faults import sentence
 from recipes.options.section import Section
 
@@ -47,6 +47,13 @@ class PolicyOptions(Section):
             raise ValueError("; ".join(wrong))
         return terms
 
+    @field_validator("named")
+    @classmethod
+    def _all_is_no_column(cls, named: list[str] | str) -> list[str] | str:
+        if isinstance(named, list) and "all" in named:
+            raise ValueError("holds `all` among columns; write named: all")
+        return named
+
     @model_validator(mode="after")
     def _can_be_kept(self) -> Self:
         wrong = conflicts(self.rules())
@@ -76,7 +83,8 @@ class PolicyOptions(Section):
             tuple(self.required),
             () if most is None else (Limit(most, self.double_width),),
             self.facts,
-            (EVERY,) if self.named == "all" else tuple(self.named),
+            () if self.named == "all" else tuple(self.named),
+            self.named == "all",
         )
 
 

@@ -13,7 +13,7 @@ from recipes.measure import claims as products
 from recipes.measure import intervals
 from recipes.measure import metrics as evaluate
 from recipes.measure.intervals import Statistic
-from recipes.measure.policy import Policy, violations
+from recipes.measure.policy import Policy, normal, violations
 from recipes.measure.sayings import Sayings
 from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, Target
 from recipes.tasks.templates import fill, with_features
@@ -147,8 +147,8 @@ def remarks(parts: Mapping[str, Sequence[Example]], labels: Sequence[str], recip
     if not asked:
         return []
     texts = [row.text for rows in parts.values() for row in rows]
-    held = {products.plain(key): key for text in texts for key, _ in products.attributes(text)}
-    unknown = [] if asked == "all" else [key for key in asked if products.plain(key) not in held]
+    held = {normal(key): key for text in texts for key, _ in products.attributes(text)}
+    unknown = [] if asked == "all" else [key for key in asked if normal(key) not in held]
     if held and not unknown:
         return []
     return [

@@ -14,7 +14,12 @@ from adapters.kernels.compiled import CompileFault, compiled
 from adapters.kernels.nf4_cpu import FEW_ROWS, SOURCE, Nf4Weight, declared
 
 # Instructions that this processor may have and others lack.
-VARIANTS = {"native": [], "avx2": ["-mno-avx512f"], "portable": ["-mno-avx512f", "-mno-avx2", "-mno-fma"]}
+VARIANTS = {
+    "native": [],
+    "avx2": ["-mno-avx512f"],
+    "no fma": ["-mno-avx512f", "-mno-fma"],
+    "portable": ["-mno-avx512f", "-mno-avx2", "-mno-fma"],
+}
 
 
 @pytest.fixture

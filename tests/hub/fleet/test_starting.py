@@ -179,11 +179,19 @@ def with_haproxy(monkeypatch: pytest.MonkeyPatch) -> Any:
 OTHERS = ["SERVE_CONTROLLER_ACTOR", "SERVE_PROXY_ACTOR-1234"]
 
 
-def test_serve_begins_with_haproxy_where_it_does_not_run_yet_or_has_it(with_haproxy: Any) -> None:
-    for actors in ([], [*OTHERS, "SERVE_PROXY_ACTOR-fallback-1234"]):
-        options, _, told = with_haproxy(KeyboardInterrupt, actors)
-        assert options["runtime_env"]["env_vars"]["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
-        assert told == ALL
+def test_serve_begins_with_haproxy_where_it_does_not_run_yet(with_haproxy: Any) -> None:
+    options, _, told = with_haproxy(KeyboardInterrupt, [])
+    assert options["runtime_env"]["env_vars"]["RAY_SERVE_ENABLE_HA_PROXY"] == "1"
+    assert told == ALL
+
+
+def test_a_serve_that_runs_behind_it_keeps_what_it_was_told(
+    with_haproxy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    options, _, told = with_haproxy(KeyboardInterrupt, [*OTHERS, "SERVE_PROXY_ACTOR-fallback-1234"])
+    assert options is None
+    assert told == ALL
+    assert "behind HAProxy as it was told then" in caplog.text
 
 
 def test_a_serve_that_runs_without_it_goes_on_so_and_it_is_told_how_to_change_that(

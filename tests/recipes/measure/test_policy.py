@@ -238,6 +238,14 @@ def test_what_is_missing_may_come_and_what_is_too_long_stays() -> None:
         ("name[The Mill], familyFriendly[no]", "The Mill is not child-friendly.", "all", []),
         ("类型#裙*颜色#白色*颜色#黑色", "白 色的裙子", ["颜色"], ["颜色: 黑色"]),
         ("a kettle in dark red", "Tea!", "all", []),
+        ("price: $5", "Now $4.5, was $5,000.", "all", ["price: $5"]),
+        ("price: $1,000", "Now $1000!", ["price"], []),
+        ("discount: 5%", "5 stars", "all", ["discount: 5%"]),
+        ("discount: 5%", "Save 5 per cent", "all", []),
+        ("range: £20-25", "From £20–25", "all", []),
+        ("brand: Levi’s 501", "Levi's 501", "all", []),
+        ("spa: yes\nrating: ★★★★★\nprice: -", "Tea!", "all", []),
+        ("price-range: cheap", "Tea!", ["Price range"], ["price-range: cheap"]),
     ],
 )
 def test_values_of_the_product_that_a_text_must_name(
@@ -252,6 +260,7 @@ def test_values_of_the_product_that_a_text_must_name(
 def test_what_must_be_named_is_added_by_a_request() -> None:
     both = policy(named=["name"]).tightened(policy(named=["NAME", "price"]))
     assert [key.casefold() for key in both.named] == ["name", "price"]
+    assert policy(named=["price-range"]).tightened(policy(named=["price range"])).named == ("price range",)
     product = "name: K2\nprice: $5\ncolour: red"
     assert len(violations("", product, both)) == 2
     assert len(violations("", product, both.tightened(policy(named="all")))) == 3
@@ -291,6 +300,7 @@ def test_a_recipe_says_its_policy_and_survives_yaml() -> None:
         ({"required": ["\u200b"]}, "policy.required: holds an empty term"),
         ({"banned": "best"}, "policy.banned: 'best' cannot be used; write a list"),
         ({"lists": ["en-claim"]}, "did you mean en-claims?"),
+        ({"named": ["price", "all"]}, "write named: all"),
         ({"baned": ["best"]}, "policy.baned: unknown key; did you mean `banned`?"),
         ({"max_width": 0}, "write a number of at least 1"),
         ({"banned": ["best"], "required": ["Best"]}, "'Best' is banned and required; keep one"),
