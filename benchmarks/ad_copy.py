@@ -3,7 +3,7 @@
 SmolLM2-135M-Instruct in nf4 learns from rows of the development file of e2e_en, and writes for products of its test
 file, none of which it has seen.
 
-    train   STEPS steps of the preset's rate    an adapter in build/benchmarks/ad-copy
+    train   STEPS steps of the preset's rate    an adapter in build/benchmarks, under the digest of SETTINGS
     write   PRODUCTS of the test file           under each of POLICIES, part by part, as a registry gives them
 
 A budget counts minutes of the processor; what was cut short goes on behind the last snapshot or part. The base lies in
@@ -11,6 +11,7 @@ build/benchmarks/bases/smollm2. Results go to benchmarks/results/ad-copy.json; `
 """
 
 import argparse
+import hashlib
 import json
 import random
 import sys
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from recipes.examples import Example, Splits
 
 BASE = Path("build", "benchmarks", "bases", "smollm2")
-ADAPTER = Path("build", "benchmarks", "ad-copy")
-TEXTS = Path("build", "benchmarks", "ad-copy-texts.json")
 RESULT = Path("benchmarks", "results", "ad-copy.json")
 NAME = "bench/e2e/ad-copy"
 STEPS, VALIDATION = 900, 32  # validation rows: every one would take as long as the training
@@ -51,6 +50,10 @@ SETTINGS: dict[str, Any] = {
     "write.evaluated": 4,
     "write.max_new_tokens": 64,
 }
+# Other settings begin anew.
+OWN = f"ad-copy-{hashlib.sha256(json.dumps(SETTINGS, sort_keys=True).encode()).hexdigest()[:8]}"
+ADAPTER = Path("build", "benchmarks", OWN)
+TEXTS = Path("build", "benchmarks", f"{OWN}-texts.json")
 SHOWN = {
     "bleu": "BLEU",
     "chrf": "chrF",
