@@ -208,7 +208,7 @@ def write(
         "policy": {
             "banned": banned or [],
             "required": required or [],
-            "named": "all" if "all" in (named or []) else named or [],
+            **({"named": "all" if "all" in named else named} if named else {}),
         },
         "temperature": temperature,
         "top_p": top_p,

@@ -34,6 +34,7 @@ Run = Callable[[], torch.Tensor]
 
 def loaded(shelf: Shelf, shared_rank: int | None = None) -> tuple[Slots, dict[str | None, int | None]]:
     base = models.base(shelf.family, **shelf.changes)
+    base.lm_logits(torch.zeros(1, base.width))  # on a CPU alone, its head is looked at once
     slots = Slots(base, len(shelf.options), shared_rank=shared_rank)
     place: dict[str | None, int | None] = {None: None}
     for slot, name in enumerate(shelf.options):
