@@ -51,6 +51,12 @@ class Cluster:
             raise self.fails
 
 
+@pytest.fixture(autouse=True)
+def _nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve does not run on the cluster yet, unless a test says so."""
+    monkeypatch.setattr(starting, "list_named_actors", lambda all_namespaces: [])
+
+
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Starts a fleet whose deployment ends so."""
