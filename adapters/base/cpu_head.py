@@ -67,8 +67,9 @@ class _Head:
         if x.dtype != torch.float32 or x.device.type != "cpu" or x.shape[-1:] != weight.shape[1:]:
             return False
         followed = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-        traced = torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled("cpu")
-        return 0 < x.numel() <= FEW_ROWS * weight.shape[1] and not followed and not traced
+        traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        cast = torch.is_autocast_enabled("cpu")
+        return 0 < x.numel() <= FEW_ROWS * weight.shape[1] and not (followed or traced or cast)
 
     def _half(self, weight: Tensor) -> Tensor | None:
         own, key = self._own, _key(weight)
