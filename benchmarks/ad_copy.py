@@ -117,9 +117,8 @@ def write(base: "Base", products: Sequence[str], until: float) -> dict[str, dict
         for name, policy in POLICIES.items():
             own = found.setdefault(name, {})
             left = [product for product in products if product not in own]
-            random.Random(2).shuffle(
-                left
-            )  # the file is sorted by names, and its first part would not stand for all
+            # The file is sorted by names, and its first part would not stand for all.
+            random.Random(2).shuffle(left)
             for at in range(0, len(left), PART):
                 if process_time() > until:
                     break

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from adapters.base.memory import free_memory
 from adapters.kernels.compiled import CompileFault, compiled
 from adapters.kernels.half_cpu import FEW_ROWS, SOURCE, declared, halved, multiply
+from adapters.kernels.nf4_cpu import threads_for
 
 
 def quick_head(model: Any) -> None:
@@ -59,7 +60,7 @@ class _Head:
         if self._few(x, weight) and (library := half_library()) is not None:
             half = self._half(weight)
             if half is not None:
-                return multiply(library, x, half)
+                return multiply(library, x, half, threads_for(x.numel() * len(weight)))
         return nn.functional.linear(x, weight)
 
     def _few(self, x: Tensor, weight: Tensor) -> bool:

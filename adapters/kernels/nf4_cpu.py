@@ -84,7 +84,7 @@ class Nf4Weight:
         x = x.contiguous()
         y = x.new_empty(*x.shape[:-1], self.outputs)
         self._library.nf4_multiply(
-            self._at, x.data_ptr(), rows, y.data_ptr(), _threads(rows * self.outputs * self.inputs)
+            self._at, x.data_ptr(), rows, y.data_ptr(), threads_for(rows * self.outputs * self.inputs)
         )
         return y
 
@@ -94,7 +94,7 @@ class Nf4Weight:
 
     def unpack(self, out: Tensor) -> Tensor:
         """Write the weight to `out`, float32 `[outputs, inputs]`, as bitsandbytes gives it to the last bit."""
-        self._library.nf4_unpack(self._at, out.data_ptr(), _threads(self.outputs * self.inputs))
+        self._library.nf4_unpack(self._at, out.data_ptr(), threads_for(self.outputs * self.inputs))
         return out
 
     def _unpacked(self) -> Tensor:
@@ -155,6 +155,6 @@ class _Weight(ctypes.Structure):
     )
 
 
-def _threads(multiplications: int) -> int:
+def threads_for(multiplications: int) -> int:
     """As many as pay: to wake one costs as much as some ten thousand multiplications."""
     return max(1, min(torch.get_num_threads(), multiplications >> 16))

@@ -306,32 +306,29 @@ def _unnamed(folded: str, product: str, policy: Policy) -> list[tuple[str, str]]
     keys = {normal(key) for key in policy.named}
     pairs = dict.fromkeys(attributes(product)) if keys or policy.all_named else {}
     wanted = [(key, value) for key, value in pairs if policy.all_named or normal(key) in keys]
-    return [
-        (key, value)
-        for key, value in wanted
-        if not _is_named(key, value, folded) and _can_be_named(key, value)
-    ]
+    said = _in_one_form(folded) if wanted else ("", frozenset())
+    return [pair for pair in wanted if not _is_named(*pair, *said) and _can_be_named(*pair)]
 
 
 @lru_cache(maxsize=4096)
 def _can_be_named(key: str, value: str) -> bool:
     """Whether a text that says key and value names it."""
-    said = [word for words in key_words(key) for word in words]
-    return _is_named(key, value, _fold(" ".join([*said, value]))[0])
+    words = [word for each in key_words(key) for word in each]
+    return _is_named(key, value, *_in_one_form(_fold(" ".join([*words, value]))[0]))
 
 
-def _is_named(key: str, value: str, folded: str) -> bool:
-    own = _fold(value)[0]
-    said = {_value(match) for match in _NUMBER.finditer(folded)}
-    numbers = {_value(match) for match in _NUMBER.finditer(own)}
-    if not all(any(_backs(each, *number) for each in said) for number in numbers):
-        return False
-    return not unnamed(_in_one_form(folded), [(key, _in_one_form(own))])
+def _is_named(key: str, value: str, said: str, numbers: frozenset[tuple[str, str]]) -> bool:
+    """said, numbers: a text as `_in_one_form` gives it."""
+    own, held = _in_one_form(_fold(value)[0])
+    return all(any(_backs(each, *number) for each in numbers) for number in held) and not unnamed(
+        said, [(key, own)]
+    )
 
 
-def _in_one_form(folded: str) -> str:
-    """With its numbers as they are compared: 1,000 is 1000."""
-    return _NUMBER.sub(lambda match: match[0].replace(match["digits"], amount(match["digits"])), folded)
+def _in_one_form(folded: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    """A text with its numbers as they are compared, 1,000 as 1000, and their values."""
+    text = _NUMBER.sub(lambda match: match[0].replace(match["digits"], amount(match["digits"])), folded)
+    return text, frozenset(_value(match) for match in _NUMBER.finditer(folded))
 
 
 def _value(match: re.Match[str]) -> tuple[str, str]:
