@@ -1,11 +1,12 @@
-"""More training rows out of the client's own: words left out, words replaced, texts put in other words by a hook.
+"""More training rows out of the client's own: words left out, words replaced, texts put in other words by a hook, and
+for ad copy values of other products in both product and copy (`swapped_values`).
 
     row       User: likes trail shoes     Ad: buy 2 pairs     clicked    weight 3
     becomes   User: likes trail shoes     Ad: buy 2 pairs     clicked    weight 1.5
               User: likes shoes           Ad: purchase 2      clicked    weight 1.5
 
 A row and its copies together count as the row did, so that shares of labels, and with them probabilities, stay what
-they were. Validation and test rows, the baselines' training rows, labels and copy are never touched.
+they were. Validation and test rows, the baselines' training rows and labels are never touched.
 """
 
 import random
@@ -16,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recipes.data.swapped_values import Values
 from recipes.errors import RecipeError, TrainingError
 from recipes.examples import Example
 from recipes.measure.claims import CJK
@@ -89,27 +91,34 @@ def augment(
                 "an augmenter is given, but the recipe has no data.augment; write augment: {copies: 1}"
             )
         return tuple(examples)
-    if augmenter is None and not options.dropout and options.synonyms is None:
+    if augmenter is None and not (options.dropout or options.synonyms or options.swap_values):
         raise RecipeError(
-            "data.augment: changes nothing; give dropout or synonyms, or train with an augmenter"
+            "data.augment: changes nothing; give dropout, synonyms or swap_values, or train with an augmenter"
         )
     synonyms = None if options.synonyms is None else Synonyms.read(options.synonyms)
     task = task_for(recipe.task)
     reword = lru_cache(maxsize=None)(lambda text: _reworded(text, augmenter))
+    values = Values.read(example.text for example in examples) if options.swap_values else None
     rows, copies = [], []
     for example in examples:
-        texts: dict[str, Mapping[str, str]] = {example.text: example.fields}
+        texts: dict[str, tuple[Mapping[str, str], str | None]] = {
+            example.text: (example.fields, example.copy)
+        }
         for number in range(options.copies):
+            given, copy = example.fields, example.copy
+            if values is not None and copy is not None:
+                draw = random.Random(f"{recipe.data.seed}/{number}/{example.text}/{copy}")
+                given, copy = values.swapped(example.text, given, copy, draw)
             fields = {
                 name: _changed(reword(text), options, synonyms, recipe, f"{number}/{name}/{text}")
                 if task.REWORDED is None or name in task.REWORDED
                 else text
-                for name, text in example.fields.items()
+                for name, text in given.items()
             }
-            texts.setdefault(task.render(fields, recipe), fields)
+            texts.setdefault(task.render(fields, recipe), (fields, copy))
         own, *more = (
-            replace(example, text=text, fields=fields, weight=example.weight / len(texts))
-            for text, fields in texts.items()
+            replace(example, text=text, fields=fields, copy=copy, weight=example.weight / len(texts))
+            for text, (fields, copy) in texts.items()
         )
         rows.append(own)
         copies += more

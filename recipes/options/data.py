@@ -42,13 +42,16 @@ class AugmentOptions(Section):
 
     dropout: leave out this share of a text's words (of its characters, in Chinese), at least one.
     synonyms: a file of the client's own, a group a line: "buy, purchase, get". share: of a text's words, at the most
-    so many (at least one) are replaced. copies: of each row; the row and its copies count together as the row did.
-    An epoch has as many more steps as there are more rows; a hook for other changes is `train(augmenter=...)`.
+    so many (at least one) are replaced. swap_values: ad copy; half of the product's values that its copy names word by
+    word become values of other products, in both. copies: of each row; the row and its copies count together as the
+    row did. An epoch has as many more steps as there are more rows; a hook for other changes is
+    `train(augmenter=...)`.
     """
 
     dropout: float = Field(default=0.0, ge=0, lt=1)
     synonyms: str | None = Field(default=None, min_length=1)
     share: float = Field(default=0.1, gt=0, le=1)
+    swap_values: bool = False
     copies: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
