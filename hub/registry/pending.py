@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.errors import RepertoireError
 from adapters.serving import Request as Row
@@ -20,6 +20,10 @@ Asked = Labelling | Drafting | Embedded
 
 Submit = Callable[[Sequence[Row]], list[Ticket]]
 """Puts rows in the queue, and waits where that is full."""
+
+
+_Found = TypeVar("_Found")
+_FEW = 8  # rows
 
 
 class Pending:
@@ -88,20 +92,30 @@ class Pending:
             ticket.cancel()
 
     async def _answer(self) -> Result:
-        """What takes more than a moment, reading logits and drawing texts again, is done on a thread of the loop's."""
+        """What may take more than a moment, many rows and rules for texts, is done on a thread of the loop's."""
         try:
             found = await _ended(self._tickets)
+            away = _at_once if len(found) <= _FEW and not self._has_rules else asyncio.to_thread
             if not isinstance(self._asked, Drafting):
-                return await asyncio.to_thread(self._asked.answer, found)
+                return await away(self._asked.answer, found)
             drawing = self._asked.drawing(found)
-            step = await asyncio.to_thread(next_step, drawing, None)
+            step = await away(next_step, drawing, None)
             while not isinstance(step, Texts):
                 self._tickets = await asyncio.to_thread(self._submit, step)
-                step = await asyncio.to_thread(next_step, drawing, await _ended(self._tickets))
+                step = await away(next_step, drawing, await _ended(self._tickets))
             return step
         except asyncio.CancelledError:
             self.cancel()
             raise
+
+    @property
+    def _has_rules(self) -> bool:
+        return isinstance(self._asked, Drafting) and self._asked.has_rules
+
+
+async def _at_once(call: Callable[..., _Found], *given: Any) -> _Found:
+    """What a thread would take longer to begin with than to do."""
+    return call(*given)
 
 
 def labels_of(pending: Sequence[Pending]) -> list[Answer]:

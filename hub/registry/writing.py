@@ -62,6 +62,11 @@ class Drafting:
         """The adapter that writes, by its reference."""
         return {self._request.reference: self._member}
 
+    @property
+    def has_rules(self) -> bool:
+        """Whether texts are looked at before they are given."""
+        return bool(self._policy)
+
     def answer(self, results: Sequence[Any]) -> Texts:
         """The texts that keep the policy and the length limit. results: of `rows`. Raises RequestError where none
         does, and the first error among the results."""

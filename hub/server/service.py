@@ -118,7 +118,7 @@ class Service:
             for place in places:
                 if not isinstance(place, RepertoireError):
                     _answers(noted, place.request)
-            found = await unless_gone(http, asyncio.gather(*map(_answered, places)))
+            found = await unless_gone(http, _all_answered(places))
             for each in found:
                 if isinstance(each, Answered):
                     self._count(caller, noted, each)
@@ -272,22 +272,32 @@ def _answers(noted: Noted, request: Request) -> None:
 
 async def unless_gone(http: HttpRequest, awaited: Awaitable[_Answer]) -> _Answer:
     """What is awaited, given up as soon as the client goes away: ClientDisconnect then."""
-    work = asyncio.ensure_future(awaited)
-    gone = asyncio.ensure_future(_gone(http))
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if work.done():
-            return work.result()
-        raise ClientDisconnect
-    finally:
-        for each in (work, gone):
-            each.cancel()
-        await asyncio.gather(work, gone, return_exceptions=True)
+        async with asyncio.timeout(None) as there:
+            watching = asyncio.create_task(_watch(http, there))
+            try:
+                return await awaited
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if there.expired():
+            raise ClientDisconnect from None
+        raise
 
 
-async def _gone(http: HttpRequest) -> None:
+async def _watch(http: HttpRequest, there: asyncio.Timeout) -> None:
     while (await http.receive())["type"] != "http.disconnect":
         pass
+    there.reschedule(0.0)
+
+
+async def _all_answered(
+    places: "Sequence[Pending | RepertoireError]",
+) -> list[Answered | RepertoireError]:
+    """One is waited for without a task of its own, which most requests are."""
+    if len(places) == 1:
+        return [await _answered(places[0])]
+    return await asyncio.gather(*map(_answered, places))
 
 
 async def _answered(place: "Pending | RepertoireError") -> Answered | RepertoireError:
