@@ -1,6 +1,6 @@
 """Augmentation: what may change in a row, what never does, and that a row counts as before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,12 @@ import pytest
 
 from adapters import Base
 from recipes import Order, Recipe, train, train_many
+from recipes.data import load_splits
 from recipes.data.augment import augment
 from recipes.errors import RecipeError, TrainingError
 from recipes.examples import Example
 from recipes.learn.encode import encode_texts
+from recipes.measure.claims import attributes, unnamed
 from recipes.recipe import TaskName
 from recipes.runs.order import prepare
 from recipes.tasks import task_for
@@ -249,3 +251,90 @@ def test_a_hook_reaches_the_rows_and_fails_its_own_job_alone(base: Base, tmp_pat
         base,
     )
     assert isinstance(failed, TrainingError) and not isinstance(good, Exception)
+
+
+PUBS = (
+    ("name[The Mill], eatType[pub], area[riverside]", "The Mill is a pub by the riverside."),
+    ("name[Aromi], eatType[coffee shop], area[city centre]", "Aromi is a coffee shop in the City Centre."),
+    ("name[Cotto], eatType[inn], area[riverside], kids[yes]", "A family inn. Cotto stands at the riverside."),
+)
+
+
+def swapping(rows: Sequence[tuple[str, str]], **more: Any) -> tuple[Example, ...]:
+    """The copies alone."""
+    made_by = recipe("ad-copy", swap_values=True, **more)
+    return augment([row({"product": p}, made_by, copy=c) for p, c in rows], made_by)[len(rows) :]
+
+
+def test_swapped_values_stand_in_product_and_copy_alike_and_come_from_other_products() -> None:
+    own = dict(PUBS)
+    copies = swapping(PUBS, copies=40)
+    held = {
+        key: {value for p in own for k, value in attributes(p) if k == key}
+        for key in ("name", "eatType", "area")
+    }
+    seen: dict[str, set[str]] = {key: set() for key in held}
+    for each in copies:
+        assert each.copy is not None and not unnamed(
+            each.copy, [p for p in attributes(each.text) if p[0] in held]
+        )
+        for key, value in attributes(each.text):
+            if key in held:
+                assert value in held[key]
+                seen[key].add(value)
+    assert seen == held, "of 40 copies each value is drawn"
+    assert sum(each.weight for each in copies) < len(PUBS), "a row and its copies count as the row did"
+
+
+def test_a_swapped_value_is_written_as_the_old_one_was() -> None:
+    rows = [
+        ("type: inn\ncolour: red", "An inn, all RED. Inn it is."),
+        ("type: pub\ncolour: blue", "Quiet blue."),
+    ]
+    found = {each.copy for each in swapping(rows, copies=8)}
+    assert "An inn, all Blue. Inn it is." in found, "in capitals, as far as the other can be"
+    assert not any("pub" in (copy or "") for copy in found), (
+        "a value that stands twice, or not at all, is left"
+    )
+    articles = swapping([("type: inn", "It is an inn."), ("type: pub", "It is a pub.")])
+    assert {each.copy for each in articles} == {"It is a pub.", "It is an inn."}
+    chinese = swapping([("类型#裙*颜色#白色", "这条白色的裙很美"), ("类型#裙*颜色#红色", "红色的裙")])
+    assert {each.copy for each in chinese} == {"这条红色的裙很美", "白色的裙"}
+
+
+def test_values_that_mean_another_thing_elsewhere_are_left() -> None:
+    rows = [
+        ("price: high\nrating: high", "A high price."),  # of which of them it speaks is not known
+        ("price: low\nrating: low", "Low in price."),
+        ("kids: yes", "Says yes to kids."),
+        ("kids: no", "There is no room."),
+    ]
+    assert swapping(rows, copies=4) == ()
+
+
+def test_swapped_values_are_for_copy_alone() -> None:
+    with pytest.raises(RecipeError, match="has no copy"):
+        recipe("behavior", swap_values=True)
+
+
+def test_columns_of_a_product_are_swapped_each_in_its_own(base: Base, tmp_path: Path) -> None:
+    path = tmp_path / "feed.csv"
+    lines = [
+        f"Kettle {n},{('red', 'blue', 'green')[n % 3]},Kettle {n} in {('red', 'blue', 'green')[n % 3]}"
+        for n in range(30)
+    ]
+    path.write_text("title,colour,ad\n" + "\n".join(lines) + "\n")
+    made_by = Recipe.load(
+        "ad-copy",
+        **{
+            "data.columns": {"copy": "ad"},
+            "data.augment.swap_values": True,
+            "data.features": ["title", "colour"],
+        },
+    )
+    splits = load_splits(made_by, path)
+    copies = augment(splits.train, made_by)[len(splits.train) :]
+    assert copies
+    for each in copies:
+        assert not unnamed(each.copy or "", attributes(each.text))
+        assert each.text == task_for("ad-copy").render(each.fields, made_by)
