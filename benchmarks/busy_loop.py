@@ -1,14 +1,14 @@
-"""Steps alone and beside one busy loop, by how long idle threads spin: `python -m benchmarks.busy_loop`.
+"""Steps alone and beside one busy loop, by how idle threads wait: `python -m benchmarks.busy_loop [--budget MINUTES]`.
 
     training    a step of one job, 8 rows of 40 tokens, LoRA of rank 8 on all linear layers, head on the last token
     decoding    a token of 16 rows, each with an adapter of its own
 
-on the Llama shape of `llama28m.py` in fp32 with as many threads as there are cores. Each way of waiting has a process of
-its own, since OpenMP reads its settings once; all ways take turns in each round, alone and then beside the loop. Seconds
-of the wall clock, medians of a round's steps. A later run adds rounds; `--anew` begins again.
+on the Llama shape of `llama28m.py` in fp32, with as many threads as there are cores. Each way of waiting has a process
+of its own, since OpenMP reads its settings once; all ways take turns in each round, alone and then beside the loop.
+Seconds of the wall clock, medians of a round's steps. A later run adds rounds; `--anew` begins again.
 
 Threads that share an operation in equal parts wait for the slowest, and one that shares its core with a loop runs half
-of the time: 2.0 times alone is what sharing costs, whoever waits how.
+of the time: 2.0 times alone is what that costs. Less means that the system moved the loop out of the way.
 """
 
 import argparse
@@ -29,15 +29,15 @@ from benchmarks.measure import keep, machine, now, versions
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "busy-loop.json"
 KEPT = ROOT / "build" / "benchmarks" / "busy-loop.json"
-LONG = 0.4  # seconds of steps that a median is of, at least
+SETTLING = 1.5  # seconds of steps that are not counted
+LONG = 0.5  # seconds of those that a median is of, at least
 ROUNDS = 9
 SPIN = "GOMP_SPINCOUNT"  # turns of a loop
 WAYS: Mapping[str, Mapping[str, str]] = {
     "OpenMP's own": {},
-    "settled": {},  # what `adapters.base.cpu_threads` sets
-    "0": {SPIN: "0"},
+    "watched": {},  # by `adapters.base.core_watch`: as OpenMP's own while cores are free, else next to none
+    "1000": {SPIN: "1000"},
     "10000": {SPIN: "10000"},
-    "50000": {SPIN: "50000"},
 }
 STEPS = ("training", "decoding")
 
@@ -46,15 +46,17 @@ class Way:
     """One way of waiting, in a process of its own."""
 
     def __init__(self, name: str) -> None:
-        from adapters.base.cpu_threads import thread_settings
-
         plain = {
             key: value for key, value in os.environ.items() if not key.startswith(("GOMP_", "OMP_", "KMP_"))
         }
-        own = thread_settings(plain) if name == "settled" else WAYS[name]
-        command = [sys.executable, "-m", "benchmarks.busy_loop", "--side"]
+        command = [sys.executable, "-m", "benchmarks.busy_loop", "--side", name]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=plain | dict(own), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=plain | dict(WAYS[name]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self._answer()
 
@@ -78,8 +80,12 @@ class Way:
         return float(line)
 
 
-def side() -> None:
+def side(name: str) -> None:
     """Take the words of standard input, and answer each with milliseconds."""
+    if name == "watched":
+        from adapters.base import settle_threads
+
+        settle_threads()
     # What a library prints must not come between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -88,8 +94,9 @@ def side() -> None:
         step()
     print(0.0, file=answers, flush=True)
     for line in sys.stdin:
-        step, taken = steps[line.strip()], []
-        step()
+        step, taken, began = steps[line.strip()], [], perf_counter()
+        while perf_counter() - began < SETTLING:
+            step()
         while sum(taken) < LONG or len(taken) < 5:
             began = perf_counter()
             step()
@@ -193,10 +200,10 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--budget", type=float, default=5.0, metavar="MINUTES")
     parser.add_argument("--anew", action="store_true", help="forget earlier rounds")
-    parser.add_argument("--side", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--side", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.side:
-        side()
+        side(given.side)
         return 0
     about, until = machine(), monotonic() + 60 * given.budget
     rounds = json.loads(KEPT.read_text()) if KEPT.exists() and not given.anew else []

@@ -2,8 +2,9 @@
 
 Between two steps, idle OpenMP threads spin: they ask again and again whether there is work, for milliseconds. Alone on
 a machine that is the fastest way to wait. Beside another busy program they take the very cores that it, and the one
-thread with work, are waiting for: a step then takes four times as long. With a short spin it is twice as long, which is
-what sharing costs, and alone a few hundredths are lost.
+thread with work, are waiting for: a step then takes many times as long. With a short spin it is twice as long, which is
+what sharing costs, but alone up to half as long again. So `core_watch` looks who wants the cores; where the system does
+not tell, spinning is always short.
 
 PyTorch also keeps a team of OpenMP threads for each Python thread that computes. Where the teams of several threads
 together have more members than there are cores, OpenMP stops letting idle members spin and puts them to sleep at every
@@ -14,7 +15,6 @@ is about to wait for another one's computing therefore hands its team back; it g
 import ctypes
 import math
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -23,34 +23,61 @@ from typing import Any
 
 # For GNU's OpenMP turns of the loop (a few microseconds), for LLVM's and Intel's milliseconds; unset they spin for
 # 300,000 turns and 200 ms.
-RESTFUL: Mapping[str, str] = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+_TURNS = "GOMP_SPINCOUNT"
+RESTFUL: Mapping[str, str] = {_TURNS: "1000", "KMP_BLOCKTIME": "1"}
+PRESSURE = Path("/proc/pressure/cpu")
 _THREADS = "OMP_NUM_THREADS"
 _WAITING = (*RESTFUL, "OMP_WAIT_POLICY")
+_SHARED = 1 << 20  # numbers, so many that an operation on them is shared by all threads
 _SOFT = 1  # omp_pause_soft: keep what is set (OpenMP 5.0, §3.2.44)
 
 
 @cache
 def settle_threads() -> Mapping[str, str]:
-    """Let idle threads rest, and have no more of them than a container's quota of CPU time feeds.
+    """Let idle threads rest while others want the cores, and have no more of them than a container's quota feeds.
 
-    OpenMP reads its settings once, when it is loaded: to be called before torch is imported, and without effect
-    afterwards. Once for a process; what its user has set stays as it is.
+    OpenMP reads its settings once, when it is loaded: to be called before torch is imported, and without effect on them
+    afterwards. `load_base` begins to look who wants the cores, where the system tells (Linux from 4.20 on). Once for a
+    process; what its user has set stays as it is.
 
     Returns:
         What was set: variables of the environment and their values.
     """
     own = {} if "torch" in sys.modules else thread_settings(os.environ)
+    global _watched
+    _watched = pressure() is not None and not any(name in os.environ for name in _WAITING)
     os.environ.update(own)
     return own
+
+
+_watched = False
+
+
+def watched() -> bool:
+    """Whether `settle_threads` was called, and how idle threads wait is to follow who wants the cores."""
+    return _watched
 
 
 def thread_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """What an environment lacks for idle threads to rest, and for no more threads than there is CPU time for."""
     own = {} if any(name in environment for name in _WAITING) else dict(RESTFUL)
+    if own and pressure() is not None:
+        del own[_TURNS]  # `core_watch` sees to it
     allowed = allowed_cpus()
     if _THREADS not in environment and allowed < usable_cpus():
         own[_THREADS] = str(allowed)
     return own
+
+
+def pressure(file: Path = PRESSURE) -> int | None:
+    """Microseconds in which something waited for a core, since the system began; None where it does not tell.
+
+    Linux' pressure stall information: `some avg10=0.00 avg60=0.00 avg300=0.00 total=857961171`.
+    """
+    try:
+        return int(_read(file).partition("\n")[0].rpartition("total=")[2])
+    except ValueError:
+        return None
 
 
 def usable_cpus() -> int:
@@ -72,9 +99,21 @@ def allowed_cpus(root: Path = Path("/")) -> int:
 def hand_back_threads() -> None:
     """End the calling thread's own OpenMP team, where it has one. Takes a quarter of a millisecond then, and next to
     nothing otherwise."""
-    pause = _pause()
-    if pause is not None:
-        pause(_SOFT)
+    openmp = _openmp()
+    if openmp is not None:
+        openmp.omp_pause_resource_all(_SOFT)
+
+
+def crowd_threads() -> None:
+    """Give the calling thread an OpenMP team as large as the machine, until it hands it back: with the teams of others
+    these are more threads than cores, so that all of them rest when idle. Needs torch."""
+    import torch
+
+    torch.ones(_SHARED)  # the first operation of a thread sets the size of its team
+    openmp = _openmp()
+    if openmp is not None:
+        openmp.omp_set_num_threads(usable_cpus())
+        torch.ones(_SHARED)
 
 
 def _quotas(root: Path) -> Iterator[float]:
@@ -124,11 +163,13 @@ def _read(path: Path) -> str:
 
 
 @cache
-def _pause() -> Any:
-    """`omp_pause_resource_all` of the OpenMP library that PyTorch has loaded; None where it cannot be found."""
-    maps = Path("/proc/self/maps")
-    found = re.search(r"/\S*lib[gi]?omp\S*\.so\S*", maps.read_text()) if maps.exists() else None
+def _openmp() -> Any:
+    """The OpenMP library that PyTorch computes with; None where it has none that can be told to pause.
+
+    Other packages bring copies of their own (scikit-learn does), so that it is looked up from PyTorch's library on."""
+    found = Path(sys.modules["torch"].__file__ or "").parent / "lib" / "libtorch_cpu.so"
     try:
-        return ctypes.CDLL(found[0]).omp_pause_resource_all if found else None
-    except (OSError, AttributeError):
+        library = ctypes.CDLL(str(found))
+    except OSError:
         return None
+    return library if hasattr(library, "omp_pause_resource_all") else None

@@ -13,6 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils import logging
 
 from adapters.base.base import Base
+from adapters.base.core_watch import watch_cores
 from adapters.base.fingerprint import digest, file_hashes, sample_weights
 from adapters.base.known_bases import BASES, source_of
 from adapters.base.memory import free_memory
@@ -82,6 +83,8 @@ def load_base(
     except (OSError, ValueError) as error:
         raise not_found(id_or_path, error) from cause(error)
     identity = identify(id_or_path, config, revision)
+    if target.type == "cpu":
+        watch_cores()
     return Base(
         model, tokenizer, str(identity.id), identity.revision, str(identity.fingerprint), quantization
     )

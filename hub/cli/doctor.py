@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.base import settle_threads, thread_settings
+from adapters.base.cpu_threads import RESTFUL
 from hub.cli.options import Json
 from hub.cli.output import document, show
 
@@ -187,8 +188,8 @@ def threads(environment: Mapping[str, str], set_here: Mapping[str, str]) -> Chec
         found = f"more than the {lacking['OMP_NUM_THREADS']} cores of this container's quota"
     if set_here:
         found = f"right in this command; in others, {found}"
-    settings = " ".join(f"{name}={value}" for name, value in lacking.items())
-    fix = f"export {settings}, or call adapters.base.settle_threads() before torch is imported"
+    settings = " ".join(f"{name}={value}" for name, value in {**RESTFUL, **lacking}.items())
+    fix = f"call adapters.base.settle_threads() before torch is imported, or export {settings}"
     return Check("threads", "note", found, fix)
 
 

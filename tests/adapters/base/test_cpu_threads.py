@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from adapters.base import cpu_threads
-from adapters.base.cpu_threads import RESTFUL, allowed_cpus, thread_settings
+from adapters.base.core_watch import Waiting
+from adapters.base.cpu_threads import _WAITING, RESTFUL, allowed_cpus, pressure, thread_settings, usable_cpus
 from tests.clock import LIMIT
 
 _COUNT = """
 import os, threading, time
+{first}
 import torch
-from adapters.base.cpu_threads import hand_back_threads
+from adapters.base.cpu_threads import crowd_threads, hand_back_threads, usable_cpus
 
 def threads():
     return len(os.listdir("/proc/self/task"))
@@ -26,6 +28,8 @@ def compute():
     alone = threads()
     for hand_back in (False, True):
         x = torch.ones(1 << 20).exp()  # large enough for a team
+        if {crowds}:
+            crowd_threads()
         if hand_back:
             hand_back_threads()
             while threads() > alone:  # the kernel lists a thread for a moment after it has ended
@@ -40,13 +44,101 @@ print(*counts)
 """
 
 
-def test_a_thread_hands_its_team_back_and_gets_another_when_it_computes() -> None:
-    # A process of its own: pytest's has teams of other threads already.
+def counted(first: str = "", crowds: bool = False) -> tuple[int, int]:
+    """Threads that a thread of four has beside itself, and those that are left when it has handed them back. In a
+    process of its own: pytest's has teams of other threads already."""
+    code = _COUNT.replace("{first}", first).replace("{crowds}", str(crowds))
     told = subprocess.run(
-        [sys.executable, "-c", _COUNT], capture_output=True, text=True, check=True, timeout=LIMIT
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LIMIT
     )
     held, left = map(int, told.stdout.split())
-    assert (held, left) == (3, 0)
+    return held, left
+
+
+def test_a_thread_hands_its_team_back_and_gets_another_when_it_computes() -> None:
+    assert counted() == (3, 0)
+
+
+def test_the_team_is_found_also_where_another_package_brings_an_openmp_of_its_own() -> None:
+    pytest.importorskip("sklearn")
+    assert counted(first="import sklearn.metrics") == (3, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other OpenMP libraries")
+def test_a_thread_that_crowds_the_others_has_a_team_as_large_as_the_machine() -> None:
+    assert counted(crowds=True) == (usable_cpus() - 1, 0)
+
+
+def test_idle_threads_rest_as_soon_as_cores_are_wanted_and_spin_when_they_are_free_for_a_while() -> None:
+    waiting = Waiting()
+    assert not any(waiting.saw(share) for share in (0.0, 0.02, 0.1, 0.2))
+    assert waiting.saw(0.5) and waiting.saw(0.33)
+    assert [waiting.saw(share) for share in (0.04, 0.04, 0.04, 0.2)] == [True] * 4, "not free for long enough"
+    assert [waiting.saw(0.04) for _ in range(4)] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("told", "microseconds"),
+    [
+        ("some avg10=1.46 avg60=0.5 avg300=0.24 total=857961171\nfull avg10=0 total=7\n", 857961171),
+        ("some avg10=0.00\n", None),
+        ("", None),
+    ],
+)
+def test_what_linux_says_of_pressure(told: str, microseconds: int | None, tmp_path: Path) -> None:
+    (tmp_path / "cpu").write_text(told)
+    assert pressure(tmp_path / "cpu") == microseconds
+    assert pressure(tmp_path / "absent") is None
+
+
+_WATCH = """
+import logging, os, sys, threading
+from adapters.base import core_watch, settle_threads
+if {settles}:
+    settle_threads()
+import torch
+torch.set_num_threads(2)
+turns = iter([0, 250_000, 500_000, *[500_000] * 8])
+ended = threading.Event()
+seen = []
+core_watch.time.sleep = lambda seconds: None
+clock = iter(range(0, 10**6))
+core_watch.time.monotonic = lambda: next(clock) / 4
+def pressure():
+    found = next(turns, None)
+    if found is None:
+        ended.set()
+        threading.Event().wait()
+    return found
+core_watch.pressure = pressure
+core_watch.crowd_threads = lambda: seen.append("rest")
+core_watch.hand_back_threads = lambda: seen.append("spin")
+core_watch.watch_cores()
+{waits}
+print(*seen)
+"""
+
+
+@pytest.mark.skipif(pressure() is None, reason="this system does not tell who waits for a core")
+@pytest.mark.parametrize(
+    ("settles", "own", "found"),
+    [(True, {}, "rest spin"), (False, {}, ""), (True, {"GOMP_SPINCOUNT": "7"}, "")],
+)
+def test_cores_are_watched_where_that_was_asked_for_and_nothing_else_was_set(
+    settles: bool, own: dict[str, str], found: str
+) -> None:
+    waits = f"ended.wait({LIMIT})" if found else ""
+    code = _WATCH.replace("{settles}", str(settles)).replace("{waits}", waits)
+    plain = {name: value for name, value in os.environ.items() if name not in _WAITING}
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env=plain | own,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=LIMIT,
+    )
+    assert told.stdout.strip() == found
 
 
 @pytest.mark.parametrize(
@@ -77,17 +169,23 @@ def test_a_containers_quota_says_how_many_cores_there_are(
     assert allowed_cpus(tmp_path) == cores
 
 
-def test_what_a_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("told", [None, 12345])
+def test_what_a_user_has_set_stays(told: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu_threads, "usable_cpus", lambda: 8)
     monkeypatch.setattr(cpu_threads, "allowed_cpus", lambda: 2)
-    assert thread_settings({}) == {**RESTFUL, "OMP_NUM_THREADS": "2"}
-    assert thread_settings({"OMP_NUM_THREADS": "5"}) == RESTFUL
+    monkeypatch.setattr(cpu_threads, "pressure", lambda: told)
+    own = {name: value for name, value in RESTFUL.items() if told is None or name != "GOMP_SPINCOUNT"}
+    assert thread_settings({}) == {**own, "OMP_NUM_THREADS": "2"}
+    assert thread_settings({"OMP_NUM_THREADS": "5"}) == own
     for name in (*RESTFUL, "OMP_WAIT_POLICY"):
         assert thread_settings({name: "whatever", "OMP_NUM_THREADS": "1"}) == {}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what OpenMP has read is told by GNU's")
-@pytest.mark.parametrize(("own", "read"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
+@pytest.mark.parametrize(
+    ("own", "read"),
+    [({}, "1000" if pressure() is None else "300000"), ({"GOMP_SPINCOUNT": "7"}, "7")],
+)
 def test_the_command_line_sets_it_before_openmp_reads_it(own: dict[str, str], read: str) -> None:
     """GNU's OpenMP says what it works with when it is loaded."""
     told = {name: value for name, value in os.environ.items() if name not in RESTFUL} | own

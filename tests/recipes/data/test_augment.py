@@ -169,7 +169,7 @@ def test_a_hook_that_fails_is_a_training_error_that_shows_the_text() -> None:
 
 
 def test_a_recipe_that_would_do_nothing_or_cannot_is_refused() -> None:
-    with pytest.raises(RecipeError, match="changes nothing; give dropout or synonyms"):
+    with pytest.raises(RecipeError, match="changes nothing; give dropout, synonyms"):
         augment([], recipe(copies=1))
     with pytest.raises(RecipeError, match=r"the recipe has no data\.augment"):
         augment([], Recipe.load("behavior"), str.upper)
