@@ -1,6 +1,7 @@
 """The one forward, for serving and for training: token ids and rows in, hidden states out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from adapters.base.attention import View
 from adapters.base.base import Base
 from adapters.kernels.plan import Dropout
 from adapters.slots.cache import CacheView, KeyValueCache
+from adapters.slots.first_token import first_token_alone
 from adapters.slots.rows import RowSlots
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def forward(
     embedded: Tensor | None = None,
     starts: Sequence[int] | None = None,
     view: Callable[[Tensor], View | None] | None = None,
+    first_alone: bool = False,
 ) -> Hidden:
     """Run the base over whole sequences, each row through its own adapter.
 
@@ -95,9 +98,10 @@ def forward(
         starts: the position of each row's first token, where that is not its prefix length.
         view: gives what rows see beside their own tokens, where that is not their prefix; it is told the positions of
             all tokens, `[rows, tokens]`.
+        first_alone: whether of an encoder only each row's first token is looked at.
 
     Returns:
-        Hidden states of every token, padding included.
+        Hidden states of every token, padding included; with `first_alone` of the first one.
 
     Raises:
         AdapterError: a row uses a slot in which no adapter is loaded.
@@ -114,9 +118,10 @@ def forward(
     }
     if base.kind == "decoder":
         arguments["use_cache"] = False
-    with slots.using(rows, dropout):
+    with slots.using(rows, dropout), first_token_alone(base) if first_alone else nullcontext():
         output = base.backbone(**arguments)
-    return Hidden(output.last_hidden_state, batch.mask, getattr(output, "pooler_output", None))
+    mask = batch.mask[:, :1] if first_alone else batch.mask
+    return Hidden(output.last_hidden_state, mask, getattr(output, "pooler_output", None))
 
 
 def extend(

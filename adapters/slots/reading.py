@@ -111,10 +111,11 @@ def read_behind(
     rows: RowSlots,
     behind: Sequence[Stem | None],
     stems: Stems,
+    first_alone: bool = False,
 ) -> Hidden:
     """Hidden states of whole sequences of which the first tokens are known.
 
-    Takes what `read` takes, and `behind`: the stem of each row, as `stems_of` gives them.
+    Takes what `read` takes, and `behind`: the stem of each row, as `stems_of` gives them; `first_alone` as `forward`.
     """
     own = [ids[_tokens(stem) :] for ids, stem in zip(sequences, behind, strict=True)]
     shares = any(stem is not None for stem in behind)
@@ -124,7 +125,15 @@ def read_behind(
         of_part = RowSlots(tuple(rows.slots[row] for row in part))
         keeping = worth_keeping(base, [(len(own[row]), _tokens(behind[row])) for row in part], stems)
         noted = _Noted(base, {place: len(own[part[place]]) for place in keeping}) if keeping else None
-        hidden = _pass(base, slots, [own[row] for row in part], of_part, [behind[row] for row in part], noted)
+        hidden = _pass(
+            base,
+            slots,
+            [own[row] for row in part],
+            of_part,
+            [behind[row] for row in part],
+            noted,
+            first_alone,
+        )
         for place in keeping:
             assert noted is not None
             row, slot = part[place], of_part.slots[place]
@@ -248,6 +257,7 @@ def _pass(
     rows: RowSlots,
     behind: Sequence[Stem | None],
     noted: _Noted | None,
+    first_alone: bool = False,
 ) -> Hidden:
     """One forward of each row's own tokens, behind its stem."""
     fronts = list(behind)
@@ -265,7 +275,7 @@ def _pass(
         slots.prefix_length(slot) if stem is None else stem.positions
         for stem, slot in zip(behind, rows.slots, strict=True)
     ]
-    return forward(base, slots, pad(base, own), rows, starts=starts, view=view)
+    return forward(base, slots, pad(base, own), rows, starts=starts, view=view, first_alone=first_alone)
 
 
 def _view(base: Base, fronts: Sequence[Stem | None], positions: Tensor) -> PrefixView | None:

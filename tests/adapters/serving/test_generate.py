@@ -11,6 +11,8 @@ from adapters import Adapter
 from adapters.errors import RequestError
 from adapters.serving.generate import Batch, Writing, write
 from adapters.serving.sampling import Sampling
+from adapters.slots.forward_pass import forward, pad
+from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from tests.adapters import models
 from tests.adapters.shelf import Shelf
@@ -259,3 +261,27 @@ def test_options_out_of_range_are_all_named() -> None:
         RequestError, match=r"temperature is -1 .*; expected 0 .*; top_p is 2 .*; expected a number"
     ):
         Sampling(temperature=-1, top_p=2)
+
+
+@pytest.mark.parametrize(
+    ("poolings", "tokens"), [(["first", "pooler"], 1), (["first", "mean"], 7), (["pooler", "last"], 7)]
+)
+def test_an_encoders_last_layer_looks_at_other_tokens_only_where_a_head_does(
+    poolings: list[str], tokens: int
+) -> None:
+    base = models.base("bert")
+    slots, seen = Slots(base, 2), []
+    for slot, pooling in enumerate(poolings):
+        slots.load(slot, models.made_here("bert", "lora", 3, pooling))
+    heads = [(0, PROMPTS[0]), (1, PROMPTS[2]), (1, PROMPTS[1])]
+    handle = base.backbone.encoder.layer[-1].intermediate.register_forward_hook(  # type: ignore[union-attr, index]
+        lambda _, inputs, __: seen.append(inputs[0].shape[1])
+    )
+    with torch.inference_mode():
+        found, _ = Batch(base, slots, 4, 1000).read([], heads)
+        handle.remove()
+        assert seen == [tokens]
+        for (slot, ids), logits in zip(heads, found, strict=True):
+            hidden = forward(base, slots, pad(base, [ids]), RowSlots((slot,)))
+            expected = slots.head(slot)(hidden.states, hidden.mask, hidden.pooler)[0]
+            assert torch.allclose(logits, expected, atol=1e-5)

@@ -34,12 +34,20 @@ def own(hidden: Hidden, row: int) -> torch.Tensor:
     return hidden.states[row][hidden.mask[row].bool()]
 
 
-def check(shelf: Shelf, slots: Slots, rows: list[tuple[str | None, tuple[int, ...]]], left: bool) -> None:
+def check(
+    shelf: Shelf,
+    slots: Slots,
+    rows: list[tuple[str | None, tuple[int, ...]]],
+    left: bool,
+    first_alone: bool = False,
+) -> None:
     """One forward over rows `(adapter, ids)`, heads included, against PEFT row by row. Slot i holds adapter i."""
     base, names = slots.base, list(shelf.options)
     plan = RowSlots(tuple(None if name is None else names.index(name) for name, _ in rows))
     with torch.no_grad():
-        hidden = forward(base, slots, pad(base, [ids for _, ids in rows], left), plan)
+        hidden = forward(
+            base, slots, pad(base, [ids for _, ids in rows], left), plan, first_alone=first_alone
+        )
         for row, (name, ids) in enumerate(rows):
             if shelf.has_head(name):
                 slot = plan.slots[row]
@@ -79,18 +87,23 @@ def test_heads_and_texts_of_a_decoder_equal_peft(family: str, left: bool, tmp_pa
     check(shelf, filled(shelf), rows, left)
 
 
-def test_heads_of_an_encoder_equal_peft(tmp_path: Path) -> None:
+ALONE = pytest.mark.parametrize("first_alone", [False, True], ids=["every token", "the first token alone"])
+
+
+@ALONE
+def test_heads_of_an_encoder_equal_peft(tmp_path: Path, first_alone: bool) -> None:
     heads: dict[str, tuple[str, dict[str, Any]]] = {
         "two": ("lora", {"r": 4, "head": 2}),
         "five": ("prefix", {"num_virtual_tokens": 4, "head": 5}),
         "dora": ("lora", {"r": 2, "head": 3, "use_dora": True, "target_modules": ["query", "dense"]}),
     }
     shelf = Shelf(tmp_path, heads, "bert")
-    check(shelf, filled(shelf), [(name, ids) for ids in SEQUENCES[:4] for name in heads], left=False)
+    check(shelf, filled(shelf), [(name, ids) for ids in SEQUENCES[:4] for name in heads], False, first_alone)
 
 
+@ALONE
 @pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "electra"])
-def test_heads_of_two_layers_equal_peft(family: str, tmp_path: Path) -> None:
+def test_heads_of_two_layers_equal_peft(family: str, tmp_path: Path, first_alone: bool) -> None:
     """`classifier.dense` and `classifier.out_proj`, as transformers' classes of these families have them."""
     heads: dict[str, tuple[str, dict[str, Any]]] = {
         "two": ("lora", {"r": 4, "head": 2, "target_modules": ["query", "dense"]}),
@@ -98,7 +111,7 @@ def test_heads_of_two_layers_equal_peft(family: str, tmp_path: Path) -> None:
         "prefix": ("prefix", {"num_virtual_tokens": 3, "head": 2}),
     }
     shelf = Shelf(tmp_path, heads, family)
-    check(shelf, filled(shelf), [(name, ids) for ids in SEQUENCES[:4] for name in heads], left=False)
+    check(shelf, filled(shelf), [(name, ids) for ids in SEQUENCES[:4] for name in heads], False, first_alone)
 
 
 def test_electra_and_roberta_rows_are_unmoved_by_padding_and_neighbours() -> None:
