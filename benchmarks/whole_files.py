@@ -90,7 +90,7 @@ def labels(count: int, budget: float) -> dict[str, Any]:
     shutil.rmtree(home, ignore_errors=True)
     hub = Hub(home / "hub")
     hub.publish(made, NAMES[0])
-    registry = Registry(hub, base, limits=Limits(read_tokens=1024), follow=False)
+    registry = Registry(hub, base, limits=Limits(read_tokens=2048), follow=False)
     from transformers import AutoModelForSequenceClassification as Classifier
 
     stock = Classifier.from_pretrained(folder, num_labels=4, dtype=torch.float32)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
 
+from adapters.base import hand_back_threads
 from adapters.errors import RepertoireError
 from adapters.serving import Request as Row
 from adapters.serving import Ticket
@@ -61,6 +62,7 @@ class Pending:
 
     def wait(self) -> None:
         """Until its rows have ended."""
+        hand_back_threads()  # that labels of many rows were made with, while these are computed
         for ticket in self._tickets:
             ticket.exception()
 
