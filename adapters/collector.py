@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["without_collector", "without_frames"]
+__all__ = ["coming_and_going", "without_collector", "without_frames"]
 
 _Error = TypeVar("_Error", bound=BaseException)
 
@@ -21,6 +21,22 @@ def without_collector() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def coming_and_going() -> Iterator[None]:
+    """As `without_collector`, for many objects that go as they came, when nobody names them any more.
+
+    They are of the oldest generation then, and uncounted: new ones that are a quarter as many as the old would let the
+    collector walk over everything (CPython's `long_lived_pending`), each time in a quarter of a second.
+    """
+    with without_collector():
+        try:
+            yield
+        finally:
+            if not gc.get_freeze_count():  # what a program has frozen stays so
+                gc.freeze()
+                gc.unfreeze()
 
 
 def without_frames(error: _Error) -> _Error:

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
-from adapters.collector import without_collector, without_frames
+from adapters.collector import coming_and_going, without_frames
 from adapters.errors import RepertoireError
 from hub.registry.pending import Asked, Pending, Submit, labels_of, rows_of, submitted
 from hub.registry.requests import Answer, Request, Result, Write
@@ -83,7 +83,9 @@ def _answers(window: "Sequence[_UnderWay | RepertoireError]") -> Iterator[Answer
             if isinstance(other, RepertoireError) or not (other.pending.labels and other.pending.done()):
                 break
             together.append(other.pending)
-        yield from labels_of(together)
+        with coming_and_going():
+            answers = labels_of(together)
+        yield from answers
         at += len(together)
 
 
@@ -139,7 +141,7 @@ def _submitted(
     again: ThreadPoolExecutor,
 ) -> "list[_UnderWay | RepertoireError]":
     """The requests of a window under way, their rows in the order of their lengths."""
-    with without_collector():
+    with coming_and_going():
         asked = [
             without_frames(each) if isinstance(each, RepertoireError) and each is not request else each
             for request, each in zip(window, ask(window), strict=True)
@@ -148,7 +150,8 @@ def _submitted(
     order = sorted(range(len(rows)), key=lambda at: rows[at].cost)
     tickets = dict(zip(order, submit([rows[at] for at in order]), strict=True))
     own = [tickets[at] for at in range(len(rows))]
-    return [
-        each if isinstance(each, RepertoireError) else _UnderWay(each, again)
-        for each in submitted(window, asked, own, submit)
-    ]
+    with coming_and_going():
+        return [
+            each if isinstance(each, RepertoireError) else _UnderWay(each, again)
+            for each in submitted(window, asked, own, submit)
+        ]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.collector import without_collector, without_frames
+from adapters.collector import coming_and_going, without_collector, without_frames
 
 
 @pytest.fixture
@@ -44,3 +44,38 @@ def test_a_kept_error_and_its_causes_hold_no_frames_and_the_callers_keeps_its_ow
     assert kept.__context__ is None
     circular = raised(kept, kept)
     assert without_frames(circular) is kept and kept.__traceback__ is None
+
+
+def test_objects_that_come_and_go_bring_no_walk_over_everything() -> None:
+    walks: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            walks.append(info["generation"])
+
+    many = len(gc.get_objects()) // 2
+    gc.callbacks.append(note)
+    try:
+        for _ in range(3):
+            with coming_and_going():
+                rows = [[number] for number in range(many)]
+            others = [[number] for number in range(20_000)]  # gives the collector its turns
+            del rows, others
+    finally:
+        gc.callbacks.remove(note)
+    assert walks and 2 not in walks
+
+
+def test_what_a_program_has_frozen_stays_so() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with coming_and_going():
+            rows = [[number] for number in range(1000)]
+        assert rows and gc.isenabled()
+        assert frozen / 2 < gc.get_freeze_count() <= frozen
+    finally:
+        gc.unfreeze()
+    with coming_and_going():
+        pass
+    assert gc.get_freeze_count() == 0
