@@ -188,6 +188,8 @@ def memory(rows: int, budget: float) -> dict[str, Any]:
         "rows a second": round((done - resumed) / seconds),
         "megabytes, by rows": series,
         "last / a tenth": round(late[-1] / late[0], 3) if late[0] else None,
+        "cpu": measure.machine()["cpu"],
+        "date": measure.now(),
     }
 
 
