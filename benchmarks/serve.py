@@ -34,6 +34,7 @@ import psutil
 import torch
 
 from adapters import Adapter, Base, BaseId, Head, Lora, load_base
+from adapters.base import settle_threads
 from benchmarks import llama28m
 from benchmarks.measure import machine, now, versions
 from hub import Analyze, Embed, Hub, Registry, Write
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     WORK.mkdir(parents=True, exist_ok=True)
     log = WORK / "rounds.jsonl"
+    settle_threads()  # as the server does
     base = load_base(str(llama28m.base()), "none")
     hub = _hub(base)
     registry = Registry(hub, base, limits=_limits())

@@ -24,6 +24,7 @@ import psutil
 import torch
 
 from adapters import Adapter, Base, BaseId, Head, Limits, Lora, load_base
+from adapters.base import settle_threads
 from adapters.format import files
 from benchmarks import measure, minilm
 from hub import Analyze, Hub, Registry
@@ -203,6 +204,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=3600.0, help="seconds of each part")
     given = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
+    settle_threads()
     earlier = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
     result = {
         "labels": labels(given.texts, given.budget),

@@ -43,13 +43,17 @@ class Waiting:
         return self.rests
 
 
-@cache
 def watch_cores() -> None:
     """Begin to look, once for a process; nothing where it was not asked for, or no operation is shared by threads."""
     import torch
 
     if watched() and torch.get_num_threads() > 1:
-        Thread(target=_watch, name="core-watch", daemon=True).start()
+        _begin()
+
+
+@cache
+def _begin() -> None:
+    Thread(target=_watch, name="core-watch", daemon=True).start()
 
 
 def _watch() -> None:

@@ -25,7 +25,9 @@ from typing import Any
 # 300,000 turns and 200 ms.
 _TURNS = "GOMP_SPINCOUNT"
 RESTFUL: Mapping[str, str] = {_TURNS: "1000", "KMP_BLOCKTIME": "1"}
+_OURS = "REPERTOIRE_THREADS"  # of a process that inherits these: nobody but a parent of ours has set them
 PRESSURE = Path("/proc/pressure/cpu")
+_MOST_CORES = 16
 _THREADS = "OMP_NUM_THREADS"
 _WAITING = (*RESTFUL, "OMP_WAIT_POLICY")
 _SHARED = 1 << 20  # numbers, so many that an operation on them is shared by all threads
@@ -43,9 +45,11 @@ def settle_threads() -> Mapping[str, str]:
     Returns:
         What was set: variables of the environment and their values.
     """
-    own = {} if "torch" in sys.modules else thread_settings(os.environ)
     global _watched
-    _watched = pressure() is not None and not any(name in os.environ for name in _WAITING)
+    _watched = _can_watch() and not _are_set(os.environ)
+    own = {} if "torch" in sys.modules else thread_settings(os.environ)
+    if own.keys() & RESTFUL.keys():
+        own[_OURS] = "1"
     os.environ.update(own)
     return own
 
@@ -60,13 +64,24 @@ def watched() -> bool:
 
 def thread_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """What an environment lacks for idle threads to rest, and for no more threads than there is CPU time for."""
-    own = {} if any(name in environment for name in _WAITING) else dict(RESTFUL)
-    if own and pressure() is not None:
+    own = {} if _are_set(environment) else dict(RESTFUL)
+    if own and _can_watch():
         del own[_TURNS]  # `core_watch` sees to it
     allowed = allowed_cpus()
     if _THREADS not in environment and allowed < usable_cpus():
         own[_THREADS] = str(allowed)
     return own
+
+
+def _are_set(environment: Mapping[str, str]) -> bool:
+    """Whether a user has said how idle threads wait."""
+    return _OURS not in environment and any(name in environment for name in _WAITING)
+
+
+def _can_watch() -> bool:
+    """Whether the system tells who waits for a core, and that says something of our own cores: it tells of all of the
+    machine, of which a container may have few, and of whose many some are always wanted."""
+    return pressure() is not None and allowed_cpus() == usable_cpus() <= _MOST_CORES
 
 
 def pressure(file: Path = PRESSURE) -> int | None:
@@ -162,14 +177,17 @@ def _read(path: Path) -> str:
         return ""
 
 
-@cache
 def _openmp() -> Any:
-    """The OpenMP library that PyTorch computes with; None where it has none that can be told to pause.
+    """The OpenMP library that PyTorch computes with; None where it has none that can be told to pause."""
+    return _library() if "torch" in sys.modules else None
 
-    Other packages bring copies of their own (scikit-learn does), so that it is looked up from PyTorch's library on."""
-    found = Path(sys.modules["torch"].__file__ or "").parent / "lib" / "libtorch_cpu.so"
+
+@cache
+def _library() -> Any:
+    """Other packages bring copies of their own (scikit-learn does), so that it is looked up from PyTorch's library on,
+    which is loaded already."""
     try:
-        library = ctypes.CDLL(str(found))
+        library = ctypes.CDLL("libtorch_cpu.so")
     except OSError:
         return None
     return library if hasattr(library, "omp_pause_resource_all") else None

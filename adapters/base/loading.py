@@ -28,7 +28,7 @@ from adapters.errors import (
 )
 from adapters.format.config import BaseId, Quantization
 
-_ENCODERS = {"bert", "electra", "roberta", "xlm-roberta"}
+ENCODERS = {"bert", "electra", "roberta", "xlm-roberta"}
 
 
 def load_base(
@@ -166,11 +166,11 @@ def check_memory(needed: int, device: torch.device, name: str) -> None:
 
 def auto_class(config: PretrainedConfig, name: str) -> Any:
     """transformers' class for a base. Raises UnsupportedArchitecture."""
-    if config.model_type in _ENCODERS:
+    if config.model_type in ENCODERS:
         return AutoModel
     if config.is_encoder_decoder or config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise UnsupportedArchitecture(
             f"{name} is of type {config.model_type!r}; Repertoire runs causal decoders and the encoders "
-            f"{', '.join(sorted(_ENCODERS))}"
+            f"{', '.join(sorted(ENCODERS))}"
         )
     return AutoModelForCausalLM

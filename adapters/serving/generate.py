@@ -22,7 +22,7 @@ from adapters.serving.sampling import choose
 from adapters.serving.text import end_tokens, stopped
 from adapters.serving.writing import Writing
 from adapters.slots.cache import KeyValueCache
-from adapters.slots.first_token import READ
+from adapters.slots.first_token import reads_first_alone
 from adapters.slots.fixed_steps import fixed_steps, rounded
 from adapters.slots.forward_pass import Hidden, extend, pad
 from adapters.slots.heads import pooled
@@ -92,7 +92,7 @@ class Batch:
                 pooling or (None if slot is None else self.slots.head(slot).head.pooling)
                 for (slot, _), pooling in zip_longest(heads, poolings)
             ]
-            alone = self.base.kind == "encoder" and READ.issuperset(own)
+            alone = reads_first_alone(self.base, own)
             hidden = read_behind(self.base, self.slots, sequences, rows, behind, self.stems, alone)
             logits = head_logits(self.slots, rows, hidden, range(len(heads)), poolings)
         return logits, self.join(texts)[1] if texts else []

@@ -7,17 +7,23 @@ What follows is three quarters of the layer's work (9 of 12 products of width by
 six layers. The states are those of the whole layer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 
 from adapters.base.base import Base
+from adapters.base.loading import ENCODERS
 from adapters.format.config import Pooling
 
-READ = frozenset[Pooling | None]({"first", "pooler"})
-"""Poolings that look at the first token alone."""
+_READ = frozenset[Pooling | None]({"first", "pooler"})
+
+
+def reads_first_alone(base: Base, poolings: Iterable[Pooling | None]) -> bool:
+    """Whether of rows with these poolings the first token alone is looked at, and the base is one whose last layer
+    knows. None: of a row without a head."""
+    return base.config.model_type in ENCODERS and _READ.issuperset(poolings)
 
 
 @contextmanager
@@ -33,4 +39,4 @@ def first_token_alone(base: Base) -> Iterator[None]:
 
 def _first(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """inputs: what attention found, and the layer's input, `[rows, tokens, width]` each."""
-    return tuple(each[:, :1] for each in inputs)
+    return tuple(each[:, :1].contiguous() for each in inputs)  # kernels read on from the first number

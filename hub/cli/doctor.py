@@ -188,7 +188,8 @@ def threads(environment: Mapping[str, str], set_here: Mapping[str, str]) -> Chec
         found = f"more than the {lacking['OMP_NUM_THREADS']} cores of this container's quota"
     if set_here:
         found = f"right in this command; in others, {found}"
-    settings = " ".join(f"{name}={value}" for name, value in {**RESTFUL, **lacking}.items())
+    wanted = {**RESTFUL, **lacking} if lacking.keys() & RESTFUL.keys() else lacking
+    settings = " ".join(f"{name}={value}" for name, value in wanted.items())
     fix = f"call adapters.base.settle_threads() before torch is imported, or export {settings}"
     return Check("threads", "note", found, fix)
 

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
-from adapters.collector import coming_and_going, without_frames
+from adapters.collector import coming_and_going, walk_at_times, without_frames
 from adapters.errors import RepertoireError
 from hub.registry.pending import Asked, Pending, Submit, labels_of, rows_of, submitted
 from hub.registry.requests import Answer, Request, Result, Write
@@ -52,6 +52,7 @@ def mapped(
     try:
         while ended is None or under_way:
             if ended is None:
+                walk_at_times()
                 window, ended = _window(source, size)
                 under_way.append(_submitted(window, ask, submit, again))
             if ended is not None or len(under_way) > _AHEAD:

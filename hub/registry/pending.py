@@ -97,7 +97,7 @@ class Pending:
         """What may take more than a moment, many rows and rules for texts, is done on a thread of the loop's."""
         try:
             found = await _ended(self._tickets)
-            away = _at_once if len(found) <= _FEW and not self._has_rules else asyncio.to_thread
+            away = _at_once if len(found) <= _FEW and self._is_quick else asyncio.to_thread
             if not isinstance(self._asked, Drafting):
                 return await away(self._asked.answer, found)
             drawing = self._asked.drawing(found)
@@ -111,8 +111,8 @@ class Pending:
             raise
 
     @property
-    def _has_rules(self) -> bool:
-        return isinstance(self._asked, Drafting) and self._asked.has_rules
+    def _is_quick(self) -> bool:
+        return not isinstance(self._asked, Drafting) or self._asked.is_quick
 
 
 async def _at_once(call: Callable[..., _Found], *given: Any) -> _Found:

@@ -63,9 +63,9 @@ class Drafting:
         return {self._request.reference: self._member}
 
     @property
-    def has_rules(self) -> bool:
-        """Whether texts are looked at before they are given."""
-        return bool(self._policy)
+    def is_quick(self) -> bool:
+        """Whether its answer takes but a moment: no text is looked at, and no token is put in words."""
+        return not (self._policy or self._request.logprobs)
 
     def answer(self, results: Sequence[Any]) -> Texts:
         """The texts that keep the policy and the length limit. results: of `rows`. Raises RequestError where none

@@ -1,11 +1,13 @@
 """The cyclic garbage collector: held back, as it was afterwards; and errors that are kept."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from adapters.collector import coming_and_going, without_collector, without_frames
+from adapters import collector
+from adapters.collector import coming_and_going, walk_at_times, without_collector, without_frames
 
 
 @pytest.fixture
@@ -79,3 +81,28 @@ def test_what_a_program_has_frozen_stays_so() -> None:
     with coming_and_going():
         pass
     assert gc.get_freeze_count() == 0
+
+
+class Loop:
+    """Garbage that only the collector finds."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_garbage_of_between_is_found_at_once_and_that_of_within_at_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(collector, "_walked", collector.monotonic())
+    between = weakref.ref(Loop())
+    walk_at_times()
+    assert between() is None
+    with coming_and_going():
+        held = Loop()
+    within = weakref.ref(held)
+    del held
+    walk_at_times()
+    assert within() is not None, "it is as old as what stays"
+    monkeypatch.setattr(collector, "_walked", collector.monotonic() - 1000)
+    walk_at_times()
+    assert within() is None

@@ -114,20 +114,26 @@ core_watch.pressure = pressure
 core_watch.crowd_threads = lambda: seen.append("rest")
 core_watch.hand_back_threads = lambda: seen.append("spin")
 core_watch.watch_cores()
+began = any(each.name == "core-watch" for each in threading.enumerate())
 {waits}
-print(*seen)
+print(began, *seen)
 """
 
 
-@pytest.mark.skipif(pressure() is None, reason="this system does not tell who waits for a core")
+@pytest.mark.skipif(not cpu_threads._can_watch(), reason="this system does not tell who waits for our cores")
 @pytest.mark.parametrize(
     ("settles", "own", "found"),
-    [(True, {}, "rest spin"), (False, {}, ""), (True, {"GOMP_SPINCOUNT": "7"}, "")],
+    [
+        (True, {}, "True rest spin"),
+        (False, {}, "False"),
+        (True, {"GOMP_SPINCOUNT": "7"}, "False"),
+        (True, {"KMP_BLOCKTIME": "1", "REPERTOIRE_THREADS": "1"}, "True rest spin"),  # of a parent of ours
+    ],
 )
 def test_cores_are_watched_where_that_was_asked_for_and_nothing_else_was_set(
     settles: bool, own: dict[str, str], found: str
 ) -> None:
-    waits = f"ended.wait({LIMIT})" if found else ""
+    waits = f"ended.wait({LIMIT})" if "rest" in found else ""
     code = _WATCH.replace("{settles}", str(settles)).replace("{waits}", waits)
     plain = {name: value for name, value in os.environ.items() if name not in _WAITING}
     told = subprocess.run(
@@ -169,22 +175,34 @@ def test_a_containers_quota_says_how_many_cores_there_are(
     assert allowed_cpus(tmp_path) == cores
 
 
-@pytest.mark.parametrize("told", [None, 12345])
-def test_what_a_user_has_set_stays(told: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_threads, "usable_cpus", lambda: 8)
-    monkeypatch.setattr(cpu_threads, "allowed_cpus", lambda: 2)
+@pytest.mark.parametrize(
+    ("told", "cores", "allowed", "watched"),
+    [(None, 8, 8, False), (12345, 8, 8, True), (12345, 8, 2, False), (12345, 64, 64, False)],
+)
+def test_what_a_user_has_set_stays(
+    told: int | None, cores: int, allowed: int, watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu_threads, "usable_cpus", lambda: cores)
+    monkeypatch.setattr(cpu_threads, "allowed_cpus", lambda: allowed)
     monkeypatch.setattr(cpu_threads, "pressure", lambda: told)
-    own = {name: value for name, value in RESTFUL.items() if told is None or name != "GOMP_SPINCOUNT"}
-    assert thread_settings({}) == {**own, "OMP_NUM_THREADS": "2"}
+    own = {name: value for name, value in RESTFUL.items() if not (watched and name == "GOMP_SPINCOUNT")}
+    number = {"OMP_NUM_THREADS": str(allowed)} if allowed < cores else {}
+    assert thread_settings({}) == own | number
     assert thread_settings({"OMP_NUM_THREADS": "5"}) == own
     for name in (*RESTFUL, "OMP_WAIT_POLICY"):
         assert thread_settings({name: "whatever", "OMP_NUM_THREADS": "1"}) == {}
+    assert thread_settings({**RESTFUL, "REPERTOIRE_THREADS": "1"}) == own | number, "a parent's, not a user's"
+
+
+def test_before_torch_there_is_nothing_to_hand_back() -> None:
+    code = "from adapters.base import hand_back_threads; hand_back_threads()"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LIMIT)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what OpenMP has read is told by GNU's")
 @pytest.mark.parametrize(
     ("own", "read"),
-    [({}, "1000" if pressure() is None else "300000"), ({"GOMP_SPINCOUNT": "7"}, "7")],
+    [({}, "300000" if cpu_threads._can_watch() else "1000"), ({"GOMP_SPINCOUNT": "7"}, "7")],
 )
 def test_the_command_line_sets_it_before_openmp_reads_it(own: dict[str, str], read: str) -> None:
     """GNU's OpenMP says what it works with when it is loaded."""

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters import Adapter
+from adapters import Adapter, Base, Head, Lora
 from adapters.errors import RequestError
 from adapters.serving.generate import Batch, Writing, write
 from adapters.serving.sampling import Sampling
@@ -285,3 +286,20 @@ def test_an_encoders_last_layer_looks_at_other_tokens_only_where_a_head_does(
             hidden = forward(base, slots, pad(base, [ids]), RowSlots((slot,)))
             expected = slots.head(slot)(hidden.states, hidden.mask, hidden.pooler)[0]
             assert torch.allclose(logits, expected, atol=1e-5)
+
+
+def test_an_encoder_of_another_kind_reads_every_token() -> None:
+    torch.manual_seed(0)
+    config = tf.DistilBertConfig(vocab_size=300, dim=32, n_layers=2, n_heads=2, hidden_dim=64)
+    base = Base(tf.DistilBertModel(config).eval(), models.tokenizer(), id="tiny/distilbert")
+    slots = Slots(base, 1)
+    head = {
+        "base_model.model.classifier.weight": torch.randn(2, 32),
+        "base_model.model.classifier.bias": torch.zeros(2),
+    }
+    slots.load(
+        0, Adapter(Lora(1, 1.0, ("q_lin",)), Head(("a", "b"), "first"), head, base.identity, "behavior")
+    )
+    with torch.inference_mode():
+        (logits,), _ = Batch(base, slots, 4, 1000).read([], [(0, PROMPTS[0])])
+    assert logits.shape == (2,)

@@ -302,14 +302,54 @@ def test_a_swapped_value_is_written_as_the_old_one_was() -> None:
     assert {each.copy for each in chinese} == {"这条红色的裙很美", "白色的裙"}
 
 
-def test_values_that_mean_another_thing_elsewhere_are_left() -> None:
-    rows = [
-        ("price: high\nrating: high", "A high price."),  # of which of them it speaks is not known
-        ("price: low\nrating: low", "Low in price."),
-        ("kids: yes", "Says yes to kids."),
-        ("kids: no", "There is no room."),
-    ]
-    assert swapping(rows, copies=4) == ()
+@pytest.mark.parametrize(
+    ("product", "copy", "other"),
+    [
+        (
+            "price: high\nrating: high",
+            "A high price.",
+            "price: low\nrating: low",
+        ),  # whose it is, is not known
+        ("kids: yes", "Says yes to kids.", "kids: no"),
+        ("allergens: none", "Second to none, this soap.", "allergens: nuts\nallergens: milk"),
+        ("title: Red kettle\ncolour: red", "Red kettle for tea.", "colour: blue"),
+        ("use: pro", "Our pros. A pro tool.", "use: home"),
+        ("size: 4", "Rated 4.5 by many.", "size: 9"),
+        ("price: £20", "For £20-25 a head.", "price: £30"),
+        ("pack: 20", "Now 20% off.", "pack: 50"),
+        ("colour: red", "A red-hot deal.", "colour: blue"),
+        ("channel: email", "Write to <email> today.", "channel: post"),
+        ("season#春", "青春无敌", "season#夏"),
+        ("text: " + "word " * 20, "word " * 20, "text: c"),
+    ],
+)
+def test_values_that_mean_another_thing_where_they_stand_are_left(
+    product: str, copy: str, other: str
+) -> None:
+    made = swapping([(product, copy), (other, "Nothing.")], copies=4)
+    assert [each.copy for each in made] == []
+
+
+def test_no_value_is_drawn_that_the_row_holds_already() -> None:
+    rows = [("from: London\nto: Paris", "From London to Paris."), ("from: Rome\nto: Rome", "Fly.")]
+    for each in swapping(rows, copies=8):
+        assert each.copy in ("From Rome to Paris.", "From London to Rome.")
+
+
+@pytest.mark.parametrize(
+    ("copy", "value", "other", "found"),
+    [
+        ("It is a pub.", "pub", "university bar", "It is a university bar."),
+        ("This is a day off.", "day", "hour", "This is an hour off."),
+        ("A pub for you.", "pub", "LED", "An LED for you."),
+        ("This is Grade A leather.", "leather", "alloy", "This is Grade A alloy."),
+        ("Vuelos a Madrid", "Madrid", "Oslo", "Vuelos a Oslo"),
+        ("Soft leather for the feet.", "Leather", "Gore-Tex", "Soft Gore-Tex for the feet."),
+        ("An (odd) one of a kind.", "(odd)", "\\1 +x", "A \\1 +x one of a kind."),
+    ],
+)
+def test_what_stands_around_a_swapped_value_fits(copy: str, value: str, other: str, found: str) -> None:
+    assert swapping([(f"it: {value}", copy), (f"it: {other}", "None.")])[0].copy == found
 
 
 def test_swapped_values_are_for_copy_alone() -> None:
