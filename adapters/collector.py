@@ -31,7 +31,7 @@ def coming_and_going() -> Iterator[None]:
     """As `without_collector`, for many objects that go as they came, when nobody names them any more.
 
     They are of the oldest generation then, and uncounted: new ones that are a quarter as many as the old would let the
-    collector walk over everything (CPython's `long_lived_pending`), each time in a quarter of a second. So whoever makes
+    collector walk over everything (CPython's `long_lived_pending`), each time in a quarter of a second. Whoever makes
     them again and again calls `walk_at_times` in between.
     """
     with without_collector() as enabled:

@@ -5,7 +5,8 @@
 
 on the Llama shape of `llama28m.py` in fp32, with as many threads as there are cores. Each way of waiting has a process
 of its own, since OpenMP reads its settings once; all ways take turns in each round, alone and then beside the loop.
-Seconds of the wall clock, medians of a round's steps. A later run adds rounds; `--anew` begins again.
+Seconds of the wall clock, medians of a round's steps. A later run on the same machine adds rounds; `--anew` begins
+again.
 
 Threads that share an operation in equal parts wait for the slowest, and one that shares its core with a loop runs half
 of the time: 2.0 times alone is what that costs. Less means that the system moved the loop out of the way.
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from statistics import median
 from time import monotonic, perf_counter
@@ -206,23 +207,22 @@ def main(arguments: list[str]) -> int:
         side(given.side)
         return 0
     about, until = machine(), monotonic() + 60 * given.budget
-    rounds = json.loads(KEPT.read_text()) if KEPT.exists() and not given.anew else []
-    ways = {name: Way(name) for name in WAYS}
-    try:
+    same = {"cpu": about["cpu"], "versions": versions("torch", "transformers")}
+    kept = json.loads(KEPT.read_text()) if KEPT.exists() and not given.anew else {}
+    rounds = kept.get("rounds", []) if {**kept, "rounds": []} == {**same, "rounds": []} else []
+    with ExitStack() as started:
+        ways = {name: started.enter_context(closing(Way(name))) for name in WAYS}
         while len(rounds) < ROUNDS and (monotonic() < until or not rounds):
             rounds.append(one_round(ways))
-            keep(KEPT, rounds)
-    finally:
-        for way in ways.values():
-            way.close()
+            keep(KEPT, {**same, "rounds": rounds})
     result = {
         "benchmark": "busy-loop",
         "command": "python -m benchmarks.busy_loop",
         "rounds": len(rounds),
         "by turns that idle threads spin": summed(rounds),
         "bound, beside / alone": 2.0,
-        "machine": about,
-        "versions": versions("torch", "transformers"),
+        "machine": about | {"threads": about["cores"]},
+        "versions": same["versions"],
         "date": now(),
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n")

@@ -292,14 +292,15 @@ def test_an_encoder_of_another_kind_reads_every_token() -> None:
     torch.manual_seed(0)
     config = tf.DistilBertConfig(vocab_size=300, dim=32, n_layers=2, n_heads=2, hidden_dim=64)
     base = Base(tf.DistilBertModel(config).eval(), models.tokenizer(), id="tiny/distilbert")
-    slots = Slots(base, 1)
-    head = {
+    slots, head = Slots(base, 1), Head(("a", "b"), "first")
+    tensors = {
         "base_model.model.classifier.weight": torch.randn(2, 32),
         "base_model.model.classifier.bias": torch.zeros(2),
     }
-    slots.load(
-        0, Adapter(Lora(1, 1.0, ("q_lin",)), Head(("a", "b"), "first"), head, base.identity, "behavior")
-    )
+    for path in (path for path in base.linears if path.endswith("q_lin")):
+        tensors[f"base_model.model.{path}.lora_A.weight"] = torch.randn(1, 32)
+        tensors[f"base_model.model.{path}.lora_B.weight"] = torch.randn(32, 1)
+    slots.load(0, Adapter(Lora(1, 1.0, ("q_lin",)), head, tensors, base.identity, "behavior"))
     with torch.inference_mode():
         (logits,), _ = Batch(base, slots, 4, 1000).read([], [(0, PROMPTS[0])])
     assert logits.shape == (2,)
