@@ -30,7 +30,7 @@ _APART = {
     "soak": "16 threads of requests beside a hub that changes: wrong, lost, stuck, leaked; half an hour, or --budget",
     "serve": "a server of 50 adapters over 16 slots beside its registry, 64 connections; --budget MINUTES",
     "whole_files": "100,000 texts beside a loop by hand, a million rows in flat memory; an hour or two",
-    "busy_loop": "a training step and a token, alone and beside a busy loop, by how idle threads wait; --budget MINUTES",
+    "busy_loop": "steps alone and beside a busy loop, by how idle threads wait; 5 minutes, or --budget",
     "peers": "vLLM, llama.cpp and PEFT beside ours, in environments of their own; --install, --budget MINUTES",
     "job_groups": "how many small jobs should share passes in training; 5 minutes, or --budget",
     "gpu": "many adapters on 8 billion weights, by benchmarks/gpu.sh on a machine with a GPU; 9 minutes",
