@@ -80,10 +80,9 @@ def augment(
 ) -> tuple[Example, ...]:
     """The training rows in their order, then the copies of each; without `data.augment` the rows alone.
 
-    What a copy says follows from the recipe's `data.seed` and the row's own text, with `swap_values` also from the values
-    of all rows. A copy that would equal its row, or
-    another copy, is not made. Raises RecipeError for synonyms that cannot be used and for a hook that the recipe does
-    not ask for (or lacks), TrainingError where the hook fails.
+    What a copy says follows from the recipe's `data.seed` and the row's own text, with `swap_values` also from the
+    values of all rows. A copy that would equal its row, or another copy, is not made. Raises RecipeError for synonyms
+    that cannot be used and for a hook that the recipe does not ask for (or lacks), TrainingError where the hook fails.
     """
     options = recipe.data.augment
     if options is None:
