@@ -7,7 +7,7 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from adapters.base.base import Base
     from adapters.base.cpu_nf4 import nf4_compile_fault
-    from adapters.base.cpu_threads import hand_back_threads, settle_threads, thread_settings
+    from adapters.base.cpu_threads import RESTFUL, hand_back_threads, settle_threads, thread_settings
     from adapters.base.known_bases import known_folder, source_of
     from adapters.base.loading import load_base
     from adapters.base.memory import free_memory
@@ -21,7 +21,12 @@ else:
         {
             "adapters.base.base": ["Base"],
             "adapters.base.cpu_nf4": ["nf4_compile_fault"],
-            "adapters.base.cpu_threads": ["hand_back_threads", "settle_threads", "thread_settings"],
+            "adapters.base.cpu_threads": [
+                "RESTFUL",
+                "hand_back_threads",
+                "settle_threads",
+                "thread_settings",
+            ],
             "adapters.base.known_bases": ["known_folder", "source_of"],
             "adapters.base.loading": ["load_base"],
             "adapters.base.memory": ["free_memory"],
@@ -33,6 +38,7 @@ else:
     )
 
 __all__ = [
+    "RESTFUL",
     "Base",
     "Reader",
     "free_memory",

@@ -13,8 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from adapters.base import settle_threads, thread_settings
-from adapters.base.cpu_threads import RESTFUL
+from adapters.base import RESTFUL, settle_threads, thread_settings
 from hub.cli.options import Json
 from hub.cli.output import document, show
 
