@@ -21,6 +21,9 @@ from adapters.errors import BaseError, UnsupportedArchitecture
 from adapters.format.config import BaseId, Quantization
 from adapters.format.names import ends_in
 
+ENCODERS = frozenset({"bert", "electra", "roberta", "xlm-roberta"})
+"""Families of encoders that can be loaded, as transformers calls their `model_type`; alike in their layers."""
+
 
 @dataclass(eq=False)
 class Base:

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokeni
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging
 
-from adapters.base.base import Base
+from adapters.base.base import ENCODERS, Base
 from adapters.base.core_watch import watch_cores
 from adapters.base.fingerprint import digest, file_hashes, sample_weights
 from adapters.base.known_bases import BASES, source_of
@@ -27,8 +27,6 @@ from adapters.errors import (
     cause,
 )
 from adapters.format.config import BaseId, Quantization
-
-ENCODERS = {"bert", "electra", "roberta", "xlm-roberta"}
 
 
 def load_base(

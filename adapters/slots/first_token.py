@@ -13,8 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from adapters.base.base import Base
-from adapters.base.loading import ENCODERS
+from adapters.base.base import ENCODERS, Base
 from adapters.format.config import Pooling
 
 _READ = frozenset[Pooling | None]({"first", "pooler"})
