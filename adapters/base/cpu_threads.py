@@ -80,8 +80,8 @@ def _are_set(environment: Mapping[str, str]) -> bool:
 
 def _can_watch() -> bool:
     """Whether the system tells who waits for a core, and that says something of our own cores: it tells of all of the
-    machine, of which a container may have few, and of whose many some are always wanted."""
-    return pressure() is not None and allowed_cpus() == usable_cpus() <= _MOST_CORES
+    machine, of which this process may have few, and of whose many some are always wanted."""
+    return pressure() is not None and allowed_cpus() == os.cpu_count() and allowed_cpus() <= _MOST_CORES
 
 
 def pressure(file: Path = PRESSURE) -> int | None:

@@ -182,6 +182,7 @@ def test_a_containers_quota_says_how_many_cores_there_are(
 def test_what_a_user_has_set_stays(
     told: int | None, cores: int, allowed: int, watched: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cpu_threads.os, "cpu_count", lambda: cores)
     monkeypatch.setattr(cpu_threads, "usable_cpus", lambda: cores)
     monkeypatch.setattr(cpu_threads, "allowed_cpus", lambda: allowed)
     monkeypatch.setattr(cpu_threads, "pressure", lambda: told)
