@@ -21,7 +21,7 @@ from adapters.base.cpu_threads import crowd_threads, hand_back_threads, usable_c
 def threads():
     return len(os.listdir("/proc/self/task"))
 
-torch.set_num_threads(4)
+torch.set_num_threads({own})
 counts = []
 
 def compute():
@@ -44,10 +44,10 @@ print(*counts)
 """
 
 
-def counted(first: str = "", crowds: bool = False) -> tuple[int, int]:
-    """Threads that a thread of four has beside itself, and those that are left when it has handed them back. In a
+def counted(first: str = "", own: int = 4, crowds: bool = False) -> tuple[int, int]:
+    """Threads that a thread that computes has beside itself, and those that are left when it has handed them back. In a
     process of its own: pytest's has teams of other threads already."""
-    code = _COUNT.replace("{first}", first).replace("{crowds}", str(crowds))
+    code = _COUNT.replace("{first}", first).replace("{own}", str(own)).replace("{crowds}", str(crowds))
     told = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LIMIT
     )
@@ -66,7 +66,7 @@ def test_the_team_is_found_also_where_another_package_brings_an_openmp_of_its_ow
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other OpenMP libraries")
 def test_a_thread_that_crowds_the_others_has_a_team_as_large_as_the_machine() -> None:
-    assert counted(crowds=True) == (usable_cpus() - 1, 0)
+    assert counted(own=1, crowds=True) == (usable_cpus() - 1, 0)
 
 
 def test_idle_threads_rest_as_soon_as_cores_are_wanted_and_spin_when_they_are_free_for_a_while() -> None:
