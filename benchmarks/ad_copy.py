@@ -41,7 +41,7 @@ POLICIES: dict[str, dict[str, Any]] = {
 }
 SETTINGS: dict[str, Any] = {
     "data.columns": {"product": "mr", "copy": "ref"},
-    # Of 4,299 rows 4 speak of a pub, and 13 of food neither Chinese nor English, as most of the test file's products do.
+    # Of 4,299 rows 4 speak of a pub, 13 of food neither Chinese nor English; most of the test file's products do.
     "data.augment.swap_values": True,
     "data.augment.copies": 2,
     "lora.dropout": 0.0,  # no row is seen twice
