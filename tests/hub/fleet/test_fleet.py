@@ -5,6 +5,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 
 import httpx
 import openai
@@ -98,8 +99,18 @@ def test_an_alias_that_moves_is_followed_by_each_replica_and_answers_say_their_v
         told = http.get("/v1/residency").json()["adapters"]
         return len({each["replica"] for each in told if each["adapter"] == f"{name}@{version}"}) == 2
 
+    asked = count()
+
+    def both_have_one() -> bool:
+        """Asks for one adapter more each time: which replica has it follows from its name."""
+        near = f"acme/near{next(asked)}/behavior"
+        fleet.hub.publish(voice(base, 100), near)
+        entry = {"call": "analyze", "reference": near, "texts": ["good"]}
+        http.post("/v1/batch", json={"requests": [entry]})
+        return len(places()) == 2
+
     with fleet.http() as http:
-        until(lambda: len(places()) == 2)
+        until(both_have_one)
         near = [*places().values()]
         until(lambda: [say(each) for each in near] == [first, first] and have(1))
         fleet.hub.set_alias(name, "production", 2, why="second")
