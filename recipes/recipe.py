@@ -244,7 +244,7 @@ def _misfits(recipe: Mapping[str, Any]) -> list[str]:
             wrong.append(f"{where}: {name} has no {what}; leave it out (it is for {others})")
     if data.get("augment") is not None and data.get("history") is not None:
         wrong.append("data.augment: would change the texts that data.history reads; leave one of them out")
-    if (data.get("augment") or {}).get("swap_values") and "copy" not in task.ROLES:
+    if _is_given(recipe, "data.augment.swap_values") and "copy" not in task.ROLES:
         wrong.append(f"data.augment.swap_values: {name} has no copy whose values could follow; leave it out")
     if data.get("negative_share") is not None and data.get("limit_per_label") is not None:
         wrong.append("data.negative_share: limit_per_label chooses the rows already; leave one of them out")

@@ -65,7 +65,7 @@ class Drafting:
     @property
     def is_quick(self) -> bool:
         """Whether its answer takes but a moment: no text is looked at, and no token is put in words."""
-        return not (self._policy or self._request.logprobs)
+        return not self._policy and self._request.logprobs is None
 
     def answer(self, results: Sequence[Any]) -> Texts:
         """The texts that keep the policy and the length limit. results: of `rows`. Raises RequestError where none

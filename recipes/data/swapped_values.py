@@ -22,7 +22,7 @@ _LONGEST = 60  # characters of a value; longer ones are sentences
 _TRIES = 8  # draws of another value that the row does not hold yet
 
 _ENGLISH = re.compile(r"\b(?:the|is|and|of|with|for)\b", re.IGNORECASE)
-_ARTICLE = re.compile(r"(?:\ba|(?:^|[.!?]\s+)A)(n?)(\s+)$")
+_ARTICLE = re.compile(r"(\ba|(?:^|[.!?]\s+)A)n?(\s+)$")
 _VOWEL = re.compile(r"(?!uni|use|eu|one\b|once)[aeiou]|8|11\b|18\b|hour|honest|heir", re.IGNORECASE)
 _SPELLED = re.compile(r"[A-Z]{2,4}\b")  # LED
 _AS_VOWELS = frozenset("AEFHILMNORSX")
@@ -56,14 +56,14 @@ class Values:
         able = [
             (key, value)
             for key, value in dict.fromkeys(attributes(product))
-            if key in self.of and _is_able(value) and _places(value, fields, copy)
+            if key in self.of and _is_able(value) and _place(value, fields, copy)
         ]
         for key, value in draw.sample(able, min(len(able), max(1, round(_SHARE * len(able))))):
-            places, said = _places(value, fields, copy), plain("\n".join((*fields.values(), copy)))
+            found, said = _place(value, fields, copy), plain("\n".join((*fields.values(), copy)))
             drawn = (draw.choice(self.of[key]) for _ in range(_TRIES))
             other = next((each for each in drawn if plain(each) not in said), None)
-            if places is not None and other is not None:
-                name, place = places
+            if found is not None and other is not None:
+                name, place = found
                 fields[name] = fields[name].replace(value, other)
                 copy = _replaced(copy, place, value, other)
         return fields, copy
@@ -75,7 +75,7 @@ def _is_able(value: str) -> bool:
     return not (plain(value) in YES | NO or len(value) > _LONGEST or single or _MASK.search(value))
 
 
-def _places(value: str, fields: Mapping[str, str], copy: str) -> tuple[str, re.Match[str]] | None:
+def _place(value: str, fields: Mapping[str, str], copy: str) -> tuple[str, re.Match[str]] | None:
     """The field that holds a value and where the copy names it, if each does so once, whatever the case: not in a
     longer word, number, range, share or mask."""
     folded = plain(value)
@@ -97,9 +97,7 @@ def _replaced(copy: str, place: re.Match[str], value: str, other: str) -> str:
         elif said[:1].isupper() and (begins or said != value):
             other = other[:1].upper() + other[1:]
     if _ENGLISH.search(copy):
-        before = _ARTICLE.sub(
-            lambda found: f"{found[0][: -len(found[1] + found[2])]}{_n(other)}{found[2]}", before
-        )
+        before = _ARTICLE.sub(rf"\g<1>{_n(other)}\g<2>", before)
     return before + other + copy[place.end() :]
 
 

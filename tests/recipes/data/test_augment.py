@@ -357,6 +357,12 @@ def test_swapped_values_are_for_copy_alone() -> None:
         recipe("behavior", swap_values=True)
 
 
+@pytest.mark.parametrize("written", [True, "yes", [1], 3])
+def test_what_is_no_block_of_options_is_a_fault_of_the_recipe(written: Any) -> None:
+    with pytest.raises(RecipeError, match=r"data\.augment"):
+        Recipe.load("ad-copy", **{"data.augment": written})
+
+
 def test_columns_of_a_product_are_swapped_each_in_its_own(base: Base, tmp_path: Path) -> None:
     path = tmp_path / "feed.csv"
     lines = [
