@@ -102,9 +102,10 @@ def test_an_alias_that_moves_is_followed_by_each_replica_and_answers_say_their_v
     asked = count()
 
     def both_have_one() -> bool:
-        """Asks for one adapter more each time: which replica has it follows from its name."""
-        near = f"acme/near{next(asked)}/behavior"
-        fleet.hub.publish(voice(base, 100), near)
+        """Asks for one adapter more each time: which replica has it follows from its version."""
+        number = next(asked)
+        near = f"acme/near{number}/behavior@1"
+        fleet.hub.publish(voice(base, 200 + number), near.removesuffix("@1"))
         entry = {"call": "analyze", "reference": near, "texts": ["good"]}
         http.post("/v1/batch", json={"requests": [entry]})
         return len(places()) == 2
