@@ -173,6 +173,13 @@ def write(
             min=0.0, max=1.0, help="Of the likeliest word's share; 0 is off. [default: the recipe's]"
         ),
     ] = None,
+    drafts: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of each text, of which the one most like the others is given. [default: the recipe's]",
+        ),
+    ] = None,
     repetition_penalty: Annotated[
         float | None, typer.Option(help="Above 1 repeats less; 1 is off. [default: the recipe's]")
     ] = None,
@@ -218,6 +225,7 @@ def write(
         "seed": seed,
         # Left out where it is not given: a file that an earlier version began is gone on with.
         **({} if min_p is None else {"min_p": min_p}),
+        **({} if drafts is None else {"drafts": drafts}),
     }
     whole = WholeFile(data, out, column, by, prefix, force, format_, columns, set_)
     opened = _opener(hub, base, quantization, trust)

@@ -10,12 +10,12 @@ from typing import Any
 
 from adapters.errors import RequestError
 from adapters.fields import has_halves, shown
-from hub.registry.requests import Analyze, Embed, Recommend, Request, Write
+from hub.registry.requests import MOST_TEXTS, Analyze, Embed, Recommend, Request, Write
+from recipes.options import MOST_DRAFTS
 
-_MOST_TEXTS = 1000  # of one product
 _LARGEST = sys.float_info.max  # whole numbers may be larger, and no float can hold those
 _WHOLE = ("n", "seed")
-_WHOLE_OR_NONE = ("max_chars", "max_new_tokens", "top_k", "logprobs")
+_WHOLE_OR_NONE = ("max_chars", "max_new_tokens", "top_k", "logprobs", "drafts")
 _NUMBER_OR_NONE = ("deadline", "temperature", "top_p", "min_p", "repetition_penalty")
 
 
@@ -57,8 +57,14 @@ def _problems(request: Request) -> Iterator[str]:
             if hasattr(request, name) and not fits(getattr(request, name)):
                 yield f"{name} is {shown(getattr(request, name))}; expected {expected}"
     if isinstance(request, Write):
-        if _is_whole(request.n) and not 1 <= request.n <= _MOST_TEXTS:
-            yield f"n is {shown(request.n)}; expected 1 to {_MOST_TEXTS}"
+        if _is_whole(request.n) and not 1 <= request.n <= MOST_TEXTS:
+            yield f"n is {shown(request.n)}; expected 1 to {MOST_TEXTS}"
+        if (
+            request.drafts is not None
+            and _is_whole(request.drafts)
+            and not 1 <= request.drafts <= MOST_DRAFTS
+        ):
+            yield f"drafts is {shown(request.drafts)}; expected 1 to {MOST_DRAFTS}"
         if request.max_chars is not None and _is_whole(request.max_chars) and request.max_chars < 1:
             yield f"max_chars is {shown(request.max_chars)}; expected 1 or more"
 

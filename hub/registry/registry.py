@@ -170,7 +170,7 @@ class Registry:
         asked = self._ask(request)
         if not isinstance(asked, Drafting):
             raise RequestError("only texts that are written can be streamed; submit the request instead")
-        tickets = self._runtime.submit([replace(row, stream=True) for row in asked.rows])
+        tickets = self._runtime.submit([replace(row, stream=True) for row in asked.firsts])
         return [Stream(ticket, asked.watched(), self.base) for ticket in tickets]
 
     def publish(self, adapter: Adapter | str | os.PathLike[str], name: str, **options: Any) -> Version:

@@ -39,6 +39,10 @@ class Analyze:
     deadline: float | None = None
 
 
+MOST_TEXTS = 1000
+"""For one product, drafts among them."""
+
+
 @dataclass(frozen=True)
 class Write:
     """Write `n` texts for a product, given as text or as columns. What is left out comes from the adapter's recipe.
@@ -47,7 +51,9 @@ class Write:
     keys of its `write.policy`, such as `{"banned": [...], "required": [...]}`; it can only add, so that `allowed` is
     refused. Texts that break a rule are drawn again too; `Texts.refused` tells them. Several texts, and texts that are
     drawn again, need a temperature above 0: unless given it is 0.6, of tokens at least a fifth as likely as the
-    likeliest one. The others are those of `adapters.serving.Sampling`, such as logprobs. deadline: seconds from now.
+    likeliest one. drafts: of how many drafts each text is the one that is most like the others; the first is as ever,
+    the others are drawn as several texts are. The others are those of `adapters.serving.Sampling`, such as logprobs.
+    deadline: seconds from now.
     """
 
     CALL: ClassVar[str] = "write"
@@ -66,6 +72,7 @@ class Write:
     policy: Mapping[str, Any] | None = None
     logprobs: int | None = None
     min_p: float | None = None
+    drafts: int | None = None
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,15 @@ from adapters.serving import Completion, Sampling
 from adapters.serving import Request as Row
 from hub.registry.counting import told_of
 from hub.registry.labelling import Member
-from hub.registry.requests import RefusedText, Texts, Told, Write
+from hub.registry.requests import MOST_TEXTS, RefusedText, Texts, Write
 from hub.registry.rules import NoneKept, Watched
 from recipes import Recipe
+from recipes.answer import chosen, draws, warm
 from recipes.errors import RecipeError
 from recipes.measure import Kind, Limit, Policy, PolicyGuide, violations
 from recipes.options import read_policy
 
 _ROUNDS = 4  # of drafts
-# Temperature and min_p of drafts that must differ, where no temperature is given. Tokens that a small base never met,
-# such as bytes of other scripts, are thousands, each of them unlikely: of 72 texts of the demo's adapters 53 held some
-# at 0.8 without min_p, and 9 so; 72 and 67 were different. Since the rows of these tokens were told apart
-# (`adapters/starter/build/unmet.py`), 23 of 72 and 10, of an adapter of acme's; 72 and 69 were different.
-_WARM, _LEAST = 0.6, 0.2
 _REMEDIES: Mapping[Kind, str] = {
     "banned": "train the adapter on texts without such terms, or allow what is meant in its recipe's write.policy",
     "missing": "train the adapter on texts that hold the disclaimer",
@@ -40,9 +36,11 @@ Drawing = Generator[list[Row], Any, Texts]
 class Drafting:
     """A `Write` on its way. rows: what the runtime is asked for its first drafts. Drafts keep the rules of the adapter
     and of the request as they are written (`PolicyGuide`); one that breaks a rule all the same, such as at the limit of
-    tokens, is drawn again a few times, and never given.
+    tokens, is never given. Of several drafts of one text the one is given that is most like the others; a text without
+    any is drawn again a few times.
 
-    run: asks the runtime for further drafts. Raises RequestError for a policy that is wrong, and as `Voice.read`.
+    run: asks the runtime for further drafts. Raises RequestError for a policy that is wrong, and for too many drafts,
+    and as `Voice.read`.
     """
 
     def __init__(
@@ -54,6 +52,11 @@ class Drafting:
         (reading,) = member.voice.read([product])
         (self._ids,) = member.voice.tokens(base, [reading])
         self._product = reading.text
+        own = member.voice.recipe.write.drafts
+        self._of_each = own if request.drafts is None else request.drafts
+        if request.n * self._of_each > MOST_TEXTS:
+            asked = f"{request.n} texts, each of {self._of_each} drafts"
+            raise RequestError(f"{asked}; at most {MOST_TEXTS} drafts are written for one request")
         self._began = monotonic()
         self.rows = self._drafts(0, request.deadline)
 
@@ -63,9 +66,14 @@ class Drafting:
         return {self._request.reference: self._member}
 
     @property
+    def firsts(self) -> list[Row]:
+        """The first draft of each text."""
+        return self.rows[:: self._of_each]
+
+    @property
     def is_quick(self) -> bool:
         """Whether its answer takes but a moment: no text is looked at, and no token is put in words."""
-        return not self._policy and self._request.logprobs is None
+        return not self._policy and self._request.logprobs is None and self._of_each == 1
 
     def answer(self, results: Sequence[Any]) -> Texts:
         """The texts that keep the policy and the length limit. results: of `rows`. Raises RequestError where none
@@ -80,42 +88,47 @@ class Drafting:
         """As `answer`, but whoever asks also runs the further drafts; see `next_step`."""
         if errors := [result for result in results if isinstance(result, RepertoireError)]:
             raise errors[0]
-        kept: list[str] = []
-        told: list[Told] = []
+        given: list[Completion] = []
         tokens = 0
         refused: list[RefusedText] = []
         for round_ in range(_ROUNDS):
+            of_each = self._of_each
             if round_ > 0:
                 deadline = self._request.deadline
                 left = None if deadline is None else self._began + deadline - monotonic()
-                if len(kept) >= self._request.n or (left is not None and left <= 0):
+                if len(given) >= self._request.n or (left is not None and left <= 0):
                     break
-                results = yield self._drafts(round_, left)
-            for result in (result for result in results if isinstance(result, Completion)):
-                tokens += len(result.ids)
-                if broken := violations(result.text, self._product, self._policy):
-                    refused.append(RefusedText(result.text, tuple(broken)))
-                else:
-                    kept.append(result.text)
-                    told.append(told_of(result, self._base))
-        if not kept:
+                results, of_each = (yield self._drafts(round_, left)), 1
+            for first in range(0, len(results), of_each):
+                kept: list[Completion] = []
+                for result in results[first : first + of_each]:
+                    if not isinstance(result, Completion):
+                        continue
+                    tokens += len(result.ids)
+                    if broken := violations(result.text, self._product, self._policy):
+                        refused.append(RefusedText(result.text, tuple(broken)))
+                    else:
+                        kept.append(result)
+                if kept:
+                    given.append(kept[chosen([each.text for each in kept])])
+        if not given:
             raise none_kept(self._request.reference, refused)
-        most = self._request.n
-        return Texts(kept[:most], refused, told[:most], len(self._ids), tokens)
+        given = given[: self._request.n]
+        told = [told_of(each, self._base) for each in given]
+        return Texts([each.text for each in given], refused, told, len(self._ids), tokens)
 
     def watched(self) -> Watched:
         """What looks at a streamed draft while it grows."""
         return Watched(self._product, self._policy)
 
     def _drafts(self, round_: int, deadline: float | None) -> list[Row]:
+        """Those of each text one after another; of later rounds one for each."""
         request, own = self._request, self._member.voice.recipe.write
-        temperature = own.temperature if request.temperature is None else request.temperature
-        min_p = own.min_p
-        if temperature == 0 and (request.n > 1 or round_ > 0):
-            temperature, min_p = _WARM, own.min_p or _LEAST
+        of_each = self._of_each if round_ == 0 else 1
+        before = 0 if round_ == 0 else (self._of_each + round_ - 1) * request.n
         how = Sampling(
             own.max_new_tokens if request.max_new_tokens is None else request.max_new_tokens,
-            temperature,
+            own.temperature if request.temperature is None else request.temperature,
             own.top_p if request.top_p is None else request.top_p,
             own.top_k if request.top_k is None else request.top_k,
             repetition_penalty=(
@@ -123,12 +136,18 @@ class Drafting:
             ),
             stop=tuple(own.stop if request.stop is None else request.stop),
             logprobs=request.logprobs,
-            min_p=min_p if request.min_p is None else request.min_p,
+            min_p=own.min_p if request.min_p is None else request.min_p,
         )
-        first = request.seed + round_ * request.n
+        if request.n > 1 or round_ > 0:
+            how = warm(how, request.min_p)
         guide = PolicyGuide(self._product, self._policy) if self._policy else None
         row = Row(self._member.key, self._ids, how, self._member.client, deadline, guide=guide)
-        return [replace(row, sampling=replace(how, seed=seed)) for seed in range(first, first + request.n)]
+        seeds = range(request.seed + before, request.seed + before + request.n * of_each, of_each)
+        return [
+            replace(row, sampling=each)
+            for seed in seeds
+            for each in draws(replace(how, seed=seed), of_each, request.min_p)
+        ]
 
 
 def _rules(request: Write, recipe: Recipe) -> Policy:

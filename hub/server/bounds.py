@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from adapters.errors import RequestError
@@ -47,8 +48,10 @@ class Bounds:
         texts: Sequence[Any]
         if isinstance(request, Write):
             texts = [request.product]
-            if isinstance(request.n, int) and request.n > self.texts:
-                yield f"n is {request.n}; at most {self.texts} texts are written for one request"
+            count = [each for each in (request.n, request.drafts) if isinstance(each, int)]
+            if prod(count) > self.texts:
+                asked = " and ".join([f"n is {request.n}", *(f"drafts is {each}" for each in count[1:])])
+                yield f"{asked}; at most {self.texts} texts are written for one request"
             if isinstance(request.max_new_tokens, int) and request.max_new_tokens > self.tokens:
                 yield f"{request.max_new_tokens} tokens are asked for; a text has at most {self.tokens}"
             if request.stop is not None and len(request.stop) > self.stops:

@@ -1,4 +1,5 @@
-"""How a trained adapter answers: columns to tokens, logits to probabilities, and the baseline that travels along."""
+"""How a trained adapter answers: columns to tokens, logits to probabilities, the baseline that travels along, and which
+of several drafts is given."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +7,7 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.answer.blend import Blend
+    from recipes.answer.drafts import chosen, draws, warm
     from recipes.answer.from_files import empty_cells, filled_roles, read_columns
     from recipes.answer.voice import Reading, Voice
 else:
@@ -13,9 +15,20 @@ else:
         __name__,
         {
             "recipes.answer.blend": ["Blend"],
+            "recipes.answer.drafts": ["chosen", "draws", "warm"],
             "recipes.answer.from_files": ["empty_cells", "filled_roles", "read_columns"],
             "recipes.answer.voice": ["Reading", "Voice"],
         },
     )
 
-__all__ = ["Blend", "Reading", "Voice", "empty_cells", "filled_roles", "read_columns"]
+__all__ = [
+    "Blend",
+    "Reading",
+    "Voice",
+    "chosen",
+    "draws",
+    "empty_cells",
+    "filled_roles",
+    "read_columns",
+    "warm",
+]

@@ -1,6 +1,6 @@
 """Is an adapter any good? Its test rows beside the base's and every baseline's, and how sure the differences are."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import torch
 from adapters import Base
 from adapters.serving import Sampling
 from adapters.slots import Slots
+from recipes.answer import chosen, draws
 from recipes.answer.blend import Blend, Mix, blend, fit_mix
 from recipes.answer.linear import Linear, learn
 from recipes.answer.voice import answered
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from recipes.learn.untouched import Untouched
 
 PRIOR, FROZEN = "constant prior", "frozen base + logistic regression"
+_Write = Callable[[Sequence[Sequence[int]], Sequence[Sampling]], list[str]]
+"""Texts for prompts' tokens."""
 _OWN, _MIXED = "adapter", "adapter and a baseline mixed"
 _FEWEST_STATES, _MOST_STATES = 1_000, 100_000  # training rows that the frozen base reads for its baseline
 _FORWARDS = 3  # take about as long as a forward and a backward
@@ -88,7 +91,8 @@ def evaluate(job: "Job", base: Base, slots: Slots) -> Predicted:
     if job.splits.labels:
         return _predicted(job, probabilities(base, slots, job.slot, rows))
     losses = copy_losses(base, slots, job.slot, rows)
-    return _predicted(job, _written(job, losses, texts(base, slots, job.slot, *_asked(job, base))))
+    made = _drafted(job, base, lambda prompts, how: texts(base, slots, job.slot, prompts, how))
+    return _predicted(job, _written(job, losses, made))
 
 
 def evaluate_untouched(job: "Job", untouched: "Untouched") -> Predicted:
@@ -96,7 +100,7 @@ def evaluate_untouched(job: "Job", untouched: "Untouched") -> Predicted:
     base, slots = untouched.base, untouched.slots
     rows = encode(base, job.recipe, job.splits.test, job.frame)
     if not job.splits.labels:
-        written = untouched.texts(*_asked(job, base))
+        written = _drafted(job, base, untouched.texts)
         return _predicted(job, _written(job, untouched.copy_losses(rows), written))
     head = slots.head(job.slot)
     with torch.inference_mode():
@@ -318,10 +322,10 @@ def _frozen(job: "Job", splits: Splits, untouched: "Untouched") -> Floats:
     return shifted(guess, shift_for(splits.negative_share)) if splits.negative_share < 1 else guess
 
 
-def _asked(job: "Job", base: Base) -> tuple[list[tuple[int, ...]], Sampling]:
-    """The prompts of the test products that are written for, and how."""
+def _drafted(job: "Job", base: Base, write: _Write) -> list[str]:
+    """A text for each test product that is written for: as a registry would, of its drafts the one that is given."""
     settings = job.recipe.write
-    sampling = Sampling(
+    first = Sampling(
         settings.max_new_tokens,
         settings.temperature,
         settings.top_p,
@@ -331,7 +335,11 @@ def _asked(job: "Job", base: Base) -> tuple[list[tuple[int, ...]], Sampling]:
         tuple(settings.stop),
         min_p=settings.min_p,
     )
-    return [encode_prompt(base, job.recipe, product, job.frame) for product in _products(job)], sampling
+    how = draws(first, settings.drafts)
+    prompts = [encode_prompt(base, job.recipe, product, job.frame) for product in _products(job)]
+    made = write([prompt for prompt in prompts for _ in how], how * len(prompts))
+    each = [made[at : at + len(how)] for at in range(0, len(made), len(how))]
+    return [drafts[chosen(drafts)] for drafts in each]
 
 
 def _products(job: "Job") -> tuple[str, ...]:

@@ -105,13 +105,15 @@ def texts(
     slots: Slots,
     slot: int | None,
     prompts: Sequence[Sequence[int]],
-    sampling: Sampling,
+    sampling: Sampling | Sequence[Sampling],
     guides: Sequence[Guide | None] = (),
 ) -> list[str]:
-    """What the adapter of a slot, or the base alone, writes for each prompt's tokens. guides: of each text, where it is
-    to keep rules."""
+    """What the adapter of a slot, or the base alone, writes for each prompt's tokens. sampling: of all, or of each.
+    guides: of each text, where it is to keep rules."""
+    each = [sampling] * len(prompts) if isinstance(sampling, Sampling) else sampling
     texts = [
-        Writing(tuple(prompt), slot, sampling, guide=guide) for prompt, guide in zip_longest(prompts, guides)
+        Writing(tuple(prompt), slot, how, guide=guide)
+        for (prompt, how), guide in zip_longest(zip(prompts, each, strict=True), guides)
     ]
     with torch.inference_mode():
         write(base, slots, texts)

@@ -59,7 +59,7 @@ class Untouched:
             self._keep(found, _SMALL * len(found), *about)
         return found
 
-    def texts(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[str]:
+    def texts(self, prompts: Sequence[Sequence[int]], sampling: Sequence[Sampling]) -> list[str]:
         """As `predict.texts`."""
         about = "texts", [tuple(prompt) for prompt in prompts], sampling
         found: list[str] | None = self._recall(*about)

@@ -29,6 +29,7 @@ Span = tuple[int, int]
 """First character, and the one after the last."""
 
 _CLUSTER = re.compile(r"(?s).[\u0300-\u036f]*")  # a character and the accents on it
+_FEW_ACCENTS = 8  # characters of such a cluster that is remembered
 _ALIKE = str.maketrans("’‘", "''")
 _DASHES = "-‐–—―−"
 # A letter or digit of the alphabets that part words by spaces: Latin, Greek, Cyrillic.
@@ -258,13 +259,23 @@ def _fold(text: str) -> tuple[str, list[Span]]:
     spaces and dashes."""
     folded: list[str] = []
     spans: list[Span] = []
+    last = ""
     for cluster in _CLUSTER.finditer(text):
-        for each in unicodedata.normalize("NFKC", cluster[0]).casefold().translate(_ALIKE):
-            gap = each.isspace() or each in _DASHES
-            if unicodedata.category(each) != "Cf" and not (gap and folded[-1:] == [" "]):
-                folded.append(" " if gap else each)
+        written = cluster[0]
+        for each in _folded(written) if len(written) <= _FEW_ACCENTS else _folded.__wrapped__(written):
+            if each != " " or last != " ":
+                folded.append(each)
                 spans.append(cluster.span())
+                last = each
     return "".join(folded), spans
+
+
+@lru_cache(maxsize=4096)
+def _folded(cluster: str) -> str:
+    """A character and its accents in the form in which they are compared, gaps as spaces."""
+    every = unicodedata.normalize("NFKC", cluster).casefold().translate(_ALIKE)
+    seen = (each for each in every if unicodedata.category(each) != "Cf")
+    return "".join(" " if each.isspace() or each in _DASHES else each for each in seen)
 
 
 @lru_cache(maxsize=4096)
@@ -296,8 +307,10 @@ def _inside(span: Span, other: Span) -> bool:
 
 def _unsupported(folded: str, product: str) -> list[Span]:
     """Where the numbers stand that the product does not hold."""
-    held = {_value(match) for match in _NUMBER.finditer(_fold(product)[0])}
     found = [(match.span(), *_value(match)) for match in _NUMBER.finditer(folded)]
+    if not found:
+        return []
+    held = {_value(match) for match in _NUMBER.finditer(_fold(product)[0])}
     return [span for span, size, unit in found if not any(_backs(each, size, unit) for each in held)]
 
 
@@ -319,10 +332,15 @@ def _can_be_named(key: str, value: str) -> bool:
 
 def _is_named(key: str, value: str, said: str, numbers: frozenset[tuple[str, str]]) -> bool:
     """said, numbers: a text as `_in_one_form` gives it."""
-    own, held = _in_one_form(_fold(value)[0])
+    own, held = _form(value)
     return all(any(_backs(each, *number) for each in numbers) for number in held) and not unnamed(
         said, [(key, own)]
     )
+
+
+@lru_cache(maxsize=4096)
+def _form(value: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    return _in_one_form(_fold(value)[0])
 
 
 def _in_one_form(folded: str) -> tuple[str, frozenset[tuple[str, str]]]:

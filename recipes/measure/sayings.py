@@ -122,14 +122,16 @@ class Sayings:
         own = _joined(pairs)
         words = spots(text)
         found = {*self._denied(words, dict(pairs))}
-        held = f" {' '.join(tokens(product))} "
-        for first in range(len(words)):
-            for last in range(first + 1, min(len(words), first + _LONGEST_VALUE) + 1):
-                phrase = " ".join(word for word, _, _ in words[first:last])
-                if f" {phrase} " not in held and (
-                    self._rules_out(phrase, own) or _hash(phrase) in self.values
-                ):
-                    found.add((words[first][1], words[last - 1][2]))
+        held: str | None = None  # the product's words, where they are asked for
+        for first, (phrase, begin, end) in enumerate(words):
+            for last in range(first, min(len(words), first + _LONGEST_VALUE)):
+                if last > first:
+                    word, _, end = words[last]
+                    phrase = f"{phrase} {word}"
+                if self._rules_out(phrase, own) or _hash(phrase) in self.values:
+                    held = f" {' '.join(tokens(product))} " if held is None else held
+                    if f" {phrase} " not in held:
+                        found.add((begin, end))
         spans: list[tuple[int, int]] = []
         for first, last in sorted(found):
             if spans and not text[spans[-1][1] : first].strip():

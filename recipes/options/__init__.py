@@ -7,7 +7,7 @@ from adapters.lazy import lazy
 if TYPE_CHECKING:
     from recipes.options.data import FormatOptions
     from recipes.options.reading import BadYaml, load_block, load_yaml, parse_override, read_yaml
-    from recipes.options.write import read_policy
+    from recipes.options.write import MOST_DRAFTS, read_policy
     from recipes.options.written import read_format
 else:
     __getattr__, __dir__ = lazy(
@@ -15,12 +15,13 @@ else:
         {
             "recipes.options.data": ["FormatOptions"],
             "recipes.options.reading": ["BadYaml", "load_block", "load_yaml", "parse_override", "read_yaml"],
-            "recipes.options.write": ["read_policy"],
+            "recipes.options.write": ["MOST_DRAFTS", "read_policy"],
             "recipes.options.written": ["read_format"],
         },
     )
 
 __all__ = [
+    "MOST_DRAFTS",
     "BadYaml",
     "FormatOptions",
     "load_block",

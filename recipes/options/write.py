@@ -11,6 +11,7 @@ from recipes.options.faults import sentence
 from recipes.options.section import Section
 
 # The longest texts of a responsive search ad (Google Ads), in characters; wide ones count two.
+MOST_DRAFTS = 32  # of one text, each of which is compared with each
 PLACEMENTS: Mapping[str, int] = {"headline": 30, "description": 90}
 
 
@@ -97,6 +98,7 @@ class WriteOptions(Section):
     top_k: draw among so many; 0 is off. min_p: among those at least so likely as this share of the likeliest; 0 is off.
     repetition_penalty: above 1 repeats less; 1 is off.
     stop: the text ends before the first of these strings. policy: see PolicyOptions.
+    drafts: how many are written of each text; the one that is most like the others is given.
     """
 
     evaluated: int = Field(default=200, ge=1)
@@ -108,6 +110,7 @@ class WriteOptions(Section):
     min_p: float = Field(default=0.0, ge=0, le=1)
     repetition_penalty: float = Field(default=1.0, gt=0)
     stop: list[str] = Field(default_factory=list)
+    drafts: int = Field(default=1, ge=1, le=MOST_DRAFTS)
     policy: PolicyOptions = PolicyOptions()
 
     @model_validator(mode="after")

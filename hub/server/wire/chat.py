@@ -53,6 +53,9 @@ class WriteBody(Body):
     top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
+    drafts: Annotated[
+        int | None, Field(description="Of each text, of which the one most like the others is given.")
+    ] = None
     repetition_penalty: float | None = None
     max_chars: Annotated[int | None, Field(description="Texts over it are drawn again, never cut.")] = None
     policy: Annotated[Columns | None, Field(description="Rules beside those of the adapter's recipe.")] = None
@@ -87,6 +90,7 @@ class WriteBody(Body):
             policy=self.policy,
             logprobs=logprobs,
             min_p=self.min_p,
+            drafts=self.drafts,
         )
 
 

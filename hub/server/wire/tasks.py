@@ -83,6 +83,7 @@ class WriteTexts(SeenBody):
     top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
+    drafts: int | None = None
     repetition_penalty: float | None = None
     stop: list[str] | None = None
     seed: int = 0

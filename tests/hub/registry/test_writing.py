@@ -125,19 +125,19 @@ QUIET = "name: Kettle K2\nnoise: low"
 TRUE, FALSE = COPY["low"].format("Kettle K2"), COPY["high"].format("Kettle K2")
 
 
-def drafting(policy: dict[str, Any], drafts: list[str], learned: bool = True) -> Texts:
+def drafting(policy: dict[str, Any], written: list[str], learned: bool = True, **how: Any) -> Texts:
     """What is given where an adapter that was trained on `ROWS` writes these, one after the other."""
     made = models.made_here("llama", "lora")
     made.info["recipe"] = Recipe.load("ad-copy", **{"write.policy": policy}).to_dict()
     if learned:
         made.info["sayings"] = Sayings.learn(ROWS).to_info()
     member = Member(Content("one"), Voice.of(made), "acme")
-    left = iter(drafts)
+    left = iter(written)
 
     def run(rows: list[Any]) -> list[Completion]:
         return [Completion((1,), next(left), "end") for _ in rows]
 
-    asked = Drafting(Write("acme/a/ad-copy", QUIET), member, models.base("llama"), run)
+    asked = Drafting(Write("acme/a/ad-copy", QUIET, **how), member, models.base("llama"), run)
     return asked.answer(run(asked.rows))
 
 
@@ -166,6 +166,45 @@ def test_a_draft_that_states_another_product_s_value_is_drawn_again_where_facts_
         drafting({"facts": True}, [FALSE] * 9)
     assert drafting({}, [FALSE]) == [FALSE]
     assert drafting({"facts": True}, [FALSE], learned=False) == [FALSE]
+
+
+MOST = "Kettle K2 boils in a minute."
+ODD = "Free shipping on all orders of today."
+
+
+def test_of_several_drafts_the_one_that_is_most_like_the_others_is_given() -> None:
+    drafts = [ODD, "Kettle K2 boils in two minutes.", MOST, "Kettle K2 boils in a minute at home."]
+    assert drafting({}, drafts, drafts=4) == [MOST]
+    assert drafting({"banned": ["a minute"]}, [ODD, MOST, MOST, TRUE, ODD], drafts=5) == [ODD]
+    assert drafting({}, [*drafts, *reversed(drafts)], n=2, drafts=4) == [MOST, MOST]
+    assert drafting({}, [ODD, MOST], drafts=2) == [ODD], "of two, none is nearer than the other"
+
+
+def test_refused_drafts_of_a_text_count_nothing_and_one_without_any_is_drawn_again() -> None:
+    texts = drafting({"facts": True}, [FALSE, FALSE, TRUE], drafts=3)
+    assert texts == [TRUE] and len(texts.refused) == 2 and texts.completion_tokens == 3
+    texts = drafting({"facts": True}, [FALSE, FALSE, FALSE, TRUE], drafts=3)
+    assert texts == [TRUE] and len(texts.refused) == 3 and texts.completion_tokens == 4
+
+
+def test_drafts_of_a_text_differ_and_no_two_texts_share_one() -> None:
+    made = models.made_here("llama", "lora")
+    made.info["recipe"] = Recipe.load("ad-copy", **{"write.drafts": 3}).to_dict()
+    member = Member(Content("one"), Voice.of(made), "acme")
+
+    def asked(**how: Any) -> list[Any]:
+        request = Write("acme/a/ad-copy", QUIET, **how)
+        drafting = Drafting(request, member, models.base("llama"), lambda _: [])
+        assert [row.sampling for row in drafting.firsts] == [
+            row.sampling for row in drafting.rows[:: request.drafts or 3]
+        ]
+        return [(row.sampling.temperature, row.sampling.seed) for row in drafting.rows]
+
+    assert asked() == [(0.0, 0), (0.6, 1), (0.6, 2)]
+    assert asked(drafts=1) == [(0.0, 0)]
+    assert asked(n=2, seed=5, temperature=0.9) == [(0.9, seed) for seed in range(5, 11)]
+    with pytest.raises(RequestError, match="500 texts, each of 3 drafts; at most 1000"):
+        asked(n=500)
 
 
 def test_a_stream_ends_where_it_states_another_product_s_value() -> None:

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from adapters import Base
 from hub import Embed, Hub, Registry, Texts, Write
 from hub.server import Keys, create_app
+from recipes.answer import chosen
 from tests.clock import LIMIT
 from tests.hub.server.conftest import Served
 from tests.hub.voices import voice
@@ -130,6 +131,29 @@ def test_min_p_is_asked_for_as_of_vllm(client: openai.OpenAI, served: Served) ->
     body = {"reference": COPY, "product": "mug 7", "min_p": 1.0, **hot}
     with served.http() as http:
         assert http.post("/v1/write", json=body).json()["texts"][0]["text"] == greedy
+
+
+def test_of_several_drafts_one_is_given_and_all_are_counted(client: openai.OpenAI, served: Served) -> None:
+    how = {"seed": 1, "temperature": 3.0, "max_new_tokens": 8}
+    drafts = [written(served, **how | {"seed": seed})[0] for seed in range(1, 6)]
+    assert len(set(drafts)) > 1
+    expected = [drafts[chosen(drafts)]]
+    assert list(written(served, **how, drafts=5)) == expected
+    asked: Any = {"max_tokens": 8, "temperature": 3.0, "seed": 1}
+    found = client.chat.completions.create(model=COPY, messages=USER, **asked, extra_body={"drafts": 5})
+    assert [each.message.content for each in found.choices] == expected
+    one = client.chat.completions.create(model=COPY, messages=USER, **asked)
+    assert found.usage and one.usage and found.usage.completion_tokens > one.usage.completion_tokens
+    assert found.usage.prompt_tokens == one.usage.prompt_tokens
+    with served.http() as http:
+        body = {"reference": COPY, "product": "mug 7", "drafts": 5, **how}
+        assert [each["text"] for each in http.post("/v1/write", json=body).json()["texts"]] == expected
+        refused = http.post("/v1/write", json=body | {"n": 400})
+        assert refused.status_code == 400 and "n is 400 and drafts is 5; at most" in refused.text
+    shown = client.chat.completions.create(
+        model=COPY, messages=USER, **asked, extra_body={"drafts": 5}, stream=True
+    )
+    assert "".join(each.choices[0].delta.content or "" for each in shown if each.choices).strip() == drafts[0]
 
 
 def test_text_completions_take_many_prompts(client: openai.OpenAI, served: Served) -> None:

@@ -433,6 +433,18 @@ def test_texts_of_an_evaluation_are_drawn_as_the_recipe_says(base: Base, tmp_pat
     assert sure == greedy != hot
 
 
+def test_an_evaluation_gives_of_several_drafts_the_one_that_a_registry_would(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[list[str]] = []
+    monkeypatch.setattr("recipes.judge.assess.chosen", lambda drafts: looked.append(drafts) or 1)
+    how = {"write.max_new_tokens": 8, "write.evaluated": 2, "write.temperature": 3.0, "write.drafts": 3}
+    report = train(Recipe.load("ad-copy", **QUICK | how | {"train.max_steps": 1}), copies(tmp_path), base)
+    assert [len(drafts) for drafts in looked] == [3] * 4, "of two products, before and after"
+    assert all(len(set(drafts)) == 3 for drafts in looked)
+    assert report.info["report"]["after"]["texts"] == 2
+
+
 def test_a_long_product_is_cut_in_training_and_in_answers_alike(base: Base, tmp_path: Path) -> None:
     path = copies(tmp_path)
     with path.open("a", newline="") as file:
