@@ -1,10 +1,10 @@
-"""Restaurant copy by a real decoder: `python -m benchmarks.ad_copy [--budget MINUTES] [--table]`.
+"""Restaurant copy by a real decoder: `python -m benchmarks.ad_copy [--method prefix] [--budget MINUTES] [--table]`.
 
 SmolLM2-135M-Instruct in nf4 learns from rows of the development file of e2e_en, and writes for products of its test
 file, none of which it has seen.
 
-    train   STEPS steps of the preset's rate    an adapter in build/benchmarks, under the digest of SETTINGS
-    write   PRODUCTS of the test file           under each of POLICIES, part by part, as a registry gives them
+    train   STEPS steps of the preset's rate    an adapter in build/benchmarks, under the digest of its settings
+    write   PRODUCTS of the test file           in each of WAYS, part by part, as a registry gives them
 
 A budget counts minutes of the processor; what was cut short goes on behind the last snapshot or part. The base lies in
 build/benchmarks/bases/smollm2. Results go to benchmarks/results/ad-copy.json; `--table` runs nothing and prints them.
@@ -16,7 +16,7 @@ import json
 import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from benchmarks.runs import DATA
 
 if TYPE_CHECKING:
     from adapters import Base
+    from recipes import Recipe
     from recipes.examples import Example, Splits
 
 BASE = Path("build", "benchmarks", "bases", "smollm2")
@@ -35,16 +36,20 @@ NAME = "bench/e2e/ad-copy"
 STEPS, VALIDATION = 1500, 32  # validation rows: every one would take as long as the training
 PRODUCTS, PART = 300, 50  # that are written for, of the test file's
 SAMPLES = 12
-POLICIES: dict[str, dict[str, Any]] = {
-    "facts": {"facts": True},
-    "facts, all named": {"facts": True, "named": "all"},
+DRAFTS = 8
+WAYS: dict[str, dict[str, Any]] = {
+    "facts": {"policy": {"facts": True}},
+    f"facts, of {DRAFTS} drafts": {"policy": {"facts": True}, "drafts": DRAFTS},
+    "facts, all named": {"policy": {"facts": True, "named": "all"}},
+    f"facts, all named, of {DRAFTS} drafts": {"policy": {"facts": True, "named": "all"}, "drafts": DRAFTS},
 }
+METHODS = {"lora": "ad-copy", "prefix": "ad-copy-prefix"}
+LORA = {"lora.dropout": 0.0}  # no row is seen twice
 SETTINGS: dict[str, Any] = {
     "data.columns": {"product": "mr", "copy": "ref"},
     # Of 4,299 rows 4 speak of a pub, 13 of food neither Chinese nor English; most of the test file's products do.
     "data.augment.swap_values": True,
     "data.augment.copies": 2,
-    "lora.dropout": 0.0,  # no row is seen twice
     "train.batch_size": 4,
     "train.max_steps": STEPS,
     "train.evaluate_every": STEPS // 3,
@@ -53,10 +58,6 @@ SETTINGS: dict[str, Any] = {
     "write.evaluated": 4,
     "write.max_new_tokens": 64,
 }
-# Other settings begin anew.
-OWN = f"ad-copy-{hashlib.sha256(json.dumps(SETTINGS, sort_keys=True).encode()).hexdigest()[:8]}"
-ADAPTER = Path("build", "benchmarks", OWN)
-TEXTS = Path("build", "benchmarks", f"{OWN}-texts.json")
 SHOWN = {
     "bleu": "BLEU",
     "chrf": "chrF",
@@ -67,14 +68,42 @@ SHOWN = {
 }
 
 
+@dataclass(frozen=True)
+class Made:
+    """What one method's adapter is made by, and where it lies; other settings begin anew."""
+
+    method: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of the recipe."""
+        return SETTINGS | (LORA if self.method == "lora" else {})
+
+    def recipe(self, **more: Any) -> "Recipe":
+        """With more settings, where they are given."""
+        from recipes import Recipe
+
+        return Recipe.load(METHODS[self.method], **self.settings | more)
+
+    @property
+    def adapter(self) -> Path:
+        """Its folder."""
+        told = json.dumps([METHODS[self.method], self.settings], sort_keys=True)
+        return ROOT / "build" / "benchmarks" / f"ad-copy-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+
+    @property
+    def texts(self) -> Path:
+        """The file of what it wrote."""
+        return Path(f"{self.adapter}-texts.json")
+
+
 def splits() -> "Splits":
     """The development file's rows to train on and to choose by, and the test file's."""
-    from recipes import Recipe
     from recipes.data import load_splits
 
     folder = ROOT / DATA / "e2e_en"
     found = load_splits(
-        Recipe.load("ad-copy", **SETTINGS), folder / "devel-fixed.no-ol.csv", test=folder / "test-fixed.csv"
+        Made("lora").recipe(), folder / "devel-fixed.no-ol.csv", test=folder / "test-fixed.csv"
     )
     return replace(found, validation=some(found.validation, VALIDATION))
 
@@ -85,16 +114,16 @@ def some(rows: "tuple[Example, ...]", most: int) -> "tuple[Example, ...]":
     return tuple(rows[index] for index in chosen)
 
 
-def train(base: "Base", data: "Splits", until: float) -> bool:
+def train(made: Made, base: "Base", data: "Splits", until: float) -> bool:
     """Train, or go on with it; whether it is done. until: seconds of the processor."""
-    from recipes import Order, Recipe
+    from recipes import Order
     from recipes.runs.run import Run, Settings
 
-    if (ROOT / ADAPTER / "adapter_model.safetensors").is_file():
+    if (made.adapter / "adapter_model.safetensors").is_file():
         return True
     few = replace(data, test=some(data.test, 4))  # of the report; what is told here is measured by `write`
-    order = Order(Recipe.load("ad-copy", **SETTINGS), few, out=ROOT / ADAPTER, name="e2e")
-    run = Run([order], base, Settings(state=ROOT / f"{ADAPTER}-state"), None, False)
+    order = Order(made.recipe(), few, out=made.adapter, name="e2e")
+    run = Run([order], base, Settings(state=Path(f"{made.adapter}-state")), None, False)
     try:
         while process_time() < until and run.turn():
             for job in run.jobs.values():
@@ -106,18 +135,20 @@ def train(base: "Base", data: "Splits", until: float) -> bool:
         run.close()
 
 
-def write(base: "Base", products: Sequence[str], until: float) -> dict[str, dict[str, dict[str, Any]]]:
-    """What is written under each policy for each product: its drafts, the first one first, and the text that is given;
-    null where none keeps the policy. Part by part, as long as there is time."""
+def write(
+    made: Made, base: "Base", products: Sequence[str], until: float
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """What is written in each way for each product: the drafts that were refused and the text that is given; null where
+    none keeps the policy. Part by part, as long as there is time."""
     from hub import Hub, Registry, Write
 
-    path = ROOT / TEXTS
+    path = made.texts
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    hub = Hub(ROOT / f"{ADAPTER}-hub", create=True)
-    hub.publish(ROOT / ADAPTER, NAME, publish_id="the benchmark's")
+    hub = Hub(Path(f"{made.adapter}-hub"), create=True)
+    hub.publish(made.adapter, NAME, publish_id="the benchmark's")
     registry = Registry(hub, base, follow=False)
     try:
-        for name, policy in POLICIES.items():
+        for name, how in WAYS.items():
             own = found.setdefault(name, {})
             left = [product for product in products if product not in own]
             # The file is sorted by names, and its first part would not stand for all.
@@ -126,7 +157,7 @@ def write(base: "Base", products: Sequence[str], until: float) -> dict[str, dict
                 if process_time() > until:
                     break
                 part = left[at : at + PART]
-                asked = [Write(NAME, product, policy=policy) for product in part]
+                asked = [Write(NAME, product, **how) for product in part]
                 for product, answer in zip(part, registry.map(asked), strict=True):
                     own[product] = _drafts(answer)
                 path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -147,10 +178,11 @@ def _drafts(answer: Any) -> dict[str, Any]:
     return {"drafts": [*refused, *([given] if given is not None else [])], "given": given}
 
 
-def measured(data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """First drafts and given texts under each policy, the nearest copies and the references, all by the rule that facts
-    are the product's. Texts are given for those products alone for which one keeps its policy."""
-    from recipes import Recipe
+def measured(
+    made: Made, data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """Texts that are given, first drafts where one is drawn at a time, the nearest copies and the references, all by
+    the rule that facts are the product's. Texts are given for those products alone for which one keeps its policy."""
     from recipes.measure import Policy
     from recipes.tasks import ad_copy
 
@@ -164,15 +196,15 @@ def measured(data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]
 
     every = found["facts"]
     of_them = replace(data, test=tuple(example for example in data.test if example.text in every))
-    recipe = Recipe.load("ad-copy", **SETTINGS | {"write.evaluated": len(every), "write.policy.facts": True})
+    recipe = made.recipe(**{"write.evaluated": len(every), "write.policy.facts": True})
     rows = ad_copy.baselines(of_them, recipe)
     names = {name: {key: round(value, 4) for key, value in row.items()} for name, row in rows.items()}
     texts: dict[str, Any] = {}
     for name, own in found.items():
         given = {product: each["given"] for product, each in own.items() if each["given"] is not None}
-        texts[f"first drafts ({name})"] = figures(
-            {product: each["drafts"][0] for product, each in own.items()}
-        )
+        if "drafts" not in WAYS[name]:
+            first = {product: each["drafts"][0] for product, each in own.items()}
+            texts[f"first drafts ({name})"] = figures(first)
         texts[f"texts given ({name})"] = figures(given)
     return texts | names
 
@@ -197,11 +229,14 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
 def main(arguments: list[str]) -> int:
     """Train and write until the budget is spent; print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--method", choices=METHODS, default="lora")
     parser.add_argument("--budget", type=float, default=30.0, help="minutes of the processor")
     parser.add_argument("--table", action="store_true", help="run nothing")
     given = parser.parse_args(arguments)
+    path = ROOT / RESULT
+    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if given.table:
-        print("\n".join(table(json.loads((ROOT / RESULT).read_text(encoding="utf-8")))))
+        print("\n".join(table(results[given.method])))
         return 0
     missing = [path for path in (ROOT / BASE, ROOT / DATA / "e2e_en") if not path.is_dir()]
     if missing:
@@ -210,21 +245,24 @@ def main(arguments: list[str]) -> int:
     from adapters import load_base
     from recipes.tasks import ad_copy
 
-    base, data, until = load_base(str(ROOT / BASE), "nf4"), splits(), 60 * given.budget
-    if not train(base, data, until):
+    made, until = Made(given.method), 60 * given.budget
+    base, data = load_base(str(ROOT / BASE), "nf4"), splits()
+    if not train(made, base, data, until):
         print("the budget is spent in training; run it again to go on")
         return 0
-    found = write(base, ad_copy.inputs(data.test, PRODUCTS), until)
+    found = write(made, base, ad_copy.inputs(data.test, PRODUCTS), until)
     if not found:
         print("the budget is spent before anything was written; run it again to go on")
         return 0
-    result = _result(data, found)
-    (ROOT / RESULT).write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(table(result)))
+    results[given.method] = _result(made, data, found)
+    path.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    print("\n".join(table(results[given.method])))
     return 0
 
 
-def _result(data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+def _result(
+    made: Made, data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
     from recipes.measure.baselines import nearest_copies
     from recipes.tasks import ad_copy
 
@@ -235,11 +273,11 @@ def _result(data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]
         "wanted": PRODUCTS,
         "of": len(ad_copy.inputs(data.test)),
         "training rows": STEPS * SETTINGS["train.batch_size"],
-        "settings": SETTINGS,
-        "policies": POLICIES,
-        "measured": measured(data, found),
-        "drafts a product": {
-            name: round(sum(len(each["drafts"]) for each in own.values()) / len(own), 3)
+        "settings": made.settings,
+        "ways": WAYS,
+        "measured": measured(made, data, found),
+        "refused drafts": {
+            name: sum(len(each["drafts"]) - (each["given"] is not None) for each in own.values())
             for name, own in found.items()
         },
         "refused to the end": {

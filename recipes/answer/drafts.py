@@ -49,10 +49,10 @@ def draws(how: Sampling, drafts: int, min_p: float | None = None) -> list[Sampli
 def chosen(texts: Sequence[str]) -> int:
     """The place of the text that is most like the others, by the mean of its chrF1 with each; the earliest of
     several."""
-    from sacrebleu.metrics import CHRF
-
     if len(texts) <= 2:
         return 0
+    from sacrebleu.metrics import CHRF  # not for those who draw one draft
+
     metric, counts = CHRF(beta=1), Counter(texts)
     likeness = {text: 100.0 * (count - 1) for text, count in counts.items()}
     for one, other in combinations(counts, 2):
