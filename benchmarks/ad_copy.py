@@ -41,7 +41,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "facts": {"policy": {"facts": True}},
     f"facts, of {DRAFTS} drafts": {"policy": {"facts": True}, "drafts": DRAFTS},
     "facts, all named": {"policy": {"facts": True, "named": "all"}},
-    f"facts, all named, of {DRAFTS} drafts": {"policy": {"facts": True, "named": "all"}, "drafts": DRAFTS},
 }
 METHODS = {"lora": "ad-copy", "prefix": "ad-copy-prefix"}
 LORA = {"lora.dropout": 0.0}  # no row is seen twice
