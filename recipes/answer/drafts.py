@@ -5,8 +5,8 @@
     Alpine, a coffee shop in town.       0.42    a slip that hardly another draft shares
 
 That is decoding by minimum Bayes risk (Kumar and Byrne 2004, "Minimum Bayes-Risk Decoding for Statistical Machine
-Translation"; by sampling, Eikema and Aziz 2020, arXiv:2005.10283), with chrF as the likeness,
-here of equal weights for both sides.
+Translation"; by sampling, Eikema and Aziz 2020, arXiv:2005.10283). The likeness is chrF1, that is chrF
+with equal weights for both sides.
 """
 
 from collections import Counter
@@ -55,10 +55,8 @@ def chosen(texts: Sequence[str]) -> int:
 
     metric, counts = CHRF(beta=1), Counter(texts)
     likeness = {text: 100.0 * (count - 1) for text, count in counts.items()}
-    for one, other in combinations(counts, 2):
-        alike = metric.sentence_score(
-            one, [other]
-        ).score  # either way: precision of one is recall of the other
+    for one, other in combinations(counts, 2):  # either way: the precision of one is the recall of the other
+        alike = metric.sentence_score(one, [other]).score
         likeness[one] += alike * counts[other]
         likeness[other] += alike * counts[one]
     return max(range(len(texts)), key=lambda at: (likeness[texts[at]], -at))

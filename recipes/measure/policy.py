@@ -12,11 +12,11 @@ seen: claims in other words, numbers in words (twelve, 五折), letters of anoth
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, wraps
 from importlib import resources
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from recipes.errors import RecipeError
 from recipes.measure.claims import CJK, amount, attributes, key_words, unnamed
@@ -24,12 +24,12 @@ from recipes.measure.claims import CJK, amount, attributes, key_words, unnamed
 if TYPE_CHECKING:
     from recipes.measure.sayings import Sayings
 
+_Found = TypeVar("_Found")
 Kind = Literal["banned", "missing", "too long", "unsupported", "unnamed"]
 Span = tuple[int, int]
 """First character, and the one after the last."""
 
 _CLUSTER = re.compile(r"(?s).[\u0300-\u036f]*")  # a character and the accents on it
-_FEW_ACCENTS = 8  # characters of such a cluster that is remembered
 _ALIKE = str.maketrans("’‘", "''")
 _DASHES = "-‐–—―−"
 # A letter or digit of the alphabets that part words by spaces: Latin, Greek, Cyrillic.
@@ -38,7 +38,19 @@ _NUMBER = re.compile(
     r"(?:(?P<before>百分之|[$€£¥]) ?)?(?P<digits>\d+(?:[.,]\d+)*)(?: ?(?P<after>%|per ?cent\b|[$€£¥](?!\d)))?"
 )
 _BEGUN = re.compile(r"(?:(?P<before>百分之|[$€£¥]) ?)?(?P<digits>\d[\d.,]*)")
+_SHORT = 200  # characters
 _THOUSANDS = re.compile(r"(?<=\d)(?=(?:\d{3})+$)")
+
+
+def _remembered(function: Callable[..., _Found]) -> Callable[..., _Found]:
+    """A function of texts that remembers what it found of short ones: what clients send may be of any length."""
+    known = lru_cache(maxsize=4096)(function)
+
+    @wraps(function)
+    def found(*texts: str) -> _Found:
+        return known(*texts) if sum(map(len, texts)) <= _SHORT else function(*texts)
+
+    return found
 
 
 @dataclass(frozen=True)
@@ -247,7 +259,7 @@ def ready(name: str) -> Policy:
     )
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def normal(term: str) -> str:
     """A term in the form in which terms are compared; empty for one without visible characters."""
     return _fold(term)[0].strip()
@@ -262,7 +274,7 @@ def _fold(text: str) -> tuple[str, list[Span]]:
     last = ""
     for cluster in _CLUSTER.finditer(text):
         written = cluster[0]
-        for each in _folded(written) if len(written) <= _FEW_ACCENTS else _folded.__wrapped__(written):
+        for each in _folded(written):
             if each != " " or last != " ":
                 folded.append(each)
                 spans.append(cluster.span())
@@ -270,7 +282,7 @@ def _fold(text: str) -> tuple[str, list[Span]]:
     return "".join(folded), spans
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def _folded(cluster: str) -> str:
     """A character and its accents in the form in which they are compared, gaps as spaces."""
     every = unicodedata.normalize("NFKC", cluster).casefold().translate(_ALIKE)
@@ -278,7 +290,7 @@ def _folded(cluster: str) -> str:
     return "".join(" " if each.isspace() or each in _DASHES else each for each in seen)
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def _pattern(term: str) -> re.Pattern[str]:
     written = normal(term)
     body = re.sub(f"(?<=[{CJK}])(?=[{CJK}])", " ?", re.escape(written))
@@ -323,7 +335,7 @@ def _unnamed(folded: str, product: str, policy: Policy) -> list[tuple[str, str]]
     return [pair for pair in wanted if not _is_named(*pair, *said) and _can_be_named(*pair)]
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def _can_be_named(key: str, value: str) -> bool:
     """Whether a text that says key and value names it."""
     words = [word for each in key_words(key) for word in each]
@@ -338,7 +350,7 @@ def _is_named(key: str, value: str, said: str, numbers: frozenset[tuple[str, str
     )
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def _form(value: str) -> tuple[str, frozenset[tuple[str, str]]]:
     return _in_one_form(_fold(value)[0])
 
