@@ -23,7 +23,7 @@ _SPEED = {
 }
 _APART = {
     "claims": "false claims of ad copy that are found, in two languages; a few seconds",
-    "ad_copy": "SmolLM2 in nf4 learns restaurant copy and writes it; 70 minutes, or --budget",
+    "ad_copy": "SmolLM2 in nf4 learns restaurant copy and writes it; 70 minutes a method, or --budget",
     "techniques": "augmentation, adversarial steps, probes and ensembles on banking77; 40 minutes",
     "faults": "kills, power cuts and lies by the thousand, and what a hub holds afterwards; 30 minutes",
     "training_faults": "trainings ended at random and resumed, full disks, odd jobs, 500 jobs; an hour, or --budget",
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     for run in RUNS:
         reason = real_data.skipped(run)
         print(
-            f"  {run.name:22} {run.minutes:3} min  {run.recipe} on {run.base}{f'; {reason}' if reason else ''}"
+            f"  {run.name:26} {run.minutes:3} min  {run.recipe} on {run.base}{f'; {reason}' if reason else ''}"
         )
     if "--list" in arguments:
         return 0

@@ -7,7 +7,7 @@ file, none of which it has seen.
     write   PRODUCTS of the test file           in each of WAYS, part by part, as a registry gives them
 
 A budget counts minutes of the processor; what was cut short goes on behind the last snapshot or part. The base lies in
-build/benchmarks/bases/smollm2. Results go to benchmarks/results/ad-copy.json; `--table` runs nothing and prints them.
+build/benchmarks/bases/smollm2. Results go to benchmarks/results/ad-copy.json; `--table` only prints a method's.
 """
 
 import argparse
@@ -63,7 +63,7 @@ SHOWN = {
     "coverage": "coverage",
     "unsupported_claims": "unsupported claims",
     "texts_with_claims": "texts with any",
-    "texts_within_policy": "within the policy",
+    "texts_within_policy": "keep facts",
 }
 
 
@@ -87,13 +87,15 @@ class Made:
     @property
     def adapter(self) -> Path:
         """Its folder."""
-        told = json.dumps([METHODS[self.method], self.settings], sort_keys=True)
-        return ROOT / "build" / "benchmarks" / f"ad-copy-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        return ROOT / "build" / "benchmarks" / f"ad-copy-{_digest(self.recipe().to_dict())}"
 
-    @property
-    def texts(self) -> Path:
-        """The file of what it wrote."""
-        return Path(f"{self.adapter}-texts.json")
+    def texts(self, how: Mapping[str, Any]) -> Path:
+        """The file of what it wrote in one of WAYS."""
+        return Path(f"{self.adapter}-{_digest(how)}.json")
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def splits() -> "Splits":
@@ -141,14 +143,15 @@ def write(
     none keeps the policy. Part by part, as long as there is time."""
     from hub import Hub, Registry, Write
 
-    path = made.texts
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found: dict[str, dict[str, Any]] = {}
     hub = Hub(Path(f"{made.adapter}-hub"), create=True)
     hub.publish(made.adapter, NAME, publish_id="the benchmark's")
     registry = Registry(hub, base, follow=False)
     try:
         for name, how in WAYS.items():
-            own = found.setdefault(name, {})
+            path = made.texts(how)
+            own = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            found[name] = own
             left = [product for product in products if product not in own]
             # The file is sorted by names, and its first part would not stand for all.
             random.Random(2).shuffle(left)
@@ -159,7 +162,7 @@ def write(
                 asked = [Write(NAME, product, **how) for product in part]
                 for product, answer in zip(part, registry.map(asked), strict=True):
                     own[product] = _drafts(answer)
-                path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+                path.write_text(json.dumps(own, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
                 print(f"{name}: {len(own)} of {len(products)} products, {process_time():.0f} s", flush=True)
     finally:
         registry.close()
@@ -180,8 +183,8 @@ def _drafts(answer: Any) -> dict[str, Any]:
 def measured(
     made: Made, data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]
 ) -> dict[str, Any]:
-    """Texts that are given, first drafts where one is drawn at a time, the nearest copies and the references, all by
-    the rule that facts are the product's. Texts are given for those products alone for which one keeps its policy."""
+    """Texts that are given in each way, the nearest copies and the references, all by the rule that facts are the
+    product's. Texts are given for those products alone for which one keeps its policy."""
     from recipes.measure import Policy
     from recipes.tasks import ad_copy
 
@@ -201,10 +204,7 @@ def measured(
     texts: dict[str, Any] = {}
     for name, own in found.items():
         given = {product: each["given"] for product, each in own.items() if each["given"] is not None}
-        if "drafts" not in WAYS[name]:
-            first = {product: each["drafts"][0] for product, each in own.items()}
-            texts[f"first drafts ({name})"] = figures(first)
-        texts[f"texts given ({name})"] = figures(given)
+        texts[name] = figures(given)
     return texts | names
 
 
@@ -235,7 +235,8 @@ def main(arguments: list[str]) -> int:
     path = ROOT / RESULT
     results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if given.table:
-        print("\n".join(table(results[given.method])))
+        found = results.get(given.method)
+        print("\n".join(table(found)) if found else f"there is no result of {given.method} in {RESULT}")
         return 0
     missing = [path for path in (ROOT / BASE, ROOT / DATA / "e2e_en") if not path.is_dir()]
     if missing:
@@ -262,9 +263,11 @@ def main(arguments: list[str]) -> int:
 def _result(
     made: Made, data: "Splits", found: Mapping[str, Mapping[str, Mapping[str, Any]]]
 ) -> dict[str, Any]:
+    from adapters.format import read
     from recipes.measure.baselines import nearest_copies
     from recipes.tasks import ad_copy
 
+    report = read(made.adapter).info["report"]
     shown = sorted(random.Random(1).sample([*found["facts"]], min(SAMPLES, len(found["facts"]))))
     reference = {example.text: example.copy for example in reversed(data.test)}
     return {
@@ -273,6 +276,7 @@ def _result(
         "of": len(ad_copy.inputs(data.test)),
         "training rows": STEPS * SETTINGS["train.batch_size"],
         "settings": made.settings,
+        "training": {key: report[key] for key in ("steps", "seconds", "history")},
         "ways": WAYS,
         "measured": measured(made, data, found),
         "refused drafts": {
@@ -288,7 +292,6 @@ def _result(
             | {"nearest copy": nearest, "a reference": reference[product]}
             for product, nearest in zip(shown, nearest_copies(data.train, shown), strict=True)
         ],
-        "seconds of the processor, in the last process": round(process_time()),
         "date": now(),
         "machine": machine(),
         "versions": versions("torch", "transformers", "bitsandbytes", "sacrebleu"),

@@ -17,6 +17,8 @@ import argparse
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import monotonic, process_time
@@ -134,7 +136,8 @@ def drafts(base: "Base", slots: "Slots", data: "Splits") -> dict[str, Any]:
 
 
 def cost(base: "Base", slots: "Slots", slot: int | None, data: "Splits") -> dict[str, Any]:
-    """Seconds of the processor for a token, free and under all rules, in turns."""
+    """Seconds of the processor for a token that stays: free, under all rules, and under all but the width, in turns.
+    Where a text over the width ends before, tokens that were written go again."""
     import torch
 
     from adapters.serving import Sampling, Writing, write
@@ -144,12 +147,14 @@ def cost(base: "Base", slots: "Slots", slot: int | None, data: "Splits") -> dict
     from recipes.tasks.ad_copy import inputs
 
     recipe, policy = Recipe.load("ad-copy", **SETTINGS), policies(data)["all"][1]
+    ways = {"free": None, "all rules": policy, "all but the width": replace(policy, limits=())}
     products = inputs(data.test, TIMED)
     prompts = [encode_prompt(base, recipe, product) for product in products]
-    written: dict[str, list[int]] = {"free": [], "guided": []}
+    written: dict[str, list[int]] = {name: [] for name in ways}
 
     def run(name: str) -> None:
-        guides = [PolicyGuide(each, policy) if name == "guided" else None for each in products]
+        rules = ways[name]
+        guides = [PolicyGuide(each, rules) if rules else None for each in products]
         asked = [
             Writing(ids, slot, Sampling(NEW, DRAWN), guide=guide)
             for ids, guide in zip(prompts, guides, strict=True)
@@ -158,16 +163,14 @@ def cost(base: "Base", slots: "Slots", slot: int | None, data: "Splits") -> dict
             write(base, slots, asked)
         written[name].append(sum(len(each.written) for each in asked))
 
-    seconds = interleaved(
-        {"free": lambda: run("free"), "guided": lambda: run("guided")}, ROUNDS, clock=process_time
-    )
+    seconds = interleaved({name: partial(run, name) for name in ways}, ROUNDS, clock=process_time)
     each = {
         name: median(spent / count for spent, count in zip(seconds[name], written[name][1:], strict=True))
         for name in written
     }
     return {
         "ms a token": {name: round(1000 * spent, 3) for name, spent in each.items()},
-        "guided against free": round(each["guided"] / each["free"], 3),
+        "against free": {name: round(spent / each["free"], 3) for name, spent in each.items()},
     }
 
 

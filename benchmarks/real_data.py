@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import minilm
 from benchmarks.measure import machine, now, versions
-from benchmarks.runs import MINILM, RUNS, Run
+from benchmarks.runs import E5, MINILM, RUNS, Run
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "real-data"
@@ -61,6 +61,8 @@ def _one(run: Run) -> int:
 
 def skipped(run: Run) -> str | None:
     """Why a run cannot be done here, and what to do about it; None where it can."""
+    if run.base == E5 and not (ROOT / E5 / "config.json").is_file():
+        return f"its base is not there; put multilingual-e5-small, with its tokenizer, into {E5}"
     missing = [file for file in run.needs if not (ROOT / file).is_file()]
     if missing:
         return f"{missing[0]} is not there; put the client data beside the repository, in ../shared/data"

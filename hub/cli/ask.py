@@ -177,6 +177,7 @@ def write(
         int | None,
         typer.Option(
             min=1,
+            max=32,
             help="Of each text, of which the one most like the others is given. [default: the recipe's]",
         ),
     ] = None,

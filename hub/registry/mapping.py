@@ -48,14 +48,15 @@ def mapped(
     source = iter(requests)
     ended: Exception | None = None
     under_way: deque[list[_UnderWay | RepertoireError]] = deque()
-    size, began = min(rows, _FIRST), monotonic()
+    size, began, dearer = min(rows, _FIRST), monotonic(), 1
     again = ThreadPoolExecutor(_DRAWING, thread_name_prefix="drafts")
     try:
         while ended is None or under_way:
             if ended is None:
                 walk_at_times()
-                window, ended = _window(source, size)
+                window, ended = _window(source, max(1, size // dearer))
                 under_way.append(_submitted(window, ask, submit, again))
+                dearer = _dearer(window, under_way[-1])
             if ended is not None or len(under_way) > _AHEAD:
                 yield from _answers(under_way[0])
                 under_way.popleft()
@@ -125,6 +126,17 @@ def _window(
         window.append(request)
         rows += _rows(request)
     return window, None
+
+
+def _dearer(window: Sequence[Any], under_way: "Sequence[_UnderWay | RepertoireError]") -> int:
+    """How many times as many rows the texts of a window had as `_rows` counts: a recipe may ask for drafts."""
+    written = [
+        (request, each.pending.rows)
+        for request, each in zip(window, under_way, strict=True)
+        if isinstance(request, Write) and isinstance(each, _UnderWay)
+    ]
+    counted = sum(_rows(request) for request, _ in written)
+    return max(1, _WRITTEN * sum(rows for _, rows in written) // counted) if counted else 1
 
 
 def _rows(request: Any) -> int:

@@ -56,6 +56,11 @@ class Pending:
         return self._asked.answer(self._results(timeout))
 
     @property
+    def rows(self) -> int:
+        """How many rows it has under way."""
+        return len(self._tickets)
+
+    @property
     def labels(self) -> bool:
         """Whether it asks for labels."""
         return isinstance(self._asked, Labelling)

@@ -150,8 +150,8 @@ class Registry:
     def stream(self, reference: str, product: str | Mapping[str, Any], **options: Any) -> Iterator[str]:
         """One text for a product, in pieces as they are written.
 
-        Put together they are what `write` gives where that draws once. A stream that is closed early gives its request
-        up.
+        Put together they are what `write` gives where that draws one draft, once. A stream that is closed early gives
+        its request up.
 
         Args:
             reference: one adapter.
@@ -167,10 +167,10 @@ class Registry:
     def streams(self, request: Write) -> list[Stream]:
         """The first drafts of a request, each in pieces as it is written, with what it took; see
         `hub.registry.streaming`. Raises as the class says, and Busy."""
-        asked = self._ask(request)
+        asked = self._ask(replace(request, drafts=1) if isinstance(request, Write) else request)
         if not isinstance(asked, Drafting):
             raise RequestError("only texts that are written can be streamed; submit the request instead")
-        tickets = self._runtime.submit([replace(row, stream=True) for row in asked.firsts])
+        tickets = self._runtime.submit([replace(row, stream=True) for row in asked.rows])
         return [Stream(ticket, asked.watched(), self.base) for ticket in tickets]
 
     def publish(self, adapter: Adapter | str | os.PathLike[str], name: str, **options: Any) -> Version:

@@ -51,9 +51,9 @@ class Write:
     keys of its `write.policy`, such as `{"banned": [...], "required": [...]}`; it can only add, so that `allowed` is
     refused. Texts that break a rule are drawn again too; `Texts.refused` tells them. Several texts, and texts that are
     drawn again, need a temperature above 0: unless given it is 0.6, of tokens at least a fifth as likely as the
-    likeliest one. drafts: of how many drafts each text is the one that is most like the others; the first is as ever,
-    the others are drawn as several texts are. The others are those of `adapters.serving.Sampling`, such as logprobs.
-    deadline: seconds from now.
+    likeliest one. drafts: of how many drafts each text is the one that is most like the others; the first is the one
+    that is written without others, which are drawn as several texts are. deadline: seconds from now. The rest is that
+    of `adapters.serving.Sampling`, such as logprobs.
     """
 
     CALL: ClassVar[str] = "write"

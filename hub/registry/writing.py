@@ -15,7 +15,7 @@ from hub.registry.labelling import Member
 from hub.registry.requests import MOST_TEXTS, RefusedText, Texts, Write
 from hub.registry.rules import NoneKept, Watched
 from recipes import Recipe
-from recipes.answer import chosen, draws, warm
+from recipes.answer import chosen, draws, seeded, warm
 from recipes.errors import RecipeError
 from recipes.measure import Kind, Limit, Policy, PolicyGuide, violations
 from recipes.options import read_policy
@@ -36,8 +36,8 @@ Drawing = Generator[list[Row], Any, Texts]
 class Drafting:
     """A `Write` on its way. rows: what the runtime is asked for its first drafts. Drafts keep the rules of the adapter
     and of the request as they are written (`PolicyGuide`); one that breaks a rule all the same, such as at the limit of
-    tokens, is never given. Of several drafts of one text the one is given that is most like the others; a text without
-    any is drawn again a few times.
+    tokens, is never given. Of several drafts of one text the one is given that is most like the others; a text that has
+    none left is drawn again a few times, one draft at a time.
 
     run: asks the runtime for further drafts. Raises RequestError for a policy that is wrong, and for too many drafts,
     and as `Voice.read`.
@@ -55,8 +55,11 @@ class Drafting:
         own = member.voice.recipe.write.drafts
         self._of_each = own if request.drafts is None else request.drafts
         if request.n * self._of_each > MOST_TEXTS:
-            asked = f"{request.n} texts, each of {self._of_each} drafts"
-            raise RequestError(f"{asked}; at most {MOST_TEXTS} drafts are written for one request")
+            whose = "its recipe's" if request.drafts is None else "asked for"
+            raise RequestError(
+                f"{request.n} texts, each of {self._of_each} drafts ({whose}); at most {MOST_TEXTS} are written for "
+                "one request; ask for fewer texts, or give drafts"
+            )
         self._began = monotonic()
         self.rows = self._drafts(0, request.deadline)
 
@@ -64,11 +67,6 @@ class Drafting:
     def members(self) -> Mapping[str, Member]:
         """The adapter that writes, by its reference."""
         return {self._request.reference: self._member}
-
-    @property
-    def firsts(self) -> list[Row]:
-        """The first draft of each text."""
-        return self.rows[:: self._of_each]
 
     @property
     def is_quick(self) -> bool:
@@ -122,10 +120,11 @@ class Drafting:
         return Watched(self._product, self._policy)
 
     def _drafts(self, round_: int, deadline: float | None) -> list[Row]:
-        """Those of each text one after another; of later rounds one for each."""
+        """Those of each text one after another; of later rounds one for each. First ones have the seeds that they have
+        without others, whose seeds follow."""
         request, own = self._request, self._member.voice.recipe.write
         of_each = self._of_each if round_ == 0 else 1
-        before = 0 if round_ == 0 else (self._of_each + round_ - 1) * request.n
+        first = request.seed + (0 if round_ == 0 else (self._of_each + round_ - 1) * request.n)
         how = Sampling(
             own.max_new_tokens if request.max_new_tokens is None else request.max_new_tokens,
             own.temperature if request.temperature is None else request.temperature,
@@ -142,11 +141,11 @@ class Drafting:
             how = warm(how, request.min_p)
         guide = PolicyGuide(self._product, self._policy) if self._policy else None
         row = Row(self._member.key, self._ids, how, self._member.client, deadline, guide=guide)
-        seeds = range(request.seed + before, request.seed + before + request.n * of_each, of_each)
+        others = first + request.n
         return [
             replace(row, sampling=each)
-            for seed in seeds
-            for each in draws(replace(how, seed=seed), of_each, request.min_p)
+            for at in range(request.n)
+            for each in draws(seeded(how, first + at), of_each, others + at * (of_each - 1), request.min_p)
         ]
 
 

@@ -20,7 +20,7 @@ class Bounds:
     Attributes:
         body: bytes of a request.
         batch: requests of one `/v1/batch`.
-        texts: of one request: texts, ads or documents, and texts that are written.
+        texts: of one request: texts, ads or documents, and texts that are written, drafts that it asks for among them.
         chars: of all columns of one text or product.
         tokens: that one text may be written with.
         stops: stop strings.
@@ -48,10 +48,11 @@ class Bounds:
         texts: Sequence[Any]
         if isinstance(request, Write):
             texts = [request.product]
-            count = [each for each in (request.n, request.drafts) if isinstance(each, int)]
-            if prod(count) > self.texts:
-                asked = " and ".join([f"n is {request.n}", *(f"drafts is {each}" for each in count[1:])])
-                yield f"{asked}; at most {self.texts} texts are written for one request"
+            asked = {"n": request.n, "drafts": request.drafts}
+            counts = {name: count for name, count in asked.items() if isinstance(count, int) and count > 0}
+            if prod(counts.values()) > self.texts:
+                told = " and ".join(f"{name} is {count}" for name, count in counts.items())
+                yield f"{told}; at most {self.texts} texts are written for one request"
             if isinstance(request.max_new_tokens, int) and request.max_new_tokens > self.tokens:
                 yield f"{request.max_new_tokens} tokens are asked for; a text has at most {self.tokens}"
             if request.stop is not None and len(request.stop) > self.stops:

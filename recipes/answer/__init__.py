@@ -7,7 +7,7 @@ from adapters.lazy import lazy
 
 if TYPE_CHECKING:
     from recipes.answer.blend import Blend
-    from recipes.answer.drafts import chosen, draws, warm
+    from recipes.answer.drafts import chosen, draws, seeded, warm
     from recipes.answer.from_files import empty_cells, filled_roles, read_columns
     from recipes.answer.voice import Reading, Voice
 else:
@@ -15,7 +15,7 @@ else:
         __name__,
         {
             "recipes.answer.blend": ["Blend"],
-            "recipes.answer.drafts": ["chosen", "draws", "warm"],
+            "recipes.answer.drafts": ["chosen", "draws", "seeded", "warm"],
             "recipes.answer.from_files": ["empty_cells", "filled_roles", "read_columns"],
             "recipes.answer.voice": ["Reading", "Voice"],
         },
@@ -30,5 +30,6 @@ __all__ = [
     "empty_cells",
     "filled_roles",
     "read_columns",
+    "seeded",
     "warm",
 ]

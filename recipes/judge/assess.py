@@ -323,7 +323,8 @@ def _frozen(job: "Job", splits: Splits, untouched: "Untouched") -> Floats:
 
 
 def _drafted(job: "Job", base: Base, write: _Write) -> list[str]:
-    """A text for each test product that is written for: as a registry would, of its drafts the one that is given."""
+    """A text for each test product that is written for: of its drafts, which keep no rules here, the one that is most
+    like the others."""
     settings = job.recipe.write
     first = Sampling(
         settings.max_new_tokens,
@@ -335,7 +336,7 @@ def _drafted(job: "Job", base: Base, write: _Write) -> list[str]:
         tuple(settings.stop),
         min_p=settings.min_p,
     )
-    how = draws(first, settings.drafts)
+    how = draws(first, settings.drafts, first.seed + 1)
     prompts = [encode_prompt(base, job.recipe, product, job.frame) for product in _products(job)]
     made = write([prompt for prompt in prompts for _ in how], how * len(prompts))
     each = [made[at : at + len(how)] for at in range(0, len(made), len(how))]

@@ -38,7 +38,7 @@ _NUMBER = re.compile(
     r"(?:(?P<before>百分之|[$€£¥]) ?)?(?P<digits>\d+(?:[.,]\d+)*)(?: ?(?P<after>%|per ?cent\b|[$€£¥](?!\d)))?"
 )
 _BEGUN = re.compile(r"(?:(?P<before>百分之|[$€£¥]) ?)?(?P<digits>\d[\d.,]*)")
-_SHORT = 200  # characters
+_SHORT = 1_000  # characters
 _THOUSANDS = re.compile(r"(?<=\d)(?=(?:\d{3})+$)")
 
 

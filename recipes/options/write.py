@@ -10,8 +10,8 @@ from recipes.measure.policy import Limit, Policy, conflicts, faults, normal, rea
 from recipes.options.faults import sentence
 from recipes.options.section import Section
 
-# The longest texts of a responsive search ad (Google Ads), in characters; wide ones count two.
 MOST_DRAFTS = 32  # of one text, each of which is compared with each
+# The longest texts of a responsive search ad (Google Ads), in characters; wide ones count two.
 PLACEMENTS: Mapping[str, int] = {"headline": 30, "description": 90}
 
 

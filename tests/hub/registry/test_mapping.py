@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -11,10 +12,11 @@ from adapters import Base, Limits
 from adapters.errors import RepertoireError, RequestError
 from adapters.serving import Request as Row
 from adapters.serving import Ticket
-from hub import Analyze, Hub, NotInHub, Recommend, Registry
+from hub import Analyze, Hub, NotInHub, Recommend, Registry, Write
 from hub.registry import mapping
 from hub.registry.labelling import Labelling
 from hub.registry.requests import Request
+from recipes import Recipe
 from tests.hub.voices import NAME, voice
 
 OTHER = "globex/launch/behavior"
@@ -122,6 +124,30 @@ def test_windows_grow_while_they_are_answered_in_seconds(
     requests = (Analyze(NAME, [f"text {number}"]) for number in range(22))
     assert len(list(registry.map(requests, rows=9))) == 22
     assert [size for size in seen if size] == sizes
+
+
+def test_windows_count_the_drafts_that_a_recipe_asks_for(
+    registry: Registry, base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = voice(base, 2)
+    recipe = Recipe.load("ad-copy", **{"write.drafts": 4, "write.max_new_tokens": 2})
+    writes = replace(made, head=None, task="ad-copy", info=made.info | {"recipe": recipe.to_dict()})
+    writes.tensors.pop("base_model.model.score.weight")
+    registry.hub.publish(writes, "acme/spring/ad-copy")
+    seen, ask = [], registry._ask_all
+
+    def noted(requests: Sequence[Request | RepertoireError]) -> Any:
+        asked = ask(requests)
+        seen.append(sum(len(each.rows) for each in asked if not isinstance(each, RepertoireError)))
+        return asked
+
+    monkeypatch.setattr(mapping, "_FIRST", 8)
+    monkeypatch.setattr(registry, "_ask_all", noted)
+    asked = [Write("acme/spring/ad-copy", f"mug {number}") for number in range(12)]
+    texts = list(registry.map(iter(asked), rows=16))
+    assert [len(each) for each in texts if isinstance(each, list)] == [1] * 12
+    assert seen[0] == 8, "two texts, before it is known how many drafts each has"
+    assert max(seen[1:]) == 4 and sum(seen) == 48
 
 
 def test_what_was_asked_goes_with_its_answers_and_waits_for_no_collector(registry: Registry) -> None:

@@ -187,24 +187,45 @@ def test_refused_drafts_of_a_text_count_nothing_and_one_without_any_is_drawn_aga
     assert texts == [TRUE] and len(texts.refused) == 3 and texts.completion_tokens == 4
 
 
-def test_drafts_of_a_text_differ_and_no_two_texts_share_one() -> None:
+def member_of(**own: Any) -> Member:
+    """Of an adapter whose recipe says so."""
     made = models.made_here("llama", "lora")
-    made.info["recipe"] = Recipe.load("ad-copy", **{"write.drafts": 3}).to_dict()
-    member = Member(Content("one"), Voice.of(made), "acme")
+    made.info["recipe"] = Recipe.load("ad-copy", **own).to_dict()
+    return Member(Content("one"), Voice.of(made), "acme")
 
+
+def test_drafts_of_a_text_differ_and_the_first_are_those_without_others() -> None:
     def asked(**how: Any) -> list[Any]:
         request = Write("acme/a/ad-copy", QUIET, **how)
-        drafting = Drafting(request, member, models.base("llama"), lambda _: [])
-        assert [row.sampling for row in drafting.firsts] == [
-            row.sampling for row in drafting.rows[:: request.drafts or 3]
-        ]
-        return [(row.sampling.temperature, row.sampling.seed) for row in drafting.rows]
+        rows = Drafting(request, member_of(**{"write.drafts": 3}), models.base("llama"), lambda _: []).rows
+        return [(row.sampling.temperature, row.sampling.seed) for row in rows]
 
     assert asked() == [(0.0, 0), (0.6, 1), (0.6, 2)]
     assert asked(drafts=1) == [(0.0, 0)]
-    assert asked(n=2, seed=5, temperature=0.9) == [(0.9, seed) for seed in range(5, 11)]
-    with pytest.raises(RequestError, match="500 texts, each of 3 drafts; at most 1000"):
+    two = asked(n=2, seed=5, temperature=0.9)
+    assert two == [(0.9, seed) for seed in (5, 7, 8, 6, 9, 10)]
+    assert two[::3] == asked(n=2, seed=5, temperature=0.9, drafts=1)
+    assert [seed for _, seed in asked(seed=2**63 - 1)] == [2**63 - 1, -(2**63), 1 - 2**63]
+    with pytest.raises(RequestError, match=r"500 texts, each of 3 drafts \(its recipe's\); at most 1000"):
         asked(n=500)
+
+
+def test_no_draft_of_any_round_is_drawn_twice() -> None:
+    seeds: list[int] = []
+
+    def run(rows: list[Any]) -> list[Completion]:
+        seeds.extend(row.sampling.seed for row in rows)
+        return [Completion((1,), "the best", "end") for _ in rows]
+
+    asked = Drafting(
+        Write("acme/a/ad-copy", QUIET, n=2, drafts=3, policy={"banned": ["best"]}),
+        member_of(),
+        models.base("llama"),
+        run,
+    )
+    with pytest.raises(NoneKept, match="none of 12 texts"):
+        asked.answer(run(asked.rows))
+    assert sorted(seeds) == [*range(12)]
 
 
 def test_a_stream_ends_where_it_states_another_product_s_value() -> None:

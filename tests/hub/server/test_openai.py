@@ -135,7 +135,9 @@ def test_min_p_is_asked_for_as_of_vllm(client: openai.OpenAI, served: Served) ->
 
 def test_of_several_drafts_one_is_given_and_all_are_counted(client: openai.OpenAI, served: Served) -> None:
     how = {"seed": 1, "temperature": 3.0, "max_new_tokens": 8}
-    drafts = [written(served, **how | {"seed": seed})[0] for seed in range(1, 6)]
+    drafts = [
+        written(served, **how | {"seed": seed})[0] for seed in range(1, 6)
+    ]  # its own, and those that follow
     assert len(set(drafts)) > 1
     expected = [drafts[chosen(drafts)]]
     assert list(written(served, **how, drafts=5)) == expected
@@ -150,6 +152,9 @@ def test_of_several_drafts_one_is_given_and_all_are_counted(client: openai.OpenA
         assert [each["text"] for each in http.post("/v1/write", json=body).json()["texts"]] == expected
         refused = http.post("/v1/write", json=body | {"n": 400})
         assert refused.status_code == 400 and "n is 400 and drafts is 5; at most" in refused.text
+        prompts = {"model": COPY, "prompt": ["mug 7"] * 300, "drafts": 5}
+        refused = http.post("/v1/completions", json=prompts)
+        assert refused.status_code == 400 and "300 prompts; at most" in refused.text
     shown = client.chat.completions.create(
         model=COPY, messages=USER, **asked, extra_body={"drafts": 5}, stream=True
     )

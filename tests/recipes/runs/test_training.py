@@ -17,6 +17,7 @@ from adapters.slots.rows import RowSlots
 from adapters.slots.slots import Slots
 from recipes import Order, Recipe, train, train_many
 from recipes.errors import DataError, TrainingError
+from recipes.judge import assess
 from recipes.learn.encode import EncodedRow, encode_copy, encode_prompt, encode_texts
 from recipes.learn.fused import Fused
 from recipes.learn.initial_weights import start
@@ -439,7 +440,13 @@ def test_an_evaluation_gives_of_several_drafts_the_one_that_a_registry_would(
     looked: list[list[str]] = []
     monkeypatch.setattr("recipes.judge.assess.chosen", lambda drafts: looked.append(drafts) or 1)
     how = {"write.max_new_tokens": 8, "write.evaluated": 2, "write.temperature": 3.0, "write.drafts": 3}
+    given: list[list[str]] = []
+    written = assess.Written
+    monkeypatch.setattr(
+        "recipes.judge.assess.Written", lambda texts, *rest: given.append(texts) or written(texts, *rest)
+    )
     report = train(Recipe.load("ad-copy", **QUICK | how | {"train.max_steps": 1}), copies(tmp_path), base)
+    assert [text for texts in given for text in texts] == [drafts[1] for drafts in looked]
     assert [len(drafts) for drafts in looked] == [3] * 4, "of two products, before and after"
     assert all(len(set(drafts)) == 3 for drafts in looked)
     assert report.info["report"]["after"]["texts"] == 2
