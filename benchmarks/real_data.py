@@ -54,6 +54,7 @@ def _one(run: Run) -> int:
     (RESULTS / f"{run.name}.json").write_text(text + "\n", encoding="utf-8")
     metric = result["metric"]
     reached = {"base alone": result["before"], **result["baselines"], "with the adapter": result["after"]}
+    reached |= {"served": result["served"]} if result["served"] != result["after"] else {}
     told = (f"{who} {values[metric]:.3f}" for who, values in reached.items() if metric in values)
     print(f"{run.name}: {metric}: {', '.join(told)}; {result['seconds']['command']:.0f} s", flush=True)
     return 0
@@ -98,6 +99,7 @@ def measure(run: Run) -> dict[str, Any]:
         "metric": report["metric"],
         "before": _numbers(report["before"]),
         "after": _numbers(report["after"]),
+        "served": _numbers((report.get("blended") or report)["after"]),
         "baselines": {name: _numbers(values) for name, values in report["baselines"].items()},
         "published": run.published,
         "rows": report["rows"],
