@@ -229,6 +229,7 @@ def _hostile(shop: Shop, stream: random.Random) -> Any:
             Write(texts, "mug", n=stream.choice([0, -1, 10**400]), max_new_tokens=stream.choice([1, 0])),
             Write(texts, "mug", temperature=stream.choice([nan, inf, "hot", -1.0, 1e-320])),  # type: ignore[arg-type]
             Write(texts, "mug", min_p=stream.choice([-0.1, 1.5, nan, "x", True])),  # type: ignore[arg-type]
+            Write(texts, "mug", drafts=stream.choice([0, 33, 1.5, "x", True])),  # type: ignore[arg-type]
             Write(texts, "mug", repetition_penalty=stream.choice([0, -1, nan, "x"])),  # type: ignore[arg-type]
             Write(texts, "mug", policy={"allowed": ["x"]}),
             None,

@@ -20,6 +20,7 @@ from hub.catalogue.version import Version
 from hub.errors import HubError
 from hub.hub import Hub
 from hub.registry.content import Content, content, version_of
+from hub.registry.door import check
 from hub.registry.explaining import Explaining
 from hub.registry.following import Followed, Following
 from hub.registry.held import Held
@@ -167,6 +168,7 @@ class Registry:
     def streams(self, request: Write) -> list[Stream]:
         """The first drafts of a request, each in pieces as it is written, with what it took; see
         `hub.registry.streaming`. Raises as the class says, and Busy."""
+        check(request)
         asked = self._ask(replace(request, drafts=1) if isinstance(request, Write) else request)
         if not isinstance(asked, Drafting):
             raise RequestError("only texts that are written can be streamed; submit the request instead")

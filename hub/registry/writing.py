@@ -130,6 +130,7 @@ class Drafting:
             own.temperature if request.temperature is None else request.temperature,
             own.top_p if request.top_p is None else request.top_p,
             own.top_k if request.top_k is None else request.top_k,
+            request.seed,
             repetition_penalty=(
                 own.repetition_penalty if request.repetition_penalty is None else request.repetition_penalty
             ),
