@@ -60,7 +60,7 @@ def chosen(texts: Sequence[str]) -> int:
         return 0
     counts = Counter(texts)
     grams = {text: _grams(text) for text in counts}
-    likeness = {text: float(count - 1) for text, count in counts.items()}
+    likeness = {text: (count - 1) * _chrf1(grams[text], grams[text]) for text, count in counts.items()}
     for one, other in combinations(counts, 2):
         alike = _chrf1(grams[one], grams[other])
         likeness[one] += alike * counts[other]

@@ -1,6 +1,6 @@
 """Which of several drafts is given."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sacrebleu.metrics import CHRF
 
@@ -28,6 +28,7 @@ def test_the_example_of_the_module_holds() -> None:
     assert [f"{likeness:.2f}" for likeness in by_sacrebleu(PUB)] == ["0.52", "0.66", "0.56"]
 
 
+@example([" ", " ", "pub", "pub"])
 @given(st.lists(st.text(alphabet="abcde f跑鞋é", min_size=1, max_size=30), min_size=3, max_size=8))
 def test_the_chosen_text_is_the_most_alike_by_sacrebleu(texts: list[str]) -> None:
     likeness = by_sacrebleu(texts)
@@ -37,3 +38,4 @@ def test_the_chosen_text_is_the_most_alike_by_sacrebleu(texts: list[str]) -> Non
 def test_of_two_texts_and_of_equal_ones_the_first_is_given() -> None:
     assert [chosen(texts) for texts in (["a"], ["a", "b"], ["a", "a", "a"], ["x", "y", "z"])] == [0, 0, 0, 0]
     assert chosen(["odd", "pub", "bar", "pub"]) == 1
+    assert chosen(["", "", "", "pub", "pub"]) == 3, "texts of nothing are not alike"
