@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import machine, now, versions
 from benchmarks.real_data import ROOT
-from benchmarks.runs import DATA
+from benchmarks.runs import BASES, DATA
 
 if TYPE_CHECKING:
     from adapters import Base
     from recipes import Recipe
     from recipes.examples import Example, Splits
 
-BASE = Path("build", "benchmarks", "bases", "smollm2")
+BASE = Path(BASES, "smollm2")
 RESULT = Path("benchmarks", "results", "ad-copy.json")
 NAME = "bench/e2e/ad-copy"
 STEPS, VALIDATION = 1500, 32  # validation rows: every one would take as long as the training
@@ -161,7 +161,7 @@ def write(
                 part = left[at : at + PART]
                 asked = [Write(NAME, product, **how) for product in part]
                 for product, answer in zip(part, registry.map(asked), strict=True):
-                    own[product] = _drafts(answer)
+                    own[product] = _told(answer)
                 path.write_text(json.dumps(own, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
                 print(f"{name}: {len(own)} of {len(products)} products, {process_time():.0f} s", flush=True)
     finally:
@@ -170,14 +170,14 @@ def write(
     return {name: own for name, own in written.items() if own}
 
 
-def _drafts(answer: Any) -> dict[str, Any]:
+def _told(answer: Any) -> dict[str, Any]:
     from hub.registry.rules import NoneKept
 
     if isinstance(answer, Exception) and not isinstance(answer, NoneKept):
         raise answer
     refused = [each.text for each in answer.refused]
     given = None if isinstance(answer, Exception) else answer[0]
-    return {"drafts": [*refused, *([given] if given is not None else [])], "given": given}
+    return {"refused": refused, "given": given}
 
 
 def measured(
@@ -280,8 +280,7 @@ def _result(
         "ways": WAYS,
         "measured": measured(made, data, found),
         "refused drafts": {
-            name: sum(len(each["drafts"]) - (each["given"] is not None) for each in own.values())
-            for name, own in found.items()
+            name: sum(len(each["refused"]) for each in own.values()) for name, own in found.items()
         },
         "refused to the end": {
             name: sum(each["given"] is None for each in own.values()) for name, own in found.items()

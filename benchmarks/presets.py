@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.measure import machine, now, versions
 from benchmarks.preset_sets import CHOOSING, HELD_OUT, SETS
 from benchmarks.real_data import ROOT
-from benchmarks.runs import DATA
+from benchmarks.runs import BASES, DATA
 
 if TYPE_CHECKING:
     from adapters import Base
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from recipes.learn.untouched import Untouched
 
 RESULT = Path("benchmarks", "results", "presets.json")
-BASES = Path("build", "benchmarks", "bases")
 ROWS, SEEDS, METHODS = (200, 50, 800), (0, 1, 2), ("lora", "prefix")
 FRESH, VALIDATION = 240, 8  # rows that measure; of so many of the others one validates
 BATCH, STEPS = 16, 60

@@ -276,7 +276,7 @@ RUNS: tuple[Run, ...] = (
         **_as_it_is(_SHOPPERS),
         base=MINILM,
         settings={"data.features": _SHOPPERS_COLUMNS, "blend": True},
-        minutes=10,
+        minutes=20,
     ),
     Run(**_BANKING_10, base=MINILM, settings=_BANKING_10_SETTINGS, minutes=6),
     Run(

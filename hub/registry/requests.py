@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, ClassVar, Literal
 
 from adapters.errors import RepertoireError
@@ -73,6 +74,11 @@ class Write:
     logprobs: int | None = None
     min_p: float | None = None
     drafts: int | None = None
+
+    @property
+    def drafts_asked(self) -> int:
+        """How many drafts it asks for itself, of all texts; what it says may be wrong yet."""
+        return prod(max(1, each) for each in (self.n, self.drafts) if isinstance(each, int))
 
 
 @dataclass(frozen=True)

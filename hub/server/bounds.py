@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from adapters.errors import RequestError
@@ -48,11 +47,9 @@ class Bounds:
         texts: Sequence[Any]
         if isinstance(request, Write):
             texts = [request.product]
-            asked = {"n": request.n, "drafts": request.drafts}
-            counts = {name: count for name, count in asked.items() if isinstance(count, int) and count > 0}
-            if prod(counts.values()) > self.texts:
-                told = " and ".join(f"{name} is {count}" for name, count in counts.items())
-                yield f"{told}; at most {self.texts} texts are written for one request"
+            if request.drafts_asked > self.texts:
+                each = "" if request.drafts is None else f" and drafts is {request.drafts}"
+                yield f"n is {request.n}{each}; at most {self.texts} texts are written for one request"
             if isinstance(request.max_new_tokens, int) and request.max_new_tokens > self.tokens:
                 yield f"{request.max_new_tokens} tokens are asked for; a text has at most {self.tokens}"
             if request.stop is not None and len(request.stop) > self.stops:

@@ -65,7 +65,7 @@ def completions(service: Service) -> APIRouter:
         """Write texts for each prompt, which is a product."""
         requests, id = body.requests(), f"cmpl-{Noted.of(http.scope).id}"
         head: dict[str, Any] = {"id": id, "created": int(time()), "model": body.model}
-        if len(requests) * requests[0].n * (requests[0].drafts or 1) > service.bounds.texts:
+        if len(requests) * requests[0].drafts_asked > service.bounds.texts:
             raise OutOfBounds(
                 f"{len(requests)} prompts; at most {service.bounds.texts} texts are written at once"
             )

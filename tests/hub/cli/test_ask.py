@@ -7,6 +7,7 @@ import pytest
 
 from hub.registry.requests import RefusedText, Texts
 from recipes.measure.policy import Violation
+from recipes.options import MOST_DRAFTS
 from tests.hub.conftest import Run
 
 
@@ -32,6 +33,7 @@ def test_write_shows_what_was_refused(run: Run, monkeypatch: pytest.MonkeyPatch)
         assert run(*line, *(part for name in named for part in ("--named", name)))[0] == 0
         assert asked["policy"]["named"] == policy
     assert "min_p" not in asked and run(*line, "--min-p", 0.1)[0] == 0 and asked["min_p"] == 0.1
-    assert "drafts" not in asked and run(*line, "--drafts", 4)[0] == 0 and asked["drafts"] == 4
+    assert "drafts" not in asked and run(*line, "--drafts", MOST_DRAFTS)[0] == 0
+    assert asked["drafts"] == MOST_DRAFTS and run(*line, "--drafts", MOST_DRAFTS + 1)[0] == 2
     code, _, err = run(*line, "--min-p", 1.5)
     assert code == 2 and "--min-p" in err

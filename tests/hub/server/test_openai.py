@@ -135,9 +135,8 @@ def test_min_p_is_asked_for_as_of_vllm(client: openai.OpenAI, served: Served) ->
 
 def test_of_several_drafts_one_is_given_and_all_are_counted(client: openai.OpenAI, served: Served) -> None:
     how = {"seed": 1, "temperature": 3.0, "max_new_tokens": 8}
-    drafts = [
-        written(served, **how | {"seed": seed})[0] for seed in range(1, 6)
-    ]  # its own, and those that follow
+    seeds = range(1, 6)  # its own, and those that follow
+    drafts = [written(served, **how | {"seed": seed})[0] for seed in seeds]
     assert len(set(drafts)) > 1
     expected = [drafts[chosen(drafts)]]
     assert list(written(served, **how, drafts=5)) == expected
