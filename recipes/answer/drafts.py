@@ -55,8 +55,8 @@ def seeded(how: Sampling, seed: int) -> Sampling:
 
 def chosen(texts: Sequence[str]) -> int:
     """The place of the text that is most like the others, by the mean of its chrF1 with each (of the first 2,000
-    characters); the earliest of several."""
-    if len(texts) <= 2:
+    characters); of several the earliest, and one of nothing only where all are."""
+    if len(texts) == 1:
         return 0
     counts = Counter(texts)
     grams = {text: _grams(text) for text in counts}
@@ -65,7 +65,7 @@ def chosen(texts: Sequence[str]) -> int:
         alike = _chrf1(grams[one], grams[other])
         likeness[one] += alike * counts[other]
         likeness[other] += alike * counts[one]
-    return max(range(len(texts)), key=lambda at: (likeness[texts[at]], -at))
+    return max(range(len(texts)), key=lambda at: (likeness[texts[at]], bool(texts[at].strip()), -at))
 
 
 def _grams(text: str) -> list[Counter[str]]:

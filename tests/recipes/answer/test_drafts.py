@@ -38,4 +38,8 @@ def test_the_chosen_text_is_the_most_alike_by_sacrebleu(texts: list[str]) -> Non
 def test_of_two_texts_and_of_equal_ones_the_first_is_given() -> None:
     assert [chosen(texts) for texts in (["a"], ["a", "b"], ["a", "a", "a"], ["x", "y", "z"])] == [0, 0, 0, 0]
     assert chosen(["odd", "pub", "bar", "pub"]) == 1
+
+
+def test_a_text_of_nothing_is_given_only_where_there_is_no_other() -> None:
     assert chosen(["", "", "", "pub", "pub"]) == 3, "texts of nothing are not alike"
+    assert [chosen(texts) for texts in (["", "pub"], ["", "\n", "pub"], ["", ""])] == [1, 2, 0]
