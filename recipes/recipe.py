@@ -35,6 +35,7 @@ OPTIONAL: Mapping[str, str] = {
     "data.separator": "rows of several labels",
     "data.history": "history of a user",
     "data.negative_share": "rows without a click",
+    "data.lines": "product",
     "data.labels": "labels",
     "data.limit_per_label": "labels",
     "blend": "probabilities that could be blended",

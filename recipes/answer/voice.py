@@ -238,8 +238,9 @@ def _recipe(adapter: Adapter) -> Recipe:
             f"its recipe is {str(said)[:60]!r}, and no mapping of sections; train the adapter again"
         )
     if isinstance(data := read.get("data", {}), Mapping):
-        # Adapters of before there was `cut_by` have learned from texts that were cut to the token.
-        read = {**read, "data": {"cut_by": 1, **data}}
+        # Adapters of before there were these have learned from texts that were cut to the token, and from products as
+        # they were given.
+        read = {**read, "data": {"cut_by": 1, "lines": False, **data}}
     try:
         recipe = Recipe.from_dict(read)
     except RecipeError as error:

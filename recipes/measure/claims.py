@@ -72,6 +72,22 @@ def attributes(product: str) -> tuple[tuple[str, str], ...]:
     return tuple((key, value) for key, values in pairs for value in _VALUES.split(values) if value)
 
 
+def as_lines(product: str) -> str:
+    """A product in brackets or hashes as lines of "key: value", those of one key on one line; any other as it is.
+
+    The words then stand as a text writes them: a tokenizer that parts words at spaces has other tokens for `[Express`
+    than for " Express". One hash alone may stand in free text ("our shoe #1"), and what would be read as other
+    `attributes` in lines is left as it is.
+    """
+    hashes = _hashes(product)
+    lines: dict[str, list[str]] = {}
+    for key, value in (hashes if len(hashes) > 1 else []) or _bracketed(product):
+        if value and value not in lines.setdefault(key, []):
+            lines[key].append(value)
+    written = "\n".join(f"{key}: {', '.join(values)}" for key, values in lines.items())
+    return written if written and set(attributes(written)) == set(attributes(product)) else product
+
+
 def coverage(text: str, product: str) -> float | None:
     """Share of the product's different attribute values that the text names; None where the product has none.
 

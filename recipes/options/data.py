@@ -171,6 +171,8 @@ class DataOptions(Section):
     labels: the file's value -> its meaning: 0 or 1 for recommendation, a label's name for behavior.
     features: further columns that are rendered into the text, or "all" that have no role; ad-copy: the product's.
     separator: behavior, several labels in one cell, split at this string.
+    lines: ad-copy, a product in the shape of `key[value], ...` or `key#value*...` is read as lines of "key: value", as
+        columns are.
     prompt: a template; ad-copy: {product}, heads: roles and features.
     history: recommendation, see History.
     max_tokens: tokens that the model sees of a row; longer texts are cut.
@@ -196,6 +198,7 @@ class DataOptions(Section):
     labels: dict[str, int | str] = Field(default_factory=dict)
     features: Literal["all"] | list[str] = Field(default_factory=list)
     separator: str | None = Field(default=None, min_length=1)
+    lines: bool = False
     prompt: str | None = None
     history: History | None = None
     max_tokens: int = Field(default=128, ge=8)

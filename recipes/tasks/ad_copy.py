@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAME: Final = "ad-copy"
 ANSWERS: Final = "texts"
 CALL: Final = "write"
-OPTIONS: Final = frozenset({"write", "gates.policy"})
+OPTIONS: Final = frozenset({"write", "data.lines", "gates.policy"})
 ROLES: Final[Mapping[str, Role]] = {
     "product": Role(
         "what is known of the product, as one text; without it all other columns describe the product",
@@ -162,7 +162,8 @@ def render(fields: Mapping[str, str], recipe: "Sections") -> str:
     features = recipe.data.features
     if isinstance(features, str) or (not features and not fields.get("product")):
         features = [name for name in fields if name not in ROLES]
-    return with_features(fields.get("product", ""), fields, features)
+    product = fields.get("product", "")
+    return with_features(products.as_lines(product) if recipe.data.lines else product, fields, features)
 
 
 def prompt(text: str, recipe: "Sections") -> str:

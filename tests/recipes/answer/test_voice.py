@@ -77,6 +77,18 @@ def test_private_data_is_masked_where_training_masked_it() -> None:
     assert (masked[0].text, plain[0].text) == ("write to <email>", "write to ada@example.com")
 
 
+@pytest.mark.parametrize("said", ["lines", "nothing", "no recipe"])
+def test_an_adapter_of_before_lines_reads_products_as_they_are_given(said: str) -> None:
+    made, product = models.made_here("llama", "lora"), "name[mug 7], color[red]"
+    recipe = Recipe.load("ad-copy").to_dict()
+    if said == "nothing":
+        del recipe["data"]["lines"]
+    if said != "no recipe":
+        made.info["recipe"], made.task = recipe, "ad-copy"
+    (asked,) = Voice.of(made).read([{"product": product}])
+    assert asked.text == ("name: mug 7\ncolor: red" if said == "lines" else product)
+
+
 def test_probabilities_are_calibrated_logits() -> None:
     logits = torch.tensor([[0.0, 2.0]], dtype=torch.float64)
     found = answered(logits, [Reading({}, "")], False, Calibration(temperature=2.0))

@@ -198,6 +198,18 @@ def test_a_product_is_one_text_or_all_columns_as_lines(tmp_path: Path) -> None:
     assert everything(load_splits(recipe, write(tmp_path / "a.csv", rows)))[0].text == "mug 0\ncolor: red"
 
 
+def test_a_product_in_brackets_is_read_as_lines_where_the_recipe_says_so(tmp_path: Path) -> None:
+    rows = [
+        {"product": f"name[mug {i}], color[red]", "size": "L", "copy": f"Buy mug {i}!"} for i in range(20)
+    ]
+    path = write(tmp_path / "a.csv", rows)
+    told = {"data.features": ["size"]}
+    examples = everything(load_splits(Recipe.load("ad-copy", **told), path))
+    assert examples[0].text == "name: mug 0\ncolor: red\nsize: L", "the presets say so"
+    as_given = Recipe.load("ad-copy", **told, **{"data.lines": False})
+    assert everything(load_splits(as_given, path))[0].text == "name[mug 0], color[red]\nsize: L"
+
+
 def test_several_references_of_one_product_stay_in_one_split(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", [{"product": f"p {i // 5}", "copy": f"c {i}"} for i in range(200)])
     splits = load_splits(Recipe.load("ad-copy"), path)

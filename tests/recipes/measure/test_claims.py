@@ -1,8 +1,10 @@
 """What a text says of its product: attributes in every shape, coverage, and claims that nothing supports."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from recipes.measure.claims import attributes, coverage, is_chinese, tokens, unsupported
+from recipes.measure.claims import as_lines, attributes, coverage, is_chinese, tokens, unsupported
 
 LINES = "name: Alpine Trail Shoe\ncategory: shoes\nmaterial: mesh, rubber\nprice: $1,059.00"
 BRACKETS = "name[Blue Spice], eatType[coffee shop], area[city centre], familyFriendly[yes]"
@@ -26,6 +28,33 @@ def test_attributes_are_read_in_every_shape() -> None:
     )
     assert attributes("A light shoe for wet ground.") == ()
     assert attributes("C# and 5*3") == ()
+
+
+@pytest.mark.parametrize(
+    ("product", "lines"),
+    [
+        (BRACKETS, "name: Blue Spice\neatType: coffee shop\narea: city centre\nfamilyFriendly: yes"),
+        ("eatType[pub], area[riverside], eatType[inn], near[]", "eatType: pub, inn\narea: riverside"),
+        ("类型#裙*风格#简约*风格#潮*风格#潮", "类型: 裙\n风格: 简约, 潮"),
+    ],
+)
+def test_brackets_and_hashes_become_lines_with_the_values_of_a_key_on_one(product: str, lines: str) -> None:
+    assert as_lines(product) == lines
+
+
+@pytest.mark.parametrize(
+    "product",
+    [LINES, "A light shoe.", "", "our shoe #1", "name[Blue", "a: b[c]", "name[two\nlines]", f"{'k' * 41}[v]"],
+)
+def test_what_lines_would_not_say_alike_stays_as_it_is(product: str) -> None:
+    assert as_lines(product) == product
+
+
+@given(st.lists(st.tuples(st.text("ab :#*[],1\n", min_size=1), st.text("ab :;#*[],1\n")), max_size=4))
+def test_a_product_in_lines_has_the_same_attributes(pairs: list[tuple[str, str]]) -> None:
+    for product in (", ".join(f"{k}[{v}]" for k, v in pairs), "*".join(f"{k}#{v}" for k, v in pairs)):
+        assert set(attributes(as_lines(product))) == set(attributes(product))
+        assert as_lines(as_lines(product)) == as_lines(product)
 
 
 @pytest.mark.parametrize(

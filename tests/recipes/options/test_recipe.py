@@ -127,6 +127,7 @@ def test_everything_wrong_is_told_at_once_with_the_fix() -> None:
             {"task": "behavior", "data": {"negative_share": 0.5}},
             "behavior has no rows without a click",
         ),
+        ({"task": "behavior", "data": {"lines": True}}, "behavior has no product"),
         (
             {"task": "recommendation", "data": {"negative_share": 0.5, "limit_per_label": 9}},
             "limit_per_label chooses the rows already",
