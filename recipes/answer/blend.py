@@ -2,7 +2,9 @@
 
     logits  -> / temperature, + shift -> probabilities --+
                                                          +-- weight, sharpness, shift --> the answer
-    the row -> linear model,  + shift -> probabilities --+
+    the row -> the baseline,  + shift -> probabilities --+
+
+The baseline is a regression of the text or of columns (`linear`), or boosted trees of columns (`trees`).
 
 Each part is first corrected by itself: the adapter by its `Calibration`, the baseline by the same shift where it
 learned from sampled rows. Then their evidence is mixed: what each says beyond the share p that the labels had in
@@ -21,14 +23,17 @@ answers of its members.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, logsumexp, softmax
 
 from adapters.errors import BadAdapter
+from recipes.answer import linear, trees
 from recipes.answer.linear import Linear
+from recipes.answer.trees import Trees
+from recipes.examples import Splits
 from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import smoothed
 from recipes.measure.shrinkage import SPREAD, evidence, holds
@@ -36,9 +41,10 @@ from recipes.part import is_finite
 
 if TYPE_CHECKING:
     from recipes.measure.intervals import Indices
+    from recipes.recipe import Recipe
 
+Baseline: TypeAlias = Linear | Trees
 Floats = NDArray[np.float64]
-_FORMAT = 1
 _SMALLEST = 1e-6  # no part is ever surer than this
 _LEAST, _MOST_SHARPNESS, _MOST_SHIFT = 1e-3, 20.0, 5.0
 _ALONE = np.array([1.0, 0.0, 0.0])  # what the adapter's and the baseline's evidence count, and the shift
@@ -148,11 +154,16 @@ def _parts(
     return np.asarray(minimize(loss, (0.7, 0.7, 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x)
 
 
+def travelling(splits: Splits, recipe: "Recipe") -> dict[str, Baseline]:
+    """A name -> a baseline that an adapter can carry, of the training rows."""
+    return {model.name: model for of in (linear, trees) for model in of.learn(splits, recipe)}
+
+
 @dataclass(frozen=True)
 class Blend:
     """A mix that is served: the baseline travels with the adapter, as `info["blend"]`."""
 
-    baseline: Linear
+    baseline: Baseline
     mix: Mix
 
     def apply(
@@ -165,7 +176,7 @@ class Blend:
     def to_info(self) -> dict[str, Any]:
         """As it stands in an adapter's `info["blend"]`: plain JSON of at most about 2 MiB."""
         return {
-            "format": _FORMAT,
+            "format": 2 if isinstance(self.baseline, Trees) else 1,
             "weight": self.mix.weight,
             "sharpness": self.mix.sharpness,
             "prior": list(self.mix.prior),
@@ -180,12 +191,12 @@ class Blend:
         if saved is None:
             return None
         wanted = {"format", "weight", "sharpness", "prior", "shift", "baseline"}
-        if isinstance(saved, Mapping) and saved.get("format", _FORMAT) != _FORMAT:
-            raise BadAdapter(
-                f"the blend has format {saved['format']!r}, this Repertoire reads {_FORMAT}: upgrade"
-            )
-        if not isinstance(saved, Mapping) or saved.keys() != wanted:
+        if not isinstance(saved, Mapping) or (saved.keys() != wanted and saved.get("format", 1) in (1, 2)):
             raise BadAdapter(f"the blend should hold {', '.join(sorted(wanted))}; train the adapter again")
+        if saved["format"] not in (1, 2):
+            raise BadAdapter(
+                f"the blend has format {saved['format']!r}, this Repertoire reads 1 and 2: upgrade"
+            )
         weight, sharpness, prior, shift = (saved[name] for name in ("weight", "sharpness", "prior", "shift"))
         problems = []
         if not (is_finite(weight) and 0 <= weight <= 1):
@@ -197,7 +208,8 @@ class Blend:
         if not (is_finite(shift) and abs(shift) <= _MOST_SHIFT):
             problems.append(f"its shift {shift!r} is not between {-_MOST_SHIFT} and {_MOST_SHIFT}")
         try:
-            baseline = Linear.from_info(saved["baseline"], labels, multi_label)
+            kind = Trees if saved["format"] == 2 else Linear
+            baseline: Baseline = kind.from_info(saved["baseline"], labels, multi_label)
         except BadAdapter as error:
             problems.append(str(error))
         if problems:

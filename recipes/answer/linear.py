@@ -48,7 +48,7 @@ _USUAL_BUCKETS = 1 << 10
 _MOST_NUMBERS = 3 << 18  # of two bytes each, which are 2 MiB in base64
 _SHARE = re.compile(r"(\d{1,3})%")
 _LETTERS = range(1, 5)
-_ADS = ("ad_id", "ad")
+ADS = ("ad_id", "ad")  # whose numbers are names
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def learn(splits: Splits, recipe: "Recipe") -> list[Linear]:
 
 def _cuts(train: Sequence[Example], name: str) -> Cuts:
     """Where a column of numbers is cut; the number of an ad is a name."""
-    found = None if name in _ADS else baselines.cuts_of([example.fields.get(name, "") for example in train])
+    found = None if name in ADS else baselines.cuts_of([example.fields.get(name, "") for example in train])
     return None if found is None else tuple(map(float, found))
 
 

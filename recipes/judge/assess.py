@@ -11,8 +11,7 @@ from adapters import Base
 from adapters.serving import Sampling
 from adapters.slots import Slots
 from recipes.answer import chosen, draws
-from recipes.answer.blend import Blend, Mix, blend, fit_mix
-from recipes.answer.linear import Linear, learn
+from recipes.answer.blend import Baseline, Blend, Mix, blend, fit_mix, travelling
 from recipes.answer.voice import answered
 from recipes.examples import Example, Splits
 from recipes.judge.certainty import Certainty
@@ -143,7 +142,7 @@ def _assess_head(job: "Job", before: Predicted, untouched: "Untouched", seconds:
     both = replace(splits, test=(*splits.validation, *splits.test))
     found = dict(task_for(job.recipe.task).guesses(both, job.recipe))
     found[FROZEN] = _frozen(job, both, untouched)
-    models = {model.name: model for model in learn(splits, job.recipe)} if job.recipe.blend else {}
+    models = travelling(splits, job.recipe) if job.recipe.blend else {}
     found |= {name: _guess(model, both.test, several) for name, model in models.items()}
     cut = len(splits.validation)
     guesses = {name: guess[cut:] for name, guess in found.items()}
@@ -169,7 +168,7 @@ def _assess_head(job: "Job", before: Predicted, untouched: "Untouched", seconds:
     return Assessment(report, after if served is None else mixed, guesses, calibration, served)
 
 
-def _guess(model: Linear, examples: Sequence[Example], multi_label: bool) -> Floats:
+def _guess(model: Baseline, examples: Sequence[Example], multi_label: bool) -> Floats:
     """What a model that can travel says of rows, as `Blend.apply` asks it."""
     return model.probabilities([e.text for e in examples], [e.fields for e in examples], multi_label)
 

@@ -22,7 +22,7 @@ _STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C, from the strongest reg
 _DENSE_STRENGTHS = (0.0001, 0.001, 0.01, 0.1)  # for some hundred standardised numbers a row
 _MANY = 2_000  # training rows beside which validation rows choose C as well as cross-validation would, in a third of it
 _FOLDS = 3
-_CERTAIN = 30.0  # log-odds that stand for a probability of 0 or 1
+CERTAIN = 30.0  # log-odds that stand for a probability of 0 or 1
 _UNLIKELY = -10.0  # the log-odds that a head starts with for a label that no training row has
 
 
@@ -200,11 +200,11 @@ class Regression:
     def linear(self) -> tuple[Floats, Floats]:
         """The same as numbers: weights [features, labels] and bias [labels], whose sums are the logits of a softmax, or
         with several labels a row of a sigmoid each."""
-        weights, bias = np.zeros((self._features, self._labels)), np.full(self._labels, -_CERTAIN)
+        weights, bias = np.zeros((self._features, self._labels)), np.full(self._labels, -CERTAIN)
         for label, (classes, model) in enumerate(self._models):
             if model is None:
                 bias[label if self._multi else classes] = (
-                    _CERTAIN if classes[0] or not self._multi else -_CERTAIN
+                    CERTAIN if classes[0] or not self._multi else -CERTAIN
                 )
             elif self._multi:
                 weights[:, label], bias[label] = model.coef_[0], model.intercept_[0]

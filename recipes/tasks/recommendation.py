@@ -296,7 +296,7 @@ def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArr
     }
     if columns := _columns(splits, recipe):
         found["columns + logistic regression"] = learned.on_columns(splits, columns)
-        found["columns + gradient boosting"] = boosted(splits, columns)
+        found["columns + gradient boosting"] = boosted(splits, columns, _ADS)
     for name, key in _PAST.items():
         if learned.seen_share(splits, key):
             found[name] = learned.past_share(splits, key)
