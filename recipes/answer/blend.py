@@ -30,10 +30,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, logsumexp, softmax
 
 from adapters.errors import BadAdapter
-from recipes.answer import linear, trees
 from recipes.answer.linear import Linear
 from recipes.answer.trees import Trees
-from recipes.examples import Splits
 from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import smoothed
 from recipes.measure.shrinkage import SPREAD, evidence, holds
@@ -41,7 +39,6 @@ from recipes.part import is_finite
 
 if TYPE_CHECKING:
     from recipes.measure.intervals import Indices
-    from recipes.recipe import Recipe
 
 Baseline: TypeAlias = Linear | Trees
 Floats = NDArray[np.float64]
@@ -152,11 +149,6 @@ def _parts(
     half = _MOST_SHARPNESS / 2
     bounds = [(_LEAST, half), (0.0, half), (-most, most)]  # of a convex loss
     return np.asarray(minimize(loss, (0.7, 0.7, 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x)
-
-
-def travelling(splits: Splits, recipe: "Recipe") -> dict[str, Baseline]:
-    """A name -> a baseline that an adapter can carry, of the training rows."""
-    return {model.name: model for of in (linear, trees) for model in of.learn(splits, recipe)}
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,10 @@ from adapters.errors import BadAdapter
 from recipes.examples import Example, Splits
 from recipes.measure import baselines
 from recipes.measure.calibration import shift_for
+from recipes.measure.columns import cuts_of, in_steps
 from recipes.part import is_finite
 from recipes.tasks.history import LIKED_SHARE
+from recipes.tasks.roles import ADS
 from recipes.tasks.task import label_task
 
 if TYPE_CHECKING:
@@ -48,13 +50,12 @@ _USUAL_BUCKETS = 1 << 10
 _MOST_NUMBERS = 3 << 18  # of two bytes each, which are 2 MiB in base64
 _SHARE = re.compile(r"(\d{1,3})%")
 _LETTERS = range(1, 5)
-ADS = ("ad_id", "ad")  # whose numbers are names
 
 
 @dataclass(frozen=True)
 class Reader:
     """Which features a row has. columns: those that are read, with the cuts of a column of numbers (as
-    `baselines.cuts_of`), or None for the text. characters: whether the letters of a text are read beside its words."""
+    `columns.cuts_of`), or None for the text. characters: whether the letters of a text are read beside its words."""
 
     columns: Mapping[str, Cuts] | None = None
     characters: bool = False
@@ -85,7 +86,7 @@ def _cell(name: str, value: str, cuts: Cuts) -> tuple[str, float]:
     if name == LIKED_SHARE and (share := _SHARE.fullmatch(value)):
         part = min(max(int(share[1]) / 100, 0.005), 0.995)
         return f"{name}%", math.log(part / (1 - part))
-    plain = baselines.in_steps(value, cuts).encode("utf-8", "replace").decode()
+    plain = in_steps(value, cuts).encode("utf-8", "replace").decode()
     return f"{name}={plain}", 1.0
 
 
@@ -165,7 +166,7 @@ def learn(splits: Splits, recipe: "Recipe") -> list[Linear]:
 
 def _cuts(train: Sequence[Example], name: str) -> Cuts:
     """Where a column of numbers is cut; the number of an ad is a name."""
-    found = None if name in ADS else baselines.cuts_of([example.fields.get(name, "") for example in train])
+    found = None if name in ADS else cuts_of([example.fields.get(name, "") for example in train])
     return None if found is None else tuple(map(float, found))
 
 

@@ -19,30 +19,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from adapters.errors import BadAdapter
-from recipes.answer.linear import ADS
-from recipes.examples import Splits
-from recipes.measure import baselines
-from recipes.measure.boosting import WORDS, Boosted, Column, boost, columns_of, table
-from recipes.measure.calibration import shift_for
+from recipes.measure.columns import WORDS, Column, table
 from recipes.part import is_finite
-from recipes.tasks.task import label_task
-
-if TYPE_CHECKING:
-    from recipes.recipe import Recipe
 
 Floats = NDArray[np.float64]
-_NAME = "hashed columns + gradient boosting"
-_LEAF, _NUMBER, _WORDS = range(3)
-_NODE = np.dtype([("kind", "u1"), ("column", "<u2"), ("value", "<f8"), ("right", "<u2"), ("missing", "?")])
-_MOST_NODES = 100_000  # of fourteen bytes each, which are 2 MiB in base64
-_SET = 256  # words that a set may hold
+LEAF, NUMBER, WORD = range(3)
+NODE = np.dtype([("kind", "u1"), ("column", "<u2"), ("value", "<f8"), ("right", "<u2"), ("missing", "?")])
+MOST_NODES = 100_000  # of fourteen bytes each, which are 2 MiB in base64
+SET = 256  # words that a set may hold
 _AT_ONCE = 1 << 20  # rows times trees
 
 
@@ -81,11 +72,11 @@ class Trees:
         """The value of the leaf of each tree, `[rows, trees]`; cells: `[rows, columns]`."""
         node = self._fields
         at = np.tile(self.roots, (len(cells), 1))
-        while (inner := node.kind[at] != _LEAF).any():
+        while (inner := node.kind[at] != LEAF).any():
             cell = np.take_along_axis(cells, node.column[at], axis=1)
             gone = np.isnan(cell)
             left = cell <= node.value[at]
-            if (among := (node.kind[at] == _WORDS) & ~gone).any():
+            if (among := (node.kind[at] == WORD) & ~gone).any():
                 left[among] = self.sets[node.value[at][among].astype(int), cell[among].astype(int)]
             left = np.where(gone, node.missing[at], left)
             at = np.where(inner, at + np.where(left, 1, node.right[at]), at)
@@ -139,82 +130,6 @@ class _Fields(NamedTuple):
     missing: NDArray[np.bool_]
 
 
-def learn(splits: Splits, recipe: "Recipe") -> list[Trees]:
-    """A model of the columns, where there are any, from the training rows. What learned from sampled rows is corrected
-    as the adapter is. None where there are more nodes than travel."""
-    names = label_task(recipe.task).carried(splits.train, recipe)
-    if not names:
-        return []
-    columns = tuple(columns_of(splits.train, names, ADS))
-    outputs = 1 if len(splits.labels) == 2 and not splits.multi_label else len(splits.labels)
-    bias, grown = np.full(outputs, -baselines.CERTAIN), list[_Tree]()
-    for label, boosted in enumerate(boost(splits, columns)):
-        grown += _grown(boosted, label if splits.multi_label else None, bias)
-    if splits.negative_share < 1:
-        bias[-1] += shift_for(splits.negative_share)
-    if sum(len(tree.nodes) for tree in grown) > _MOST_NODES:
-        return []
-    sizes = np.array([0, *(len(tree.nodes) for tree in grown)], dtype=np.intp)
-    firsts = np.cumsum([0, *(len(tree.sets) for tree in grown)])
-    for tree, first in zip(grown, firsts, strict=False):
-        tree.nodes["value"][tree.nodes["kind"] == _WORDS] += first
-    made = Trees(
-        _NAME,
-        columns,
-        len(splits.labels),
-        tuple(map(float, bias)),
-        np.cumsum(sizes)[:-1],
-        np.array([tree.output for tree in grown], dtype=np.intp),
-        np.concatenate([np.zeros(0, _NODE), *(tree.nodes for tree in grown)]),
-        np.concatenate([np.zeros((0, _SET), dtype=bool), *(tree.sets for tree in grown)]),
-    )
-    return [made]
-
-
-class _Tree(NamedTuple):
-    """output: what it adds to; sets: its own, which its nodes count from 0."""
-
-    output: int
-    nodes: NDArray[Any]
-    sets: NDArray[np.bool_]
-
-
-def _grown(boosted: Boosted, label: int | None, bias: Floats) -> Iterator[_Tree]:
-    """The trees of a model, of one label or of all (None), and in `bias`, [outputs], where they start."""
-    classes, model = boosted.classes, boosted.model
-    if (
-        label is not None or len(bias) == 1
-    ):  # trees of a label's log-odds, whose classes are whether a row has it
-        told = [label or 0]
-        bias[told] = 0.0 if model else baselines.CERTAIN if classes[0] else -baselines.CERTAIN
-    else:
-        told = [int(each) for each in (classes[1:] if len(classes) == 2 else classes)]
-        bias[classes] = 0.0
-    if model is not None:
-        # scikit-learn offers no other way to its trees; that they say the same is tested.
-        bias[told] = np.ravel(model._baseline_prediction)
-        for trees in model._predictors:
-            yield from (_Tree(output, *_table(tree)) for output, tree in zip(told, trees, strict=True))
-
-
-def _table(tree: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """The nodes and the sets of one of scikit-learn's trees, whose left nodes each follow their parent."""
-    given = tree.nodes
-    leaf, words = given["is_leaf"].astype(bool), given["is_categorical"].astype(bool)
-    inner = ~leaf
-    made = np.zeros(len(given), dtype=_NODE)
-    made["kind"] = np.where(leaf, _LEAF, np.where(words, _WORDS, _NUMBER))
-    made["column"][inner] = given["feature_idx"][inner]
-    made["value"] = np.where(
-        leaf, given["value"], np.where(words, given["bitset_idx"], given["num_threshold"])
-    )
-    made["right"][inner] = (given["right"] - np.arange(len(given)))[inner]
-    made["missing"][inner] = given["missing_go_to_left"][inner]
-    bits = np.ascontiguousarray(tree.raw_left_cat_bitsets, dtype="<u4").view(np.uint8)
-    sets = np.unpackbits(bits, axis=1, bitorder="little").astype(bool)
-    return made, sets.reshape(-1, _SET)
-
-
 def _problems(saved: Any, labels: int, multi_label: bool) -> Iterator[str]:
     """What is wrong with a saved model: another key or type, a number that is not finite, a node that leads nowhere."""
     wanted = {"name": str, "columns": list, "bias": list, "trees": list, "nodes": str, "sets": str}
@@ -236,7 +151,7 @@ def _problems(saved: Any, labels: int, multi_label: bool) -> Iterator[str]:
     try:
         nodes, sets = _nodes(saved["nodes"]), _sets(saved["sets"])
     except (ValueError, binascii.Error):
-        yield f"its nodes or sets are not the base64 of whole ones, or more than {_MOST_NODES:,}"
+        yield f"its nodes or sets are not the base64 of whole ones, or more than {MOST_NODES:,}"
         return
     roots = [root for root, _ in saved["trees"]]
     if not roots and not len(nodes):
@@ -249,15 +164,15 @@ def _problems(saved: Any, labels: int, multi_label: bool) -> Iterator[str]:
 
 def _misled(nodes: NDArray[Any], roots: list[int], words: list[Any], sets: int) -> Iterator[str]:
     """What is wrong with nodes: each must lead on in its own tree, so that every row comes to a leaf."""
-    inner = nodes["kind"] != _LEAF
+    inner = nodes["kind"] != LEAF
     ends = np.repeat([*roots[1:], len(nodes)], np.diff([*roots, len(nodes)]))
     right = nodes["right"].astype(np.intp)
     if (inner & ((right < 2) | (np.arange(len(nodes)) + right >= ends))).any():
         yield "its nodes lead out of their trees"
-    if (nodes["kind"] > _WORDS).any() or not np.isfinite(nodes["value"]).all():
+    if (nodes["kind"] > WORD).any() or not np.isfinite(nodes["value"]).all():
         yield "its nodes hold kinds that there are not, or numbers that are not finite"
         return
-    among = nodes["kind"] == _WORDS
+    among = nodes["kind"] == WORD
     column, value = nodes["column"], nodes["value"][among]
     if (column >= len(words)).any():
         yield f"its nodes read more than its {len(words)} columns"
@@ -281,24 +196,24 @@ def _is_tree(given: Any, outputs: int) -> bool:
         isinstance(given, list)
         and len(given) == 2
         and all(type(each) is int for each in given)
-        and 0 <= given[0] <= _MOST_NODES
+        and 0 <= given[0] <= MOST_NODES
         and 0 <= given[1] < outputs
     )
 
 
 def _nodes(written: str) -> NDArray[Any]:
     """Of base64. Raises ValueError for what is none, and for too many."""
-    if len(written) > _MOST_NODES * _NODE.itemsize * 2:
+    if len(written) > MOST_NODES * NODE.itemsize * 2:
         raise ValueError("too many")
-    found = np.frombuffer(base64.b64decode(written, validate=True), dtype=_NODE)
-    if len(found) > _MOST_NODES:
+    found = np.frombuffer(base64.b64decode(written, validate=True), dtype=NODE)
+    if len(found) > MOST_NODES:
         raise ValueError("too many")
     return found
 
 
 def _sets(written: str) -> NDArray[np.bool_]:
     """Of base64, `[sets, 256]`. Raises ValueError for what is none, and for more than nodes."""
-    if len(written) > _MOST_NODES * _SET:
+    if len(written) > MOST_NODES * SET:
         raise ValueError("too many")
     bits = np.frombuffer(base64.b64decode(written, validate=True), dtype=np.uint8)
-    return np.unpackbits(bits.reshape(-1, _SET // 8), axis=1).astype(bool)
+    return np.unpackbits(bits.reshape(-1, SET // 8), axis=1).astype(bool)

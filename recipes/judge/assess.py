@@ -11,7 +11,8 @@ from adapters import Base
 from adapters.serving import Sampling
 from adapters.slots import Slots
 from recipes.answer import chosen, draws
-from recipes.answer.blend import Baseline, Blend, Mix, blend, fit_mix, travelling
+from recipes.answer.blend import Baseline, Blend, Mix, blend, fit_mix
+from recipes.answer.travelling import travelling
 from recipes.answer.voice import answered
 from recipes.examples import Example, Splits
 from recipes.judge.certainty import Certainty

@@ -11,10 +11,11 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from recipes.examples import Example, Splits
 from recipes.measure import metrics as evaluate
+from recipes.measure.columns import cuts_of, in_steps
 from recipes.measure.intervals import Floats, Indices, units_of
 
 Bools = NDArray[np.bool_]
@@ -151,29 +152,6 @@ def linear_probe(
     weights, bias = best_regression(splits, train, validation, _DENSE_STRENGTHS, intercept).linear()
     weights, bias = weights / scaler.scale_[:, None], np.maximum(bias, _UNLIKELY)
     return weights, bias - scaler.mean_ @ weights if intercept else bias
-
-
-def cuts_of(values: Sequence[str]) -> Floats | None:
-    """Where a column of numbers is cut, so that ten steps hold as many rows each, or None for a column of words."""
-    numbers = [number_of(value) for value in values if value]
-    if not numbers or None in numbers:
-        return None
-    return np.unique(np.quantile(np.array(numbers, dtype=float), np.linspace(0.1, 0.9, 9)))
-
-
-def in_steps(value: str, cuts: ArrayLike | None) -> str:
-    """The step of a number, "step 3"; words, and what is no number, as they are."""
-    number = number_of(value)
-    return value if cuts is None or number is None else f"step {np.searchsorted(cuts, number)}"
-
-
-def number_of(text: str) -> float | None:
-    """A finite number; None for any other text."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if np.isfinite(number) else None
 
 
 class Regression:

@@ -1,16 +1,15 @@
 """Gradient boosting on columns: what shops reach without a language model, where numbers and their steps say most."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recipes.examples import Example, Splits
+from recipes.examples import Splits
 from recipes.measure import metrics as evaluate
-from recipes.measure.baselines import Bools, folds, label_matrix, labels_of, number_of, weights_of
+from recipes.measure.baselines import Bools, folds, label_matrix, labels_of, weights_of
+from recipes.measure.columns import Column, columns_of, table
 from recipes.measure.intervals import Floats, Indices
 
 if TYPE_CHECKING:
@@ -18,58 +17,6 @@ if TYPE_CHECKING:
 
 _ROUNDS = 100
 _TREES = 2_000  # one for each label and round, so that 77 labels take seconds
-WORDS = 250  # of a column that are told apart, the commonest ones
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column as numbers: those that it holds, or of words one for each of the commonest; others are missing.
-
-    words: hashes of those that are told apart, each of at least two training rows; None for a column of numbers.
-    """
-
-    name: str
-    words: tuple[str, ...] | None = None
-
-    @classmethod
-    def of(cls, train: Sequence[Example], name: str, is_name: bool = False) -> "Column":
-        """As the training rows have it. is_name: whether its numbers are names, and have no order."""
-        cells = [cell for example in train if (cell := example.fields.get(name, ""))]
-        if cells and not is_name and None not in map(_number, cells):
-            return cls(name)
-        common = Counter(map(_hashed, cells)).most_common(WORDS)
-        return cls(name, tuple(word for word, count in common if count > 1))
-
-    def read(self, rows: Sequence[Mapping[str, str]]) -> Floats:
-        """The cells of rows, `[rows]`; NaN where one is missing, no number, or a word of no training rows."""
-        cells = [row.get(self.name, "") for row in rows]
-        found: list[float | None]
-        if self.words is None:
-            found = [_number(cell) for cell in cells]
-        else:
-            codes = {word: float(code) for code, word in enumerate(self.words)}
-            found = [codes.get(_hashed(cell)) if cell else None for cell in cells]
-        return np.array([np.nan if each is None else each for each in found])
-
-
-def _number(cell: str) -> float | None:
-    """A number, or a share such as "73%"."""
-    return number_of(cell.removesuffix("%"))
-
-
-def _hashed(cell: str) -> str:
-    return blake2b(cell.encode("utf-8", "replace"), digest_size=8).hexdigest()
-
-
-def columns_of(train: Sequence[Example], names: Sequence[str], are_names: Collection[str]) -> list[Column]:
-    """Those of words first, as scikit-learn orders them."""
-    found = [Column.of(train, name, name in are_names) for name in names]
-    return sorted(found, key=lambda column: column.words is None)
-
-
-def table(columns: Sequence[Column], rows: Sequence[Mapping[str, str]]) -> Floats:
-    """`[rows, columns]`."""
-    return np.stack([column.read(rows) for column in columns], axis=1)
 
 
 @dataclass(frozen=True)
@@ -92,7 +39,7 @@ class Boosted:
 def boosted(splits: Splits, names: Sequence[str], are_names: Collection[str] = ()) -> Floats:
     """scikit-learn's HistGradientBoostingClassifier on columns alone, [test, labels]; one for each label where a row
     may have several. are_names: columns whose numbers are names."""
-    columns = columns_of(splits.train, names, are_names)
+    columns = columns_of(names, [example.fields for example in splits.train], are_names)
     models, rows = boost(splits, columns), table(columns, [example.fields for example in splits.test])
     if not splits.multi_label:
         return models[0].probabilities(rows, len(splits.labels))

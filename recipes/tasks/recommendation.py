@@ -18,6 +18,7 @@ from recipes.tasks.counts import COUNTS, counted, counts_of, outcome_of, uncount
 from recipes.tasks.history import LIKED_SHARE, LIKED_TALLY
 from recipes.tasks.label_names import meaning, plain_label
 from recipes.tasks.roles import (
+    ADS,
     CALLED,
     FILL,
     GROUP,
@@ -106,7 +107,6 @@ SAMPLES: Final = (
     {"user": "new", "ad": "Free delivery this week"},
 )
 LIMITS: Final = ()
-_ADS: Final = ("ad_id", "ad")
 _LINES: Final = (("user", "User: {user}"), ("ad", "Ad: {ad}"))
 _OWN_HISTORY: Final = "liked share of the row's own history"  # the one baseline that learns nothing
 
@@ -296,7 +296,7 @@ def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArr
     }
     if columns := _columns(splits, recipe):
         found["columns + logistic regression"] = learned.on_columns(splits, columns)
-        found["columns + gradient boosting"] = boosted(splits, columns, _ADS)
+        found["columns + gradient boosting"] = boosted(splits, columns, ADS)
     for name, key in _PAST.items():
         if learned.seen_share(splits, key):
             found[name] = learned.past_share(splits, key)
@@ -337,7 +337,7 @@ def carried(examples: Sequence[Example], recipe: "Sections") -> tuple[str, ...]:
     """The features, which ad it is, and what `data.history` says of the user."""
     rows = [example.fields for example in examples]
     names = feature_columns(recipe.data.features, rows, ROLES)
-    ad = [name for name in _ADS if any(fields.get(name) for fields in rows)][:1]
+    ad = [name for name in ADS if any(fields.get(name) for fields in rows)][:1]
     shares = [LIKED_SHARE] if recipe.data.history is not None else []
     return tuple(dict.fromkeys([*names, *shares, *ad]))
 

@@ -29,6 +29,8 @@ GROUP = Role(
 TIMESTAMP = Role("when it happened; the past trains, the future tests", ("time", "date", "datetime", "ts"))
 WEIGHT = Role("how much the row counts, above 0", ("weights", "count", "sample_weight"))
 
+ADS = ("ad_id", "ad")  # which ad it is, by the first of them that a file has; a number there is a name
+
 
 FILL = "Fill it in, or remove the row"
 CALLED = {"train": "training", "validation": "validation", "test": "test"}

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from adapters.errors import BadAdapter
 from recipes import Recipe
 from recipes.answer.blend import Blend, Mix
-from recipes.answer.trees import Trees, learn
+from recipes.answer.travelling import trees
+from recipes.answer.trees import Trees
 from recipes.examples import Example, Splits
-from recipes.measure.boosting import Column, boosted
+from recipes.measure.boosting import boosted
 from recipes.measure.calibration import shift_for, shifted
+from recipes.measure.columns import Column
 from tests.recipes.answer.test_blend import splits_of
 from tests.recipes.measure.test_baselines import shop_rows
 
@@ -53,7 +55,7 @@ def asked(model: Trees, splits: Splits) -> np.ndarray:
     ids=["two", "four", "two of three", "three of five", "several", "few rows"],
 )
 def test_they_say_what_the_trees_that_they_were_made_of_say(splits: Splits) -> None:
-    [model] = learn(splits, RECIPE)
+    [model] = trees(splits, RECIPE)
     again = Trees.from_info(json.loads(json.dumps(model.to_info())), len(splits.labels), splits.multi_label)
     found = asked(model, splits)
     assert found == pytest.approx(boosted(splits, NAMES), abs=1e-9)
@@ -62,7 +64,7 @@ def test_they_say_what_the_trees_that_they_were_made_of_say(splits: Splits) -> N
 
 def test_rows_one_by_one_and_none_at_all_are_answered_alike() -> None:
     splits = shops(4)
-    [model] = learn(splits, RECIPE)
+    [model] = trees(splits, RECIPE)
     single = [asked(model, replace(splits, test=(example,))) for example in splits.test[:5]]
     assert np.concatenate(single) == pytest.approx(asked(model, splits)[:5])
     assert asked(model, replace(splits, test=())).shape == (0, 4)
@@ -72,29 +74,29 @@ def test_a_training_of_one_label_is_sure_of_it() -> None:
     splits = shops()
     for label in (0, 1):
         alone = tuple(example for example in splits.train if example.label == label)
-        [model] = learn(replace(splits, train=alone), RECIPE)
+        [model] = trees(replace(splits, train=alone), RECIPE)
         assert (asked(model, splits)[:, label] > 1 - 1e-9).all()
         assert Trees.from_info(model.to_info(), 2, False).probabilities([""], [{}], False).shape == (1, 2)
 
 
 def test_without_columns_there_are_none() -> None:
-    assert learn(shops(), Recipe.load("behavior")) == []
+    assert trees(shops(), Recipe.load("behavior")) == []
 
 
 def test_columns_are_numbers_shares_or_the_words_that_two_rows_have() -> None:
-    rows = [Example("t", i, 0, fields={"n": str(i), "share": f"{i}%", "w": "ab"[i % 2]}) for i in range(6)]
-    rows.append(Example("t", 9, 0, fields={"w": "once", "ad": "7"}))
-    assert Column.of(rows, "n").read([{"n": "2.5"}, {"n": "dear"}, {}]) == pytest.approx(
+    rows = [{"n": str(i), "share": f"{i}%", "w": "ab"[i % 2]} for i in range(6)]
+    rows.append({"w": "once", "ad": "7"})
+    assert Column.of("n", rows).read([{"n": "2.5"}, {"n": "dear"}, {}]) == pytest.approx(
         [2.5, np.nan, np.nan], nan_ok=True
     )
-    assert Column.of(rows, "share").read([{"share": "12%"}]) == [12]
-    words = Column.of(rows, "w")
+    assert Column.of("share", rows).read([{"share": "12%"}]) == [12]
+    words = Column.of("w", rows)
     assert words.read([{"w": "a"}, {"w": "b"}, {"w": "once"}]) == pytest.approx([0, 1, np.nan], nan_ok=True)
-    assert Column.of(rows, "n", is_name=True).words == () and Column.of(rows, "gone").words == ()
+    assert Column.of("n", rows, is_name=True).words == () and Column.of("gone", rows).words == ()
 
 
 def test_no_word_of_the_data_stands_in_the_numbers() -> None:
-    [model] = learn(splits_of(2), Recipe.load("behavior", **{"data.features": ["season", "price"]}))
+    [model] = trees(splits_of(2), Recipe.load("behavior", **{"data.features": ["season", "price"]}))
     told = json.dumps(model.to_info(), ensure_ascii=False)
     assert "season" in told and not any(word in told for word in ("autumn", "春", "season 0"))
 
@@ -102,18 +104,18 @@ def test_no_word_of_the_data_stands_in_the_numbers() -> None:
 def test_what_learned_from_sampled_rows_is_corrected_as_the_adapter_is() -> None:
     splits = replace(shops(), labels=("not clicked", "clicked"))
     recipe = Recipe.load("recommendation", **{"data.features": NAMES})
-    [every], [sampled] = learn(splits, recipe), learn(replace(splits, negative_share=0.25), recipe)
+    [every], [sampled] = trees(splits, recipe), trees(replace(splits, negative_share=0.25), recipe)
     assert asked(sampled, splits) == pytest.approx(shifted(asked(every, splits), shift_for(0.25)))
 
 
 def test_more_nodes_than_travel_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recipes.answer.trees._MOST_NODES", 100)
-    assert learn(shops(4), RECIPE) == []
+    monkeypatch.setattr("recipes.answer.travelling.MOST_NODES", 100)
+    assert trees(shops(4), RECIPE) == []
 
 
 # --- lies ---------------------------------------------------------------------------------------------------------
 
-INFO = learn(shops(), RECIPE)[0].to_info()
+INFO = trees(shops(), RECIPE)[0].to_info()
 NODE = 14  # bytes
 
 

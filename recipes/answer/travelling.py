@@ -1,0 +1,106 @@
+"""Which baselines an adapter can carry, learned from its training rows."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recipes.answer import linear
+from recipes.answer.blend import Baseline
+from recipes.answer.trees import LEAF, MOST_NODES, NODE, NUMBER, SET, WORD, Trees
+from recipes.examples import Splits
+from recipes.measure import baselines
+from recipes.measure.boosting import Boosted, boost
+from recipes.measure.calibration import shift_for
+from recipes.measure.columns import columns_of
+from recipes.tasks.roles import ADS
+from recipes.tasks.task import label_task
+
+if TYPE_CHECKING:
+    from recipes.recipe import Recipe
+
+Floats = NDArray[np.float64]
+_NAME = "hashed columns + gradient boosting"
+
+
+def travelling(splits: Splits, recipe: "Recipe") -> dict[str, Baseline]:
+    """A name -> a baseline that an adapter can carry, of the training rows."""
+    models: list[Baseline] = [*linear.learn(splits, recipe), *trees(splits, recipe)]
+    return {model.name: model for model in models}
+
+
+def trees(splits: Splits, recipe: "Recipe") -> list[Trees]:
+    """A model of the columns, where there are any, from the training rows. What learned from sampled rows is corrected
+    as the adapter is. None where there are more nodes than travel."""
+    names = label_task(recipe.task).carried(splits.train, recipe)
+    if not names:
+        return []
+    columns = tuple(columns_of(names, [example.fields for example in splits.train], ADS))
+    outputs = 1 if len(splits.labels) == 2 and not splits.multi_label else len(splits.labels)
+    bias, grown = np.full(outputs, -baselines.CERTAIN), list[_Tree]()
+    for label, boosted in enumerate(boost(splits, columns)):
+        grown += _grown(boosted, label if splits.multi_label else None, bias)
+    if splits.negative_share < 1:
+        bias[-1] += shift_for(splits.negative_share)
+    if sum(len(tree.nodes) for tree in grown) > MOST_NODES:
+        return []
+    sizes = np.array([0, *(len(tree.nodes) for tree in grown)], dtype=np.intp)
+    firsts = np.cumsum([0, *(len(tree.sets) for tree in grown)])
+    for tree, first in zip(grown, firsts, strict=False):
+        tree.nodes["value"][tree.nodes["kind"] == WORD] += first
+    made = Trees(
+        _NAME,
+        columns,
+        len(splits.labels),
+        tuple(map(float, bias)),
+        np.cumsum(sizes)[:-1],
+        np.array([tree.output for tree in grown], dtype=np.intp),
+        np.concatenate([np.zeros(0, NODE), *(tree.nodes for tree in grown)]),
+        np.concatenate([np.zeros((0, SET), dtype=bool), *(tree.sets for tree in grown)]),
+    )
+    return [made]
+
+
+class _Tree(NamedTuple):
+    """output: what it adds to; sets: its own, which its nodes count from 0."""
+
+    output: int
+    nodes: NDArray[Any]
+    sets: NDArray[np.bool_]
+
+
+def _grown(boosted: Boosted, label: int | None, bias: Floats) -> Iterator[_Tree]:
+    """The trees of a model, of one label or of all (None), and in `bias`, [outputs], where they start."""
+    classes, model = boosted.classes, boosted.model
+    if (
+        label is not None or len(bias) == 1
+    ):  # trees of a label's log-odds, whose classes are whether a row has it
+        told = [label or 0]
+        bias[told] = 0.0 if model else baselines.CERTAIN if classes[0] else -baselines.CERTAIN
+    else:
+        told = [int(each) for each in (classes[1:] if len(classes) == 2 else classes)]
+        bias[classes] = 0.0
+    if model is not None:
+        # scikit-learn offers no other way to its trees; that they say the same is tested.
+        bias[told] = np.ravel(model._baseline_prediction)
+        for trees in model._predictors:
+            yield from (_Tree(output, *_table(tree)) for output, tree in zip(told, trees, strict=True))
+
+
+def _table(tree: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The nodes and the sets of one of scikit-learn's trees, whose left nodes each follow their parent."""
+    given = tree.nodes
+    leaf, words = given["is_leaf"].astype(bool), given["is_categorical"].astype(bool)
+    inner = ~leaf
+    made = np.zeros(len(given), dtype=NODE)
+    made["kind"] = np.where(leaf, LEAF, np.where(words, WORD, NUMBER))
+    made["column"][inner] = given["feature_idx"][inner]
+    made["value"] = np.where(
+        leaf, given["value"], np.where(words, given["bitset_idx"], given["num_threshold"])
+    )
+    made["right"][inner] = (given["right"] - np.arange(len(given)))[inner]
+    made["missing"][inner] = given["missing_go_to_left"][inner]
+    bits = np.ascontiguousarray(tree.raw_left_cat_bitsets, dtype="<u4").view(np.uint8)
+    sets = np.unpackbits(bits, axis=1, bitorder="little").astype(bool)
+    return made, sets.reshape(-1, SET)
