@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from scipy.special import expit, softmax
 
 from adapters.errors import BadAdapter
+from recipes.answer.carried import misshapen, outputs_of, probabilities_of
 from recipes.examples import Example, Splits
 from recipes.measure import baselines
 from recipes.measure.calibration import shift_for
@@ -114,11 +114,7 @@ class Linear:
             self.reader.columns is None,
         )
         logits = np.asarray(counted @ used[:, 1:]) + np.array(self.bias)
-        if multi_label:
-            return np.asarray(expit(logits))
-        if len(self.bias) < self.labels:
-            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-        return np.asarray(softmax(logits, axis=1))
+        return probabilities_of(logits, self.labels, multi_label)
 
     def to_info(self) -> dict[str, Any]:
         """As it stands in an adapter's `info["blend"]["baseline"]`."""
@@ -171,7 +167,7 @@ def _cuts(train: Sequence[Example], name: str) -> Cuts:
 
 
 def _learned(name: str, reader: Reader, splits: Splits, recipe: "Recipe") -> Linear | None:
-    outputs = 1 if len(splits.labels) == 2 and not splits.multi_label else len(splits.labels)
+    outputs = outputs_of(len(splits.labels), splits.multi_label)
     most = min(_MOST_BUCKETS, _MOST_NUMBERS // (1 + outputs))
     if most < _FEWEST_BUCKETS:
         return None
@@ -238,15 +234,10 @@ def _counted(hashed: csr_matrix, counts: Floats, is_text: bool) -> csr_matrix:
 def _problems(saved: Any, labels: int, multi_label: bool) -> Iterator[str]:
     """What is wrong with a saved model: another key or type, a number that is not finite, a table of another size."""
     wanted = {"name": str, "columns": dict | None, "characters": bool, "bias": list, "table": str}
-    if not isinstance(saved, Mapping) or saved.keys() != wanted.keys():
-        yield f"its baseline should hold {', '.join(wanted)} and nothing else"
+    outputs = outputs_of(labels, multi_label)
+    if problem := misshapen(saved, wanted, outputs):
+        yield problem
         return
-    if odd := [name for name, kind in wanted.items() if not isinstance(saved[name], kind)]:
-        yield f"{', '.join(odd)} of its baseline are of another type"
-        return
-    outputs = 1 if labels == 2 and not multi_label else labels
-    if len(saved["bias"]) != outputs or not all(map(is_finite, saved["bias"])):
-        yield f"its bias is not {outputs} finite numbers"
     for name, cuts in (saved["columns"] or {}).items():
         if cuts is not None and not (
             isinstance(cuts, list) and len(cuts) < 10 and all(map(is_finite, cuts)) and sorted(cuts) == cuts

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recipes.answer import linear
 from recipes.answer.blend import Baseline
+from recipes.answer.carried import outputs_of
 from recipes.answer.trees import LEAF, MOST_NODES, NODE, NUMBER, SET, WORD, Trees
 from recipes.examples import Splits
 from recipes.measure import baselines
@@ -37,7 +38,7 @@ def trees(splits: Splits, recipe: "Recipe") -> list[Trees]:
     if not names:
         return []
     columns = tuple(columns_of(names, [example.fields for example in splits.train], ADS))
-    outputs = 1 if len(splits.labels) == 2 and not splits.multi_label else len(splits.labels)
+    outputs = outputs_of(len(splits.labels), splits.multi_label)
     bias, grown = np.full(outputs, -baselines.CERTAIN), list[_Tree]()
     for label, boosted in enumerate(boost(splits, columns)):
         grown += _grown(boosted, label if splits.multi_label else None, bias)

@@ -23,11 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 
 from adapters.errors import BadAdapter
+from recipes.answer.carried import misshapen, outputs_of, probabilities_of
 from recipes.measure.columns import WORDS, Column, table
-from recipes.part import is_finite
 
 Floats = NDArray[np.float64]
 LEAF, NUMBER, WORD = range(3)
@@ -62,11 +61,7 @@ class Trees:
         logits = np.tile(np.array(self.bias), (len(rows), 1))
         for first in range(0, len(rows), step):
             logits[first : first + step] += self._leaves(cells[first : first + step]) @ adds
-        if multi_label:
-            return np.asarray(expit(logits))
-        if len(self.bias) < self.labels:
-            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-        return np.asarray(softmax(logits, axis=1))
+        return probabilities_of(logits, self.labels, multi_label)
 
     def _leaves(self, cells: Floats) -> Floats:
         """The value of the leaf of each tree, `[rows, trees]`; cells: `[rows, columns]`."""
@@ -133,15 +128,10 @@ class _Fields(NamedTuple):
 def _problems(saved: Any, labels: int, multi_label: bool) -> Iterator[str]:
     """What is wrong with a saved model: another key or type, a number that is not finite, a node that leads nowhere."""
     wanted = {"name": str, "columns": list, "bias": list, "trees": list, "nodes": str, "sets": str}
-    if not isinstance(saved, Mapping) or saved.keys() != wanted.keys():
-        yield f"its baseline should hold {', '.join(wanted)} and nothing else"
+    outputs = outputs_of(labels, multi_label)
+    if problem := misshapen(saved, wanted, outputs):
+        yield problem
         return
-    if odd := [name for name, kind in wanted.items() if not isinstance(saved[name], kind)]:
-        yield f"{', '.join(odd)} of its baseline are of another type"
-        return
-    outputs = 1 if labels == 2 and not multi_label else labels
-    if len(saved["bias"]) != outputs or not all(map(is_finite, saved["bias"])):
-        yield f"its bias is not {outputs} finite numbers"
     if not saved["columns"] or not all(map(_is_column, saved["columns"])):
         yield f"its columns are not names, each with at most {WORDS} hashes or null"
         return
