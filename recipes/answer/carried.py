@@ -1,6 +1,6 @@
 """What the baselines that an adapter can carry have in common: their outputs, and the keys that they are saved by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,13 +26,15 @@ def probabilities_of(logits: Floats, labels: int, multi_label: bool) -> Floats:
     return np.asarray(softmax(logits, axis=1))
 
 
-def misshapen(saved: Any, wanted: Mapping[str, Any], outputs: int) -> str | None:
-    """What is wrong with a saved baseline's keys, their types or its bias; None where nothing is. wanted: key ->
-    type."""
+def misshapen(saved: Any, wanted: Mapping[str, Any]) -> str | None:
+    """What is wrong with a saved baseline's keys or their types; None where nothing is. wanted: key -> type."""
     if not isinstance(saved, Mapping) or saved.keys() != wanted.keys():
         return f"its baseline should hold {', '.join(wanted)} and nothing else"
     if odd := [name for name, kind in wanted.items() if not isinstance(saved[name], kind)]:
         return f"{', '.join(odd)} of its baseline are of another type"
-    if len(saved["bias"]) != outputs or not all(map(is_finite, saved["bias"])):
-        return f"its bias is not {outputs} finite numbers"
     return None
+
+
+def is_bias(saved: Sequence[Any], outputs: int) -> bool:
+    """Whether it is a number for each output."""
+    return len(saved) == outputs and all(map(is_finite, saved))

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from adapters.errors import BadAdapter
-from recipes.answer.carried import misshapen, outputs_of, probabilities_of
+from recipes.answer.carried import is_bias, misshapen, outputs_of, probabilities_of
 from recipes.examples import Example, Splits
 from recipes.measure import baselines
 from recipes.measure.calibration import shift_for
@@ -150,7 +150,7 @@ class Linear:
 def learn(splits: Splits, recipe: "Recipe") -> list[Linear]:
     """A model of the texts, and one of the columns where there are any, from the training rows; how strongly they are
     regularised is chosen as `baselines.best_regression` does. What learned from sampled rows is corrected as the
-    adapter is. None for so many labels that the table would have too few buckets."""
+    adapter is. Nothing for so many labels that the table would have too few buckets."""
     readers = {"hashed n-grams": Reader(None, characters=True)}
     if names := label_task(recipe.task).carried(splits.train, recipe):
         readers["hashed columns"] = Reader({name: _cuts(splits.train, name) for name in names})
@@ -234,10 +234,12 @@ def _counted(hashed: csr_matrix, counts: Floats, is_text: bool) -> csr_matrix:
 def _problems(saved: Any, labels: int, multi_label: bool) -> Iterator[str]:
     """What is wrong with a saved model: another key or type, a number that is not finite, a table of another size."""
     wanted = {"name": str, "columns": dict | None, "characters": bool, "bias": list, "table": str}
-    outputs = outputs_of(labels, multi_label)
-    if problem := misshapen(saved, wanted, outputs):
+    if problem := misshapen(saved, wanted):
         yield problem
         return
+    outputs = outputs_of(labels, multi_label)
+    if not is_bias(saved["bias"], outputs):
+        yield f"its bias is not {outputs} finite numbers"
     for name, cuts in (saved["columns"] or {}).items():
         if cuts is not None and not (
             isinstance(cuts, list) and len(cuts) < 10 and all(map(is_finite, cuts)) and sorted(cuts) == cuts

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from recipes.answer import linear
 from recipes.answer.blend import Baseline
 from recipes.answer.carried import outputs_of
-from recipes.answer.trees import LEAF, MOST_NODES, NODE, NUMBER, SET, WORD, Trees
+from recipes.answer.trees import LEAF, MOST_COLUMNS, NODE, NUMBER, SET, WORD, Trees, fits
 from recipes.examples import Splits
 from recipes.measure import baselines
-from recipes.measure.boosting import Boosted, boost
+from recipes.measure.boosting import Boosted, boost, rows_of
 from recipes.measure.calibration import shift_for
 from recipes.measure.columns import columns_of
 from recipes.tasks.roles import ADS
@@ -33,18 +33,18 @@ def travelling(splits: Splits, recipe: "Recipe") -> dict[str, Baseline]:
 
 def trees(splits: Splits, recipe: "Recipe") -> list[Trees]:
     """A model of the columns, where there are any, from the training rows. What learned from sampled rows is corrected
-    as the adapter is. None where there are more nodes than travel."""
+    as the adapter is. Nothing where there is more of it than travels."""
     names = label_task(recipe.task).carried(splits.train, recipe)
-    if not names:
+    if not 0 < len(names) <= MOST_COLUMNS:
         return []
-    columns = tuple(columns_of(names, [example.fields for example in splits.train], ADS))
+    columns = tuple(columns_of(names, rows_of(splits.train), ADS))
     outputs = outputs_of(len(splits.labels), splits.multi_label)
     bias, grown = np.full(outputs, -baselines.CERTAIN), list[_Tree]()
     for label, boosted in enumerate(boost(splits, columns)):
         grown += _grown(boosted, label if splits.multi_label else None, bias)
     if splits.negative_share < 1:
         bias[-1] += shift_for(splits.negative_share)
-    if sum(len(tree.nodes) for tree in grown) > MOST_NODES:
+    if not fits(len(grown), sum(len(tree.nodes) for tree in grown), sum(len(tree.sets) for tree in grown)):
         return []
     sizes = np.array([0, *(len(tree.nodes) for tree in grown)], dtype=np.intp)
     firsts = np.cumsum([0, *(len(tree.sets) for tree in grown)])
@@ -97,9 +97,9 @@ def _table(tree: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     made = np.zeros(len(given), dtype=NODE)
     made["kind"] = np.where(leaf, LEAF, np.where(words, WORD, NUMBER))
     made["column"][inner] = given["feature_idx"][inner]
-    made["value"] = np.where(
-        leaf, given["value"], np.where(words, given["bitset_idx"], given["num_threshold"])
-    )
+    # What goes right only where the cell is missing has an endless number, which nothing that travels holds.
+    number = np.minimum(given["num_threshold"], np.finfo(float).max)
+    made["value"] = np.where(leaf, given["value"], np.where(words, given["bitset_idx"], number))
     made["right"][inner] = (given["right"] - np.arange(len(given)))[inner]
     made["missing"][inner] = given["missing_go_to_left"][inner]
     bits = np.ascontiguousarray(tree.raw_left_cat_bitsets, dtype="<u4").view(np.uint8)

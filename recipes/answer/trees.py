@@ -9,8 +9,8 @@
 
 A row goes left from a number of at most the node's value and from a word of its set; the left node is the next one,
 the right one so many further on. The trees are scikit-learn's, see `measure.boosting`: each leaf speaks of at least
-twenty training rows. Of words only hashes travel, and only of those that two training rows have; who a user is
-(`user_id`) is no column.
+twenty training rows, of rows of impressions and clicks ten. Of words only hashes travel, and only of those that two
+training rows have; who a user is (`user_id`) is no column.
 """
 
 import base64
@@ -23,16 +23,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from adapters.errors import BadAdapter
-from recipes.answer.carried import misshapen, outputs_of, probabilities_of
+from recipes.answer.carried import is_bias, misshapen, outputs_of, probabilities_of
 from recipes.measure.columns import WORDS, Column, table
 
 Floats = NDArray[np.float64]
 LEAF, NUMBER, WORD = range(3)
 NODE = np.dtype([("kind", "u1"), ("column", "<u2"), ("value", "<f8"), ("right", "<u2"), ("missing", "?")])
-MOST_NODES = 100_000  # of fourteen bytes each, which are 2 MiB in base64
 SET = 256  # words that a set may hold
+MOST_COLUMNS, MOST_TREES, _MOST_OF_A_TREE = 1_000, 2_000, 64
+_MOST_BYTES = 3 << 19  # of nodes and sets, which are 2 MiB in base64
+_MOST_LEAF = 1e6  # so that no sum of leaves is endless
 _AT_ONCE = 1 << 20  # rows times trees
 
 
@@ -57,10 +60,9 @@ class Trees:
         """[rows, labels]. texts: are not read; rows: as `Example.fields`, one for each text."""
         cells = table(self.columns, rows)
         step = max(1, _AT_ONCE // max(1, len(self.roots)))
-        adds = self.outputs[:, None] == np.arange(len(self.bias))
         logits = np.tile(np.array(self.bias), (len(rows), 1))
         for first in range(0, len(rows), step):
-            logits[first : first + step] += self._leaves(cells[first : first + step]) @ adds
+            logits[first : first + step] += self._leaves(cells[first : first + step]) @ self._adds
         return probabilities_of(logits, self.labels, multi_label)
 
     def _leaves(self, cells: Floats) -> Floats:
@@ -76,6 +78,13 @@ class Trees:
             left = np.where(gone, node.missing[at], left)
             at = np.where(inner, at + np.where(left, 1, node.right[at]), at)
         return np.asarray(node.value[at])
+
+    @cached_property
+    def _adds(self) -> csr_matrix:
+        """Which output each tree adds to, `[trees, outputs]`."""
+        trees = len(self.roots)
+        ones = (np.ones(trees), (np.arange(trees), self.outputs))
+        return csr_matrix(ones, shape=(trees, len(self.bias)))
 
     @cached_property
     def _fields(self) -> "_Fields":
@@ -128,28 +137,34 @@ class _Fields(NamedTuple):
 def _problems(saved: Any, labels: int, multi_label: bool) -> Iterator[str]:
     """What is wrong with a saved model: another key or type, a number that is not finite, a node that leads nowhere."""
     wanted = {"name": str, "columns": list, "bias": list, "trees": list, "nodes": str, "sets": str}
-    outputs = outputs_of(labels, multi_label)
-    if problem := misshapen(saved, wanted, outputs):
+    if problem := misshapen(saved, wanted):
         yield problem
         return
-    if not saved["columns"] or not all(map(_is_column, saved["columns"])):
-        yield f"its columns are not names, each with at most {WORDS} hashes or null"
+    outputs = outputs_of(labels, multi_label)
+    if not is_bias(saved["bias"], outputs):
+        yield f"its bias is not {outputs} finite numbers"
+    columns = saved["columns"]
+    if not 0 < len(columns) <= MOST_COLUMNS or not all(map(_is_column, columns)):
+        yield f"its columns are not at most {MOST_COLUMNS:,} names, each with at most {WORDS} hashes or null"
         return
-    if not all(_is_tree(each, outputs) for each in saved["trees"]):
-        yield "its trees are not pairs of a first node and an output"
+    if len(saved["trees"]) > MOST_TREES or not all(_is_tree(each, outputs) for each in saved["trees"]):
+        yield f"its trees are not at most {MOST_TREES:,} pairs of a first node and an output"
         return
     try:
         nodes, sets = _nodes(saved["nodes"]), _sets(saved["sets"])
     except (ValueError, binascii.Error):
-        yield f"its nodes or sets are not the base64 of whole ones, or more than {MOST_NODES:,}"
+        yield "its nodes or sets are not the base64 of whole ones"
+        return
+    if not fits(len(saved["trees"]), len(nodes), len(sets)):
+        yield f"its nodes and sets have more than {_MOST_BYTES:,} bytes"
         return
     roots = [root for root, _ in saved["trees"]]
     if not roots and not len(nodes):
         return  # labels that training had only one of
-    if roots[:1] != [0] or not all(a < b for a, b in pairwise([*roots, len(nodes)])):
-        yield "its trees do not follow each other"
+    if roots[:1] != [0] or not all(0 < b - a <= _MOST_OF_A_TREE for a, b in pairwise([*roots, len(nodes)])):
+        yield f"its trees do not follow each other, each of at most {_MOST_OF_A_TREE} nodes"
         return
-    yield from _misled(nodes, roots, [words for _, words in saved["columns"]], len(sets))
+    yield from _misled(nodes, roots, [words for _, words in columns], len(sets))
 
 
 def _misled(nodes: NDArray[Any], roots: list[int], words: list[Any], sets: int) -> Iterator[str]:
@@ -159,8 +174,9 @@ def _misled(nodes: NDArray[Any], roots: list[int], words: list[Any], sets: int) 
     right = nodes["right"].astype(np.intp)
     if (inner & ((right < 2) | (np.arange(len(nodes)) + right >= ends))).any():
         yield "its nodes lead out of their trees"
-    if (nodes["kind"] > WORD).any() or not np.isfinite(nodes["value"]).all():
-        yield "its nodes hold kinds that there are not, or numbers that are not finite"
+    most = np.where(inner, np.finfo(float).max, _MOST_LEAF)
+    if (nodes["kind"] > WORD).any() or not (np.abs(nodes["value"]) <= most).all():
+        yield "its nodes hold kinds that there are not, or numbers that are too large"
         return
     among = nodes["kind"] == WORD
     column, value = nodes["column"], nodes["value"][among]
@@ -186,24 +202,24 @@ def _is_tree(given: Any, outputs: int) -> bool:
         isinstance(given, list)
         and len(given) == 2
         and all(type(each) is int for each in given)
-        and 0 <= given[0] <= MOST_NODES
+        and given[0] >= 0
         and 0 <= given[1] < outputs
     )
 
 
+def fits(trees: int, nodes: int, sets: int) -> bool:
+    """Whether so many travel."""
+    return trees <= MOST_TREES and nodes * NODE.itemsize + sets * SET // 8 <= _MOST_BYTES
+
+
 def _nodes(written: str) -> NDArray[Any]:
-    """Of base64. Raises ValueError for what is none, and for too many."""
-    if len(written) > MOST_NODES * NODE.itemsize * 2:
-        raise ValueError("too many")
-    found = np.frombuffer(base64.b64decode(written, validate=True), dtype=NODE)
-    if len(found) > MOST_NODES:
-        raise ValueError("too many")
-    return found
+    """Of base64. Raises ValueError for what is none."""
+    return np.frombuffer(base64.b64decode(written, validate=True), dtype=NODE)
 
 
 def _sets(written: str) -> NDArray[np.bool_]:
-    """Of base64, `[sets, 256]`. Raises ValueError for what is none, and for more than nodes."""
-    if len(written) > MOST_NODES * SET:
-        raise ValueError("too many")
+    """Of base64, `[sets, 256]`. Raises ValueError for what is none."""
     bits = np.frombuffer(base64.b64decode(written, validate=True), dtype=np.uint8)
+    if len(bits) > _MOST_BYTES:
+        raise ValueError("more than travel")
     return np.unpackbits(bits.reshape(-1, SET // 8), axis=1).astype(bool)

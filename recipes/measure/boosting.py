@@ -1,12 +1,12 @@
 """Gradient boosting on columns: what shops reach without a language model, where numbers and their steps say most."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recipes.examples import Splits
+from recipes.examples import Example, Splits
 from recipes.measure import metrics as evaluate
 from recipes.measure.baselines import Bools, folds, label_matrix, labels_of, weights_of
 from recipes.measure.columns import Column, columns_of, table
@@ -39,11 +39,16 @@ class Boosted:
 def boosted(splits: Splits, names: Sequence[str], are_names: Collection[str] = ()) -> Floats:
     """scikit-learn's HistGradientBoostingClassifier on columns alone, [test, labels]; one for each label where a row
     may have several. are_names: columns whose numbers are names."""
-    columns = columns_of(names, [example.fields for example in splits.train], are_names)
+    columns = columns_of(names, rows_of(splits.train), are_names)
     models, rows = boost(splits, columns), table(columns, [example.fields for example in splits.test])
     if not splits.multi_label:
         return models[0].probabilities(rows, len(splits.labels))
     return np.stack([model.probabilities(rows, 2)[:, 1] for model in models], axis=1)
+
+
+def rows_of(examples: Sequence[Example]) -> list[Mapping[str, str]]:
+    """The cells of each row once: the two halves of a row of impressions and clicks are one row."""
+    return list({example.origin: example.fields for example in examples}.values())
 
 
 def boost(splits: Splits, columns: Sequence[Column]) -> list[Boosted]:

@@ -80,10 +80,10 @@ def as_lines(product: str) -> str:
     `attributes` in lines is left as it is.
     """
     hashes = _hashes(product)
-    lines: dict[str, list[str]] = {}
+    lines: dict[str, dict[str, None]] = {}
     for key, value in (hashes if len(hashes) > 1 else []) or _bracketed(product):
-        if value and value not in lines.setdefault(key, []):
-            lines[key].append(value)
+        if value:
+            lines.setdefault(key, {})[value] = None
     written = "\n".join(f"{key}: {', '.join(values)}" for key, values in lines.items())
     return written if written and set(attributes(written)) == set(attributes(product)) else product
 

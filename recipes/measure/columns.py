@@ -67,8 +67,9 @@ class Column:
 
 
 def _number(cell: str) -> float | None:
-    """A number, or a share such as "73%"."""
-    return number_of(cell.removesuffix("%"))
+    """A number; a share such as "73%" is 0.73."""
+    share = number_of(cell[:-1]) if cell.endswith("%") else None
+    return number_of(cell) if share is None else share / 100
 
 
 def _hashed(cell: str) -> str:

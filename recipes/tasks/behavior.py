@@ -15,7 +15,7 @@ from recipes.measure import metrics as evaluate
 from recipes.measure.boosting import boosted
 from recipes.measure.intervals import Floats, Statistic
 from recipes.tasks.label_names import joined, look_alike, meaning, plain_label
-from recipes.tasks.roles import GROUP, TIMESTAMP, WEIGHT, Role, Target, feature_columns, feature_names
+from recipes.tasks.roles import ADS, GROUP, TIMESTAMP, WEIGHT, Role, Target, feature_columns, feature_names
 from recipes.tasks.templates import fill, text_of, with_features
 
 if TYPE_CHECKING:
@@ -288,7 +288,7 @@ def guesses(splits: Splits, recipe: "Sections | None" = None) -> dict[str, NDArr
     rows = [example.fields for example in splits.train]
     if columns := feature_columns(recipe.data.features, rows, ROLES) if recipe is not None else ():
         found["columns + logistic regression"] = learned.on_columns(splits, columns)
-        found["columns + gradient boosting"] = boosted(splits, columns)
+        found["columns + gradient boosting"] = boosted(splits, columns, ADS)
     return found
 
 

@@ -14,7 +14,7 @@ from adapters.errors import BadAdapter
 from recipes import Recipe
 from recipes.answer.blend import Blend, Mix
 from recipes.answer.travelling import trees
-from recipes.answer.trees import Trees
+from recipes.answer.trees import NODE, Trees
 from recipes.examples import Example, Splits
 from recipes.measure.boosting import boosted
 from recipes.measure.calibration import shift_for, shifted
@@ -36,6 +36,18 @@ def shops(labels: int = 2, several: bool = False, told: int = 0) -> Splits:
     return Splits(*parts, tuple("abcde"[: told or labels]), "", multi_label=several)
 
 
+def gaps() -> Splits:
+    """Clicks where a price is missing, which is split by itself."""
+    draw = np.random.default_rng(0)
+    gone = draw.random(400) < 0.5
+    clicked = draw.random(400) < np.where(gone, 0.8, 0.2)
+    rows = tuple(
+        Example("t", i, int(hit), fields={"price": "" if none else "7", "stay": f"{draw.random():.2f}"})
+        for i, (none, hit) in enumerate(zip(gone, clicked, strict=True))
+    )
+    return Splits(rows[:300], (), rows[300:], ("no", "yes"), "")
+
+
 def asked(model: Trees, splits: Splits) -> np.ndarray:
     return model.probabilities(
         [""] * len(splits.test), [e.fields for e in splits.test], multi_label=splits.multi_label
@@ -51,8 +63,9 @@ def asked(model: Trees, splits: Splits) -> np.ndarray:
         shops(3, told=5),
         shops(3, several=True, told=4),
         replace(shops(), train=shops().train[:3]),
+        gaps(),
     ],
-    ids=["two", "four", "two of three", "three of five", "several", "few rows"],
+    ids=["two", "four", "two of three", "three of five", "several", "few rows", "missing numbers"],
 )
 def test_they_say_what_the_trees_that_they_were_made_of_say(splits: Splits) -> None:
     [model] = trees(splits, RECIPE)
@@ -89,7 +102,7 @@ def test_columns_are_numbers_shares_or_the_words_that_two_rows_have() -> None:
     assert Column.of("n", rows).read([{"n": "2.5"}, {"n": "dear"}, {}]) == pytest.approx(
         [2.5, np.nan, np.nan], nan_ok=True
     )
-    assert Column.of("share", rows).read([{"share": "12%"}]) == [12]
+    assert Column.of("share", rows).read([{"share": "12%"}, {"share": "0.12"}]) == pytest.approx([0.12, 0.12])
     words = Column.of("w", rows)
     assert words.read([{"w": "a"}, {"w": "b"}, {"w": "once"}]) == pytest.approx([0, 1, np.nan], nan_ok=True)
     assert Column.of("n", rows, is_name=True).words == () and Column.of("gone", rows).words == ()
@@ -108,15 +121,35 @@ def test_what_learned_from_sampled_rows_is_corrected_as_the_adapter_is() -> None
     assert asked(sampled, splits) == pytest.approx(shifted(asked(every, splits), shift_for(0.25)))
 
 
-def test_more_nodes_than_travel_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recipes.answer.travelling.MOST_NODES", 100)
+def test_a_word_of_one_row_of_impressions_and_clicks_is_not_told_apart() -> None:
+    """Which is two rows of training."""
+    halves = tuple(Example("t", i // 2, i % 2, fields={"w": f"w{i // 2}"}) for i in range(60))
+    splits = Splits(halves, (), halves, ("not clicked", "clicked"), "")
+    [model] = trees(splits, Recipe.load("recommendation", **{"data.features": ["w"]}))
+    assert model.columns == (Column("w", ()),)
+
+
+@pytest.mark.parametrize(("most", "value"), [("_MOST_BYTES", 1000), ("MOST_TREES", 3)])
+def test_more_than_travels_is_left_out(most: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"recipes.answer.trees.{most}", value)
+    assert trees(shops(4), RECIPE) == []
+
+
+def test_more_columns_than_travel_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recipes.answer.travelling.MOST_COLUMNS", 2)
     assert trees(shops(4), RECIPE) == []
 
 
 # --- lies ---------------------------------------------------------------------------------------------------------
 
 INFO = trees(shops(), RECIPE)[0].to_info()
-NODE = 14  # bytes
+
+
+def leaves(*values: float) -> str:
+    """Nodes that are leaves alone."""
+    made = np.zeros(len(values), NODE)
+    made["value"] = values
+    return base64.b64encode(made.tobytes()).decode()
 
 
 def changed(**fields: int) -> str:
@@ -134,24 +167,29 @@ def changed(**fields: int) -> str:
         ({"bias": "0"}, "another type"),
         ({"bias": [0.0, 1.0]}, "1 finite numbers"),
         ({"bias": [float("nan")]}, "1 finite numbers"),
-        ({"columns": []}, "are not names"),
-        ({"columns": [["a", ["b"] * 251]]}, "are not names"),
+        ({"columns": []}, "at most 1,000 names"),
+        ({"columns": [["a", None]] * 1_001}, "at most 1,000 names"),
+        ({"columns": [["a", ["b"] * 251]]}, "at most 1,000 names"),
         ({"columns": INFO["columns"][:1]}, "more than its 1 columns"),
         ({"columns": [["a", None], ["b", None], ["c", None]], "nodes": changed(at0=2)}, "words in a column"),
-        ({"trees": [[0, 1]]}, "not pairs"),
-        ({"trees": [[0.0, 0]]}, "not pairs"),
+        ({"trees": [[0, 1]]}, "at most 2,000 pairs"),
+        ({"trees": [[0.0, 0]]}, "at most 2,000 pairs"),
+        ({"trees": [[i, 0] for i in range(2_001)], "nodes": leaves(*[0.0] * 2_001)}, "at most 2,000 pairs"),
+        ({"trees": [[0, 0]], "nodes": leaves(*[0.0] * 65)}, "at most 64 nodes"),
+        ({"trees": [[0, 0], [1, 0]], "nodes": leaves(1.7e308, 1.7e308)}, "too large"),
         ({"trees": []}, "follow each other"),
         ({"trees": [[0, 0], [0, 0]]}, "follow each other"),
         ({"trees": [[1, 0]]}, "follow each other"),
         ({"trees": [[0, 0], [100_000, 0]]}, "follow each other"),
         ({"nodes": "?"}, "base64"),
         ({"nodes": INFO["nodes"][:8]}, "base64"),
-        ({"nodes": "A" * 3_000_000}, "base64"),
+        ({"nodes": "A" * 14 * 8 * 200_000}, "more than 1,572,864 bytes"),
+        ({"trees": [], "nodes": "", "sets": "A" * 128 * 50_000}, "base64"),
         ({"sets": "AAAA"}, "base64"),
         ({"nodes": changed(at11=0, at12=0)}, "out of their trees"),
         ({"nodes": changed(at11=255, at12=255)}, "out of their trees"),
         ({"nodes": changed(at0=3)}, "kinds that there are not"),
-        ({"nodes": changed(at9=0xF0, at10=0x7F)}, "not finite"),
+        ({"nodes": changed(at9=0xF0, at10=0x7F)}, "too large"),
         ({"nodes": changed(at0=2, at1=0, at2=0, at9=0xFF, at10=0x40)}, "sets"),
     ],
 )
@@ -160,7 +198,7 @@ def test_lies_are_refused(lie: dict[str, Any], told: str) -> None:
         Trees.from_info(INFO | lie, 2, False)
 
 
-@given(st.lists(st.tuples(st.integers(0, 40 * NODE), st.integers(0, 255)), min_size=1, max_size=6))
+@given(st.lists(st.tuples(st.integers(0, 40 * NODE.itemsize), st.integers(0, 255)), min_size=1, max_size=6))
 def test_nodes_with_any_bytes_are_refused_or_answer(changes: list[tuple[int, int]]) -> None:
     lie = INFO | {"nodes": changed(**{f"at{at}": byte for at, byte in changes})}
     try:
