@@ -222,7 +222,7 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"| product | {' | '.join(shown)} |"
     yield f"| --- {'| --- ' * len(shown)}|"
     for each in result["samples"]:
-        yield f"| {' | '.join(each[key] for key in ('product', *shown))} |"
+        yield f"| {' | '.join('; '.join(each[key].splitlines()) for key in ('product', *shown))} |"
 
 
 def main(arguments: list[str]) -> int:
@@ -233,9 +233,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--table", action="store_true", help="run nothing")
     given = parser.parse_args(arguments)
     path = ROOT / RESULT
-    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if given.table:
-        found = results.get(given.method)
+        found = _results(path).get(given.method)
         print("\n".join(table(found)) if found else f"there is no result of {given.method} in {RESULT}")
         return 0
     missing = [path for path in (ROOT / BASE, ROOT / DATA / "e2e_en") if not path.is_dir()]
@@ -254,10 +253,15 @@ def main(arguments: list[str]) -> int:
     if not found:
         print("the budget is spent before anything was written; run it again to go on")
         return 0
-    results[given.method] = _result(made, data, found)
+    result = _result(made, data, found)
+    results = _results(path) | {given.method: result}  # read now: another method may have run beside
     path.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(table(results[given.method])))
+    print("\n".join(table(result)))
     return 0
+
+
+def _results(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _result(
