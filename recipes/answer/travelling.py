@@ -44,23 +44,17 @@ def trees(splits: Splits, recipe: "Recipe") -> list[Trees]:
         grown += _grown(boosted, label if splits.multi_label else None, bias)
     if splits.negative_share < 1:
         bias[-1] += shift_for(splits.negative_share)
-    if not fits(len(grown), sum(len(tree.nodes) for tree in grown), sum(len(tree.sets) for tree in grown)):
-        return []
-    sizes = np.array([0, *(len(tree.nodes) for tree in grown)], dtype=np.intp)
     firsts = np.cumsum([0, *(len(tree.sets) for tree in grown)])
     for tree, first in zip(grown, firsts, strict=False):
         tree.nodes["value"][tree.nodes["kind"] == WORD] += first
-    made = Trees(
-        _NAME,
-        columns,
-        len(splits.labels),
-        tuple(map(float, bias)),
-        np.cumsum(sizes)[:-1],
-        np.array([tree.output for tree in grown], dtype=np.intp),
-        np.concatenate([np.zeros(0, NODE), *(tree.nodes for tree in grown)]),
-        np.concatenate([np.zeros((0, SET), dtype=bool), *(tree.sets for tree in grown)]),
-    )
-    return [made]
+    nodes = np.concatenate([np.zeros(0, NODE), *(tree.nodes for tree in grown)])
+    sets = np.concatenate([np.zeros((0, SET), dtype=bool), *(tree.sets for tree in grown)])
+    if not fits(len(grown), len(nodes), len(sets), sum(len(column.words or ()) for column in columns)):
+        return []
+    roots = np.cumsum([0, *(len(tree.nodes) for tree in grown)], dtype=np.intp)[:-1]
+    added_to = np.array([tree.output for tree in grown], dtype=np.intp)
+    bias_of = tuple(map(float, bias))
+    return [Trees(_NAME, columns, len(splits.labels), bias_of, roots, added_to, nodes, sets)]
 
 
 class _Tree(NamedTuple):

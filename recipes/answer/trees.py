@@ -27,14 +27,15 @@ from scipy.sparse import csr_matrix
 
 from adapters.errors import BadAdapter
 from recipes.answer.carried import is_bias, misshapen, outputs_of, probabilities_of
-from recipes.measure.columns import WORDS, Column, table
+from recipes.measure.columns import HASH, WORDS, Column, table
 
 Floats = NDArray[np.float64]
 LEAF, NUMBER, WORD = range(3)
 NODE = np.dtype([("kind", "u1"), ("column", "<u2"), ("value", "<f8"), ("right", "<u2"), ("missing", "?")])
 SET = 256  # words that a set may hold
 MOST_COLUMNS, MOST_TREES, _MOST_OF_A_TREE = 1_000, 2_000, 64
-_MOST_BYTES = 3 << 19  # of nodes and sets, which are 2 MiB in base64
+_MOST_BYTES = 2 << 20  # of nodes and sets in base64, and of words
+_LONGEST_NAME = 1_000  # characters of a column's
 _MOST_LEAF = 1e6  # so that no sum of leaves is endless
 _AT_ONCE = 1 << 20  # rows times trees
 
@@ -155,8 +156,8 @@ def _problems(saved: Any, labels: int, multi_label: bool) -> Iterator[str]:
     except (ValueError, binascii.Error):
         yield "its nodes or sets are not the base64 of whole ones"
         return
-    if not fits(len(saved["trees"]), len(nodes), len(sets)):
-        yield f"its nodes and sets have more than {_MOST_BYTES:,} bytes"
+    if not fits(len(saved["trees"]), len(nodes), len(sets), sum(len(words or ()) for _, words in columns)):
+        yield f"its nodes, sets and words have more than {_MOST_BYTES:,} bytes"
         return
     roots = [root for root, _ in saved["trees"]]
     if not roots and not len(nodes):
@@ -191,10 +192,10 @@ def _misled(nodes: NDArray[Any], roots: list[int], words: list[Any], sets: int) 
 def _is_column(given: Any) -> bool:
     if not (isinstance(given, list) and len(given) == 2 and isinstance(given[0], str)):
         return False
-    words = given[1]
-    return words is None or (
-        isinstance(words, list) and len(words) <= WORDS and all(isinstance(each, str) for each in words)
-    )
+    name, words = given
+    if len(name) > _LONGEST_NAME or not isinstance(words, list | None) or len(words or ()) > WORDS:
+        return False
+    return all(isinstance(each, str) and len(each) == HASH for each in words or ())
 
 
 def _is_tree(given: Any, outputs: int) -> bool:
@@ -207,9 +208,10 @@ def _is_tree(given: Any, outputs: int) -> bool:
     )
 
 
-def fits(trees: int, nodes: int, sets: int) -> bool:
+def fits(trees: int, nodes: int, sets: int, words: int) -> bool:
     """Whether so many travel."""
-    return trees <= MOST_TREES and nodes * NODE.itemsize + sets * SET // 8 <= _MOST_BYTES
+    size = (nodes * NODE.itemsize + sets * SET // 8) * 4 // 3 + words * (HASH + 4)
+    return trees <= MOST_TREES and size <= _MOST_BYTES
 
 
 def _nodes(written: str) -> NDArray[Any]:

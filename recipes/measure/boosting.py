@@ -15,7 +15,7 @@ from recipes.measure.intervals import Floats, Indices
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-_ROUNDS = 100
+_ROUNDS, _FEWEST = 100, 10
 _TREES = 2_000  # one for each label and round, so that 77 labels take seconds
 
 
@@ -58,11 +58,12 @@ def boost(splits: Splits, columns: Sequence[Column]) -> list[Boosted]:
     words = np.array([column.words is not None for column in columns])
     parts = [(seen, held) for _, seen, held in folds(splits)]
     labels, weights = len(splits.labels), weights / weights.mean()
+    rounds = max(_FEWEST, min(_ROUNDS, _TREES // labels))
     if not splits.multi_label:
         target = np.array([labels_of(example)[0] for example in splits.train])
-        return [_boosted(parts, target, weights, labels, train, words)]
+        return [_boosted(parts, target, weights, labels, train, words, rounds)]
     truth = label_matrix(splits.train, labels).astype(int)
-    return [_boosted(parts, truth[:, label], weights, 2, train, words) for label in range(labels)]
+    return [_boosted(parts, truth[:, label], weights, 2, train, words, rounds) for label in range(labels)]
 
 
 def _boosted(
@@ -72,8 +73,9 @@ def _boosted(
     labels: int,
     train: Floats,
     words: Bools,
+    most: int,
 ) -> Boosted:
-    """parts: the rows that train and those that test, of each fold; words: which columns hold words."""
+    """parts: the rows that train and those that test, of each fold; words: which columns hold words; most: rounds."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     def model(rounds: int, rows: Indices | slice) -> HistGradientBoostingClassifier:
@@ -85,7 +87,6 @@ def _boosted(
     classes = np.unique(target)
     if len(classes) < 2:
         return Boosted(classes, None)
-    most = max(10, min(_ROUNDS, _TREES // labels))
     losses = np.zeros(most)
     for seen, held in parts:
         if len(np.unique(target[seen])) > 1:

@@ -76,12 +76,12 @@ def as_lines(product: str) -> str:
     """A product in brackets or hashes as lines of "key: value", those of one key on one line; any other as it is.
 
     The words then stand as a text writes them: a tokenizer that parts words at spaces has other tokens for `[Express`
-    than for " Express". One hash alone may stand in free text ("our shoe #1"), and what would be read as other
-    `attributes` in lines is left as it is.
+    than for " Express". One hash or bracket alone may stand in free text ("our shoe #1", "Kettle K2 [new]"), and what
+    would be read as other `attributes` in lines is left as it is.
     """
-    hashes = _hashes(product)
+    bracketed = _bracketed(product)
     lines: dict[str, dict[str, None]] = {}
-    for key, value in (hashes if len(hashes) > 1 else []) or _bracketed(product):
+    for key, value in _hashes(product) if "*" in product else bracketed if len(bracketed) > 1 else []:
         if value:
             lines.setdefault(key, {})[value] = None
     written = "\n".join(f"{key}: {', '.join(values)}" for key, values in lines.items())
@@ -159,8 +159,8 @@ def _parted(text: str) -> str:
 
 def _hashes(product: str) -> list[tuple[str, str]]:
     parts = [part.partition("#") for part in product.strip().split("*")]
-    whole = all(sign and value.strip() for _, sign, value in parts)
-    return [(key.strip(), value.strip()) for key, _, value in parts] if whole else []
+    whole = all(sign and key.strip() for key, sign, _ in parts)
+    return [(key.strip(), value.strip()) for key, _, value in parts if value.strip()] if whole else []
 
 
 def _bracketed(product: str) -> list[tuple[str, str]]:

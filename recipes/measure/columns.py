@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 WORDS = 250  # of a column that are told apart, the commonest ones
+HASH = 16  # hexadecimal digits of a word's
 
 
 def cuts_of(values: Sequence[str]) -> Floats | None:
@@ -61,9 +63,12 @@ class Column:
         if self.words is None:
             found = [_number(cell) for cell in cells]
         else:
-            codes = {word: float(code) for code, word in enumerate(self.words)}
-            found = [codes.get(_hashed(cell)) if cell else None for cell in cells]
+            found = [self._codes.get(_hashed(cell)) if cell else None for cell in cells]
         return np.array([np.nan if each is None else each for each in found])
+
+    @cached_property
+    def _codes(self) -> dict[str, float]:
+        return {word: float(code) for code, word in enumerate(self.words or ())}
 
 
 def _number(cell: str) -> float | None:
@@ -73,7 +78,7 @@ def _number(cell: str) -> float | None:
 
 
 def _hashed(cell: str) -> str:
-    return blake2b(cell.encode("utf-8", "replace"), digest_size=8).hexdigest()
+    return blake2b(cell.encode("utf-8", "replace"), digest_size=HASH // 2).hexdigest()
 
 
 def columns_of(

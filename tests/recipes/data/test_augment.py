@@ -120,7 +120,7 @@ def test_template_words_labels_and_features_stay_and_weights_are_split() -> None
 
 
 def test_ad_copy_changes_the_product_and_never_its_keys_or_the_copy() -> None:
-    made_by = recipe("ad-copy", dropout=0.9)
+    made_by = Recipe.load("ad-copy", **{"data.augment": {"dropout": 0.9}, "data.lines": False})
     for product, kept in (
         ("name[Blue Spice], customer rating[5 of 5]", ("name[", "customer rating[5", "5]")),
         ("类型#长裙*颜色#白色", ("类型#", "*颜色#")),
@@ -130,6 +130,15 @@ def test_ad_copy_changes_the_product_and_never_its_keys_or_the_copy() -> None:
         assert all(part in copy.text for part in kept)
     _, copy = augment([row({"name": "Blue Spice", "price": "20"}, made_by, copy="Buy!")], made_by)
     assert copy.text in ("name: Blue\nprice: 20", "name: Spice\nprice: 20")
+
+
+@pytest.mark.parametrize("product", ["name[Blue Spice], area[riverside]", "类型#长裙*颜色#白色*风格#潮"])
+def test_a_copy_of_a_product_that_is_read_as_lines_is_lines_too(product: str) -> None:
+    """Also where a value is gone altogether."""
+    for seed in range(8):
+        made_by = Recipe.load("ad-copy", **{"data.augment": {"dropout": 0.9}, "data.seed": seed})
+        for each in augment([row({"product": product}, made_by, copy="Buy Blue Spice!")], made_by):
+            assert each.text and not set("[]#*") & set(each.text)
 
 
 def test_a_copy_follows_from_the_seed_and_its_row_alone() -> None:

@@ -36,6 +36,7 @@ def test_attributes_are_read_in_every_shape() -> None:
         (BRACKETS, "name: Blue Spice\neatType: coffee shop\narea: city centre\nfamilyFriendly: yes"),
         ("eatType[pub], area[riverside], eatType[inn], near[]", "eatType: pub, inn\narea: riverside"),
         ("类型#裙*风格#简约*风格#潮*风格#潮", "类型: 裙\n风格: 简约, 潮"),
+        ("类型#裙*颜色#*风格#潮", "类型: 裙\n风格: 潮"),
     ],
 )
 def test_brackets_and_hashes_become_lines_with_the_values_of_a_key_on_one(product: str, lines: str) -> None:
@@ -44,7 +45,17 @@ def test_brackets_and_hashes_become_lines_with_the_values_of_a_key_on_one(produc
 
 @pytest.mark.parametrize(
     "product",
-    [LINES, "A light shoe.", "", "our shoe #1", "name[Blue", "a: b[c]", "name[two\nlines]", f"{'k' * 41}[v]"],
+    [
+        LINES,
+        "A light shoe.",
+        "",
+        "our shoe #1",
+        "K2 [new]",
+        "name[Blue",
+        "a: b[c]",
+        "name[two\nlines]",
+        f"{'k' * 41}[v]",
+    ],
 )
 def test_what_lines_would_not_say_alike_stays_as_it_is(product: str) -> None:
     assert as_lines(product) == product
