@@ -4,7 +4,8 @@ SmolLM2-135M-Instruct in nf4 learns from rows of the development file of e2e_en,
 file, none of which it has seen.
 
     train   STEPS steps of the preset's rate    an adapter in build/benchmarks, under the digest of its settings
-    write   PRODUCTS of the test file           in each of WAYS, part by part, as a registry gives them
+    write   PRODUCTS of the test file           in each of WAYS, part by part, as a registry gives them; in the first of
+                                                them more, with `--products 2000` all
 
 A budget counts minutes of the processor; what was cut short goes on behind the last snapshot or part. The base lies in
 build/benchmarks/bases/smollm2. Results go to benchmarks/results/ad-copy.json; `--table` only prints a method's.
@@ -58,6 +59,7 @@ SETTINGS: dict[str, Any] = {
     "write.max_new_tokens": 64,
 }
 SHOWN = {
+    "texts": "texts",
     "bleu": "BLEU",
     "chrf": "chrF",
     "coverage": "coverage",
@@ -137,9 +139,9 @@ def train(made: Made, base: "Base", data: "Splits", until: float) -> bool:
 
 
 def write(
-    made: Made, base: "Base", products: Sequence[str], until: float
+    made: Made, base: "Base", products: Mapping[str, Sequence[str]], until: float
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """What is written in each way for each product: the drafts that were refused and the text that is given; null where
+    """What is written in each way for its products: the drafts that were refused and the text that is given; null where
     none keeps the policy. Part by part, as long as there is time."""
     from hub import Hub, Registry, Write
 
@@ -152,7 +154,7 @@ def write(
             path = made.texts(how)
             own = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
             found[name] = own
-            left = [product for product in products if product not in own]
+            left = [product for product in products[name] if product not in own]
             # The file is sorted by names, and its first part would not stand for all.
             random.Random(2).shuffle(left)
             for at in range(0, len(left), PART):
@@ -163,10 +165,15 @@ def write(
                 for product, answer in zip(part, registry.map(asked), strict=True):
                     own[product] = _told(answer)
                 path.write_text(json.dumps(own, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-                print(f"{name}: {len(own)} of {len(products)} products, {process_time():.0f} s", flush=True)
+                print(
+                    f"{name}: {len(own)} of {len(products[name])} products, {process_time():.0f} s",
+                    flush=True,
+                )
     finally:
         registry.close()
-    written = {name: {each: own[each] for each in products if each in own} for name, own in found.items()}
+    written = {
+        name: {each: own[each] for each in products[name] if each in own} for name, own in found.items()
+    }
     return {name: own for name, own in written.items() if own}
 
 
@@ -201,21 +208,30 @@ def measured(
     recipe = made.recipe(**{"write.evaluated": len(every), "write.policy.facts": True})
     rows = ad_copy.baselines(of_them, recipe)
     names = {name: {key: round(value, 4) for key, value in row.items()} for name, row in rows.items()}
-    texts: dict[str, Any] = {}
-    for name, own in found.items():
-        given = {product: each["given"] for product, each in own.items() if each["given"] is not None}
-        texts[name] = figures(given)
+    given = {
+        name: {product: each["given"] for product, each in own.items() if each["given"] is not None}
+        for name, own in found.items()
+    }
+    texts = {name: figures(own) for name, own in given.items()}
+    few = _of_every_way(found)
+    if len(few) < len(every):
+        own = {product: given["facts"][product] for product in few if product in given["facts"]}
+        texts["facts, on the products of the other ways"] = figures(own)
     return texts | names
+
+
+def _of_every_way(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The products that were written for in each way, in their order."""
+    return [product for product in found["facts"] if all(product in own for own in found.values())]
 
 
 def table(result: Mapping[str, Any]) -> Iterator[str]:
     """The figures, and texts beside the nearest copy and a reference, as Markdown."""
-    yield f"| {max(result['products'].values())} of {result['of']} products | {' | '.join(SHOWN.values())} |"
+    yield f"| of {result['of']} products | {' | '.join(SHOWN.values())} |"
     yield f"| --- {'| ---: ' * len(SHOWN)}|"
     for name, row in result["measured"].items():
-        cells = (
-            f"{row[key]:.{1 if key in ('bleu', 'chrf') else 3}f}" if key in row else "–" for key in SHOWN
-        )
+        places = {"texts": 0, "bleu": 1, "chrf": 1}
+        cells = (f"{row[key]:.{places.get(key, 3)}f}" if key in row else "–" for key in SHOWN)
         yield f"| {name} | {' | '.join(cells)} |"
     yield ""
     shown = [key for key in result["samples"][0] if key != "product"]
@@ -230,6 +246,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--method", choices=METHODS, default="lora")
     parser.add_argument("--budget", type=float, default=30.0, help="minutes of the processor")
+    parser.add_argument(
+        "--products", type=int, default=PRODUCTS, help=f"with one draft; not below {PRODUCTS}"
+    )
     parser.add_argument("--table", action="store_true", help="run nothing")
     given = parser.parse_args(arguments)
     path = ROOT / RESULT
@@ -249,7 +268,10 @@ def main(arguments: list[str]) -> int:
     if not train(made, base, data, until):
         print("the budget is spent in training; run it again to go on")
         return 0
-    found = write(made, base, ad_copy.inputs(data.test, PRODUCTS), until)
+    some = ad_copy.inputs(data.test, PRODUCTS)
+    first, *others = WAYS
+    products = {first: ad_copy.inputs(data.test, given.products), **dict.fromkeys(others, some)}
+    found = write(made, base, products, until)
     if not found:
         print("the budget is spent before anything was written; run it again to go on")
         return 0
@@ -272,7 +294,8 @@ def _result(
     from recipes.tasks import ad_copy
 
     report = read(made.adapter).info["report"]
-    shown = sorted(random.Random(1).sample([*found["facts"]], min(SAMPLES, len(found["facts"]))))
+    every = _of_every_way(found)
+    shown = sorted(random.Random(1).sample(every, min(SAMPLES, len(every))))
     reference = {example.text: example.copy for example in reversed(data.test)}
     return {
         "products": {name: len(own) for name, own in found.items()},
