@@ -68,9 +68,8 @@ class _Tree(NamedTuple):
 def _grown(boosted: Boosted, label: int | None, bias: Floats) -> Iterator[_Tree]:
     """The trees of a model, of one label or of all (None), and in `bias`, [outputs], where they start."""
     classes, model = boosted.classes, boosted.model
-    if (
-        label is not None or len(bias) == 1
-    ):  # trees of a label's log-odds, whose classes are whether a row has it
+    if label is not None or len(bias) == 1:
+        # Of a label's log-odds: the classes are whether a row has it.
         told = [label or 0]
         bias[told] = 0.0 if model else baselines.CERTAIN if classes[0] else -baselines.CERTAIN
     else:
