@@ -183,12 +183,12 @@ class Blend:
         if saved is None:
             return None
         wanted = {"format", "weight", "sharpness", "prior", "shift", "baseline"}
-        if not isinstance(saved, Mapping) or (saved.keys() != wanted and saved.get("format", 1) in (1, 2)):
-            raise BadAdapter(f"the blend should hold {', '.join(sorted(wanted))}; train the adapter again")
-        if saved["format"] not in (1, 2):
+        if isinstance(saved, Mapping) and saved.get("format", 1) not in (1, 2):
             raise BadAdapter(
                 f"the blend has format {saved['format']!r}, this Repertoire reads 1 and 2: upgrade"
             )
+        if not isinstance(saved, Mapping) or saved.keys() != wanted:
+            raise BadAdapter(f"the blend should hold {', '.join(sorted(wanted))}; train the adapter again")
         weight, sharpness, prior, shift = (saved[name] for name in ("weight", "sharpness", "prior", "shift"))
         problems = []
         if not (is_finite(weight) and 0 <= weight <= 1):
