@@ -167,7 +167,7 @@ def _measure(
     found: dict[str, Any] = {}
     baselines: dict[str, Any] = {}
 
-    def finish(order: Order, job: Job, untouched: "Untouched", seconds: float) -> None:
+    def finish(order: Order, job: Job, untouched: "Untouched", *_: object) -> None:
         found[job.name] = _both(job, untouched)
         if not baselines:
             baselines.update(_baselines(job, untouched))

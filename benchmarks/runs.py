@@ -248,7 +248,7 @@ _SHOPPERS_COLUMNS = (
 
 
 def _as_it_is(run: _Options) -> _Options:
-    """The same data with no setting of the training: only what reads the data, and whether a blend is served."""
+    """The same data with no setting of the training: only what reads the data."""
     return run | {"dataset": f"{run['dataset']}-preset", "notes": ()}
 
 
@@ -268,14 +268,13 @@ RUNS: tuple[Run, ...] = (
     Run(
         **_as_it_is(_TALLREC),
         base=MINILM,
-        settings={key: value for key, value in _TALLREC_SETTINGS.items() if key.startswith("data.")}
-        | {"blend": True},
+        settings={key: value for key, value in _TALLREC_SETTINGS.items() if key.startswith("data.")},
         minutes=2,
     ),
     Run(
         **_as_it_is(_SHOPPERS),
         base=MINILM,
-        settings={"data.features": _SHOPPERS_COLUMNS, "blend": True},
+        settings={"data.features": _SHOPPERS_COLUMNS},
         minutes=20,
     ),
     Run(**_BANKING_10, base=MINILM, settings=_BANKING_10_SETTINGS, minutes=6),

@@ -102,6 +102,7 @@ def _train(settings: Mapping[str, Any], base: "Base") -> None:
                 "train.evaluate_every": 147,
                 **PLAIN,
                 **changes,
+                "blend": False,  # what is measured is the adapter
                 "train.seed": seed,
                 "data.columns": columns,
             }

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.answer import linear
-from recipes.answer.blend import Baseline
 from recipes.answer.carried import outputs_of
 from recipes.answer.trees import LEAF, MOST_COLUMNS, NODE, NUMBER, SET, WORD, Trees, fits
 from recipes.examples import Splits
@@ -19,13 +18,14 @@ from recipes.tasks.roles import ADS
 from recipes.tasks.task import label_task
 
 if TYPE_CHECKING:
+    from recipes.answer.blend import Baseline
     from recipes.recipe import Recipe
 
 Floats = NDArray[np.float64]
 _NAME = "hashed columns + gradient boosting"
 
 
-def travelling(splits: Splits, recipe: "Recipe") -> dict[str, Baseline]:
+def travelling(splits: Splits, recipe: "Recipe") -> "dict[str, Baseline]":
     """A name -> a baseline that an adapter can carry, of the training rows."""
     models: list[Baseline] = [*linear.learn(splits, recipe), *trees(splits, recipe)]
     return {model.name: model for model in models}

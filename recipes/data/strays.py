@@ -8,7 +8,9 @@ Total: Account,--,123456,1234                 stands for all other rows, and is 
 
 import re
 from array import array
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +36,7 @@ class Strays:
 
     def __init__(self, table: "Table", columns: "Columns") -> None:
         self._file, self._title, self._count = table.name, table.title, len(table.rows)
+        self._rows, self._label = table.rows, columns.of.get("label")
         self._header = frozenset(map(_plain, filter(None, table.columns)))
         self._longest = max(map(len, table.columns), default=0) + 1
         self._counted = columns.of.keys() >= {"impressions", "clicks"}
@@ -74,7 +77,7 @@ class Strays:
         self._seen += 1
         own = _weights(parsed) if self._weighed and not isinstance(parsed, list) else (0.0, 0.0)
         adds_up = self._counted and self._is_sum(own)
-        if not adds_up and not self._is_called_total(row.cells, parsed, own):
+        if not adds_up and not self._is_called_total(row, parsed, own):
             if self._weighed:
                 self._add(row.line, own)
             return []
@@ -109,15 +112,42 @@ class Strays:
         return isinstance(cell, str) and _plain(cell) in self._header
 
     def _is_called_total(
-        self, cells: Mapping[str, Any], parsed: "Parsed | list[Problem]", own: tuple[float, float]
+        self, row: "Row", parsed: "Parsed | list[Problem]", own: tuple[float, float]
     ) -> bool:
-        """Whether a cell names a total, and something else of the row agrees: an ad may be called Total too."""
+        """Whether a cell names a total, and something else of the row agrees: an ad may be called Total too, a rating
+        average."""
         rows, shown, _ = self._since
-        certain = isinstance(parsed, list) or not _DASHES.isdisjoint(parsed.fields.values())
-        certain = certain or (rows > 2 and own[0] >= shown / 2)
+        outweighs = rows > 2 and own[0] >= shown / 2
+        certain = outweighs or isinstance(parsed, list) or not _DASHES.isdisjoint(parsed.fields.values())
         if not certain and self._seen not in (1, self._count):
             return False
-        return any(names_total(cell, certain) for cell in cells.values() if isinstance(cell, str))
+        named = [cell for cell in _cells(row) if names_total(cell[1], certain)]
+        if not named or outweighs:
+            return bool(named)
+        labels = [cell for cell in _cells(row) if cell[0] == self._label and not certain]
+        is_known = any(self._observed[cell] > 1 for cell in labels)
+        own_count = int(_misses_nothing(row))
+        return not is_known and all(self._observed[cell] <= own_count for cell in named)
+
+    @cached_property
+    def _observed(self) -> Counter[tuple[str, str]]:
+        """How many rows that miss nothing have a cell: those that name a total, and labels."""
+        return Counter(
+            cell
+            for row in self._rows
+            if _misses_nothing(row)
+            for cell in _cells(row)
+            if cell[0] == self._label or names_total(cell[1], True)
+        )
+
+
+def _cells(row: "Row") -> Iterator[tuple[str, str]]:
+    """Column and text of the cells that are text."""
+    return ((column, cell) for column, cell in row.cells.items() if isinstance(cell, str))
+
+
+def _misses_nothing(row: "Row") -> bool:
+    return all(cell not in _DASHES for _, cell in _cells(row))
 
 
 def _weights(parsed: "Parsed") -> tuple[float, float]:

@@ -11,10 +11,10 @@ from adapters import Base
 from adapters.serving import Sampling
 from adapters.slots import Slots
 from recipes.answer import chosen, draws
-from recipes.answer.blend import Baseline, Blend, Mix, blend, fit_mix
+from recipes.answer.blend import Blend, Mix, blend
 from recipes.answer.travelling import travelling
 from recipes.answer.voice import answered
-from recipes.examples import Example, Splits
+from recipes.examples import Splits
 from recipes.judge.certainty import Certainty
 from recipes.judge.groups import by_group
 from recipes.judge.report import (
@@ -29,11 +29,12 @@ from recipes.judge.report import (
     RowCounts,
     Validation,
 )
+from recipes.judge.unseen import Unseen, guess
 from recipes.learn.encode import encode, encode_prompt, sample
 from recipes.learn.predict import copy_losses, logits, probabilities, texts
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
-from recipes.measure.calibration import UNCALIBRATED, Calibration, fit_temperature, shift_for, shifted
+from recipes.measure.calibration import UNCALIBRATED, Calibration, shift_for, shifted
 from recipes.measure.intervals import Floats
 from recipes.measure.metrics import reliability
 from recipes.measure.sayings import Sayings
@@ -42,6 +43,7 @@ from recipes.tasks.ad_copy import Written
 from recipes.tasks.task import label_task, task_for, text_task
 
 if TYPE_CHECKING:
+    from recipes.learn.cross_fit import Fold
     from recipes.learn.job import Job
     from recipes.learn.untouched import Untouched
 
@@ -108,7 +110,9 @@ def evaluate_untouched(job: "Job", untouched: "Untouched") -> Predicted:
     return _predicted(job, np.asarray(UNCALIBRATED.apply(found, head.head.multi_label)))
 
 
-def assess(job: "Job", before: Predicted, untouched: "Untouched", seconds: float) -> Assessment:
+def assess(
+    job: "Job", before: Predicted, untouched: "Untouched", seconds: float, folds: "Sequence[Fold]"
+) -> Assessment:
     """Measure a trained adapter beside the base untouched and every baseline. A head is calibrated first, then blended
     where the recipe says so.
 
@@ -117,26 +121,24 @@ def assess(job: "Job", before: Predicted, untouched: "Untouched", seconds: float
         before: what the base untouched said.
         untouched: the base, and the slots that hold the adapter.
         seconds: how long the job took so far.
+        folds: what trainings on parts of its rows say of the others, as of `cross_fit`.
     """
     if not job.splits.labels:
         after = evaluate(job, untouched.base, untouched.slots)
         guesses = task_for(job.recipe.task).guesses(job.splits, job.recipe)
         sure = _certainty(job, before, {_OWN: after}, guesses)
         return Assessment(_report(job, before, after, guesses, sure, seconds), after, guesses)
-    return _assess_head(job, before, untouched, seconds)
+    return _assess_head(job, before, untouched, seconds, folds)
 
 
-def _assess_head(job: "Job", before: Predicted, untouched: "Untouched", seconds: float) -> Assessment:
+def _assess_head(
+    job: "Job", before: Predicted, untouched: "Untouched", seconds: float, folds: "Sequence[Fold]"
+) -> Assessment:
     base, slots = untouched.base, untouched.slots
     splits, several = job.splits, job.splits.multi_label
-    known = logits(base, slots, job.slot, job.validation)
-    truth = learned.label_matrix(splits.validation, len(splits.labels))
-    weights = learned.weights_of(splits.validation)
+    unseen = Unseen.of(job, logits(base, slots, job.slot, job.validation), folds)
     plain = Calibration.from_info(job.adapter.info)  # it may have a shift, for how its rows were sampled
-    temperature = fit_temperature(
-        known, truth, weights, several, plain.shift, intervals.units_of(splits.validation)
-    )
-    calibration = Calibration(temperature, plain.shift)
+    calibration = unseen.calibration(plain.shift)
     raw = logits(base, slots, job.slot, encode(base, job.recipe, splits.test))
     after = _predicted(job, answered(raw, splits.test, several, calibration))
     # The baselines guess the validation rows too, for the blend: [validation rows, then test rows]
@@ -144,11 +146,12 @@ def _assess_head(job: "Job", before: Predicted, untouched: "Untouched", seconds:
     found = dict(task_for(job.recipe.task).guesses(both, job.recipe))
     found[FROZEN] = _frozen(job, both, untouched)
     models = travelling(splits, job.recipe) if job.recipe.blend else {}
-    found |= {name: _guess(model, both.test, several) for name, model in models.items()}
+    found |= {name: guess(model, both.test, several) for name, model in models.items()}
     cut = len(splits.validation)
-    guesses = {name: guess[cut:] for name, guess in found.items()}
-    earlier = {name: guess[:cut] for name, guess in found.items()}
-    name, mix = _best_mix(job, np.asarray(calibration.apply(known, several)), earlier, models or earlier)
+    guesses = {name: each[cut:] for name, each in found.items()}
+    earlier = {name: each[:cut] for name, each in found.items()}
+    own = unseen.guesses(models, earlier) if models else earlier
+    name, mix = unseen.best_mix(calibration, own, earlier[PRIOR][0])
     served = Blend(models[name], mix) if name in models and mix.weight else None
     if served is None:
         mixed = _predicted(job, blend(after.predictions, guesses[name], mix, several))
@@ -165,13 +168,9 @@ def _assess_head(job: "Job", before: Predicted, untouched: "Untouched", seconds:
         calibration=_calibration(job, plain.apply(raw, several), after, calibration),
         blend=_blend(job, name, mix, mixed, sure, served),
         blended=None if served is None else mixed,
+        cross_fitted=sum(len(fold.splits.test) for fold in folds) or None,
     )
     return Assessment(report, after if served is None else mixed, guesses, calibration, served)
-
-
-def _guess(model: Baseline, examples: Sequence[Example], multi_label: bool) -> Floats:
-    """What a model that can travel says of rows, as `Blend.apply` asks it."""
-    return model.probabilities([e.text for e in examples], [e.fields for e in examples], multi_label)
 
 
 def _predicted(job: "Job", predictions: Any) -> Predicted:
@@ -189,8 +188,9 @@ def _report(
     calibration: CalibrationReport | None = None,
     blend: BlendReport | None = None,
     blended: Predicted | None = None,
+    cross_fitted: int | None = None,
 ) -> Report:
-    """blended: what the blend said, where it is served."""
+    """blended: what the blend said, where it is served. cross_fitted: as in `Report`."""
     baselines = task_for(job.recipe.task).baselines(job.splits, job.recipe, guesses)
     prior = baselines[PRIOR] if job.splits.labels else None
     others = (BEFORE, *guesses)
@@ -216,6 +216,7 @@ def _report(
         history=tuple(Validation.model_validate(each) for each in job.history),
         seconds=round(seconds, 2),
         ranks=job.ranks or None,
+        cross_fitted=cross_fitted,
     )
 
 
@@ -273,23 +274,6 @@ def _calibration(job: "Job", raw: Any, after: Predicted, calibration: Calibratio
             for p, o, share in zip(*bins, strict=True)
         ),
     )
-
-
-def _best_mix(
-    job: "Job", known: Floats, earlier: Mapping[str, Floats], among: Collection[str]
-) -> tuple[str, Mix]:
-    """Of these baselines the one that helps the adapter most on the validation rows, and how they are mixed. known,
-    earlier: the adapter's and each baseline's probabilities of the validation rows."""
-    splits = job.splits
-    truth = learned.label_matrix(splits.validation, len(splits.labels))
-    weights, prior = learned.weights_of(splits.validation), earlier[PRIOR][0]
-    units = intervals.units_of(splits.validation)
-    fitted = {
-        name: fit_mix(known, earlier[name], prior, truth, weights, splits.multi_label, units)
-        for name in among
-    }
-    best = min(fitted, key=lambda name: fitted[name][1])
-    return best, fitted[best][0]
 
 
 def _blend(

@@ -188,7 +188,9 @@ class Report(Measured):
 
     metric: the one that is watched. kept: the `best` weights by it on the validation rows, or the `last`. before: of
     the base; after, intervals, gains, groups: of the adapter alone. blended: the same of the blend, where one is
-    served. ranks: layer -> what AdaLoRA left it. best_reachable: where the data's maker knows it.
+    served. ranks: layer -> what AdaLoRA left it. cross_fitted: training rows on which the temperature and the blend
+    were fitted too, each answered by a training on others, because few rows validate. best_reachable: where the data's
+    maker knows it.
     """
 
     format: StrictInt = FORMAT
@@ -206,6 +208,7 @@ class Report(Measured):
     history: tuple[Validation, ...] = ()
     seconds: float | None = None
     ranks: dict[str, StrictInt] | None = None
+    cross_fitted: StrictInt | None = None
 
     @classmethod
     def read(cls, value: object) -> Self | None:

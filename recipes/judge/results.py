@@ -139,7 +139,7 @@ def _blend_lines(report: Report) -> list[str]:
         return []
     if not blend.served:
         return [
-            "nothing is blended: no baseline that can travel with the adapter helps it on the validation rows"
+            "nothing is blended: no baseline that can travel with the adapter helps it on rows that trained neither"
         ]
     share = f"{blend.weight:.0%} of the evidence"
     above = f"{plain(blend.metric)} {gain(blend.metric, blend.gain)} above the adapter alone"
@@ -147,14 +147,18 @@ def _blend_lines(report: Report) -> list[str]:
 
 
 def kept_line(report: Report) -> str | None:
-    """Which weights were kept, and by how many rows they were chosen; None for a report that watched nothing."""
+    """Which weights were kept, by how many rows they were chosen, and what else trainings on parts of the training rows
+    chose; None for a report that watched nothing."""
     if report.metric is None:
         return None
     validation = 0 if report.rows is None else report.rows.validation
+    told = f"best weights by {plain(report.metric)} on {validation:,} more"
     if report.kept == "last":
         fewest = f", of which {FEWEST_TO_CHOOSE} are the fewest" if validation < FEWEST_TO_CHOOSE else ""
-        return f"the last weights, none chosen by {plain(report.metric)} on {validation:,} more rows{fewest}"
-    return f"best weights by {plain(report.metric)} on {validation:,} more"
+        told = f"the last weights, none chosen by {plain(report.metric)} on {validation:,} more rows{fewest}"
+    if report.cross_fitted:
+        told += f"; temperature and blend by {report.cross_fitted:,} training rows too, each left out of a training"
+    return told
 
 
 def gate_lines(gates: Gates | None) -> list[str]:

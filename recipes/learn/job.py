@@ -112,7 +112,13 @@ class Job:
     def keeps_best(self) -> bool:
         """Whether the best weights are kept, and not the last ones."""
         keep = self.recipe.train.keep
-        return keep == "best" or (keep == "auto" and self._enough_to_choose)
+        return keep == "best" or (keep == "auto" and self.has_enough_to_choose)
+
+    @cached_property
+    def has_enough_to_choose(self) -> bool:
+        """Whether there are validation rows enough to choose by."""
+        validation = self.splits.validation
+        return bool(validation) and int(units_of(validation).max()) + 1 >= FEWEST_TO_CHOOSE
 
     @property
     def evaluate_every(self) -> int:
@@ -309,11 +315,6 @@ class Job:
     def _warmup(self) -> int:
         """Steps in which the rate climbs."""
         return round(self.recipe.train.warmup_share * self.steps)
-
-    @cached_property
-    def _enough_to_choose(self) -> bool:
-        validation = self.splits.validation
-        return bool(validation) and int(units_of(validation).max()) + 1 >= FEWEST_TO_CHOOSE
 
     @property
     def _shared(self) -> "AdaLoraOptions | None":

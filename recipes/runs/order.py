@@ -22,6 +22,7 @@ from recipes.judge.cases import pick
 from recipes.judge.gates import judge
 from recipes.judge.info import AdapterInfo
 from recipes.judge.results import best_baseline
+from recipes.learn.cross_fit import cross_fit
 from recipes.learn.encode import count_prompt, count_tokens, token_limit
 from recipes.learn.initial_weights import continued, start
 from recipes.learn.job import Job
@@ -31,6 +32,7 @@ from recipes.tasks.ad_copy import known
 
 if TYPE_CHECKING:
     from recipes.data.tables import Data
+    from recipes.learn.fused import Fused
     from recipes.learn.untouched import Untouched
 
 
@@ -107,7 +109,7 @@ def untrained(
     return adapter
 
 
-def finish(order: Order, job: Job, untouched: "Untouched", seconds: float) -> None:
+def finish(order: Order, job: Job, untouched: "Untouched", seconds: float, fused: "Fused") -> None:
     """Measure a trained job's best weights on the test rows, beside the base and the baselines; write the adapter.
 
     Args:
@@ -115,12 +117,14 @@ def finish(order: Order, job: Job, untouched: "Untouched", seconds: float) -> No
         job: trained.
         untouched: the base, and the slots with the job's slot; of which the jobs of a run ask the same once.
         seconds: how long the job took so far.
+        fused: that trained it.
     """
     # As it started: the base is measured under the untrained head.
     untouched.slots.load(job.slot, job.adapter)
     before = evaluate_untouched(job, untouched)
     job.restore_best()
-    found = assess(job, before, untouched, seconds)
+    folds = cross_fit(job, fused) if order.recipe.blend and not job.has_enough_to_choose else []
+    found = assess(job, before, untouched, seconds, folds)
     job.adapter.info |= AdapterInfo(
         recipe=_published(order.recipe),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

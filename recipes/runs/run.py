@@ -86,7 +86,7 @@ class Run:
         *,
         at_once: int | None = None,
         on_validation: Callable[[int, Job], bool] | None = None,
-        finish: Callable[[Order, Job, Untouched, float], None] = finish,
+        finish: Callable[[Order, Job, Untouched, float, Fused], None] = finish,
     ) -> None:
         self.base, self.settings, self.orders = base, settings, list(orders)
         self.processes = Processes.here()
@@ -261,7 +261,8 @@ class Run:
                 raise job.failure
             # All processes measure: a base that is sharded answers only when all of them ask. The first one writes.
             own = order if self.processes.rank == 0 else replace(order, out=None)
-            self._finish(own, job, self._untouched, time.perf_counter() - self.running[index])
+            seconds = time.perf_counter() - self.running[index]
+            self._finish(own, job, self._untouched, seconds, self._fuse(job))
             result = job.adapter
             if (report := AdapterInfo.of(result.info).report) is not None:
                 self._trackers.log(f"{job.name}/test", report.served.after.numbers, job.step)

@@ -1,6 +1,7 @@
 """Rows that are no observations: headers of joined files, totals, and rows that outweigh all others."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,29 @@ def test_an_ad_may_be_called_total(tmp_path: Path) -> None:
     ]
     path.write_text("\n".join([HEADER, *named, *ADS, *named]), encoding="utf-8")
     assert not any("weight" in note for note in check(Recipe.load("recommendation"), path).notes)
+
+
+def test_a_rating_may_be_called_average_in_the_first_and_the_last_row_and_beside_a_dash(
+    tmp_path: Path,
+) -> None:
+    rated = [f"text {i},{('low', 'average', 'high')[i % 3]},{('-', 'acme')[i % 2]}" for i in range(1, 50)]
+    path = tmp_path / "ratings.csv"
+    for header in ("text,label,brand", "text,rating,label"):
+        path.write_text("\n".join([header, *rated, "the last,average,acme"]), encoding="utf-8")
+        assert check(Recipe.load("behavior"), path).rows == 50
+    path.write_text(
+        json.dumps(
+            [{"text": "average", "label": "glad"}]
+            + [{"text": f"text {i}", "label": ("calm", "glad")[i % 2]} for i in range(40)]
+        )
+    )
+    assert check(Recipe.load("behavior"), path).rows == 41
+
+
+@pytest.mark.parametrize("total", ["Total,40", "Total,", "averages,"])
+def test_a_total_of_labels_is_a_problem(tmp_path: Path, total: str) -> None:
+    problems = found(tmp_path / "moods.csv", ["text,label", *MOODS, total], "behavior")
+    assert (problems[0].line, problems[0].message) == (42, "the row is a total, and no observation")
 
 
 def test_a_row_that_outweighs_the_others_is_noted_with_its_line(tmp_path: Path) -> None:

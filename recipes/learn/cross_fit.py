@@ -1,0 +1,102 @@
+"""What an adapter says of rows that it was not trained on, where few rows were left out of its training: each third of
+the training rows is asked of a training on the others.
+
+    training rows    a a a b b b c c c
+    fold 0           - - - t t t t t t    says something of a
+    fold 1           t t t - - - t t t                   of b
+    fold 2           t t t t t t - - -                   of c
+
+The trainings differ from the job's own in their rows alone, and share passes. What is fitted on all of these rows (see
+`judge/assess.py`) is fitted on ten times as many as validate, for twice the training (Wolpert 1992, "Stacked
+generalization", doi:10.1016/S0893-6080(05)80023-1).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from adapters.slots import Slots
+from recipes.errors import TrainingError
+from recipes.examples import Splits
+from recipes.learn import memory
+from recipes.learn.encode import encode
+from recipes.learn.fused import Fused
+from recipes.learn.initial_weights import start
+from recipes.learn.job import Job
+from recipes.learn.linear_probe import probe
+from recipes.learn.predict import logits
+from recipes.learn.untouched import Untouched
+from recipes.measure.baselines import folds, labels_of
+
+if TYPE_CHECKING:
+    from adapters import Base
+
+
+@dataclass(frozen=True)
+class Fold:
+    """splits: its `train` was trained on, its `test` was held out. logits: of the held rows, `[rows, labels]`."""
+
+    splits: Splits
+    logits: Tensor
+
+
+def cross_fit(job: Job, fused: Fused) -> list[Fold]:
+    """Train on parts of a job's rows and ask of the others. Nothing where that says nothing of the job: of one that
+    writes or goes on from a trained adapter, of rows that are sampled or have copies, and where a training fails.
+
+    Args:
+        job: trained.
+        fused: that trained it, whose limits hold here too.
+    """
+    splits = job.splits
+    if not splits.labels or "parent" in job.adapter.info or splits.negative_share < 1:
+        return []
+    if len(job.train) > len(splits.train):
+        return []
+    parts = [_known(part) for part, *_ in folds(splits)]
+    if len(parts) < 2 or not all(part.train and part.test for part in parts):
+        return []
+    try:
+        jobs = [_prepared(job, part, fused.base) for part in parts]
+        most = memory.slots_that_fit(memory.job_bytes(job.recipe, job.adapter), fused.base.device)
+        found = [each for at in range(0, len(jobs), most) for each in _trained(jobs[at : at + most], fused)]
+    except TrainingError:
+        return []
+    return [Fold(part, each) for part, each in zip(parts, found, strict=True)]
+
+
+def _known(part: Splits) -> Splits:
+    """Without the held rows of a label that no other row has: nobody could know it."""
+    seen = {label for example in part.train for label in labels_of(example)}
+    return replace(part, test=tuple(each for each in part.test if seen.issuperset(labels_of(each))))
+
+
+def _prepared(job: Job, part: Splits, base: "Base") -> Job:
+    adapter = start(job.recipe, base, part.labels)
+    return Job.prepare(job.recipe, part, part.train, adapter, base, job.name)
+
+
+def _trained(jobs: Sequence[Job], fused: Fused) -> Iterator[Tensor]:
+    """What each job says of its held rows, with the weights of its last step."""
+    base = fused.base
+    slots = Slots(base, len(jobs), dtype=torch.float32, trains=True)
+    try:
+        for job in jobs:
+            slots.reserve(job.adapter)
+        for slot, job in enumerate(jobs):
+            slots.load(slot, job.adapter)
+            job.begin(slots, slot)
+            if job.starts_with_probe:
+                probe(job, base, slots, Untouched(base, slots))
+        own = Fused(base, slots, fused.budget, fused.checkpoint, fused.processes)
+        while active := [job for job in jobs if job.failure is None and job.step < job.steps]:
+            own.turn(active)
+        for job in jobs:
+            if job.failure is not None:
+                raise job.failure
+            yield logits(base, slots, job.slot, encode(base, job.recipe, job.splits.test))
+    finally:
+        slots.close()
