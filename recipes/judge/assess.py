@@ -212,7 +212,7 @@ def _report(
         rows=RowCounts(train=train, validation=validation, test=test),
         steps=job.step,
         best_step=job.best_step,
-        kept="best" if job.keeps_best else "last",
+        kept="start" if not job.best_step else "best" if job.keeps_best else "last",
         history=tuple(Validation.model_validate(each) for each in job.history),
         seconds=round(seconds, 2),
         ranks=job.ranks or None,

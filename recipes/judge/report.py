@@ -186,11 +186,11 @@ class Validation(Part):
 class Report(Measured):
     """The adapter beside the base untouched and every baseline, on rows that none of them saw.
 
-    metric: the one that is watched. kept: the `best` weights by it on the validation rows, or the `last`. before: of
-    the base; after, intervals, gains, groups: of the adapter alone. blended: the same of the blend, where one is
-    served. ranks: layer -> what AdaLoRA left it. cross_fitted: training rows on which the temperature and the blend
-    were fitted too, each answered by a training on others, because few rows validate. best_reachable: where the data's
-    maker knows it.
+    metric: the one that is watched. kept: the `best` weights by it on the validation rows, the `last`, or those of the
+    `start`, before the first step. before: of the base; after, intervals, gains, groups: of the adapter alone. blended:
+    the same of the blend, where one is served. ranks: layer -> what AdaLoRA left it. cross_fitted: training rows on
+    which the temperature and the blend were fitted too, each answered by a training on others, because few rows
+    validate. best_reachable: where the data's maker knows it.
     """
 
     format: StrictInt = FORMAT

@@ -156,6 +156,8 @@ def kept_line(report: Report) -> str | None:
     if report.kept == "last":
         fewest = f", of which {FEWEST_TO_CHOOSE} are the fewest" if validation < FEWEST_TO_CHOOSE else ""
         told = f"the last weights, none chosen by {plain(report.metric)} on {validation:,} more rows{fewest}"
+    if report.kept == "start":
+        told = f"the weights before the first step, which know more of rows unseen than those after {report.steps:,}"
     if report.cross_fitted:
         told += f"; temperature and blend by {report.cross_fitted:,} training rows too, each left out of a training"
     return told

@@ -82,9 +82,12 @@ class Unseen:
     ) -> tuple[str, Mix]:
         """Of some baselines the one that helps the adapter most, and how they are mixed. prior: `[labels]`."""
         (truth, weights, units), several = self._truth, self.job.splits.multi_label
-        known = np.asarray(calibration.apply(self.logits, several))
+        known, plain = (
+            np.asarray(each.apply(self.logits, several))
+            for each in (calibration, Calibration(shift=calibration.shift))
+        )
         fitted = {
-            name: fit_mix(known, each, prior, truth, weights, several, units)
+            name: fit_mix(known, each, prior, truth, weights, several, units, plain)
             for name, each in guesses.items()
         }
         best = min(fitted, key=lambda name: fitted[name][1])

@@ -7,19 +7,20 @@ the training rows is asked of a training on the others.
     fold 2           t t t t t t - - -                   of c
 
 The trainings differ from the job's own in their rows alone, and share passes. What is fitted on all of these rows (see
-`judge/assess.py`) is fitted on ten times as many as validate, for twice the training (Wolpert 1992, "Stacked
-generalization", doi:10.1016/S0893-6080(05)80023-1).
+`judge/unseen.py`) is fitted on ten times as many as validate, for twice the training (Wolpert 1992, "Stacked
+generalization", doi:10.1016/S0893-6080(05)80023-1). They also say whether to train at all: on a few rows of much noise
+the linear probe that a head starts at may know more of the next row than what is learned from there.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from adapters.slots import Slots
-from recipes.errors import TrainingError
 from recipes.examples import Splits
 from recipes.learn import memory
 from recipes.learn.encode import encode
@@ -29,7 +30,11 @@ from recipes.learn.job import Job
 from recipes.learn.linear_probe import probe
 from recipes.learn.predict import logits
 from recipes.learn.untouched import Untouched
-from recipes.measure.baselines import folds, labels_of
+from recipes.measure import metrics as evaluate
+from recipes.measure.baselines import folds, label_matrix, labels_of, weights_of
+from recipes.measure.calibration import Calibration, fit_temperature
+from recipes.measure.intervals import Floats, units_of
+from recipes.measure.shrinkage import holds
 
 if TYPE_CHECKING:
     from adapters import Base
@@ -37,10 +42,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fold:
-    """splits: its `train` was trained on, its `test` was held out. logits: of the held rows, `[rows, labels]`."""
+    """splits: its `train` was trained on, its `test` was held out. logits: of the held rows, `[rows, labels]`; start:
+    the same before the first step, of a head that starts at a probe."""
 
     splits: Splits
     logits: Tensor
+    start: Tensor | None = None
 
 
 def cross_fit(job: Job, fused: Fused) -> list[Fold]:
@@ -62,10 +69,39 @@ def cross_fit(job: Job, fused: Fused) -> list[Fold]:
     try:
         jobs = [_prepared(job, part, fused.base) for part in parts]
         most = memory.slots_that_fit(memory.job_bytes(job.recipe, job.adapter), fused.base.device)
-        found = [each for at in range(0, len(jobs), most) for each in _trained(jobs[at : at + most], fused)]
-    except TrainingError:
+        return [fold for at in range(0, len(jobs), most) for fold in _trained(jobs[at : at + most], fused)]
+    except Exception:  # whatever it is, the adapter is trained and must not be lost for it
         return []
-    return [Fold(part, each) for part, each in zip(parts, found, strict=True)]
+
+
+def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
+    """Whether the held rows have a lower log loss before the first step than after the last one, by more than chance;
+    each at the temperature that suits it best."""
+    if job.recipe.lora.adalora is not None or not folds:
+        return False
+    splits = job.splits
+    held = [example for fold in folds for example in fold.splits.test]
+    truth, units = label_matrix(held, len(splits.labels)), units_of(held)
+
+    def losses(parts: Sequence[Tensor | None]) -> Floats:
+        found = torch.cat([part for part in parts if part is not None])
+        temperature = fit_temperature(found, truth, weights_of(held), splits.multi_label, units=units)
+        said = np.asarray(Calibration(temperature).apply(found, splits.multi_label))
+        if splits.multi_label:
+            return evaluate.multilabel_losses(truth, said)
+        return evaluate.losses(truth.argmax(axis=1), said)
+
+    starts = [fold.start for fold in folds]
+    if any(start is None for start in starts):
+        return False
+    return holds(losses(starts), losses([fold.logits for fold in folds]), weights_of(held), units)
+
+
+def keep_start(job: Job, untouched: Untouched) -> None:
+    """Make the weights before the first step a job's best ones. Its slot holds its adapter as it was made."""
+    job.begin(untouched.slots, job.slot)
+    probe(job, untouched.base, untouched.slots, untouched)
+    job.keep(step=0)
 
 
 def _known(part: Splits) -> Splits:
@@ -79,9 +115,14 @@ def _prepared(job: Job, part: Splits, base: "Base") -> Job:
     return Job.prepare(job.recipe, part, part.train, adapter, base, job.name)
 
 
-def _trained(jobs: Sequence[Job], fused: Fused) -> Iterator[Tensor]:
+def _trained(jobs: Sequence[Job], fused: Fused) -> Iterator[Fold]:
     """What each job says of its held rows, with the weights of its last step."""
     base = fused.base
+
+    def told(job: Job) -> Tensor:
+        return logits(base, slots, job.slot, encode(base, job.recipe, job.splits.test))
+
+    starts: dict[Job, Tensor] = {}
     slots = Slots(base, len(jobs), dtype=torch.float32, trains=True)
     try:
         for job in jobs:
@@ -91,12 +132,13 @@ def _trained(jobs: Sequence[Job], fused: Fused) -> Iterator[Tensor]:
             job.begin(slots, slot)
             if job.starts_with_probe:
                 probe(job, base, slots, Untouched(base, slots))
+                starts[job] = told(job)
         own = Fused(base, slots, fused.budget, fused.checkpoint, fused.processes)
         while active := [job for job in jobs if job.failure is None and job.step < job.steps]:
             own.turn(active)
         for job in jobs:
             if job.failure is not None:
                 raise job.failure
-            yield logits(base, slots, job.slot, encode(base, job.recipe, job.splits.test))
+            yield Fold(job.splits, told(job), starts.get(job))
     finally:
         slots.close()

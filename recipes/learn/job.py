@@ -237,11 +237,16 @@ class Job:
         settled = self._allocation is None or self._allocation.settled(self.step)
         better = not self.best or not self.keeps_best or sign * value >= sign * self.best_metric
         if settled and better:
-            self.best = {name: p.detach().clone() for name, p in self.trained.parameters.items()}
-            self.best_metric, self.best_step = value, self.step
+            self.keep(self.step)
+            self.best_metric = value
         since = sum(entry["step"] > max(self.best_step, self._warmup) for entry in self.history)
         patience = self.recipe.train.patience if self.keeps_best else None
         self.done = self.step >= self.steps or (settled and patience is not None and since >= patience)
+
+    def keep(self, step: int) -> None:
+        """Take the weights as they are for the best ones so far. step: that they come from."""
+        self.best = {name: p.detach().clone() for name, p in self.trained.parameters.items()}
+        self.best_step = step
 
     def validate(self, base: Base, slots: Slots) -> float:
         """The watched metric on the validation split."""

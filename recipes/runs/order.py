@@ -22,7 +22,7 @@ from recipes.judge.cases import pick
 from recipes.judge.gates import judge
 from recipes.judge.info import AdapterInfo
 from recipes.judge.results import best_baseline
-from recipes.learn.cross_fit import cross_fit
+from recipes.learn.cross_fit import Fold, cross_fit, keep_start, start_is_better
 from recipes.learn.encode import count_prompt, count_tokens, token_limit
 from recipes.learn.initial_weights import continued, start
 from recipes.learn.job import Job
@@ -122,8 +122,11 @@ def finish(order: Order, job: Job, untouched: "Untouched", seconds: float, fused
     # As it started: the base is measured under the untrained head.
     untouched.slots.load(job.slot, job.adapter)
     before = evaluate_untouched(job, untouched)
-    job.restore_best()
     folds = cross_fit(job, fused) if order.recipe.blend and not job.has_enough_to_choose else []
+    if start_is_better(job, folds):
+        keep_start(job, untouched)
+        folds = [Fold(fold.splits, fold.start) for fold in folds if fold.start is not None]
+    job.restore_best()
     found = assess(job, before, untouched, seconds, folds)
     job.adapter.info |= AdapterInfo(
         recipe=_published(order.recipe),

@@ -203,7 +203,6 @@ def test_a_column_that_a_request_leaves_out_counts_as_an_empty_one(registry: Reg
 
 
 def test_without_the_switch_nothing_changes(orders: dict[str, Order], base: Base) -> None:
-    assert Recipe.load("behavior").blend is False
     few = orders[CLICK].recipe.to_dict()
     few["train"]["max_steps"] = 4
     plain, blended = (
@@ -231,8 +230,9 @@ def test_what_helps_nothing_is_not_served_and_the_report_says_so(base: Base, tmp
     path.write_text("text,label\n" + "\n".join(rows) + "\n")
     never = Mix(0.0, 1.0, (0.5, 0.5))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recipes.judge.assess.fit_mix", lambda *_: (never, 0.5))
-        [adapter] = train_many([Order(Recipe.load("behavior", **QUICK | {"train.epochs": 1}), path)], base)
+        patch.setattr("recipes.judge.unseen.fit_mix", lambda *_: (never, 0.5))
+        recipe = Recipe.load("behavior", **QUICK | {"train.epochs": 1, "blend": True})
+        [adapter] = train_many([Order(recipe, path)], base)
     assert isinstance(adapter, Adapter)
     report = adapter.info["report"]
     assert "blend" not in adapter.info and "blended" not in report and report["blend"]["served"] is False

@@ -13,18 +13,22 @@ from adapters.slots.slots import Slots
 from recipes import Order, Recipe, train
 from recipes.errors import TrainingError
 from recipes.judge.info import AdapterInfo
+from recipes.judge.results import kept_line
 from recipes.judge.unseen import Unseen
 from recipes.learn import cross_fit as cross_fitting
-from recipes.learn.cross_fit import Fold, cross_fit
+from recipes.learn.cross_fit import Fold, cross_fit, start_is_better
 from recipes.learn.encode import encode
 from recipes.learn.fused import Fused
 from recipes.learn.job import Job
+from recipes.learn.linear_probe import probe
 from recipes.learn.predict import logits
+from recipes.learn.untouched import Untouched
+from recipes.runs import order as ordering
 from recipes.runs.order import prepare
 from tests.adapters import models
 from tests.recipes.runs.test_training import QUICK, moods
 
-SHORT: dict[str, Any] = QUICK | {"train.max_steps": 6}
+SHORT: dict[str, Any] = QUICK | {"train.max_steps": 6, "blend": True}
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +125,60 @@ def test_temperature_and_mix_are_fitted_on_the_rows_of_the_folds_too(base: Base,
     many = Unseen.of(job, validation, [Fold(part, sure(len(part.test))) for part in parts])
     assert len(many.examples) == len(job.splits.train) + len(job.splits.validation)
     assert many.calibration(0.0).temperature > 3 * few.calibration(0.0).temperature
+
+
+def test_a_preset_serves_a_blend_of_few_rows(base: Base, tmp_path: Path) -> None:
+    """Of a base that knows nothing, in a few steps: what stands in the text is the baseline's to say."""
+    recipe = Recipe.load("behavior", **{"train.max_steps": 2, "head.init": "random"})
+    adapter = train(recipe, moods(tmp_path, 150, noise=0.05), base)
+    report = AdapterInfo.of(adapter.info).report
+    assert report is not None and report.blended is not None and adapter.info["blend"]
+    assert report.blended.after.get("log_loss") < report.after.get("log_loss")
+    assert (report.cross_fitted or 0) > 4 * (report.rows.validation if report.rows else 0)
+
+
+def synthetic(job: Job, start: float, end: float) -> list[Fold]:
+    """Folds whose logits say the truth so loudly, in much noise."""
+    draw, folds = torch.Generator().manual_seed(0), []
+    for part, *_ in cross_fitting.folds(job.splits):
+        truth = torch.tensor([2.0 * (example.label == 1) - 1 for example in part.test]).double()
+        noisy = [by * truth + torch.randn(len(truth), generator=draw).double() for by in (start, end)]
+        first, last = (torch.stack([-each, each], dim=1) for each in noisy)
+        folds.append(Fold(part, last, first))
+    return folds
+
+
+def test_the_start_is_better_where_held_rows_say_so_by_more_than_chance(base: Base, tmp_path: Path) -> None:
+    job = prepared(base, moods(tmp_path, 200))
+    assert start_is_better(job, synthetic(job, 1.0, 0.1))
+    assert not start_is_better(job, synthetic(job, 0.1, 1.0))
+    assert not start_is_better(job, synthetic(job, 0.5, 0.5))
+    assert not start_is_better(job, [replace(fold, start=None) for fold in synthetic(job, 1.0, 0.1)])
+    assert not start_is_better(job, [])
+
+
+@pytest.mark.parametrize("method", ["lora", "prefix"])
+def test_what_starts_better_is_kept_as_it_started(
+    base: Base, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head of a linear probe, and an adapter that does nothing yet."""
+    recipe, path = Recipe.load("behavior", **SHORT | {"method": method}), moods(tmp_path, 60, noise=0.2)
+    found = []
+    for is_better in (True, False):
+        with monkeypatch.context() as patch:
+            patch.setattr(ordering, "start_is_better", lambda *_, said=is_better: said)
+            found.append(train(recipe, path, base))
+    kept, trained = found
+    job = prepared(base, path, method=method)
+    slots = Slots(base, 1, dtype=torch.float32, trains=True)
+    slots.load(0, job.adapter)
+    job.begin(slots, 0)
+    probe(job, base, slots, Untouched(base, slots))
+    wanted = logits(base, slots, 0, job.validation)
+    for adapter, same in ((kept, True), (trained, False)):
+        slots.load(0, adapter)
+        assert torch.allclose(logits(base, slots, 0, job.validation), wanted, atol=1e-5) is same
+    slots.close()
+    report = AdapterInfo.of(kept.info).report
+    assert report is not None and (report.kept, report.best_step, report.steps) == ("start", 0, 6)
+    assert "before the first step" in (kept_line(report) or "")

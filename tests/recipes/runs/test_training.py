@@ -27,7 +27,12 @@ from recipes.runs import run
 from recipes.runs.order import prepare
 from tests.adapters import models
 
-QUICK: dict[str, Any] = {"train.epochs": 2, "train.batch_size": 8, "data.max_tokens": 64}
+QUICK: dict[str, Any] = {
+    "train.epochs": 2,
+    "train.batch_size": 8,
+    "data.max_tokens": 64,
+    "blend": False,  # of few rows it takes three more trainings
+}
 
 
 def moods(folder: Path, rows: int = 120, seed: int = 0, noise: float = 0.0) -> Path:
