@@ -39,6 +39,8 @@ from recipes.measure.shrinkage import holds
 if TYPE_CHECKING:
     from adapters import Base
 
+_MOST_ROWS = 1_000  # whose trainings take minutes
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -52,7 +54,8 @@ class Fold:
 
 def cross_fit(job: Job, fused: Fused) -> list[Fold]:
     """Train on parts of a job's rows and ask of the others. Nothing where that says nothing of the job: of one that
-    writes or goes on from a trained adapter, of rows that are sampled or have copies, and where a training fails.
+    writes or goes on from a trained adapter, of rows that are sampled or have copies, or more than a thousand (of few
+    groups), and where a training fails.
 
     Args:
         job: trained.
@@ -61,7 +64,7 @@ def cross_fit(job: Job, fused: Fused) -> list[Fold]:
     splits = job.splits
     if not splits.labels or "parent" in job.adapter.info or splits.negative_share < 1:
         return []
-    if len(job.train) > len(splits.train):
+    if not len(job.train) == len(splits.train) <= _MOST_ROWS:
         return []
     parts = [_known(part) for part, *_ in folds(splits)]
     if len(parts) < 2 or not all(part.train and part.test for part in parts):

@@ -75,6 +75,7 @@ def test_every_training_row_is_answered_once_as_a_training_on_the_other_folds_an
         (60, {"blend": False}, None),
         (60, {"data.augment.dropout": 0.2}, None),
         (560, {"train.max_steps": 1, "data.validation_share": 0.1}, None),  # 50 rows and more validate
+        (1250, {"train.max_steps": 1, "data.validation_share": 0.02, "data.test_share": 0.02}, None),
     ],
 )
 def test_only_where_few_rows_validate(
