@@ -21,6 +21,8 @@ class Example:
     line: in the file, as in `Problem.line`; `file`: its path as given. Several rows may share a line, as those of a
         JSON array do, and a file may be given twice: see `origin`.
     number: of the row among all rows of the data; None for one that was not read from data.
+    key: of the rows that stay together when rows are dealt: the group, the user or the text; None for one that was not
+        read from data.
     """
 
     text: str
@@ -32,6 +34,7 @@ class Example:
     fields: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
     number: int | None = None
+    key: str | None = None
 
     @property
     def origin(self) -> Hashable:

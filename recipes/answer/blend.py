@@ -34,7 +34,7 @@ from recipes.answer.linear import Linear
 from recipes.answer.trees import Trees
 from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import smoothed
-from recipes.measure.shrinkage import SPREAD, evidence, holds, unseen_losses
+from recipes.measure.shrinkage import SPREAD, evidence, holds
 from recipes.part import is_finite
 
 if TYPE_CHECKING:
@@ -76,7 +76,6 @@ def fit_mix(
     weights: ArrayLike,
     multi_label: bool = False,
     units: "Indices | None" = None,
-    plain: ArrayLike | None = None,
 ) -> tuple[Mix, float]:
     """The mix with the least log loss on these rows, whose targets are smoothed as `fit_temperature` does, drawn
     towards the adapter alone where they are few (see `shrinkage`); and its log loss. The adapter alone where the mix
@@ -90,21 +89,16 @@ def fit_mix(
         weights: of the rows.
         multi_label: whether a row may have several labels.
         units: that rows belong to, as in `intervals.units_of`; None where each is its own.
-        plain: what the adapter says without what was fitted on the same rows, `[rows, labels]`. A temperature that
-            these rows allow must be beaten by the mix, but not once more by more than chance.
     """
     true, shares = np.asarray(truth, dtype=bool), tuple(map(float, np.asarray(prior)))
     weight = np.asarray(weights, dtype=float)
     unit = np.arange(len(true)) if units is None else units
 
-    def losses_of(probabilities: ArrayLike) -> Floats:
-        said = np.asarray(probabilities)
-        if multi_label:
-            return evaluate.multilabel_losses(true, said)
-        return evaluate.losses(true.argmax(axis=1), said)
-
     def losses(mix: Mix) -> Floats:
-        return losses_of(blend(adapter, baseline, mix, multi_label))
+        mixed = blend(adapter, baseline, mix, multi_label)
+        if multi_label:
+            return evaluate.multilabel_losses(true, mixed)
+        return evaluate.losses(true.argmax(axis=1), mixed)
 
     own, other, start = (_log_odds(each, multi_label) for each in (adapter, baseline, prior))
 
@@ -115,9 +109,7 @@ def fit_mix(
         return Mix(float(parts[1] / parts[:2].sum()), float(parts[:2].sum()), shares, float(parts[2]))
 
     alone = Mix(0.0, 1.0, shares)
-    unseen, own_losses = unseen_losses(lambda seen: losses(fitted(seen)), unit), losses(alone)
-    is_better = holds(unseen, own_losses if plain is None else losses_of(plain), weight, unit)
-    is_better = is_better and bool(np.average(own_losses - unseen, weights=weight) > 0)
+    is_better = holds(lambda seen: losses(fitted(seen)), losses(alone), weight, unit)
     found = fitted() if is_better else alone
     return found, float(np.average(losses(found), weights=weight))
 

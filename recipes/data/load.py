@@ -308,7 +308,7 @@ def _dealt(
 ) -> Dealt:
     """number: of the row among all."""
     described = row.user is not None and row.user not in segments
-    key = row.key or (f"described {row.user}" if described else f"text {row.text}")
+    who = row.key or (f"described {row.user}" if described else None)
     indices = tuple(sorted(labels.index(name) for name in row.names))
     label = indices if recipe.data.separator is not None else indices[0] if indices else None
     examples = tuple(
@@ -322,10 +322,11 @@ def _dealt(
             fields=row.fields,
             file=row.file,
             number=number,
+            key=who or row.text,
         )
         for outcome, weight in row.outcomes
     )
-    return Dealt(examples, key, row.time)
+    return Dealt(examples, who or f"text {row.text}", row.time)
 
 
 def _unusable_splits(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _DASHES = frozenset({"--", "-", "—", "–", " --"})
 _RULE, _RULES = re.compile(r"(:?[-=_]{3,}:?)?"), frozenset(("", ":", "-", "=", "_"))
+_MEAN = re.compile(r"\s*averages?\s*", re.IGNORECASE)
 _FEWEST = 10  # rows whose sum is no coincidence
 _HEAVY, _OVER_MEDIAN = 0.1, 20  # of all weight, and times the median: one row outweighs the rest
 
@@ -124,18 +125,20 @@ class Strays:
         named = [cell for cell in _cells(row) if names_total(cell[1], certain)]
         if not named or outweighs:
             return bool(named)
-        labels = [cell for cell in _cells(row) if cell[0] == self._label and not certain]
-        is_known = any(self._observed[cell] > 1 for cell in labels)
-        own_count = int(_misses_nothing(row))
-        return not is_known and all(self._observed[cell] <= own_count for cell in named)
+        if not certain and all(_MEAN.match(cell) for _, cell in named):
+            # A review may say no more than that; a mean of labels would be no label.
+            named += [cell for cell in _cells(row) if cell[0] == self._label]
+        inside = 1 < self._seen < self._count and _misses_nothing(row)
+        return all(self._observed[cell] <= inside for cell in named)
 
     @cached_property
     def _observed(self) -> Counter[tuple[str, str]]:
-        """How many rows that miss nothing have a cell: those that name a total, and labels."""
+        """How many rows that miss nothing, but the first and the last, have a cell: those that name a total, and
+        labels."""
         return Counter(
             cell
-            for row in self._rows
-            if _misses_nothing(row)
+            for number, row in enumerate(self._rows, 1)
+            if 1 < number < self._count and _misses_nothing(row)
             for cell in _cells(row)
             if cell[0] == self._label or names_total(cell[1], True)
         )

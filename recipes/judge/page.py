@@ -141,7 +141,7 @@ def _facts(adapter: Adapter, info: AdapterInfo, report: Report, name: str) -> di
         **({"ranks": rank_line(report.ranks)} if report.ranks else {}),
         "created": info.created or "",
         "rows": f"{rows.train:,} trained on, {rows.test:,} measured on; {kept_line(report) or ''}",
-        "steps": f"{report.steps or 0:,}, the best after {report.best_step or 0:,}; {report.seconds or 0.0:.0f} s",
+        "steps": f"{report.steps or 0:,}, {_kept_step(report)}; {report.seconds or 0.0:.0f} s",
     }
 
 
@@ -150,6 +150,12 @@ def _figures(report: Report) -> Iterator[tuple[str, "Figure"]]:
         yield "curves", _curves(report.history, report.metric, report.best_step or 0)
     if report.calibration is not None:
         yield "calibration", _calibration(report.calibration.curve)
+
+
+def _kept_step(report: Report) -> str:
+    if report.kept == "start":
+        return "kept as before the first one"
+    return f"the best after {report.best_step or 0:,}"
 
 
 def _curves(history: Sequence[Validation], metric: str, best: int) -> "Figure":

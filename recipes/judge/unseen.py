@@ -44,12 +44,12 @@ class Unseen:
 
     @cached_property
     def _truth(self) -> tuple[learned.Bools, Floats, Indices]:
-        """Whether a row has a label, `[rows, labels]`; the rows' weights and units."""
+        """Whether a row has a label, `[rows, labels]`; the rows' weights, and what of them stays together."""
         examples, labels = self.examples, len(self.job.splits.labels)
         return (
             learned.label_matrix(examples, labels),
             learned.weights_of(examples),
-            intervals.units_of(examples),
+            intervals.together(examples),
         )
 
     def calibration(self, shift: float) -> Calibration:
@@ -82,12 +82,9 @@ class Unseen:
     ) -> tuple[str, Mix]:
         """Of some baselines the one that helps the adapter most, and how they are mixed. prior: `[labels]`."""
         (truth, weights, units), several = self._truth, self.job.splits.multi_label
-        known, plain = (
-            np.asarray(each.apply(self.logits, several))
-            for each in (calibration, Calibration(shift=calibration.shift))
-        )
+        known = np.asarray(calibration.apply(self.logits, several))
         fitted = {
-            name: fit_mix(known, each, prior, truth, weights, several, units, plain)
+            name: fit_mix(known, each, prior, truth, weights, several, units)
             for name, each in guesses.items()
         }
         best = min(fitted, key=lambda name: fitted[name][1])

@@ -12,6 +12,7 @@ generalization", doi:10.1016/S0893-6080(05)80023-1). They also say whether to tr
 the linear probe that a head starts at may know more of the next row than what is learned from there.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor
 
 from adapters.slots import Slots
+from adapters.unseen import visible
 from recipes.examples import Splits
 from recipes.learn import memory
 from recipes.learn.encode import encode
@@ -33,7 +35,7 @@ from recipes.learn.untouched import Untouched
 from recipes.measure import metrics as evaluate
 from recipes.measure.baselines import folds, label_matrix, labels_of, weights_of
 from recipes.measure.calibration import Calibration, fit_temperature
-from recipes.measure.intervals import Floats, units_of
+from recipes.measure.intervals import Floats, together
 from recipes.measure.shrinkage import holds
 
 if TYPE_CHECKING:
@@ -53,38 +55,57 @@ class Fold:
 
 
 def cross_fit(job: Job, fused: Fused) -> list[Fold]:
-    """Train on parts of a job's rows and ask of the others. Nothing where that says nothing of the job: of one that
-    writes or goes on from a trained adapter, of rows that are sampled or have copies, or more than a thousand (of few
-    groups), and where a training fails.
+    """Train on parts of a job's rows and ask of the others. Nothing where it is not asked for, and where a training
+    fails or is divided among processes.
 
     Args:
         job: trained.
         fused: that trained it, whose limits hold here too.
     """
+    if not is_asked(job) or fused.processes.count > 1:
+        return []
     splits = job.splits
-    if not splits.labels or "parent" in job.adapter.info or splits.negative_share < 1:
-        return []
-    if not len(job.train) == len(splits.train) <= _MOST_ROWS:
-        return []
     parts = [_known(part) for part, *_ in folds(splits)]
     if len(parts) < 2 or not all(part.train and part.test for part in parts):
         return []
     try:
-        jobs = [_prepared(job, part, fused.base) for part in parts]
         most = memory.slots_that_fit(memory.job_bytes(job.recipe, job.adapter), fused.base.device)
-        return [fold for at in range(0, len(jobs), most) for fold in _trained(jobs[at : at + most], fused)]
-    except Exception:  # whatever it is, the adapter is trained and must not be lost for it
+        return [
+            fold for at in range(0, len(parts), most) for fold in _folds(job, parts[at : at + most], fused)
+        ]
+    except Exception as error:  # whatever it is, the adapter is trained and must not be lost for it
+        why = (
+            f"{job.name}: only the validation rows are asked, training on parts of the rows failed: {error!r}"
+        )
+        print(visible(why), file=sys.stderr, flush=True)
         return []
+
+
+def is_asked(job: Job) -> bool:
+    """Whether a trained job is to be cross-fitted: a head with a blend, by few validation rows. Not where the best
+    weights are kept whatever their number, as trainings on parts have nothing to choose theirs by; where rows are
+    sampled or have copies, and where they are more than a thousand (of few groups); nor where an adapter goes on from
+    a trained one, which may have seen them."""
+    splits = job.splits
+    return (
+        bool(splits.labels)
+        and job.recipe.blend
+        and not job.has_enough_to_choose
+        and not job.keeps_best
+        and "parent" not in job.adapter.info
+        and splits.negative_share == 1
+        and len(job.train) == len(splits.train) <= _MOST_ROWS
+    )
 
 
 def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
     """Whether the held rows have a lower log loss before the first step than after the last one, by more than chance;
     each at the temperature that suits it best."""
-    if job.recipe.lora.adalora is not None or not folds:
+    if job.recipe.train.keep != "auto" or job.recipe.lora.adalora is not None or not folds:
         return False
     splits = job.splits
     held = [example for fold in folds for example in fold.splits.test]
-    truth, units = label_matrix(held, len(splits.labels)), units_of(held)
+    truth, units = label_matrix(held, len(splits.labels)), together(held)
 
     def losses(parts: Sequence[Tensor | None]) -> Floats:
         found = torch.cat([part for part in parts if part is not None])
@@ -97,7 +118,8 @@ def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
     starts = [fold.start for fold in folds]
     if any(start is None for start in starts):
         return False
-    return holds(losses(starts), losses([fold.logits for fold in folds]), weights_of(held), units)
+    before, after = losses(starts), losses([fold.logits for fold in folds])
+    return holds(lambda _: before, after, weights_of(held), units)
 
 
 def keep_start(job: Job, untouched: Untouched) -> None:
@@ -118,9 +140,10 @@ def _prepared(job: Job, part: Splits, base: "Base") -> Job:
     return Job.prepare(job.recipe, part, part.train, adapter, base, job.name)
 
 
-def _trained(jobs: Sequence[Job], fused: Fused) -> Iterator[Fold]:
-    """What each job says of its held rows, with the weights of its last step."""
+def _folds(job: Job, parts: Sequence[Splits], fused: Fused) -> Iterator[Fold]:
+    """A training on each part, with the weights of its last step."""
     base = fused.base
+    jobs = [_prepared(job, part, base) for part in parts]
 
     def told(job: Job) -> Tensor:
         return logits(base, slots, job.slot, encode(base, job.recipe, job.splits.test))
@@ -143,5 +166,6 @@ def _trained(jobs: Sequence[Job], fused: Fused) -> Iterator[Fold]:
             if job.failure is not None:
                 raise job.failure
             yield Fold(job.splits, told(job), starts.get(job))
+            job.release()
     finally:
         slots.close()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recipes.examples import Example, Splits
 from recipes.measure import metrics as evaluate
 from recipes.measure.columns import cuts_of, in_steps
-from recipes.measure.intervals import Floats, Indices, units_of
+from recipes.measure.intervals import Floats, Indices, together
 
 Bools = NDArray[np.bool_]
 _STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C, from the strongest regularisation on
@@ -101,8 +101,8 @@ def best_regression(
 
 def folds(splits: Splits) -> Iterator[tuple[Splits, Indices, Indices]]:
     """The training rows in three parts, of which each is the test of what the others train: as splits, and which rows
-    train and which test. The rows of a unit (see `Example.unit`) stay together; labels are dealt evenly."""
-    units = units_of(splits.train)
+    train and which test. The rows of a key (see `Example.key`) stay together; labels are dealt evenly."""
+    units = together(splits.train)
     first = np.array([(labels_of(example) or [-1])[0] for example in splits.train])
     label = np.zeros(int(units.max()) + 1, dtype=int)
     label[units[::-1]] = first[::-1]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from adapters.errors import BadAdapter
-from recipes.measure.shrinkage import SPREAD, evidence, holds, unseen_losses
+from recipes.measure.shrinkage import SPREAD, evidence, holds
 from recipes.part import is_finite
 
 if TYPE_CHECKING:
@@ -138,5 +138,5 @@ def fit_temperature(
         bounds = (np.log(_COLDEST), np.log(_HOTTEST))
         return float(np.exp(minimize_scalar(drawn, bounds=bounds, method="bounded").x))
 
-    unseen = unseen_losses(lambda seen: losses(fitted(seen), true), unit)
-    return fitted() if holds(unseen, losses(1.0, true), weight, unit) else 1.0
+    is_better = holds(lambda seen: losses(fitted(seen), true), losses(1.0, true), weight, unit)
+    return fitted() if is_better else 1.0

@@ -39,6 +39,13 @@ def units_of(examples: Sequence["Example"]) -> Indices:
     return np.array([numbers.setdefault(example.unit, len(numbers)) for example in examples], dtype=np.intp)
 
 
+def together(examples: Sequence["Example"]) -> Indices:
+    """As `units_of`, of what stays together when rows are dealt (`Example.key`)."""
+    numbers: dict[Hashable, int] = {}
+    keys = (example.unit if example.key is None else example.key for example in examples)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)
+
+
 def resample(
     statistics: Mapping[Key, Statistic], units: int, draws: int = DRAWS, seed: int = _SEED
 ) -> dict[Key, Floats]:

@@ -33,30 +33,21 @@ def evidence(weights: Floats, units: Indices) -> float:
     return float(each.sum() ** 2 / (each**2).sum())
 
 
-def unseen_losses(fit: Callable[[Bools], Floats], units: Indices) -> Floats:
-    """The loss of each row by a fit that did not see it, `[rows]`; endless where all rows are of one unit.
-
-    Args:
-        fit: given which rows it may see, `[rows]`, the losses of all rows, `[rows]`.
-        units: that rows belong to; those of one are seen together.
-    """
-    found, count = np.full(len(units), np.inf), int(units.max()) + 1
-    for held in _folds(units, count) if count > 1 else ():
-        found[held] = fit(~held)[held]
-    return found
-
-
-def holds(unseen: Floats, nothing: Floats, weights: Floats, units: Indices) -> bool:
+def holds(fit: Callable[[Bools], Floats], nothing: Floats, weights: Floats, units: Indices) -> bool:
     """Whether a fit lowers the loss of rows that it did not see, by more than a standard error.
 
     Args:
-        unseen: of `unseen_losses`.
+        fit: given which rows it may see, `[rows]`, the losses of all rows, `[rows]`.
         nothing: losses of the rows where nothing is done, `[rows]`.
         weights: of the rows.
         units: that rows belong to; those of one are no independent evidence.
     """
-    if not np.isfinite(unseen).all():
+    count = int(units.max()) + 1
+    if count < 2:
         return False
+    unseen = np.array(nothing, dtype=float)
+    for held in _folds(units, count):
+        unseen[held] = fit(~held)[held]
     own = np.bincount(units, weights=weights)
     gains = np.bincount(units, weights=weights * (nothing - unseen)) / own
     mean = np.average(gains, weights=own)

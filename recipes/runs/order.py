@@ -1,6 +1,7 @@
 """From an order to a job, and from a trained job to an adapter with its report, gates and page."""
 
 import os
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,11 +123,13 @@ def finish(order: Order, job: Job, untouched: "Untouched", seconds: float, fused
     # As it started: the base is measured under the untrained head.
     untouched.slots.load(job.slot, job.adapter)
     before = evaluate_untouched(job, untouched)
-    folds = cross_fit(job, fused) if order.recipe.blend and not job.has_enough_to_choose else []
+    began = time.perf_counter()
+    folds = cross_fit(job, fused)
     if start_is_better(job, folds):
         keep_start(job, untouched)
         folds = [Fold(fold.splits, fold.start) for fold in folds if fold.start is not None]
     job.restore_best()
+    seconds += time.perf_counter() - began
     found = assess(job, before, untouched, seconds, folds)
     job.adapter.info |= AdapterInfo(
         recipe=_published(order.recipe),

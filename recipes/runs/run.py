@@ -22,6 +22,7 @@ from adapters.unseen import visible
 from recipes.errors import TrainingError
 from recipes.judge.info import AdapterInfo
 from recipes.learn import memory
+from recipes.learn.cross_fit import is_asked
 from recipes.learn.fused import Fused
 from recipes.learn.job import Job
 from recipes.learn.linear_probe import probe
@@ -163,6 +164,8 @@ class Run:
             if not job.done and job.due():
                 self._judge(index, job)
         left = [index for index in self.running if self.jobs[index].done]
+        if any(is_asked(self.jobs[index]) for index in left):
+            self._save(at_once=True)  # what follows takes as long as the training
         for index in left:
             self._leave(index)
         self._save(

@@ -95,7 +95,13 @@ def test_a_rating_may_be_called_average_in_the_first_and_the_last_row_and_beside
     assert check(Recipe.load("behavior"), path).rows == 41
 
 
-@pytest.mark.parametrize("total", ["Total,40", "Total,", "averages,"])
+def test_means_above_and_below_the_rows_are_no_values(tmp_path: Path) -> None:
+    mean = "Average,all,114,3"
+    problems = found(tmp_path / "ads.csv", [HEADER, mean, *ADS, mean])
+    assert [problem.line for problem in problems] == [2, 43]
+
+
+@pytest.mark.parametrize("total", ["Total,40", "Total,", "averages,", "Total,glad"])
 def test_a_total_of_labels_is_a_problem(tmp_path: Path, total: str) -> None:
     problems = found(tmp_path / "moods.csv", ["text,label", *MOODS, total], "behavior")
     assert (problems[0].line, problems[0].message) == (42, "the row is a total, and no observation")

@@ -73,6 +73,7 @@ def test_every_training_row_is_answered_once_as_a_training_on_the_other_folds_an
     [
         (60, {}, 42),
         (60, {"blend": False}, None),
+        (60, {"train.keep": "best"}, None),
         (60, {"data.augment.dropout": 0.2}, None),
         (560, {"train.max_steps": 1, "data.validation_share": 0.1}, None),  # 50 rows and more validate
         (1250, {"train.max_steps": 1, "data.validation_share": 0.02, "data.test_share": 0.02}, None),
@@ -93,13 +94,33 @@ def test_what_goes_on_from_a_trained_adapter_has_seen_its_rows(base: Base, tmp_p
 
 
 def test_where_a_fold_fails_the_validation_rows_are_all_there_is(
-    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fails(job: Job, *_: object) -> Job:
         raise TrainingError(f"{job.name}: too few steps")
 
     monkeypatch.setattr(cross_fitting, "_prepared", fails)
     assert cross_fitted(train(Recipe.load("behavior", **SHORT), moods(tmp_path, 60), base)) is None
+    assert "only the validation rows are asked" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("header", ["text,label", "user,ad,clicked"])
+def test_rows_of_one_text_and_of_one_described_user_are_held_together(
+    base: Base, tmp_path: Path, header: str
+) -> None:
+    """As they are kept in one split: else a fold would be asked of what it was trained on."""
+    path = tmp_path / "rows.csv"
+    behavior = header == "text,label"
+    rows = [f"row {i % 25}{'' if behavior else f',text {i}'},{i % 25 % 2}" for i in range(100)]
+    path.write_text("\n".join([header, *rows]), encoding="utf-8")
+    task, options = ("behavior", {"data.repeats": "keep"}) if behavior else ("recommendation", {})
+    recipe = Recipe.load(task, **SHORT | options)
+    job = prepare(Order(recipe, path), base)
+    folds = cross_fit(job, fused(base))
+    assert len(folds) == 3
+    for fold in folds:
+        seen = {example.key for example in fold.splits.train}
+        assert seen and not any(example.key in seen for example in fold.splits.test)
 
 
 def test_a_label_of_one_row_is_asked_of_no_fold(base: Base, tmp_path: Path) -> None:
@@ -156,6 +177,8 @@ def test_the_start_is_better_where_held_rows_say_so_by_more_than_chance(base: Ba
     assert not start_is_better(job, synthetic(job, 0.5, 0.5))
     assert not start_is_better(job, [replace(fold, start=None) for fold in synthetic(job, 1.0, 0.1)])
     assert not start_is_better(job, [])
+    job.recipe = Recipe.load("behavior", **SHORT | {"train.keep": "last"})
+    assert not start_is_better(job, synthetic(job, 1.0, 0.1))
 
 
 @pytest.mark.parametrize("method", ["lora", "prefix"])

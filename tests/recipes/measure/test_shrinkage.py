@@ -9,7 +9,7 @@ from scipy.special import expit
 from recipes.answer.blend import blend, fit_mix
 from recipes.measure import metrics as evaluate
 from recipes.measure.calibration import Calibration, fit_temperature
-from recipes.measure.shrinkage import evidence, holds, unseen_losses
+from recipes.measure.shrinkage import evidence, holds
 
 Pair = tuple[np.ndarray, np.ndarray, np.ndarray]
 Draw = Callable[[int, np.random.Generator], Pair]
@@ -45,39 +45,29 @@ def gains(draw: Draw, rows: int, kind: str, draws: int) -> np.ndarray:
     stream, found = np.random.default_rng(rows), []
     for _ in range(draws):
         some, beside, true = draw(rows, stream)
-        temperature = 1.0
-        if kind != "mix":
+        if kind == "mix":
+            mix, _ = fit_mix(both(expit(some)), both(expit(beside)), EVEN, both(true), np.ones(rows))
+            after = blend(both(expit(own)), both(expit(other)), mix)
+        else:
             temperature = fit_temperature(np.stack([0 * some, some], axis=1), both(true))
-        after = both(expit(own / temperature))
-        if kind != "temperature":
-            seen = both(expit(some / temperature)), both(expit(beside))
-            mix, _ = fit_mix(*seen, EVEN, both(true), np.ones(rows), plain=both(expit(some)))
-            after = blend(after, both(expit(other)), mix)
+            after = both(expit(own / temperature))
         found.append(evaluate.log_loss(truth, both(expit(own))) - evaluate.log_loss(truth, after))
     return np.array(found)
 
 
-@pytest.mark.parametrize("kind", ["mix", "temperature", "temperature, then mix"])
+@pytest.mark.parametrize("kind", ["mix", "temperature"])
 @pytest.mark.parametrize("rows", [6, 20, 50, 100])
 def test_few_rows_rarely_make_worse_what_there_is_nothing_to_gain_from(kind: str, rows: int) -> None:
     found = gains(NOTHING_TO_GAIN, rows, kind, 40)
     assert (found < -0.002).mean() <= 0.2
-    assert found.mean() > (-0.008 if "then" in kind else -0.004)
+    assert found.mean() > -0.004
 
 
-@pytest.mark.parametrize(
-    ("kind", "draw"),
-    [
-        ("mix", MUCH_TO_GAIN),
-        ("temperature", OVERCONFIDENT),
-        ("temperature, then mix", MUCH_TO_GAIN),
-        ("temperature, then mix", OVERCONFIDENT),
-    ],
-)
+@pytest.mark.parametrize(("kind", "draw"), [("mix", MUCH_TO_GAIN), ("temperature", OVERCONFIDENT)])
 def test_a_hundred_rows_get_what_there_is_to_gain(kind: str, draw: Draw) -> None:
     most = gains(draw, 5000, kind, 1).mean()
     found = gains(draw, 100, kind, 20)
-    assert most > 0.05 and (found > -1e-6).all() and found.mean() > 0.75 * most
+    assert most > 0.05 and (found >= 0).all() and found.mean() > 0.75 * most
     assert (gains(draw, 6, kind, 20) < -0.002).mean() <= 0.1
 
 
@@ -95,33 +85,14 @@ def test_rows_of_a_group_are_no_more_evidence_than_one() -> None:
     assert evidence(np.array([1000.0, 1.0]), np.arange(2)) == pytest.approx(1, abs=0.01)
 
 
-def test_a_mix_of_what_a_temperature_has_mended_need_not_be_better_by_more_than_chance_once_more() -> None:
-    """An adapter that is sure of what it does not know, beside a baseline that says the labels' shares: the temperature
-    takes it to one half of each, and only the mix to three in four."""
-    draw = np.random.default_rng(0)
-    own, true = 6 * draw.normal(size=100), draw.random(100) < 0.75
-    shares, plain = both(np.full(100, 0.75)), both(expit(own))
-    temperature = fit_temperature(np.stack([0 * own, own], axis=1), both(true))
-    calibrated = both(expit(own / temperature))
-    asked = shares, (0.25, 0.75), both(true), np.ones(100)
-    mix, loss = fit_mix(calibrated, *asked, plain=plain)
-    assert temperature > 3
-    assert loss < evaluate.log_loss(true, calibrated) - 0.01
-    assert loss == pytest.approx(evaluate.log_loss(true, blend(calibrated, shares, mix)))
-
-
-def kept(fit: Callable[[np.ndarray], np.ndarray], rows: int, units: np.ndarray) -> bool:
-    return holds(unseen_losses(fit, units), np.ones(rows), np.ones(rows), units)
-
-
 def test_one_unit_alone_supports_nothing() -> None:
-    assert not kept(lambda seen: np.zeros(3), 3, np.zeros(3, dtype=int))
-    assert kept(lambda seen: np.zeros(30), 30, np.arange(30))
+    assert not holds(lambda seen: np.zeros(3), np.ones(3), np.ones(3), np.zeros(3, dtype=int))
+    assert holds(lambda seen: np.zeros(30), np.ones(30), np.ones(30), np.arange(30))
 
 
 def test_a_fold_is_judged_by_what_did_not_see_it() -> None:
     """A fit that remembers its rows, and is wrong on others, is not served."""
-    assert not kept(lambda seen: np.where(seen, 0.0, 2.0), 50, np.arange(50))
+    assert not holds(lambda seen: np.where(seen, 0.0, 2.0), np.ones(50), np.ones(50), np.arange(50))
 
 
 def test_three_labels_and_several_labels_are_mixed_as_two_are() -> None:
