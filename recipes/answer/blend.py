@@ -16,9 +16,9 @@ training, in log-odds,
 Two that know the same are averaged (sharpness 1); the evidence of two that know different things adds up (sharpness 2,
 weight one half), where an average would be too unsure (Satopää et al. 2014, doi:10.1016/j.ijforecast.2013.09.009).
 Where there are two labels, a shift mends a click rate that is off, so that no weight has to. All three are fitted
-together on the validation rows, as a logistic regression on both parts' log-odds whose weights are not negative, that
-is stacking (Breiman 1996, "Stacked Regressions"). Nothing is done to the mix after that: an ensemble averages the
-answers of its members.
+together on rows unseen (`judge/unseen.py`), as a logistic regression on both parts' log-odds whose weights are not
+negative, that is stacking (Breiman 1996, "Stacked Regressions"). Nothing is done to the mix after that: an ensemble
+averages the answers of its members.
 """
 
 from collections.abc import Mapping, Sequence

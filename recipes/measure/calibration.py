@@ -1,6 +1,6 @@
 """From a head's logits to probabilities that mean what they say: a temperature, and a shift for rows left out.
 
-The temperature that makes probabilities true is fitted on the validation rows (Guo et al. 2017, "On Calibration of
+The temperature that makes probabilities true is fitted on rows unseen (Guo et al. 2017, "On Calibration of
 Modern Neural Networks", arXiv:1706.04599). It changes how sure they are, and without a shift never their order.
 
 Training on a share w of the rows without a click makes clicks look more common: the log-odds that are learned are

@@ -17,15 +17,15 @@ class TrainOptions(Section):
     epochs: the most passes over the training rows; null is by their number, many of few rows and one of many (see
     `recipes.learn.unsaid`). batch_size: rows that are drawn at once. optimizer: adamw8bit keeps AdamW's two moments
     in 8 bits each (Dettmers et al. 2021, arXiv:2110.02861). max_steps: stop after so many steps (null: only epochs
-    count). accumulate: batches per step. learning_rate: the highest one, after the warm-up; null is by the method
-    and the base's width. head_learning_rate: null is learning_rate. weight_decay: of AdamW. warmup_share: of the
-    steps, in which the rate climbs. schedule: how it falls after that. clip: the longest gradient, as one vector.
-    metric: of the validation rows, which the kept weights are best by. seed: of the order of rows, of dropout and
-    of weights that start at random. evaluate_every: steps, null is once an epoch. patience: evaluations without
-    improvement before stopping, null is never; none is counted during the warm-up. keep: the best or the last
-    weights; auto is the best where there are at least 50 validation rows (of different groups), and else the last,
-    after all steps, or those before the first one where these know surely more of rows unseen. fgm: length of the step by which each row's embeddings are moved against it for a second pass,
-    whose gradient is added; 0 is off.
+    count). accumulate: batches per step. learning_rate: the highest one, after the warm-up; null is by the method and
+    the base's width. head_learning_rate: null is learning_rate. weight_decay: of AdamW. warmup_share: of the steps,
+    in which the rate climbs. schedule: how it falls after that. clip: the longest gradient, as one vector. metric: of
+    the validation rows, which the kept weights are best by. seed: of the order of rows, of dropout and of weights
+    that start at random. evaluate_every: steps, null is once an epoch. patience: evaluations without improvement
+    before stopping, null is never; none is counted during the warm-up. keep: the best or the last weights; auto is
+    the best where there are at least 50 validation rows (of different groups), and else the last, after all steps, or
+    those before the first one where these know surely more of rows unseen. fgm: length of the step by which each
+    row's embeddings are moved against it for a second pass, whose gradient is added; 0 is off.
     """
 
     epochs: int | None = Field(default=None, ge=1)
