@@ -43,7 +43,7 @@ def two_nodes() -> Iterator[Nodes]:
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"] = "300"  # on a busy machine it is not ready in five
-    os.environ["RAY_worker_niceness"] = "0"  # else its workers get nothing beside other tests
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  Else its workers get nothing beside other tests.
     cluster = _started(
         lambda: Cluster(initialize_head=True, head_node_args=_NODE | {"include_dashboard": False})
     )
