@@ -9,7 +9,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,17 @@ class Set:
             path.parent.mkdir(parents=True, exist_ok=True)
             rows = list(self.rows(root / DATA / self.source))
             random.Random(name).shuffle(rows)
-            with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, rows[0])
-                writer.writeheader()
-                writer.writerows(rows[:MOST])
+            written(path, rows[:MOST])
         return path
+
+
+def written(path: Path, rows: Sequence[Mapping[str, str]]) -> Path:
+    """The path of a CSV file of these rows."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
 
 
 def _banking(path: Path) -> Rows:

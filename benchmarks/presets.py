@@ -15,8 +15,6 @@ With `--starts` the ways are the preset as it is, and with each other start of L
 starter, held-out sets first.
 """
 
-import argparse
-import json
 import random
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,13 +23,13 @@ from itertools import product
 from math import ceil
 from pathlib import Path
 from statistics import mean
-from time import monotonic, process_time
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import machine, now, versions
+from benchmarks.preset_cells import Bases, fill, missing, options, read
 from benchmarks.preset_sets import CHOOSING, HELD_OUT, SETS
 from benchmarks.real_data import ROOT
-from benchmarks.runs import BASES, DATA
+from benchmarks.runs import DATA
 
 if TYPE_CHECKING:
     from adapters import Base
@@ -81,48 +79,26 @@ def _settings(init: str, pooling: str, rate: float, head_rate: float | None, epo
 
 def main(arguments: list[str]) -> int:
     """Measure cells until the budget is spent; print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--budget", type=float, default=10.0, help="minutes")
-    parser.add_argument(
-        "--bases", type=Path, default=ROOT / BASES, help="a folder with a folder for each base"
-    )
-    parser.add_argument("--only", default="", help="cells with this in their key, such as 'e5, lora'")
-    parser.add_argument("--table", action="store_true", help="run nothing")
+    parser = options(__doc__)
     parser.add_argument("--starts", action="store_true", help="of LoRA, beside the preset as it is")
     given = parser.parse_args(arguments)
     path = ROOT / RESULT
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"cells": {}}
-    missing = [name for name, each in SETS.items() if not (ROOT / DATA / each.source).is_file()]
-    if not given.table and missing:
-        print(f"skipped, there is no {', '.join(missing)} in {DATA}")
+    result = read(path)
+    if not given.table and (absent := missing()):
+        print(f"skipped, there is no {absent} in {DATA}")
         return 0
-    until = monotonic() + 60 * given.budget
-    loaded: dict[str, Base] = {}
-    every = _started() if given.starts else list(_cells(given.bases))
+    bases = Bases(given.bases)
+    every = _started() if given.starts else list(_cells(bases.names))
     cells: dict[str, Any] = result.setdefault("starts" if given.starts else "cells", {})
-    for cell in () if given.table else every:
-        key = ", ".join(map(str, cell))
-        if given.only not in key or key in cells or monotonic() > until:
-            continue
-        seed, rows, base, method, name = cell
-        tried = (
-            {way: {"lora.init": init} for way, init in STARTS.items()}
-            if given.starts
-            else ways(method, rows, base)
-        )
-        cells[key] = _measure(_base(base, given.bases, loaded), name, method, tried, rows, seed)
-        done = sum(", ".join(map(str, each)) in cells for each in every)
-        about = {
-            "key": "seed, rows, base, method, set",
-            "starts came to" if given.starts else "came to": f"{done} of {len(every)} cells",
-            "date": now(),
-        }
-        result |= about | {
-            "machine": machine(),
-            "versions": versions("torch", "transformers", "scikit-learn"),
-        }
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(key, f"{cells[key]['cpu seconds']} CPU s", flush=True)
+
+    def measured(seed: int, rows: int, base: str, method: str, name: str) -> dict[str, Any]:
+        started = {way: {"lora.init": init} for way, init in STARTS.items()}
+        tried = started if given.starts else ways(method, rows, base)
+        return _measure(bases.load(base), name, method, tried, rows, seed)
+
+    if not given.table:
+        came_to = "starts came to" if given.starts else "came to"
+        fill(path, result, cells, every, measured, given, "seed, rows, base, method, set", came_to)
     print("\n".join(started_table(cells) if given.starts else table(cells)))
     return 0
 
@@ -132,21 +108,10 @@ def _started() -> list[tuple[int, int, str, str, str]]:
     return [(seed, ROWS[0], "starter", "lora", name) for seed in SEEDS for name in (*HELD_OUT, *CHOOSING)]
 
 
-def _cells(bases: Path) -> Iterator[tuple[int, int, str, str, str]]:
+def _cells(bases: Iterable[str]) -> Iterator[tuple[int, int, str, str, str]]:
     """(seed, rows, base, method, set), in the order in which they are measured."""
-    folders = sorted(each.parent.name for each in bases.glob("*/config.json"))
-    names = ["starter", *folders]
-    for seed, rows, base, half, method in product(SEEDS, ROWS, names, (CHOOSING, HELD_OUT), METHODS):
+    for seed, rows, base, half, method in product(SEEDS, ROWS, bases, (CHOOSING, HELD_OUT), METHODS):
         yield from ((seed, rows, base, method, name) for name in half)
-
-
-def _base(name: str, bases: Path, loaded: dict[str, "Base"]) -> "Base":
-    from adapters import load_base
-
-    if name not in loaded:
-        loaded.clear()
-        loaded[name] = load_base(name if name == "starter" else str(bases / name), "none")
-    return loaded[name]
 
 
 def _measure(

@@ -95,10 +95,7 @@ def fit_mix(
     unit = np.arange(len(true)) if units is None else units
 
     def losses(mix: Mix) -> Floats:
-        mixed = blend(adapter, baseline, mix, multi_label)
-        if multi_label:
-            return evaluate.multilabel_losses(true, mixed)
-        return evaluate.losses(true.argmax(axis=1), mixed)
+        return evaluate.losses_of(true, blend(adapter, baseline, mix, multi_label), multi_label)
 
     own, other, start = (_log_odds(each, multi_label) for each in (adapter, baseline, prior))
 

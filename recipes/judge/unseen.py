@@ -29,7 +29,7 @@ class Unseen:
 
     job: "Job"
     logits: Tensor
-    folds: "Sequence[Fold]" = ()
+    folds: "Sequence[Fold]"
 
     @classmethod
     def of(cls, job: "Job", validation: Tensor, folds: "Sequence[Fold]") -> "Unseen":

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -101,23 +100,19 @@ def is_asked(job: Job) -> bool:
 def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
     """Whether the held rows have a lower log loss before the first step than after the last one, by more than chance;
     each at the temperature that suits it best."""
-    if job.recipe.train.keep != "auto" or job.recipe.lora.adalora is not None or not folds:
+    starts = [fold.start for fold in folds if fold.start is not None]
+    if job.recipe.train.keep != "auto" or job.recipe.lora.adalora is not None or not starts:
         return False
     splits = job.splits
     held = [example for fold in folds for example in fold.splits.test]
     truth, units = label_matrix(held, len(splits.labels)), together(held)
 
-    def losses(parts: Sequence[Tensor | None]) -> Floats:
-        found = torch.cat([part for part in parts if part is not None])
+    def losses(parts: Sequence[Tensor]) -> Floats:
+        found = torch.cat([*parts])
         temperature = fit_temperature(found, truth, weights_of(held), splits.multi_label, units=units)
-        said = np.asarray(Calibration(temperature).apply(found, splits.multi_label))
-        if splits.multi_label:
-            return evaluate.multilabel_losses(truth, said)
-        return evaluate.losses(truth.argmax(axis=1), said)
+        said = Calibration(temperature).apply(found, splits.multi_label)
+        return evaluate.losses_of(truth, said, splits.multi_label)
 
-    starts = [fold.start for fold in folds]
-    if any(start is None for start in starts):
-        return False
     before, after = losses(starts), losses([fold.logits for fold in folds])
     return holds(lambda _: before, after, weights_of(held), units)
 
@@ -140,16 +135,17 @@ def _prepared(job: Job, part: Splits, base: "Base") -> Job:
     return Job.prepare(job.recipe, part, part.train, adapter, base, job.name)
 
 
-def _folds(job: Job, parts: Sequence[Splits], fused: Fused) -> Iterator[Fold]:
-    """A training on each part, with the weights of its last step."""
+def _folds(of: Job, parts: Sequence[Splits], fused: Fused) -> Iterator[Fold]:
+    """A job's training on each part, with the weights of its last step."""
     base = fused.base
-    jobs = [_prepared(job, part, base) for part in parts]
+    jobs = [_prepared(of, part, base) for part in parts]
 
     def told(job: Job) -> Tensor:
         return logits(base, slots, job.slot, encode(base, job.recipe, job.splits.test))
 
     starts: dict[Job, Tensor] = {}
     slots = Slots(base, len(jobs), dtype=torch.float32, trains=True)
+    untouched = Untouched(base, slots)
     try:
         for job in jobs:
             slots.reserve(job.adapter)
@@ -157,7 +153,7 @@ def _folds(job: Job, parts: Sequence[Splits], fused: Fused) -> Iterator[Fold]:
             slots.load(slot, job.adapter)
             job.begin(slots, slot)
             if job.starts_with_probe:
-                probe(job, base, slots, Untouched(base, slots))
+                probe(job, base, slots, untouched)
                 starts[job] = told(job)
         own = Fused(base, slots, fused.budget, fused.checkpoint, fused.processes)
         while active := [job for job in jobs if job.failure is None and job.step < job.steps]:

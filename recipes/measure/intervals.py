@@ -13,7 +13,7 @@ product. An interval holds the middle 95 % of the draws.
 """
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -35,15 +35,17 @@ Key = TypeVar("Key", bound=Hashable)
 
 def units_of(examples: Sequence["Example"]) -> Indices:
     """The unit of each example, counted from 0 in the order in which they first come, [examples]."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(example.unit, len(numbers)) for example in examples], dtype=np.intp)
+    return _numbered(example.unit for example in examples)
 
 
 def together(examples: Sequence["Example"]) -> Indices:
     """As `units_of`, of what stays together when rows are dealt (`Example.key`)."""
+    return _numbered(example.unit if example.key is None else example.key for example in examples)
+
+
+def _numbered(names: Iterable[Hashable]) -> Indices:
     numbers: dict[Hashable, int] = {}
-    keys = (example.unit if example.key is None else example.key for example in examples)
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.intp)
 
 
 def resample(

@@ -55,6 +55,13 @@ def multilabel_losses(truth: ArrayLike, probabilities: ArrayLike) -> Floats:
     return np.asarray(-(true * np.log(given) + (1 - true) * np.log1p(-given)).mean(axis=1))
 
 
+def losses_of(truth: ArrayLike, probabilities: ArrayLike, multi_label: bool) -> Floats:
+    """`losses`, or `multilabel_losses`, of heads of either kind. Both arrays: [rows, labels]."""
+    if multi_label:
+        return multilabel_losses(truth, probabilities)
+    return losses(np.asarray(truth).argmax(axis=1), probabilities)
+
+
 def calibration_error(
     truth: ArrayLike, probabilities: ArrayLike, weights: ArrayLike | None = None, bins: int = 15
 ) -> float:
