@@ -50,7 +50,7 @@ STARTS = {SHIPPED: "default", **{init: init for init in ("gaussian", "eva", "pis
 def ways(method: str, rows: int, base: str) -> dict[str, dict[str, Any]]:
     """What is tried: name -> settings. Of a prefix the head takes steps a tenth as long, as ever."""
     old = {"lora": (2e-3, 5e-3, 5), "prefix": (0.1, 1e-2, 8)}[method]
-    found = {BEFORE[method]: _settings("random", "auto", *old)}
+    found = {BEFORE[method]: _settings("random", "auto", *old), SHIPPED: {}}
     small = base == "starter"
     rates = {
         "lora": (1e-3, 2e-3) if small else (5e-4, 1e-3),
@@ -167,17 +167,18 @@ def _both(job: "Job", untouched: "Untouched") -> dict[str, Any]:
 
 
 def _told(job: "Job", untouched: "Untouched") -> dict[str, float]:
-    """Accuracy and log loss of the fresh rows, with the temperature that the validation rows allow."""
+    """Accuracy and log loss of the fresh rows, with the calibration that the validation rows allow."""
     from recipes.learn.encode import encode
     from recipes.learn.predict import logits
-    from recipes.measure.baselines import label_matrix
-    from recipes.measure.calibration import Calibration, fit_temperature
+    from recipes.measure.baselines import label_matrix, shares
+    from recipes.measure.calibration import fit_calibration
 
     splits, base, slots = job.splits, untouched.base, untouched.slots
     known = logits(base, slots, job.slot, job.validation)
-    temperature = fit_temperature(known, label_matrix(splits.validation, len(splits.labels)))
+    truth = label_matrix(splits.validation, len(splits.labels))
+    calibration = fit_calibration(known, truth, shares(splits))
     asked = logits(base, slots, job.slot, encode(base, job.recipe, splits.test))
-    return _metrics(splits, Calibration(temperature).apply(asked, False))
+    return _metrics(splits, calibration.apply(asked, False))
 
 
 def _baselines(job: "Job", untouched: "Untouched") -> dict[str, Any]:

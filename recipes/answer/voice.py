@@ -78,7 +78,7 @@ class Voice:
         if head is None and adapter.info.get("blend") is not None:
             raise BadAdapter("the adapter has a blend but no labels; train it again")
         blend = Blend.from_info(adapter.info, len(head.labels), head.multi_label) if head else None
-        calibration = Calibration.from_info(adapter.info)
+        calibration = Calibration.from_info(adapter.info, len(head.labels) if head else 0)
         if head is not None:
             return cls(adapter.task, head, recipe, roles, calibration, blend)
         frame, sayings = PromptFrame.from_info(adapter.info), Sayings.from_info(adapter.info)

@@ -228,7 +228,8 @@ def _limits(about: Subject) -> Iterator[str]:
     if calibration != UNCALIBRATED:
         yield (
             f"Its probabilities are calibrated by Repertoire (temperature {calibration.temperature:.4g}, shift "
-            f"{calibration.shift:.4g}); other tools give the raw logits."
+            f"{calibration.shift:.4g}{', a bias of each label' if calibration.bias else ''}); other tools give the raw "
+            "logits."
         )
     if about.blended:
         yield "Its answers are blended with a baseline that only Repertoire knows; other tools give the adapter's own."

@@ -15,7 +15,7 @@ from recipes.answer.travelling import travelling
 from recipes.examples import Example
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
-from recipes.measure.calibration import Calibration, fit_temperature
+from recipes.measure.calibration import Calibration, fit_calibration
 from recipes.measure.intervals import Floats, Indices
 
 if TYPE_CHECKING:
@@ -53,10 +53,12 @@ class Unseen:
         )
 
     def calibration(self, shift: float) -> Calibration:
-        """The temperature that these rows allow."""
+        """The temperature and the bias that these rows allow."""
         truth, weights, units = self._truth
-        several = self.job.splits.multi_label
-        return Calibration(fit_temperature(self.logits, truth, weights, several, shift, units), shift)
+        splits = self.job.splits
+        return fit_calibration(
+            self.logits, truth, learned.shares(splits), weights, splits.multi_label, shift, units
+        )
 
     def guesses(self, models: Mapping[str, Baseline], validation: Mapping[str, Floats]) -> dict[str, Floats]:
         """What baselines that can travel say of these rows, `[rows, labels]`, each learned again for the rows of a

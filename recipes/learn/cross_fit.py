@@ -32,8 +32,8 @@ from recipes.learn.linear_probe import probe
 from recipes.learn.predict import logits
 from recipes.learn.untouched import Untouched
 from recipes.measure import metrics as evaluate
-from recipes.measure.baselines import folds, label_matrix, labels_of, weights_of
-from recipes.measure.calibration import Calibration, fit_temperature
+from recipes.measure.baselines import folds, label_matrix, labels_of, shares, weights_of
+from recipes.measure.calibration import fit_calibration
 from recipes.measure.intervals import Floats, together
 from recipes.measure.shrinkage import holds
 
@@ -99,18 +99,18 @@ def is_asked(job: Job) -> bool:
 
 def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
     """Whether the held rows have a lower log loss before the first step than after the last one, by more than chance;
-    each at the temperature that suits it best."""
+    each with the calibration that suits it best."""
     starts = [fold.start for fold in folds if fold.start is not None]
     if job.recipe.train.keep != "auto" or job.recipe.lora.adalora is not None or not starts:
         return False
     splits = job.splits
     held = [example for fold in folds for example in fold.splits.test]
-    truth, units = label_matrix(held, len(splits.labels)), together(held)
+    truth, units, common = label_matrix(held, len(splits.labels)), together(held), shares(splits)
 
     def losses(parts: Sequence[Tensor]) -> Floats:
         found = torch.cat([*parts])
-        temperature = fit_temperature(found, truth, weights_of(held), splits.multi_label, units=units)
-        said = Calibration(temperature).apply(found, splits.multi_label)
+        own = fit_calibration(found, truth, common, weights_of(held), splits.multi_label, units=units)
+        said = own.apply(found, splits.multi_label)
         return evaluate.losses_of(truth, said, splits.multi_label)
 
     before, after = losses(starts), losses([fold.logits for fold in folds])

@@ -19,6 +19,7 @@ from adapters import Base
 from adapters.errors import RepertoireError
 from adapters.slots import Hidden, PaddedBatch, Slots, forward, join, pad
 from recipes.errors import TrainingError
+from recipes.learn import unsaid
 from recipes.learn.encode import EncodedRow
 from recipes.learn.job import Job
 from recipes.learn.parallel import Processes
@@ -103,13 +104,15 @@ class Fused:
         against an adversary."""
         jobs = sorted(part, key=lambda job: (job.recipe.method == "prefix", job.slot))
         given = {job: [batches[job][index] for index in part[job]] for job in jobs}
-        wary = [job for job in jobs if job.recipe.train.fgm]
+        wary = [job for job in jobs if job.recipe.train.fgm != 0]
         tokens = pad(self.base, [(*row.ids, *row.target) for job in jobs for row in given[job]])
         embedded = self.base.embed(tokens.ids).detach().requires_grad_() if wary else None
         found = self._backward(jobs, part, given, tokens, embedded)
         if again := [job for job in wary if job in found]:
             assert embedded is not None and embedded.grad is not None
-            moved = embedded.detach() + _against(embedded.grad, [(job, len(given[job])) for job in jobs])
+            moved = embedded.detach() + _against(
+                embedded, tokens.mask, [(job, len(given[job])) for job in jobs]
+            )
             rows = [at for at, job in enumerate(j for j in jobs for _ in given[j]) if job in again]
             adverse = PaddedBatch(tokens.ids[rows], tokens.mask[rows])
             still = self._backward(again, part, given, adverse, moved[rows])
@@ -205,13 +208,24 @@ def _told(job: Job, error: Exception) -> TrainingError:
     return TrainingError(f"{job.name}: step {job.step} failed: {message}")
 
 
-def _against(gradient: Tensor, jobs: Sequence[tuple[Job, int]]) -> Tensor:
-    """The step of length `train.fgm` by which each row's embeddings `[rows, tokens, width]` raise its loss most (Miyato
-    et al. 2017, arXiv:1605.07725, equation 5); zero for jobs without."""
-    lengths = [job.recipe.train.fgm for job, rows in jobs for _ in range(rows)]
-    norms = torch.linalg.vector_norm(gradient.float(), dim=(1, 2)).clamp(min=1e-12)
-    factors = torch.tensor(lengths, device=gradient.device) / norms
-    step: Tensor = gradient * factors[:, None, None].to(gradient.dtype)
+def _against(embedded: Tensor, mask: Tensor, jobs: Sequence[tuple[Job, int]]) -> Tensor:
+    """The step by which each row's embeddings raise its loss most, of the length that `train.fgm` says (Miyato et al.
+    2017, arXiv:1605.07725, equation 5); zero for jobs without.
+
+    Args:
+        embedded: `[rows, tokens, width]`, with its gradient.
+        mask: `[rows, tokens]`, zero where a row is padded.
+        jobs: whose rows they are, and how many.
+    """
+    assert embedded.grad is not None
+    steep, own = (
+        torch.linalg.vector_norm(each.float(), dim=(1, 2))
+        for each in (embedded.grad, embedded.detach() * mask[..., None])
+    )
+    parts = own.split([rows for _, rows in jobs])
+    lengths = [unsaid.fgm(job.recipe.train, part) for (job, _), part in zip(jobs, parts, strict=True)]
+    factors = torch.cat(lengths) / steep.clamp(min=1e-12)
+    step: Tensor = embedded.grad * factors[:, None, None].to(embedded.grad.dtype)
     return step
 
 

@@ -253,7 +253,7 @@ class Job:
         if self.adapter.head is None:
             total, count = copy_loss(base, slots, self.slot, self.validation)
             return total / count
-        calibration = Calibration.from_info(self.adapter.info)
+        calibration = Calibration.from_info(self.adapter.info, len(self.splits.labels))
         found = probabilities(base, slots, self.slot, self.validation, calibration=calibration)
         metrics = task_for(self.recipe.task).metrics(self.splits.validation, found, self.splits.labels)
         return float(metrics[self.metric_name])

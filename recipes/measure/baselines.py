@@ -46,11 +46,15 @@ def weights_of(examples: Sequence[Example]) -> Floats:
     return np.array([example.weight for example in examples])
 
 
-def prior(splits: Splits) -> Floats:
-    """The training rows' weighted label shares for every test row, [test, labels]."""
+def shares(splits: Splits) -> Floats:
+    """How common each label is in the training rows, weighted, [labels]."""
     truth = label_matrix(splits.train, len(splits.labels))
-    shares = np.average(truth, axis=0, weights=weights_of(splits.train))
-    return np.tile(shares, (len(splits.test), 1))
+    return np.asarray(np.average(truth, axis=0, weights=weights_of(splits.train)))
+
+
+def prior(splits: Splits) -> Floats:
+    """The labels' shares for every test row, [test, labels]."""
+    return np.tile(shares(splits), (len(splits.test), 1))
 
 
 def bag_of_words(splits: Splits) -> Floats:

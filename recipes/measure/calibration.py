@@ -1,7 +1,12 @@
-"""From a head's logits to probabilities that mean what they say: a temperature, and a shift for rows left out.
+"""From a head's logits to probabilities that mean what they say: a temperature, a bias, and a shift for rows left out.
+
+    logits' = logits / temperature + bias + shift
 
 The temperature that makes probabilities true is fitted on rows unseen (Guo et al. 2017, "On Calibration of
-Modern Neural Networks", arXiv:1706.04599). It changes how sure they are, and without a shift never their order.
+Modern Neural Networks", arXiv:1706.04599). By itself it draws a head that is too sure towards all labels alike, where
+the commonest one would be the better guess; so a multiple of the logarithms of the labels' shares is fitted with it
+(as the biases of Alexandari et al. 2020, arXiv:1901.06852, but one number for all labels). Of two labels neither
+changes the order of rows.
 
 Training on a share w of the rows without a click makes clicks look more common: the log-odds that are learned are
 those of all rows minus log(w). Adding log(w) gives them back, exactly where the kept rows are a random sample (King and
@@ -11,7 +16,7 @@ on Ads at Facebook", 2014, section 6.3, as q = p / (p + (1 - p) / w)). The order
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,21 +32,27 @@ if TYPE_CHECKING:
     from recipes.measure.intervals import Indices
 
 Floats = NDArray[np.float64]
-_COLDEST, _HOTTEST = 0.05, 20.0
-_LEAST, _FARTHEST = 1e-3, 100.0  # a temperature, and a shift in nats, of an adapter that is read
+_NOTHING = np.zeros(2)  # the logarithm of the temperature, and the multiple of the shares' logarithms
+_BOUNDS = ((np.log(0.05), np.log(20.0)), (0.0, 2.0))
+_SMALLEST = 1e-6
+_LEAST, _FARTHEST = 1e-3, 100.0  # a temperature, and a shift or a bias in nats, of an adapter that is read
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """temperature: what the logits are divided by. shift: added to the log-odds of the positive class, nats."""
+    """temperature: what the logits are divided by. shift: added to the log-odds of the positive class, nats. bias:
+    added to the logits after that, nats, `[labels]`; empty for none."""
 
     temperature: float = 1.0
     shift: float = 0.0
+    bias: tuple[float, ...] = ()
 
     def apply(self, logits: "Tensor", multi_label: bool) -> "Tensor":
         """Probabilities `[..., labels]` of logits of that shape: softmax over the labels, of which the last one is the
         positive class; for several labels a row an independent sigmoid each, and each is positive."""
         scaled = logits / self.temperature
+        if self.bias:
+            scaled = scaled + scaled.new_tensor(self.bias)
         if multi_label:
             return (scaled + self.shift).sigmoid()
         if self.shift:
@@ -50,25 +61,38 @@ class Calibration:
         return scaled.softmax(-1)
 
     @classmethod
-    def from_info(cls, info: Mapping[str, Any]) -> "Calibration":
+    def from_info(cls, info: Mapping[str, Any], labels: int) -> "Calibration":
         """What an adapter's `info` says; none for adapters that say nothing, such as those of other tools. A number
-        alone is the temperature. Raises BadAdapter for what no calibration can be."""
+        alone is the temperature. Raises BadAdapter for what no calibration of so many labels can be."""
         said = info.get("calibration")
         if said is None:
             return cls()
         told = said if isinstance(said, Mapping) else {"temperature": said}
-        temperature, shift = told.get("temperature", 1.0), told.get("shift", 0.0)
-        sound = is_finite(temperature) and is_finite(shift)
-        if not (sound and _LEAST <= temperature <= 1 / _LEAST and abs(shift) <= _FARTHEST):
+        temperature, shift, bias = told.get("temperature", 1.0), told.get("shift", 0.0), told.get("bias", ())
+        numbers = isinstance(bias, list | tuple) and all(map(is_finite, (temperature, shift, *bias)))
+        if not (
+            numbers
+            and _LEAST <= temperature <= 1 / _LEAST
+            and len(bias) in (0, labels)
+            and all(abs(each) <= _FARTHEST for each in (shift, *bias))
+        ):
             raise BadAdapter(f"the calibration {said!r} is impossible; train the adapter again")
-        return cls(float(temperature), float(shift))
+        return cls(float(temperature), float(shift), tuple(map(float, bias)))
 
-    def to_info(self) -> dict[str, float]:
-        """As it stands in an adapter's `info["calibration"]`."""
-        return asdict(self)
+    def to_info(self) -> dict[str, Any]:
+        """As it stands in an adapter's `info["calibration"]`, plain JSON."""
+        told: dict[str, Any] = {"temperature": self.temperature, "shift": self.shift}
+        return told | ({"bias": list(self.bias)} if self.bias else {})
 
 
 UNCALIBRATED = Calibration()
+
+
+def log_odds(probabilities: ArrayLike, multi_label: bool) -> Floats:
+    """Logarithms of probabilities where a row has one label, and else log-odds; of the same shape. No probability
+    counts as surer than a millionth from 0 or 1."""
+    clipped = np.clip(np.asarray(probabilities, dtype=float), _SMALLEST, 1 - _SMALLEST)
+    return np.asarray(np.log(clipped / (1 - clipped)) if multi_label else np.log(clipped))
 
 
 def shift_for(negative_share: float) -> float:
@@ -91,52 +115,59 @@ def smoothed(truth: ArrayLike, multi_label: bool) -> Floats:
     return np.asarray(true * (1 - doubt) + rest * doubt)
 
 
-def fit_temperature(
+def fit_calibration(
     logits: ArrayLike,
     truth: ArrayLike,
+    shares: ArrayLike,
     weights: ArrayLike | None = None,
     multi_label: bool = False,
     shift: float = 0.0,
     units: "Indices | None" = None,
-) -> float:
-    """The temperature that minimises the log loss on these rows, between 0.05 and 20, drawn towards 1 where they are
-    few (see `shrinkage`); 1 where it does not lower the log loss of rows that it was not fitted on.
+) -> Calibration:
+    """The temperature, between 0.05 and 20, and the multiple of the logarithms of the labels' shares, between 0 and 2,
+    that minimise the log loss on these rows together, drawn towards 1 and 0 where the rows are few (see `shrinkage`);
+    neither where they do not lower the log loss of rows that they were not fitted on.
 
     The targets are `smoothed`.
 
     Args:
         logits: `[rows, labels]`.
         truth: true where a row has a label, `[rows, labels]`.
+        shares: of the labels in training, `[labels]`.
         weights: of the rows.
         multi_label: whether a row may have several labels.
         shift: as in `Calibration`.
         units: that rows belong to, as in `intervals.units_of`; None where each is its own.
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import minimize
     from scipy.special import log_expit, log_softmax
 
     raw, true = np.asarray(logits, dtype=float), np.asarray(truth, dtype=float)
     weight = np.ones(len(raw)) if weights is None else np.asarray(weights, dtype=float)
     unit = np.arange(len(raw)) if units is None else units
+    common = log_odds(shares, multi_label)
+    common -= 0.0 if multi_label else common.mean()
 
-    def losses(temperature: float, targets: Floats, rows: Any = ...) -> Floats:
-        warm: Any = raw[rows] / temperature
+    def losses(found: Floats, targets: Floats, rows: Any = ...) -> Floats:
+        warm: Any = raw[rows] / np.exp(found[0]) + found[1] * common
         if multi_label:
             warm += shift
             return np.asarray(-(targets * log_expit(warm) + (1 - targets) * log_expit(-warm)).mean(axis=1))
         warm[:, -1] += shift
         return np.asarray(-(targets * log_softmax(warm, axis=1)).sum(axis=1))
 
-    def fitted(rows: Any = ...) -> float:
+    def fitted(rows: Any = ...) -> Floats:
         smooth, counted = smoothed(true[rows], multi_label), weight[rows]
         few = 1 / (2 * SPREAD**2 * evidence(counted, unit[rows]))
 
-        def drawn(log_temperature: float) -> float:
-            each = losses(float(np.exp(log_temperature)), smooth, rows)
-            return float(np.average(each, weights=counted)) + few * log_temperature**2
+        def drawn(found: Floats) -> float:
+            return float(np.average(losses(found, smooth, rows), weights=counted)) + few * float(
+                found @ found
+            )
 
-        bounds = (np.log(_COLDEST), np.log(_HOTTEST))
-        return float(np.exp(minimize_scalar(drawn, bounds=bounds, method="bounded").x))
+        return np.asarray(minimize(drawn, _NOTHING, method="L-BFGS-B", bounds=_BOUNDS).x)
 
-    is_better = holds(lambda seen: losses(fitted(seen), true), losses(1.0, true), weight, unit)
-    return fitted() if is_better else 1.0
+    if not holds(lambda seen: losses(fitted(seen), true), losses(_NOTHING, true), weight, unit):
+        return Calibration(shift=shift)
+    found = fitted()
+    return Calibration(float(np.exp(found[0])), shift, tuple((found[1] * common).tolist()))

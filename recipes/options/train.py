@@ -25,7 +25,8 @@ class TrainOptions(Section):
     before stopping, null is never; none is counted during the warm-up. keep: the best or the last weights; auto is
     the best where there are at least 50 validation rows (of different groups), and else the last, after all steps, or
     those before the first one where these know surely more of rows unseen. fgm: length of the step by which each
-    row's embeddings are moved against it for a second pass, whose gradient is added; 0 is off.
+    row's embeddings are moved against it for a second pass, whose gradient is added; 0 is off, null a twentieth of
+    those embeddings' own length.
     """
 
     epochs: int | None = Field(default=None, ge=1)
@@ -43,5 +44,5 @@ class TrainOptions(Section):
     patience: int | None = Field(default=3, ge=1)
     metric: str
     keep: Literal["auto", "best", "last"] = "auto"
-    fgm: float = Field(default=0.0, ge=0)
+    fgm: float | None = Field(default=0.0, ge=0)
     seed: int = 0

@@ -257,7 +257,7 @@ class Run:
 
     def _leave(self, index: int) -> None:
         job, order = self.jobs[index], self.orders[index]
-        self.measures = f"measuring {job.name}"
+        self.measures = f"{'training on parts of the rows of' if is_asked(job) else 'measuring'} {job.name}"
         result: Result
         try:
             if job.failure is not None:

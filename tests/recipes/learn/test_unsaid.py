@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from recipes import Recipe
 from recipes.learn import unsaid
@@ -34,3 +35,10 @@ def test_wider_bases_take_smaller_steps_and_what_is_written_counts() -> None:
     assert rate(256, learning_rate=None, task="ad-copy", method="prefix") == 0.1
     written = Recipe.from_dict({"task": "behavior", "train": {"epochs": 4}}).train
     assert unsaid.epochs(written, 10**6) == 4
+
+
+def test_a_step_against_a_row_is_a_share_of_its_embeddings_or_as_long_as_is_said() -> None:
+    lengths = torch.tensor([4.0, 10.0])
+    for said, wanted in ((None, [0.2, 0.5]), (0.3, [0.3, 0.3]), (0.0, [0.0, 0.0])):
+        options = Recipe.from_dict({"task": "behavior", "train": {"fgm": said}}).train
+        assert unsaid.fgm(options, lengths).tolist() == pytest.approx(wanted)

@@ -1,5 +1,6 @@
 """Calibration: probabilities mean what they say, also where training saw only a share of the rows without a click."""
 
+import json
 import math
 import random
 from pathlib import Path
@@ -19,7 +20,7 @@ from recipes import Recipe, train
 from recipes.data.split import Dealt, fewer_negatives
 from recipes.examples import Example
 from recipes.measure import metrics as evaluate
-from recipes.measure.calibration import Calibration, fit_temperature, shift_for, shifted
+from recipes.measure.calibration import Calibration, fit_calibration, shift_for, shifted
 from recipes.tasks import behavior
 from tests.hub.tiny import NAME, lora
 from tests.recipes.runs.test_training import QUICK, base, moods
@@ -41,6 +42,15 @@ def test_the_temperature_divides_and_the_shift_moves_the_last_class() -> None:
     several = Calibration(temperature=2.0, shift=-0.5).apply(logits, True)
     assert several[0].tolist() == pytest.approx([0.5, 1 / (1 + math.exp(-1.0))])
     assert logits.tolist() == [[1.0, 3.0]], "the logits themselves stay as they are"
+
+
+def test_a_bias_is_added_after_the_temperature() -> None:
+    logits, bias = torch.tensor([[2.0, 0.0, -1.0]]).double(), (0.5, 0.0, -0.5)
+    found = Calibration(2.0, bias=bias).apply(logits, False)
+    assert found[0].numpy() == pytest.approx(softmax(logits[0].numpy() / 2 + bias))
+    several = Calibration(2.0, shift=0.25, bias=bias).apply(logits, True)
+    assert several[0].numpy() == pytest.approx(expit(logits[0].numpy() / 2 + bias + 0.25))
+    assert logits.tolist() == [[2.0, 0.0, -1.0]], "the logits themselves stay as they are"
 
 
 def test_the_shift_is_the_formula_of_he_et_al() -> None:
@@ -81,12 +91,17 @@ def test_a_regression_on_kept_rows_is_calibrated_again() -> None:
 
 def test_it_travels_in_an_adapters_info() -> None:
     calibration = Calibration(temperature=1.5, shift=-3.0)
-    assert Calibration.from_info({"calibration": calibration.to_info()}) == calibration
-    assert Calibration.from_info({"calibration": {"shift": -1.0}}) == Calibration(shift=-1.0)
-    assert Calibration.from_info({}) == Calibration()
+    assert Calibration.from_info({"calibration": calibration.to_info()}, 2) == calibration
+    towards = Calibration(2.0, bias=(0.75, -0.25))
+    assert Calibration.from_info(json.loads(json.dumps({"calibration": towards.to_info()})), 2) == towards
+    assert Calibration.from_info({"calibration": {"shift": -1.0}}, 2) == Calibration(shift=-1.0)
+    assert Calibration.from_info({}, 2) == Calibration()
 
 
 # --- temperatures ------------------------------------------------------------------------------------------
+
+
+ALIKE = np.full(3, 1 / 3)
 
 
 def drawn(temperature: float, rows: int, labels: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -105,28 +120,47 @@ def log_loss(logits: np.ndarray, truth: np.ndarray, temperature: float) -> float
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_the_temperature_that_labels_were_drawn_with_is_found_again(temperature: float) -> None:
     logits, truth = drawn(temperature, 20_000)
-    found = fit_temperature(logits, truth)
+    found = fit_calibration(logits, truth, ALIKE).temperature
     assert found == pytest.approx(temperature, rel=0.06)
     assert log_loss(logits, truth, found) <= log_loss(logits, truth, 1.0)
+
+
+def test_a_head_that_is_too_sure_is_drawn_to_the_common_labels() -> None:
+    draw, shares = np.random.default_rng(0), np.array([0.8, 0.15, 0.05])
+    truth = np.eye(3)[draw.choice(3, 20_000, p=shares)]
+    signal = draw.normal(size=(20_000, 3)) + 2 * truth
+    # By Bayes' rule the evidence is twice the signal, beyond the shares; this head takes it for twice as much.
+    logits = np.log(shares) + 2 * 2 * signal
+    found = fit_calibration(logits, truth, shares)
+    assert found.temperature == pytest.approx(2, rel=0.06)
+    assert np.array(found.bias) == pytest.approx((np.log(shares) - np.log(shares).mean()) / 2, rel=0.1)
+    told = found.apply(torch.tensor(logits), False).numpy()
+    alone = softmax(logits / found.temperature, axis=1)
+    assert evaluate.log_loss(truth.argmax(1), told) < evaluate.log_loss(truth.argmax(1), alone)
+    assert (told.argmax(1) == truth.argmax(1)).mean() > (alone.argmax(1) == truth.argmax(1)).mean()
 
 
 def test_so_it_is_with_several_labels_a_row_and_with_weights() -> None:
     draw = np.random.default_rng(0)
     logits = 4 * draw.normal(size=(3000, 3))
     truth = draw.random((3000, 3)) < expit(logits / 3)
-    assert fit_temperature(logits, truth, multi_label=True) == pytest.approx(3, rel=0.06)
+    found = fit_calibration(logits, truth, ALIKE, multi_label=True)
+    assert found.temperature == pytest.approx(3, rel=0.06)
+    assert np.abs(found.bias).max() < 0.1
     cold, hot = drawn(1.0, 2000), drawn(4.0, 2000)
     both = [np.concatenate(pair) for pair in zip(cold, hot, strict=True)]
     ignored = np.repeat([1e-9, 1.0], 2000)
-    assert fit_temperature(*both, ignored) == pytest.approx(4, rel=0.08)
+    assert fit_calibration(*both, ALIKE, ignored).temperature == pytest.approx(4, rel=0.08)
 
 
 def test_few_rows_that_are_all_right_are_no_reason_for_infinite_trust() -> None:
     logits, truth = np.array([[2.0, 0.0]] * 10), np.array([[1, 0]] * 10)
-    found = fit_temperature(logits, truth)
+    found = fit_calibration(logits, truth, [0.5, 0.5]).temperature
     assert softmax(logits, axis=1)[0, 0] < softmax(logits / found, axis=1)[0, 0] < 1 - 1 / 12
     sure = np.array([[9.0, 0.0]] * 10)
-    assert fit_temperature(sure, truth) == 1.0, "being less sure would raise the log loss of these rows"
+    assert fit_calibration(sure, truth, [0.5, 0.5]) == Calibration(), (
+        "being less sure would raise the log loss of these rows"
+    )
 
 
 def test_a_shift_is_taken_into_account() -> None:
@@ -135,20 +169,30 @@ def test_a_shift_is_taken_into_account() -> None:
     clicked = draw.random(20_000) < expit(odds / 2 - 1.5)
     logits = np.stack([np.zeros(20_000), odds], axis=1)
     truth = np.stack([~clicked, clicked], axis=1)
-    assert fit_temperature(logits, truth, shift=-1.5) == pytest.approx(2, rel=0.06)
-    assert fit_temperature(odds[:, None], clicked[:, None], None, True, -1.5) == pytest.approx(2, rel=0.06)
+    found = fit_calibration(logits, truth, [0.5, 0.5], shift=-1.5)
+    assert (found.temperature, found.shift) == (pytest.approx(2, rel=0.06), -1.5)
+    several = fit_calibration(odds[:, None], clicked[:, None], [0.5], None, True, -1.5)
+    assert several.temperature == pytest.approx(2, rel=0.06)
 
 
 def test_logits_are_left_as_they_were() -> None:
     logits = np.array([[0.0, 4.0]])
-    fit_temperature(logits, [[0, 1]], shift=1.0)
+    fit_calibration(logits, [[0, 1]], [0.3, 0.7], shift=1.0)
     assert logits.tolist() == [[0.0, 4.0]]
 
 
 def test_a_hub_takes_no_impossible_calibration(tmp_path: Path) -> None:
     hub = Hub(tmp_path / "hub")
     assert hub.publish(lora(calibration={"temperature": 1.7, "shift": -0.2}), NAME).number == 1
-    for wrong in ({"temperature": 0}, {"temperature": "hot"}, {"shift": math.nan}, [1]):
+    for wrong in (
+        {"temperature": 0},
+        {"temperature": "hot"},
+        {"shift": math.nan},
+        {"bias": [1.0]},
+        {"bias": [1e9, 0.0]},
+        {"bias": "even"},
+        [1],
+    ):
         with pytest.raises(Refused, match=r"calibration .* is impossible; train the adapter again"):
             hub.publish(lora(calibration=wrong), NAME)
 
@@ -170,7 +214,8 @@ def test_a_trained_head_answers_with_its_calibrated_probabilities(base: Base, tm
     options |= {"head.init": "random", "head.pooling": "last", "train.head_learning_rate": 5e-3}
     adapter = train(Recipe.load("behavior", **QUICK | options), moods(tmp_path, 200), base)
     report = adapter.info["report"]["calibration"]
-    calibration = Calibration.from_info(adapter.info)
+    calibration = Calibration.from_info(adapter.info, 2)
+    assert len(calibration.bias) == 2
     assert calibration.temperature == report["temperature"] != 1.0
     assert report["log_loss"]["calibrated"] == adapter.info["report"]["after"]["log_loss"]
     assert report["log_loss"]["raw"] != report["log_loss"]["calibrated"]
@@ -187,5 +232,8 @@ def test_a_trained_head_answers_with_its_calibrated_probabilities(base: Base, tm
     warm = answer()
     adapter.info["calibration"] = Calibration().to_info()
     raw = answer()
-    expected = expit(logit(raw["good"]) / calibration.temperature)
+    assert adapter.head is not None
+    good = adapter.head.labels.index("good")
+    bias = calibration.bias[good] - calibration.bias[1 - good]
+    expected = expit(logit(raw["good"]) / calibration.temperature + bias)
     assert warm["good"] == pytest.approx(expected, abs=1e-5)

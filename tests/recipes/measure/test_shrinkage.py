@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import expit
 
 from recipes.answer.blend import blend, fit_mix
 from recipes.measure import metrics as evaluate
-from recipes.measure.calibration import Calibration, fit_temperature
+from recipes.measure.calibration import Calibration, fit_calibration
 from recipes.measure.shrinkage import evidence, holds
 
 Pair = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -49,13 +50,14 @@ def gains(draw: Draw, rows: int, kind: str, draws: int) -> np.ndarray:
             mix, _ = fit_mix(both(expit(some)), both(expit(beside)), EVEN, both(true), np.ones(rows))
             after = blend(both(expit(own)), both(expit(other)), mix)
         else:
-            temperature = fit_temperature(np.stack([0 * some, some], axis=1), both(true))
-            after = both(expit(own / temperature))
+            # Shares that are not those of the rows: their bias has nothing to give.
+            fit = fit_calibration(np.stack([0 * some, some], axis=1), both(true), (0.7, 0.3))
+            after = fit.apply(torch.tensor(np.stack([0 * own, own], axis=1)), False).numpy()
         found.append(evaluate.log_loss(truth, both(expit(own))) - evaluate.log_loss(truth, after))
     return np.array(found)
 
 
-@pytest.mark.parametrize("kind", ["mix", "temperature"])
+@pytest.mark.parametrize("kind", ["mix", "calibration"])
 @pytest.mark.parametrize("rows", [6, 20, 50, 100])
 def test_few_rows_rarely_make_worse_what_there_is_nothing_to_gain_from(kind: str, rows: int) -> None:
     found = gains(NOTHING_TO_GAIN, rows, kind, 40)
@@ -63,7 +65,7 @@ def test_few_rows_rarely_make_worse_what_there_is_nothing_to_gain_from(kind: str
     assert found.mean() > -0.004
 
 
-@pytest.mark.parametrize(("kind", "draw"), [("mix", MUCH_TO_GAIN), ("temperature", OVERCONFIDENT)])
+@pytest.mark.parametrize(("kind", "draw"), [("mix", MUCH_TO_GAIN), ("calibration", OVERCONFIDENT)])
 def test_a_hundred_rows_get_what_there_is_to_gain(kind: str, draw: Draw) -> None:
     most = gains(draw, 5000, kind, 1).mean()
     found = gains(draw, 100, kind, 20)
