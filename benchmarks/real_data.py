@@ -90,6 +90,7 @@ def measure(run: Run) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     report = json.loads(done.stdout)["report"]
     ours = _metadata(ROOT / out / "adapter_model.safetensors")
+    served = report.get("blended") or report
     data = ours["info"]["data"]
     return {
         "benchmark": run.name,
@@ -99,7 +100,8 @@ def measure(run: Run) -> dict[str, Any]:
         "metric": report["metric"],
         "before": _numbers(report["before"]),
         "after": _numbers(report["after"]),
-        "served": _numbers((report.get("blended") or report)["after"]),
+        "served": _numbers(served["after"]),
+        "intervals": {name: _numbers(each) for name, each in served["intervals"].items()},
         "baselines": {name: _numbers(values) for name, values in report["baselines"].items()},
         "published": run.published,
         "rows": report["rows"],

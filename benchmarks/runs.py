@@ -272,6 +272,12 @@ RUNS: tuple[Run, ...] = (
         minutes=2,
     ),
     Run(
+        **_as_it_is(_UPWORTHY),
+        base=MINILM,
+        settings={key: value for key, value in _UPWORTHY_SETTINGS.items() if key.startswith("data.")},
+        minutes=20,
+    ),
+    Run(
         **_as_it_is(_SHOPPERS),
         base=MINILM,
         settings={"data.features": _SHOPPERS_COLUMNS},
