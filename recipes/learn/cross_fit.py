@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,8 +35,7 @@ from recipes.learn.untouched import Untouched
 from recipes.measure import metrics as evaluate
 from recipes.measure.baselines import folds, label_matrix, labels_of, shares, weights_of
 from recipes.measure.calibration import fit_calibration
-from recipes.measure.intervals import Floats, together
-from recipes.measure.shrinkage import holds
+from recipes.measure.intervals import together
 
 if TYPE_CHECKING:
     from adapters import Base
@@ -98,23 +98,23 @@ def is_asked(job: Job) -> bool:
 
 
 def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
-    """Whether the held rows have a lower log loss before the first step than after the last one, by more than chance;
-    each with the calibration that suits it best."""
+    """Whether the held rows have a lower log loss before the first step than after the last one, each with the
+    calibration that suits it best: what was learned is kept where it helps with rows unseen."""
     starts = [fold.start for fold in folds if fold.start is not None]
     if job.recipe.train.keep != "auto" or job.recipe.lora.adalora is not None or not starts:
         return False
     splits = job.splits
     held = [example for fold in folds for example in fold.splits.test]
-    truth, units, common = label_matrix(held, len(splits.labels)), together(held), shares(splits)
+    truth, weights = label_matrix(held, len(splits.labels)), weights_of(held)
+    common, units = shares(splits), together(held)
 
-    def losses(parts: Sequence[Tensor]) -> Floats:
+    def loss(parts: Sequence[Tensor]) -> float:
         found = torch.cat([*parts])
-        own = fit_calibration(found, truth, common, weights_of(held), splits.multi_label, units=units)
+        own = fit_calibration(found, truth, common, weights, splits.multi_label, units=units)
         said = own.apply(found, splits.multi_label)
-        return evaluate.losses_of(truth, said, splits.multi_label)
+        return float(np.average(evaluate.losses_of(truth, said, splits.multi_label), weights=weights))
 
-    before, after = losses(starts), losses([fold.logits for fold in folds])
-    return holds(lambda _: before, after, weights_of(held), units)
+    return loss(starts) < loss([fold.logits for fold in folds])
 
 
 def keep_start(job: Job, untouched: Untouched) -> None:

@@ -24,7 +24,7 @@ class TrainOptions(Section):
     that start at random. evaluate_every: steps, null is once an epoch. patience: evaluations without improvement
     before stopping, null is never; none is counted during the warm-up. keep: the best or the last weights; auto is
     the best where there are at least 50 validation rows (of different groups), and else the last, after all steps, or
-    those before the first one where these know surely more of rows unseen. fgm: length of the step by which each
+    those before the first one where these know more of rows unseen. fgm: length of the step by which each
     row's embeddings are moved against it for a second pass, whose gradient is added; 0 is off, null a twentieth of
     those embeddings' own length.
     """
