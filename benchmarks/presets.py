@@ -1,5 +1,7 @@
 """Which settings are good without a setting: `python -m benchmarks.presets [--budget MINUTES] [--table]`.
 
+What is compared are weights: without the folds, the kept start and the blend of a whole training (see `defaults`).
+
 A cell is a set (`preset_sets.py`), a base, a method, a number of rows and a seed. In it every way of training is tried,
 as one fused run, and measured on the same fresh rows: with its best weights by the validation rows, and with its last
 ones. A way is chosen by the fresh rows of the choosing sets; what it loses against the best way of each cell, its
@@ -64,7 +66,7 @@ def ways(method: str, rows: int, base: str) -> dict[str, dict[str, Any]]:
 
 
 def _settings(init: str, pooling: str, rate: float, head_rate: float | None, epochs: int) -> dict[str, Any]:
-    """Every step is taken; the weights that `keep` would choose are measured afterwards."""
+    """Every step is taken, but by the preset as it is; the weights that `keep` would choose are measured afterwards."""
     return {
         "head.init": init,
         "head.pooling": pooling,

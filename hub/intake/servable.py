@@ -142,8 +142,10 @@ def _peft_notes(adapter: Adapter) -> Iterator[str]:
             "and the answers are others"
         )
     told = adapter.info.get("calibration") or {}
-    if isinstance(told, Mapping) and (told.get("temperature", 1.0) != 1.0 or told.get("shift")):
-        yield "the logits are not calibrated (temperature, shift)"
+    if isinstance(told, Mapping) and (
+        told.get("temperature", 1.0) != 1.0 or told.get("shift") or told.get("bias")
+    ):
+        yield "the logits are not calibrated (temperature, bias, shift)"
     if adapter.info.get("blend"):
         yield "the baseline that is blended in is left out"
 

@@ -1,8 +1,8 @@
 """What the adapter and a baseline reach together, and how a registry answers with both.
 
-    logits  -> / temperature, + shift -> probabilities --+
-                                                         +-- weight, sharpness, shift --> the answer
-    the row -> the baseline,  + shift -> probabilities --+
+    logits  -> / temperature, + bias + shift -> probabilities --+
+                                                                +-- weight, sharpness, shift --> the answer
+    the row -> the baseline,         + shift -> probabilities --+
 
 The baseline is a regression of the text or of columns (`linear`), or boosted trees of columns (`trees`).
 
@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit, logit, logsumexp, softmax
 
 from adapters.errors import BadAdapter
 from recipes.answer.linear import Linear
 from recipes.answer.trees import Trees
 from recipes.measure import metrics as evaluate
-from recipes.measure.calibration import log_odds, smoothed
+from recipes.measure.calibration import smoothed
 from recipes.measure.shrinkage import SPREAD, evidence, holds
 from recipes.part import is_finite
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 Baseline: TypeAlias = Linear | Trees
 Floats = NDArray[np.float64]
+_SMALLEST = 1e-6  # no part is ever surer than this
 _LEAST, _MOST_SHARPNESS, _MOST_SHIFT = 1e-3, 20.0, 5.0
 _ALONE = np.array([1.0, 0.0, 0.0])  # what the adapter's and the baseline's evidence count, and the shift
 
@@ -60,7 +61,7 @@ class Mix:
 def blend(adapter: ArrayLike, baseline: ArrayLike, mix: Mix, multi_label: bool = False) -> Floats:
     """Mixed probabilities by the formula above, with logarithms of probabilities for log-odds where a row has one
     label. adapter, baseline: probabilities [rows, labels]."""
-    own, other, prior = (log_odds(each, multi_label) for each in (adapter, baseline, mix.prior))
+    own, other, prior = (_log_odds(each, multi_label) for each in (adapter, baseline, mix.prior))
     evidence = (1 - mix.weight) * (own - prior) + mix.weight * (other - prior)
     mixed = prior + mix.sharpness * evidence
     mixed[:, -1] += mix.shift
@@ -96,7 +97,7 @@ def fit_mix(
     def losses(mix: Mix) -> Floats:
         return evaluate.losses_of(true, blend(adapter, baseline, mix, multi_label), multi_label)
 
-    own, other, start = (log_odds(each, multi_label) for each in (adapter, baseline, prior))
+    own, other, start = (_log_odds(each, multi_label) for each in (adapter, baseline, prior))
 
     def fitted(rows: Any = ...) -> Mix:
         targets = smoothed(true[rows], multi_label)
@@ -207,3 +208,8 @@ class Blend:
 
 def _is_share(value: Any) -> bool:
     return is_finite(value) and 0 <= value <= 1
+
+
+def _log_odds(probabilities: ArrayLike, multi_label: bool) -> Floats:
+    clipped = np.clip(np.asarray(probabilities, dtype=float), _SMALLEST, 1 - _SMALLEST)
+    return np.asarray(logit(clipped) if multi_label else np.log(clipped))

@@ -1,7 +1,7 @@
 """How an adapter answers: columns to tokens, and logits to probabilities. The same for a test row and for a request.
 
 {"user": ..., "ad": ...}  -- read -->  fields, text, token ids  -- the base and its slots -->  logits
-logits  -- calibrated by the temperature and shift that travel along -->  the adapter's own probabilities
+logits  -- calibrated by the temperature, bias and shift that travel along -->  the adapter's own probabilities
         -- mixed with the baseline that travels along, where one does -->  probabilities
 """
 

@@ -257,7 +257,7 @@ def _certainty(
 
 
 def _calibration(job: "Job", raw: Any, after: Predicted, calibration: Calibration) -> CalibrationReport:
-    """raw: probabilities of the test rows without the temperature, [rows, labels]."""
+    """raw: probabilities of the test rows with the shift alone, [rows, labels]."""
     plain = _predicted(job, raw).metrics
     bins = reliability(*label_task(job.recipe.task).decisions(job.splits.test, after.predictions))
     test = job.splits.test

@@ -119,7 +119,7 @@ class Measured(Part):
 
 
 class RawAndCalibrated(Part):
-    """A metric of the test rows without and with the temperature."""
+    """A metric of the test rows without and with the calibration."""
 
     raw: Number
     calibrated: Number
@@ -136,7 +136,7 @@ class Bin(Part):
 
 
 class CalibrationReport(Part):
-    """What the temperature changed. temperature, shift: as in `Calibration`; curve: of the calibrated probabilities."""
+    """What the calibration changed. temperature, shift: as in `Calibration`; curve: of the calibrated probabilities."""
 
     temperature: Number
     shift: Number
@@ -189,7 +189,7 @@ class Report(Measured):
     metric: the one that is watched. kept: the `best` weights by it on the validation rows, the `last`, or those of the
     `start`, before the first step. before: of the base; after, intervals, gains, groups: of the adapter alone. blended:
     the same of the blend, where one is served. ranks: layer -> what AdaLoRA left it. cross_fitted: training rows on
-    which the temperature and the blend were fitted too, each answered by a training on others, because few rows
+    which the calibration and the blend were fitted too, each answered by a training on others, because few rows
     validate. best_reachable: where the data's maker knows it.
     """
 

@@ -159,7 +159,7 @@ def kept_line(report: Report) -> str | None:
     if report.kept == "start":
         told = f"the weights before the first step, which know more of rows unseen than those after {report.steps:,}"
     if report.cross_fitted:
-        told += f"; temperature and blend by {report.cross_fitted:,} training rows too, each left out of a training"
+        told += f"; calibration and blend by {report.cross_fitted:,} training rows too, each left out of a training"
     return told
 
 

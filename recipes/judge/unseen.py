@@ -1,4 +1,4 @@
-"""The rows that a temperature and a blend are fitted on: those that validate, and where these are few the training rows
+"""The rows that a calibration and a blend are fitted on: those that validate, and where these are few the training rows
 too, each as a training on others answers it (see `learn/cross_fit.py`)."""
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from torch import Tensor
 from recipes.answer.blend import Baseline, Mix, fit_mix
 from recipes.answer.travelling import travelling
 from recipes.examples import Example
+from recipes.learn.cross_fit import common_labels
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
 from recipes.measure.calibration import Calibration, fit_calibration
@@ -55,10 +56,8 @@ class Unseen:
     def calibration(self, shift: float) -> Calibration:
         """The temperature and the bias that these rows allow."""
         truth, weights, units = self._truth
-        splits = self.job.splits
-        return fit_calibration(
-            self.logits, truth, learned.shares(splits), weights, splits.multi_label, shift, units
-        )
+        several = self.job.splits.multi_label
+        return fit_calibration(self.logits, truth, common_labels(self.job), weights, several, shift, units)
 
     def guesses(self, models: Mapping[str, Baseline], validation: Mapping[str, Floats]) -> dict[str, Floats]:
         """What baselines that can travel say of these rows, `[rows, labels]`, each learned again for the rows of a

@@ -35,7 +35,7 @@ from recipes.learn.untouched import Untouched
 from recipes.measure import metrics as evaluate
 from recipes.measure.baselines import folds, label_matrix, labels_of, shares, weights_of
 from recipes.measure.calibration import fit_calibration
-from recipes.measure.intervals import together
+from recipes.measure.intervals import Floats, together
 
 if TYPE_CHECKING:
     from adapters import Base
@@ -99,14 +99,14 @@ def is_asked(job: Job) -> bool:
 
 def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
     """Whether the held rows have a lower log loss before the first step than after the last one, each with the
-    calibration that suits it best: what was learned is kept where it helps with rows unseen."""
+    calibration that these rows allow: what was learned is kept where it helps with rows unseen."""
     starts = [fold.start for fold in folds if fold.start is not None]
     if job.recipe.train.keep != "auto" or job.recipe.lora.adalora is not None or not starts:
         return False
     splits = job.splits
     held = [example for fold in folds for example in fold.splits.test]
     truth, weights = label_matrix(held, len(splits.labels)), weights_of(held)
-    common, units = shares(splits), together(held)
+    common, units = common_labels(job), together(held)
 
     def loss(parts: Sequence[Tensor]) -> float:
         found = torch.cat([*parts])
@@ -115,6 +115,13 @@ def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
         return float(np.average(evaluate.losses_of(truth, said, splits.multi_label), weights=weights))
 
     return loss(starts) < loss([fold.logits for fold in folds])
+
+
+def common_labels(job: Job) -> Floats | None:
+    """The labels' shares that a calibration may draw to, `[labels]`; None where rare labels are worth as much as common
+    ones, and where each label is decided by itself."""
+    is_fair = job.splits.multi_label or job.metric_name == "macro_f1"
+    return None if is_fair else shares(job.splits)
 
 
 def keep_start(job: Job, untouched: Untouched) -> None:

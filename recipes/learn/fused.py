@@ -225,7 +225,7 @@ def _against(embedded: Tensor, mask: Tensor, jobs: Sequence[tuple[Job, int]]) ->
     parts = own.split([rows for _, rows in jobs])
     lengths = [unsaid.fgm(job.recipe.train, part) for (job, _), part in zip(jobs, parts, strict=True)]
     factors = torch.cat(lengths) / steep.clamp(min=1e-12)
-    step: Tensor = embedded.grad * factors[:, None, None].to(embedded.grad.dtype)
+    step: Tensor = (embedded.grad.float() * factors[:, None, None]).to(embedded.dtype)
     return step
 
 

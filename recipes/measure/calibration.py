@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _NOTHING = np.zeros(2)  # the logarithm of the temperature, and the multiple of the shares' logarithms
-_BOUNDS = ((np.log(0.05), np.log(20.0)), (0.0, 2.0))
-_SMALLEST = 1e-6
+_TEMPERATURES, _MOST_BIAS = (np.log(0.05), np.log(20.0)), 2.0
 _LEAST, _FARTHEST = 1e-3, 100.0  # a temperature, and a shift or a bias in nats, of an adapter that is read
 
 
@@ -76,7 +75,7 @@ class Calibration:
             and len(bias) in (0, labels)
             and all(abs(each) <= _FARTHEST for each in (shift, *bias))
         ):
-            raise BadAdapter(f"the calibration {said!r} is impossible; train the adapter again")
+            raise BadAdapter(f"the calibration {str(said)[:60]!r} is impossible; train the adapter again")
         return cls(float(temperature), float(shift), tuple(map(float, bias)))
 
     def to_info(self) -> dict[str, Any]:
@@ -86,13 +85,6 @@ class Calibration:
 
 
 UNCALIBRATED = Calibration()
-
-
-def log_odds(probabilities: ArrayLike, multi_label: bool) -> Floats:
-    """Logarithms of probabilities where a row has one label, and else log-odds; of the same shape. No probability
-    counts as surer than a millionth from 0 or 1."""
-    clipped = np.clip(np.asarray(probabilities, dtype=float), _SMALLEST, 1 - _SMALLEST)
-    return np.asarray(np.log(clipped / (1 - clipped)) if multi_label else np.log(clipped))
 
 
 def shift_for(negative_share: float) -> float:
@@ -118,22 +110,23 @@ def smoothed(truth: ArrayLike, multi_label: bool) -> Floats:
 def fit_calibration(
     logits: ArrayLike,
     truth: ArrayLike,
-    shares: ArrayLike,
+    shares: ArrayLike | None,
     weights: ArrayLike | None = None,
     multi_label: bool = False,
     shift: float = 0.0,
     units: "Indices | None" = None,
 ) -> Calibration:
-    """The temperature, between 0.05 and 20, and the multiple of the logarithms of the labels' shares, between 0 and 2,
+    """The temperature, between 0.05 and 20, and the multiple of the logarithms of the labels' shares, between -2 and 2,
     that minimise the log loss on these rows together, drawn towards 1 and 0 where the rows are few (see `shrinkage`);
-    neither where they do not lower the log loss of rows that they were not fitted on.
+    the temperature alone, or neither, where they do not lower the log loss of rows that they were not fitted on.
 
     The targets are `smoothed`.
 
     Args:
         logits: `[rows, labels]`.
         truth: true where a row has a label, `[rows, labels]`.
-        shares: of the labels in training, `[labels]`.
+        shares: of the labels in training, `[labels]`; None for a temperature alone. A label that no row has counts as
+            the rarest that one has.
         weights: of the rows.
         multi_label: whether a row may have several labels.
         shift: as in `Calibration`.
@@ -145,8 +138,11 @@ def fit_calibration(
     raw, true = np.asarray(logits, dtype=float), np.asarray(truth, dtype=float)
     weight = np.ones(len(raw)) if weights is None else np.asarray(weights, dtype=float)
     unit = np.arange(len(raw)) if units is None else units
-    common = log_odds(shares, multi_label)
-    common -= 0.0 if multi_label else common.mean()
+    common = np.zeros(raw.shape[1])
+    if shares is not None:
+        known = np.asarray(shares, dtype=float)
+        common = np.log(np.maximum(known, known[known > 0].min()))
+        common -= common.mean()
 
     def losses(found: Floats, targets: Floats, rows: Any = ...) -> Floats:
         warm: Any = raw[rows] / np.exp(found[0]) + found[1] * common
@@ -156,18 +152,23 @@ def fit_calibration(
         warm[:, -1] += shift
         return np.asarray(-(targets * log_softmax(warm, axis=1)).sum(axis=1))
 
-    def fitted(rows: Any = ...) -> Floats:
+    def fitted(most: float, rows: Any = ...) -> Floats:
         smooth, counted = smoothed(true[rows], multi_label), weight[rows]
         few = 1 / (2 * SPREAD**2 * evidence(counted, unit[rows]))
 
         def drawn(found: Floats) -> float:
-            return float(np.average(losses(found, smooth, rows), weights=counted)) + few * float(
-                found @ found
-            )
+            each = losses(found, smooth, rows)
+            return float(np.average(each, weights=counted)) + few * float(found @ found)
 
-        return np.asarray(minimize(drawn, _NOTHING, method="L-BFGS-B", bounds=_BOUNDS).x)
+        bounds = (_TEMPERATURES, (-most, most))
+        return np.asarray(minimize(drawn, _NOTHING, method="L-BFGS-B", bounds=bounds).x)
 
-    if not holds(lambda seen: losses(fitted(seen), true), losses(_NOTHING, true), weight, unit):
-        return Calibration(shift=shift)
-    found = fitted()
-    return Calibration(float(np.exp(found[0])), shift, tuple((found[1] * common).tolist()))
+    def helps(most: float) -> bool:
+        return holds(lambda seen: losses(fitted(most, seen), true), losses(_NOTHING, true), weight, unit)
+
+    for most in (_MOST_BIAS, 0.0) if common.any() else (0.0,):
+        if helps(most):
+            found = fitted(most)
+            bias = (found[1] * common).round(6).tolist()
+            return Calibration(float(np.exp(found[0])), shift, tuple(bias) if any(bias) else ())
+    return Calibration(shift=shift)

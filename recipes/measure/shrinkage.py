@@ -17,7 +17,8 @@ Indices = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 
 SPREAD = 0.5
-"""How far from doing nothing a logarithm of a temperature, a weight or a shift is expected, before any row is seen."""
+"""How far from doing nothing a logarithm of a temperature, a bias, a weight or a shift is expected, before any row is
+seen."""
 
 _FOLDS = 5
 _SEED = 0

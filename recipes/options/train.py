@@ -44,5 +44,5 @@ class TrainOptions(Section):
     patience: int | None = Field(default=3, ge=1)
     metric: str
     keep: Literal["auto", "best", "last"] = "auto"
-    fgm: float | None = Field(default=0.0, ge=0)
+    fgm: float | None = Field(default=0.0, ge=0, allow_inf_nan=False)
     seed: int = 0

@@ -257,7 +257,8 @@ class Run:
 
     def _leave(self, index: int) -> None:
         job, order = self.jobs[index], self.orders[index]
-        self.measures = f"{'training on parts of the rows of' if is_asked(job) else 'measuring'} {job.name}"
+        again = job.failure is None and self.processes.count == 1 and is_asked(job)
+        self.measures = f"{'training on parts of the rows of' if again else 'measuring'} {job.name}"
         result: Result
         try:
             if job.failure is not None:

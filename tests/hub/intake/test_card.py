@@ -84,7 +84,7 @@ def test_a_card_says_what_the_record_says(hub: Hub) -> None:
         "- It did not pass its recipe's gates. It was published by force.",
         "- Its probabilities are calibrated by Repertoire (temperature 1.5, shift -0.25); other tools give the raw "
         "logits.",
-        "- stock PEFT: yes; the logits are not calibrated (temperature, shift)",
+        "- stock PEFT: yes; the logits are not calibrated (temperature, bias, shift)",
         f'print(registry.recommend("{NAME}@1", user="searched trail shoes", ads=["Trail shoes, 20% off"]))',
         'base = AutoModelForSequenceClassification.from_pretrained("adapters/starter/weights", num_labels=2)',
     ):

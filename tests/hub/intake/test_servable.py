@@ -66,7 +66,7 @@ def test_a_head_that_vllm_takes_is_told_with_how_it_is_started() -> None:
         "`vllm serve owner/tiny --enable-lora --max-lora-rank 8 --runner pooling --convert classify "
         "--hf-overrides '{\"num_labels\": 2}' --max-lora-cls-labels 2`, vLLM 0.32 or newer",
         VLLM_SEEN_HEADS,
-        "the logits are not calibrated (temperature, shift)",
+        "the logits are not calibrated (temperature, bias, shift)",
     ]
 
 
@@ -103,6 +103,6 @@ def test_what_stock_peft_answers_otherwise_is_told() -> None:
     first, *rest = compatible(odd)["peft"]["notes"]
     assert first.startswith("the head pools by 'mean', which transformers' class for this base does not")
     assert rest == [
-        "the logits are not calibrated (temperature, shift)",
+        "the logits are not calibrated (temperature, bias, shift)",
         "the baseline that is blended in is left out",
     ]

@@ -19,6 +19,7 @@ from hub import Analysis, Analyze, Embed, Hub, Pending, Ranked, Recommend, Regis
 from hub.errors import BadName, Damaged, NotInHub
 from recipes import Order, Recipe, train, train_many
 from recipes.learn.encode import encode_texts
+from recipes.measure.calibration import Calibration
 from tests.adapters import models
 from tests.clock import LIMIT
 
@@ -383,11 +384,11 @@ def test_adalora_is_published_as_plain_lora_and_answers_as_stock_peft(base: Base
     found = registry.analyze(name, texts)
     registry.close()
     theirs = peft.PeftModel.from_pretrained(models.model("llama", head=2), version.folder).eval()
-    temperature = hub.read(name).info["calibration"]["temperature"]
+    calibration = Calibration.from_info(hub.read(name).info, 2)
     for ids, mine in zip(encode_texts(base, recipe, texts), found, strict=True):
         with torch.inference_mode():
-            logits = theirs(input_ids=torch.tensor([ids])).logits[0].double() / temperature
-        for label, expected in zip(("l0", "l1"), logits.softmax(0).tolist(), strict=True):
+            logits = theirs(input_ids=torch.tensor([ids])).logits[0].double()
+        for label, expected in zip(("l0", "l1"), calibration.apply(logits, False).tolist(), strict=True):
             assert mine.probabilities[label] == pytest.approx(expected, abs=1e-5)
 
 
@@ -535,7 +536,7 @@ def test_a_share_of_the_negatives_is_corrected_for_in_evaluation_and_in_answers(
             registry.close()
 
     hub = Hub(tmp_path / "hub")
-    adapter.info["calibration"]["temperature"] = 1.0
+    adapter.info["calibration"] = Calibration(shift=adapter.info["calibration"]["shift"]).to_info()
     hub.publish(adapter, "acme/rare/recommendation")
     del adapter.info["calibration"]
     hub.publish(adapter, "acme/raw/recommendation")

@@ -91,8 +91,8 @@ def test_an_adapter_of_before_lines_reads_products_as_they_are_given(said: str) 
 
 def test_probabilities_are_calibrated_logits() -> None:
     logits = torch.tensor([[0.0, 2.0]], dtype=torch.float64)
-    found = answered(logits, [Reading({}, "")], False, Calibration(temperature=2.0))
-    assert found[0, 1] == pytest.approx(1 / (1 + np.exp(-1.0)))
+    found = answered(logits, [Reading({}, "")], False, Calibration(temperature=2.0, bias=(0.0, 0.5)))
+    assert found[0, 1] == pytest.approx(1 / (1 + np.exp(-1.5)))
 
 
 @pytest.mark.parametrize(

@@ -140,13 +140,28 @@ def test_a_head_that_is_too_sure_is_drawn_to_the_common_labels() -> None:
     assert (told.argmax(1) == truth.argmax(1)).mean() > (alone.argmax(1) == truth.argmax(1)).mean()
 
 
+def test_a_head_that_is_too_unsure_is_drawn_from_the_common_labels() -> None:
+    draw, shares = np.random.default_rng(0), np.array([0.8, 0.15, 0.05])
+    truth = np.eye(3)[draw.choice(3, 20_000, p=shares)]
+    logits = np.log(shares) + draw.normal(size=(20_000, 3)) + 2 * truth  # by half of what the evidence is
+    found = fit_calibration(logits, truth, shares)
+    assert found.temperature == pytest.approx(0.5, rel=0.06)
+    assert np.array(found.bias) == pytest.approx(np.log(shares).mean() - np.log(shares), rel=0.1)
+
+
+def test_a_label_that_no_row_has_counts_as_the_rarest_that_one_has() -> None:
+    logits, truth = drawn(2.0, 500)
+    some, none = (fit_calibration(logits, truth, shares) for shares in ([0.6, 0.2, 0.2], [0.6, 0.2, 0.0]))
+    assert some == none
+    assert fit_calibration(logits, truth, None).bias == ()
+
+
 def test_so_it_is_with_several_labels_a_row_and_with_weights() -> None:
     draw = np.random.default_rng(0)
     logits = 4 * draw.normal(size=(3000, 3))
     truth = draw.random((3000, 3)) < expit(logits / 3)
-    found = fit_calibration(logits, truth, ALIKE, multi_label=True)
+    found = fit_calibration(logits, truth, None, multi_label=True)
     assert found.temperature == pytest.approx(3, rel=0.06)
-    assert np.abs(found.bias).max() < 0.1
     cold, hot = drawn(1.0, 2000), drawn(4.0, 2000)
     both = [np.concatenate(pair) for pair in zip(cold, hot, strict=True)]
     ignored = np.repeat([1e-9, 1.0], 2000)
@@ -171,7 +186,7 @@ def test_a_shift_is_taken_into_account() -> None:
     truth = np.stack([~clicked, clicked], axis=1)
     found = fit_calibration(logits, truth, [0.5, 0.5], shift=-1.5)
     assert (found.temperature, found.shift) == (pytest.approx(2, rel=0.06), -1.5)
-    several = fit_calibration(odds[:, None], clicked[:, None], [0.5], None, True, -1.5)
+    several = fit_calibration(odds[:, None], clicked[:, None], None, None, True, -1.5)
     assert several.temperature == pytest.approx(2, rel=0.06)
 
 
@@ -215,7 +230,6 @@ def test_a_trained_head_answers_with_its_calibrated_probabilities(base: Base, tm
     adapter = train(Recipe.load("behavior", **QUICK | options), moods(tmp_path, 200), base)
     report = adapter.info["report"]["calibration"]
     calibration = Calibration.from_info(adapter.info, 2)
-    assert len(calibration.bias) == 2
     assert calibration.temperature == report["temperature"] != 1.0
     assert report["log_loss"]["calibrated"] == adapter.info["report"]["after"]["log_loss"]
     assert report["log_loss"]["raw"] != report["log_loss"]["calibrated"]
@@ -229,11 +243,12 @@ def test_a_trained_head_answers_with_its_calibrated_probabilities(base: Base, tm
         registry.close()
         return found
 
+    told = Calibration(1.5, bias=(0.5, -0.5))
+    adapter.info["calibration"] = told.to_info()
     warm = answer()
     adapter.info["calibration"] = Calibration().to_info()
     raw = answer()
     assert adapter.head is not None
     good = adapter.head.labels.index("good")
-    bias = calibration.bias[good] - calibration.bias[1 - good]
-    expected = expit(logit(raw["good"]) / calibration.temperature + bias)
-    assert warm["good"] == pytest.approx(expected, abs=1e-5)
+    bias = told.bias[good] - told.bias[1 - good]
+    assert warm["good"] == pytest.approx(expit(logit(raw["good"]) / told.temperature + bias), abs=1e-5)
