@@ -137,9 +137,8 @@ def _assess_head(
     base, slots = untouched.base, untouched.slots
     splits, several = job.splits, job.splits.multi_label
     unseen = Unseen.of(job, logits(base, slots, job.slot, job.validation), folds)
-    plain = Calibration.from_info(
-        job.adapter.info, len(splits.labels)
-    )  # it may have a shift, for how its rows were sampled
+    # It may have a shift, for how its rows were sampled.
+    plain = Calibration.from_info(job.adapter.info, len(splits.labels))
     calibration = unseen.calibration(plain.shift)
     raw = logits(base, slots, job.slot, encode(base, job.recipe, splits.test))
     after = _predicted(job, answered(raw, splits.test, several, calibration))

@@ -13,7 +13,6 @@ from torch import Tensor
 from recipes.answer.blend import Baseline, Mix, fit_mix
 from recipes.answer.travelling import travelling
 from recipes.examples import Example
-from recipes.learn.cross_fit import common_labels
 from recipes.measure import baselines as learned
 from recipes.measure import intervals
 from recipes.measure.calibration import Calibration, fit_calibration
@@ -56,8 +55,9 @@ class Unseen:
     def calibration(self, shift: float) -> Calibration:
         """The temperature and the bias that these rows allow."""
         truth, weights, units = self._truth
-        several = self.job.splits.multi_label
-        return fit_calibration(self.logits, truth, common_labels(self.job), weights, several, shift, units)
+        splits = self.job.splits
+        common = learned.common_labels(splits, self.job.metric_name)
+        return fit_calibration(self.logits, truth, common, weights, splits.multi_label, shift, units)
 
     def guesses(self, models: Mapping[str, Baseline], validation: Mapping[str, Floats]) -> dict[str, Floats]:
         """What baselines that can travel say of these rows, `[rows, labels]`, each learned again for the rows of a

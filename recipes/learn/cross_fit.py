@@ -33,9 +33,9 @@ from recipes.learn.linear_probe import probe
 from recipes.learn.predict import logits
 from recipes.learn.untouched import Untouched
 from recipes.measure import metrics as evaluate
-from recipes.measure.baselines import folds, label_matrix, labels_of, shares, weights_of
+from recipes.measure.baselines import common_labels, folds, label_matrix, labels_of, weights_of
 from recipes.measure.calibration import fit_calibration
-from recipes.measure.intervals import Floats, together
+from recipes.measure.intervals import together
 
 if TYPE_CHECKING:
     from adapters import Base
@@ -106,7 +106,7 @@ def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
     splits = job.splits
     held = [example for fold in folds for example in fold.splits.test]
     truth, weights = label_matrix(held, len(splits.labels)), weights_of(held)
-    common, units = common_labels(job), together(held)
+    common, units = common_labels(splits, job.metric_name), together(held)
 
     def loss(parts: Sequence[Tensor]) -> float:
         found = torch.cat([*parts])
@@ -115,13 +115,6 @@ def start_is_better(job: Job, folds: Sequence[Fold]) -> bool:
         return float(np.average(evaluate.losses_of(truth, said, splits.multi_label), weights=weights))
 
     return loss(starts) < loss([fold.logits for fold in folds])
-
-
-def common_labels(job: Job) -> Floats | None:
-    """The labels' shares that a calibration may draw to, `[labels]`; None where rare labels are worth as much as common
-    ones, and where each label is decided by itself."""
-    is_fair = job.splits.multi_label or job.metric_name == "macro_f1"
-    return None if is_fair else shares(job.splits)
 
 
 def keep_start(job: Job, untouched: Untouched) -> None:

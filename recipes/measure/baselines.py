@@ -52,6 +52,12 @@ def shares(splits: Splits) -> Floats:
     return np.asarray(np.average(truth, axis=0, weights=weights_of(splits.train)))
 
 
+def common_labels(splits: Splits, metric: str) -> Floats | None:
+    """The labels' shares that a calibration may draw to, [labels]; None where rare labels count as much as common ones
+    in what is watched, and where each label is decided by itself."""
+    return None if splits.multi_label or metric == "macro_f1" else shares(splits)
+
+
 def prior(splits: Splits) -> Floats:
     """The labels' shares for every test row, [test, labels]."""
     return np.tile(shares(splits), (len(splits.test), 1))

@@ -127,9 +127,8 @@ def test_what_is_served_is_what_was_measured(
     assert loss == pytest.approx(report["blended"]["after"]["log_loss"], abs=1e-6)
     slots = Slots(base, 1)
     slots.load(0, adapter)
-    calibrated = probabilities(
-        base, slots, 0, encode(base, recipe, splits.test), calibration=Calibration.from_info(adapter.info)
-    )
+    calibration = Calibration.from_info(adapter.info, len(splits.labels))
+    calibrated = probabilities(base, slots, 0, encode(base, recipe, splits.test), calibration=calibration)
     slots.close()
     blend = Blend.from_info(adapter.info, len(splits.labels), splits.multi_label)
     assert blend is not None and blend.baseline.name == report["blend"]["baseline"]
