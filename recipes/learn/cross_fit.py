@@ -30,6 +30,7 @@ from recipes.learn.fused import Fused
 from recipes.learn.initial_weights import start
 from recipes.learn.job import Job
 from recipes.learn.linear_probe import probe
+from recipes.learn.parallel import Processes
 from recipes.learn.predict import logits
 from recipes.learn.untouched import Untouched
 from recipes.measure import metrics as evaluate
@@ -55,13 +56,13 @@ class Fold:
 
 def cross_fit(job: Job, fused: Fused) -> list[Fold]:
     """Train on parts of a job's rows and ask of the others. Nothing where it is not asked for, and where a training
-    fails or is divided among processes.
+    fails.
 
     Args:
         job: trained.
         fused: that trained it, whose limits hold here too.
     """
-    if not is_asked(job) or fused.processes.count > 1:
+    if not is_asked(job, fused.processes):
         return []
     splits = job.splits
     parts = [_known(part) for part, *_ in folds(splits)]
@@ -80,14 +81,16 @@ def cross_fit(job: Job, fused: Fused) -> list[Fold]:
         return []
 
 
-def is_asked(job: Job) -> bool:
+def is_asked(job: Job, processes: Processes) -> bool:
     """Whether a trained job is to be cross-fitted: a head with a blend, by few validation rows. Not where the best
     weights are kept whatever their number, as trainings on parts have nothing to choose theirs by; where rows are
     sampled or have copies, and where they are more than a thousand (of few groups); nor where an adapter goes on from
-    a trained one, which may have seen them."""
+    a trained one, which may have seen them, and where a training failed or is divided among processes."""
     splits = job.splits
     return (
-        bool(splits.labels)
+        processes.count == 1
+        and job.failure is None
+        and bool(splits.labels)
         and job.recipe.blend
         and not job.has_enough_to_choose
         and not job.keeps_best

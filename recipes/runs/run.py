@@ -164,7 +164,7 @@ class Run:
             if not job.done and job.due():
                 self._judge(index, job)
         left = [index for index in self.running if self.jobs[index].done]
-        if any(is_asked(self.jobs[index]) for index in left):
+        if any(is_asked(self.jobs[index], self.processes) for index in left):
             self._save(at_once=True)  # what follows takes as long as the training
         for index in left:
             self._leave(index)
@@ -257,7 +257,7 @@ class Run:
 
     def _leave(self, index: int) -> None:
         job, order = self.jobs[index], self.orders[index]
-        again = job.failure is None and self.processes.count == 1 and is_asked(job)
+        again = is_asked(job, self.processes)
         self.measures = f"{'training on parts of the rows of' if again else 'measuring'} {job.name}"
         result: Result
         try:

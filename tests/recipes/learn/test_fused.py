@@ -256,9 +256,8 @@ def test_adversarial_training_adds_the_gradient_at_the_worst_point_near_by(
     clean = base.embed(tokens.ids).detach().requires_grad_()
     jobs[1].loss(base, slots, forward(base, slots, tokens, rows, None, clean), batch).backward()
     assert clean.grad is not None
-    own = [
-        0.05 * base.embed(torch.tensor([row.ids])).norm().item() for row in batch
-    ]  # of each without padding
+    # Of each row without padding.
+    own = [0.05 * base.embed(torch.tensor([row.ids])).norm().item() for row in batch]
     length = torch.tensor(own if fgm is None else [fgm] * 3)
     worst = clean.detach() + clean.grad * (length / clean.grad.flatten(1).norm(dim=1))[:, None, None]
     jobs[1].loss(base, slots, forward(base, slots, tokens, rows, None, worst), batch).backward()

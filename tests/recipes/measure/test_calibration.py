@@ -243,12 +243,14 @@ def test_a_trained_head_answers_with_its_calibrated_probabilities(base: Base, tm
         registry.close()
         return found
 
+    warm = answer()
     told = Calibration(1.5, bias=(0.5, -0.5))
     adapter.info["calibration"] = told.to_info()
-    warm = answer()
+    biased = answer()
     adapter.info["calibration"] = Calibration().to_info()
     raw = answer()
     assert adapter.head is not None
     good = adapter.head.labels.index("good")
-    bias = told.bias[good] - told.bias[1 - good]
-    assert warm["good"] == pytest.approx(expit(logit(raw["good"]) / told.temperature + bias), abs=1e-5)
+    for found, own in ((warm, calibration), (biased, told)):
+        bias = own.bias[good] - own.bias[1 - good] if own.bias else 0.0
+        assert found["good"] == pytest.approx(expit(logit(raw["good"]) / own.temperature + bias), abs=1e-5)
