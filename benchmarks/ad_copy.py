@@ -1,4 +1,4 @@
-"""Restaurant copy by a real decoder: `python -m benchmarks.ad_copy [--method prefix] [--budget MINUTES] [--table]`.
+"""Restaurant copy by a real decoder: `python -m benchmarks.ad_copy [--method prefix] [--seed 1] [--budget MINUTES]`.
 
 SmolLM2-135M-Instruct in nf4 learns from rows of the development file of e2e_en, and writes for products of its test
 file, none of which it has seen.
@@ -8,7 +8,7 @@ file, none of which it has seen.
                                                 two of them more, with `--products 2000` all
 
 A budget counts minutes of the processor; what was cut short goes on behind the last snapshot or part. The base lies in
-build/benchmarks/bases/smollm2. Results go to benchmarks/results/ad-copy.json; `--table` only prints a method's.
+build/benchmarks/bases/smollm2. Results go to benchmarks/results/ad-copy.json; `--table` only prints those of a seed.
 """
 
 import argparse
@@ -74,11 +74,18 @@ class Made:
     """What one method's adapter is made by, and where it lies; other settings begin anew."""
 
     method: str
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of its result."""
+        return f"{self.method}, seed {self.seed}" if self.seed else self.method
 
     @property
     def settings(self) -> dict[str, Any]:
         """Of the recipe."""
-        return SETTINGS | (LORA if self.method == "lora" else {})
+        own = LORA if self.method == "lora" else {}
+        return SETTINGS | own | ({"train.seed": self.seed} if self.seed else {})
 
     def recipe(self, **more: Any) -> "Recipe":
         """With more settings, where they are given."""
@@ -246,16 +253,17 @@ def main(arguments: list[str]) -> int:
     """Train and write until the budget is spent; print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--method", choices=METHODS, default="lora")
+    parser.add_argument("--seed", type=int, default=0, help="of the training")
     parser.add_argument("--budget", type=float, default=30.0, help="minutes of the processor")
     parser.add_argument(
         "--products", type=int, default=PRODUCTS, help=f"of the first two ways; not below {PRODUCTS}"
     )
     parser.add_argument("--table", action="store_true", help="run nothing")
     given = parser.parse_args(arguments)
-    path = ROOT / RESULT
+    path, made = ROOT / RESULT, Made(given.method, given.seed)
     if given.table:
-        found = _results(path).get(given.method)
-        print("\n".join(table(found)) if found else f"there is no result of {given.method} in {RESULT}")
+        found = _results(path).get(made.name)
+        print("\n".join(table(found)) if found else f"there is no result of {made.name} in {RESULT}")
         return 0
     missing = [path for path in (ROOT / BASE, ROOT / DATA / "e2e_en") if not path.is_dir()]
     if missing:
@@ -264,7 +272,7 @@ def main(arguments: list[str]) -> int:
     from adapters import load_base
     from recipes.tasks import ad_copy
 
-    made, until = Made(given.method), 60 * given.budget
+    until = 60 * given.budget
     base, data = load_base(str(ROOT / BASE), "nf4"), splits()
     if not train(made, base, data, until):
         print("the budget is spent in training; run it again to go on")
@@ -277,7 +285,7 @@ def main(arguments: list[str]) -> int:
         print("the budget is spent before anything was written; run it again to go on")
         return 0
     result = _result(made, data, found)
-    results = _results(path) | {given.method: result}  # read now: another method may have run beside
+    results = _results(path) | {made.name: result}  # read now: another may have run beside
     path.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print("\n".join(table(result)))
     return 0

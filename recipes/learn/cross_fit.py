@@ -96,7 +96,8 @@ def is_asked(job: Job, processes: Processes) -> bool:
         and not job.keeps_best
         and "parent" not in job.adapter.info
         and splits.negative_share == 1
-        and len(job.train) == len(splits.train) <= _MOST_ROWS
+        and job.recipe.data.augment is None
+        and len(splits.train) <= _MOST_ROWS
     )
 
 

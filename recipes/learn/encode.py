@@ -1,7 +1,7 @@
 """Examples as tokens: the same in training, in evaluation and when a registry answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EncodedRow:
-    """One example. ids: what the model reads; target: the copy's tokens with the end token, for ad copy."""
+    """One example. ids: what the model reads; target: the copy's tokens with the end token, for ad copy; part: of the
+    training rows, see `held_out`."""
 
     ids: tuple[int, ...]
     target: tuple[int, ...] = ()
     label: int | tuple[int, ...] | None = None
     weight: float = 1.0
+    part: int | None = field(default=None, repr=False)  # a snapshot knows rows by what is trained on
 
     def __len__(self) -> int:
         return len(self.ids) + len(self.target)

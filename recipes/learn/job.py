@@ -17,13 +17,15 @@ from torch import Tensor, nn
 
 from adapters import Adapter, Base, Lora
 from adapters.kernels import Dropout
-from adapters.slots import Hidden, Slots, Trained
+from adapters.slots import Hidden, Slots, Trained, pooled
+from recipes.data.named_labels import with_names
 from recipes.errors import TrainingError
 from recipes.examples import Example, Splits
 from recipes.learn import adalora, eva, optimizer, unsaid
 from recipes.learn.adalora import Allocation, Schedule
 from recipes.learn.encode import EncodedRow, encode
 from recipes.learn.frame import PromptFrame
+from recipes.learn.held_out import HeldOut
 from recipes.learn.predict import copy_loss, probabilities, target_losses
 from recipes.measure.calibration import Calibration
 from recipes.measure.intervals import units_of
@@ -41,10 +43,10 @@ _BUCKET = 16  # batches that are sorted by length together
 class Job:
     """Training of one adapter in one slot.
 
-    train: encoded rows, those of `splits.train` and then what augmentation added; validation: encoded rows; adapter:
-    as `start` made it, until `restore_best`. step: optimizer steps taken; drawn: micro-batches drawn; history: one
-    entry per validation with step, loss and metric; best: the weights that are kept so far, see `judge`. ranks: what
-    AdaLoRA left of each layer, by its path, from `restore_best` on.
+    train: encoded rows, those of `splits.train`, then what augmentation added, then the labels' names; validation:
+    encoded rows; adapter: as `start` made it, until `restore_best`. step: optimizer steps taken; drawn: micro-batches
+    drawn; history: one entry per validation with step, loss and metric; best: the weights that are kept so far, see
+    `judge`. ranks: what AdaLoRA left of each layer, by its path, from `restore_best` on. held_out: see `hold_out`.
 
     Raises TrainingError where AdaLoRA has too few steps.
     """
@@ -65,6 +67,7 @@ class Job:
     done: bool = False
     failure: TrainingError | None = None
     ranks: dict[str, int] = field(default_factory=dict)
+    held_out: HeldOut | None = None
 
     def __post_init__(self) -> None:
         self._schedule = Schedule.of(self._shared, self.steps, self.name) if self._shared else None
@@ -79,9 +82,9 @@ class Job:
         base: Base,
         name: str = "",
     ) -> "Job":
-        """Encode the data of a job. rows: what it trains on."""
-        frame = PromptFrame.from_info(adapter.info)
-        train, validation = (encode(base, recipe, part, frame) for part in (rows, splits.validation))
+        """Encode the data of a job. rows: what it trains on, beside the labels' names."""
+        frame, named = PromptFrame.from_info(adapter.info), with_names(rows, splits, recipe)
+        train, validation = (encode(base, recipe, part, frame) for part in (named, splits.validation))
         eva.start(adapter, recipe, base, train)
         return cls(recipe, splits, adapter, train, validation, name or recipe.task)
 
@@ -168,6 +171,10 @@ class Job:
             self.trained.parameters[name].copy_(value)
         self.trained.update()
 
+    def hold_out(self, heads: HeldOut) -> None:
+        """While they train, let rows be answered by heads that have not seen them."""
+        self.held_out, self.train = heads, heads.parted(self.train)
+
     def next_batch(self) -> list[EncodedRow]:
         """The next micro-batch. A window is `accumulate` of them; each loss is divided by the weight of its whole
         window: accumulating changes memory, never the gradient."""
@@ -203,8 +210,9 @@ class Job:
         if self._allocation:
             self._allocation.straighten()
         nn.utils.clip_grad_norm_(self.trained.parameters.values(), settings.clip)
+        factor = optimizer.factor(settings.schedule, self.step, self._warmup, self.steps)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * self._factor()
+            group["lr"] = rate * factor
         self._optimizer.step()
         self.step += 1
         if self._allocation:
@@ -289,6 +297,8 @@ class Job:
                 tensors[f"gradient/{name}"] = parameter.grad
             own = optimizer.state(self._optimizer, parameter)
             tensors |= {f"optimizer/{name}/{key}": value for key, value in own.items()}
+        if self.held_out is not None:
+            tensors |= {f"held_out/{name}": value for name, value in self.held_out.tensors().items()}
         if self._allocation:
             tensors |= {f"allocation/{key}": value for key, value in self._allocation.state().items()}
         numbers = {name: getattr(self, name) for name in _KEPT}
@@ -299,6 +309,8 @@ class Job:
         for name in _KEPT:
             setattr(self, name, numbers[name])
         self.best_metric = numbers["best_metric"]
+        if held_out := _below("held_out/", tensors):
+            self.hold_out(HeldOut(**held_out))
         parameters = self.trained.parameters
         with torch.no_grad():
             for name, parameter in parameters.items():
@@ -332,7 +344,10 @@ class Job:
             counts = torch.tensor([len(row.target) for row in batch], device=weights.device)
             return (target_losses(base, hidden, batch) * weights.repeat_interleave(counts)).sum()
         head = slots.head(self.slot)
-        logits = head(hidden.states, hidden.mask, hidden.pooler).float()
+        vectors = pooled(hidden.states, hidden.mask, hidden.pooler, head.head.pooling)
+        logits = head.of_pooled(vectors).float()
+        if self.held_out is not None:
+            logits = logits + self.held_out.logits(vectors.float(), batch)
         if head.head.multi_label:
             targets = torch.zeros_like(logits)
             for row, encoded in enumerate(batch):
@@ -363,19 +378,6 @@ class Job:
             bucket = sorted(order[start : start + size * _BUCKET], key=lambda i: len(self.train[i]))
             batches += [bucket[at : at + size] for at in range(0, len(bucket), size)]
         return [batches[index] for index in torch.randperm(len(batches), generator=stream).tolist()]
-
-    def _factor(self) -> float:
-        """Warm-up from 0 to 1, then the schedule down to 0 (or flat)."""
-        settings, warmup = self.recipe.train, self._warmup
-        if self.step < warmup:
-            return (self.step + 1) / (warmup + 1)
-        left = 1 - (self.step - warmup) / max(1, self.steps - warmup)
-        shapes: Mapping[str, float] = {
-            "constant": 1.0,
-            "linear": left,
-            "cosine": 0.5 * (1 - math.cos(math.pi * left)),
-        }
-        return shapes[settings.schedule]
 
 
 def _several(label: int | tuple[int, ...] | None) -> tuple[int, ...]:

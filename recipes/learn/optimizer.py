@@ -1,5 +1,6 @@
-"""The optimizer that a recipe names, and its state as tensors."""
+"""The optimizer that a recipe names, how its rate goes, and its state as tensors."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,15 @@ def make(options: "TrainOptions", groups: Sequence[dict[str, Any]]) -> torch.opt
         made: torch.optim.Optimizer = AdamW8bit(groups, weight_decay=options.weight_decay)
         return made
     return torch.optim.AdamW(groups, weight_decay=options.weight_decay, fused=True)
+
+
+def factor(schedule: str, step: int, warmup: int, steps: int) -> float:
+    """Of the highest rate: from 0 to 1 in the warm-up's steps, then as the schedule says down to 0, or flat."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    left = 1 - (step - warmup) / max(1, steps - warmup)
+    shapes = {"constant": 1.0, "linear": left, "cosine": 0.5 * (1 - math.cos(math.pi * left))}
+    return shapes[schedule]
 
 
 def state(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> dict[str, Tensor]:

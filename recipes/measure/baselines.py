@@ -6,7 +6,7 @@ Each learns from the training split alone and guesses the test split.
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -89,24 +89,43 @@ def best_regression(
 ) -> "Regression":
     """The regression with the least log loss in cross-validation of the training rows, or beside many of them on the
     validation rows; arguments as above. Strengths are tried in turn until one is worse than that before it."""
+    parts = _parts(splits)
+    strength, fitted = _chosen(splits, parts, train, validation, strengths, intercept)
+    return Regression(splits, train, strength, intercept) if parts else fitted[0]
+
+
+def _parts(splits: Splits) -> list[tuple[Splits, Indices, Indices]]:
+    """The `folds` by which a strength is chosen; none where validation rows choose it."""
     held_out = len(splits.train) >= _MANY and len(splits.validation) >= _MANY // 10
-    parts = [] if held_out else list(folds(splits))
-    best: tuple[float, float, Regression | None] | None = None
+    return [] if held_out else list(folds(splits))
+
+
+def _chosen(
+    splits: Splits,
+    parts: Sequence[tuple[Splits, Indices, Indices]],
+    train: Any,
+    validation: Any,
+    strengths: Sequence[float],
+    intercept: bool,
+) -> tuple[float, "list[Regression]"]:
+    """The best strength, and what was fitted by it: a regression without each of the parts, or one on all rows."""
+    best: tuple[float, float, list[Regression]] | None = None
     for strength in strengths:
-        model = None
-        if held_out:
-            model = Regression(splits, train, strength, intercept)
-            loss = _loss(splits, splits.validation, model.probabilities(validation))
+        if parts:
+            fitted = [Regression(rest, train[seen], strength, intercept) for rest, seen, _ in parts]
+            asked = [(rest.test, train[held]) for rest, _, held in parts]
         else:
-            loss = 0.0
-            for rest, seen, held in parts:
-                guess = Regression(rest, train[seen], strength, intercept).probabilities(train[held])
-                loss += _loss(splits, rest.test, guess) * sum(example.weight for example in rest.test)
+            fitted = [Regression(splits, train, strength, intercept)]
+            asked = [(splits.validation, validation)]
+        loss = sum(
+            _loss(splits, rows, model.probabilities(each)) * sum(example.weight for example in rows)
+            for model, (rows, each) in zip(fitted, asked, strict=True)
+        )
         if best is not None and loss >= best[0]:
             break
-        best = loss, strength, model
+        best = loss, strength, fitted
     assert best is not None, "there is a strength to try"
-    return best[2] or Regression(splits, train, best[1], intercept)
+    return best[1:]
 
 
 def folds(splits: Splits) -> Iterator[tuple[Splits, Indices, Indices]]:
@@ -150,18 +169,55 @@ def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -
     return regression(splits, train, validation, test, _DENSE_STRENGTHS)
 
 
-def linear_probe(
-    splits: Splits, train: Floats, validation: Floats, intercept: bool = True
-) -> tuple[Floats, Floats]:
-    """As `on_states`, as numbers for the vectors as they are: weights [width, labels] and bias [labels], which is 0
-    without an intercept but for labels that no training row has."""
+@dataclass(frozen=True)
+class Probes:
+    """Logistic regressions on the same vectors, one without each part of the rows, or a single one on all where that
+    would leave too little: a part holds most of the rows, or a label is told from others by none.
+
+    weights: [probes, width, labels]; biases: [probes, labels]. A probe without rows of a label has the others' mean of
+    it, so that the one row of a label is the one that a probe has seen.
+    part: of each row, which of the probes has not seen it, [rows]; None of a single one.
+    """
+
+    weights: Floats
+    biases: Floats
+    part: Indices | None
+
+
+def linear_probes(splits: Splits, train: Floats, validation: Floats, intercept: bool = True) -> Probes:
+    """As `on_states`, as numbers for the vectors as they are, and one for each of the folds by which the strength was
+    chosen. Biases are 0 without an intercept but for labels that no training row has."""
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler(with_mean=intercept).fit(train)
     train, validation = scaler.transform(train), scaler.transform(validation)
-    weights, bias = best_regression(splits, train, validation, _DENSE_STRENGTHS, intercept).linear()
-    weights, bias = weights / scaler.scale_[:, None], np.maximum(bias, _UNLIKELY)
-    return weights, bias - scaler.mean_ @ weights if intercept else bias
+    by = _parts(splits)
+    strength, fitted = _chosen(splits, by, train, validation, _DENSE_STRENGTHS, intercept)
+    parts, part = by or list(folds(splits)), None
+    if not by:
+        fitted = [Regression(rest, train[seen], strength, intercept) for rest, seen, _ in parts]
+    if not _are_sound(splits, parts, fitted):
+        parts, fitted = [], [Regression(splits, train, strength, intercept)]
+    weights, biases = (np.array(each) for each in zip(*(model.linear() for model in fitted), strict=True))
+    known = np.array([model.known for model in fitted])
+    counts = np.maximum(known.sum(axis=0), 1)
+    mean = (weights * known[:, None]).sum(axis=0) / counts
+    likely = np.where(known.any(axis=0), (biases * known).sum(axis=0) / counts, biases.min(axis=0))
+    weights = np.where(known[:, None], weights, mean) / scaler.scale_[:, None]
+    biases = np.where(known, biases, np.maximum(likely, _UNLIKELY))
+    if parts:
+        part = np.zeros(len(splits.train), dtype=np.intp)
+        for at, (_, _, held) in enumerate(parts):
+            part[held] = at
+    return Probes(weights, biases - scaler.mean_ @ weights if intercept else biases, part)
+
+
+def _are_sound(
+    splits: Splits, parts: Sequence[tuple[Splits, Indices, Indices]], fitted: "Sequence[Regression]"
+) -> bool:
+    most = max(len(held) for _, _, held in parts)
+    known = np.any([model.known for model in fitted], axis=0)
+    return 2 * most <= len(splits.train) and bool((known | (shares(splits) == 0)).all())
 
 
 class Regression:
@@ -174,6 +230,15 @@ class Regression:
         truth = label_matrix(splits.train, self._labels)
         targets = list(truth.T) if self._multi else [np.array([labels_of(e)[0] for e in splits.train])]
         self._models = [_fitted(train, target, weights, strength, intercept) for target in targets]
+
+    @property
+    def known(self) -> Bools:
+        """The labels that it tells from others, [labels]."""
+        known = np.zeros(self._labels, dtype=bool)
+        for label, (classes, model) in enumerate(self._models):
+            if model is not None:
+                known[label if self._multi else classes] = True
+        return known
 
     def probabilities(self, rows: Any) -> Floats:
         guesses = np.zeros((rows.shape[0], self._labels))
@@ -196,8 +261,9 @@ class Regression:
                 )
             elif self._multi:
                 weights[:, label], bias[label] = model.coef_[0], model.intercept_[0]
-            elif len(classes) == 2:  # scikit-learn keeps the weights of the second one
-                weights[:, classes[1]], bias[classes] = model.coef_[0], (0.0, model.intercept_[0])
+            elif len(classes) == 2:  # scikit-learn keeps the difference between them
+                half = np.array([[-0.5], [0.5]])
+                weights[:, classes], bias[classes] = (half * model.coef_).T, half[:, 0] * model.intercept_
             else:
                 weights[:, classes], bias[classes] = model.coef_.T, model.intercept_
         return weights, bias

@@ -189,6 +189,7 @@ class DataOptions(Section):
         data, or allow them (see `pii`). allow_own leaves those of the advertiser, in ads and in what ad-copy reads and
         writes, and masks the others.
     augment: null is off, see AugmentOptions.
+    label_names: behavior, the name of each label is a training row of it, see `recipes.data.named_labels`.
     validation_share, test_share: of the rows, where there is no file for that split. seed: of how rows are dealt to
         splits, left out and copied.
     """
@@ -209,6 +210,7 @@ class DataOptions(Section):
     negative_share: float | None = Field(default=None, gt=0, lt=1)
     pii: Literal["mask", "refuse", "allow", "allow_own"] = "mask"
     augment: AugmentOptions | None = None
+    label_names: bool = False
     validation_share: float = Field(default=0.1, gt=0, lt=1)
     test_share: float = Field(default=0.2, gt=0, lt=1)
     seed: int = 0

@@ -13,6 +13,7 @@ from recipes.data.augment import Augmenter, augment
 from recipes.data.facts import DataFacts
 from recipes.data.lengths import Lengths, check_lengths
 from recipes.data.load import load_splits
+from recipes.data.named_labels import are_read
 from recipes.data.profiling import profile
 from recipes.data.skipped import write_skipped
 from recipes.examples import Splits
@@ -70,6 +71,8 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
             f"{len(rows) - len(splits.train)} copies of {len(splits.train)} training rows were added to train on "
             "(data.augment); a row and its copies together count as the row did"
         )
+    if are_read(splits, recipe):
+        notes.append("the name of each label that has rows is a training row of it (data.label_names)")
     lengths = measured(replace(splits, train=rows), recipe, base)
     found = profile(splits, recipe, lambda example: sum(count_tokens(base, recipe, example)), limit)
     facts = DataFacts(

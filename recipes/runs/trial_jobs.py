@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from adapters import Base
 from recipes.data.augment import augment
+from recipes.data.named_labels import with_names
 from recipes.examples import Splits
 from recipes.learn import eva
 from recipes.learn.encode import EncodedRow, encode, token_limit
@@ -41,7 +42,8 @@ class TrialJobs:
         adapter = untrained(recipe, self.splits, self.base)
         limit = token_limit(self.base, recipe)
         if limit not in self._rows:
-            rows, frame = augment(self.splits.train, recipe), PromptFrame.from_info(adapter.info)
+            rows = with_names(augment(self.splits.train, recipe), self.splits, recipe)
+            frame = PromptFrame.from_info(adapter.info)
             parts = (rows, self.splits.validation)
             train, validation = (encode(self.base, recipe, part, frame) for part in parts)
             self._rows[limit] = train, validation

@@ -26,7 +26,7 @@ NAME: Final = "behavior"
 ANSWERS: Final = "labels"
 CALL: Final = "analyze"
 OPTIONS: Final = frozenset(
-    "head data.labels data.separator data.limit_per_label blend report.groups "
+    "head data.labels data.separator data.limit_per_label data.label_names blend report.groups "
     "gates.max_calibration_error gates.max_group_gap".split()
 )
 ROLES: Final[Mapping[str, Role]] = {

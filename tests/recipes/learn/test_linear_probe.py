@@ -10,6 +10,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from adapters import Adapter, Base
+from adapters.slots import RowSlots, pooled
+from adapters.slots.forward_pass import forward, pad
 from adapters.slots.slots import Slots
 from recipes import Order, Recipe, train, train_many
 from recipes.examples import Splits
@@ -23,6 +25,7 @@ from tests.adapters import models
 from tests.recipes.runs.test_training import QUICK, moods, weights
 
 AT_RANDOM: dict[str, Any] = {"head.init": "random"}
+READ = ("label", "weight", "part")
 PROBE: dict[str, Any] = QUICK | {"head.init": "probe", "train.max_steps": 4}
 
 
@@ -36,26 +39,76 @@ def probed(job: Job, base: Base) -> Slots:
 
 @pytest.mark.parametrize("family", ["llama", "bert"])
 @pytest.mark.parametrize("name", ["behavior", "behavior-prefix"])
-def test_the_head_says_what_the_regression_on_its_own_vectors_says(
+def test_the_head_is_the_mean_of_regressions_and_a_row_trains_under_the_one_that_has_not_seen_it(
     family: str, name: str, tmp_path: Path
 ) -> None:
-    """Fitted anew here, for each strength that may have been chosen; a decoder's head has no bias."""
+    """Fitted anew here, for each strength that may have been chosen; a decoder's head has no bias. The names of labels
+    are among the rows."""
     base = models.base(family)
     job = prepare(Order(Recipe.load(name, **PROBE), moods(tmp_path, 90, noise=0.2)), base)
     slots = probed(job, base)
     head = slots.head(0).head
     vectors, asked = (states(base, slots, rows, 0, head.pooling) for rows in (job.train, job.validation))
-    labels = [example.label for example in job.splits.train]
-    found = logits(base, slots, 0, job.validation).softmax(1).numpy()
+    found, own = (logits(base, slots, 0, rows) for rows in (job.validation, job.train))
     slots.close()
+    assert job.held_out is not None
+    own = own + job.held_out.logits(torch.from_numpy(vectors).float(), job.train)
+    labels, counts, parts = (np.array([getattr(row, key) for row in job.train]) for key in READ)
+    assert len(labels) == len(job.splits.train) + len(job.splits.labels) and {*parts} == {0, 1, 2}
     mean = vectors.mean(0) if head.bias else np.zeros(vectors.shape[1])
     rows, asked = ((each - mean) / vectors.std(0) for each in (vectors, asked))
-    fitted = [
-        LogisticRegression(C=c, fit_intercept=head.bias, tol=1e-8, max_iter=10_000).fit(rows, labels)
-        for c in (0.0001, 0.001, 0.01, 0.1)
-    ]
-    assert min(np.abs(found - model.predict_proba(asked)).max() for model in fitted) < 2e-3
-    assert np.abs(found - 0.5).max() > 5e-3
+
+    def off(strength: float) -> float:
+        """How far the regressions by a strength are from the logits that were found."""
+        fitted = []
+        for part in range(3):
+            seen = parts != part
+            model = LogisticRegression(C=strength, fit_intercept=head.bias, tol=1e-8, max_iter=10_000)
+            fitted.append(model.fit(rows[seen], labels[seen], counts[seen] / counts[seen].mean()))
+        said = np.mean([model.decision_function(asked) for model in fitted], axis=0)
+        unseen = np.choose(parts, [model.decision_function(rows) for model in fitted])
+        return max(np.abs(apart(found) - said).max(), np.abs(apart(own) - unseen).max())
+
+    assert min(map(off, (0.0001, 0.001, 0.01, 0.1))) < 2e-2
+    assert apart(found).std() > 0.05
+
+
+def test_the_loss_of_a_row_is_that_of_what_has_not_seen_it(tmp_path: Path) -> None:
+    base = models.base("bert")
+    job = prepare(Order(Recipe.load("behavior", **PROBE), moods(tmp_path, 90, noise=0.2)), base)
+    slots = probed(job, base)
+    assert job.held_out is not None
+    batch = job.next_batch()
+    rows = pad(base, [row.ids for row in batch])
+    hidden = forward(base, slots, rows, RowSlots((0,) * len(batch)))
+    found = float(job.loss(base, slots, hidden, batch).detach())
+    head = slots.head(0)
+    vectors = pooled(hidden.states, hidden.mask, hidden.pooler, head.head.pooling)
+    own = head.of_pooled(vectors)
+    labels, weights = (torch.tensor([getattr(row, key) for row in batch]) for key in ("label", "weight"))
+    unseen, seen = (
+        float(
+            (torch.nn.functional.cross_entropy(each, labels, reduction="none") * weights).sum()
+            / weights.sum()
+        )
+        for each in (own + job.held_out.logits(vectors, batch), own)
+    )
+    slots.close()
+    assert found == pytest.approx(unseen, rel=1e-5) and abs(unseen - seen) > 1e-3
+
+
+def test_rows_with_copies_train_under_the_mean(tmp_path: Path) -> None:
+    base = models.base("bert")
+    recipe = Recipe.load("behavior", **PROBE | {"data.augment.dropout": 0.3})
+    job = prepare(Order(recipe, moods(tmp_path, 90)), base)
+    slots = probed(job, base)
+    slots.close()
+    assert job.held_out is None and len(job.train) > len(job.splits.train) + 2
+
+
+def apart(logits: torch.Tensor) -> Any:
+    """Log-odds of the second label."""
+    return (logits[:, 1] - logits[:, 0]).numpy()
 
 
 def test_a_label_without_training_rows_starts_unlikely_and_several_labels_have_a_regression_each(
@@ -134,4 +187,5 @@ def test_the_base_is_read_once_for_all_probes_on_the_same_rows(
     orders = [Order(Recipe.load("behavior", **PROBE, **{"train.seed": seed}), path) for seed in (0, 1, 2)]
     adapters = train_many(orders, models.base("bert"))
     rows = adapters[0].info["report"]["rows"]  # type: ignore[union-attr]
-    assert sorted(read) == sorted([rows["train"], rows["validation"], rows["test"]])
+    names = 2  # of its labels
+    assert sorted(read) == sorted([rows["train"], names, rows["validation"], rows["test"]])

@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.distributed import TCPStore
@@ -45,8 +46,10 @@ def run_on_the_starter(data: Path, out: Path) -> None:
         fully_shard(base.backbone, mesh=mesh, reshard_after_forward=True)
         held = sum(weight.to_local().numel() for weight in base.backbone.parameters())
         assert held < 0.6 * before, (held, before)
+    # The forward of two short names is small enough for kernels that read whole 4-bit weights alone.
+    changes: dict[str, Any] = {"train.max_steps": 4, "data.label_names": False}
     orders = [
-        Order(Recipe.load(name, **QUICK | {"train.max_steps": 4}), data / "moods0.csv", out=out / method)
+        Order(Recipe.load(name, **QUICK | changes), data / "moods0.csv", out=out / method)
         for name, method in (("behavior", "lora"), ("behavior-prefix", "prefix"))
     ]
     train(orders, base)

@@ -141,7 +141,10 @@ def test_data_is_read_once_and_test_rows_are_never_given_to_a_trial(
     recipe = Recipe.load("behavior", **RECIPE | {"train.epochs": 1})
     tune(recipe, {"lora.rank": [2, 4]}, data, base, trials=3, together=2)
     assert len(reads) == 1 and len(jobs) == 3
-    assert all(job.splits.test == () and job.train is jobs[0].train for job in jobs)
+    first = jobs[0].train
+    for job in jobs:
+        assert job.splits.test == () and len(job.train) == len(first)
+        assert all(row.ids is its.ids for row, its in zip(job.train, first, strict=True))
 
 
 def test_a_trial_that_fails_is_told_and_the_others_go_on(
