@@ -189,7 +189,11 @@ def _baselines(job: "Job", untouched: "Untouched") -> dict[str, Any]:
     from recipes.measure.baselines import on_states
     from recipes.tasks.behavior import guesses
 
-    parts = (job.train, job.validation, encode(untouched.base, job.recipe, job.splits.test))
+    parts = (
+        job.train[: len(job.splits.train)],
+        job.validation,
+        encode(untouched.base, job.recipe, job.splits.test),
+    )
     frozen = on_states(job.splits, *(untouched.states(part) for part in parts))
     every = guesses(job.splits, job.recipe) | {"frozen base + logistic regression": frozen}
     return {name: _metrics(job.splits, guess) for name, guess in every.items()}
