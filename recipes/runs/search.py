@@ -160,4 +160,6 @@ class Search:
                 "the high end of train.learning_rate"
             )
         best = max(through, key=lambda trial: self._sign * (trial.value or 0.0))
+        # Of trials of the same values the first: what they reach differs in the last bits, by what trained beside them.
+        best = next(trial for trial in through if trial.values == best.values)
         return Tuned(changed(self._recipe, best.values), self._recipe.train.metric, best, trials)

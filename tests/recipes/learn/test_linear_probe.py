@@ -69,7 +69,7 @@ def test_the_head_is_the_mean_of_regressions_and_a_row_trains_under_the_one_that
         unseen = np.choose(parts, [model.decision_function(rows) for model in fitted])
         return max(np.abs(apart(found) - said).max(), np.abs(apart(own) - unseen).max())
 
-    assert min(map(off, (0.0001, 0.001, 0.01, 0.1))) < 2e-2
+    assert min(map(off, (0.0001, 0.001, 0.01, 0.1))) < 8e-3  # of a probability 2e-3
     assert apart(found).std() > 0.05
 
 
@@ -83,8 +83,8 @@ def test_the_loss_of_a_row_is_that_of_what_has_not_seen_it(tmp_path: Path) -> No
     hidden = forward(base, slots, rows, RowSlots((0,) * len(batch)))
     found = float(job.loss(base, slots, hidden, batch).detach())
     head = slots.head(0)
-    vectors = pooled(hidden.states, hidden.mask, hidden.pooler, head.head.pooling)
-    own = head.of_pooled(vectors)
+    vectors = pooled(hidden.states, hidden.mask, hidden.pooler, head.head.pooling).detach()
+    own = head.of_pooled(vectors).detach()
     labels, weights = (torch.tensor([getattr(row, key) for row in batch]) for key in ("label", "weight"))
     unseen, seen = (
         float(
