@@ -80,10 +80,13 @@ def read_yaml(text: str) -> Any:
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """`train.epochs=5` -> ("train.epochs", 5): the value is read as YAML. Raises RecipeError without a `=`."""
+    """`train.epochs=5` -> ("train.epochs", 5): the value is read as YAML, but for a single sign such as the | of
+    `data.separator=|`, which stands for itself; ~ is null as ever. Raises RecipeError without a `=`."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise RecipeError(f"--set {text}: no `=` in it; write it as train.epochs=5")
+    if len(value) == 1 and not value.isalnum() and value != "~":
+        return key.strip(), value
     try:
         return key.strip(), read_yaml(value)
     except BadYaml as error:

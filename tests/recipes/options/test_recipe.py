@@ -57,6 +57,10 @@ def test_another_method_brings_its_own_preset() -> None:
 def test_override_text_is_read_as_yaml() -> None:
     assert parse_override("train.epochs=5") == ("train.epochs", 5)
     assert parse_override("train.learning_rate=1e-3") == ("train.learning_rate", 0.001)
+    for sign in "|>#;,-&*%@":
+        assert parse_override(f"data.separator={sign}") == ("data.separator", sign)
+    assert parse_override("train.patience=~") == ("train.patience", None)
+    assert parse_override("train.patience=") == ("train.patience", None)
     assert parse_override("data.features=[price, season]") == ("data.features", ["price", "season"])
     with pytest.raises(RecipeError, match=r"no `=` in it; write it as train.epochs=5"):
         parse_override("train.epochs")

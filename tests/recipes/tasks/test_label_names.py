@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from recipes.data.load import load_splits
+from recipes.options import parse_override
 from recipes.recipe import Recipe
 from recipes.tasks.label_names import joined, look_alike, meaning, plain_label
 
@@ -78,6 +79,9 @@ def test_labels_that_seem_to_be_several_are_told_with_the_separator(
 ) -> None:
     told = joined(Counter(labels))
     assert [f"'data.separator={separator}'" in each for each in told] == [True] * (separator is not None)
+    for each in told:
+        advised = each.partition("--set '")[2].partition("'")[0]
+        assert parse_override(advised) == ("data.separator", separator)
 
 
 def test_a_file_with_every_way_of_writing_two_labels_has_two(tmp_path: Path) -> None:
