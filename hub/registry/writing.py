@@ -23,6 +23,7 @@ from recipes.options import read_policy
 _ROUNDS = 4  # of drafts
 _REMEDIES: Mapping[Kind, str] = {
     "banned": "train the adapter on texts without such terms, or allow what is meant in its recipe's write.policy",
+    "denied": "train the adapter on texts that deny nothing of their products",
     "missing": "train the adapter on texts that hold the disclaimer",
     "too long": "raise max_chars or the policy's limit, or train the adapter on shorter texts",
     "unsupported": "give the product's facts in the request, or train the adapter on texts true to their products",

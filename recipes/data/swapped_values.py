@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from recipes.measure.claims import CJK, NO, YES, attributes, plain
+from recipes.measure.claims import CJK, answer, attributes, plain
 
 _LETTER = rf"[^\W_{CJK}]"
 _MASK = re.compile(r"<\w+>")  # <email>, as `pii` writes it
@@ -72,7 +72,7 @@ class Values:
 def _is_able(value: str) -> bool:
     """Not an answer, a sentence, a mask of private data, nor one Chinese character, which is part of many words."""
     single = len(value) == 1 and re.match(f"[{CJK}]", value)
-    return not (plain(value) in YES | NO or len(value) > _LONGEST or single or _MASK.search(value))
+    return answer(plain(value)) is None and len(value) <= _LONGEST and not (single or _MASK.search(value))
 
 
 def _place(value: str, fields: Mapping[str, str], copy: str) -> tuple[str, re.Match[str]] | None:

@@ -19,7 +19,8 @@ _LINE = re.compile(r"^([^:：\n]{1,40})[:：][ \t]*(\S.*)$")
 _VALUES = re.compile(r"\s*(?:[;、；，|]|(?<!\d),|,(?!\d))\s*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(rf"[^\W\d_{CJK}][^\W_{CJK}]*(?:['’-][^\W_{CJK}]+)*")
-YES, NO = frozenset({"yes", "true", "是", "有"}), frozenset({"no", "false", "否", "无", "none"})
+_YES, _NO = frozenset({"yes", "true", "是", "有"}), frozenset({"no", "false", "否", "无", "none"})
+LONGEST_VALUE = 8  # words of a value that is looked for as it is written
 # Capitalised for other reasons than being a name: calendar words, and words that carry no claim of their own.
 _NO_NAMES = frozenset(
     "i i'm i've i'll i'd ok monday tuesday wednesday thursday friday saturday sunday january february march april "
@@ -56,6 +57,19 @@ def tokens(text: str) -> list[str]:
 def spots(text: str) -> list[tuple[str, int, int]]:
     """Its `tokens` of a text that is `plain`, and of each its first character and the one after the last."""
     return [(match[0], *match.span()) for match in _TOKEN.finditer(text)]
+
+
+def answer(value: str) -> bool | None:
+    """Whether a value says yes or no; None for any other value."""
+    said = value.casefold()
+    return True if said in _YES else False if said in _NO else None
+
+
+def said_as_is(value: str) -> list[str]:
+    """The words of a value that a text may hold as it is: no yes or no and no bare number, which are found apart."""
+    words = tokens(value)
+    fits = answer(value) is None and len(words) <= LONGEST_VALUE and not all(each.isdigit() for each in words)
+    return words if fits else []
 
 
 def key_words(key: str) -> list[list[str]]:
@@ -141,7 +155,7 @@ def _spaced(text: str) -> str:
 
 
 def _named(key: str, value: str, said: str, joined: str) -> bool:
-    if plain(value) in YES | NO:
+    if answer(plain(value)) is not None:
         if is_chinese(key):
             return "".join(tokens(key)) in joined
         return any(f" {part} " in said for (part,) in key_words(key))

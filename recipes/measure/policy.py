@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from recipes.measure.sayings import Sayings
 
 _Found = TypeVar("_Found")
-Kind = Literal["banned", "missing", "too long", "unsupported", "unnamed"]
+Kind = Literal["banned", "denied", "missing", "too long", "unnamed", "unsupported"]
 Span = tuple[int, int]
 """First character, and the one after the last."""
 
@@ -119,9 +119,9 @@ class Policy:
 class Violation:
     """One rule that a text breaks.
 
-    what: the banned term or the missing disclaimer as the policy has it, the number as the text has it, "over 30
-    characters (31)", or "colour: red". where: first character and the one after the last, in the text; None for what
-    is missing or not named.
+    what: the banned term or the missing disclaimer as the policy has it, the number or the denial as the text has it,
+    "over 30 characters (31)", or "colour: red". where: first character and the one after the last, in the text; None
+    for what is missing or not named.
     """
 
     kind: Kind
@@ -131,6 +131,8 @@ class Violation:
     def __str__(self) -> str:
         if self.kind == "banned":
             return f"{self.what!r} is banned"
+        if self.kind == "denied":
+            return f"{self.what!r} denies what the product has"
         if self.kind == "missing":
             return f"{self.what!r} is missing"
         if self.kind == "too long":
@@ -161,15 +163,15 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
     terms = {span: term for term in policy.banned for span in _spans(term, folded)}
     numbers = _unsupported(folded, product) if policy.facts else []
     numbers += policy.sayings.contradicted(folded, product) if policy.sayings else []
-    found = {*terms, *numbers}
+    denied = policy.sayings.denied(folded, product) if policy.sayings else []
+    found = {*terms, *numbers, *denied}
     excused = [span for phrase in policy.allowed + policy.required for span in _spans(phrase, folded)]
     broken = []
     for span in sorted(found):
         if span not in excused and not any(_inside(span, other) for other in [*found, *excused]):
             where = (spans[span[0]][0], spans[span[1] - 1][1])
-            banned = span in terms
-            what = terms[span] if banned else text[slice(*where)]
-            broken.append(Violation("banned" if banned else "unsupported", what, where))
+            kind: Kind = "banned" if span in terms else "denied" if span in denied else "unsupported"
+            broken.append(Violation(kind, terms.get(span, text[slice(*where)]), where))
     broken += [Violation("missing", each) for each in policy.required if not any(_spans(each, folded))]
     broken += [Violation("unnamed", f"{key}: {value}") for key, value in _unnamed(folded, product, policy)]
     return broken + [each for limit in policy.limits for each in _too_long(text, limit)]

@@ -8,7 +8,8 @@
     named      no end before each value is named
 
 All of it is `violations`, asked of the text so far, so that what is written keeps the policy by the same words. A word
-that goes on from a banned term ("bestow" from "best") is written only where one token holds it.
+that goes on from a banned term ("bestow" from "best") is written only where one token holds it. A value of the product
+that is denied is left to be refused: behind "it is not located near" no token makes a good text any more.
 """
 
 from typing import Literal
@@ -43,7 +44,8 @@ class PolicyGuide:
     def ending(self, text: str) -> str | None:
         """The disclaimers that are missing; None where a text breaks a rule as it stands."""
         left = self._left(text)
-        return None if violations(text.strip() + left, self._product, self._policy) else left
+        found = violations(text.strip() + left, self._product, self._policy)
+        return left if all(each.kind == "denied" for each in found) else None
 
     def _left(self, text: str) -> str:
         text = text.strip()

@@ -4,6 +4,7 @@ so that a text which states another product's value is found, in any language an
     area: riverside    "by the river", "riverside"    ->  not for  area: city centre, nor where no area is told
     rating: low        "poorly rated"                 ->  not for  rating: high
     pets: no           "not pet friendly"             ->  not for  pets: yes
+    near: Blue Gate    "located near Blue Gate"       ->  not as   "not located near Blue Gate"
     name: Kettle K2    "kettle k2"                    ->  not for  name: Kettle K3
 """
 
@@ -18,34 +19,39 @@ from typing import Any
 import numpy as np
 
 from adapters.errors import BadAdapter
-from recipes.measure.claims import NO, YES, Claims, attributes, key_words, plain, spots, tokens, unsupported
+from recipes.measure.claims import (
+    LONGEST_VALUE,
+    Claims,
+    attributes,
+    plain,
+    said_as_is,
+    spots,
+    tokens,
+    unsupported,
+)
+from recipes.measure.denials import Copies, Pairs, answers, denials, leads, otherwise
 from recipes.part import Part
 
 _LONGEST = 3  # words of a phrase
-_LONGEST_VALUE = 8  # words of a value that is looked for as it is written
 _EXPECTED = 10  # products that would have said a phrase by chance, of which at most a tenth did
 _FEW = 0.1  # share of what is expected, or of what is said, that counts as an error of the data
 _ONE_WORD = 7  # characters, with spaces between Chinese ones, of which a value of two words may be one
 _SELDOM = 0.002  # share of products that one word may be said for although it is not theirs
 _TELLING = 20.0  # how much more likely, in nats twice over, an attribute must make where a phrase stands
-_LEAST_WORDS = 3  # times that copy speaks of a yes or no, before it is believed
 _MOST_PRODUCTS, _MOST_KEYS, _MOST_EACH, _MOST_PHRASES, _MOST_VALUES = 20_000, 20, 50, 3_000, 20_000
 _RARE = "\0"  # in no text
 _BYTES = 6  # of a value's hash
-_BEFORE = 4  # words in which a "not" stands before what it denies
-_NOT = frozenset(
-    "no not non never without isn't aren't doesn't don't cannot can't won't 不 非 没 无 未 勿 禁".split()
-)
 
 
 class _Told(Part):
     """As it stands in an adapter's `info["sayings"]`. phrases: a phrase -> its key and the values that it contradicts,
     "" for a product without the key; answers: keys of yes and no that can be read from a text; values: hashes of the
-    values that copy writes as they are."""
+    values that copy writes as they are; leads: words that lead to a value, and hardly ever behind a "not"."""
 
     phrases: dict[str, tuple[str, tuple[str, ...]]]
     answers: tuple[str, ...]
     values: str
+    leads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,14 @@ class Sayings:
 
     phrases: words -> the key that they speak of, and the values of that key that they contradict ("" is none).
     answers: keys of yes and no whose denial can be read from a text. values: hashes of values that copy writes as they
-    are, and only for products that have them.
+    are, and only for products that have them. leads: words that lead to a product's own value, "" for none, and hardly
+    ever stand behind a "not": one that does denies the value.
     """
 
     phrases: Mapping[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
     answers: frozenset[str] = frozenset()
     values: frozenset[bytes] = frozenset()
+    leads: frozenset[str] = frozenset()
 
     @classmethod
     def learn(cls, rows: Iterable[tuple[str, str]]) -> "Sayings":
@@ -72,7 +80,8 @@ class Sayings:
         copies = {product: each for product, each in copies.items() if known[product]}
         pairs = [known[product] for product in copies]
         said = [list(each) for each in copies.values()]
-        return cls(_phrases(pairs, said), _answers(pairs, said), _values([*copies], pairs, said))
+        values = _values([*copies], pairs, said)
+        return cls(_phrases(pairs, said), answers(pairs, said), values, leads(pairs, said))
 
     @classmethod
     def from_info(cls, info: Mapping[str, Any]) -> "Sayings":
@@ -90,24 +99,26 @@ class Sayings:
             raise BadAdapter("what it knows of its products' words cannot be used; train it again") from None
         hashes = frozenset(raw[at : at + _BYTES] for at in range(0, len(raw), _BYTES))
         phrases = {phrase: (key, frozenset(values)) for phrase, (key, values) in told.phrases.items()}
-        return cls(phrases, frozenset(told.answers), hashes)
+        return cls(phrases, frozenset(told.answers), hashes, frozenset(told.leads))
 
     def to_info(self) -> dict[str, Any]:
         """As it stands in an adapter's `info["sayings"]`."""
         values = base64.b64encode(b"".join(sorted(self.values))).decode()
         phrases = {phrase: (key, tuple(sorted(values))) for phrase, (key, values) in self.phrases.items()}
-        return _Told(phrases=phrases, answers=tuple(sorted(self.answers)), values=values).to_info()
+        keys, words = (tuple(sorted(each)) for each in (self.answers, self.leads))
+        return _Told(phrases=phrases, answers=keys, values=values, leads=words).to_info()
 
     def claims(self, text: str, product: str) -> Claims:
-        """What of a text its product does not hold: numbers and names, as `claims.unsupported` finds them, and
-        values."""
+        """What of a text its product does not hold: numbers and names, as `claims.unsupported` finds them, values, and
+        values that are denied."""
         found, said = unsupported(text, product), plain(text)
         seen = {plain(each) for each in (*found.numbers, *found.names)}
-        values = (said[slice(*span)] for span in self.contradicted(said, product))
+        spans = sorted({*self.contradicted(said, product), *self.denied(said, product)})
+        values = (said[slice(*span)] for span in spans)
         return replace(found, values=tuple(each for each in values if not any(part in each for part in seen)))
 
     def __bool__(self) -> bool:
-        return bool(self.phrases or self.answers or self.values)
+        return bool(self.phrases or self.answers or self.values or self.leads)
 
     def contradicted(self, text: str, product: str) -> list[tuple[int, int]]:
         """Where a text says what its product does not hold: first character and the one after the last, in order, of
@@ -118,13 +129,12 @@ class Sayings:
         """
         if not self:
             return []
-        pairs = attributes(product)
+        pairs, words = attributes(product), spots(text)
         own = _joined(pairs)
-        words = spots(text)
-        found = {*self._denied(words, dict(pairs))}
+        found = {*otherwise(text, dict(pairs), self.answers)}
         held: str | None = None  # the product's words, where they are asked for
         for first, (phrase, begin, end) in enumerate(words):
-            for last in range(first, min(len(words), first + _LONGEST_VALUE)):
+            for last in range(first, min(len(words), first + LONGEST_VALUE)):
                 if last > first:
                     word, _, end = words[last]
                     phrase = f"{phrase} {word}"
@@ -139,26 +149,18 @@ class Sayings:
             spans.append((first, last))
         return spans
 
+    def denied(self, text: str, product: str) -> list[tuple[int, int]]:
+        """Where a text denies what its product holds, as `denials` finds it. text: as for `contradicted`."""
+        return denials(text, product, self.leads)
+
     def _rules_out(self, phrase: str, own: Mapping[str, str]) -> bool:
         if phrase not in self.phrases:
             return False
         key, values = self.phrases[phrase]
         return own.get(key, "") in values
 
-    def _denied(
-        self, words: Sequence[tuple[str, int, int]], own: Mapping[str, str]
-    ) -> Iterator[tuple[int, int]]:
-        """Where a yes is denied, or a no is not."""
-        for key in self.answers & own.keys():
-            answer = _answer(own[key])
-            for first, last, denied in _mentions(key, [word for word, _, _ in words]):
-                if answer is not None and denied == answer:
-                    yield words[first][1], words[last - 1][2]
 
-
-def _phrases(
-    pairs: Sequence[Sequence[tuple[str, str]]], said: Sequence[Sequence[list[str]]]
-) -> dict[str, tuple[str, frozenset[str]]]:
+def _phrases(pairs: Pairs, said: Copies) -> dict[str, tuple[str, frozenset[str]]]:
     """Each phrase speaks of the attribute that tells most about where it stands (by the likelihood ratio G, less twice
     its free values, as Akaike's criterion). It contradicts the values with which it would have stood `_EXPECTED` times
     and hardly ever did, whichever single attribute is asked how often."""
@@ -237,7 +239,7 @@ class _Coded:
         return ratio - 2 * (int((expected >= 1).sum()) - 1)
 
 
-def _places(said: Sequence[Sequence[list[str]]]) -> dict[str, Any]:
+def _places(said: Copies) -> dict[str, Any]:
     """Each phrase that enough products say: their indices."""
     places: dict[str, list[int]] = {}
     for index, copies in enumerate(said):
@@ -248,19 +250,19 @@ def _places(said: Sequence[Sequence[list[str]]]) -> dict[str, Any]:
 
 def _values(
     products: Sequence[str],
-    pairs: Sequence[Sequence[tuple[str, str]]],
-    said: Sequence[Sequence[list[str]]],
+    pairs: Pairs,
+    said: Copies,
 ) -> frozenset[bytes]:
     """Values that copy writes as they are, for products that have them and hardly for others.
 
     One word (of Chinese up to four characters) may be a word like any other: that it is none must be likely (by
     Laplace's rule), of what is said for products that have it, or of all products that have not.
     """
-    every = {" ".join(words) for each in pairs for _, value in each if (words := _said_as_is(value))}
+    every = {" ".join(words) for each in pairs for _, value in each if (words := said_as_is(value))}
     right, wrong = Counter[str](), Counter[str]()
     for product, copies in zip(products, said, strict=True):
         held = f" {' '.join(tokens(product))} "
-        for phrase in {phrase for copy in copies for phrase, _ in _grams(copy, _LONGEST_VALUE)} & every:
+        for phrase in {phrase for copy in copies for phrase, _ in _grams(copy, LONGEST_VALUE)} & every:
             (right if f" {phrase} " in held else wrong)[phrase] += 1
 
     def sure(phrase: str, count: int) -> bool:
@@ -271,55 +273,6 @@ def _values(
 
     chosen = sorted(((count, phrase) for phrase, count in right.items() if sure(phrase, count)), reverse=True)
     return frozenset(_hash(phrase) for _, phrase in chosen[:_MOST_VALUES])
-
-
-def _answers(
-    pairs: Sequence[Sequence[tuple[str, str]]], said: Sequence[Sequence[list[str]]]
-) -> frozenset[str]:
-    """Keys of yes and no whose denial, as it is read here, agrees with the products."""
-    right, every = Counter[str](), Counter[str]()
-    for own, copies in zip(map(dict, pairs), said, strict=True):
-        for key, value in own.items():
-            if (answer := _answer(value)) is None:
-                continue
-            for copy in copies:
-                for _, _, denied in _mentions(key, copy):
-                    every[key] += 1
-                    right[key] += denied != answer
-    return frozenset(
-        key for key, count in every.items() if count >= _LEAST_WORDS and right[key] >= (1 - _FEW) * count
-    )
-
-
-def _mentions(key: str, words: Sequence[str]) -> Iterator[tuple[int, int, bool]]:
-    """Where words speak of a key of yes and no, from what denies it on, and whether something does."""
-    wanted = key_words(key)
-    at = 0
-    while at < len(words):
-        if not any(words[at : at + len(each)] == each for each in wanted):
-            at += 1
-            continue
-        first = at
-        while at < len(words) and any(words[at] in each for each in wanted):
-            at += 1
-        before = range(max(0, first - _BEFORE), first)
-        denial = next((place for place in before if words[place] in _NOT), None)
-        yield (first if denial is None else denial), at, denial is not None
-
-
-def _answer(value: str) -> bool | None:
-    """Whether a value says yes or no; None for any other."""
-    said = value.casefold()
-    return True if said in YES else False if said in NO else None
-
-
-def _said_as_is(value: str) -> list[str]:
-    """The words of a value that a text may hold as it is: no yes or no and no bare number, which are found apart."""
-    words = tokens(value)
-    fits = (
-        _answer(value) is None and len(words) <= _LONGEST_VALUE and not all(each.isdigit() for each in words)
-    )
-    return words if fits else []
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

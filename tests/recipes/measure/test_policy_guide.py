@@ -104,6 +104,17 @@ def test_values_of_other_products_are_not_begun() -> None:
     assert own.begins("Inn 7 is by the river, not pet friendly") == "no"
 
 
+def test_a_denial_is_left_to_be_refused_and_the_text_drawn_again() -> None:
+    rows = [
+        (f"name[Inn {n}], near[Café {n % 9}]", f"Inn {n} is located near Café {n % 9}.") for n in range(200)
+    ]
+    policy = read_policy({"facts": True, "required": ["18+"]}).rules().knowing(Sayings.learn(rows))
+    product, text = "name[Inn 7], near[Café 7]", "Inn 7 is not located near Café 7"
+    own = PolicyGuide(product, policy)
+    assert (own.begins(text), own.ending(text)) == ("yes", " 18+")
+    assert [each.kind for each in violations(f"{text} 18+", product, policy)] == ["denied"]
+
+
 @given(st.integers(0, 10**9), st.sampled_from(["", "$"]), st.integers(0, 12))
 def test_every_beginning_of_a_number_of_the_product_may_be_written(
     number: int, sign: str, length: int

@@ -1,6 +1,7 @@
 """What copy says of its products, learned from rows of two made-up clients: an English shop and a Chinese one."""
 
 import json
+from dataclasses import replace
 from itertools import product as every
 
 import pytest
@@ -111,10 +112,37 @@ def test_what_belongs_together_by_chance_is_told_from_what_is_said() -> None:
     assert told(sayings, "Washable with ease.", "maker: Cloud\nnumber: 99") != []
 
 
+def test_a_value_that_its_own_product_holds_is_not_to_be_denied() -> None:
+    """What leads to a value is learned: behind "sold at" copy denies nothing, in "non stick steel" no steel is."""
+    rows = [
+        (
+            f"name: {name}\nbody: steel\nshop: {shop}\nnumber: {n}",
+            f"A non stick steel pan. {name} is sold at {shop}.",
+        )
+        for name, shop, n in every(NAMES, ("Blue Gate", "Long Lane"), range(20))
+    ]
+    pan = "name: Tea Cloud\nbody: steel\nshop: Long Lane\nnumber: 99"
+    sayings = Sayings.learn(rows)
+
+    def denials(text: str) -> list[str]:
+        return [plain(text)[slice(*span)] for span in sayings.denied(plain(text), pan)]
+
+    assert denials("Tea Cloud is not sold at Long Lane.") == ["not sold at long lane"]
+    assert denials("Tea Cloud isn't sold at the Long Lane.") == ["isn't sold at the long lane"]
+    assert denials("Tea Cloud isn't sold at the market.") == []
+    assert denials("No, Tea Cloud is sold at Long Lane: a non stick steel pan, not only steel.") == []
+    assert len(sayings.claims("Tea Cloud is not sold at Long Lane.", pan).values) == 1
+    (found,) = violations("It is NOT sold at Long Lane.", pan, Policy(facts=True).knowing(sayings))
+    assert (found.kind, found.what) == ("denied", "NOT sold at Long Lane")
+    assert str(found) == "'NOT sold at Long Lane' denies what the product has"
+
+
 def test_what_was_learned_travels_as_json() -> None:
     for sayings in (SHOP, CHINESE, Sayings()):
         assert Sayings.from_info({"sayings": json.loads(json.dumps(sayings.to_info()))}) == sayings
     assert Sayings.from_info({}) == Sayings()
+    before = {key: value for key, value in SHOP.to_info().items() if key != "leads"}
+    assert SHOP.leads and Sayings.from_info({"sayings": before}) == replace(SHOP, leads=frozenset())
 
 
 @pytest.mark.parametrize(
