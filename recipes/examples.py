@@ -69,6 +69,7 @@ class Splits:
     notes: what a reader of the metrics should know, one sentence each: columns that were not used, rows left out.
     skipped: what is wrong with the rows that `data.skip_bad_rows` left out.
     negative_share: what share of the training rows without a click was kept, by weight; 1 is all of them.
+    unlabelled: rows without labels that are trained on too.
     """
 
     train: tuple[Example, ...]
@@ -81,3 +82,4 @@ class Splits:
     multi_label: bool = False
     negative_share: float = 1.0
     skipped: "tuple[Problem, ...]" = ()
+    unlabelled: tuple[Example, ...] = ()

@@ -168,6 +168,10 @@ ValidationFiles = Annotated[
 TestFiles = Annotated[
     list[Path] | None, typer.Option("--test", help="Rows to measure on. [default: cut from DATA]")
 ]
+UnlabelledFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--unlabelled", help="behavior: rows without labels, to learn from too."),
+]
 BaseToTrain = Annotated[str, typer.Option("--base", help=_BASES)]
 DEFAULT_BASE = "starter"
 QuantizationToTrain = Annotated[Quantization, typer.Option("--quantization", help="How to hold the base.")]

@@ -27,6 +27,7 @@ from hub.cli.options import (
     RayAddress,
     RecipeName,
     TestFiles,
+    UnlabelledFiles,
     ValidationFiles,
     WorkerCpus,
     Workers,
@@ -48,6 +49,7 @@ def train(
     quantization: QuantizationToTrain = Quantization.nf4,
     validation: ValidationFiles = None,
     test: TestFiles = None,
+    unlabelled: UnlabelledFiles = None,
     column: Columns = None,
     label: Labels = None,
     format_: FormatNamed = None,
@@ -106,7 +108,8 @@ def train(
         curves = out.with_name(out.name + "-curves")
         settings = Settings(pass_tokens, checkpoint, state, snapshot, tuple(track or ()), curves)
         if is_jobs(recipe):
-            if data or validation or test or column or label or set_ or parent or format_ or columns:
+            rows = data or validation or test or unlabelled
+            if rows or column or label or set_ or parent or format_ or columns:
                 raise typer.BadParameter(f"{recipe} is a file of jobs; its data and settings stand in it")
             from hub.cli.night import train_jobs
 
@@ -121,13 +124,16 @@ def train(
             raise typer.BadParameter("is for files of jobs: one job is trained by one", param_hint="--ray")
         chosen = chosen_recipe(recipe, column, label, set_, format_, columns)
         known = None if parent is None else (hub, parent)
-        files = data, validation or None, test or None
+        if unlabelled and parent:
+            told = "a head that goes on from a published one starts at no probe, which would give such rows labels"
+            raise typer.BadParameter(told, param_hint="--unlabelled")
+        files = data, validation or None, test or None, unlabelled or None
         _train_one(chosen, files, base, quantization, known, out, settings, as_json)
 
 
 def _train_one(
     recipe: "Recipe",
-    files: tuple[list[Path], list[Path] | None, list[Path] | None],
+    files: tuple[list[Path], list[Path] | None, list[Path] | None, list[Path] | None],
     base: str,
     quantization: Quantization,
     parent: tuple[str, str] | None,
@@ -135,14 +141,15 @@ def _train_one(
     settings: "Settings",
     as_json: bool,
 ) -> None:
-    """One job. files: training, validation and test; parent: a hub, and the reference in it to go on from."""
+    """One job. files: training, validation and test, and without labels; parent: a hub, and the reference in it to go
+    on from."""
     from recipes.data import load_splits
     from recipes.runs import doing
 
     shown = not as_json
     # What is wrong with the data is said before the base loads.
     with doing("reading the data", shown):
-        splits = load_splits(recipe, *files, progress=shown)
+        splits = load_splits(recipe, *files[:3], unlabelled=files[3], progress=shown)
 
     from adapters import load_base
     from hub.hub import Hub

@@ -43,9 +43,9 @@ _BUCKET = 16  # batches that are sorted by length together
 class Job:
     """Training of one adapter in one slot.
 
-    train: encoded rows, those of `splits.train`, then what augmentation added, then the labels' names; validation:
-    encoded rows; adapter: as `start` made it, until `restore_best`. step: optimizer steps taken; drawn: micro-batches
-    drawn; history: one entry per validation with step, loss and metric; best: the weights that are kept so far, see
+    train: encoded rows, those of `splits.train`, what augmentation added, the labels' names, rows without labels;
+    validation: encoded rows; adapter: as `start` made it, until `restore_best`. step: optimizer steps; drawn:
+    micro-batches; history: of each validation step, loss and metric; best: the weights that are kept so far, see
     `judge`. ranks: what AdaLoRA left of each layer, by its path, from `restore_best` on. held_out: see `hold_out`.
 
     Raises TrainingError where AdaLoRA has too few steps.
@@ -82,9 +82,10 @@ class Job:
         base: Base,
         name: str = "",
     ) -> "Job":
-        """Encode the data of a job. rows: what it trains on, beside the labels' names."""
-        frame, named = PromptFrame.from_info(adapter.info), with_names(rows, splits, recipe)
-        train, validation = (encode(base, recipe, part, frame) for part in (named, splits.validation))
+        """Encode the data of a job. rows: what it trains on, beside the labels' names and rows without labels."""
+        every = (*with_names(rows, splits, recipe), *splits.unlabelled)
+        frame = PromptFrame.from_info(adapter.info)
+        train, validation = (encode(base, recipe, part, frame) for part in (every, splits.validation))
         eva.start(adapter, recipe, base, train)
         return cls(recipe, splits, adapter, train, validation, name or recipe.task)
 
@@ -172,7 +173,7 @@ class Job:
         self.trained.update()
 
     def hold_out(self, heads: HeldOut) -> None:
-        """While they train, let rows be answered by heads that have not seen them."""
+        """While they train, let rows be answered by heads that have not seen them; give labels to rows without any."""
         self.held_out, self.train = heads, heads.parted(self.train)
 
     def next_batch(self) -> list[EncodedRow]:

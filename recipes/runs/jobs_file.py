@@ -6,7 +6,7 @@
       - name: acme/spring/recommendation      # its folder under --out, and its name in a hub
         recipe: recommendation                # a preset, a YAML file, or the recipe itself
         data: acme/clicks.csv                 # one file or several, from this file's folder
-        test: acme/clicks-july.csv            # optional, and so is validation
+        test: acme/clicks-july.csv            # optional, and so are validation and unlabelled
         set: {train.epochs: 5, data.columns.clicked: bought}
 
 Everything that is wrong with it is told at once; what is wrong with a job's data is that job's own error, later.
@@ -38,6 +38,7 @@ class _Job(_Block):
     data: str | list[str]
     validation: str | list[str] | None = None
     test: str | list[str] | None = None
+    unlabelled: str | list[str] | None = None
     set: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -75,10 +76,11 @@ def load_jobs(path: str | Path, out: str | Path) -> list[Order]:
         except RecipeError as error:
             problems += [f"{path}: {job.name}: {problem}" for problem in error.problems]
             continue
-        data, validation, test = (
-            _files(each, source.parent) for each in (job.data, job.validation, job.test)
+        data, validation, test, unlabelled = (
+            _files(each, source.parent) for each in (job.data, job.validation, job.test, job.unlabelled)
         )
-        orders.append(Order(recipe, data or [], validation, test, Path(out) / job.name, job.name))
+        own = Path(out) / job.name
+        orders.append(Order(recipe, data or [], validation, test, own, job.name, unlabelled=unlabelled))
     if problems:
         raise RecipeError(problems)
     return orders

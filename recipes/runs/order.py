@@ -16,6 +16,7 @@ from recipes.data.load import load_splits
 from recipes.data.named_labels import are_read
 from recipes.data.profiling import profile
 from recipes.data.skipped import write_skipped
+from recipes.errors import RecipeError
 from recipes.examples import Splits
 from recipes.judge import page
 from recipes.judge.assess import assess, evaluate_untouched
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Order:
     """What to train: a recipe, its data (or what `load_splits` made of it), and where to write the adapter (None:
-    nowhere). name: for messages.
+    nowhere). name: for messages. unlabelled: rows without labels that are trained on too, see `load_splits`.
 
     parent: a trained adapter to go on from, and what it is called. augmenter: puts a text of a training row in other
     words, where the recipe's `data.augment` asks for copies; called once for each different text.
@@ -55,13 +56,21 @@ class Order:
     name: str = ""
     parent: tuple[Adapter, str] | None = None
     augmenter: Augmenter | None = None
+    unlabelled: "Data | None" = None
 
 
 def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     """Load, check and encode the data of an order. Raises DataError and BaseError, and as `augment`, before anything is
     trained."""
-    recipe = order.recipe
-    splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
+    recipe, unlabelled = order.recipe, order.unlabelled
+    splits = load_splits(
+        recipe, order.data, order.validation, order.test, unlabelled=unlabelled, progress=progress
+    )
+    if splits.unlabelled and order.parent is not None:
+        raise RecipeError(
+            f"rows without labels: {order.parent[1]} has learned its head already, and no probe gives them labels; "
+            "label them by it, or train from the start"
+        )
     adapter = untrained(recipe, splits, base, order.parent)
     limit = token_limit(base, recipe)
     rows = augment(splits.train, recipe, order.augmenter)

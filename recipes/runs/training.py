@@ -32,6 +32,7 @@ def train(
     progress: bool = False,
     settings: Settings | None = None,
     augmenter: Augmenter | None = None,
+    unlabelled: "Data | None" = None,
 ) -> Adapter:
     """Train one adapter and measure it against the base and the task's baselines on held-out data.
 
@@ -48,6 +49,8 @@ def train(
         progress: show bars on a terminal, lines in a log.
         settings: how the run uses its machine.
         augmenter: a hook such as back-translation, see `Order`.
+        unlabelled: rows without labels that are trained on too, each by the label that a linear probe gives it; of
+            behavior with one label a row.
 
     Returns:
         The adapter. Its `info["report"]` holds before, after, baselines, intervals and gains, its `info["gates"]` what
@@ -55,10 +58,13 @@ def train(
 
     Raises:
         DataError: every problem of the data, before anything is trained or written.
+        RecipeError: where the recipe cannot learn from rows without labels.
         BaseError: where the base cannot carry the recipe.
         TrainingError: where the job cannot go on, such as for a loss that is not finite.
     """
-    order = Order(recipe, data, validation, test, out, parent=parent, augmenter=augmenter)
+    order = Order(
+        recipe, data, validation, test, out, parent=parent, augmenter=augmenter, unlabelled=unlabelled
+    )
     (result,) = train_many([order], base, progress=progress, settings=settings)
     if isinstance(result, RepertoireError):
         raise result

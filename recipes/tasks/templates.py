@@ -37,7 +37,7 @@ class NotText(RequestError):
 
     def __init__(self, what: str, fix: str, name: str | None = None) -> None:
         super().__init__(f"{'a cell' if name is None else f'`{name}`'} {what}. {fix}")
-        self.what, self.fix = what, fix
+        self.what, self.fix, self.name = what, fix, name
 
 
 def text_of(cell: Any) -> str:

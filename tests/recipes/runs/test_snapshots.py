@@ -23,12 +23,12 @@ from tests.forked import begin, finish
 from tests.killed import dies_at
 from tests.recipes.runs.test_training import QUICK, copies, moods, weights
 
-JOBS = ("lora", "prefix", "copy", "ranks", "late")
+JOBS = ("lora", "prefix", "copy", "ranks", "late", "unlabelled")
 
 
 def orders(folder: Path, out: Path) -> list[Order]:
-    """A LoRA with dropout, a prefix, ad copy that accumulates, AdaLoRA with 8-bit moments, and one that waits for a
-    slot."""
+    """A LoRA with dropout, a prefix, ad copy that accumulates, AdaLoRA with 8-bit moments, one that waits for a slot,
+    and one that learns from rows without labels."""
     ranks = {"lora.adalora": {"target_rank": 4}, "train.optimizer": "adamw8bit", "train.accumulate": 2}
     recipes = {
         "lora": Recipe.load("behavior", **QUICK | {"lora.dropout": 0.1, "train.epochs": 4}),
@@ -37,9 +37,14 @@ def orders(folder: Path, out: Path) -> list[Order]:
         "ranks": Recipe.load("behavior", **QUICK | ranks),
         "late": Recipe.load("behavior", **QUICK | {"lora.rank": 2}),
     }
+    probed = Recipe.load("behavior", **QUICK | {"head.init": "probe"})
+    rows, more = folder / "moods0.csv", folder / "moods1.csv"
     return [
-        Order(recipe, folder / ("copies.csv" if name == "copy" else "moods0.csv"), out=out / name, name=name)
-        for name, recipe in recipes.items()
+        *(
+            Order(recipe, folder / "copies.csv" if name == "copy" else rows, out=out / name, name=name)
+            for name, recipe in recipes.items()
+        ),
+        Order(probed, rows, out=out / "unlabelled", name="unlabelled", unlabelled=more),
     ]
 
 
@@ -63,6 +68,7 @@ def night(folder: Path, out: Path, life: int = 10**9) -> None:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     moods(folder, 64)
+    moods(folder, 24, seed=1)
     copies(folder, 40)
     return folder
 

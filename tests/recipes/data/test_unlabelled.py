@@ -1,0 +1,93 @@
+"""Rows without labels: read as those with labels are, and never as what is measured."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recipes import Recipe
+from recipes.data import load_splits
+from recipes.data import unlabelled as module
+from recipes.errors import DataError, RecipeError
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    return path
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    rows = [
+        {"text": f"ticket {n} is {'late' if n % 2 else 'good'}", "label": f"kind {n % 2}"} for n in range(40)
+    ]
+    return written(tmp_path / "rows.csv", rows)
+
+
+def test_they_are_read_as_requests_are_and_only_what_is_new_is_kept(tmp_path: Path, labelled: Path) -> None:
+    texts = ["new one, ask ann@example.com", "", "ticket 3 is late", "another", "another", "  another  "]
+    more = written(tmp_path / "more.csv", [{"text": text, "note": "idle"} for text in texts])
+    plain = load_splits(Recipe.load("behavior"), labelled)
+    splits = load_splits(Recipe.load("behavior"), labelled, unlabelled=more)
+    assert [each.text for each in splits.unlabelled] == ["new one, ask <email>", "another"]
+    assert {each.label for each in splits.unlabelled} == {None}
+    assert (splits.train, splits.validation, splits.test) == (plain.train, plain.validation, plain.test)
+    assert (
+        splits.digest != plain.digest and splits.files[-1].name == "more.csv" and splits.files[-1].rows == 6
+    )
+    assert any(note.startswith("2 rows without labels are trained on") for note in splits.notes)
+    assert any(note.startswith("4 of 6 rows without labels are left out") for note in splits.notes)
+    assert plain.unlabelled == ()
+
+
+def test_of_very_many_some_are_drawn_always_the_same(
+    tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST", 5)
+    more = written(tmp_path / "more.csv", [{"text": f"new {n}"} for n in range(30)])
+    first, second = (load_splits(Recipe.load("behavior"), labelled, unlabelled=[more]) for _ in range(2))
+    assert len(first.unlabelled) == 5 and first.unlabelled == second.unlabelled
+    assert any("5 of 30 rows without labels were drawn" in note for note in first.notes)
+
+
+def test_columns_are_those_of_the_rows_with_labels(tmp_path: Path) -> None:
+    rows = [{"said": f"ticket {n}", "shop": "north", "kind": f"kind {n % 2}"} for n in range(40)]
+    recipe = Recipe.load(
+        "behavior", **{"data.columns": {"text": "said", "label": "kind"}, "data.features": ["shop"]}
+    )
+    own = written(tmp_path / "rows.csv", rows)
+    more = written(tmp_path / "more.csv", [{"said": "new", "shop": "south"}])
+    (row,) = load_splits(recipe, own, unlabelled=more).unlabelled
+    assert "new" in row.text and "south" in row.text
+    with pytest.raises(DataError, match="no column `shop`"):
+        load_splits(recipe, own, unlabelled=written(tmp_path / "less.csv", [{"said": "new"}]))
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "told"),
+    [
+        ("recommendation", {"data.columns": {"clicked": "label"}}, "only behavior"),
+        ("behavior", {"data.separator": "|"}, "only behavior"),
+        ("behavior", {"head.init": "random"}, "set head.init to probe"),
+    ],
+)
+def test_what_no_probe_can_label_is_refused(
+    tmp_path: Path, labelled: Path, preset: str, changes: dict[str, Any], told: str
+) -> None:
+    more = written(tmp_path / "more.csv", [{"text": "new"}])
+    if preset == "recommendation":
+        labelled = written(tmp_path / "clicks.csv", [{"text": f"ad {n}", "label": n % 2} for n in range(40)])
+    with pytest.raises(RecipeError, match=told):
+        load_splits(Recipe.load(preset, **changes), labelled, unlabelled=more)
+
+
+def test_a_file_of_nothing_new_is_a_problem(tmp_path: Path, labelled: Path) -> None:
+    more = written(tmp_path / "more.csv", [{"text": "ticket 3 is late"}])
+    with pytest.raises(DataError, match="no row has a text of its own"):
+        load_splits(Recipe.load("behavior"), labelled, unlabelled=more)
+    with pytest.raises(DataError):
+        load_splits(Recipe.load("behavior"), labelled, unlabelled=tmp_path / "none.csv")
