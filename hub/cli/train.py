@@ -124,9 +124,6 @@ def train(
             raise typer.BadParameter("is for files of jobs: one job is trained by one", param_hint="--ray")
         chosen = chosen_recipe(recipe, column, label, set_, format_, columns)
         known = None if parent is None else (hub, parent)
-        if unlabelled and parent:
-            told = "a head that goes on from a published one starts at no probe, which would give such rows labels"
-            raise typer.BadParameter(told, param_hint="--unlabelled")
         files = data, validation or None, test or None, unlabelled or None
         _train_one(chosen, files, base, quantization, known, out, settings, as_json)
 

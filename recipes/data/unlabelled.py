@@ -1,5 +1,5 @@
 """Rows of which nobody has said the label: tickets of last year, reviews that nobody has read. They are read as
-requests are, and a linear probe gives them labels (`recipes.measure.probes`).
+requests are, and the adapter gives them labels itself (`recipes/learn/guesses.py`).
 
 Left out are rows whose text stands among those with labels, a text that comes again, and empty ones.
 """
@@ -31,19 +31,17 @@ def with_unlabelled(splits: Splits, recipe: "Recipe", data: Data) -> Splits:
 
     Args:
         splits: of the rows that have labels.
-        recipe: of behavior with one label a row, whose head starts at a probe.
+        recipe: of behavior with one label a row.
         data: paths or a data set.
 
     Raises:
         DataError: with every problem of the files.
-        RecipeError: where no probe can give such rows labels.
+        RecipeError: for any other.
     """
     if recipe.task != "behavior" or recipe.data.separator is not None:
         raise RecipeError(
             "rows without labels: only behavior with one label a row learns from them; leave them out"
         )
-    if recipe.head.init != "probe":
-        raise RecipeError("rows without labels: a linear probe gives them labels; set head.init to probe")
     digest, problems, sources = hashlib.sha256(splits.digest.encode()), list[Problem](), list[Source]()
     found: dict[str, Example] = {}
     known = {each.text for each in (*splits.train, *splits.validation, *splits.test)}
@@ -75,8 +73,8 @@ def with_unlabelled(splits: Splits, recipe: "Recipe", data: Data) -> Splits:
 
 def _notes(kept: int, different: int, rows: int) -> Iterator[str]:
     yield (
-        f"{kept:,} rows without labels are trained on, each by the label that a linear probe gives it and for at "
-        "most a third of a row"
+        f"{kept:,} rows without labels are trained on, once each, by the label that the adapter "
+        "gives it when it has learned from the others, and for at most a third of a row"
     )
     if different < rows:
         yield (

@@ -54,7 +54,10 @@ class Fused:
 
     def turn(self, jobs: Sequence[Job]) -> None:
         """A micro-batch of each job, forward and backward. What goes wrong in a job stops that job alone."""
-        batches = {job: job.next_batch() for job in jobs}
+        for job in jobs:
+            if job.is_to_guess:
+                self._guess(job)
+        batches = {job: job.next_batch() for job in jobs if job.failure is None}
         own = {job: self.processes.share(len(batch)) for job, batch in batches.items()}
         lengths = {job: [len(batches[job][index]) for index in indices] for job, indices in own.items()}
         losses = dict.fromkeys(jobs, 0.0)
@@ -66,6 +69,12 @@ class Fused:
         for job, loss in losses.items():
             if job.failure is None:
                 job.after_batch(loss)
+
+    def _guess(self, job: Job) -> None:
+        try:
+            job.guess(self.base, self.slots)
+        except Exception as error:
+            job.fail(TrainingError(f"{job.name}: labels for rows without any failed: {error!r}"))
 
     def _add_up(self, jobs: Sequence[Job], losses: dict[Job, float]) -> None:
         """Losses, failures and, at the end of a window, gradients of all processes."""

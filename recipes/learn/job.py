@@ -5,11 +5,10 @@ Everything random follows from the recipe's seed and a count (of the epoch, of t
 is numbers and tensors, and a run that was killed goes on as if it had not been.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,10 +22,12 @@ from recipes.errors import TrainingError
 from recipes.examples import Example, Splits
 from recipes.learn import adalora, eva, optimizer, unsaid
 from recipes.learn.adalora import Allocation, Schedule
+from recipes.learn.batches import Batches, number_of
 from recipes.learn.encode import EncodedRow, encode
 from recipes.learn.frame import PromptFrame
+from recipes.learn.guesses import guessed, kept, restored
 from recipes.learn.held_out import HeldOut
-from recipes.learn.predict import copy_loss, probabilities, target_losses
+from recipes.learn.predict import copy_loss, label_losses, logits, probabilities, target_losses
 from recipes.measure.calibration import Calibration
 from recipes.measure.intervals import units_of
 from recipes.options.train import FEWEST_TO_CHOOSE
@@ -36,17 +37,16 @@ if TYPE_CHECKING:
     from recipes.options.method import AdaLoraOptions
     from recipes.recipe import Recipe
 
-_BUCKET = 16  # batches that are sorted by length together
-
 
 @dataclass(eq=False)
 class Job:
     """Training of one adapter in one slot.
 
-    train: encoded rows, those of `splits.train`, what augmentation added, the labels' names, rows without labels;
-    validation: encoded rows; adapter: as `start` made it, until `restore_best`. step: optimizer steps; drawn:
-    micro-batches; history: of each validation step, loss and metric; best: the weights that are kept so far, see
-    `judge`. ranks: what AdaLoRA left of each layer, by its path, from `restore_best` on. held_out: see `hold_out`.
+    train: encoded rows, those of `splits.train`, then what augmentation added, then the labels' names; validation:
+    encoded rows; unlabelled: encoded rows, see `guess`; adapter: as `start` made it, until `restore_best`. step:
+    optimizer steps taken; drawn: micro-batches drawn; history: one entry per validation with step, loss and metric;
+    best: the weights that are kept so far, see `judge`. ranks: what AdaLoRA left of each layer, by its path, from
+    `restore_best` on. held_out: see `hold_out`.
 
     Raises TrainingError where AdaLoRA has too few steps.
     """
@@ -68,6 +68,7 @@ class Job:
     failure: TrainingError | None = None
     ranks: dict[str, int] = field(default_factory=dict)
     held_out: HeldOut | None = None
+    unlabelled: list[EncodedRow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._schedule = Schedule.of(self._shared, self.steps, self.name) if self._shared else None
@@ -82,12 +83,12 @@ class Job:
         base: Base,
         name: str = "",
     ) -> "Job":
-        """Encode the data of a job. rows: what it trains on, beside the labels' names and rows without labels."""
-        every = (*with_names(rows, splits, recipe), *splits.unlabelled)
-        frame = PromptFrame.from_info(adapter.info)
-        train, validation = (encode(base, recipe, part, frame) for part in (every, splits.validation))
+        """Encode the data of a job. rows: what it trains on, beside the labels' names."""
+        frame, named = PromptFrame.from_info(adapter.info), with_names(rows, splits, recipe)
+        parts = named, splits.validation, splits.unlabelled
+        train, validation, unlabelled = (encode(base, recipe, part, frame) if part else [] for part in parts)
         eva.start(adapter, recipe, base, train)
-        return cls(recipe, splits, adapter, train, validation, name or recipe.task)
+        return cls(recipe, splits, adapter, train, validation, name or recipe.task, unlabelled=unlabelled)
 
     @property
     def metric_name(self) -> str:
@@ -102,14 +103,12 @@ class Job:
     @property
     def steps(self) -> int:
         """Optimizer steps of a full run."""
-        settings = self.recipe.train
-        per_epoch = math.ceil(len(self.train) / (settings.batch_size * settings.accumulate))
-        planned = max(1, per_epoch * self.epochs)
-        return min(planned, settings.max_steps) if settings.max_steps else planned
+        planned = self._alone + (self._pass(len(self.train) + len(self.unlabelled)) if self.unlabelled else 0)
+        return min(planned, self.recipe.train.max_steps or planned)
 
     @property
     def epochs(self) -> int:
-        """The most passes over the training rows."""
+        """The most passes over the rows with labels."""
         return unsaid.epochs(self.recipe.train, len(self.train))
 
     @property
@@ -127,7 +126,8 @@ class Job:
     @property
     def evaluate_every(self) -> int:
         """Steps between validations; once an epoch unless the recipe says otherwise."""
-        return self.recipe.train.evaluate_every or max(1, math.ceil(self.steps / self.epochs))
+        passes = self.epochs + bool(self.unlabelled)
+        return self.recipe.train.evaluate_every or max(1, math.ceil(self.steps / passes))
 
     @property
     def starts_with_probe(self) -> bool:
@@ -161,7 +161,9 @@ class Job:
             groups.append({"params": head, "lr": settings.head_learning_rate or rate})
         self._optimizer = optimizer.make(settings, groups)
         self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
-        self._epoch = lru_cache(maxsize=2)(self._deal_epoch)
+        alone = self._alone * settings.accumulate
+        lengths = [len(row) for row in (*self.train, *self.unlabelled)]
+        self._batches = Batches(settings.seed, settings.batch_size, lengths, len(self.train), alone)
         self._loss_sum, self._loss_count = 0.0, 0
         self._window_weight = 0.0
 
@@ -173,8 +175,18 @@ class Job:
         self.trained.update()
 
     def hold_out(self, heads: HeldOut) -> None:
-        """While they train, let rows be answered by heads that have not seen them; give labels to rows without any."""
+        """While they train, let rows be answered by heads that have not seen them."""
         self.held_out, self.train = heads, heads.parted(self.train)
+
+    @property
+    def is_to_guess(self) -> bool:
+        """Whether rows without labels are to be trained on next, and have none yet."""
+        return self.step >= self._alone and any(row.label is None for row in self.unlabelled[:1])
+
+    def guess(self, base: Base, slots: Slots) -> None:
+        """Give rows without labels those that the adapter finds the likeliest."""
+        ordinary = sum(row.weight for row in self.train) / len(self.train)
+        self.unlabelled = guessed(self.unlabelled, logits(base, slots, self.slot, self.unlabelled), ordinary)
 
     def next_batch(self) -> list[EncodedRow]:
         """The next micro-batch. A window is `accumulate` of them; each loss is divided by the weight of its whole
@@ -195,7 +207,7 @@ class Job:
         share = self.recipe.lora.dropout if self.recipe.method != "prefix" else 0.0
         if not share:
             return None
-        keys = [_number(self.recipe.train.seed, "dropout", self.drawn, index) for index in indices]
+        keys = [number_of(self.recipe.train.seed, "dropout", self.drawn, index) for index in indices]
         return Dropout(share, tuple(keys), tuple(lengths), left)
 
     def loss(self, base: Base, slots: Slots, hidden: Hidden, batch: Sequence[EncodedRow]) -> Tensor:
@@ -211,7 +223,10 @@ class Job:
         if self._allocation:
             self._allocation.straighten()
         nn.utils.clip_grad_norm_(self.trained.parameters.values(), settings.clip)
-        factor = optimizer.factor(settings.schedule, self.step, self._warmup, self.steps)
+        begun = self._alone if self.step >= self._alone else 0  # the rate climbs and falls in each of both
+        ends = self.steps if begun else min(self._alone, self.steps)
+        climbs = round(settings.warmup_share * (ends - begun))
+        factor = optimizer.factor(settings.schedule, self.step - begun, climbs, ends - begun)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         self._optimizer.step()
@@ -248,7 +263,8 @@ class Job:
         if settled and better:
             self.keep(self.step)
             self.best_metric = value
-        since = sum(entry["step"] > max(self.best_step, self._warmup) for entry in self.history)
+        settled_at = self._alone if self.unlabelled else round(self.recipe.train.warmup_share * self.steps)
+        since = sum(entry["step"] > max(self.best_step, settled_at) for entry in self.history)
         patience = self.recipe.train.patience if self.keeps_best else None
         self.done = self.step >= self.steps or (settled and patience is not None and since >= patience)
 
@@ -300,6 +316,7 @@ class Job:
             tensors |= {f"optimizer/{name}/{key}": value for key, value in own.items()}
         if self.held_out is not None:
             tensors |= {f"held_out/{name}": value for name, value in self.held_out.tensors().items()}
+        tensors |= {f"guess/{name}": value for name, value in kept(self.unlabelled).items()}
         if self._allocation:
             tensors |= {f"allocation/{key}": value for key, value in self._allocation.state().items()}
         numbers = {name: getattr(self, name) for name in _KEPT}
@@ -312,6 +329,8 @@ class Job:
         self.best_metric = numbers["best_metric"]
         if held_out := _below("held_out/", tensors):
             self.hold_out(HeldOut(**held_out))
+        if guess := _below("guess/", tensors):
+            self.unlabelled = restored(self.unlabelled, guess)
         parameters = self.trained.parameters
         with torch.no_grad():
             for name, parameter in parameters.items():
@@ -330,9 +349,13 @@ class Job:
         self.trained.update()
 
     @property
-    def _warmup(self) -> int:
-        """Steps in which the rate climbs."""
-        return round(self.recipe.train.warmup_share * self.steps)
+    def _alone(self) -> int:
+        """Optimizer steps on the rows with labels alone."""
+        planned = max(1, self._pass(len(self.train)) * self.epochs)
+        return min(planned, self.recipe.train.max_steps or planned)
+
+    def _pass(self, rows: int) -> int:
+        return math.ceil(rows / (self.recipe.train.batch_size * self.recipe.train.accumulate))
 
     @property
     def _shared(self) -> "AdaLoraOptions | None":
@@ -346,18 +369,10 @@ class Job:
             return (target_losses(base, hidden, batch) * weights.repeat_interleave(counts)).sum()
         head = slots.head(self.slot)
         vectors = pooled(hidden.states, hidden.mask, hidden.pooler, head.head.pooling)
-        logits = head.of_pooled(vectors).float()
+        said = head.of_pooled(vectors).float()
         if self.held_out is not None:
-            logits = logits + self.held_out.logits(vectors.float(), batch)
-        if head.head.multi_label:
-            targets = torch.zeros_like(logits)
-            for row, encoded in enumerate(batch):
-                targets[row, list(_several(encoded.label))] = 1.0
-            losses = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
-        else:
-            labels = torch.tensor([row.label for row in batch], device=logits.device)
-            losses = nn.functional.cross_entropy(logits, labels, reduction="none")
-        return (losses * weights).sum()
+            said = said + self.held_out.logits(vectors.float(), batch)
+        return (label_losses(said, batch, head.head.multi_label) * weights).sum()
 
     def _weight(self, batch: Sequence[EncodedRow]) -> float:
         """What a batch counts: its rows' weights, of texts each times its copy tokens."""
@@ -365,25 +380,9 @@ class Job:
 
     def _batch(self, number: int) -> list[EncodedRow]:
         """The micro-batch of a number, counted over all epochs."""
-        batches = math.ceil(len(self.train) / self.recipe.train.batch_size)
-        indices = self._epoch(number // batches)[number % batches]
-        return [self.train[index] for index in indices]
-
-    def _deal_epoch(self, epoch: int) -> list[list[int]]:
-        """An epoch's micro-batches: every epoch in a new order, rows of like length together to spare padding."""
-        size = self.recipe.train.batch_size
-        stream = torch.Generator().manual_seed(_number(self.recipe.train.seed, "epoch", epoch) % 2**63)
-        order = torch.randperm(len(self.train), generator=stream).tolist()
-        batches = []
-        for start in range(0, len(order), size * _BUCKET):
-            bucket = sorted(order[start : start + size * _BUCKET], key=lambda i: len(self.train[i]))
-            batches += [bucket[at : at + size] for at in range(0, len(bucket), size)]
-        return [batches[index] for index in torch.randperm(len(batches), generator=stream).tolist()]
-
-
-def _several(label: int | tuple[int, ...] | None) -> tuple[int, ...]:
-    assert isinstance(label, tuple)
-    return label
+        known = len(self.train)
+        rows = self._batches.rows(number)
+        return [self.train[row] if row < known else self.unlabelled[row - known] for row in rows]
 
 
 _KEPT = (
@@ -394,8 +393,3 @@ _KEPT = (
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What stands under a prefix, without it."""
     return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
-
-
-def _number(*parts: object) -> int:
-    """A number of 64 bits that follows from the parts alone."""
-    return int.from_bytes(hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest())

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from adapters import Base, Lora
 from adapters.slots import Slots
@@ -18,8 +19,8 @@ from recipes.data.named_labels import with_names
 from recipes.learn.encode import EncodedRow, encode, sample
 from recipes.learn.held_out import HeldOut
 from recipes.learn.predict import states
+from recipes.measure.baselines import linear_probes
 from recipes.measure.intervals import Floats
-from recipes.measure.probes import linear_probes
 
 if TYPE_CHECKING:
     from recipes.learn.job import Job
@@ -35,7 +36,7 @@ def probe(job: "Job", base: Base, slots: Slots, untouched: "Untouched") -> None:
     `baselines.best_regression` does. A head without a bias gets a regression without an intercept. A LoRA changes
     nothing before its first step, unless it starts at LoftQ, so that the base is read alone, and once for all jobs on
     the same rows and for their baseline. Rows that are sampled, and those that have copies, train under the mean of the
-    probes; rows without labels by the labels that these give them.
+    probes.
     """
     head = slots.head(job.slot).head
     some, rows = sample(job.splits, job.train, _MOST_ROWS, job.recipe.train.seed)
@@ -50,15 +51,10 @@ def probe(job: "Job", base: Base, slots: Slots, untouched: "Untouched") -> None:
     named = with_names(some.train, some, job.recipe)
     if names := named[len(rows) :]:
         train = np.concatenate([train, read(encode(base, job.recipe, names))])
-    without = job.train[len(job.train) - len(job.splits.unlabelled) :]
-    found = linear_probes(
-        replace(some, train=named),
-        train,
-        read(job.validation),
-        head.bias,
-        read(without) if without else None,
-    )
-    heads, weight, bias = HeldOut.of(found, len(job.train), base.device)
+    found = linear_probes(replace(some, train=named), train, read(job.validation), head.bias)
+    weights = torch.from_numpy(found.weights.transpose(0, 2, 1).astype(np.float32)).to(base.device)
+    biases = torch.from_numpy(found.biases.astype(np.float32)).to(base.device)
+    weight, bias = weights.mean(0), biases.mean(0)
     job.start_head(weight, bias)
-    if heads is not None:
-        job.hold_out(heads)
+    if found.part is not None and len(found.part) == len(job.train):
+        job.hold_out(HeldOut(weights - weight, biases - bias, torch.from_numpy(found.part)))

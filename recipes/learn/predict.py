@@ -100,6 +100,19 @@ def target_losses(base: Base, hidden: Hidden, rows: Sequence[EncodedRow]) -> Ten
     return nn.functional.cross_entropy(base.lm_logits(states).float(), targets, reduction="none")
 
 
+def label_losses(logits: Tensor, rows: Sequence[EncodedRow], multi_label: bool) -> Tensor:
+    """Negative log-likelihood of each row's label, of several labels a row their mean, `[rows]`. logits: `[rows,
+    labels]`."""
+    if not multi_label:
+        labels = torch.tensor([row.label for row in rows], device=logits.device)
+        return nn.functional.cross_entropy(logits, labels, reduction="none")
+    targets = torch.zeros_like(logits)
+    for place, row in enumerate(rows):
+        assert isinstance(row.label, tuple)
+        targets[place, list(row.label)] = 1.0
+    return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
+
+
 def texts(
     base: Base,
     slots: Slots,

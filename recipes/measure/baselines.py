@@ -6,7 +6,7 @@ Each learns from the training split alone and guesses the test split.
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -20,10 +20,11 @@ from recipes.measure.intervals import Floats, Indices, together
 
 Bools = NDArray[np.bool_]
 _STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # scikit-learn's C, from the strongest regularisation on
-DENSE_STRENGTHS = (0.0001, 0.001, 0.01, 0.1)  # for some hundred standardised numbers a row
+_DENSE_STRENGTHS = (0.0001, 0.001, 0.01, 0.1)  # for some hundred standardised numbers a row
 _MANY = 2_000  # training rows beside which validation rows choose C as well as cross-validation would, in a third of it
 _FOLDS = 3
 CERTAIN = 30.0  # log-odds that stand for a probability of 0 or 1
+_UNLIKELY = -10.0  # the log-odds that a head starts with for a label that no training row has
 
 
 def label_matrix(examples: Sequence[Example], labels: int) -> Bools:
@@ -88,18 +89,18 @@ def best_regression(
 ) -> "Regression":
     """The regression with the least log loss in cross-validation of the training rows, or beside many of them on the
     validation rows; arguments as above. Strengths are tried in turn until one is worse than that before it."""
-    parts = parts_of(splits)
-    strength, fitted = chosen(splits, parts, train, validation, strengths, intercept)
+    parts = _parts(splits)
+    strength, fitted = _chosen(splits, parts, train, validation, strengths, intercept)
     return Regression(splits, train, strength, intercept) if parts else fitted[0]
 
 
-def parts_of(splits: Splits) -> list[tuple[Splits, Indices, Indices]]:
+def _parts(splits: Splits) -> list[tuple[Splits, Indices, Indices]]:
     """The `folds` by which a strength is chosen; none where validation rows choose it."""
     held_out = len(splits.train) >= _MANY and len(splits.validation) >= _MANY // 10
     return [] if held_out else list(folds(splits))
 
 
-def chosen(
+def _chosen(
     splits: Splits,
     parts: Sequence[tuple[Splits, Indices, Indices]],
     train: Any,
@@ -165,7 +166,58 @@ def on_states(splits: Splits, train: Floats, validation: Floats, test: Floats) -
 
     scaler = StandardScaler().fit(train)
     train, validation, test = (scaler.transform(part) for part in (train, validation, test))
-    return regression(splits, train, validation, test, DENSE_STRENGTHS)
+    return regression(splits, train, validation, test, _DENSE_STRENGTHS)
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Logistic regressions on the same vectors, one without each part of the rows, or a single one on all where that
+    would leave too little: a part holds most of the rows, or a label is told from others by none.
+
+    weights: [probes, width, labels]; biases: [probes, labels]. A probe without rows of a label has the others' mean of
+    it, so that the one row of a label is the one that a probe has seen.
+    part: of each row, which of the probes has not seen it, [rows]; None of a single one.
+    """
+
+    weights: Floats
+    biases: Floats
+    part: Indices | None
+
+
+def linear_probes(splits: Splits, train: Floats, validation: Floats, intercept: bool = True) -> Probes:
+    """As `on_states`, as numbers for the vectors as they are, and one for each of the folds by which the strength was
+    chosen. Biases are 0 without an intercept but for labels that no training row has."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler(with_mean=intercept).fit(train)
+    train, validation = scaler.transform(train), scaler.transform(validation)
+    by = _parts(splits)
+    strength, fitted = _chosen(splits, by, train, validation, _DENSE_STRENGTHS, intercept)
+    parts, part = by or list(folds(splits)), None
+    if not by:
+        fitted = [Regression(rest, train[seen], strength, intercept) for rest, seen, _ in parts]
+    if not _are_sound(splits, parts, fitted):
+        parts, fitted = [], [Regression(splits, train, strength, intercept)]
+    weights, biases = (np.array(each) for each in zip(*(model.linear() for model in fitted), strict=True))
+    known = np.array([model.known for model in fitted])
+    counts = np.maximum(known.sum(axis=0), 1)
+    mean = (weights * known[:, None]).sum(axis=0) / counts
+    likely = np.where(known.any(axis=0), (biases * known).sum(axis=0) / counts, biases.min(axis=0))
+    weights = np.where(known[:, None], weights, mean) / scaler.scale_[:, None]
+    biases = np.where(known, biases, np.maximum(likely, _UNLIKELY))
+    if parts:
+        part = np.zeros(len(splits.train), dtype=np.intp)
+        for at, (_, _, held) in enumerate(parts):
+            part[held] = at
+    return Probes(weights, biases - scaler.mean_ @ weights if intercept else biases, part)
+
+
+def _are_sound(
+    splits: Splits, parts: Sequence[tuple[Splits, Indices, Indices]], fitted: "Sequence[Regression]"
+) -> bool:
+    most = max(len(held) for _, _, held in parts)
+    known = np.any([model.known for model in fitted], axis=0)
+    return 2 * most <= len(splits.train) and bool((known | (shares(splits) == 0)).all())
 
 
 class Regression:

@@ -16,7 +16,6 @@ from recipes.data.load import load_splits
 from recipes.data.named_labels import are_read
 from recipes.data.profiling import profile
 from recipes.data.skipped import write_skipped
-from recipes.errors import RecipeError
 from recipes.examples import Splits
 from recipes.judge import page
 from recipes.judge.assess import assess, evaluate_untouched
@@ -66,11 +65,6 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     splits = load_splits(
         recipe, order.data, order.validation, order.test, unlabelled=unlabelled, progress=progress
     )
-    if splits.unlabelled and order.parent is not None:
-        raise RecipeError(
-            f"rows without labels: {order.parent[1]} has learned its head already, and no probe gives them labels; "
-            "label them by it, or train from the start"
-        )
     adapter = untrained(recipe, splits, base, order.parent)
     limit = token_limit(base, recipe)
     rows = augment(splits.train, recipe, order.augmenter)

@@ -49,8 +49,8 @@ def train(
         progress: show bars on a terminal, lines in a log.
         settings: how the run uses its machine.
         augmenter: a hook such as back-translation, see `Order`.
-        unlabelled: rows without labels that are trained on too, each by the label that a linear probe gives it; of
-            behavior with one label a row.
+        unlabelled: rows without labels that are trained on too, each by the label that the adapter gives it when it has
+            learned from the others; of behavior with one label a row.
 
     Returns:
         The adapter. Its `info["report"]` holds before, after, baselines, intervals and gains, its `info["gates"]` what

@@ -72,10 +72,9 @@ def test_columns_are_those_of_the_rows_with_labels(tmp_path: Path) -> None:
     [
         ("recommendation", {"data.columns": {"clicked": "label"}}, "only behavior"),
         ("behavior", {"data.separator": "|"}, "only behavior"),
-        ("behavior", {"head.init": "random"}, "set head.init to probe"),
     ],
 )
-def test_what_no_probe_can_label_is_refused(
+def test_other_tasks_and_several_labels_a_row_are_refused(
     tmp_path: Path, labelled: Path, preset: str, changes: dict[str, Any], told: str
 ) -> None:
     more = written(tmp_path / "more.csv", [{"text": "new"}])

@@ -14,7 +14,6 @@ from adapters.slots import RowSlots, pooled
 from adapters.slots.forward_pass import forward, pad
 from adapters.slots.slots import Slots
 from recipes import Order, Recipe, train, train_many
-from recipes.errors import RecipeError
 from recipes.examples import Splits
 from recipes.learn import predict, untouched
 from recipes.learn.job import Job
@@ -105,29 +104,6 @@ def test_rows_with_copies_train_under_the_mean(tmp_path: Path) -> None:
     slots = probed(job, base)
     slots.close()
     assert job.held_out is None and len(job.train) > len(job.splits.train) + 2
-
-
-@pytest.mark.parametrize("name", ["behavior", "behavior-prefix"])
-def test_rows_without_labels_are_trained_on_by_what_the_probes_make_of_them(
-    name: str, tmp_path: Path
-) -> None:
-    base, recipe = models.base("bert"), Recipe.load(name, **PROBE)
-    data, more = moods(tmp_path, 90), tmp_path / "more.csv"
-    truth = ["good", "bad"] * 15
-    texts = [f"{'love' if each == 'good' else 'hate'} it {200 + n}" for n, each in enumerate(truth)]
-    more.write_text("\n".join(["text", *texts]) + "\n")
-    job = prepare(Order(recipe, data, unlabelled=more), base)
-    assert [row.label for row in job.train[-30:]] == [None] * 30
-    steps = prepare(Order(recipe, data), base).steps
-    probed(job, base).close()
-    guessed = [job.splits.labels[row.label] for row in job.train[-30:] if isinstance(row.label, int)]
-    assert guessed == truth, "whether they are loved or hated is easy to tell"
-    assert all(0 < row.weight <= 1 / 3 for row in job.train[-30:]) and job.steps >= steps
-    without, alike = train(recipe, data, base), train(recipe, data, base, unlabelled=more)
-    assert not torch.allclose(weights(without), weights(alike), atol=1e-4)
-    assert any("30 rows without labels" in note for note in alike.info["data"]["notes"])
-    with pytest.raises(RecipeError, match="no probe gives them labels"):
-        train(recipe, data, base, unlabelled=more, parent=(without, "acme/x/behavior@1"))
 
 
 def apart(logits: torch.Tensor) -> Any:

@@ -94,3 +94,53 @@ def test_few_rows_of_many_labels_warn_nobody(recwarn: pytest.WarningsRecorder) -
     rows = tuple(Example(f"word{i} more", i, i) for i in range(30))
     baselines.bag_of_words(Splits(rows, rows[:5], rows, tuple(map(str, range(30))), ""))
     assert not [each for each in recwarn if "unique classes" in str(each.message)]
+
+
+def vectors(labels: list[int], seed: int = 0) -> tuple[Splits, np.ndarray]:
+    """Rows of labels among four, and for each a vector around its label's own."""
+    random = np.random.default_rng(seed)
+    centres = 2 * random.normal(size=(4, 6))
+    rows = tuple(Example(f"t {i}", i, label) for i, label in enumerate(labels))
+    return Splits(rows, (), (), tuple("abcd"), ""), centres[labels] + random.normal(size=(len(labels), 6))
+
+
+def test_a_probe_without_rows_of_a_label_has_the_others_mean_of_it() -> None:
+    """The one row of a label is held out of one probe of three; no row has the last label."""
+    splits, rows = vectors([0, 1] * 20 + [2])
+    found = baselines.linear_probes(splits, rows, rows[:1])
+    assert found.part is not None and found.weights.shape == (3, 6, 4)
+    lacks = found.part[-1]
+    others = [part for part in range(3) if part != lacks]
+    np.testing.assert_allclose(found.weights[lacks, :, 2], found.weights[others, :, 2].mean(0))
+    assert np.abs(found.weights[others, :, 2]).max() > 0.01
+    assert not found.weights[:, :, 3].any() and found.biases[:, 3].max() <= -10
+    logits = rows @ found.weights.mean(0) + found.biases.mean(0)
+    assert np.mean(logits.argmax(1) == [e.label for e in splits.train]) > 0.95
+
+
+def test_beside_many_rows_and_a_validation_split_rows_are_held_out_too() -> None:
+    splits, rows = vectors([0, 1, 2, 3] * 500)
+    found = baselines.linear_probes(replace(splits, validation=splits.train[:200]), rows, rows[:200])
+    assert found.part is not None and {*found.part.tolist()} == {0, 1, 2}
+    assert np.abs(found.weights[0] - found.weights[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [
+        ([0] * 5 + [1] * 5, [0] * 5 + [1] * 5),
+        ([0] * 20 + [1, 2] * 10, [0] * 20 + [1] * 20),
+        ([0, 1] * 20 + [0, 1, 0, 1], [0] * 40 + [1, 2, 3, 4]),
+    ],
+    ids=["each part leaves one label", "no part tells a label from others", "a part has most of the rows"],
+)
+def test_where_parts_would_leave_too_little_a_single_probe_has_all_rows(
+    labels: list[int], groups: list[int]
+) -> None:
+    splits, rows = vectors(labels)
+    train = tuple(replace(e, group=str(group)) for e, group in zip(splits.train, groups, strict=True))
+    found = baselines.linear_probes(replace(splits, train=train), rows, rows[:1])
+    assert found.part is None and len(found.weights) == 1
+    odds = np.exp(rows @ found.weights[0] + found.biases[0])
+    told = odds[range(len(rows)), labels] / odds.sum(axis=1)
+    assert told.min() > 0.1, "no label that has rows starts as unlikely"
