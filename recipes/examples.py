@@ -65,7 +65,8 @@ class Splits:
     """Three disjoint sets of examples.
 
     labels: heads, the labels' names in the head's order; () for ad-copy. multi_label: a row may have several.
-    digest: sha256 over the raw bytes of all files in the order data, validation, test; for a single file its own.
+    digest: sha256 over the raw bytes of all files in the order data, validation, test; for a single file its own;
+        where there are rows without labels, over that and the bytes of their files.
     notes: what a reader of the metrics should know, one sentence each: columns that were not used, rows left out.
     skipped: what is wrong with the rows that `data.skip_bad_rows` left out.
     negative_share: what share of the training rows without a click was kept, by weight; 1 is all of them.

@@ -68,7 +68,7 @@ def load_splits(
     Args:
         recipe: says which column is what, and how rows are dealt.
         data: a path, several paths that are read as one, or a `datasets.Dataset`. What this made for the same recipe
-            is given back as it is, so that nobody need read a file twice.
+            is not read again.
         validation: paths or a data set, where the client has fixed rows for it; else dealt out of `data`.
         test: the same.
         unlabelled: paths or a data set of rows without labels, see `with_unlabelled`.
@@ -79,11 +79,12 @@ def load_splits(
         RecipeError: where the recipe names roles that the task does not have, or cannot learn from rows without labels.
     """
     if isinstance(data, Splits):
-        return data
-    _check_names(recipe)
-    with without_collector(), _bars(progress) as bars:
-        splits = _load(recipe, _given(data, validation, test), bars)
-        return splits if unlabelled is None else with_unlabelled(splits, recipe, unlabelled)
+        splits = data
+    else:
+        _check_names(recipe)
+        with without_collector(), _bars(progress) as bars:
+            splits = _load(recipe, _given(data, validation, test), bars)
+    return splits if unlabelled is None else with_unlabelled(splits, recipe, unlabelled)
 
 
 def check(

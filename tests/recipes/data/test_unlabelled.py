@@ -42,6 +42,7 @@ def test_they_are_read_as_requests_are_and_only_what_is_new_is_kept(tmp_path: Pa
     assert any(note.startswith("2 rows without labels are trained on") for note in splits.notes)
     assert any(note.startswith("4 of 6 rows without labels are left out") for note in splits.notes)
     assert plain.unlabelled == ()
+    assert load_splits(Recipe.load("behavior"), plain, unlabelled=more) == splits
 
 
 def test_of_very_many_some_are_drawn_always_the_same(
