@@ -150,7 +150,8 @@ def why_unreadable(path: Path, error: OSError, known: Collection[str]) -> tuple[
         inside = sorted(child.name for child in path.iterdir() if child.suffix.lower() in known)[:5]
         return "this is a folder", f"Name its files: {', '.join(inside)}" if inside else "Name a file"
     if not path.exists():
-        beside = [child.name for child in path.parent.iterdir()] if path.parent.is_dir() else []
+        every = path.parent.iterdir() if path.parent.is_dir() else ()
+        beside = [child.name for child in every if not child.name.startswith(".")]
         near = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.5)
         return (
             "there is no such file",

@@ -93,7 +93,7 @@ def _read(table: "Table", recipe: "Recipe", splits: Splits, problems: list[Probl
     missing = [name for name, column in of.items() if column is None]
     for name in missing:
         own = called.get(name, name)
-        fix = f"{near(own, table.columns)} It must have the columns of the rows with labels"
+        fix = f"It needs the columns of the rows with labels. {near(own, table.columns)}"
         problems.append(Problem(table.name, f"no column `{own}`", fix, line=1))
     if missing:
         return

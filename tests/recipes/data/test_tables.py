@@ -122,6 +122,7 @@ def test_a_file_without_rows_is_reported(tmp_path: Path, content: bytes, message
 
 def test_a_missing_file_names_near_ones(tmp_path: Path) -> None:
     (tmp_path / "clicks.csv").write_text("a\n1\n")
+    (tmp_path / ".click.csv.lock").touch()
     [table] = read_tables(tmp_path / "click.csv")
     assert told(table) == [(None, "there is no such file. Did you mean clicks.csv?")]
     [table] = read_tables(tmp_path)
