@@ -52,18 +52,12 @@ def main(arguments: list[str]) -> int:
         return 0
     from adapters import load_base
     from recipes import Recipe
-    from recipes.data import load_splits
+    from recipes.data import load_splits, with_unlabelled
 
     about, base = machine(), load_base(str(encoder), "nf4")
-    plain, more = (
-        load_splits(
-            Recipe.load("behavior", **OWN),
-            ROOT / FILES / "train.csv",
-            test=ROOT / FILES / "test.csv",
-            unlabelled=given,
-        )
-        for given in (None, ROOT / FILES / "train.csv")
-    )
+    recipe, train = Recipe.load("behavior", **OWN), ROOT / FILES / "train.csv"
+    plain = load_splits(recipe, train, test=ROOT / FILES / "test.csv")
+    more = with_unlabelled(plain, recipe, train)
     for way, (unlabelled, changes) in WAYS.items():
         for seed in SEEDS:
             if process_time() < 60 * budget:

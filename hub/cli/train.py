@@ -140,13 +140,16 @@ def _train_one(
 ) -> None:
     """One job. files: training, validation and test, and without labels; parent: a hub, and the reference in it to go
     on from."""
-    from recipes.data import load_splits
+    from recipes.data import load_splits, with_unlabelled
     from recipes.runs import doing
 
     shown = not as_json
     # What is wrong with the data is said before the base loads.
     with doing("reading the data", shown):
-        splits = load_splits(recipe, *files[:3], unlabelled=files[3], progress=shown)
+        *labelled, unlabelled = files
+        splits = load_splits(recipe, *labelled, progress=shown)
+        if unlabelled:
+            splits = with_unlabelled(splits, recipe, unlabelled)
 
     from adapters import load_base
     from hub.hub import Hub

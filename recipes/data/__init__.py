@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recipes.data.remarks import Remarks
     from recipes.data.streaming import streamed
     from recipes.data.tables import Data, Table
+    from recipes.data.unlabelled import with_unlabelled
     from recipes.examples import Splits
 else:
     __getattr__, __dir__ = lazy(
@@ -34,6 +35,7 @@ else:
             "recipes.data.remarks": ["Remarks"],
             "recipes.data.streaming": ["streamed"],
             "recipes.data.tables": ["Data", "Table"],
+            "recipes.data.unlabelled": ["with_unlabelled"],
             "recipes.examples": ["Splits"],
         },
     )
@@ -59,4 +61,5 @@ __all__ = [
     "progress_bars",
     "propose",
     "streamed",
+    "with_unlabelled",
 ]

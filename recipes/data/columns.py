@@ -75,7 +75,7 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
         if name not in table.columns and not is_derived(recipe, name):
             fix = f"{near(name, table.columns)}, or take it out of data.features and data.prompt"
             problems.append(Problem(table.name, f"no column `{name}`", fix, line=1))
-    if problems and _is_headless(table) and not {*data.columns.values()} & {*table.columns}:
+    if problems and is_headless(table) and not {*data.columns.values()} & {*table.columns}:
         return ColumnsFound(None, (no_header(table.name, table.columns),))
     if problems and (cause := cells_in_one(table)) is not None:
         return ColumnsFound(None, (cause,))
@@ -93,8 +93,8 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
     return ColumnsFound(Columns(of, shown), notes=notes)
 
 
-def _is_headless(table: "Table") -> bool:
-    """Whether the first line of a file of cells is a row, and not what its columns are called."""
+def is_headless(table: "Table") -> bool:
+    """Whether the first line of a file of cells is a row, and not what its columns are called. table: a file."""
     if table.kind not in ("text", "sheet"):
         return False
     return is_row_above(table.columns, [row.cells for row in islice(table.rows, _LOOKED_AT)])

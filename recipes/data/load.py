@@ -26,7 +26,6 @@ from recipes.data.quantities import misread
 from recipes.data.split import Dealt, deal, fewer_negatives, first_of_each_label
 from recipes.data.tables import Data, read_tables
 from recipes.data.timestamps import Timestamps
-from recipes.data.unlabelled import with_unlabelled
 from recipes.errors import DataError, Problem, RecipeError, printable
 from recipes.examples import Example, Source, Splits
 from recipes.tasks.label_names import joined, look_alike
@@ -58,7 +57,6 @@ def load_splits(
     validation: "Data | None" = None,
     test: "Data | None" = None,
     *,
-    unlabelled: "Data | None" = None,
     progress: bool = False,
 ) -> Splits:
     """Read, check and split a client's data.
@@ -68,23 +66,20 @@ def load_splits(
     Args:
         recipe: says which column is what, and how rows are dealt.
         data: a path, several paths that are read as one, or a `datasets.Dataset`. What this made for the same recipe
-            is not read again.
+            is given back as it is, so that nobody need read a file twice.
         validation: paths or a data set, where the client has fixed rows for it; else dealt out of `data`.
         test: the same.
-        unlabelled: paths or a data set of rows without labels, see `with_unlabelled`.
         progress: show bars.
 
     Raises:
         DataError: with every problem of every file.
-        RecipeError: where the recipe names roles that the task does not have, or cannot learn from rows without labels.
+        RecipeError: where the recipe names roles that the task does not have.
     """
     if isinstance(data, Splits):
-        splits = data
-    else:
-        _check_names(recipe)
-        with without_collector(), _bars(progress) as bars:
-            splits = _load(recipe, _given(data, validation, test), bars)
-    return splits if unlabelled is None else with_unlabelled(splits, recipe, unlabelled)
+        return data
+    _check_names(recipe)
+    with without_collector(), _bars(progress) as bars:
+        return _load(recipe, _given(data, validation, test), bars)
 
 
 def check(

@@ -5,19 +5,22 @@ Left out are rows whose text stands among those with labels, a text that comes a
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recipes.data.columns import column_called, is_derived, near
+from recipes.data.columns import Columns, column_called, is_derived, is_headless, near
+from recipes.data.edge import at_the_edge
+from recipes.data.header import no_header
 from recipes.data.pii import is_masked, masked
 from recipes.data.rendering import render_row
+from recipes.data.strays import Strays
 from recipes.data.tables import Data, read_tables
 from recipes.errors import DataError, Problem, RecipeError, printable
 from recipes.examples import Example, Source, Splits
-from recipes.tasks.templates import NotText
+from recipes.tasks.templates import NotText, placeholders
 
 if TYPE_CHECKING:
     from recipes.data.tables import Table
@@ -36,7 +39,7 @@ def with_unlabelled(splits: Splits, recipe: "Recipe", data: Data) -> Splits:
 
     Raises:
         DataError: with every problem of the files.
-        RecipeError: for any other.
+        RecipeError: for any other recipe.
     """
     if recipe.task != "behavior" or recipe.data.separator is not None:
         raise RecipeError(
@@ -48,15 +51,14 @@ def with_unlabelled(splits: Splits, recipe: "Recipe", data: Data) -> Splits:
     for table in read_tables(data, digest, recipe.data.format):
         table = replace(table, name=printable(table.name))
         sources.append(Source(table.title, table.sha256, table.bytes, len(table.rows)))
-        problems += table.problems
-        for row in () if table.problems else _read(table, recipe, splits, problems):
-            if row.text.strip() and row.text not in known:
-                found.setdefault(row.text, row)
+        with at_the_edge(table.name, problems):
+            for row in _read(table, recipe, splits, problems):
+                if row.text not in known:
+                    found.setdefault(row.text, row)
     if not problems and not found:
+        name = ", ".join(each.name for each in sources) or "rows without labels"
         fix = "Give texts that do not stand among the rows with labels, or leave the file out"
-        problems.append(
-            Problem(", ".join(each.name for each in sources), "no row has a text of its own", fix)
-        )
+        problems.append(Problem(name, "no row has a text of its own", fix))
     if problems:
         raise DataError(problems)
     every = tuple(found.values())
@@ -73,42 +75,67 @@ def with_unlabelled(splits: Splits, recipe: "Recipe", data: Data) -> Splits:
 
 def _notes(kept: int, different: int, rows: int) -> Iterator[str]:
     yield (
-        f"{kept:,} rows without labels are trained on, once each, by the label that the adapter "
-        "gives it when it has learned from the others, and for at most a third of a row"
+        f"{kept:,} rows without labels follow the others in training, each at most once, by the label that the adapter "
+        "gives it then, and for at most a third of a row"
     )
     if different < rows:
         yield (
-            f"{rows - different:,} of {rows:,} rows without labels are left out: they are empty, their text comes "
-            "again, or it stands among the rows with labels"
+            f"{rows - different:,} of {rows:,} rows without labels are left out: they are empty or not understood, "
+            "their text comes again, or it stands among the rows with labels"
         )
     if kept < different:
         yield f"{kept:,} of {different:,} rows without labels were drawn, as many as are read in a minute or so"
 
 
 def _read(table: "Table", recipe: "Recipe", splits: Splits, problems: list[Problem]) -> Iterator[Example]:
-    """The rows of one file, of the columns that those with labels are read by."""
+    """The rows of one file, of the columns that those with labels are read by; rows of which nothing can be read are
+    left out up to `data.skip_bad_rows`."""
+    wrong = [each for each in table.problems if each.of_row]
+    problems += (each for each in table.problems if not each.of_row)
     called = recipe.data.columns
-    wanted = [name for name in splits.train[0].fields if not is_derived(recipe, name)]
-    of = {name: column_called(called.get(name, name), table.columns) for name in wanted}
-    missing = [name for name, column in of.items() if column is None]
-    for name in missing:
-        own = called.get(name, name)
-        fix = f"It needs the columns of the rows with labels. {near(own, table.columns)}"
-        problems.append(Problem(table.name, f"no column `{own}`", fix, line=1))
-    if missing:
+    wanted = [name for name in _rendered(recipe, splits.train) if not is_derived(recipe, name)]
+    # A feature goes by its own name, also where that is a role's.
+    of = {
+        name: column_called(called.get(name, name) if name == "text" else name, table.columns)
+        for name in wanted
+    }
+    columns = {name: column for name, column in of.items() if column is not None}
+    if len(columns) < len(of):
+        if is_headless(table):
+            problems.append(no_header(table.name, table.columns))
+            return
+        for name in of.keys() - columns.keys():
+            own = called.get(name, name) if name == "text" else name
+            fix = f"It needs the columns of the rows with labels. {near(own, table.columns)}"
+            problems.append(Problem(table.name, f"no column `{own}`", fix, line=1))
+    problems += table.faults_of(columns.values())
+    if problems:
         return
-
-    def private(name: str, text: str) -> str:
-        shown = called.get(name, name)
-        # What a recipe refuses in rows with labels is masked here: nobody mends thousands of rows by hand.
-        hides = recipe.data.pii == "refuse" or is_masked(recipe.data.pii, recipe.task, name)
-        return masked(shown, text) if hides else text
-
+    strays = Strays(table, Columns(columns, ()))
     for row in table.rows:
-        cells: dict[str, Any] = {name: row.cells.get(column) for name, column in of.items() if column}
+        cells: dict[str, Any] = {name: row.cells.get(column) for name, column in columns.items()}
         try:
-            fields, text = render_row(cells, recipe, private)
+            fields, text = render_row(cells, recipe, lambda name, text: _shown(recipe, name, text))
         except NotText as error:
-            problems.append(Problem(table.name, error.what, error.fix, row.line, error.name))
+            wrong.append(Problem(table.name, error.what, error.fix, row.line, columns.get(error.name or "")))
             continue
-        yield Example(text, row.line, fields=fields, file=table.name, key=text)
+        own = fields["text"] if "text" in columns else "".join(fields.values())
+        if own.strip() and not strays.header(row):
+            yield Example(text, row.line, fields=fields, file=table.name, key=text)
+    if len(wrong) > recipe.data.skip_bad_rows * len(table.rows):
+        problems += wrong
+
+
+def _rendered(recipe: "Recipe", train: Sequence[Example]) -> list[str]:
+    """The roles and features that stand in a text, in the order of the rows' fields."""
+    data, fields = recipe.data, train[0].fields
+    named = placeholders(data.prompt) if data.prompt is not None else ()
+    every = data.features == "all"
+    return [name for name in fields if every or name == "text" or name in data.features or name in named]
+
+
+def _shown(recipe: "Recipe", name: str, text: str) -> str:
+    """With what is private masked, also where a recipe refuses such rows: nobody mends thousands by hand."""
+    if recipe.data.pii != "refuse" and not is_masked(recipe.data.pii, recipe.task, name):
+        return text
+    return masked(recipe.data.columns.get(name, name), text)

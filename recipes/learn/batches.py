@@ -9,11 +9,35 @@ Every epoch comes in a new order, rows of like length together to spare padding.
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 
 _BUCKET = 16  # batches that are sorted by length together
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Optimizer steps of a job: `alone` on the rows with labels, then on all, until there are `steps`. The learning
+    rate climbs and falls in each of both."""
+
+    alone: int
+    steps: int
+
+    @classmethod
+    def of(cls, labelled: int, others: int, window: int, epochs: int, most: int | None) -> "Plan":
+        """labelled, others: rows with and without labels; window: rows of a step; epochs: of the rows with labels;
+        most: steps at the most, of which half are left for all rows if need be."""
+        planned = max(1, math.ceil(labelled / window) * epochs)
+        last = math.ceil((labelled + others) / window) if others else 0
+        most = most or planned + last
+        alone = min(planned, max(most - last, math.ceil(most / 2)))
+        return cls(alone, min(alone + last, most))
+
+    def part(self, step: int) -> tuple[int, int]:
+        """The steps at which what is trained on at a step begins and ends."""
+        return (0, self.alone) if step < self.alone or self.alone == self.steps else (self.alone, self.steps)
 
 
 class Batches:

@@ -22,12 +22,13 @@ from recipes.errors import TrainingError
 from recipes.examples import Example, Splits
 from recipes.learn import adalora, eva, optimizer, unsaid
 from recipes.learn.adalora import Allocation, Schedule
-from recipes.learn.batches import Batches, number_of
+from recipes.learn.batches import Batches, Plan, number_of
 from recipes.learn.encode import EncodedRow, encode
 from recipes.learn.frame import PromptFrame
 from recipes.learn.guesses import guessed, kept, restored
 from recipes.learn.held_out import HeldOut
 from recipes.learn.predict import copy_loss, label_losses, logits, probabilities, target_losses
+from recipes.measure.baselines import weights_of
 from recipes.measure.calibration import Calibration
 from recipes.measure.intervals import units_of
 from recipes.options.train import FEWEST_TO_CHOOSE
@@ -103,8 +104,7 @@ class Job:
     @property
     def steps(self) -> int:
         """Optimizer steps of a full run."""
-        planned = self._alone + (self._pass(len(self.train) + len(self.unlabelled)) if self.unlabelled else 0)
-        return min(planned, self.recipe.train.max_steps or planned)
+        return self._plan.steps
 
     @property
     def epochs(self) -> int:
@@ -125,9 +125,10 @@ class Job:
 
     @property
     def evaluate_every(self) -> int:
-        """Steps between validations; once an epoch unless the recipe says otherwise."""
-        passes = self.epochs + bool(self.unlabelled)
-        return self.recipe.train.evaluate_every or max(1, math.ceil(self.steps / passes))
+        """Steps between validations; unless the recipe says otherwise once an epoch, and in a pass over rows without
+        labels as often again."""
+        begun, ends = self._plan.part(self.step)
+        return self.recipe.train.evaluate_every or max(1, math.ceil((ends - begun) / self.epochs))
 
     @property
     def starts_with_probe(self) -> bool:
@@ -141,7 +142,8 @@ class Job:
     @property
     def batch_tokens(self) -> float:
         """Mean tokens of a micro-batch."""
-        return self.recipe.train.batch_size * sum(map(len, self.train)) / len(self.train)
+        every = [*self.train, *self.unlabelled]
+        return self.recipe.train.batch_size * sum(map(len, every)) / len(every)
 
     def begin(self, slots: Slots, slot: int) -> None:
         """Take a slot, which holds this job's adapter already, and make the optimizer."""
@@ -161,7 +163,7 @@ class Job:
             groups.append({"params": head, "lr": settings.head_learning_rate or rate})
         self._optimizer = optimizer.make(settings, groups)
         self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
-        alone = self._alone * settings.accumulate
+        alone = self._plan.alone * settings.accumulate
         lengths = [len(row) for row in (*self.train, *self.unlabelled)]
         self._batches = Batches(settings.seed, settings.batch_size, lengths, len(self.train), alone)
         self._loss_sum, self._loss_count = 0.0, 0
@@ -181,11 +183,11 @@ class Job:
     @property
     def is_to_guess(self) -> bool:
         """Whether rows without labels are to be trained on next, and have none yet."""
-        return self.step >= self._alone and any(row.label is None for row in self.unlabelled[:1])
+        return self.step >= self._plan.alone and any(row.label is None for row in self.unlabelled[:1])
 
     def guess(self, base: Base, slots: Slots) -> None:
         """Give rows without labels those that the adapter finds the likeliest."""
-        ordinary = sum(row.weight for row in self.train) / len(self.train)
+        ordinary = float(weights_of(self.splits.train).mean())
         self.unlabelled = guessed(self.unlabelled, logits(base, slots, self.slot, self.unlabelled), ordinary)
 
     def next_batch(self) -> list[EncodedRow]:
@@ -223,8 +225,7 @@ class Job:
         if self._allocation:
             self._allocation.straighten()
         nn.utils.clip_grad_norm_(self.trained.parameters.values(), settings.clip)
-        begun = self._alone if self.step >= self._alone else 0  # the rate climbs and falls in each of both
-        ends = self.steps if begun else min(self._alone, self.steps)
+        begun, ends = self._plan.part(self.step)
         climbs = round(settings.warmup_share * (ends - begun))
         factor = optimizer.factor(settings.schedule, self.step - begun, climbs, ends - begun)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
@@ -248,7 +249,10 @@ class Job:
 
     def due(self) -> bool:
         """Whether it is time to validate."""
-        return not self.in_window and (self.step % self.evaluate_every == 0 or self.step >= self.steps)
+        begun, _ = self._plan.part(self.step)
+        return not self.in_window and (
+            self.step >= self.steps or (self.step - begun) % self.evaluate_every == 0
+        )
 
     def judge(self, base: Base, slots: Slots) -> None:
         """Validate; keep the best weights, of equally good ones the later; stop after `patience` validations behind the
@@ -263,7 +267,9 @@ class Job:
         if settled and better:
             self.keep(self.step)
             self.best_metric = value
-        settled_at = self._alone if self.unlabelled else round(self.recipe.train.warmup_share * self.steps)
+        settled_at = (
+            self._plan.alone if self.unlabelled else round(self.recipe.train.warmup_share * self.steps)
+        )
         since = sum(entry["step"] > max(self.best_step, settled_at) for entry in self.history)
         patience = self.recipe.train.patience if self.keeps_best else None
         self.done = self.step >= self.steps or (settled and patience is not None and since >= patience)
@@ -349,13 +355,11 @@ class Job:
         self.trained.update()
 
     @property
-    def _alone(self) -> int:
-        """Optimizer steps on the rows with labels alone."""
-        planned = max(1, self._pass(len(self.train)) * self.epochs)
-        return min(planned, self.recipe.train.max_steps or planned)
-
-    def _pass(self, rows: int) -> int:
-        return math.ceil(rows / (self.recipe.train.batch_size * self.recipe.train.accumulate))
+    def _plan(self) -> Plan:
+        """Of how many steps."""
+        settings = self.recipe.train
+        window = settings.batch_size * settings.accumulate
+        return Plan.of(len(self.train), len(self.unlabelled), window, self.epochs, settings.max_steps)
 
     @property
     def _shared(self) -> "AdaLoraOptions | None":

@@ -20,6 +20,8 @@ _VALUES = re.compile(r"\s*(?:[;、；，|]|(?<!\d),|,(?!\d))\s*")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(rf"[^\W\d_{CJK}][^\W_{CJK}]*(?:['’-][^\W_{CJK}]+)*")
 _YES, _NO = frozenset({"yes", "true", "是", "有"}), frozenset({"no", "false", "否", "无", "none"})
+_APOSTROPHES = str.maketrans("’‘", "''")
+_PARTED = re.compile(r"[\n\r]|\s[-‐–—―−]+\s")  # what stands on both sides of it belongs to two phrases
 LONGEST_VALUE = 8  # words of a value that is looked for as it is written
 # Capitalised for other reasons than being a name: calendar words, and words that carry no claim of their own.
 _NO_NAMES = frozenset(
@@ -121,6 +123,11 @@ def unnamed(text: str, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]
     return [(key, value) for key, value in pairs if not _named(key, value, said, joined)]
 
 
+def is_one(written: str) -> bool:
+    """Whether words may belong to one phrase: no line ends in them, and no dash stands alone."""
+    return not _PARTED.search(written)
+
+
 def unsupported(text: str, product: str) -> Claims:
     """Claims that the product does not hold: numbers (prices, sizes, shares) and names.
 
@@ -145,8 +152,8 @@ def amount(number: str) -> str:
 
 
 def plain(text: str) -> str:
-    """In lower case, and in Unicode's NFKC."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    """In lower case, in Unicode's NFKC, and with straight apostrophes."""
+    return unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHES)
 
 
 def _spaced(text: str) -> str:

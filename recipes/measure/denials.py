@@ -10,7 +10,7 @@ Which keys of yes and no can be read so, and which words lead to values, is lear
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from recipes.measure.claims import LONGEST_VALUE, answer, attributes, key_words, said_as_is, spots
+from recipes.measure.claims import LONGEST_VALUE, answer, attributes, is_one, key_words, said_as_is, spots
 
 _BEFORE = 4  # words in which a "not" stands before what it denies
 _LEAST_WORDS = 3  # times that copy speaks of a yes or no, before it is believed
@@ -18,8 +18,13 @@ _WRONG = 0.1  # share of them that counts as an error of the data
 _LONGEST = 3  # words that lead to a value
 _DENIED = 0.01  # share of what leads to a value that may stand behind a "not"
 _NOT = frozenset(
-    "no not non never without isn't aren't doesn't don't cannot can't won't 不 非 没 无 未 勿 禁".split()
+    "no not non never without isn't aren't wasn't weren't hasn't haven't doesn't don't didn't cannot can't couldn't "
+    "won't 不 非 没 无 未 勿 禁".split()
 )
+_ALONE = _NOT - frozenset(
+    "no never without".split()
+)  # that deny a value next to them: not "without red tape"
+_ASKED = "why"  # before a "not" that denies nothing
 _ARTICLES = frozenset({"a", "an", "the"})  # say nothing of what leads to a value
 
 Pairs = Sequence[Sequence[tuple[str, str]]]
@@ -56,22 +61,25 @@ def otherwise(text: str, own: Mapping[str, str], keys: frozenset[str]) -> Iterat
 
 
 def leads(pairs: Pairs, said: Copies) -> frozenset[str]:
-    """Words before a product's own value behind which copy hardly ever has a "not" (by Laplace's rule), "" for none."""
+    """Words before a product's own value behind which copy hardly ever has a "not" (by Laplace's rule), "" for none. A
+    product is counted once, whatever its copies."""
     every, denied = Counter[str](), Counter[str]()
     for own, copies in zip(map(_values, pairs), said, strict=True):
-        for words in map(_bare, copies):
-            for first, at, _ in _led(words, own):
-                lead = " ".join(words[first:at])
-                every[lead] += 1
-                denied[lead] += first > 0 and words[first - 1] in _NOT
+        found = {
+            (" ".join(words[first:at]), first > 0 and words[first - 1] in _NOT)
+            for words in map(_bare, copies)
+            for first, at, _ in _led(words, own)
+        }
+        every.update({lead for lead, _ in found})
+        denied.update({lead for lead, is_denied in found if is_denied})
     return frozenset(lead for lead, count in every.items() if denied[lead] + 1 <= _DENIED * (count + 2))
 
 
 def denials(text: str, product: str, known: frozenset[str]) -> list[tuple[int, int]]:
     """Where a text denies a value that its product holds: first character, of the "not", and the one after the last.
 
-    text: as `claims.plain` makes it; a "no" with a comma behind it denies nothing. known: words that lead to values, as
-    `leads` finds them.
+    text: as `claims.plain` makes it; a "no" with a comma behind it denies nothing, nor does a question. known: words
+    that lead to values, as `leads` finds them.
     """
     words = [spot for spot in spots(text) if spot[0] not in _ARTICLES]
     every = [word for word, _, _ in words]
@@ -79,11 +87,19 @@ def denials(text: str, product: str, known: frozenset[str]) -> list[tuple[int, i
         return []
     found = []
     for first, at, last in _led(every, _values(attributes(product))):
-        if first and every[first - 1] in _NOT and " ".join(every[first:at]) in known:
-            _, begin, end = words[first - 1]
-            between = text[end : words[first][1]]
-            if all(each.isalnum() or each.isspace() or each == "-" for each in between):
-                found.append((begin, words[last - 1][2]))
+        if not first or every[first - 1] not in (_NOT if first < at else _ALONE):
+            continue
+        _, begin, end = words[first - 1]
+        asked = every[first - 2 : first - 1] == [_ASKED] or text[words[last - 1][2] :].lstrip().startswith(
+            "?"
+        )
+        if " ".join(every[first:at]) not in known or asked:
+            continue
+        between = text[end : words[first][1]]
+        if all(each.isalnum() or each in " -" for each in between) and is_one(
+            text[begin : words[last - 1][2]]
+        ):
+            found.append((begin, words[last - 1][2]))
     return found
 
 

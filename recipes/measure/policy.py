@@ -19,7 +19,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from recipes.errors import RecipeError
-from recipes.measure.claims import CJK, amount, attributes, key_words, unnamed
+from recipes.measure.claims import CJK, amount, attributes, is_one, key_words, unnamed
 
 if TYPE_CHECKING:
     from recipes.measure.sayings import Sayings
@@ -163,12 +163,13 @@ def violations(text: str, product: str, policy: Policy) -> list[Violation]:
     terms = {span: term for term in policy.banned for span in _spans(term, folded)}
     numbers = _unsupported(folded, product) if policy.facts else []
     numbers += policy.sayings.contradicted(folded, product) if policy.sayings else []
-    denied = policy.sayings.denied(folded, product) if policy.sayings else []
+    denied = [] if policy.sayings is None else policy.sayings.denied(folded, product)
+    denied = [each for each in denied if is_one(text[spans[each[0]][0] : spans[each[1] - 1][1]])]
     found = {*terms, *numbers, *denied}
     excused = [span for phrase in policy.allowed + policy.required for span in _spans(phrase, folded)]
     broken = []
     for span in sorted(found):
-        if span not in excused and not any(_inside(span, other) for other in [*found, *excused]):
+        if span not in excused and not any(_inside(span, other) for other in [*terms, *numbers, *excused]):
             where = (spans[span[0]][0], spans[span[1] - 1][1])
             kind: Kind = "banned" if span in terms else "denied" if span in denied else "unsupported"
             broken.append(Violation(kind, terms.get(span, text[slice(*where)]), where))

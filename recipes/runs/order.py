@@ -16,6 +16,7 @@ from recipes.data.load import load_splits
 from recipes.data.named_labels import are_read
 from recipes.data.profiling import profile
 from recipes.data.skipped import write_skipped
+from recipes.data.unlabelled import with_unlabelled
 from recipes.examples import Splits
 from recipes.judge import page
 from recipes.judge.assess import assess, evaluate_untouched
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Order:
     """What to train: a recipe, its data (or what `load_splits` made of it), and where to write the adapter (None:
-    nowhere). name: for messages. unlabelled: rows without labels that are trained on too, see `load_splits`.
+    nowhere). name: for messages. unlabelled: rows without labels that are trained on too, see `with_unlabelled`.
 
     parent: a trained adapter to go on from, and what it is called. augmenter: puts a text of a training row in other
     words, where the recipe's `data.augment` asks for copies; called once for each different text.
@@ -62,9 +63,9 @@ def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     """Load, check and encode the data of an order. Raises DataError and BaseError, and as `augment`, before anything is
     trained."""
     recipe, unlabelled = order.recipe, order.unlabelled
-    splits = load_splits(
-        recipe, order.data, order.validation, order.test, unlabelled=unlabelled, progress=progress
-    )
+    splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
+    if unlabelled is not None and len(unlabelled if isinstance(unlabelled, list) else [unlabelled]):
+        splits = with_unlabelled(splits, recipe, unlabelled)
     adapter = untrained(recipe, splits, base, order.parent)
     limit = token_limit(base, recipe)
     rows = augment(splits.train, recipe, order.augmenter)

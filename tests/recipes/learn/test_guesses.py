@@ -8,7 +8,7 @@ import torch
 
 from adapters.slots.slots import Slots
 from recipes import Order, Recipe, train
-from recipes.learn.batches import Batches
+from recipes.learn.batches import Batches, Plan
 from recipes.learn.encode import EncodedRow
 from recipes.learn.fused import Fused
 from recipes.learn.guesses import guessed, kept, restored
@@ -45,6 +45,23 @@ def test_batches_are_of_rows_with_labels_first_and_then_once_of_all() -> None:
     assert dealt(batches, 6, 6) == [*range(23)]
     assert [plain.rows(number) for number in range(6)] == alone
     assert dealt(plain, 6, 3) == [*range(10)], "without others epochs go on"
+
+
+@pytest.mark.parametrize(
+    ("most", "plan"),
+    [
+        (None, Plan(9, 16)),
+        (100, Plan(9, 16)),
+        (12, Plan(6, 12)),
+        (14, Plan(7, 14)),
+        (15, Plan(8, 15)),
+        (1, Plan(1, 1)),
+    ],
+)
+def test_of_the_most_steps_some_are_left_for_rows_without_labels(most: int | None, plan: Plan) -> None:
+    assert Plan.of(10, 15, 4, 3, most) == plan
+    assert Plan.of(10, 0, 4, 3, most) == Plan(*[min(9, most or 9)] * 2)
+    assert plan.part(0) == (0, plan.alone) and plan.part(plan.steps) in ((plan.alone, plan.steps), (0, 1))
 
 
 def test_guesses_are_the_likeliest_labels_for_at_most_a_third_of_a_row() -> None:
@@ -91,7 +108,7 @@ def test_they_change_what_is_learned_and_a_trained_adapter_goes_on_with_them(tmp
     data, unlabelled = moods(tmp_path, 60), more(tmp_path)
     plain, found = train(recipe, data, base), train(recipe, data, base, unlabelled=unlabelled)
     assert not torch.allclose(weights(plain), weights(found), atol=1e-4)
-    assert any("30 rows without labels" in note for note in found.info["data"]["notes"])
+    assert any(note.startswith("30 rows without labels") for note in found.info["data"]["notes"])
     onwards = train(recipe, data, base, unlabelled=unlabelled, parent=(found, "acme/x/behavior@1"))
     assert not torch.allclose(weights(onwards), weights(found), atol=1e-4)
 

@@ -131,7 +131,21 @@ def test_a_value_that_its_own_product_holds_is_not_to_be_denied() -> None:
     assert denials("Tea Cloud isn't sold at the Long Lane.") == ["isn't sold at the long lane"]
     assert denials("Tea Cloud isn't sold at the market.") == []
     assert denials("No, Tea Cloud is sold at Long Lane: a non stick steel pan, not only steel.") == []
+    for fine in (
+        "Why not sold at Long Lane?",
+        "Not steel? It is.",
+        "Steel: no\nSold at Long Lane.",
+        "No – sold at Long Lane",
+    ):
+        assert denials(fine) == violations(fine, pan, Policy(facts=True).knowing(sayings)) == [], fine
+    assert denials("It isn’t sold at Long Lane.") == ["isn't sold at long lane"]
+    assert denials("No steel will never tire.") == [] != denials("Not steel.")
     assert len(sayings.claims("Tea Cloud is not sold at Long Lane.", pan).values) == 1
+    banned = violations(
+        "Not sold at Long Lane.", pan, Policy(banned=("sold at Long",), facts=True).knowing(sayings)
+    )
+    assert [each.kind for each in banned] == ["denied", "banned"]
+    assert Sayings.learn([rows[0]] * 500).leads == frozenset(), "a product counts once"
     (found,) = violations("It is NOT sold at Long Lane.", pan, Policy(facts=True).knowing(sayings))
     assert (found.kind, found.what) == ("denied", "NOT sold at Long Lane")
     assert str(found) == "'NOT sold at Long Lane' denies what the product has"
