@@ -1,7 +1,7 @@
 """What do rows without labels add, with and beside adversarial steps? banking77 with 10 rows per intent on the MiniLM
 encoder, three seeds of each way, every test row.
 
-    python -m benchmarks.unlabelled [--budget MINUTES]      forty minutes on one core
+    python -m benchmarks.unlabelled [--budget MINUTES]      three quarters of an hour on one core
 
 The other rows of the training file are given without their labels; those that validate and test stay out of them. An
 adapter is trained as a newcomer would, by the preset, and what is served (the blend) answers. Adapters are kept in

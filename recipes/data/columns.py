@@ -94,7 +94,7 @@ def find_columns(recipe: "Recipe", table: "Table", features: Sequence[str] | Non
 
 
 def is_headless(table: "Table") -> bool:
-    """Whether the first line of a file of cells is a row, and not what its columns are called. table: a file."""
+    """Whether the first line of a file of cells is a row, and not what its columns are called."""
     if table.kind not in ("text", "sheet"):
         return False
     return is_row_above(table.columns, [row.cells for row in islice(table.rows, _LOOKED_AT)])

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from recipes.data.click_shape import measured
-from recipes.data.columns import listed
+from recipes.data.columns import is_headless, listed
 from recipes.data.guessing import Column, Guess, called, guess_task
-from recipes.data.header import is_row_above
 from recipes.data.load import check
 from recipes.data.report_words import counts
 from recipes.data.tables import Table, read_tables
@@ -98,7 +97,7 @@ def _read(path: Path, written: FormatOptions) -> _File:
     [table] = read_tables(path, written=written)
     file = _File(path, table, written)
     twice = any("looks like a row" in problem.message for problem in table.problems)
-    if not written.headless and (twice or (not table.problems and _is_headless(table))):
+    if not written.headless and (twice or (not table.problems and is_headless(table))):
         file = file.again("", header=0)
         if file.written.headless:
             names = {"columns": list(file.table.columns), "header": None}
@@ -140,11 +139,6 @@ def _percentages(file: _File) -> _File:
         return file
     why = f"`{name}` holds numbers up to {max(values):g}: percentages without their sign"
     return file.again(why, percent=[name])
-
-
-def _is_headless(table: Table) -> bool:
-    rows = [row.cells for row in islice(table.rows, _LOOKED_AT)]
-    return table.kind in ("text", "sheet") and is_row_above(table.columns, rows)
 
 
 def _text_of(cell: Any) -> str:

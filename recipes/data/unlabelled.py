@@ -90,26 +90,28 @@ def _notes(kept: int, different: int, rows: int) -> Iterator[str]:
 def _read(table: "Table", recipe: "Recipe", splits: Splits, problems: list[Problem]) -> Iterator[Example]:
     """The rows of one file, of the columns that those with labels are read by; rows of which nothing can be read are
     left out up to `data.skip_bad_rows`."""
+    if not len(table.rows):
+        problems += table.problems
+        return
     wrong = [each for each in table.problems if each.of_row]
-    problems += (each for each in table.problems if not each.of_row)
-    called = recipe.data.columns
-    wanted = [name for name in _rendered(recipe, splits.train) if not is_derived(recipe, name)]
+    faults = [each for each in table.problems if not each.of_row]
+    wanted = (name for name in _rendered(recipe, splits.train) if not is_derived(recipe, name))
     # A feature goes by its own name, also where that is a role's.
-    of = {
-        name: column_called(called.get(name, name) if name == "text" else name, table.columns)
-        for name in wanted
-    }
-    columns = {name: column for name, column in of.items() if column is not None}
-    if len(columns) < len(of):
-        if is_headless(table):
-            problems.append(no_header(table.name, table.columns))
-            return
-        for name in of.keys() - columns.keys():
-            own = called.get(name, name) if name == "text" else name
-            fix = f"It needs the columns of the rows with labels. {near(own, table.columns)}"
-            problems.append(Problem(table.name, f"no column `{own}`", fix, line=1))
-    problems += table.faults_of(columns.values())
-    if problems:
+    called = {name: recipe.data.columns.get(name, name) if name == "text" else name for name in wanted}
+    found = {name: column_called(own, table.columns) for name, own in called.items()}
+    columns = {name: column for name, column in found.items() if column is not None}
+    missing = [called[name] for name in found if name not in columns]
+    if missing and is_headless(table):
+        faults.append(no_header(table.name, table.columns))
+    else:
+        fix = "It needs the columns of the rows with labels."
+        faults += (
+            Problem(table.name, f"no column `{own}`", f"{fix} {near(own, table.columns)}", line=1)
+            for own in missing
+        )
+    faults += table.faults_of(columns.values())
+    problems += faults
+    if faults:
         return
     strays = Strays(table, Columns(columns, ()))
     for row in table.rows:

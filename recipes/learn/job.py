@@ -183,7 +183,8 @@ class Job:
     @property
     def is_to_guess(self) -> bool:
         """Whether rows without labels are to be trained on next, and have none yet."""
-        return self.step >= self._plan.alone and any(row.label is None for row in self.unlabelled[:1])
+        waits = bool(self.unlabelled) and self.unlabelled[0].label is None
+        return waits and self.step >= self._plan.alone
 
     def guess(self, base: Base, slots: Slots) -> None:
         """Give rows without labels those that the adapter finds the likeliest."""

@@ -21,7 +21,8 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(rf"[^\W\d_{CJK}][^\W_{CJK}]*(?:['’-][^\W_{CJK}]+)*")
 _YES, _NO = frozenset({"yes", "true", "是", "有"}), frozenset({"no", "false", "否", "无", "none"})
 _APOSTROPHES = str.maketrans("’‘", "''")
-_PARTED = re.compile(r"[\n\r]|\s[-‐–—―−]+\s")  # what stands on both sides of it belongs to two phrases
+DASHES = "-‐–—―−"
+_PARTED = re.compile(rf"[\n\r]|\s[{DASHES}]+\s")  # what stands on both sides of it belongs to two phrases
 LONGEST_VALUE = 8  # words of a value that is looked for as it is written
 # Capitalised for other reasons than being a name: calendar words, and words that carry no claim of their own.
 _NO_NAMES = frozenset(

@@ -21,9 +21,8 @@ _NOT = frozenset(
     "no not non never without isn't aren't wasn't weren't hasn't haven't doesn't don't didn't cannot can't couldn't "
     "won't 不 非 没 无 未 勿 禁".split()
 )
-_ALONE = _NOT - frozenset(
-    "no never without".split()
-)  # that deny a value next to them: not "without red tape"
+# That deny a value next to them: "without red tape" denies no red.
+_BESIDE = _NOT - {"no", "never", "without"}
 _ASKED = "why"  # before a "not" that denies nothing
 _ARTICLES = frozenset({"a", "an", "the"})  # say nothing of what leads to a value
 
@@ -49,10 +48,11 @@ def answers(pairs: Pairs, said: Copies) -> frozenset[str]:
     )
 
 
-def otherwise(text: str, own: Mapping[str, str], keys: frozenset[str]) -> Iterator[tuple[int, int]]:
+def otherwise(
+    words: Sequence[tuple[str, int, int]], own: Mapping[str, str], keys: frozenset[str]
+) -> Iterator[tuple[int, int]]:
     """Where a text answers otherwise than its product, whose values are `own`: first character and the one after the
-    last. text: as `claims.plain` makes it; keys: of yes and no, as `answers` finds them."""
-    words = spots(text)
+    last. words: of the text, as `claims.spots` finds them; keys: of yes and no, as `answers` finds them."""
     for key in keys & own.keys():
         wanted = answer(own[key])
         for first, last, denied in _mentions(key, [word for word, _, _ in words]):
@@ -87,19 +87,13 @@ def denials(text: str, product: str, known: frozenset[str]) -> list[tuple[int, i
         return []
     found = []
     for first, at, last in _led(every, _values(attributes(product))):
-        if not first or every[first - 1] not in (_NOT if first < at else _ALONE):
+        if not first or every[first - 1] not in (_NOT if first < at else _BESIDE):
             continue
-        _, begin, end = words[first - 1]
-        asked = every[first - 2 : first - 1] == [_ASKED] or text[words[last - 1][2] :].lstrip().startswith(
-            "?"
-        )
-        if " ".join(every[first:at]) not in known or asked:
-            continue
-        between = text[end : words[first][1]]
-        if all(each.isalnum() or each in " -" for each in between) and is_one(
-            text[begin : words[last - 1][2]]
-        ):
-            found.append((begin, words[last - 1][2]))
+        (_, begin, behind), end = words[first - 1], words[last - 1][2]
+        parted = any(not each.isalnum() and each not in " -" for each in text[behind : words[first][1]])
+        asked = every[first - 2 : first - 1] == [_ASKED] or text[end:].lstrip().startswith("?")
+        if " ".join(every[first:at]) in known and not parted and not asked and is_one(text[begin:end]):
+            found.append((begin, end))
     return found
 
 

@@ -19,7 +19,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from recipes.errors import RecipeError
-from recipes.measure.claims import CJK, amount, attributes, is_one, key_words, unnamed
+from recipes.measure.claims import CJK, DASHES, amount, attributes, is_one, key_words, plain, unnamed
 
 if TYPE_CHECKING:
     from recipes.measure.sayings import Sayings
@@ -30,8 +30,6 @@ Span = tuple[int, int]
 """First character, and the one after the last."""
 
 _CLUSTER = re.compile(r"(?s).[\u0300-\u036f]*")  # a character and the accents on it
-_ALIKE = str.maketrans("’‘", "''")
-_DASHES = "-‐–—―−"
 # A letter or digit of the alphabets that part words by spaces: Latin, Greek, Cyrillic.
 _LETTER = "[^\\W\u0530-\U0010ffff]"
 _NUMBER = re.compile(
@@ -288,9 +286,8 @@ def _fold(text: str) -> tuple[str, list[Span]]:
 @_remembered
 def _folded(cluster: str) -> str:
     """A character and its accents in the form in which they are compared, gaps as spaces."""
-    every = unicodedata.normalize("NFKC", cluster).casefold().translate(_ALIKE)
-    seen = (each for each in every if unicodedata.category(each) != "Cf")
-    return "".join(" " if each.isspace() or each in _DASHES else each for each in seen)
+    seen = (each for each in plain(cluster) if unicodedata.category(each) != "Cf")
+    return "".join(" " if each.isspace() or each in DASHES else each for each in seen)
 
 
 @_remembered

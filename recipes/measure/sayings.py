@@ -131,7 +131,7 @@ class Sayings:
             return []
         pairs, words = attributes(product), spots(text)
         own = _joined(pairs)
-        found = {*otherwise(text, dict(pairs), self.answers)}
+        found = {*otherwise(words, dict(pairs), self.answers)}
         held: str | None = None  # the product's words, where they are asked for
         for first, (phrase, begin, end) in enumerate(words):
             for last in range(first, min(len(words), first + LONGEST_VALUE)):

@@ -62,10 +62,10 @@ class Order:
 def prepare(order: Order, base: Base, progress: bool = False) -> Job:
     """Load, check and encode the data of an order. Raises DataError and BaseError, and as `augment`, before anything is
     trained."""
-    recipe, unlabelled = order.recipe, order.unlabelled
+    recipe = order.recipe
     splits = load_splits(recipe, order.data, order.validation, order.test, progress=progress)
-    if unlabelled is not None and len(unlabelled if isinstance(unlabelled, list) else [unlabelled]):
-        splits = with_unlabelled(splits, recipe, unlabelled)
+    if order.unlabelled is not None:
+        splits = with_unlabelled(splits, recipe, order.unlabelled)
     adapter = untrained(recipe, splits, base, order.parent)
     limit = token_limit(base, recipe)
     rows = augment(splits.train, recipe, order.augmenter)

@@ -1,6 +1,5 @@
 """Rows without labels: read as those with labels are, and never as what is measured."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,7 @@ from recipes.data import load_splits, with_unlabelled
 from recipes.data import unlabelled as module
 from recipes.errors import DataError, RecipeError
 from recipes.examples import Splits
-
-
-def written(path: Path, rows: list[dict[str, Any]]) -> Path:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
-    return path
+from tests.recipes.data.test_load import write
 
 
 def loaded(recipe: Recipe, rows: Path, unlabelled: Any) -> Splits:
@@ -30,12 +22,12 @@ def labelled(tmp_path: Path) -> Path:
     rows = [
         {"text": f"ticket {n} is {'late' if n % 2 else 'good'}", "label": f"kind {n % 2}"} for n in range(40)
     ]
-    return written(tmp_path / "rows.csv", rows)
+    return write(tmp_path / "rows.csv", rows)
 
 
 def test_they_are_read_as_requests_are_and_only_what_is_new_is_kept(tmp_path: Path, labelled: Path) -> None:
     texts = ["new one, ask ann@example.com", "", "ticket 3 is late", "another", "another", "  another  "]
-    more = written(tmp_path / "more.csv", [{"text": text, "note": "idle"} for text in texts])
+    more = write(tmp_path / "more.csv", [{"text": text, "note": "idle"} for text in texts])
     plain = load_splits(Recipe.load("behavior"), labelled)
     splits = loaded(Recipe.load("behavior"), labelled, more)
     assert [each.text for each in splits.unlabelled] == ["new one, ask <email>", "another"]
@@ -53,7 +45,7 @@ def test_of_very_many_some_are_drawn_always_the_same(
     tmp_path: Path, labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST", 5)
-    more = written(tmp_path / "more.csv", [{"text": f"new {n}"} for n in range(30)])
+    more = write(tmp_path / "more.csv", [{"text": f"new {n}"} for n in range(30)])
     first, second = (loaded(Recipe.load("behavior"), labelled, [more]) for _ in range(2))
     assert len(first.unlabelled) == 5 and first.unlabelled == second.unlabelled
     assert any("5 of 30 rows without labels were drawn" in note for note in first.notes)
@@ -64,12 +56,12 @@ def test_columns_are_those_of_the_rows_with_labels(tmp_path: Path) -> None:
     recipe = Recipe.load(
         "behavior", **{"data.columns": {"text": "said", "label": "kind"}, "data.features": ["shop"]}
     )
-    own = written(tmp_path / "rows.csv", rows)
-    more = written(tmp_path / "more.csv", [{"said": "new", "shop": "south"}])
+    own = write(tmp_path / "rows.csv", rows)
+    more = write(tmp_path / "more.csv", [{"said": "new", "shop": "south"}])
     (row,) = loaded(recipe, own, more).unlabelled
     assert "new" in row.text and "south" in row.text
     with pytest.raises(DataError, match="no column `shop`"):
-        loaded(recipe, own, written(tmp_path / "less.csv", [{"said": "new"}]))
+        loaded(recipe, own, write(tmp_path / "less.csv", [{"said": "new"}]))
 
 
 @pytest.mark.parametrize(
@@ -82,19 +74,20 @@ def test_columns_are_those_of_the_rows_with_labels(tmp_path: Path) -> None:
 def test_other_tasks_and_several_labels_a_row_are_refused(
     tmp_path: Path, labelled: Path, preset: str, changes: dict[str, Any], told: str
 ) -> None:
-    more = written(tmp_path / "more.csv", [{"text": "new"}])
+    more = write(tmp_path / "more.csv", [{"text": "new"}])
     if preset == "recommendation":
-        labelled = written(tmp_path / "clicks.csv", [{"text": f"ad {n}", "label": n % 2} for n in range(40)])
+        labelled = write(tmp_path / "clicks.csv", [{"text": f"ad {n}", "label": n % 2} for n in range(40)])
     with pytest.raises(RecipeError, match=told):
         loaded(Recipe.load(preset, **changes), labelled, more)
 
 
 def test_a_file_of_nothing_new_is_a_problem(tmp_path: Path, labelled: Path) -> None:
-    more = written(tmp_path / "more.csv", [{"text": "ticket 3 is late"}])
+    more = write(tmp_path / "more.csv", [{"text": "ticket 3 is late"}])
     with pytest.raises(DataError, match="no row has a text of its own"):
         loaded(Recipe.load("behavior"), labelled, more)
-    with pytest.raises(DataError):
+    with pytest.raises(DataError) as missing:
         loaded(Recipe.load("behavior"), labelled, tmp_path / "none.csv")
+    assert [each.message for each in missing.value.problems] == ["there is no such file"]
 
 
 def test_a_feature_goes_by_its_own_name_and_empty_texts_are_left_out(tmp_path: Path) -> None:
@@ -107,15 +100,15 @@ def test_a_feature_goes_by_its_own_name_and_empty_texts_are_left_out(tmp_path: P
         "behavior",
         **{"data.columns": {"label": "kind", "group": "client"}, "data.features": ["group", "label"]},
     )
-    own = written(tmp_path / "rows.csv", rows)
+    own = write(tmp_path / "rows.csv", rows)
     texts = [{"text": "new", "group": "gold", "label": "red"}, {"text": "", "group": "gold", "label": "red"}]
-    (row,) = loaded(recipe, own, written(tmp_path / "more.csv", texts)).unlabelled
+    (row,) = loaded(recipe, own, write(tmp_path / "more.csv", texts)).unlabelled
     assert row.fields == {"text": "new", "group": "gold", "label": "red"}
     prompted = Recipe.load("behavior", **{"data.prompt": "Ticket: {text}", "report.groups": ["client"]})
-    plain = written(
+    plain = write(
         tmp_path / "plain.csv", [{"text": f"t {n}", "label": n % 2, "client": n % 3} for n in range(40)]
     )
-    found = loaded(prompted, plain, written(tmp_path / "texts.csv", [{"text": "new"}, {"text": " "}]))
+    found = loaded(prompted, plain, write(tmp_path / "texts.csv", [{"text": "new"}, {"text": " "}]))
     assert [each.text for each in found.unlabelled] == ["Ticket: new"]
 
 
